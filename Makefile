@@ -1,0 +1,41 @@
+# `make` checks everything; `make help` lists the rest.
+VENV ?= .venv
+BIN := $(VENV)/bin
+SERVERS ?= 13,14,15,16,17,18
+
+.PHONY: all setup demo test test-matrix bench docs lint types clean help
+.DEFAULT_GOAL := all
+
+all: lint types test ## lint, types and tests
+
+setup: ## make the virtual environment (does nothing when it is there)
+	@VENV='$(VENV)' sh scripts/bootstrap.sh
+
+demo: setup ## run the example project on a PostgreSQL of its own
+	@$(BIN)/dbmigrate demo --project .
+
+test: setup ## all tests, on one PostgreSQL server (TEST_DATABASE_URL, else the embedded one)
+	$(BIN)/python -m pytest -n auto
+
+test-matrix: setup ## the database tests on every PostgreSQL version in SERVERS=13,14,...
+	$(BIN)/python -m pytest -n auto --server-versions $(SERVERS)
+
+bench: setup ## measure
+	$(BIN)/python -m bench
+
+docs: setup ## check that the documentation says what the program does
+	$(BIN)/python -m pytest tests/test_docs.py
+
+lint: setup ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## mypy --strict
+	$(BIN)/mypy
+
+clean: ## remove what the tools leave behind (not the virtual environment)
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

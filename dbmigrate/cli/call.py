@@ -1,0 +1,127 @@
+"""One invocation: the flags given so far, and what a command makes of them."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from dbmigrate.config import Flags, Settings, load
+from dbmigrate.errors import ConfigError
+from dbmigrate.output import Human, Json, Renderer
+from dbmigrate.output.renderer import Verbosity, standard_streams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from dbmigrate.dsn import Dsn
+    from dbmigrate.migrator import Migrator, Options
+    from dbmigrate.model import Goal
+    from dbmigrate.schema.dump import Dumping
+
+
+@dataclass(slots=True)
+class Call:
+    """The state of one invocation. Flags may stand before and after the command; the later one wins."""
+
+    flags: Flags = field(default_factory=Flags)
+    wants_json: bool = False
+    wants_traceback: bool = False
+    verbosity: Verbosity = Verbosity.NORMAL
+    _renderer: Renderer | None = None
+
+    def add(self, given: dict[str, object]) -> None:
+        """Merge the options of one level; what was not given there (None, False, empty) changes nothing."""
+        meant = {name: value for name, value in given.items() if value not in (None, False, [], ())}
+        self.wants_json = bool(meant.pop("json", self.wants_json))
+        self.wants_traceback = bool(meant.pop("debug", self.wants_traceback))
+        if meant.pop("quiet", False):
+            self.verbosity = Verbosity.QUIET
+        if meant.get("verbose"):
+            self.verbosity = Verbosity.VERBOSE
+        self.flags = replace(self.flags, **meant)  # type: ignore[arg-type]
+
+    @property
+    def renderer(self) -> Renderer:
+        if self._renderer is None:
+            kind = Json if self.wants_json else Human
+            self._renderer = kind(standard_streams(), verbosity=self.verbosity)
+        return self._renderer
+
+    def settings(self) -> Settings:
+        """The settings, resolved once: flags over the environment over env files over defaults."""
+        return load(self.flags, os.environ, os.getcwd())
+
+    @contextmanager
+    def migrator(self, *, reason: str | None = None) -> Iterator[Migrator]:
+        """The migrator for the settings; an embedded server runs for as long as it is used."""
+        from dbmigrate.migrator import Migrator
+
+        settings = self.settings()
+        if settings.verbose:
+            self.verbosity = max(self.verbosity, Verbosity.VERBOSE)
+        with _served(settings.target()) as dsn:
+            migrator = Migrator(dsn, self._options(settings, reason), on_event=self.renderer.on_event)
+            if settings.wait:
+                migrator.wait(timeout=settings.wait_timeout, interval=settings.wait_interval)
+            yield migrator
+
+    def _options(self, settings: Settings, reason: str | None) -> Options:
+        from dbmigrate.migrator import Options
+        from dbmigrate.model import Policy
+        from dbmigrate.pacing import Pacing
+
+        target = settings.target()
+        name = settings.environment or settings.origin
+        return Options(
+            directories=settings.migrations_dirs,
+            table=settings.migrations_table,
+            dumping=dumping(settings) if settings.dump_schema else None,
+            policy=Policy(strict=settings.strict),
+            pacing=Pacing(lock_timeout=settings.lock_timeout, timeout=settings.timeout),
+            lock_wait=settings.lock_wait,
+            where=f"{name} · {target.display}" if name else target.display,
+            reason=reason,
+        )
+
+    def script(self, pieces: Iterable[str]) -> None:
+        """Print a dry run's script."""
+        self.renderer.script(pieces)
+
+    @property
+    def is_quiet(self) -> bool:
+        return self.verbosity is Verbosity.QUIET
+
+
+def dumping(settings: Settings) -> Dumping:
+    """How the schema file is made, from the settings."""
+    from dbmigrate.schema.dump import Dumping
+    from dbmigrate.schema.versions import Layout
+
+    return Dumping(settings.schema_file, settings.environ, Layout(settings.schema_versions))
+
+
+def goal(steps: int | None, version: str | None, *, everything: bool = False, default: int | None = None) -> Goal:
+    """The goal of a command from its options. Raises ConfigError E200 for two of them at once."""
+    from dbmigrate.model import Goal
+
+    if sum((steps is not None, version is not None, everything)) > 1:
+        raise ConfigError("--steps, --to and --all exclude each other", code="E200", hint="give one of them")
+    if version is not None or everything:
+        return Goal(version=version)
+    return Goal(steps=default if steps is None else steps)
+
+
+@contextmanager
+def _served(dsn: Dsn) -> Iterator[Dsn]:
+    """The server behind `dsn`: there already, or the embedded one, started for this command."""
+    if dsn.embedded is None:
+        yield dsn
+        return
+    from pathlib import Path
+
+    from dbmigrate.embedded import Search, kept_server
+
+    with kept_server(Path(dsn.embedded), Search.from_environ(os.environ)) as server:
+        yield dsn.served_by(server.conninfo(dsn.database))

@@ -1,0 +1,211 @@
+"""The commands. Each one parses, calls one method of the migrator and renders what it returns."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from dbmigrate.cli.call import Call, dumping, goal
+from dbmigrate.cli.options import common
+
+app = typer.Typer(
+    name="dbmigrate",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+ToVersion = Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Up to and including this version.")]
+DownTo = Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Undo everything after this version.")]
+Steps = Annotated[int | None, typer.Option("--steps", "-n", metavar="N", min=1, help="At most N migrations.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the SQL as a psql script; change nothing.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse migrations that are out of order.")]
+LockWait = Annotated[
+    str | None, typer.Option("--lock-wait", metavar="DURATION", help="How long to wait for another run. [5m]")
+]
+LockTimeout = Annotated[
+    str | None, typer.Option("--lock-timeout", metavar="DURATION", help="Lock timeout of each try; 0: no limit.")
+]
+Timeout = Annotated[str | None, typer.Option("--timeout", metavar="DURATION", help="Limit for each statement.")]
+Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept in the log.")]
+
+
+@app.command("new")
+@app.command("n", hidden=True)
+@common
+def new(
+    call: Call, name: Annotated[list[str], typer.Argument(metavar="NAME", help="What the migration does.")]
+) -> None:
+    """Make a new migration file and print its path."""
+    from datetime import UTC, datetime
+
+    from dbmigrate import files
+
+    directory = call.settings().migrations_dirs[0]
+    call.renderer.created_file(files.create(directory, " ".join(name), datetime.now(UTC)))
+
+
+@app.command("up")
+@common
+def up(
+    call: Call,
+    to: ToVersion = None,
+    steps: Steps = None,
+    dry_run: DryRun = False,
+    strict: Strict = False,
+    lock_wait: LockWait = None,
+    lock_timeout: LockTimeout = None,
+    timeout: Timeout = None,
+    reason: Reason = None,
+) -> None:
+    """Create the database if it is missing, and apply what is pending."""
+    call.add({"strict": strict, "lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
+    with call.migrator(reason=reason) as migrator:
+        if dry_run:
+            call.script(migrator.script_up(goal(steps, to)))
+        else:
+            call.renderer.report("up", migrator.up(goal(steps, to)))
+
+
+@app.command("migrate")
+@common
+def migrate(
+    call: Call,
+    to: ToVersion = None,
+    steps: Steps = None,
+    dry_run: DryRun = False,
+    strict: Strict = False,
+    lock_wait: LockWait = None,
+    lock_timeout: LockTimeout = None,
+    timeout: Timeout = None,
+    reason: Reason = None,
+) -> None:
+    """Apply what is pending to a database that exists."""
+    call.add({"strict": strict, "lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
+    with call.migrator(reason=reason) as migrator:
+        if dry_run:
+            call.script(migrator.script_up(goal(steps, to)))
+        else:
+            call.renderer.report("migrate", migrator.migrate(goal(steps, to)))
+
+
+@app.command("rollback")
+@app.command("down", hidden=True)
+@common
+def rollback(
+    call: Call,
+    to: DownTo = None,
+    steps: Steps = None,
+    all_: Annotated[bool, typer.Option("--all", help="Undo every applied migration.")] = False,
+    dry_run: DryRun = False,
+    lock_wait: LockWait = None,
+    lock_timeout: LockTimeout = None,
+    timeout: Timeout = None,
+    reason: Reason = None,
+) -> None:
+    """Undo the last migration (also: down)."""
+    call.add({"lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
+    wanted = goal(steps, to, everything=all_, default=1)
+    with call.migrator(reason=reason) as migrator:
+        if dry_run:
+            call.script(migrator.script_rollback(wanted))
+        else:
+            call.renderer.report("rollback", migrator.rollback(wanted))
+
+
+@app.command("redo")
+@common
+def redo(
+    call: Call,
+    lock_wait: LockWait = None,
+    lock_timeout: LockTimeout = None,
+    timeout: Timeout = None,
+    reason: Reason = None,
+) -> None:
+    """Undo the last migration and apply it again."""
+    call.add({"lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
+    with call.migrator(reason=reason) as migrator:
+        call.renderer.report("redo", migrator.redo())
+
+
+@app.command("status")
+@app.command("info", hidden=True)
+@common
+def status(
+    call: Call,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything is pending.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing; implies --exit-code.")] = False,
+) -> None:
+    """Show applied and pending migrations."""
+    call.add({"quiet": quiet})
+    with call.migrator() as migrator:
+        found = migrator.status()
+    if not call.is_quiet:
+        call.renderer.status(found)
+    if found.pending and (exit_code or call.is_quiet):
+        raise typer.Exit(1)
+
+
+@app.command("create")
+@common
+def create(call: Call) -> None:
+    """Create the database."""
+    with call.migrator() as migrator:
+        migrator.create()
+
+
+@app.command("drop")
+@common
+def drop(call: Call) -> None:
+    """Drop the database if it exists."""
+    with call.migrator() as migrator:
+        migrator.drop()
+
+
+@app.command("dump")
+@common
+def dump(
+    call: Call,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- PG_DUMP_OPTION...]", help="Handed to pg_dump.")
+    ] = None,
+) -> None:
+    """Write the schema file."""
+    with call.migrator() as migrator:
+        migrator.dump(dumping(call.settings()), arguments=arguments or ())
+
+
+@app.command("load")
+@common
+def load(call: Call) -> None:
+    """Load the schema file into the database, whole or not at all."""
+    with call.migrator() as migrator:
+        migrator.load(call.settings().schema_file)
+
+
+@app.command("wait")
+@common
+def wait(call: Call) -> None:
+    """Wait until the server answers."""
+    settings = call.settings()
+    with call.migrator() as migrator:
+        migrator.wait(timeout=settings.wait_timeout, interval=settings.wait_interval)
+
+
+@app.command("demo")
+@common
+def demo(call: Call) -> None:
+    """Run the example project on an embedded PostgreSQL, in this folder."""
+    from pathlib import Path
+
+    from dbmigrate import demo as example
+
+    example.unpack(Path.cwd())
+    call.add({"url": example.URL})
+    with call.migrator() as migrator:
+        call.renderer.report("demo", migrator.up())
+        call.renderer.status(migrator.status())
+    call.renderer.suggestions(example.program(sys.argv[0]))

@@ -1,0 +1,111 @@
+"""Options that every command shares, accepted before and after the command.
+
+Typer's own ``envvar=`` is not used: declared on two levels it lets the environment win over a flag. The environment is
+read once, by `config.load`, after all flags are known.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from dbmigrate.cli.call import Call
+
+_GENERAL = "General options"
+
+COMMON: dict[str, Any] = {
+    "environment": Annotated[
+        str | None,
+        typer.Option("--env", "-e", metavar="NAME", help="Environment: production reads PRODUCTION_DATABASE_URL."),
+    ],
+    "url": Annotated[str | None, typer.Option("--url", "-u", metavar="URL", help="Database URL. [DATABASE_URL]")],
+    "migrations_dirs": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--migrations-dir", "-d", metavar="DIR", help="Migrations directory, repeatable. [./db/migrations]"
+        ),
+    ],
+    "migrations_table": Annotated[
+        str | None,
+        typer.Option("--migrations-table", metavar="NAME", help="Tracking table. [schema_migrations]"),
+    ],
+    "schema_file": Annotated[
+        str | None, typer.Option("--schema-file", "-s", metavar="FILE", help="Schema file. [./db/schema.sql]")
+    ],
+    "no_dump_schema": Annotated[
+        bool, typer.Option("--no-dump-schema", help="Do not write the schema file after a change.")
+    ],
+    "env_files": Annotated[
+        list[str] | None,
+        typer.Option("--env-file", metavar="FILE", help="File of variables, repeatable. [.env, .env.dbmate]"),
+    ],
+    "driver": Annotated[
+        str | None, typer.Option("--driver", metavar="NAME", help="Database driver; only postgres. (dbmate)")
+    ],
+    "wait": Annotated[bool, typer.Option("--wait", help="Wait until the server answers before doing anything.")],
+    "wait_timeout": Annotated[
+        str | None, typer.Option("--wait-timeout", metavar="DURATION", help="How long --wait waits. [1m0s]")
+    ],
+    "wait_interval": Annotated[
+        str | None, typer.Option("--wait-interval", metavar="DURATION", help="How often --wait tries. [1s]")
+    ],
+    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")],
+    "json": Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")],
+    "debug": Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")],
+}
+# what only a command may be followed by: before it, `-v` asks for the version, as in dbmate
+VERBOSE: dict[str, Any] = {
+    "verbose": Annotated[bool, typer.Option("--verbose", "-v", help="Say how many rows were affected.")]
+}
+
+Command = Callable[..., None]
+
+
+def call_of(ctx: typer.Context) -> Call:
+    """The state of this invocation, made on first use."""
+    root = ctx.find_root()
+    if root.obj is None:
+        root.obj = Call()
+    call: Call = root.obj
+    return call
+
+
+def common(function: Command) -> Command:
+    """Give a command the shared options; it receives the `Call` that has collected them as ``call``."""
+    return _with_options(function, {**COMMON, **VERBOSE})
+
+
+def common_root(function: Command) -> Command:
+    """The same for the options before the command."""
+    return _with_options(function, COMMON)
+
+
+def _with_options(function: Command, shared: dict[str, Any]) -> Command:
+    signature = inspect.signature(function, eval_str=True)
+
+    @functools.wraps(function)
+    def wrapper(ctx: typer.Context, **given: object) -> None:
+        call = call_of(ctx)
+        call.add({name: given.pop(name) for name in shared if name in given and name not in signature.parameters})
+        if "ctx" in signature.parameters:
+            given["ctx"] = ctx
+        function(call=call, **given)
+
+    own = [parameter for name, parameter in signature.parameters.items() if name not in ("call", "ctx")]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_default(annotation), annotation=annotation)
+        for name, annotation in shared.items()
+        if name not in signature.parameters
+    ]
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    wrapper.__signature__ = signature.replace(parameters=[context, *own, *added])  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in (context, *own, *added)}
+    return wrapper
+
+
+def _default(annotation: Any) -> object:  # noqa: ANN401
+    return False if annotation.__origin__ is bool else None

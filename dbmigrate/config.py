@@ -1,0 +1,442 @@
+"""Settings: which database, which files, which limits. The one place that reads flags, environment and env files.
+
+Precedence: flag, environment of the process, env files (``.env``, then ``.env.dbmate``; or those of ``--env-file``),
+default. A variable that is set to nothing counts as not set, and hides the same variable in an env file. Where two
+names mean the same (``DBMIGRATE_WAIT``, ``DBMATE_WAIT``), ours wins.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dbmigrate import dsn, durations, envfile, keywords, pgservice
+from dbmigrate.dsn import Dsn
+from dbmigrate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+__all__ = ["ENV_FILES", "VARIABLES", "Flags", "Settings", "Variable", "load"]
+
+ENV_FILES = (".env", ".env.dbmate")
+LAYOUTS = ("dbmate", "scattered")  # schema.versions.Layout; a test compares them
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """An environment variable. `twin` is dbmate's name for it, `option` the flag that wins over both."""
+
+    purpose: str
+    default: str = ""
+    option: str = ""
+    twin: str = ""
+
+
+# Every variable that is read; a name with a <placeholder> stands for many. The documentation is compared with it.
+VARIABLES: Mapping[str, Variable] = {
+    "DATABASE_URL": Variable("the database to work on", option="--url"),
+    "DATABASE_URL_FILE": Variable("a file that holds the URL, such as a mounted secret"),
+    "<NAME>_DATABASE_URL": Variable("the database of environment NAME (`-e name`)"),
+    "<NAME>_DATABASE_URL_FILE": Variable("a file that holds that URL"),
+    "DB_HOST": Variable("without a URL: the server's host or socket directory", "localhost"),
+    "DB_PORT": Variable("without a URL: the server's port", "5432"),
+    "DB_USER": Variable("without a URL: the role", "postgres"),
+    "DB_PASSWORD": Variable("without a URL: the role's password"),
+    "DB_NAME": Variable("without a URL: the database's name", "postgres"),
+    "DB_SSLMODE": Variable("without a URL: libpq's sslmode", "prefer"),
+    "PG<NAME>": Variable("libpq's variables (PGHOST, PGPASSWORD, PGSERVICE ...) fill in what nothing else says"),
+    "DBMIGRATE_ENV": Variable("the environment", option="--env"),
+    "DBMIGRATE_DRIVER": Variable("a driver in place of the URL's scheme", "", "--driver", "DBMATE_DRIVER"),
+    "DBMIGRATE_MIGRATIONS_DIR": Variable(
+        "the directories of migration files, separated by commas",
+        "./db/migrations",
+        "--migrations-dir",
+        "DBMATE_MIGRATIONS_DIR",
+    ),
+    "DBMIGRATE_MIGRATIONS_TABLE": Variable(
+        "the tracking table, with or without a schema",
+        "schema_migrations",
+        "--migrations-table",
+        "DBMATE_MIGRATIONS_TABLE",
+    ),
+    "DBMIGRATE_SCHEMA_FILE": Variable("the schema file", "./db/schema.sql", "--schema-file", "DBMATE_SCHEMA_FILE"),
+    "DBMIGRATE_NO_DUMP_SCHEMA": Variable(
+        "leave the schema file alone", "false", "--no-dump-schema", "DBMATE_NO_DUMP_SCHEMA"
+    ),
+    "DBMIGRATE_SCHEMA_VERSIONS": Variable("how versions stand in the schema file: dbmate or scattered", "dbmate"),
+    "DBMIGRATE_PG_DUMP": Variable("the pg_dump command to use"),
+    "DBMIGRATE_PG_BIN": Variable("the directory of the embedded server's programs"),
+    "DBMIGRATE_WAIT": Variable("wait for the server before anything else", "false", "--wait", "DBMATE_WAIT"),
+    "DBMIGRATE_WAIT_TIMEOUT": Variable("how long to wait for it", "1m0s", "--wait-timeout", "DBMATE_WAIT_TIMEOUT"),
+    "DBMIGRATE_WAIT_INTERVAL": Variable("the pause between tries", "1s", "--wait-interval", "DBMATE_WAIT_INTERVAL"),
+    "DBMIGRATE_LOCK_WAIT": Variable("how long to wait for another run to end", "5m", "--lock-wait"),
+    "DBMIGRATE_LOCK_TIMEOUT": Variable(
+        "lock_timeout of every migration, 0 for none; without it short ones, tried again", "", "--lock-timeout"
+    ),
+    "DBMIGRATE_TIMEOUT": Variable("statement_timeout of every migration", "", "--timeout"),
+    "DBMIGRATE_STRICT": Variable(
+        "refuse migrations older than the newest applied one", "false", "--strict", "DBMATE_STRICT"
+    ),
+    "DBMIGRATE_VERBOSE": Variable("say more", "false", "--verbose", "DBMATE_VERBOSE"),
+}
+
+_DB_KEYWORDS = {
+    "DB_HOST": "host",
+    "DB_PORT": "port",
+    "DB_USER": "user",
+    "DB_PASSWORD": "password",
+    "DB_NAME": "dbname",
+    "DB_SSLMODE": "sslmode",
+}
+_PLACES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGDATABASE", "PGSERVICE")  # enough to be meant
+_FOR_PROGRAMS = ("DBMIGRATE_PG_DUMP", "DBMIGRATE_PG_BIN")
+_ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_URL_NAME = re.compile(r"([A-Z0-9_]+)_DATABASE_URL(_FILE)?")
+_LONGEST_URL_FILE = 65536  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line says. None and empty sequences stand for flags that were not given."""
+
+    url: str | None = field(default=None, repr=False)
+    environment: str | None = None
+    env_files: Sequence[str] = ()
+    migrations_dirs: Sequence[str] = ()
+    migrations_table: str | None = None
+    schema_file: str | None = None
+    no_dump_schema: bool | None = None
+    driver: str | None = None
+    wait: bool | None = None
+    wait_timeout: str | None = None
+    wait_interval: str | None = None
+    lock_wait: str | None = None
+    lock_timeout: str | None = None
+    timeout: str | None = None
+    strict: bool | None = None
+    verbose: bool | None = None
+    quiet: bool | None = None
+    json: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A text and where it is from: `name` for errors about it, `origin` for people who ask."""
+
+    text: str = field(repr=False)
+    name: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that a command needs to know. Times are in seconds; paths are as given.
+
+    `environment` is the name after ``-e``, in lower case where it stands for ``<NAME>_DATABASE_URL``.
+    `lock_timeout` None leaves the choice to the executor, 0 is no limit; `timeout` None is none. `environ` is for
+    programs that are started: the environment of this process without PGSERVICE, which `Dsn.environment` replaces.
+    `origins` says for each name in `VARIABLES` that is a setting where its value is from.
+    """
+
+    migrations_dirs: tuple[str, ...]
+    migrations_table: str
+    schema_file: str
+    schema_versions: str
+    wait_timeout: float
+    wait_interval: float
+    lock_wait: float
+    lock_timeout: float | None
+    timeout: float | None
+    dump_schema: bool
+    wait: bool
+    strict: bool
+    verbose: bool
+    quiet: bool
+    json: bool
+    environment: str | None
+    driver: str
+    environ: Mapping[str, str] = field(repr=False)
+    origins: Mapping[str, str]
+    _sources: Sources = field(repr=False)
+    _url: str | None = field(repr=False)
+
+    def target(self) -> Dsn:
+        """The database to work on, complete with what libpq would take from ``PG*``.
+
+        Raises ConfigError: E201 nothing is configured, E202 the URL is wrong, E203 the environment's variable is not
+        set, E205 two variables contradict each other, E207 the file with the URL cannot be read.
+        """
+        found = self._located()
+        return found if found.embedded is not None else self._sources.completed(found)
+
+    @property
+    def origin(self) -> str:
+        """Where the target is from: ``--url``, ``DATABASE_URL (environment)``, ``.env:3``. Raises as `target`."""
+        value = self._url_value()
+        if value is not None:
+            return value.origin
+        return "DB_* variables" if self._sources.db_variables() else "PG* variables"
+
+    @property
+    def pg_dump(self) -> str | None:
+        """The pg_dump command to use instead of the best one found."""
+        return self.environ.get("DBMIGRATE_PG_DUMP") or None
+
+    @property
+    def env_files(self) -> tuple[str, ...]:
+        """The env files that were read."""
+        return self._sources.files.found
+
+    def environments(self) -> tuple[str, ...]:
+        """Names for ``-e`` that have a database: ``STAGING_DATABASE_URL`` makes ``staging``."""
+        matches = (_URL_NAME.fullmatch(name) for name in self._sources.names())
+        return tuple(sorted({match[1].lower() for match in matches if match and self._sources.find(match[0])}))
+
+    def _located(self) -> Dsn:
+        value = self._url_value()
+        if value is not None:
+            return dsn.parse(value.text, driver=self.driver, origin=value.origin)
+        variables = self._sources.db_variables()
+        return dsn.from_keywords(variables, origin="the DB_* variables") if variables else Dsn({})
+
+    def _url_value(self) -> Value | None:
+        """The URL in effect, None when ``DB_*`` or ``PG*`` take its place."""
+        if self._url is not None:
+            return Value(self._url, "--url", "--url")
+        if self.environment is not None:
+            return self._url_of(self.environment)
+        value = self._sources.url("DATABASE_URL")
+        if value is None and not self._sources.db_variables() and not self._sources.has_libpq_place():
+            raise ConfigError(
+                "invalid url, have you set your --url flag or DATABASE_URL environment variable?",
+                code="E201",
+                hint=f"set DATABASE_URL=postgres://user@host/name{self._in_which_file()}, or try `dbmigrate demo`",
+            )
+        return value
+
+    def _url_of(self, environment: str) -> Value:
+        name = _variable_of(environment)
+        value = self._sources.url(name)
+        if value is None:
+            raise ConfigError(f"{name} is not set{self._looked_in()}", code="E203", hint=self._unset_hint(name))
+        return value
+
+    def _looked_in(self) -> str:
+        files = self._sources.files
+        missing = f"; there is no {' and no '.join(files.missing)}" if files.missing else ""
+        return f" (looked in {' and '.join(('the environment', *files.found))}{missing})"
+
+    def _in_which_file(self) -> str:
+        files = self._sources.files
+        return f" in the environment or in {(*files.found, *files.missing, *ENV_FILES)[0]}"
+
+    def _unset_hint(self, name: str) -> str:
+        known = ", ".join(f"-e {known}" for known in self.environments())
+        return f"set {name}, or choose one of: {known}" if known else f"set {name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The environment of the process, and the env files behind it."""
+
+    environ: Mapping[str, str] = field(repr=False)
+    files: envfile.EnvFiles
+    cwd: str
+
+    def _layers(self) -> Iterator[Callable[[str], Value | None]]:
+        yield self._of_process
+        yield self._of_files
+
+    def _of_process(self, name: str) -> Value | None:
+        label = f"{name} (environment)"
+        return Value(self.environ[name], label, label) if name in self.environ else None
+
+    def _of_files(self, name: str) -> Value | None:
+        setting = self.files.settings.get(name)
+        return Value(setting.text, f"{name} ({setting.origin})", setting.origin) if setting else None
+
+    def find(self, *names: str) -> Value | None:
+        """The first of the names that says something. One that is set to nothing hides the env files' values."""
+        for look in self._layers():
+            values = [value for value in map(look, names) if value is not None]
+            if values:
+                return next((value for value in values if value.text.strip()), None)
+        return None
+
+    def names(self) -> frozenset[str]:
+        return frozenset(self.environ) | frozenset(self.files.settings)
+
+    def url(self, name: str) -> Value | None:
+        """The URL in variable `name`, or in the file that ``<name>_FILE`` names. Raises ConfigError E205, E207."""
+        for look in self._layers():
+            direct, by_file = look(name), look(f"{name}_FILE")
+            if direct and direct.text.strip() and by_file and by_file.text.strip():
+                raise ConfigError(
+                    f"{direct.name} and {by_file.name} are both set", code="E205", hint="unset one of them"
+                )
+            if by_file and by_file.text.strip():
+                return self._url_in_file(by_file)
+            if direct or by_file:
+                return direct if direct and direct.text.strip() else None
+        return None
+
+    def _url_in_file(self, value: Value) -> Value:
+        path = value.text.strip()
+        try:
+            with open(Path(self.cwd, path), encoding="utf-8-sig", errors="replace") as file:
+                text = file.read(_LONGEST_URL_FILE)
+        except (OSError, ValueError) as exc:  # ValueError: a NUL in the name
+            reason = exc.strerror if isinstance(exc, OSError) else "no file has such a name"
+            raise ConfigError(f"{value.name}: {path} cannot be read: {reason}", code="E207") from exc
+        if not text.strip():
+            raise ConfigError(f"{value.name}: {path} is empty", code="E202", hint="write the URL into it")
+        return Value(text, value.name, value.name)
+
+    def db_variables(self) -> dict[str, str]:
+        """libpq's keywords from the ``DB_*`` variables, with their defaults; empty when none of them is set."""
+        given = {name: value.text for name in _DB_KEYWORDS if (value := self.find(name))}
+        if not given:
+            return {}
+        defaults = {name: VARIABLES[name].default for name in ("DB_HOST", "DB_PORT", "DB_USER", "DB_NAME")}
+        return {_DB_KEYWORDS[name]: text for name, text in {**defaults, **given}.items()}
+
+    def has_libpq_place(self) -> bool:
+        return any(self.find(name) for name in _PLACES)
+
+    def completed(self, target: Dsn) -> Dsn:
+        names = ("HOME", "PGSERVICEFILE", "PGSYSCONFDIR", *keywords.VARIABLES.values(), *keywords.SETTING_VARIABLES)
+        environ = {name: value.text for name in names if (value := self.find(name))}
+        service = target.conninfo.get("service") or environ.get("PGSERVICE")
+        return target.completed(environ, service=pgservice.read(service, environ) if service else None)
+
+
+class _Choice:
+    """Looks settings up by their names in `VARIABLES`, and remembers where each was found."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self.origins: dict[str, str] = {}
+
+    def value(self, name: str, flag: str | None = None) -> Value:
+        variable = VARIABLES[name]
+        if flag is not None:
+            found = Value(flag, variable.option, variable.option)
+        else:
+            names = (name, variable.twin) if variable.twin else (name,)
+            found = self._sources.find(*names) or Value(variable.default, name, "default")
+        self.origins[name] = found.origin
+        return found
+
+    def text(self, name: str, flag: str | None = None) -> str:
+        """A text that cannot be empty unless that is its default."""
+        value = self.value(name, flag)
+        if VARIABLES[name].default and not value.text.strip():
+            raise ConfigError(f"{value.name} is empty", code="E205", hint="give it a value, or leave it out")
+        return value.text.strip()
+
+    def seconds(self, name: str, flag: str | None = None) -> float:
+        value = self.value(name, flag)
+        return durations.duration(value.text, value.name)
+
+    def optional_seconds(self, name: str, flag: str | None = None) -> float | None:
+        value = self.value(name, flag)
+        return durations.duration(value.text, value.name) if value.origin != "default" else None
+
+    def boolean(self, name: str, *, flag: bool | None) -> bool:
+        value = self.value(name, None if flag is None else str(flag))
+        return durations.boolean(value.text, value.name)
+
+
+def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
+    """Read the env files and settle everything but the target, which only `Settings.target` asks for.
+
+    Raises ConfigError: E204 for a line of an env file, E205 for an impossible value, E207 for an unreadable file.
+    """
+    files = envfile.read(tuple(flags.env_files) or ENV_FILES, cwd=cwd)
+    sources = Sources(environ, files, cwd)
+    choice = _Choice(sources)
+    return Settings(
+        migrations_dirs=_directories(choice, flags.migrations_dirs),
+        migrations_table=_table(choice, flags.migrations_table),
+        schema_file=choice.text("DBMIGRATE_SCHEMA_FILE", flags.schema_file),
+        schema_versions=_layout(choice),
+        wait_timeout=choice.seconds("DBMIGRATE_WAIT_TIMEOUT", flags.wait_timeout),
+        wait_interval=_interval(choice, flags.wait_interval),
+        lock_wait=choice.seconds("DBMIGRATE_LOCK_WAIT", flags.lock_wait),
+        lock_timeout=choice.optional_seconds("DBMIGRATE_LOCK_TIMEOUT", flags.lock_timeout),
+        timeout=choice.optional_seconds("DBMIGRATE_TIMEOUT", flags.timeout),
+        dump_schema=not choice.boolean("DBMIGRATE_NO_DUMP_SCHEMA", flag=flags.no_dump_schema),
+        wait=choice.boolean("DBMIGRATE_WAIT", flag=flags.wait),
+        strict=choice.boolean("DBMIGRATE_STRICT", flag=flags.strict),
+        verbose=choice.boolean("DBMIGRATE_VERBOSE", flag=flags.verbose),
+        quiet=bool(flags.quiet),
+        json=bool(flags.json),
+        environment=_environment(choice, flags.environment),
+        driver=choice.text("DBMIGRATE_DRIVER", flags.driver),
+        environ=_for_programs(sources),
+        origins=choice.origins,
+        _sources=sources,
+        _url=flags.url,
+    )
+
+
+def _directories(choice: _Choice, flags: Sequence[str]) -> tuple[str, ...]:
+    """Both the repeated flag and the variable may hold several, separated by commas (dbmate)."""
+    text = choice.text("DBMIGRATE_MIGRATIONS_DIR", ",".join(flags) if flags else None)
+    directories = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not directories:
+        raise ConfigError("the migrations directory is empty", code="E205", hint="name one with --migrations-dir")
+    return directories
+
+
+def _table(choice: _Choice, flag: str | None) -> str:
+    """``table`` or ``schema.table``; whatever follows the first dot is the table's name (dbmate)."""
+    text = choice.text("DBMIGRATE_MIGRATIONS_TABLE", flag)
+    if text.startswith(".") or text.endswith(".") or "\0" in text:
+        raise ConfigError(
+            f"the migrations table {text!r} has no name on one side of the dot", code="E205", hint="write schema.table"
+        )
+    return text
+
+
+def _layout(choice: _Choice) -> str:
+    value = choice.value("DBMIGRATE_SCHEMA_VERSIONS")
+    if value.text.strip() not in LAYOUTS:
+        raise ConfigError(f"{value.name}: there is no such layout", code="E205", hint=f"use {' or '.join(LAYOUTS)}")
+    return value.text.strip()
+
+
+def _interval(choice: _Choice, flag: str | None) -> float:
+    seconds = choice.seconds("DBMIGRATE_WAIT_INTERVAL", flag)
+    if seconds == 0:
+        raise ConfigError("the wait interval is 0", code="E205", hint="leave some time between the tries: 1s")
+    return seconds
+
+
+def _environment(choice: _Choice, flag: str | None) -> str | None:
+    """The name for ``-e``. An empty flag is an error: it is a shell variable gone missing, not a wish for a default."""
+    value = choice.value("DBMIGRATE_ENV", flag)
+    if value.origin == "default":
+        return None
+    if not _ENVIRONMENT_NAME.fullmatch(value.text.strip()):
+        hint = "use letters, digits, _ - and ."
+        raise ConfigError(f"{value.name}: the name of the environment is empty or impossible", code="E205", hint=hint)
+    variable = _variable_of(value.text.strip())
+    known = _URL_NAME.fullmatch(variable)
+    return known[1].lower() if known else variable
+
+
+def _variable_of(environment: str) -> str:
+    """``production`` -> ``PRODUCTION_DATABASE_URL``; a name that ends in ``_URL`` is a variable itself (dbmate)."""
+    if environment.endswith("_URL"):
+        return environment
+    return re.sub(r"[.-]", "_", environment).upper() + "_DATABASE_URL"
+
+
+def _for_programs(sources: Sources) -> dict[str, str]:
+    """The environment for children. PGSERVICE would win over the variables that `Dsn.environment` sets."""
+    inherited = {name: value for name, value in sources.environ.items() if name != "PGSERVICE"}
+    return inherited | {name: value.text for name in _FOR_PROGRAMS if (value := sources.find(name))}

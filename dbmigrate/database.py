@@ -1,0 +1,326 @@
+"""Connections: open one, set it up, ask what the server is, create and drop databases, translate psycopg's errors."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, Refused
+from dbmigrate.model import Created, Dropped, ServerNotice, Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dbmigrate.dsn import Dsn
+    from dbmigrate.model import Event
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+OLDEST_SERVER = 130000
+# PostgreSQL cuts application_name at NAMEDATALEN - 1 bytes
+_NAME_LIMIT = 63
+_MAINTENANCE_DATABASES = ("postgres", "template1")
+_POOLER_HINT = (
+    "use the server's direct URL, or pass --allow-pooler: then every migration takes its own lock inside its "
+    "transaction, and migrations without a transaction are refused"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a session is: asked once, right after connecting."""
+
+    database: str
+    role: str
+    schema: str | None  # current_schema(), None when the search_path names no schema that exists
+    server_version: int
+    is_standby: bool
+    is_read_only: bool
+    is_pooled: bool
+
+
+def whoami() -> str:
+    """``user@host`` of this process, as the log and ``application_name`` show it."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container user without an entry in /etc/passwd
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def application_name(command: str) -> str:
+    name = f"dbmigrate {command} {whoami()}:{os.getpid()}"
+    return name.encode()[:_NAME_LIMIT].decode(errors="ignore")
+
+
+def connect(dsn: Dsn, *, command: str, on_event: Callable[[Event], None]) -> Connection:
+    """Open a session in autocommit mode, set up for migrations; notices go to `on_event`.
+
+    Raises ConnectionFailed E301 (unreachable, login refused), E303 (no such database), E304 (older than PostgreSQL
+    13). Messages are free of secrets.
+    """
+    with translated(dsn):
+        conninfo = make_conninfo("", **dsn.conninfo_for_connect(application_name(command)))
+        conn = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+    if conn.info.server_version < OLDEST_SERVER:
+        version = conn.info.parameter_status("server_version")
+        conn.close()
+        raise ConnectionFailed(
+            f"{dsn.display} is PostgreSQL {version}; dbmigrate needs 13 or newer",
+            code="E304",
+            hint="upgrade the server",
+        )
+    conn.add_notice_handler(lambda diagnostic: on_event(_notice(diagnostic)))
+    with translated(dsn):
+        run(conn, session_settings(conn, dsn))
+    return conn
+
+
+def _notice(diagnostic: psycopg.errors.Diagnostic) -> ServerNotice:
+    return ServerNotice(
+        diagnostic.severity or "NOTICE",
+        diagnostic.message_primary or "",
+        diagnostic.message_detail,
+        diagnostic.message_hint,
+    )
+
+
+def session_settings(conn: Connection, dsn: Dsn) -> str:
+    """The SET commands of a migration session; what the URL sets itself is left alone.
+
+    A vanished client must not keep its locks (client_connection_check_interval, PostgreSQL 14; keepalives for
+    partitions), no time-out of the role may break an index build, and backslashes in strings are plain characters.
+    """
+    wanted = {
+        "statement_timeout": "0",
+        "lock_timeout": "0",
+        "idle_in_transaction_session_timeout": "0",
+        "standard_conforming_strings": "on",
+        "tcp_keepalives_idle": "30",
+        "tcp_keepalives_interval": "10",
+        "tcp_keepalives_count": "3",
+    }
+    if conn.info.server_version >= 140000:
+        wanted |= {"client_connection_check_interval": "'2s'", "idle_session_timeout": "0"}
+    return "".join(f"SET {name} = {value};" for name, value in wanted.items() if name not in dsn.settings)
+
+
+def session_reset() -> str:
+    """Undo whatever a migration did to the session, except its locks: DISCARD ALL's list without the unlock.
+
+    https://www.postgresql.org/docs/current/sql-discard.html
+    """
+    return (
+        "RESET SESSION AUTHORIZATION; RESET ALL; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *;"
+        " DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES;"
+    )
+
+
+def run(conn: Connection, script: str) -> psycopg.Cursor[tuple[object, ...]]:
+    """Send SQL of our own making, of one or several statements, without parameters."""
+    return conn.execute(script.encode())
+
+
+def query(conn: Connection, statement: str, *parameters: object) -> list[tuple[object, ...]]:
+    """One statement of our own with parameters; all its rows."""
+    return conn.execute(statement, parameters).fetchall()
+
+
+def facts(conn: Connection) -> Facts:
+    """Ask the session what it is. A pooler shows by a process id that is not the one of the login (facts of libpq)."""
+    row = query(
+        conn,
+        "select pg_catalog.current_database()::text, current_user::text, pg_catalog.current_schema()::text,"
+        " pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only') = 'on',"
+        " pg_catalog.pg_backend_pid()",
+    )[0]
+    return Facts(
+        database=str(row[0]),
+        role=str(row[1]),
+        schema=None if row[2] is None else str(row[2]),
+        server_version=conn.info.server_version,
+        is_standby=bool(row[3]),
+        is_read_only=bool(row[4]),
+        is_pooled=row[5] != conn.info.backend_pid,
+    )
+
+
+def refuse_unwritable(known: Facts, dsn: Dsn) -> None:
+    """Raise Refused E704 for a standby or a read-only session: a lock could be had there, but nothing written."""
+    if known.is_standby or known.is_read_only:
+        kind = "a standby" if known.is_standby else "read-only (default_transaction_read_only is on)"
+        raise Refused(
+            f"{dsn.display} is {kind}",
+            code="E704",
+            hint="use the primary's URL; with several hosts add target_session_attrs=read-write",
+        )
+
+
+def refuse_pooler(known: Facts, dsn: Dsn) -> None:
+    """Raise Refused E703 when a pooler stands before the server: session locks and settings would not hold."""
+    if known.is_pooled:
+        raise Refused(f"a connection pooler answers at {dsn.display}", code="E703", hint=_POOLER_HINT)
+
+
+# ------------------------------------------------------------------------------------------------- databases as a whole
+
+
+def exists(dsn: Dsn) -> bool:
+    """Whether the database of `dsn` can be connected to. Raises ConnectionFailed for every reason but its absence."""
+    try:
+        connect(dsn, command="exists", on_event=_ignore).close()
+    except ConnectionFailed as exc:
+        if exc.code != "E303":
+            raise
+        return False
+    return True
+
+
+def create(dsn: Dsn, *, on_event: Callable[[Event], None]) -> None:
+    """Create the database of `dsn`, from a session in a maintenance database.
+
+    Raises DatabaseError E402 (it exists already, no right to create), ConnectionFailed.
+    """
+    on_event(Created("database", dsn.database))
+    with _maintenance(dsn, "create", on_event) as conn, translated(dsn):
+        conn.execute(sql.SQL("create database {}").format(sql.Identifier(dsn.database)))
+
+
+def create_if_missing(dsn: Dsn, *, on_event: Callable[[Event], None]) -> None:
+    """As `create`, but another process that creates the same database at the same moment is no failure."""
+    try:
+        create(dsn, on_event=on_event)
+    except DatabaseError as exc:
+        # 42P04 duplicate_database; 23505 on pg_database_datname_index is the same, lost by a hair
+        if exc.sqlstate not in ("42P04", "23505"):
+            raise
+
+
+def drop(dsn: Dsn, *, on_event: Callable[[Event], None]) -> None:
+    """Drop the database of `dsn` if it exists. Raises DatabaseError E402 (in use, not the owner), ConnectionFailed."""
+    on_event(Dropped(dsn.database))
+    with _maintenance(dsn, "drop", on_event) as conn, translated(dsn):
+        conn.execute(sql.SQL("drop database if exists {}").format(sql.Identifier(dsn.database)))
+
+
+@contextmanager
+def _maintenance(dsn: Dsn, command: str, on_event: Callable[[Event], None]) -> Iterator[Connection]:
+    """A session in ``postgres``, or in ``template1`` where that does not exist."""
+    for name in _MAINTENANCE_DATABASES:
+        try:
+            conn = connect(dsn.with_database(name), command=command, on_event=on_event)
+        except ConnectionFailed as exc:
+            if exc.code == "E303" and name != _MAINTENANCE_DATABASES[-1]:
+                continue
+            raise
+        with conn:
+            yield conn
+        return
+
+
+def wait(dsn: Dsn, *, timeout: float, interval: float, on_event: Callable[[Event], None]) -> None:
+    """Return when the server answers a login; a missing database counts as an answer (dbmate's rule).
+
+    Tries every `interval` seconds for `timeout` seconds. Raises ConnectionFailed E302 with the last reason.
+    """
+    started = time.monotonic()
+    while True:
+        try:
+            exists(dsn)
+        except ConnectionFailed as exc:
+            waited = time.monotonic() - started
+            if waited + interval > timeout:
+                raise ConnectionFailed(
+                    f"unable to connect to database: {exc.message}", code="E302", hint=exc.hint
+                ) from exc
+            on_event(Waiting(f"database {dsn.display}", waited))
+            time.sleep(interval)
+        else:
+            return
+
+
+def _ignore(event: Event) -> None:
+    """The listener of a connection that nobody listens to."""
+
+
+# --------------------------------------------------------------------------------------------------- error translation
+
+
+@contextmanager
+def translated(dsn: Dsn) -> Iterator[None]:
+    """Turn psycopg's errors into ours, without secrets.
+
+    An error before a session stands is ConnectionFailed E301 or E303; a session that broke is E305; everything else
+    is DatabaseError E402 with the server's DETAIL and HINT.
+    """
+    try:
+        yield
+    except psycopg.Error as exc:
+        raise translation(exc, dsn) from exc
+
+
+def translation(exc: psycopg.Error, dsn: Dsn) -> Error:
+    """The Error for a psycopg error; see `translated`."""
+    message = dsn.redact(exc.diag.message_primary or str(exc).strip() or type(exc).__name__)
+    if exc.sqlstate is None:
+        return _connection_failure(exc, message, dsn)
+    if exc.sqlstate.startswith(("57P", "08")):
+        return ConnectionFailed(f"the server ended the connection: {message}", code="E305", sqlstate=exc.sqlstate)
+    return DatabaseError(message, code="E402", details=details(exc, dsn), sqlstate=exc.sqlstate)
+
+
+def _connection_failure(exc: psycopg.Error, message: str, dsn: Dsn) -> Error:
+    """libpq reports a failed login as text only; the server's own sentences tell a missing database apart."""
+    if not isinstance(exc, psycopg.OperationalError):
+        return DatabaseError(message, code="E402")
+    if _is_missing_database(str(exc), dsn.database):
+        return ConnectionFailed(
+            f'database "{dsn.database}" does not exist', code="E303", hint="create it with `dbmigrate create` or `up`"
+        )
+    if exc.pgconn is not None and exc.pgconn.status == psycopg.pq.ConnStatus.OK:
+        return ConnectionFailed(message, code="E305")
+    return ConnectionFailed(message, code="E301", hint=_connect_hint(message))
+
+
+def _is_missing_database(message: str, database: str) -> bool:
+    return f'database "{database}" does not exist' in message
+
+
+def _connect_hint(message: str) -> str | None:
+    hints = {
+        "password authentication failed": "check user and password in the URL; percent-encode special characters",
+        "no password supplied": "put a password into the URL, PGPASSWORD or ~/.pgpass",
+        "Connection refused": "is the server running, and is the port right? `dbmigrate wait` waits for it",
+        "could not translate host name": "check the host name in the URL; percent-encode special characters",
+        "server does not support SSL": "add ?sslmode=disable to the URL if the connection may be unencrypted",
+        "no pg_hba.conf entry": "the server's pg_hba.conf does not let this user connect from here",
+        "remaining connection slots": "the server has no connection left; try again later",
+        "too many clients": "the server has no connection left; try again later",
+        "starting up": "the server is starting; `dbmigrate wait` waits for it",
+    }
+    return next((hint for fragment, hint in hints.items() if fragment in message), None)
+
+
+def details(exc: psycopg.Error, dsn: Dsn) -> tuple[tuple[str, str], ...]:
+    """The server's further lines about an error, labelled and ordered as psql shows them."""
+    found = (
+        ("DETAIL", exc.diag.message_detail),
+        ("HINT", exc.diag.message_hint),
+        ("CONTEXT", exc.diag.context),
+    )
+    return tuple((label, dsn.redact(text)) for label, text in found if text)
+
+
+def close(conn: Connection) -> None:
+    """Close without complaint: a broken connection has nothing left to say."""
+    with suppress(psycopg.Error):
+        conn.close()

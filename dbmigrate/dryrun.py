@@ -1,0 +1,119 @@
+"""A plan as a psql script that leaves exactly what running the plan would leave, the records included.
+
+The text of every statement of ours comes from the same functions that a run uses. Nothing is executed here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dbmigrate import database, history, parser, stepwise
+from dbmigrate.executor import closing
+from dbmigrate.model import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from dbmigrate.model import Plan, Statement, Step
+    from dbmigrate.pacing import Pacing
+    from dbmigrate.session import Session
+
+_RULE = "-- " + "=" * 100
+_HEAD = """\
+-- Run it with psql: it stops at the first error, and a migration that failed in a transaction leaves nothing.
+\\set ON_ERROR_STOP on
+\\set AUTOCOMMIT on
+\\set ON_ERROR_ROLLBACK off
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+"""
+_LOCK = """
+-- one runner at a time, as `dbmigrate` itself does it
+SELECT pg_catalog.pg_try_advisory_lock({key}) AS dbmigrate_locked \\gset
+\\if :dbmigrate_locked
+\\else
+DO $$ BEGIN RAISE EXCEPTION 'another run holds the migration lock'; END $$;
+\\endif
+"""
+
+
+def script(plan: Plan, session: Session, pacing: Pacing, *, title: str) -> Iterator[str]:
+    """The script, in pieces, so that a large file is never held as a whole. Reads the files; writes nothing."""
+    yield f"-- dbmigrate {title} · {session.dsn.display} · {_count(len(plan.steps))}\n"
+    if not plan.steps:
+        return
+    yield _HEAD
+    yield _LOCK.format(key=session.key.sql)
+    if ddl := history.creation(session.conn, session.tables):
+        yield f"\n-- the tracking tables\n{ddl}"
+    for step in plan.steps:
+        yield f"\n{_RULE}\n-- {step.name} ({step.direction})\n{_RULE}\n"
+        yield from _step(step, session, pacing)
+    yield f"\nSELECT pg_catalog.pg_advisory_unlock({session.key.sql});\n"
+
+
+def _count(number: int) -> str:
+    return f"{number} migration{'' if number == 1 else 's'}"
+
+
+def _step(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
+    yield _lines(database.session_reset() + database.session_settings(session.conn, session.dsn))
+    if step.action is Action.RUN and step.migration and not step.migration.is_transactional(step.direction):
+        yield from _stepwise(step, session, pacing)
+    else:
+        yield from _transaction(step, session, pacing)
+
+
+def _transaction(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
+    writer = session.writer
+    yield f"BEGIN;\n{_lines(pacing.settings(session.dsn, None))}"
+    yield "SELECT pg_catalog.pg_current_xact_id()::text AS dbmigrate_xid \\gset\n"
+    if step.migration is not None:
+        for section in step.migration.run_order(step.direction):
+            yield from _verbatim(parser.statements(step.migration, section))
+    yield "\n" + closing(":'dbmigrate_xid'")
+    yield f"{writer.record(step)}{writer.finished(step)}COMMIT;\n"
+
+
+def _stepwise(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
+    assert step.migration is not None
+    writer = session.writer
+    yield writer.precondition(step)
+    yield writer.started(step)
+    for unit in stepwise.units(step.migration, step.direction):
+        if unit.is_atomic:
+            opening = f"\n{unit.opening}\n{_lines(pacing.settings(session.dsn, None))}" if unit.opening else ""
+            body = unit.statements if unit.opening else unit.statements[:-1]
+            yield opening
+            yield from _verbatim(body)
+            row = writer.step_done(step, unit.number, stepwise.as_one(unit))
+            yield f"\n{_lines(stepwise.as_ourselves(row))}COMMIT;\n"
+        else:
+            yield f"\n{_lines(stepwise.journalled(writer.step_started(step, unit.number, unit.first)))}"
+            yield from _verbatim(unit.statements)
+            yield f"\n{_lines(stepwise.journalled(writer.step_closed(step, unit.number)))}"
+    yield f"\n{_lines(database.session_reset())}BEGIN;\n{writer.record(step)}{writer.closed(step)}COMMIT;\n"
+
+
+def _verbatim(statements: Iterable[Statement]) -> Iterator[str]:
+    """Statements as the file has them, each ended, with the data that belongs to it."""
+    for statement in statements:
+        yield statement.lead if "\n" in statement.lead else f"{statement.lead}\n"
+        yield statement.sql if statement.sql.endswith(";") else f"{statement.sql}\n;"
+        if statement.copy_data is not None:
+            yield from _copy_data(statement.copy_data)
+    yield "\n"
+
+
+def _copy_data(pieces: Iterable[str]) -> Iterator[str]:
+    yield "\n"
+    last = "\n"
+    for piece in pieces:
+        yield piece
+        last = piece or last
+    yield "\\.\n" if last.endswith("\n") else "\n\\.\n"
+
+
+def _lines(script: str) -> str:
+    """Our own one-line scripts, a statement a line; they hold no semicolon but their own."""
+    return script if script.endswith("\n") else f"{script}\n"

@@ -1,0 +1,219 @@
+"""The exception tree. Every error knows its exit code, a stable code of its own, and what to do about it.
+
+    Error                                exit code
+      ConfigError ......................... 2   options, environment, env files, URLs
+        ToolMissing ....................... 2   a program or an extra that has to be installed
+      MigrationFileError .................. 2   a file that cannot be read as a migration; carries its place
+      PlanError ........................... 2   there is nothing that this request could mean
+      ConnectionFailed .................... 3   the server cannot be reached, or did not answer in time
+      DatabaseError ....................... 4   the server refused; nothing was changed by the refused work
+        MigrationFailed ................... 4   ... in a migration, which was rolled back
+      NeedsAttention ...................... 5   something is half done, and only a person can know what is right
+      LockNotAcquired ..................... 6   another runner is at work
+      Refused ............................. 7   possible, but not without being asked for explicitly
+      Interrupted ....................... 130 / 143   SIGINT, SIGTERM
+
+The first digit of an error's code is its exit code (``E201`` exits with 2), but for the two signals. `CODES` is the one list of them: the
+documentation and ``dbmigrate`` itself are compared with it by a test.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dbmigrate.model import Excerpt, Place, Report
+
+__all__ = [
+    "CODES",
+    "WARNINGS",
+    "ConfigError",
+    "ConnectionFailed",
+    "DatabaseError",
+    "Error",
+    "Interrupted",
+    "LockNotAcquired",
+    "MigrationFailed",
+    "MigrationFileError",
+    "NeedsAttention",
+    "PlanError",
+    "Refused",
+    "Terminated",
+    "ToolMissing",
+]
+
+CODES: dict[str, str] = {
+    # configuration: nothing was read or contacted yet
+    "E200": "the command line is wrong",
+    "E201": "no database is configured",
+    "E202": "the database URL is invalid",
+    "E203": "the variable of the chosen environment is not set",
+    "E204": "a line of an env file cannot be read",
+    "E205": "an option or environment variable has an impossible value",
+    "E206": "a program or an extra is missing",
+    "E207": "a file or directory cannot be read or written",
+    # migration files: nothing was contacted or changed
+    "E210": "the file is not valid UTF-8, or holds a NUL byte",
+    "E211": "the file has no '-- migrate:up' section",
+    "E212": "a section has no '-- migrate:down'",
+    "E213": "the sections are in the wrong order",
+    "E214": "SQL before the first '-- migrate:up'",
+    "E215": "a line looks like a section header but is none",
+    "E216": "an option of a section is misspelt or has an impossible value",
+    "E217": "a quote, comment or COPY block is not closed",
+    "E218": "a psql command, or a backslash outside a string",
+    "E219": "transaction control inside a transactional section",
+    "E220": "a statement that PostgreSQL refuses inside a transaction",
+    "E221": "two files have the same version",
+    "E222": "the file changed while it was being run",
+    "E223": "a merge conflict is not resolved",
+    # plans
+    "E230": "no migration files were found",
+    "E231": "nothing has been applied, so nothing can be rolled back",
+    "E232": "no such version",
+    "E233": "the migration is declared irreversible",
+    "E234": "the file of an applied migration is gone, and its down SQL is not in the log",
+    "E235": "the migrations directory does not exist",
+    "E236": "a file of this name exists already",
+    "E237": "the name gives no usable file name",
+    "E238": "the schema file cannot be loaded",
+    # connection
+    "E301": "the server cannot be reached or refused the login",
+    "E302": "the server did not answer within the time to wait",
+    "E303": "the database does not exist",
+    "E304": "the server is too old, or its settings make it unusable",
+    "E305": "the connection was lost",
+    # the server refused
+    "E401": "a statement of a migration failed",
+    "E402": "the server refused a command",
+    "E403": "the migration left its own transaction",
+    "E404": "pg_dump failed",
+    "E405": "a lock was not granted in time",
+    "E406": "a migration changed how the server reads its text",
+    # a person is needed
+    "E501": "a migration without a transaction stopped half-way",
+    "E502": "an earlier migration is unfinished",
+    "E503": "whether the transaction was committed could not be found out",
+    "E504": "an index was left invalid",
+    # lock
+    "E601": "another run holds the migration lock",
+    # refused
+    "E701": "an applied file was changed",
+    "E702": "a migration is out of order",
+    "E703": "a transaction pooler stands before the server",
+    "E704": "the server is a standby or read-only",
+    "E705": "the tracking table is not what it seems",
+    "E706": "confirmation is needed",
+    # signals: the exit code is 128 + the signal's number
+    "E130": "interrupted by SIGINT (Ctrl-C)",
+    "E143": "ended by SIGTERM",
+}
+
+# what is said about a migration file that can be run; the codes of `model.Problem`
+WARNINGS: dict[str, str] = {
+    "W201": "a BEGIN or COMMIT around a whole section is not run, because the section has a transaction already",
+    "W202": "an unknown option of a section is ignored",
+    "W203": "an up section holds no statement",
+    "W204": "a section header inside quoted or commented text is text (dbmate takes it for a header)",
+}
+
+
+class Error(Exception):
+    """What every failure that dbmigrate foresees is raised as.
+
+    `code` is a key of `CODES`; `hint` says what to do; `place` is where in a file; `excerpt` is the text around it;
+    `details` are the server's own further lines (DETAIL, HINT, CONTEXT) in its order; `state` says in what state the
+    database is left; `report` is what had been done in this run before the failure.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        hint: str | None = None,
+        place: Place | None = None,
+        excerpt: Excerpt | None = None,
+        details: tuple[tuple[str, str], ...] = (),
+        sqlstate: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.hint = hint
+        self.place = place
+        self.excerpt = excerpt
+        self.details = details
+        self.sqlstate = sqlstate
+        self.state: str | None = None
+        self.report: Report | None = None
+
+
+class ConfigError(Error):
+    """Options, environment variables, env files or URLs are wrong. Nothing was contacted."""
+
+    exit_code = 2
+
+
+class ToolMissing(ConfigError):
+    """A program (pg_dump) or an extra (``dbmigrate[embedded]``) has to be installed; `hint` says how."""
+
+
+class MigrationFileError(Error):
+    """A migration file cannot be read as one. Raised before anything runs; `place` is always set."""
+
+    exit_code = 2
+
+
+class PlanError(Error):
+    """The request cannot be turned into a plan: no such version, nothing to roll back, irreversible."""
+
+    exit_code = 2
+
+
+class ConnectionFailed(Error):
+    """No connection could be made, or it was lost and the outcome is known (`state` says it)."""
+
+    exit_code = 3
+
+
+class DatabaseError(Error):
+    """The server refused a command; what it refused left nothing behind."""
+
+    exit_code = 4
+
+
+class MigrationFailed(DatabaseError):
+    """A migration failed and was rolled back; `report` holds what was applied before it."""
+
+
+class NeedsAttention(Error):
+    """Work is half done and the next step is a person's decision; `hint` names the commands."""
+
+    exit_code = 5
+
+
+class LockNotAcquired(Error):
+    """Another runner held the lock for longer than this one was told to wait. Nothing was changed."""
+
+    exit_code = 6
+
+
+class Refused(Error):
+    """The request was understood and not carried out, for safety; `hint` says how to ask for it explicitly."""
+
+    exit_code = 7
+
+
+class Interrupted(Error):
+    """SIGINT or SIGTERM arrived; the running statement was cancelled and its transaction rolled back."""
+
+    def __init__(self, message: str, *, signal_number: int) -> None:
+        super().__init__(message, code=f"E{128 + signal_number}")
+        self.exit_code = 128 + signal_number
+
+
+class Terminated(KeyboardInterrupt):
+    """What the handler of SIGTERM raises: like Ctrl-C, it has to get past every ``except Exception``."""

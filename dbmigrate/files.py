@@ -1,0 +1,92 @@
+"""Migration files on disk: which there are, in which order, and how a new one is made."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from dbmigrate.errors import ConfigError, PlanError
+from dbmigrate.model import MigrationFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+# dbmate's rule (db.go): leading ASCII digits are the version, the rest of the name is free
+_NAME = re.compile(r"^([0-9]+).*\.sql$", re.DOTALL)
+_TEMPLATE = "-- migrate:up\n\n\n-- migrate:down\n\n"
+_SLUG = re.compile(r"[\W_]+")
+
+
+def find(directories: Sequence[str]) -> tuple[MigrationFile, ...]:
+    """The migration files of all `directories`, ordered by the bytes of their names (dbmate's rule).
+
+    Directories are not searched recursively. Files whose names do not begin with digits and end in ``.sql`` are not
+    migrations. Raises PlanError E235 (no such directory), E221 (two files with one version); ConfigError E207.
+    """
+    found = sorted((file for directory in directories for file in _list(directory)), key=lambda f: os.fsencode(f.name))
+    _refuse_twins(found)
+    return tuple(found)
+
+
+def _list(directory: str) -> Iterable[MigrationFile]:
+    try:
+        entries = list(os.scandir(directory))
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise PlanError(
+            f"could not find migrations directory `{directory}`",
+            code="E235",
+            hint="create one with `dbmigrate new NAME`, or name another with --migrations-dir",
+        ) from exc
+    except OSError as exc:
+        raise ConfigError(f"cannot read directory `{directory}`: {exc.strerror}", code="E207") from exc
+    for entry in entries:
+        match = _NAME.match(entry.name)
+        if match and _is_file(entry):
+            yield MigrationFile(match[1], entry.name, os.path.normpath(entry.path))
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Links count, as in dbmate; a dangling one is an error, because skipping it would silently skip a migration."""
+    if entry.is_symlink() and not os.path.exists(entry.path):
+        raise ConfigError(f"{entry.path} is a link to nothing", code="E207", hint="restore its target, or remove it")
+    return entry.is_file()
+
+
+def _refuse_twins(found: Sequence[MigrationFile]) -> None:
+    seen: dict[str, MigrationFile] = {}
+    for file in found:
+        twin = seen.setdefault(file.version, file)
+        if twin is not file:
+            raise PlanError(
+                f"two migrations have version {file.version}: {twin.path} and {file.path}",
+                code="E221",
+                hint="rename one of them: give it a newer timestamp if it has not been applied anywhere",
+            )
+
+
+def create(directory: str, name: str, now: datetime) -> str:
+    """Make an empty migration file named after `now` (UTC) and `name`; return its path.
+
+    The name becomes lower-case words joined by ``_``, so that it can neither leave the directory nor need quoting.
+    Missing directories are made. Raises PlanError E237 (nothing usable in the name), E236 (the file exists);
+    ConfigError E207.
+    """
+    slug = _SLUG.sub("_", name.lower()).strip("_")
+    if not slug:
+        raise PlanError(
+            "please specify a name for the new migration",
+            code="E237",
+            hint='letters and digits are needed, for example: dbmigrate new "create users"',
+        )
+    path = os.path.normpath(os.path.join(directory, f"{now:%Y%m%d%H%M%S}_{slug[:200]}.sql"))
+    try:
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+        with open(path, "x", encoding="utf-8", newline="\n") as file:
+            file.write(_TEMPLATE)
+    except FileExistsError as exc:
+        raise PlanError(f"file already exists: {path}", code="E236", hint="run the command again") from exc
+    except OSError as exc:
+        raise ConfigError(f"cannot write {path}: {exc.strerror}", code="E207") from exc
+    return path

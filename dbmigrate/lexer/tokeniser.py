@@ -1,0 +1,348 @@
+"""Text to tokens: the lexer proper, for whole texts and for streams."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from sqlparse import tokens as T  # noqa: N812 (sqlparse's own habit)
+from sqlparse.lexer import Lexer
+
+from dbmigrate.lexer import scan
+from dbmigrate.lexer.scan import BLANK, LETTER, NAME_PART, TAG
+from dbmigrate.lexer.tokens import (
+    COPY_DATA,
+    COPY_END,
+    COPY_START,
+    EMPTY,
+    END,
+    END_OF_COPY,
+    HEADER,
+    META,
+    NESTED,
+    PLAIN,
+    SIMPLE,
+    SPACE,
+    TRIVIA,
+    LexerError,
+    Span,
+    Token,
+    TokenType,
+    Unclosed,
+    UnclosedAtError,
+)
+from dbmigrate.lexer.window import SIZE, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Protocol
+
+    class _Readable(Protocol):
+        def read(self) -> str: ...
+
+
+Special = Callable[[str, int, int], Span]
+
+# A statement that holds nothing which could hide a semicolon. Possessive: no memory per repetition, no second attempt.
+_SIMPLE = re.compile(
+    rf"""{BLANK}*+((?!(?i:copy\b|create{BLANK}+(?:or{BLANK}+replace{BLANK}+)?(?:function|procedure|rule|schema)\b))
+    [A-Za-z](?:[^;'"$\\/\-]++|'[^'\\]*+'|"[^"]*+"|-(?!-)|/(?!\*))*+;)""".replace("\n    ", "")
+).match
+# Every alternative begins with a literal, which lets the regex engine skip plain text quickly.
+_STOP = re.compile(r""";|'|"|--|/\*|\$|\\""").search
+_BETWEEN = re.compile(
+    rf"(?P<space>{BLANK}++)|(?P<empty>;[ \t\n\r\f\v;]*+)|(?P<comment>--)|(?P<block>/\*)|(?P<meta>\\)"
+).match
+_LINE_COMMENT = re.compile(r"--[^\n\r]*+").match
+_WORD = re.compile(rf"[{LETTER}][{NAME_PART}]*+").match
+_REST_OF_COPY_LINE = re.compile(r"[ \t\r\f\v]*+(?:--[^\n\r]*+\r?+)?+\n").match
+_LAST_COPY_LINE = re.compile(r"\\\.\r?(?=\n|\Z)").match
+_FINE = re.compile(
+    rf"""(?P<space>{BLANK}++)
+    |(?P<comment>--)|(?P<block>/\*)|(?P<meta>\\)
+    |(?P<string>(?:[eEbBxXnN]|[uU]&)?')|(?P<symbol>(?:[uU]&)?")
+    |(?P<name>[{LETTER}][{NAME_PART}]*+)
+    |(?P<dollar>{TAG})|(?P<parameter>\$[0-9]++)
+    |(?P<number>0[xXoObB][0-9A-Fa-f_]++|(?:[0-9][0-9_]*+(?:\.(?!\.)[0-9_]*+)?|\.[0-9][0-9_]*+)(?:[eE][+-]?[0-9][0-9_]*+)?)
+    |(?P<punctuation>[;(),\[\]]|::|:=|:|\.\.|\.)
+    |(?P<operator>[~!@#^&|`?+\-*/%<>=])
+    |(?P<other>[\s\S])""".replace("\n    ", "")
+).match
+_FINE_TYPES = {
+    "space": T.Whitespace,
+    "name": T.Name,
+    "number": T.Number,
+    "parameter": T.Name.Placeholder,
+    "punctuation": T.Punctuation,
+    "other": T.Error,
+}
+_NESTERS = frozenset(("FUNCTION", "PROCEDURE", "RULE", "SCHEMA"))
+_FOLDED = frozenset((T.Name, T.Number))
+_ASCII_UPPER = {ord(letter): ord(letter.upper()) for letter in "abcdefghijklmnopqrstuvwxyz"}
+
+
+class PostgresLexer(Lexer):
+    """Text to tokens. A line comment that starts its line and matches `boundary` is a HEADER, and ends a statement."""
+
+    def __init__(self, boundary: re.Pattern[str] | None = None) -> None:
+        self.clear()  # type: ignore[no-untyped-call] # none of sqlparse's own expressions and keywords
+        self._boundary = boundary
+        self._specials: dict[str, Special] = {
+            ";": scan.semicolon,
+            "'": scan.string,
+            '"': scan.symbol,
+            "-": self._line_comment,
+            "/": scan.block_comment,
+            "$": scan.dollar,
+            "\\": scan.meta,
+        }
+        self._between: dict[str, Special] = {
+            "comment": self._line_comment,
+            "block": scan.block_comment,
+            "meta": scan.meta,
+        }
+        self._fine_specials: dict[str, Special] = {
+            **self._between,
+            "dollar": scan.dollar,
+            "symbol": scan.fine_symbol,
+            "string": scan.fine_string,
+            "operator": scan.operator,
+        }
+
+    def get_tokens(self, text: str | bytes | _Readable, encoding: str | None = None) -> Iterator[Token]:
+        """The tokens of a whole text (str, UTF-8 bytes or a text file); joined they are the text.
+
+        Raises LexerError.
+        """
+        if isinstance(text, bytes):
+            text = text.decode(encoding or "utf-8")
+        elif not isinstance(text, str):
+            text = text.read()
+        return self._tokens(Window(text, None, SIZE))
+
+    def read_tokens(self, read: Callable[[int], str], *, size: int = SIZE) -> Iterator[Token]:
+        """The tokens of a stream: `read(n)` gives about n characters, and nothing at its end.
+
+        At hand at any time is a window of `size` characters, or twice the longest statement or line. COPY data comes
+        in several tokens. Raises LexerError.
+        """
+        return self._tokens(Window("", read, size))
+
+    def _tokens(self, window: Window) -> Iterator[Token]:
+        while True:
+            text, position = window.text, window.position
+            while match := _SIMPLE(text, position):
+                start, end = match.span(1)
+                if start > position:
+                    yield T.Whitespace, text[position:start]
+                yield SIMPLE, text[start:end]
+                position = end
+            window.position = position
+            unit = self._unit(window)
+            if not unit:
+                return
+            yield from unit
+            if unit[-1][0] is END_OF_COPY:
+                yield from _copy_data(window, len("".join([value for _, value in unit])))
+
+    def _unit(self, window: Window) -> list[Token]:
+        """A piece of white space, a comment, or a whole statement; nothing at the end of the text."""
+        while True:
+            tokens: list[Token] = []
+            try:
+                end = self._between_or_statement(window.text, window.position, tokens)
+            except UnclosedAtError as exc:
+                if window.final:
+                    raise window.error(exc.what, exc.position) from None
+            else:
+                if window.final or end < len(window.text) or (tokens and tokens[-1][0] in (END, END_OF_COPY)):
+                    window.position = end
+                    return tokens
+            window.extend()
+
+    def _between_or_statement(self, text: str, position: int, tokens: list[Token]) -> int:
+        match = _BETWEEN(text, position)
+        if match is None:
+            return self._statement(text, position, tokens)
+        special = self._between.get(match.lastgroup or "")
+        if special is None:
+            kind, end = (T.Whitespace if match.lastgroup == "space" else EMPTY), match.end()
+        else:
+            kind, _, end = special(text, position, position)
+        tokens.append((kind, text[position:end]))
+        return end
+
+    def _statement(self, text: str, position: int, tokens: list[Token]) -> int:
+        """Append the tokens of the statement that begins here; return its end, which may be that of the text."""
+        word = _WORD(text, position)
+        head = word.group().upper() if word else ""
+        if head == "CREATE" and self._can_nest(text, position):
+            return self._nesting(text, position, tokens)
+        end = self._flat(text, position, tokens)
+        if head == "COPY" and tokens[-1][0] is END and _reads_stdin(text[position:end]):
+            tokens[-1] = (END_OF_COPY, ";")
+        return end
+
+    def _flat(self, text: str, position: int, tokens: list[Token]) -> int:
+        plain = position
+        while (found := _STOP(text, position)) is not None:
+            at = found.start()
+            kind, _, end = self._specials[text[at]](text, at, plain)
+            if kind is PLAIN:
+                position = end
+                continue
+            if at > plain:
+                tokens.append((T.Text, text[plain:at]))
+            if kind is HEADER or kind is META:
+                return at
+            tokens.append((kind, text[at:end]))
+            if kind is END:
+                return end
+            plain = position = end
+        if plain < len(text):
+            tokens.append((T.Text, text[plain:]))
+        return len(text)
+
+    def _nesting(self, text: str, position: int, tokens: list[Token]) -> int:
+        nest = _Nest()
+        for kind, start, end in self._fine(text, position):
+            if kind is HEADER or kind is META:
+                return start
+            value = text[start:end]
+            if value == ";":
+                tokens.append((NESTED if nest.is_open else END, value))
+                if not nest.is_open:
+                    return end
+            else:
+                tokens.append((kind, value))
+            nest.follow(kind, value)
+        return len(text)
+
+    def _can_nest(self, text: str, position: int) -> bool:
+        _, *rest = islice(self.words(text, position), 4)
+        kind = rest[2:] if rest[:2] == ["OR", "REPLACE"] else rest[:1]
+        return not _NESTERS.isdisjoint(kind)
+
+    def words(self, text: str, position: int = 0) -> Iterator[str]:
+        """The solid tokens from `position` on, see the function of this name."""
+        for kind, start, end in self._fine(text, position):
+            if kind not in TRIVIA:
+                yield _upper(text[start:end]) if kind in _FOLDED else text[start:end]
+
+    def _fine(self, text: str, position: int) -> Iterator[Span]:
+        """Every token by itself, as PostgreSQL's scanner cuts them (but each line of a continued string is one)."""
+        while (match := _FINE(text, position)) is not None:
+            group = match.lastgroup or ""
+            special = self._fine_specials.get(group)
+            span = special(text, position, position) if special else (_FINE_TYPES[group], position, match.end())
+            yield span
+            if span[0] is T.String.Escape:
+                for more in scan.continuations(text, span[2]):
+                    yield more
+                    span = more
+            position = span[2]
+
+    def _line_comment(self, text: str, at: int, _floor: int) -> Span:
+        match = _LINE_COMMENT(text, at)
+        end = match.end() if match else at
+        is_header = (
+            self._boundary is not None
+            and (at == 0 or text[at - 1] == "\n")
+            and self._boundary.match(text, at, end) is not None
+        )
+        return (HEADER if is_header else T.Comment.Single), at, end
+
+
+_PLAIN_LEXER = PostgresLexer()
+
+
+def words(sql: str) -> Iterator[str]:
+    """The tokens of one statement without white space and comments, lazily.
+
+    Unquoted words and numbers are in upper case (ASCII letters only, as PostgreSQL folds), all else is verbatim: a
+    quoted name keeps its quotes and so equals no keyword. Raises LexerError.
+    """
+    try:
+        yield from _PLAIN_LEXER.words(sql)
+    except UnclosedAtError as exc:
+        raise Window(sql, None, SIZE).error(exc.what, exc.position) from None
+
+
+def _upper(word: str) -> str:
+    return word.upper() if word.isascii() else word.translate(_ASCII_UPPER)
+
+
+class _Nest:
+    """Whether a semicolon is inside CREATE RULE's parentheses or a BEGIN ATOMIC body."""
+
+    def __init__(self) -> None:
+        self._parentheses = 0
+        self._blocks = 0
+        self._previous = ""
+
+    @property
+    def is_open(self) -> bool:
+        return self._parentheses > 0 or self._blocks > 0
+
+    def follow(self, kind: TokenType, value: str) -> None:
+        if kind in TRIVIA:
+            return
+        word = _upper(value) if kind is T.Name else value
+        if self._blocks:
+            # after AS or a dot these are names: SELECT 1 AS end, t.end
+            if word in ("CASE", "END") and self._previous not in ("AS", "."):
+                self._blocks += 1 if word == "CASE" else -1
+        elif word == "ATOMIC" and self._previous == "BEGIN" and not self._parentheses:
+            self._blocks = 1
+        elif word == "(":
+            self._parentheses += 1
+        elif word == ")":
+            self._parentheses = max(self._parentheses - 1, 0)
+        self._previous = word
+
+
+def _reads_stdin(sql: str) -> bool:
+    """Whether a COPY takes inline data: FROM STDIN outside parentheses (or FROM STDOUT: the grammar takes both)."""
+    depth = 0
+    previous = ""
+    for word in words(sql):
+        if not depth and previous == "FROM":
+            return word in ("STDIN", "STDOUT")
+        depth += (word == "(") - (word == ")")
+        previous = word
+    return False
+
+
+def _copy_data(window: Window, length: int) -> Iterator[Token]:
+    """The rest of the line of a COPY statement of `length` characters, its data, and the line that ends it."""
+    opening = window.place(window.position - length)
+    start = _REST_OF_COPY_LINE(window.text, window.position)
+    if start is None:
+        rest = window.text[window.position :].partition("\n")[0]
+        what = Unclosed.COPY_LINE if rest.partition("--")[0].strip(SPACE) else Unclosed.COPY
+        raise LexerError(*what.value, *opening)
+    yield COPY_START, start.group()
+    window.position = start.end()
+    while (end := _end_of_copy(window.text, window.position)) is None:
+        if window.final:
+            raise LexerError(*Unclosed.COPY.value, *opening)
+        if window.position < len(window.text):
+            yield COPY_DATA, window.text[window.position :]
+        window.position = len(window.text)
+        window.extend()
+    if end > window.position:
+        yield COPY_DATA, window.text[window.position : end]
+    marker = _LAST_COPY_LINE(window.text, end)
+    window.position = marker.end() if marker else end
+    yield COPY_END, window.text[end : window.position]
+
+
+def _end_of_copy(text: str, position: int) -> int | None:
+    """Where the line ``\\.`` begins. As in psql nothing may follow on it, not even a blank."""
+    while (found := text.find("\n\\.", position - 1)) >= 0:
+        if _LAST_COPY_LINE(text, found + 1):
+            return found + 1
+        position = found + 2
+    return None

@@ -1,0 +1,151 @@
+"""Locks: one runner at a time by an advisory lock, and who stands in the way when a lock is not granted.
+
+The lock is a session lock on the connection that does the work, so it ends with that session and never sooner. It is
+polled with ``pg_try_advisory_lock``: a session blocked inside ``pg_advisory_lock`` would hold a snapshot that CREATE
+INDEX CONCURRENTLY of the holder waits for, which is a deadlock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dbmigrate import database
+from dbmigrate.errors import LockNotAcquired
+from dbmigrate.model import Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dbmigrate.database import Connection
+    from dbmigrate.model import Event
+
+# "dbm1" as a number: the first half of every key, so that our locks are recognisable in pg_locks
+NAMESPACE = 0x64626D31
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.025, 1.0
+_FIRST_REPORT, _REPORT_EVERY = 1.0, 10.0
+
+_HOLDER = """
+select a.pid, a.usename::text, a.application_name, a.client_addr::text, a.backend_start, a.state
+from pg_catalog.pg_locks l join pg_catalog.pg_stat_activity a using (pid)
+where l.locktype = 'advisory' and l.granted and l.objsubid = 2
+  and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
+  and l.classid::int8 = (%s::int8 & 4294967295) and l.objid::int8 = (%s::int8 & 4294967295)
+"""
+_BLOCKERS = """
+select a.pid, coalesce(a.usename::text, '?'), coalesce(nullif(a.application_name, ''), a.backend_type, '?'),
+       coalesce(a.state, '?'), pg_catalog.date_trunc('second', pg_catalog.now() - a.xact_start)::text,
+       pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 80), a.xact_start
+from pg_catalog.pg_stat_activity a where a.pid = any(pg_catalog.pg_blocking_pids(%s::int4))
+"""
+_ALIVE = "select count(*) from pg_catalog.pg_stat_activity where pid = %s::int4 and xact_start = %s::timestamptz"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The two 32-bit halves of an advisory lock's key."""
+
+    first: int
+    second: int
+
+    @property
+    def sql(self) -> str:
+        """The key as typed arguments: untyped ones could be captured by a function of the user's."""
+        return f"{self.first}::int4, {self.second}::int4"
+
+
+def key_for(table: str) -> Key:
+    """The key of one tracking table, given by its schema-qualified name. Advisory locks are per database already."""
+    digest = hashlib.sha256(table.encode()).digest()
+    return Key(NAMESPACE, int.from_bytes(digest[:4], "big", signed=True))
+
+
+def acquire(conn: Connection, key: Key, *, wait: float, on_event: Callable[[Event], None]) -> None:
+    """Take the session lock, polling for up to `wait` seconds.
+
+    While waiting nothing is open on the server: no transaction, no blocked query. Raises LockNotAcquired E601, which
+    names the holder.
+    """
+    started = time.monotonic()
+    pause, report_at = _FIRST_PAUSE, _FIRST_REPORT
+    while not try_acquire(conn, key):
+        waited = time.monotonic() - started
+        if waited >= wait:
+            raise _not_acquired(holder(conn, key), wait)
+        if waited >= report_at:
+            on_event(Waiting(f"the migration lock, held by {holder(conn, key)}", waited))
+            report_at = waited + _REPORT_EVERY
+        time.sleep(min(pause * random.uniform(0.5, 1.0), max(wait - waited, 0.001)))
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def try_acquire(conn: Connection, key: Key) -> bool:
+    return bool(database.query(conn, f"select pg_catalog.pg_try_advisory_lock({key.sql})")[0][0])
+
+
+def is_held(conn: Connection, key: Key) -> bool:
+    """Whether this very session holds the lock: DISCARD ALL and pg_advisory_unlock_all() drop it silently."""
+    rows = database.query(
+        conn,
+        "select 1 from pg_catalog.pg_locks where locktype = 'advisory' and granted and objsubid = 2"
+        " and pid = pg_catalog.pg_backend_pid()"
+        " and classid::int8 = (%s::int8 & 4294967295) and objid::int8 = (%s::int8 & 4294967295)",
+        key.first,
+        key.second,
+    )
+    return bool(rows)
+
+
+def holder(conn: Connection, key: Key) -> str:
+    """Who holds the lock, in words: process id, user, application (with the run's user@host:pid), since when."""
+    rows = database.query(conn, _HOLDER, key.first, key.second)
+    if not rows:
+        return "a session that has just ended"
+    pid, user, application, address, since, state = rows[0]
+    where = f" from {address}" if address else ""
+    name = application or "unnamed"
+    return f"process {pid} ({name}, role {user}{where}, {state}, connected {since:%Y-%m-%d %H:%M:%S %Z})"
+
+
+def _not_acquired(held_by: str, wait: float) -> LockNotAcquired:
+    pid = held_by.split()[1] if held_by.startswith("process ") else None
+    ending = f"; if that run is dead, end its session: select pg_terminate_backend({pid})" if pid else ""
+    return LockNotAcquired(
+        f"another run holds the migration lock: {held_by}",
+        code="E601",
+        hint=f"waited {wait:g} s (--lock-wait){ending}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """A session that stands in the way of another one."""
+
+    pid: int
+    transaction_start: object
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def blockers(conn: Connection, pid: int) -> tuple[Blocker, ...]:
+    """Who blocks the session `pid`, asked on another connection."""
+    return tuple(
+        Blocker(
+            int(str(row[0])),
+            row[6],
+            f"process {row[0]} ({row[2]}, role {row[1]}, {row[3]}"
+            + (f", in a transaction since {row[4]}" if row[4] else "")
+            + f"): {row[5]}",
+        )
+        for row in database.query(conn, _BLOCKERS, pid)
+    )
+
+
+def is_alive(conn: Connection, blocker: Blocker) -> bool:
+    """Whether the transaction that blocked is still going on."""
+    return database.query(conn, _ALIVE, blocker.pid, blocker.transaction_start)[0][0] != 0

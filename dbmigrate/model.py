@@ -1,0 +1,450 @@
+"""The values that the parts of dbmigrate hand to each other. Frozen, without I/O, importing nothing of the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+# ---------------------------------------------------------------------------------------------- places and problems
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a text file. Line and column are 1-based; columns count characters."""
+
+    path: str
+    line: int
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """The source lines to show with an error: the line at fault, at most two before it, and the caret's column."""
+
+    lines: tuple[tuple[int, str], ...]
+    column: int
+    width: int = 1
+
+
+class Severity(StrEnum):
+    NOTE = "note"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something to tell that does not stop the run. `code` is stable and documented."""
+
+    code: str
+    message: str
+    severity: Severity = Severity.WARNING
+    place: Place | None = None
+    hint: str | None = None
+
+
+# --------------------------------------------------------------------------------------------------- migration files
+
+
+class Direction(StrEnum):
+    UP = "up"
+    DOWN = "down"
+
+
+class StatementKind(StrEnum):
+    """What a statement means for transactions, decided from its first words."""
+
+    PLAIN = "plain"  # can run inside a transaction block
+    OUTSIDE = "outside"  # PostgreSQL refuses it inside a transaction block
+    BEGIN = "begin"  # BEGIN, START TRANSACTION
+    COMMIT = "commit"  # COMMIT, END
+    ROLLBACK = "rollback"  # ROLLBACK, ABORT (not ROLLBACK TO SAVEPOINT)
+    TWO_PHASE = "two-phase"  # PREPARE TRANSACTION
+    META = "meta"  # \restrict, \unrestrict, \connect as pg_dump writes them: a line for psql, not for the server
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SQL statement, verbatim.
+
+    `sql` runs from its first word to its closing semicolon (or to the end of the section); `lead` is what stood
+    between the previous statement and it: comments and white space. `line` and `column` are those of `sql` in the
+    file. `copy_data` is the inline data of a ``COPY ... FROM stdin``, without the closing ``\\.``; it may be read
+    once only, and before the next statement is asked for.
+    """
+
+    sql: str
+    line: int
+    column: int
+    kind: StatementKind = StatementKind.PLAIN
+    lead: str = ""
+    copy_data: Iterable[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One ``-- migrate:up`` or ``-- migrate:down`` section.
+
+    `number` counts the sections of the file from 0; `statements` is None where the file is too large to keep in
+    memory (`parser.statements` reads them again). `redundant` holds the ordinals, from 0 and as written, of wrapper
+    statements (``BEGIN;`` ... ``COMMIT;``) that are not run, because the section runs in a transaction of our own;
+    `count` is the number of those that are run.
+    """
+
+    direction: Direction
+    number: int
+    line: int
+    transaction: bool = True
+    irreversible: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+    count: int = 0
+    redundant: frozenset[int] = frozenset()
+    statements: tuple[Statement, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationFile:
+    """A file that counts as a migration by its name alone: ``^(\\d+).*\\.sql$``. Its content was not read."""
+
+    version: str
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """A migration file that was read and checked.
+
+    `checksum` is the SHA-256 (hex) of the file's bytes. `token_checksum` is the SHA-256 of its tokens without
+    comments, white space and letter case of unquoted words; None for files above 1 MiB. `up_sql` and `down_sql` are
+    the verbatim texts of the sections (several are joined in file order), None above 1 MiB.
+    """
+
+    file: MigrationFile
+    sections: tuple[Section, ...]
+    checksum: str
+    token_checksum: str | None = None
+    up_sql: str | None = None
+    down_sql: str | None = None
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def version(self) -> str:
+        return self.file.version
+
+    @property
+    def name(self) -> str:
+        return self.file.name
+
+    def run_order(self, direction: Direction) -> tuple[Section, ...]:
+        """The sections of one direction in the order in which they run: ups as written, downs from the last."""
+        sections = tuple(section for section in self.sections if section.direction is direction)
+        return sections if direction is Direction.UP else sections[::-1]
+
+    def is_transactional(self, direction: Direction) -> bool:
+        """Whether the whole direction runs in one transaction (no section says ``transaction:false``)."""
+        return all(section.transaction for section in self.run_order(direction))
+
+    @property
+    def is_irreversible(self) -> bool:
+        return any(section.irreversible for section in self.sections)
+
+
+# ---------------------------------------------------------------------------------------------------- what was recorded
+
+
+class LogState(StrEnum):
+    STARTED = "started"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """An applied version. All but `version` comes from the log, and is None where only dbmate has been at work."""
+
+    version: str
+    name: str | None = None
+    checksum: str | None = None
+    token_checksum: str | None = None
+    down_sql: str | None = None
+    applied_at: datetime | None = None
+    applied_by: str | None = None
+    git_commit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One journalled statement of a migration without a transaction. `number` counts from 1."""
+
+    number: int
+    state: LogState
+    checksum: str
+    sql: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A migration without a transaction that was started and neither finished nor undone."""
+
+    version: str
+    name: str
+    direction: Direction
+    started_at: datetime
+    steps: tuple[StepRecord, ...]
+    error: str | None = None
+
+    @property
+    def done(self) -> frozenset[int]:
+        return frozenset(step.number for step in self.steps if step.state is LogState.DONE)
+
+    @property
+    def stopped_at(self) -> StepRecord | None:
+        """The statement that failed or whose outcome is unknown, if any."""
+        return next((step for step in self.steps if step.state is not LogState.DONE), None)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the database says about migrations, read in one go."""
+
+    applied: tuple[Applied, ...] = ()
+    unfinished: tuple[Unfinished, ...] = ()
+
+    def __contains__(self, version: object) -> bool:
+        return any(applied.version == version for applied in self.applied)
+
+
+# --------------------------------------------------------------------------------------------------------------- plans
+
+
+class Action(StrEnum):
+    """What a step does: run SQL and record it, or change the records alone."""
+
+    RUN = "run"
+    RECORD = "record"
+    FORGET = "forget"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One migration in one direction. `done` are the statement numbers that an earlier, interrupted run completed."""
+
+    version: str
+    name: str
+    direction: Direction
+    action: Action = Action.RUN
+    migration: Migration | None = None
+    done: frozenset[int] = frozenset()
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a command will do, in order, and what is worth saying about it beforehand."""
+
+    steps: tuple[Step, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """How far to go: all of it, a number of migrations, or to a version (given as its text)."""
+
+    steps: int | None = None
+    version: str | None = None
+
+
+ALL = Goal()
+LAST = Goal(steps=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one."""
+
+    strict: bool = False
+
+
+# ------------------------------------------------------------------------------------------------------------- results
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One step that was done. `rows` is the number from the last statement's command tag, None if it has none."""
+
+    step: Step
+    seconds: float
+    statements: int = 0
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaFile:
+    """The schema file after a run: where it is, and how many lines came and went."""
+
+    path: str
+    added: int = 0
+    removed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did. `current` is the newest applied version in file-name order."""
+
+    done: tuple[Outcome, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    current: str | None = None
+    schema: SchemaFile | None = None
+    seconds: float = 0.0
+
+
+class MigrationState(StrEnum):
+    APPLIED = "applied"
+    PENDING = "pending"
+    UNFINISHED = "unfinished"
+    MISSING = "missing"  # applied, but its file is gone
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRow:
+    version: str
+    name: str
+    state: MigrationState
+    applied_at: datetime | None = None
+    applied_by: str | None = None
+    unfinished: Unfinished | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Every migration of the directories and of the database, in file-name order."""
+
+    rows: tuple[StatusRow, ...]
+    problems: tuple[Problem, ...] = ()
+
+    def count(self, state: MigrationState) -> int:
+        return sum(row.state is state for row in self.rows)
+
+    @property
+    def applied(self) -> tuple[StatusRow, ...]:
+        return tuple(row for row in self.rows if row.state is MigrationState.APPLIED)
+
+    @property
+    def pending(self) -> tuple[StatusRow, ...]:
+        """What `up` would run: pending ones, and those that a crash left unfinished."""
+        return tuple(row for row in self.rows if row.state in (MigrationState.PENDING, MigrationState.UNFINISHED))
+
+
+# -------------------------------------------------------------------------------------------------------------- events
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The connection stands and the plan is made: `where` names environment and server without secrets."""
+
+    where: str
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    step: Step
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServerNotice:
+    """A NOTICE, WARNING or the like that the server sent while a statement ran."""
+
+    severity: str
+    message: str
+    detail: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A database or schema is about to be made (`kind` is ``database`` or ``schema``)."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Something is waited for; `seconds` is how long already."""
+
+    what: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """A lock was not granted in time; the transaction was rolled back and will be tried again."""
+
+    step: Step
+    attempt: int
+    blockers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a long step is: statement `number` of `total`, its text, seconds since it was sent, what it waits for."""
+
+    step: Step
+    number: int
+    total: int
+    sql: str
+    seconds: float
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaWritten:
+    schema: SchemaFile
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    problem: Problem
+
+
+Event = (
+    RunStarted
+    | StepStarted
+    | StepDone
+    | StepFailed
+    | ServerNotice
+    | Created
+    | Dropped
+    | Waiting
+    | Retrying
+    | Progress
+    | SchemaWritten
+    | Warned
+)

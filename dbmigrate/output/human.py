@@ -1,0 +1,215 @@
+"""The renderer for people, and for scripts that were written for dbmate: in a pipe its lines are dbmate's."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from dbmigrate.model import (
+    Created,
+    Direction,
+    Dropped,
+    Event,
+    MigrationState,
+    Outcome,
+    Progress,
+    Retrying,
+    RunStarted,
+    SchemaWritten,
+    ServerNotice,
+    StepDone,
+    StepFailed,
+    StepStarted,
+    Waiting,
+    Warned,
+)
+from dbmigrate.output import text
+from dbmigrate.output.renderer import Streams, Verbosity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from dbmigrate.errors import Error
+    from dbmigrate.model import Report, Status, StatusRow
+
+_ACTIVITY = {Direction.UP: "Applying", Direction.DOWN: "Rolling back"}
+_RESULT = {Direction.UP: "Applied", Direction.DOWN: "Rolled back"}
+_PIPE_REPORT_EVERY = 30.0
+_SUGGESTIONS = (
+    ("rollback", "undo the last migration"),
+    ("up --dry-run", "the SQL that would run, as a psql script"),
+    ("up", "apply it again"),
+    ('new "add a table"', "start a migration of your own"),
+)
+_MARKS = {
+    MigrationState.APPLIED: "[X]",
+    MigrationState.PENDING: "[ ]",
+    MigrationState.UNFINISHED: "[!]",
+    MigrationState.MISSING: "[?]",
+}
+
+
+class Human:
+    """Lines of text. On a terminal a running statement is shown in one live line below them."""
+
+    def __init__(self, streams: Streams, *, verbosity: Verbosity = Verbosity.NORMAL) -> None:
+        self._streams = streams
+        self._verbosity = verbosity
+        self._is_live = streams.err.isatty()
+        self._live_length = 0
+        self._reported = time.monotonic()
+        self._warned: set[str] = set()
+
+    def on_event(self, event: Event) -> None:
+        handlers: dict[type, Callable[..., None]] = {
+            Created: self._created,
+            Dropped: self._dropped,
+            Progress: self._progress,
+            Retrying: self._retrying,
+            RunStarted: self._run_started,
+            SchemaWritten: self._schema_written,
+            ServerNotice: self._notice,
+            StepDone: self._step_done,
+            StepFailed: self._step_failed,
+            StepStarted: self._step_started,
+            Waiting: self._waiting,
+            Warned: self._warned_of,
+        }
+        handlers[type(event)](event)
+
+    def report(self, command: str, report: Report) -> None:
+        self._talk(text.closing_line(command, report))
+
+    def status(self, status: Status) -> None:
+        """dbmate's lines; marks of our own for what dbmate does not show are not counted in its totals."""
+        for row in status.rows:
+            self._streams.result(f"{_MARKS[row.state]} {text.safe(row.name)}")
+            self._explain(row)
+        self._streams.result()
+        self._streams.result(f"Applied: {len(status.applied)}")
+        self._streams.result(f"Pending: {len(status.pending)}")
+        for found in status.problems:
+            self._warned_of(Warned(found))
+
+    def created_file(self, path: str) -> None:
+        self._streams.result(path)
+        self._talk("Write the change below migrate:up and its undo below migrate:down, then: dbmigrate up")
+
+    def script(self, pieces: Iterable[str]) -> None:
+        self._streams.raw(pieces)
+
+    def suggestions(self, program: str) -> None:
+        self._talk("\nTry next:")
+        for arguments, effect in _SUGGESTIONS:
+            self._talk(f"  {program} {arguments:<24} # {effect}")
+
+    def error(self, error: Error) -> None:
+        self._erase()
+        self._streams.talk(text.error_block(error))
+        if error.report is not None and error.report.done:
+            self._talk(f"before it: {text.closing_line('', error.report)}")
+
+    # -- events
+
+    def _run_started(self, event: RunStarted) -> None:
+        steps = event.plan.steps
+        ups = sum(step.direction is Direction.UP for step in steps)
+        amount = f"{ups} pending" if ups == len(steps) else f"{len(steps)} to roll back"
+        self._talk(f"{event.where} · {amount}")
+        for found in event.plan.problems:
+            self._warned_of(Warned(found))
+
+    def _step_started(self, event: StepStarted) -> None:
+        self._talk(f"{_ACTIVITY[event.step.direction]}: {text.safe(event.step.name)}")
+
+    def _step_done(self, event: StepDone) -> None:
+        self._erase()
+        outcome = event.outcome
+        self._rows_affected(outcome)
+        if self._verbosity > Verbosity.QUIET:
+            result = _RESULT[outcome.step.direction]
+            self._streams.result(f"{result}: {text.safe(outcome.step.name)} in {text.go_duration(outcome.seconds)}")
+
+    def _rows_affected(self, outcome: Outcome) -> None:
+        """dbmate's line of ``--verbose``."""
+        if self._verbosity >= Verbosity.VERBOSE and outcome.statements:
+            self._streams.result(f"Rows affected: {outcome.rows or 0}")
+
+    def _step_failed(self, event: StepFailed) -> None:
+        self._talk(f"Failed: {text.safe(event.step.name)} after {text.go_duration(event.seconds)}")
+
+    def _notice(self, event: ServerNotice) -> None:
+        detail = f" ({event.detail})" if event.detail else ""
+        self._talk(text.safe(f"  {event.severity}: {event.message}{detail}"))
+
+    def _created(self, event: Created) -> None:
+        self._talk(f"Creating: {event.name}" if event.kind == "database" else f"Creating {event.kind}: {event.name}")
+
+    def _dropped(self, event: Dropped) -> None:
+        self._talk(f"Dropping: {event.name}")
+
+    def _schema_written(self, event: SchemaWritten) -> None:
+        self._talk(f"Writing: {event.schema.path}")
+
+    def _waiting(self, event: Waiting) -> None:
+        waited = f" ({text.duration(event.seconds)} so far)" if event.seconds else ""
+        self._talk(text.safe(f"Waiting for {event.what}{waited}"))
+
+    def _retrying(self, event: Retrying) -> None:
+        blocked = f": {'; '.join(event.blockers)}" if event.blockers else ""
+        self._talk(
+            text.safe(f"  {event.step.name} did not get a lock in time (try {event.attempt}), trying again{blocked}")
+        )
+
+    def _warned_of(self, event: Warned) -> None:
+        line = text.problem(event.problem)
+        if line not in self._warned:
+            self._warned.add(line)
+            self._talk(line)
+
+    def _progress(self, event: Progress) -> None:
+        detail = f" · {event.detail}" if event.detail else ""
+        which = f"statement {event.number}" + (f" of {event.total}" if event.total > 1 else "")
+        line = text.safe(f"  {event.step.name} · {which} · {event.sql} · {text.duration(event.seconds)}{detail}")
+        if self._is_live:
+            self._redraw(line)
+        elif time.monotonic() - self._reported >= _PIPE_REPORT_EVERY:
+            self._talk(line)
+
+    # -- printing
+
+    def _talk(self, line: str) -> None:
+        self._erase()
+        if self._verbosity > Verbosity.QUIET:
+            self._reported = time.monotonic()
+            self._streams.talk(line)
+
+    def _redraw(self, line: str) -> None:
+        if self._verbosity > Verbosity.QUIET:
+            import shutil
+
+            width = max(shutil.get_terminal_size().columns - 1, 20)
+            line = line[:width]
+            self._streams.err.write(f"\r{line}{' ' * (self._live_length - len(line))}")
+            self._streams.err.flush()
+            self._live_length = len(line)
+
+    def _erase(self) -> None:
+        if self._live_length:
+            self._streams.err.write(f"\r{' ' * self._live_length}\r")
+            self._streams.err.flush()
+            self._live_length = 0
+
+    def _explain(self, row: StatusRow) -> None:
+        if row.state is MigrationState.MISSING:
+            self._talk(f"    {row.name} is applied, but its file is gone")
+        elif row.unfinished is not None:
+            stopped = row.unfinished.stopped_at
+            where = (
+                f"stopped at statement {stopped.number}: {stopped.error or 'outcome unknown'}"
+                if stopped
+                else "interrupted"
+            )
+            self._talk(
+                text.safe(f"    {row.name} ({row.unfinished.direction}) {where}; continue with dbmigrate resume")
+            )

@@ -1,0 +1,121 @@
+"""The renderer for programs: one JSON object per command on stdout; talk stays text on stderr."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from dbmigrate.model import MigrationState
+from dbmigrate.output.human import Human
+from dbmigrate.output.renderer import Streams, Verbosity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from dbmigrate.errors import Error
+    from dbmigrate.model import Event, Outcome, Problem, Report, Status, StatusRow
+
+# the shape of the objects; a change that breaks readers raises the number
+FORMAT = "dbmigrate/1"
+
+
+class Json:
+    """Times are ISO 8601 in UTC, durations milliseconds."""
+
+    def __init__(self, streams: Streams, *, verbosity: Verbosity = Verbosity.NORMAL) -> None:
+        self._streams = streams
+        # what a person would read on stdout (`Applied: ...`) must not stand between the JSON there
+        self._talker = Human(Streams(streams.err, streams.err), verbosity=verbosity)
+
+    def on_event(self, event: Event) -> None:
+        self._talker.on_event(event)
+
+    def report(self, command: str, report: Report) -> None:
+        self._print({"command": command, "ok": True, **_report(report)})
+
+    def status(self, status: Status) -> None:
+        self._print(
+            {
+                "command": "status",
+                "ok": True,
+                "applied": len(status.applied),
+                "pending": len(status.pending),
+                "missing": status.count(MigrationState.MISSING),
+                "migrations": [_row(row) for row in status.rows],
+                "problems": [_problem(problem) for problem in status.problems],
+            }
+        )
+
+    def created_file(self, path: str) -> None:
+        self._print({"command": "new", "ok": True, "path": path})
+
+    def script(self, pieces: Iterable[str]) -> None:
+        """The script is what was asked for: it stays text."""
+        self._streams.raw(pieces)
+
+    def suggestions(self, program: str) -> None:
+        self._talker.suggestions(program)
+
+    def error(self, error: Error) -> None:
+        self._print(
+            {
+                "ok": False,
+                "exit_code": error.exit_code,
+                "error": {
+                    "code": error.code,
+                    "message": error.message,
+                    "hint": error.hint,
+                    "state": error.state,
+                    "sqlstate": error.sqlstate,
+                    "path": error.place.path if error.place else None,
+                    "line": error.place.line if error.place else None,
+                    "column": error.place.column if error.place else None,
+                    "details": dict(error.details),
+                },
+                **(_report(error.report) if error.report else {}),
+            }
+        )
+        self._talker.error(error)
+
+    def _print(self, value: Mapping[str, object]) -> None:
+        self._streams.result(json.dumps({"format": FORMAT, **value}, ensure_ascii=False))
+
+
+def _report(report: Report) -> dict[str, object]:
+    return {
+        "done": [_outcome(outcome) for outcome in report.done],
+        "version": report.current,
+        "schema_file": report.schema.path if report.schema else None,
+        "duration_ms": round(report.seconds * 1000, 3),
+        "problems": [_problem(problem) for problem in report.problems],
+    }
+
+
+def _outcome(outcome: Outcome) -> dict[str, object]:
+    return {
+        "version": outcome.step.version,
+        "file": outcome.step.name,
+        "direction": outcome.step.direction.value,
+        "statements": outcome.statements,
+        "duration_ms": round(outcome.seconds * 1000, 3),
+    }
+
+
+def _row(row: StatusRow) -> dict[str, object]:
+    return {
+        "version": row.version,
+        "file": row.name,
+        "state": row.state.value,
+        "applied_at": row.applied_at.isoformat() if row.applied_at else None,
+        "applied_by": row.applied_by,
+    }
+
+
+def _problem(problem: Problem) -> dict[str, object]:
+    return {
+        "code": problem.code,
+        "severity": problem.severity.value,
+        "message": problem.message,
+        "place": str(problem.place) if problem.place else None,
+        "hint": problem.hint,
+    }

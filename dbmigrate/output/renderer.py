@@ -1,0 +1,81 @@
+"""What a renderer is asked for, and where it writes."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dbmigrate.errors import Error
+    from dbmigrate.model import Event, Report, Status
+
+
+class Verbosity(IntEnum):
+    QUIET = 0  # results and errors only
+    NORMAL = 1
+    VERBOSE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """The two streams of a command. A reader that went away (``| head``) ends the output, not the work."""
+
+    out: TextIO
+    err: TextIO
+
+    def result(self, text: str = "") -> None:
+        self._write(self.out, f"{text}\n")
+
+    def talk(self, text: str = "") -> None:
+        self._write(self.err, f"{text}\n")
+
+    def raw(self, pieces: Iterable[str]) -> None:
+        """Text that is a program's input, such as a dry run's script: a reader that went away is an error here."""
+        for piece in pieces:
+            self.out.write(piece)
+        self.out.flush()
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        # both streams are flushed line by line, so that they interleave in the order of events
+        with contextlib.suppress(BrokenPipeError):
+            stream.write(text)
+            stream.flush()
+
+
+def standard_streams() -> Streams:
+    """stdout and stderr of this process, able to print every character of a migration whatever the locale says."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    return Streams(sys.stdout, sys.stderr)
+
+
+class Renderer(Protocol):
+    """Shows a command's progress and its result."""
+
+    def on_event(self, event: Event) -> None:
+        """Something happened."""
+
+    def report(self, command: str, report: Report) -> None:
+        """A command that changes things is done."""
+
+    def status(self, status: Status) -> None:
+        """The answer of ``status``."""
+
+    def created_file(self, path: str) -> None:
+        """The answer of ``new``."""
+
+    def script(self, pieces: Iterable[str]) -> None:
+        """The script of a dry run, as it is made."""
+
+    def suggestions(self, program: str) -> None:
+        """What to try after the demo; `program` is how dbmigrate is called here."""
+
+    def error(self, error: Error) -> None:
+        """The command failed."""

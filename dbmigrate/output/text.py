@@ -1,0 +1,111 @@
+"""Values as text: durations, places, the error block. Pure functions; nothing is printed here."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dbmigrate.errors import Error
+    from dbmigrate.model import Excerpt, Problem, Report
+
+# terminal escape sequences in file names or server messages must not reach a terminal
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def safe(text: str) -> str:
+    """`text` with control characters made visible, except line feeds and tabs."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text.replace("\r\n", "\n"))
+
+
+def go_duration(seconds: float) -> str:
+    """A duration as dbmate prints it (Go's time.Duration): ``584.578µs``, ``1.991257ms``, ``1.003995s``, ``1m2.5s``."""
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.3f}".rstrip("0").rstrip(".") + "µs"
+    if seconds < 1:
+        return f"{seconds * 1e3:.6f}".rstrip("0").rstrip(".") + "ms"
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    text = f"{rest:.6f}".rstrip("0").rstrip(".") + "s"
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or hours else "") + text
+
+
+def duration(seconds: float) -> str:
+    """A duration for people: ``14 ms``, ``7.2 s``, ``3 min 20 s``."""
+    if seconds < 1:
+        return f"{max(round(seconds * 1000), 1)} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def problem(found: Problem) -> str:
+    """One line, and one for the hint."""
+    place = f" ({found.place})" if found.place else ""
+    hint = f"\n  hint: {found.hint}" if found.hint else ""
+    return safe(f"{found.severity}[{found.code}]: {found.message}{place}{hint}")
+
+
+def error_block(error: Error) -> str:
+    """The whole story of a failure: what, where, the lines, the server's words, what is true now, what to do."""
+    return "\n".join(safe(line) for line in _error_lines(error))
+
+
+def _error_lines(error: Error) -> Iterator[str]:
+    yield f"error[{error.code}]: {error.message}"
+    if error.place is not None:
+        yield f"  --> {error.place}"
+    if error.excerpt is not None:
+        yield from _excerpt_lines(error.excerpt)
+    for label, text in error.details:
+        yield f"{label}: {text}"
+    if error.state:
+        yield f"state: {error.state}"
+    if error.hint:
+        yield f"hint: {error.hint}"
+
+
+_WIDEST = 160
+
+
+def _excerpt_lines(excerpt: Excerpt) -> Iterator[str]:
+    """The lines with their numbers, and the caret below the last one. Long lines are cut around the caret."""
+    margin = len(str(excerpt.lines[-1][0]))
+    begin = max(excerpt.column - 1 - _WIDEST // 2, 0) if len(excerpt.lines[-1][1]) > _WIDEST else 0
+    for number, line in excerpt.lines:
+        yield f"  {number:>{margin}} | {line[begin : begin + _WIDEST]}".rstrip()
+    last = excerpt.lines[-1][1][begin : begin + _WIDEST]
+    before, under = last[: excerpt.column - 1 - begin], last[excerpt.column - 1 - begin :][: excerpt.width]
+    padding = "".join("\t" if character == "\t" else " " * _cells(character) for character in before)
+    yield f"  {'':>{margin}} | {padding}{'^' * max(sum(map(_cells, under)), 1)}"
+
+
+def _cells(character: str) -> int:
+    """How many columns of a terminal a character takes: two for East Asian wide ones, none for combining marks."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def closing_line(command: str, report: Report) -> str:
+    """``2 applied in 7.3 s · version 20260301090000 · wrote db/schema.sql (+14 -0)``"""
+    if not report.done:
+        return "Nothing to do" + (f": version {report.current} is current" if report.current else "")
+    ups = sum(outcome.step.direction == "up" for outcome in report.done)
+    downs = len(report.done) - ups
+    done = ", ".join(filter(None, (f"{downs} rolled back" if downs else "", f"{ups} applied" if ups else "")))
+    parts = [
+        f"{done} in {duration(report.seconds)}",
+        f"version {report.current}" if report.current else "no version left",
+    ]
+    if report.schema is not None:
+        parts.append(f"wrote {report.schema.path} (+{report.schema.added} -{report.schema.removed})")
+    return " · ".join(parts)

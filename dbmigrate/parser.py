@@ -1,0 +1,422 @@
+"""Migration files: text to checked `Migration` values, and the statements that the executor runs.
+
+A file is read once, as a stream: whatever its size, at hand are a window of about 1 MiB and the statement that is being
+looked at. Nothing here contacts a database. Every fault is a MigrationFileError with its place; the first one is told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from dbmigrate import headers
+from dbmigrate.errors import MigrationFileError
+from dbmigrate.lexer import COPY_DATA, LexerError, PieceKind, PostgresLexer, PostgresSplitter, words
+from dbmigrate.model import Direction, Migration, Problem, Section, Severity, Statement, StatementKind
+from dbmigrate.sections import Draft
+from dbmigrate.source import Cursor, Origin, Source, checksum
+from dbmigrate.statements import classify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from dbmigrate.lexer import Piece, Token
+    from dbmigrate.model import MigrationFile
+
+__all__ = ["checksum", "read", "read_kept", "split_sql", "statements", "token_checksum"]
+
+_KEEP_STATEMENTS = 64 << 10  # bytes; the statements of larger files are read again when they are run
+_KEEP_TEXT = 1 << 20  # bytes; of larger files neither text nor token checksum is kept
+_DUMP_COMMANDS = frozenset(("\\restrict", "\\unrestrict", "\\connect"))
+_BACKSLASH_HINTS = {
+    "\\copy": "write COPY ... FROM stdin; with its data below it, up to a line \\.",
+    "\\restrict": "this is a line of pg_dump's for psql: remove it",
+    "\\unrestrict": "this is a line of pg_dump's for psql: remove it",
+    "\\connect": "a migration runs on one database: remove it",
+    "\\.": "this ends the data of COPY ... FROM stdin, and there is none before it",
+}
+_CONFLICT = ("<<<<<<<", ">>>>>>>")
+
+
+def read(file: MigrationFile) -> Migration:
+    """Read and check a migration file.
+
+    Raises MigrationFileError E210-E220 or E223 for the first fault in the file, ConfigError E207 if it cannot be read.
+    What is odd but can be run is told in `Migration.problems` (W2xx).
+    """
+    origin = Origin(file.path)
+    with Source(file.path) as source:
+        if source.size > _KEEP_TEXT:
+            reading = _Reading(origin, _Size.LARGE)
+            sections = reading.run(PostgresLexer(headers.BOUNDARY).read_tokens(source.read))
+            return Migration(file, sections, source.finish(), problems=tuple(reading.problems))
+        text = source.read_all()
+        return _from_text(origin, file, text, source.finish())
+
+
+def read_kept(file: MigrationFile, down_sql: str) -> Migration:
+    """A migration of which only the down SQL is left (`Migration.down_sql` as it was logged); its up section is empty.
+
+    Lines and the checksum are those of `down_sql`. Raises MigrationFileError as `read` does.
+    """
+    text = down_sql if headers.BOUNDARY.match(down_sql) else f"-- migrate:down\n{down_sql}"
+    digest = hashlib.sha256(down_sql.encode()).hexdigest()
+    return _from_text(Origin(file.path, text), file, text, digest)
+
+
+def statements(migration: Migration, section: Section) -> Iterator[Statement]:
+    """What has to be run for one section, in order; redundant BEGIN and COMMIT are left out.
+
+    Read from the file once more if it is too large to be kept. Raises MigrationFileError E222 at the latest after the
+    last statement if the file is not the one that was checked any more; ConfigError E207.
+    """
+    found = _reread(migration, section) if section.statements is None else iter(section.statements)
+    return (statement for ordinal, statement in enumerate(found) if ordinal not in section.redundant)
+
+
+def split_sql(text: str, *, path: str = "(SQL)") -> Iterator[Statement]:
+    """The statements of a plain SQL text without sections, named `path` in errors.
+
+    The lines ``\\restrict``, ``\\unrestrict`` and ``\\connect`` of pg_dump come as statements of kind META, to be
+    skipped. Raises MigrationFileError E217 (something is not closed), E218 (any other backslash command).
+    """
+    origin = Origin(path, text)
+    cursor = Cursor()
+    for piece in _pieces(origin, PostgresLexer().get_tokens(text)):
+        cursor.advance(piece.lead)
+        if piece.kind is PieceKind.STATEMENT:
+            yield from _statement(piece, cursor)
+        elif piece.kind is PieceKind.META:
+            if piece.text.split()[0] not in _DUMP_COMMANDS:
+                raise _backslash(origin, piece, cursor)
+            yield Statement(piece.text, cursor.line, cursor.column, StatementKind.META, piece.lead)
+            cursor.advance(piece.text)
+
+
+def token_checksum(text: str) -> str:
+    """The SHA-256 (hex) of the tokens: comments, white space and the case of unquoted words do not count.
+
+    Section headers and their options do. Strings, quoted names, dollar-quoted bodies and COPY data count verbatim.
+    Raises MigrationFileError E217.
+    """
+    tokens = _TokenSum()
+    for piece in _pieces(Origin("(text)", text), PostgresLexer(headers.BOUNDARY).get_tokens(text)):
+        tokens.add(piece, [value for kind, value in piece.copy or () if kind is COPY_DATA])
+    return tokens.hexdigest()
+
+
+# ------------------------------------------------------------------------------------------------- pieces and statements
+
+
+def _pieces(origin: Origin, tokens: Iterable[Token]) -> Iterator[Piece]:
+    """Raises MigrationFileError E217 for what is not closed."""
+    try:
+        yield from PostgresSplitter().process(tokens)
+    except LexerError as exc:
+        raise origin.error("E217", exc.message, (exc.line, exc.column), hint=exc.hint) from exc
+
+
+def _statement(piece: Piece, cursor: Cursor) -> Iterator[Statement]:
+    """One statement, whose text begins at the cursor; when it is asked for more, its COPY data has been passed."""
+    line, column = cursor.line, cursor.column
+    cursor.advance(piece.text)
+    if piece.copy is None:
+        yield Statement(piece.text, line, column, classify(piece.text), piece.lead)
+        return
+    data = _copy_data(piece.copy, cursor)
+    yield Statement(piece.text, line, column, StatementKind.PLAIN, piece.lead, data)
+    for _ in data:  # what the caller has left
+        pass
+
+
+def _copy_data(tokens: Iterable[Token], cursor: Cursor) -> Iterator[str]:
+    for kind, value in tokens:
+        cursor.advance(value)
+        if kind is COPY_DATA:
+            yield value
+
+
+def _reread(migration: Migration, section: Section) -> Iterator[Statement]:
+    path = migration.file.path
+    with Source(path) as source:
+        try:
+            yield from _section(Origin(path), source, section.number)
+        except MigrationFileError as exc:  # it was good when it was checked
+            raise _changed(path) from exc
+        if source.finish() != migration.checksum:
+            raise _changed(path)
+
+
+def _section(origin: Origin, source: Source, number: int) -> Iterator[Statement]:
+    at = -1
+    cursor = Cursor()
+    for piece in _pieces(origin, PostgresLexer(headers.BOUNDARY).read_tokens(source.read)):
+        cursor.advance(piece.lead)
+        if piece.kind is PieceKind.STATEMENT and at == number:
+            yield from _statement(piece, cursor)
+            continue
+        cursor.advance(piece.text)
+        if piece.copy is not None:
+            for _ in _copy_data(piece.copy, cursor):
+                pass
+        at += piece.kind is PieceKind.HEADER
+        if at > number:
+            return
+
+
+def _changed(path: str) -> MigrationFileError:
+    return Origin(path).error(
+        "E222",
+        "the file changed while it was being run",
+        (1, 1),
+        hint="run the command again when nobody is editing it",
+    )
+
+
+# ------------------------------------------------------------------------------------------------------- reading a file
+
+
+class _Size(Enum):
+    """How much of a file is kept."""
+
+    SMALL = "its statements and its text"
+    MEDIUM = "its text"
+    LARGE = "nothing"
+
+
+def _from_text(origin: Origin, file: MigrationFile, text: str, checksum: str) -> Migration:
+    reading = _Reading(origin, _Size.SMALL if len(text) <= _KEEP_STATEMENTS else _Size.MEDIUM)
+    sections = reading.run(PostgresLexer(headers.BOUNDARY).get_tokens(text))
+    return Migration(
+        file,
+        sections,
+        checksum,
+        reading.tokens.hexdigest(),
+        reading.verbatim(text, Direction.UP),
+        reading.verbatim(text, Direction.DOWN),
+        tuple(reading.problems),
+    )
+
+
+class _Reading:
+    """One pass over a file: finds its sections and the first fault."""
+
+    def __init__(self, origin: Origin, size: _Size) -> None:
+        self.problems: list[Problem] = []
+        self.tokens = _TokenSum()
+        self._origin = origin
+        self._size = size
+        self._cursor = Cursor()
+        self._drafts: list[Draft] = []
+        self._sections: list[Section] = []
+        self._foreign: str | None = None
+
+    def run(self, tokens: Iterable[Token]) -> tuple[Section, ...]:
+        """The sections. Raises MigrationFileError."""
+        for piece in _pieces(self._origin, tokens):
+            self._look_around(piece)
+            self._cursor.advance(piece.lead)
+            if piece.kind is PieceKind.STATEMENT:
+                self._add(piece)
+            elif piece.kind is PieceKind.HEADER:
+                self._open(piece)
+            elif piece.kind is PieceKind.META:
+                raise _backslash(self._origin, piece, self._cursor)
+        self._finish()
+        return tuple(self._sections)
+
+    def verbatim(self, text: str, direction: Direction) -> str:
+        """The texts of the sections of one direction, header lines included."""
+        ends = [*(draft.offset for draft in self._drafts[1:]), len(text)]
+        return "".join(
+            text[draft.offset : end]
+            for draft, end in zip(self._drafts, ends, strict=True)
+            if draft.header.direction is direction
+        )
+
+    # -- statements
+
+    def _add(self, piece: Piece) -> None:
+        self._refuse_conflict(piece)
+        if not self._drafts:
+            raise self._error(
+                "E214",
+                "SQL before the first `-- migrate:up`",
+                hint=self._advice("put `-- migrate:up` above it; only comments and blank lines may stand before it"),
+                width=len(piece.text.partition("\n")[0]),
+            )
+        for statement in _statement(piece, self._cursor):
+            if self._size is _Size.LARGE:
+                self._drafts[-1].add(statement)
+                continue
+            data = None if statement.copy_data is None else tuple(statement.copy_data)
+            self.tokens.add(piece, data or ())
+            self._drafts[-1].add(statement if data is None else replace(statement, copy_data=data))
+
+    def _refuse_conflict(self, piece: Piece) -> None:
+        """Conflict markers are operators to the lexer; those in strings and function bodies are none of ours."""
+        if not any(mark in piece.text for mark in _CONFLICT):
+            return
+        if any(word.startswith(_CONFLICT) for word in words(piece.text)):
+            offset = min(at for at in map(piece.text.find, _CONFLICT) if at >= 0)
+            raise self._origin.error(
+                "E223",
+                "a merge conflict is not resolved here",
+                self._cursor.after(piece.text[:offset]),
+                hint="edit the file: keep one side, remove the marker lines",
+                width=7,
+            )
+
+    # -- headers
+
+    def _open(self, piece: Piece) -> None:
+        header = self._header(piece.text)
+        previous = self._drafts[-1] if self._drafts else None
+        self._refuse_order(header.direction, previous)
+        if previous is not None:
+            self._close(previous)
+        kept: list[Statement] | None = [] if self._size is _Size.SMALL else None
+        place = self._cursor
+        self._drafts.append(Draft(self._origin, header, len(self._drafts), place.line, place.offset, kept))
+        if self._size is not _Size.LARGE:
+            self.tokens.add(piece, ())
+        self._cursor.advance(piece.text)
+
+    def _header(self, comment: str) -> headers.Header:
+        try:
+            header = headers.parse(comment)
+        except headers.HeaderError as exc:
+            at = (self._cursor.line, self._cursor.column + exc.start)
+            raise self._origin.error("E216", exc.message, at, hint=exc.hint, width=exc.width) from exc
+        for option in header.ignored:
+            self._note("W202", f"the option `{option}` means nothing here and is ignored", Severity.NOTE)
+        return header
+
+    def _refuse_order(self, direction: Direction, previous: Draft | None) -> None:
+        if direction is Direction.UP:
+            if previous is not None and previous.header.direction is Direction.UP:
+                raise self._no_down(previous, f" before the next `-- migrate:up` on line {self._cursor.line}")
+        elif previous is None:
+            raise self._error(
+                "E213", "`-- migrate:down` stands before `-- migrate:up`", hint="put the up section first", width=15
+            )
+        elif previous.header.direction is Direction.DOWN:
+            raise self._error(
+                "E213",
+                f"a second `-- migrate:down`: the section has one on line {previous.line} already",
+                hint="every `-- migrate:down` needs a `-- migrate:up` before it; join the two, or add the header",
+                width=15,
+            )
+
+    def _no_down(self, up: Draft, before: str = "") -> MigrationFileError:
+        return self._origin.error(
+            "E212",
+            f"the `-- migrate:up` on line {up.line} has no `-- migrate:down`{before}",
+            (up.line, 1),
+            hint=self._advice("add one; it may be empty, or say `-- migrate:down irreversible:true`"),
+            width=13,
+        )
+
+    def _close(self, draft: Draft) -> None:
+        section = draft.finish()
+        self._sections.append(section)
+        self.problems += draft.problems
+        if section.direction is Direction.UP and not section.count:
+            place = self._origin.place((section.line, 1))
+            self.problems.append(Problem("W203", "the up section holds no statement", place=place))
+
+    def _finish(self) -> None:
+        if not self._drafts:
+            raise self._origin.error(
+                "E211",
+                "the file has no `-- migrate:up` section",
+                (1, 1),
+                hint=self._advice("begin it with the line `-- migrate:up`, and add `-- migrate:down` below"),
+            )
+        last = self._drafts[-1]
+        if last.header.direction is Direction.UP:
+            raise self._no_down(last)
+        self._close(last)
+
+    # -- comments
+
+    def _look_around(self, piece: Piece) -> None:
+        """Look for what is nearly a header, or another tool's, or a header that is text."""
+        for offset, comment in piece.comments:
+            self._foreign = self._foreign or headers.foreign_tool(comment)
+            meant = headers.near_miss(comment)
+            if meant and self._begins_line(piece, offset):
+                raise self._origin.error(
+                    "E215",
+                    f"`{comment.strip()}` is not a section header",
+                    self._cursor.after((piece.lead + piece.text)[:offset]),
+                    hint=f"write `{meant}` in lower case, without blanks in it, at the very beginning of the line",
+                    width=len(comment.rstrip()),
+                )
+        text = piece.lead if piece.kind is PieceKind.HEADER else piece.lead + piece.text
+        inside = headers.quoted(text)
+        if inside is not None:
+            line, _ = self._cursor.after(text[:inside])
+            self.problems.append(
+                Problem(
+                    "W204",
+                    "this line looks like a section header, but stands inside quoted or commented text: it is text",
+                    place=self._origin.place((line, 1)),
+                    hint="indent it; dbmate would begin a section here",
+                )
+            )
+
+    def _begins_line(self, piece: Piece, offset: int) -> bool:
+        before = (piece.lead + piece.text)[:offset]
+        start = before.rfind("\n") + 1
+        return not before[start:].strip() and (start > 0 or self._cursor.column == 1)
+
+    def _advice(self, usual: str) -> str:
+        if self._foreign is None:
+            return usual
+        return (
+            f"this looks like a file of {self._foreign}: replace its markers by `-- migrate:up` and `-- migrate:down`"
+        )
+
+    def _note(self, code: str, message: str, severity: Severity) -> None:
+        place = self._origin.place((self._cursor.line, self._cursor.column))
+        self.problems.append(Problem(code, message, severity, place))
+
+    def _error(self, code: str, message: str, *, hint: str, width: int) -> MigrationFileError:
+        at = (self._cursor.line, self._cursor.column)
+        return self._origin.error(code, message, at, hint=hint, width=width)
+
+
+def _backslash(origin: Origin, piece: Piece, cursor: Cursor) -> MigrationFileError:
+    command = piece.text.split()[0]
+    hint = _BACKSLASH_HINTS.get(command, "a migration is plain SQL: psql's commands mean nothing to the server")
+    return origin.error(
+        "E218",
+        f"`{command}` is a psql command",
+        (cursor.line, cursor.column),
+        hint=hint,
+        width=len(piece.text.rstrip()),
+    )
+
+
+class _TokenSum:
+    """The checksum of a file's tokens."""
+
+    def __init__(self) -> None:
+        self._sum = hashlib.sha256()
+
+    def add(self, piece: Piece, data: Iterable[str]) -> None:
+        if piece.kind is PieceKind.STATEMENT:
+            self._update(words(piece.text))
+        elif piece.kind is not PieceKind.REST:
+            self._update(("--migrate", *piece.text.removeprefix("--").split()))
+        for part in data:
+            self._sum.update(part.encode("utf-8", "surrogatepass"))
+
+    def _update(self, tokens: Iterable[str]) -> None:
+        self._sum.update("\0".join((*tokens, "")).encode("utf-8", "surrogatepass"))
+
+    def hexdigest(self) -> str:
+        return self._sum.hexdigest()

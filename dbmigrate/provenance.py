@@ -1,0 +1,56 @@
+"""Who runs this, from which commit: what every event of the log says about its run."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from typing import TYPE_CHECKING
+
+from dbmigrate import __version__
+from dbmigrate.database import whoami
+from dbmigrate.history import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_GIT_SECONDS = 5
+
+
+def describe(directories: Sequence[str], *, reason: str | None = None) -> Run:
+    """A new run, started now by this user on this host, with the commit of the migrations directory if it has one."""
+    commit, dirty = _commit(directories[0]) if directories else (None, None)
+    return Run(
+        run_id=str(uuid.uuid4()),
+        os_user=whoami(),
+        tool_version=f"dbmigrate {__version__}",
+        git_commit=commit,
+        git_dirty=dirty,
+        reason=reason,
+    )
+
+
+def _commit(directory: str) -> tuple[str | None, bool | None]:
+    """HEAD of the repository that holds `directory`, and whether anything below it differs from HEAD."""
+    commit = _git(directory, "rev-parse", "--verify", "--quiet", "HEAD")
+    if not commit:
+        return None, None
+    changes = _git(directory, "status", "--porcelain", "--untracked-files=normal", "--", ".")
+    return commit, None if changes is None else bool(changes)
+
+
+def _git(directory: str, *arguments: str) -> str | None:
+    """The output of a git command; None where there is no git, no repository, or no answer in time."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            ["git", "-C", directory, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=_GIT_SECONDS,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):  # the log does without
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

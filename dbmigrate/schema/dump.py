@@ -1,0 +1,85 @@
+"""The schema file of a database that a session is connected to: made, compared, replaced, loaded."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dbmigrate import database, history
+from dbmigrate.model import SchemaFile
+from dbmigrate.schema import file, load, normalise, pgdump, versions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import psycopg
+
+    from dbmigrate.session import Session
+
+_LONG_FILE = 20_000  # lines above which counting the changes would take longer than the dump
+
+
+@dataclass(frozen=True, slots=True)
+class Dumping:
+    """How the schema file is made: where it is, which pg_dump, in which layout its versions stand."""
+
+    path: str
+    environ: Mapping[str, str] = field(default_factory=dict)
+    layout: versions.Layout = versions.Layout.DBMATE
+
+
+def text(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ()) -> str:
+    """The normalised schema and the versions. Raises ToolMissing E206, DatabaseError E404."""
+    log = f'"{_escaped(session.tables.schema)}"."{_escaped(session.tables.log_name)}"'
+    raw = pgdump.dump(
+        {**dumping.environ, **session.dsn.environment()},
+        server_version=session.facts.server_version,
+        exclude_tables=[log],
+        extra_arguments=arguments,
+        search=pgdump.Search.from_environ(dumping.environ),
+    )
+    return normalise.normalise(raw) + _versions(session, dumping.layout)
+
+
+def _escaped(name: str) -> str:
+    return name.replace('"', '""')
+
+
+def _versions(session: Session, layout: versions.Layout) -> str:
+    with database.translated(session.dsn):
+        applied = history.versions(session.conn, session.tables)
+        quoted = database.query(
+            session.conn,
+            "select pg_catalog.format('%%I.%%I', %s::text, %s::text)",
+            session.tables.schema,
+            session.tables.name,
+        )[0][0]
+    return versions.render(applied, table=str(quoted), layout=layout)
+
+
+def refresh(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ()) -> SchemaFile:
+    """Write the schema file; an identical one is left alone. Raises as `text`, and ConfigError E207."""
+    new = text(session, dumping, arguments=arguments)
+    path = Path(dumping.path)
+    old = file.read(path) if path.is_file() else ""
+    file.write_atomically(path, new)
+    added, removed = _difference(old, new)
+    return SchemaFile(dumping.path, added, removed)
+
+
+def _difference(old: str, new: str) -> tuple[int, int]:
+    """How many lines came and went."""
+    before, after = old.splitlines(), new.splitlines()
+    if len(before) + len(after) > _LONG_FILE:
+        return max(len(after) - len(before), 0), max(len(before) - len(after), 0)
+    changes = [line[:1] for line in difflib.unified_diff(before, after, n=0, lineterm="")][2:]
+    return changes.count("+"), changes.count("-")
+
+
+def apply(conn: psycopg.Connection[tuple[object, ...]], path: str) -> None:
+    """Send the schema file as one query: it is loaded whole or not at all. Raises psycopg.Error, PlanError E238."""
+    content = file.read(Path(path))
+    database.run(conn, load.prepare(content, path=os.fspath(path)))

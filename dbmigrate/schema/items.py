@@ -1,0 +1,175 @@
+"""Cuts a schema file into its top-level items: statements, comment lines, psql commands and COPY blocks.
+
+Knows what can hide a semicolon or a line: ``'..'``, ``E'..'``, ``".."``, dollar quotes, nested block comments, the
+parentheses of ``CREATE RULE`` and ``BEGIN ATOMIC`` bodies (PostgreSQL, src/bin/psql/psqlscan.l, is the reference).
+Linear in the size of the text; never fails: what has no end becomes one last item of the kind `UNFINISHED`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Item", "Kind", "quoted_end", "split"]
+
+
+class Kind(Enum):
+    STATEMENT = auto()
+    COMMENT = auto()  # one line that begins with --
+    COMMAND = auto()  # one line that begins with a backslash
+    COPY = auto()  # COPY ... FROM stdin; its data lines; and the closing \.
+    UNFINISHED = auto()  # a statement without its semicolon, or a quote that is not closed
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One top-level item, verbatim: ``text == whole[start:end]``, without the white space around it.
+
+    `breaks` counts the newlines between the item before and this one.
+    """
+
+    kind: Kind
+    text: str
+    start: int
+    end: int
+    breaks: int
+
+
+# PostgreSQL takes every character above ASCII for a letter (scan.l, ident_start).
+_WORD = r"\w$\x80-\U0010ffff"
+_LITERAL = re.compile(r"'[^']*+(?:''[^']*+)*+'")
+_ESCAPED = re.compile(r"'[^'\\]*+(?:(?:''|\\.)[^'\\]*+)*+'", re.DOTALL)
+_NAME = re.compile(r'"[^"]*+(?:""[^"]*+)*+"')
+_DOLLAR = re.compile(r"\$(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?\$")
+_ESCAPE_PREFIX = re.compile(rf"(?<![{_WORD}])[eE]\Z")
+_WORD_END = re.compile(rf"[{_WORD}]\Z")
+_FENCE = re.compile(r"/\*|\*/")
+_BLANKS = " \t\n\r\f\v"
+_SPACE = re.compile(f"[{_BLANKS}]*")
+_COPY = re.compile(r"COPY\s.*\sFROM\s+STDIN\b", re.IGNORECASE | re.DOTALL)
+_COPY_END = re.compile(r"^\\\.[ \t]*\r?$", re.MULTILINE)
+
+# What the search for the closing semicolon stops at. Words and parentheses count only where they can hide one.
+_STOPS = r"""['"$;]|--|/\*"""
+_PLAIN = re.compile(_STOPS)
+_RULE = re.compile(_STOPS + "|[()]")
+_ROUTINE = re.compile(_STOPS + rf"|(?<![{_WORD}])(?:BEGIN\s+ATOMIC|CASE|END)(?![{_WORD}])", re.IGNORECASE)
+_HEADS = (
+    (re.compile(r"CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\b", re.IGNORECASE), _ROUTINE),
+    (re.compile(r"CREATE\s+(?:OR\s+REPLACE\s+)?RULE\b", re.IGNORECASE), _RULE),
+)
+
+
+def split(text: str) -> Iterator[Item]:
+    """The items of `text` in their order. Their texts and the white space between them are the whole of it."""
+    previous, start = 0, _skip_space(text, 0)
+    while start < len(text):
+        kind, end = _item_end(text, start)
+        yield Item(kind, text[start:end], start, end, text.count("\n", previous, start))
+        previous, start = end, _skip_space(text, end)
+
+
+def quoted_end(text: str, start: int) -> int:
+    """Where the quoted thing that opens at `start` (a quote or a dollar) ends; `start` if nothing opens; -1 if open."""
+    if text[start] == "$":
+        return _dollar_end(text, start)
+    if text[start] == '"':
+        match = _NAME.match(text, start)
+    else:
+        match = (_ESCAPED if _ESCAPE_PREFIX.search(text, max(0, start - 2), start) else _LITERAL).match(text, start)
+    return match.end() if match else -1
+
+
+def _skip_space(text: str, position: int) -> int:
+    match = _SPACE.match(text, position)
+    return match.end() if match else position
+
+
+def _item_end(text: str, start: int) -> tuple[Kind, int]:
+    if text.startswith("--", start):
+        return Kind.COMMENT, _line_end(text, start)
+    if text[start] == "\\":
+        return Kind.COMMAND, _line_end(text, start)
+    end = _statement_end(text, start)
+    if end < 0:
+        return Kind.UNFINISHED, len(text.rstrip(_BLANKS))
+    if _COPY.match(text, start, end):
+        return _copy_end(text, end)
+    return Kind.STATEMENT, end
+
+
+def _line_end(text: str, start: int) -> int:
+    newline = text.find("\n", start)
+    end = len(text) if newline < 0 else newline
+    return start + len(text[start:end].rstrip(_BLANKS))
+
+
+def _copy_end(text: str, start: int) -> tuple[Kind, int]:
+    closing = _COPY_END.search(text, start)
+    return (Kind.COPY, closing.end()) if closing else (Kind.UNFINISHED, len(text.rstrip(_BLANKS)))
+
+
+def _statement_end(text: str, start: int) -> int:
+    """Behind the semicolon that closes the statement at `start`; -1 if there is none."""
+    stops = next((stops for head, stops in _HEADS if head.match(text, start)), _PLAIN)
+    depth, position = 0, start
+    while match := stops.search(text, position):
+        word = match.group()
+        if word == ";" and depth == 0:
+            return match.end()
+        depth = _new_depth(depth, word)
+        position = _stop_end(text, match)
+        if position < 0:
+            break
+    return -1
+
+
+def _new_depth(depth: int, word: str) -> int:
+    """How many things that can hide a semicolon are open after `word`."""
+    first = word[0].upper()
+    if first in "(B":
+        return depth + 1
+    if first == "C":  # CASE ends with END too, but means something inside an ATOMIC body only
+        return depth + 1 if depth else 0
+    if first in ")E":
+        return max(0, depth - 1)
+    return depth
+
+
+def _stop_end(text: str, match: re.Match[str]) -> int:
+    word = match.group()
+    if word in ("'", '"', "$"):
+        end = quoted_end(text, match.start())
+        return match.end() if end == match.start() else end
+    if word == "--":
+        return _newline(text, match.end())
+    return _comment_end(text, match.end()) if word == "/*" else match.end()
+
+
+def _newline(text: str, start: int) -> int:
+    newline = text.find("\n", start)
+    return len(text) if newline < 0 else newline
+
+
+def _comment_end(text: str, position: int) -> int:
+    depth = 1
+    while depth:
+        match = _FENCE.search(text, position)
+        if not match:
+            return -1
+        depth += 1 if match.group() == "/*" else -1
+        position = match.end()
+    return position
+
+
+def _dollar_end(text: str, start: int) -> int:
+    match = _DOLLAR.match(text, start)
+    if not match or _WORD_END.search(text, max(0, start - 1), start):
+        return start  # a parameter such as $1, or part of a name
+    end = text.find(match.group(), match.end())
+    return -1 if end < 0 else end + len(match.group())

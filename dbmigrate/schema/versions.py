@@ -1,0 +1,40 @@
+"""The rows of the tracking table at the end of the schema file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Layout", "render"]
+
+_TITLE = "\n--\n-- Dbmate schema migrations\n--\n\n"
+_WHY = "-- In the order of the versions read backwards: branches that add migrations then rarely conflict here.\n"
+
+
+class Layout(StrEnum):
+    """How the rows are written. Both load with dbmate, psql and dbmigrate."""
+
+    DBMATE = "dbmate"  # one INSERT with all rows, ascending: dbmate's very bytes
+    SCATTERED = "scattered"  # one INSERT per row, ordered by the reversed versions: merges without conflicts
+
+
+def render(versions: Sequence[str], *, table: str, layout: Layout = Layout.DBMATE) -> str:
+    """The block that follows the schema in the file; its title stands there even without a version, as dbmate's does.
+
+    `versions` are the applied ones in the order in which the server sorts them; `table` is the tracking table's name
+    with its schema, quoted where needed. Literals are written for ``standard_conforming_strings = on``.
+    """
+    if not versions:
+        return _TITLE
+    if layout is Layout.DBMATE:
+        rows = ",\n".join(f"    ({_literal(version)})" for version in versions)
+        return f"{_TITLE}INSERT INTO {table} (version) VALUES\n{rows};\n"
+    ordered = sorted(versions, key=lambda version: version[::-1])
+    return _TITLE + _WHY + "".join(f"INSERT INTO {table} (version) VALUES ({_literal(v)});\n" for v in ordered)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

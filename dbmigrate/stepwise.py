@@ -1,0 +1,315 @@
+"""Migrations without a transaction: unit by unit, each one journalled so that an interrupted run can go on.
+
+A statement that PostgreSQL can run in a transaction is committed together with its journal row: exactly once. One that
+it refuses there is announced before and closed after; if the run dies between, the truth is looked up (`resume`).
+``BEGIN; ... COMMIT;`` of the file is one unit, and so is a whole transactional section of a file of mixed sections.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import pq
+
+from dbmigrate import database, diagnosis, indexes, parser, statements, wire
+from dbmigrate.errors import (
+    ConnectionFailed,
+    DatabaseError,
+    Error,
+    Interrupted,
+    LockNotAcquired,
+    MigrationFailed,
+    NeedsAttention,
+    Refused,
+    Terminated,
+)
+from dbmigrate.locks import is_held
+from dbmigrate.model import Direction, LogState, Retrying, Section, Statement, StatementKind
+from dbmigrate.pacing import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dbmigrate.model import Migration, Step
+    from dbmigrate.pacing import Pacing
+    from dbmigrate.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is done as a whole: `number` is that of its first statement, `is_atomic` says it shares its commit with the
+    journal row. `opening` and `closing` are transaction control of the file's own."""
+
+    number: int
+    statements: tuple[Statement, ...]
+    is_atomic: bool
+    opening: str = "BEGIN;"
+
+    @property
+    def first(self) -> Statement:
+        return self.statements[0]
+
+
+def units(migration: Migration, direction: Direction) -> Iterator[Unit]:
+    """The units of one direction, numbered by their first statement, from 1."""
+    number = 1
+    for section in migration.run_order(direction):
+        for unit in _of_section(migration, section, number):
+            yield unit
+            number = unit.number + len(unit.statements)
+
+
+def _of_section(migration: Migration, section: Section, number: int) -> Iterator[Unit]:
+    if section.transaction:
+        whole = tuple(parser.statements(migration, section))
+        if whole:
+            yield Unit(number, whole, is_atomic=True)
+        return
+    block: list[Statement] = []
+    for position, statement in enumerate(parser.statements(migration, section), number):
+        if block or statement.kind is StatementKind.BEGIN:
+            block.append(statement)
+            if statement.kind is StatementKind.COMMIT:
+                yield Unit(position - len(block) + 1, tuple(block), is_atomic=True, opening="")
+                block = []
+        else:
+            yield Unit(position, (statement,), is_atomic=not _is_outside(statement))
+
+
+def _is_outside(statement: Statement) -> bool:
+    """CALL may commit, which no syntax shows: outside a block the server lets it."""
+    return statement.kind is StatementKind.OUTSIDE or statements.first_word(statement.sql) == "CALL"
+
+
+def run(session: Session, step: Step, pacing: Pacing) -> wire.Tally:
+    """Run what `step.done` leaves over of a migration without a transaction, then record it.
+
+    Raises MigrationFailed if nothing was done at all, NeedsAttention E501 or E504 if something was and a person has to
+    look, Refused E703 through a pooler, Interrupted.
+    """
+    if session.facts.is_pooled:
+        raise Refused(
+            f"{step.name} runs without a transaction, which needs a session of its own; a pooler gives none",
+            code="E703",
+            hint="use the server's direct URL",
+        )
+    return Stepwise(session, step, pacing).run()
+
+
+class Stepwise:
+    """One run of one migration without a transaction."""
+
+    def __init__(self, session: Session, step: Step, pacing: Pacing) -> None:
+        self._session = session
+        self._step = step
+        self._pacing = pacing
+        self._done = set(step.done)
+        self._tally = wire.Tally()
+        self._scope: indexes.Scope | None = None
+
+    @property
+    def _migration(self) -> Migration:
+        assert self._step.migration is not None
+        return self._step.migration
+
+    def run(self) -> wire.Tally:
+        writer = self._session.writer
+        self._session.reset()
+        self._session_limits()
+        self._own(writer.started(self._step))
+        for unit in units(self._migration, self._step.direction):
+            if unit.number not in self._done:
+                self._guarded(unit)
+                self._done.add(unit.number)
+            elif statements.sets_session(unit.first.sql):
+                self._replay(unit)
+        self._session.reset()
+        self._own(f"BEGIN; {writer.record(self._step)}{writer.closed(self._step)}COMMIT;")
+        return self._tally
+
+    def _session_limits(self) -> None:
+        """A time-out in the middle of a concurrent index build leaves an invalid index: none but the user's own."""
+        if self._pacing.timeout is not None:
+            self._own(f"SET statement_timeout = {round(self._pacing.timeout * 1000)};")
+
+    def _own(self, script: str) -> None:
+        with database.translated(self._session.dsn):
+            database.run(self._session.conn, script)
+
+    def _replay(self, unit: Unit) -> None:
+        """What an interrupted run set for its session is gone with that session: say it again."""
+        for _ in wire.send_all(self._session.conn, unit.statements, pulse=lambda batch: None):
+            pass
+
+    # -- one unit
+
+    def _guarded(self, unit: Unit) -> None:
+        """Step boundary: whatever goes wrong in a unit is journalled, and told for what it is."""
+        self._refuse_lost_lock()
+        try:
+            if unit.is_atomic:
+                self._with_retries(unit)
+            else:
+                self._outside(unit)
+        except (DatabaseError, ConnectionFailed, wire.StatementError, psycopg.Error, KeyboardInterrupt) as exc:
+            raise self._failure(unit, exc) from exc
+
+    def _refuse_lost_lock(self) -> None:
+        """DISCARD ALL or pg_advisory_unlock_all() in the file drops the lock silently: take it again or stop."""
+        if not is_held(self._session.conn, self._session.key):
+            self._regain()
+
+    def _regain(self) -> None:
+        try:
+            self._session.regain_lock()
+        except LockNotAcquired as exc:
+            raise NeedsAttention(
+                f"{self._step.name} dropped the migration lock, and another run has taken it",
+                code="E501",
+                hint="when that run has ended: `dbmigrate resume`",
+            ) from exc
+
+    def _with_retries(self, unit: Unit) -> None:
+        attempts = self._pacing.attempts()
+        for attempt, limit in enumerate(attempts, 1):
+            watch = Watch(self._session, self._step, limit)
+            try:
+                self._atomic(unit, watch)
+            except wire.StatementError as exc:
+                if not diagnosis.is_lock_failure(exc.cause.sqlstate) or attempts.is_spent():
+                    raise
+                self._session.abort()
+                self._session.emit(Retrying(self._step, attempt, tuple(map(str, watch.blockers))))
+                self._session.monitor.wait_until_gone(watch.blockers, seconds=self._pacing.patience)
+                time.sleep(random.uniform(0.05, 0.25))
+            else:
+                return
+
+    def _atomic(self, unit: Unit, watch: Watch) -> None:
+        """The unit and its journal row in one transaction: the server commits both or neither."""
+        body = unit.statements if unit.opening else unit.statements[:-1]
+        if unit.opening:
+            self._own(f"BEGIN; {self._pacing.settings(self._session.dsn, watch.limit)}")
+        tags: list[bytes] = []
+        for batch, results in wire.send_all(self._session.conn, body, pulse=watch.pulse):
+            tags += results
+            watch.completed(batch)
+        if self._session.conn.info.transaction_status != pq.TransactionStatus.INTRANS:
+            raise MigrationFailed(f"{self._step.name}: statement {unit.number} ended its own transaction", code="E403")
+        # the journal row must be written as ourselves, whatever role or path the file has set for its own statements
+        row = self._session.writer.step_done(self._step, unit.number, as_one(unit))
+        self._own(f"{as_ourselves(row)} COMMIT;")
+        self._tally.add(tags)
+
+    def _outside(self, unit: Unit) -> None:
+        writer = self._session.writer
+        operation = statements.index_operation(unit.first.sql)
+        self._scope = indexes.resolve(self._session.conn, operation) if operation else None
+        self._own(journalled(writer.step_started(self._step, unit.number, unit.first)))
+        watch = Watch(self._session, self._step, None)
+        for batch, tags in wire.send_all(self._session.conn, unit.statements, pulse=watch.pulse):
+            watch.completed(batch)
+            self._tally.add(tags)
+        if self._scope is not None:
+            self._refuse_invalid(unit, self._scope)
+        self._own(journalled(writer.step_closed(self._step, unit.number)))
+
+    def _refuse_invalid(self, unit: Unit, scope: indexes.Scope) -> None:
+        """IF NOT EXISTS over an invalid index of an earlier attempt says "skipping" and succeeds: no success."""
+        left = indexes.leftovers(self._session.conn, scope)
+        if left:
+            error = NeedsAttention(
+                f"{self._step.name}: statement {unit.number} succeeded, but index {left[0]} is invalid",
+                code="E504",
+                place=diagnosis.place_of(self._migration.file.path, unit.first),
+                hint="`dbmigrate resume` drops it and builds it again",
+            )
+            self._journal_outside(unit, error)
+            self._session.note(self._session.writer.broken(self._step, error))
+            raise error
+
+    # -- failures
+
+    def _failure(self, unit: Unit, exc: BaseException) -> Error:
+        self._session.abort()
+        self._session.reset()
+        cause = self._cause(exc)
+        if unit.is_atomic:
+            self._session.note(self._session.writer.step_failed(self._step, unit.number, unit.first, cause))
+            left = bool(self._done)
+        else:
+            left = self._journal_outside(unit, cause) or bool(self._done)
+        self._session.note(self._session.writer.broken(self._step, cause))
+        return self._verdict(unit, cause) if left else self._clean(cause)
+
+    def _journal_outside(self, unit: Unit, cause: Error) -> bool:
+        """Write down how a statement outside a transaction ended; return whether it may have left something."""
+        left = self._leaves_something(unit, cause)
+        state = LogState.STARTED if left else LogState.FAILED
+        self._session.note(self._session.writer.step_broken(self._step, unit.number, cause, state=state))
+        return left
+
+    def _leaves_something(self, unit: Unit, cause: Error) -> bool:
+        """A statement that the server itself refused left nothing, unless it works in several transactions."""
+        if self._session.conn.closed or self._session.conn.broken:
+            return True
+        if self._scope is None:
+            return statements.first_word(unit.first.sql) in ("CALL", "DO") or cause.sqlstate is None
+        return bool(indexes.leftovers(self._session.conn, self._scope))
+
+    def _cause(self, exc: BaseException) -> Error:
+        if isinstance(exc, Error):
+            return exc
+        if isinstance(exc, wire.StatementError):
+            return diagnosis.failure(exc, self._migration, self._session.dsn)
+        if isinstance(exc, psycopg.Error):
+            return database.translation(exc, self._session.dsn)
+        return Interrupted(f"{self._step.name} was interrupted", signal_number=15 if isinstance(exc, Terminated) else 2)
+
+    def _clean(self, cause: Error) -> Error:
+        cause.state = f"nothing of {self._step.name} was done"
+        return cause
+
+    def _verdict(self, unit: Unit, cause: Error) -> Error:
+        """The failure of a migration that is now half done. An interruption keeps its own exit code."""
+        done = f"statements 1 to {unit.number - 1} are done" if unit.number > 1 else "no statement is done"
+        outcome = "was rolled back" if unit.is_atomic else "may have left something behind"
+        state = f"{self._step.name} is unfinished: {done}, statement {unit.number} {outcome}"
+        if isinstance(cause, Interrupted):
+            cause.state, cause.hint = state, "continue with `dbmigrate resume`"
+            return cause
+        error = NeedsAttention(
+            cause.message,
+            code="E501",
+            hint="correct the file from that statement on, then continue with `dbmigrate resume`",
+            place=cause.place,
+            excerpt=cause.excerpt,
+            details=cause.details,
+            sqlstate=cause.sqlstate,
+        )
+        error.state = state
+        return error
+
+
+def as_one(unit: Unit) -> Statement:
+    """A unit of several statements as one text, for the journal."""
+    return replace(unit.first, sql=wire.Batch(unit.statements).text, copy_data=None)
+
+
+def as_ourselves(row: str) -> str:
+    """Write a journal row as the role that we logged in with; at COMMIT the file's own settings are back in force.
+
+    SET LOCAL masks a session-level SET until the end of the transaction, also one of the same transaction.
+    """
+    return (
+        f"SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL role TO DEFAULT; SET LOCAL search_path = pg_catalog; {row}"
+    )
+
+
+def journalled(row: str) -> str:
+    """A journal row in a transaction of its own."""
+    return f"BEGIN; {as_ourselves(row)} COMMIT;"

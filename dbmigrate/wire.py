@@ -1,0 +1,233 @@
+"""A file's SQL on the wire: verbatim batches of whole statements as simple queries, and the place of an error.
+
+psycopg's ``execute`` hides how many statements of a batch succeeded before the error, and is lost in a COPY; the
+documented `psycopg.pq` interface shows both. Counting the results gives the failing statement, so that errors without
+a position (constraints, run-time errors) are found in the file as well.
+"""
+
+from __future__ import annotations
+
+import re
+import select
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import pq
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from dbmigrate.database import Connection
+    from dbmigrate.model import Statement
+
+BATCH_CHARACTERS = 256 * 1024
+_COPY_CHUNK = 64 * 1024
+_PULSE_SECONDS = 0.1
+_DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.SINGLE_TUPLE)
+# the name that a message is about: relation "x", column "x", «x» in other languages
+_QUOTED_NAME = re.compile(r'["«„]([^"»“]+)["»“]')
+
+
+class StatementError(Exception):
+    """The server refused statement number `index` of a batch; `offset` is the error's place in its text, if known."""
+
+    def __init__(self, cause: psycopg.Error, statement: Statement, offset: int | None) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.statement = statement
+        self.offset = offset
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Consecutive statements that travel in one message."""
+
+    statements: tuple[Statement, ...]
+
+    @property
+    def text(self) -> str:
+        first, *rest = self.statements
+        return "".join((first.sql, *(part for statement in rest for part in (statement.lead, statement.sql))))
+
+    @property
+    def copies(self) -> bool:
+        """Whether the batch ends in a COPY with inline data, which can be read only before the next statement."""
+        return self.statements[-1].copy_data is not None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has been done so far: statements, and the command tag of the last one."""
+
+    statements: int = 0
+    tag: bytes = b""
+
+    def add(self, tags: list[bytes]) -> None:
+        self.statements += len(tags)
+        self.tag = tags[-1] if tags else self.tag
+
+    @property
+    def rows(self) -> int | None:
+        last = self.tag.rsplit(b" ", 1)[-1]
+        return int(last) if last.isdigit() else None
+
+
+Pulse = Callable[[Batch], None]
+
+
+def batches(statements: Iterable[Statement]) -> Iterator[Batch]:
+    """Group statements up to about 256 KiB; a COPY with data ends its batch, because its data has to follow it."""
+    gathered: list[Statement] = []
+    size = 0
+    for statement in statements:
+        length = len(statement.lead) + len(statement.sql)
+        if gathered and size + length > BATCH_CHARACTERS:
+            yield Batch(tuple(gathered))
+            gathered, size = [], 0
+        gathered.append(statement)
+        size += length
+        if statement.copy_data is not None:
+            yield Batch(tuple(gathered))
+            gathered, size = [], 0
+    if gathered:
+        yield Batch(tuple(gathered))
+
+
+def send_all(conn: Connection, statements: Iterable[Statement], *, pulse: Pulse) -> Iterator[tuple[Batch, list[bytes]]]:
+    """Run statements batch by batch; yield each batch with the command tags of its statements when it is done.
+
+    While the server works on a batch the next one is read from the file, and `pulse` is called some times a second
+    with the batch. Raises StatementError; a failure leaves the transaction, if there is one, aborted.
+    """
+    source = batches(statements)
+    batch = next(source, None)
+    while batch is not None:
+        start(conn, batch)
+        upcoming = None if batch.copies else next(source, None)
+        tags = finish(conn, batch, pulse=pulse)
+        yield batch, tags
+        batch = next(source, None) if batch.copies else upcoming
+
+
+def start(conn: Connection, batch: Batch) -> None:
+    """Hand a batch to the server without waiting for its results."""
+    pgconn = conn.pgconn
+    pgconn.send_query(_ended(batch.text).encode())
+    while pgconn.flush():
+        _wait(pgconn, writing=(pgconn.socket,))
+        pgconn.consume_input()
+
+
+def _ended(text: str) -> str:
+    """A last statement without a semicolon may end in a comment, which must not swallow what follows."""
+    return text if text.endswith(";") else text + "\n;"
+
+
+def finish(conn: Connection, batch: Batch, *, pulse: Pulse) -> list[bytes]:
+    """Collect the results of a batch that was started: one command tag per statement. Raises StatementError."""
+    tags: list[bytes] = []
+    failed: pq.abc.PGresult | None = None
+    while (result := _result(conn.pgconn, pulse=lambda: pulse(batch))) is not None:
+        if result.status in _DONE:
+            tags.append(result.command_status or b"")
+        elif result.status == pq.ExecStatus.COPY_IN:
+            _copy_in(conn.pgconn, batch.statements[min(len(tags), len(batch.statements) - 1)])
+        elif result.status == pq.ExecStatus.COPY_OUT:
+            _discard_copy(conn.pgconn)
+        elif result.status == pq.ExecStatus.FATAL_ERROR:
+            failed = result
+    if failed is not None:
+        raise _statement_error(conn, batch, failed, len(tags))
+    return tags
+
+
+def _result(pgconn: pq.abc.PGconn, *, pulse: Callable[[], None] | None = None) -> pq.abc.PGresult | None:
+    while pgconn.is_busy():
+        if not _wait(pgconn, seconds=_PULSE_SECONDS if pulse else None) and pulse:
+            pulse()
+            continue
+        pgconn.consume_input()
+    return pgconn.get_result()
+
+
+def _wait(pgconn: pq.abc.PGconn, *, writing: Sequence[int] = (), seconds: float | None = None) -> bool:
+    """Wait until the socket can be read (or written, where asked for); False when `seconds` passed first."""
+    readable, writable, _ = select.select([pgconn.socket], writing, [], seconds)
+    return bool(readable or writable)
+
+
+def _copy_in(pgconn: pq.abc.PGconn, statement: Statement) -> None:
+    if statement.copy_data is None:
+        pgconn.put_copy_end(b"COPY FROM STDIN without inline data")
+        return
+    for piece in statement.copy_data:
+        for begin in range(0, len(piece), _COPY_CHUNK):
+            _put(pgconn, piece[begin : begin + _COPY_CHUNK].encode())
+    pgconn.put_copy_end()
+    while pgconn.flush():
+        _wait(pgconn, writing=(pgconn.socket,))
+        pgconn.consume_input()
+
+
+def _put(pgconn: pq.abc.PGconn, data: bytes) -> None:
+    pgconn.put_copy_data(data)
+    while pgconn.flush():
+        _wait(pgconn, writing=(pgconn.socket,))
+        pgconn.consume_input()
+
+
+def _discard_copy(pgconn: pq.abc.PGconn) -> None:
+    """COPY ... TO STDOUT in a migration: its rows have nowhere to go."""
+    while True:
+        length, _ = pgconn.get_copy_data(1)
+        if length == -1:
+            return
+        if length == 0:
+            _wait(pgconn)
+            pgconn.consume_input()
+
+
+def drain(conn: Connection) -> None:
+    """Read away what is left of a query that was cancelled or whose results nobody wants any more."""
+    pgconn = conn.pgconn
+    while pgconn.status == pq.ConnStatus.OK and (result := _result(pgconn)) is not None:
+        if result.status == pq.ExecStatus.COPY_IN:
+            pgconn.put_copy_end(b"cancelled")
+        elif result.status == pq.ExecStatus.COPY_OUT:
+            _discard_copy(pgconn)
+
+
+# ------------------------------------------------------------------------------------------------------------- errors
+
+
+def _statement_error(conn: Connection, batch: Batch, failed: pq.abc.PGresult, done: int) -> StatementError:
+    cause = psycopg.errors.error_from_result(failed, encoding="utf-8")
+    index = min(done, len(batch.statements) - 1)
+    position = cause.diag.statement_position
+    if position is not None:
+        index, offset = _locate(batch, int(position) - 1)
+        return StatementError(cause, batch.statements[index], offset)
+    return StatementError(cause, batch.statements[index], _named_place(batch.statements[index].sql, cause))
+
+
+def _locate(batch: Batch, position: int) -> tuple[int, int]:
+    """The statement that holds character `position` of the batch's text, and the offset within its SQL."""
+    begin = 0
+    for index, statement in enumerate(batch.statements):
+        begin += len(statement.lead) if index else 0
+        end = begin + len(statement.sql)
+        if position < end or index == len(batch.statements) - 1:
+            return index, min(max(position - begin, 0), max(len(statement.sql) - 1, 0))
+        begin = end
+    raise AssertionError("a batch has at least one statement")
+
+
+def _named_place(sql: str, cause: psycopg.Error) -> int | None:
+    """DDL errors mostly come without a position: take the only place where the name in the message stands."""
+    match = _QUOTED_NAME.search(cause.diag.message_primary or "")
+    if match is None:
+        return None
+    places = [found.start() for found in re.finditer(rf"(?<!\w){re.escape(match[1])}(?!\w)", sql)]
+    return places[0] if len(places) == 1 else None

@@ -1,0 +1,76 @@
+"""Fixtures: `program` runs a test once with dbmigrate and once with dbmate; `dbmigrate` and `dbmate` are both at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.programs import Name, Program, database_of, with_parameters
+from tests.support import dbmate as released
+from tests.support.commands import Runner
+from tests.support.databases import MakeDatabase
+from tests.support.servers import DatabaseServer, UnavailableError, binaries_of, cache_directory
+
+ENVIRON = dict(os.environ)  # before the tests clean it
+
+
+@pytest.fixture(scope="session")
+def dbmate_binary() -> Path:
+    try:
+        return released.binary(cache=cache_directory(ENVIRON) / "npm")
+    except UnavailableError as exc:
+        pytest.skip(f"dbmate {released.VERSION}: {exc}")
+
+
+@pytest.fixture(scope="session")
+def client_programs(server: DatabaseServer) -> Path:
+    """The directory of a pg_dump that can dump the server."""
+    try:
+        return binaries_of(server.major, environ=ENVIRON).bindir
+    except UnavailableError as exc:
+        pytest.skip(f"pg_dump {server.major}: {exc}")
+
+
+@pytest.fixture
+def dbmigrate(runner: Runner, client_programs: Path) -> Program:
+    return Program(Name.DBMIGRATE, runner.run, client_programs)
+
+
+@pytest.fixture
+def dbmate(runner: Runner, client_programs: Path, dbmate_binary: Path) -> Program:
+    real = released.Dbmate(dbmate_binary, cwd=runner.cwd, home=runner.home, environ=runner.environ)
+    return Program(Name.DBMATE, real.run, client_programs)
+
+
+@pytest.fixture(params=list(Name), ids=str)
+def program(request: pytest.FixtureRequest) -> Program:
+    """Each of the two in turn."""
+    chosen: Program = request.getfixturevalue(request.param.value)
+    return chosen
+
+
+@pytest.fixture
+def make_url(make_database: MakeDatabase) -> Callable[..., str]:
+    """As `make_database`, with a URL that both programs understand: dbmate wants TLS unless told otherwise."""
+
+    def make(name: str | None = None, /, **parameters: str) -> str:
+        return with_parameters(make_database(name), **{"sslmode": "disable", **parameters})
+
+    return make
+
+
+@pytest.fixture
+def url(make_url: Callable[..., str]) -> str:
+    """The URL of a fresh, empty database, for both programs."""
+    return make_url()
+
+
+@pytest.fixture
+def absent_url(make_url: Callable[..., str], server: DatabaseServer) -> str:
+    """The URL of a database that does not exist; what a test makes there is dropped at its end."""
+    url = make_url()
+    server.drop(database_of(url))
+    return url

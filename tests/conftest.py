@@ -1,0 +1,161 @@
+"""Fixtures. A test that names `database_url` runs on a real PostgreSQL server, in a database of its own.
+
+DBMIGRATE_TEST_CACHE        where downloads and ready-made clusters are kept (default ~/.cache/dbmigrate-tests)
+DBMIGRATE_TEST_VERSIONS     the same as --server-versions
+TEST_DATABASE_URL           run on this server instead of our own; its role must be allowed to create databases
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from secrets import token_hex
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.support import databases, environment
+from tests.support.commands import Processes, Runner, end_all
+from tests.support.databases import MakeDatabase
+from tests.support.projects import Project
+from tests.support.servers import (
+    DatabaseServer,
+    UnavailableError,
+    cache_directory,
+    free_port,
+    server_of_major,
+    server_of_url,
+)
+
+ENVIRON = dict(os.environ)  # as the test run was started; the tests themselves see a cleaned one
+DEFAULT_SERVER = 0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--server-versions",
+        default=ENVIRON.get("DBMIGRATE_TEST_VERSIONS", ""),
+        help="run every database test on each of these PostgreSQL versions, for example 13,15,18",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    chosen = [int(word) for word in metafunc.config.getoption("--server-versions").split(",") if word.strip()]
+    if chosen and "server" in metafunc.fixturenames:
+        names = [f"pg{major}" for major in chosen]
+        metafunc.parametrize("server", chosen, indirect=True, scope="session", ids=names)
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest) -> Iterator[DatabaseServer]:
+    """The server of this test: `url(dbname)`, `tcp_url(dbname)`, `version`, `major`, `superuser`, `is_ours`."""
+    major = getattr(request, "param", DEFAULT_SERVER)
+    url = ENVIRON.get("TEST_DATABASE_URL")
+    with ExitStack() as stack:
+        stack.enter_context(environment.without_database_variables())
+        try:
+            if url and major == DEFAULT_SERVER:
+                found = stack.enter_context(server_of_url(url))
+            else:
+                found = stack.enter_context(server_of_major(major or None, environ=ENVIRON))
+        except UnavailableError as exc:
+            if major == DEFAULT_SERVER:
+                raise  # a run without any server proves nothing, and must not look green
+            pytest.skip(f"PostgreSQL {major}: {exc}")
+        yield found
+
+
+@pytest.fixture
+def make_database(server: DatabaseServer, _processes: Processes) -> Iterator[MakeDatabase]:
+    """Makes an empty database (optionally of a given name) and returns its URL; dropped at the end.
+
+    The test fails if one of our sessions or advisory locks is left in it.
+    """
+    with databases.fresh_databases(server, prefix=f"dbmigrate_test_{token_hex(4)}") as (make, names):
+        yield make
+        end_all(_processes)
+        left = [f"{name}: {thing}" for name in names for thing in databases.leftovers(server, name)]
+        if left:
+            pytest.fail("left behind by dbmigrate:\n" + "\n".join(left))
+
+
+@pytest.fixture
+def database_url(make_database: MakeDatabase) -> str:
+    """The URL of a fresh, empty database."""
+    return make_database()
+
+
+@pytest.fixture
+def twin_database_url(make_database: MakeDatabase) -> str:
+    """The URL of a second one, on the same server."""
+    return make_database()
+
+
+@pytest.fixture
+def query():
+    """`query(url, sql) -> rows`"""
+    return databases.query
+
+
+@pytest.fixture
+def _processes() -> Iterator[Processes]:
+    """What `start` started. Ended before a database is looked at for leftovers, whichever fixture came first."""
+    processes: Processes = []
+    yield processes
+    end_all(processes)
+
+
+@pytest.fixture
+def runner(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, _processes: Processes) -> Runner:
+    """`run` and `start` in one object."""
+    return Runner(cwd=tmp_path, home=tmp_path_factory.mktemp("home"), environ=ENVIRON, started=_processes)
+
+
+@pytest.fixture
+def run(runner: Runner):
+    """Runs the real program: `run("up", env={"DATABASE_URL": url}) -> CompletedRun`; see `Runner.run`."""
+    return runner.run
+
+
+@pytest.fixture
+def start(runner: Runner):
+    """Starts the real program and returns its Popen, for signals and for races; see `Runner.start`."""
+    return runner.start
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project with an empty ``db/migrations`` in the directory that `run` works in."""
+    project = Project(tmp_path)
+    project.migrations.mkdir(parents=True)
+    return project
+
+
+@pytest.fixture
+def open_tmp_path() -> Iterator[Path]:
+    """Like `tmp_path`, but every account can pass through it: root's embedded server runs as another one."""
+    with TemporaryDirectory(prefix="dbmigrate-tests-", dir="/tmp") as directory:
+        path = Path(directory)
+        path.chmod(0o711)
+        yield path
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A TCP port on 127.0.0.1 that nothing listens on now."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def cluster_cache() -> Path:
+    """Where ready-made clusters are kept between test runs: a server starts in 60 ms instead of 400."""
+    return cache_directory(ENVIRON) / "clusters"
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment() -> Iterator[None]:
+    """No test sees the developer's databases, whatever his environment says."""
+    with environment.without_database_variables():
+        yield

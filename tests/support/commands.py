@@ -1,0 +1,89 @@
+"""Running the real program: ``python -m dbmigrate`` as a child process in a clean environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support import environment
+
+Processes = list[subprocess.Popen[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedRun:
+    """How a run ended. The texts are exactly what the program wrote: line ends are not translated."""
+
+    arguments: tuple[str, ...]
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Runs the program in `cwd`, with an empty home directory. A negative exit code is the signal that ended it."""
+
+    cwd: Path
+    home: Path
+    environ: Mapping[str, str]
+    started: Processes = field(default_factory=list)
+
+    def run(
+        self,
+        *arguments: str | Path,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        input: str | bytes = b"",
+        timeout: float = 60,
+    ) -> CompletedRun:
+        """Run to the end. `env` is added to the clean environment. Raises TimeoutExpired after `timeout` seconds."""
+        done = subprocess.run(
+            _command(arguments),
+            env=self._environment(env),
+            cwd=cwd or self.cwd,
+            input=input.encode() if isinstance(input, str) else input,
+            capture_output=True,
+            timeout=timeout,
+        )
+        words = tuple(str(word) for word in arguments)
+        return CompletedRun(words, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def start(
+        self, *arguments: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> subprocess.Popen[str]:
+        """Start and go on; stdout and stderr are pipes of text. Killed at the end of the test if it still runs."""
+        process = subprocess.Popen(
+            _command(arguments),
+            env=self._environment(env),
+            cwd=cwd or self.cwd,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        self.started.append(process)
+        return process
+
+    def _environment(self, env: Mapping[str, str] | None) -> dict[str, str]:
+        return environment.clean(self.environ, home=self.home) | dict(env or {})
+
+
+def _command(arguments: tuple[str | Path, ...]) -> list[str]:
+    return [sys.executable, "-m", "dbmigrate", *(os.fspath(word) for word in arguments)]
+
+
+def end_all(processes: Processes) -> None:
+    """Kill what still runs and close the pipes."""
+    while processes:
+        process = processes.pop()
+        process.kill()
+        with suppress(BrokenPipeError, ValueError):  # unsent input of a process that is gone; or closed already
+            process.communicate()
