@@ -111,7 +111,7 @@ def session_settings(conn: Connection, dsn: Dsn) -> str:
     }
     if conn.info.server_version >= 140000:
         wanted |= {"client_connection_check_interval": "'2s'", "idle_session_timeout": "0"}
-    return "".join(f"SET {name} = {value};" for name, value in wanted.items() if name not in dsn.settings)
+    return "".join(f"SET {name} = {value};\n" for name, value in wanted.items() if name not in dsn.settings)
 
 
 def session_reset() -> str:
@@ -120,8 +120,8 @@ def session_reset() -> str:
     https://www.postgresql.org/docs/current/sql-discard.html
     """
     return (
-        "RESET SESSION AUTHORIZATION; RESET ALL; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *;"
-        " DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES;"
+        "RESET SESSION AUTHORIZATION;\nRESET ALL;\nDEALLOCATE ALL;\nCLOSE ALL;\nUNLISTEN *;\n"
+        "DISCARD PLANS;\nDISCARD TEMP;\nDISCARD SEQUENCES;\n"
     )
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from dbmigrate import database, history, parser, stepwise
 from dbmigrate.executor import closing
-from dbmigrate.model import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,7 +57,7 @@ def _count(number: int) -> str:
 
 def _step(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
     yield _lines(database.session_reset() + database.session_settings(session.conn, session.dsn))
-    if step.action is Action.RUN and step.migration and not step.migration.is_transactional(step.direction):
+    if step.runs_sql and step.migration and not step.migration.is_transactional(step.direction):
         yield from _stepwise(step, session, pacing)
     else:
         yield from _transaction(step, session, pacing)
@@ -68,7 +67,7 @@ def _transaction(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
     writer = session.writer
     yield f"BEGIN;\n{_lines(pacing.settings(session.dsn, None))}"
     yield "SELECT pg_catalog.pg_current_xact_id()::text AS dbmigrate_xid \\gset\n"
-    if step.migration is not None:
+    if step.migration is not None and step.runs_sql:
         for section in step.migration.run_order(step.direction):
             yield from _verbatim(parser.statements(step.migration, section))
     yield "\n" + closing(":'dbmigrate_xid'")

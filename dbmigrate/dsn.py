@@ -315,7 +315,7 @@ class _Reader:
             hosts.append(self._decoded(found[1] or found[2]))
             ports.append(found[3] or "")
         self.add("host", ",".join(hosts) if any(hosts) else "")
-        self.add("port", ",".join(ports) if any(ports) else "")
+        self.add("port", ",".join(ports))  # "," says that each has the default port, whatever PGPORT says
 
     def _read_query(self, text: str) -> None:
         for pair in text.split("&"):

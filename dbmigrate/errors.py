@@ -13,8 +13,8 @@
       Refused ............................. 7   possible, but not without being asked for explicitly
       Interrupted ....................... 130 / 143   SIGINT, SIGTERM
 
-The first digit of an error's code is its exit code (``E201`` exits with 2), but for the two signals. `CODES` is the one list of them: the
-documentation and ``dbmigrate`` itself are compared with it by a test.
+The first digit of an error code is its exit code (``E201`` exits with 2), but for the two signals. `CODES` is the one
+list of them: the documentation and ``dbmigrate`` itself are compared with it by a test.
 """
 
 from __future__ import annotations
@@ -77,6 +77,11 @@ CODES: dict[str, str] = {
     "E236": "a file of this name exists already",
     "E237": "the name gives no usable file name",
     "E238": "the schema file cannot be loaded",
+    "E239": "what was shown is not what would be done any more",
+    "E240": "the database has a history already",
+    "E241": "the migration is in that state already",
+    "E242": "no migration is unfinished",
+    "E243": "an unfinished rollback cannot be undone",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",
@@ -95,6 +100,8 @@ CODES: dict[str, str] = {
     "E502": "an earlier migration is unfinished",
     "E503": "whether the transaction was committed could not be found out",
     "E504": "an index was left invalid",
+    "E505": "a statement that is done was edited",
+    "E506": "the outcome of a statement cannot be known",
     # lock
     "E601": "another run holds the migration lock",
     # refused
@@ -128,7 +135,7 @@ class Error(Exception):
 
     exit_code = 1
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (an error is told once, whole, where it arises)
         self,
         message: str,
         *,

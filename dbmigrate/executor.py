@@ -32,7 +32,7 @@ from dbmigrate.errors import (
     NeedsAttention,
     Terminated,
 )
-from dbmigrate.model import Action, Outcome, Retrying, StepDone, StepFailed, StepStarted
+from dbmigrate.model import Outcome, Retrying, StepDone, StepFailed, StepStarted
 from dbmigrate.pacing import Pacing, Watch
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Executor:
         self._session.emit(StepDone(outcome))
 
     def _run(self, step: Step) -> wire.Tally:
-        if step.action is not Action.RUN or step.migration is None:
+        if not step.runs_sql or step.migration is None:
             return self._record_only(step)
         if step.migration.is_transactional(step.direction):
             return self._with_retries(step, step.migration)

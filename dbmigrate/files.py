@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError, PlanError
@@ -14,18 +15,21 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 # dbmate's rule (db.go): leading ASCII digits are the version, the rest of the name is free
-_NAME = re.compile(r"^([0-9]+).*\.sql$", re.DOTALL)
+_NAME = re.compile(r"([0-9]+).*\.sql", re.DOTALL)
 _TEMPLATE = "-- migrate:up\n\n\n-- migrate:down\n\n"
 _SLUG = re.compile(r"[\W_]+")
+_LONGEST_SLUG = 200  # bytes; file systems take names of 255
 
 
 def find(directories: Sequence[str]) -> tuple[MigrationFile, ...]:
     """The migration files of all `directories`, ordered by the bytes of their names (dbmate's rule).
 
     Directories are not searched recursively. Files whose names do not begin with digits and end in ``.sql`` are not
-    migrations. Raises PlanError E235 (no such directory), E221 (two files with one version); ConfigError E207.
+    migrations; a directory that is named twice is read once. Raises PlanError E235 (no such directory), E221 (two files
+    with one version); ConfigError E207.
     """
-    found = sorted((file for directory in directories for file in _list(directory)), key=lambda f: os.fsencode(f.name))
+    places = {os.path.realpath(directory): directory for directory in reversed(directories)}.values()
+    found = sorted((file for directory in places for file in _list(directory)), key=lambda f: os.fsencode(f.name))
     _refuse_twins(found)
     return tuple(found)
 
@@ -42,7 +46,7 @@ def _list(directory: str) -> Iterable[MigrationFile]:
     except OSError as exc:
         raise ConfigError(f"cannot read directory `{directory}`: {exc.strerror}", code="E207") from exc
     for entry in entries:
-        match = _NAME.match(entry.name)
+        match = _NAME.fullmatch(entry.name)
         if match and _is_file(entry):
             yield MigrationFile(match[1], entry.name, os.path.normpath(entry.path))
 
@@ -70,23 +74,46 @@ def create(directory: str, name: str, now: datetime) -> str:
     """Make an empty migration file named after `now` (UTC) and `name`; return its path.
 
     The name becomes lower-case words joined by ``_``, so that it can neither leave the directory nor need quoting.
-    Missing directories are made. Raises PlanError E237 (nothing usable in the name), E236 (the file exists);
-    ConfigError E207.
+    Missing directories are made. Raises PlanError E237 (nothing usable in the name), E236 (a file of this second is
+    there already); ConfigError E207.
     """
-    slug = _SLUG.sub("_", name.lower()).strip("_")
+    version = f"{now:%Y%m%d%H%M%S}"
+    path = os.path.normpath(os.path.join(directory, f"{version}_{_slug(name)}.sql"))
+    try:
+        os.makedirs(directory or ".", mode=0o755, exist_ok=True)
+        _refuse_twin(version, directory)
+        _write_new(path)
+    except OSError as exc:
+        raise ConfigError(f"cannot write {path}: {exc.strerror}", code="E207") from exc
+    return path
+
+
+def _slug(name: str) -> str:
+    slug = _SLUG.sub("_", unicodedata.normalize("NFC", name).lower()).strip("_")
     if not slug:
         raise PlanError(
             "please specify a name for the new migration",
             code="E237",
             hint='letters and digits are needed, for example: dbmigrate new "create users"',
         )
-    path = os.path.normpath(os.path.join(directory, f"{now:%Y%m%d%H%M%S}_{slug[:200]}.sql"))
+    return slug.encode()[:_LONGEST_SLUG].decode(errors="ignore")
+
+
+def _refuse_twin(version: str, directory: str) -> None:
+    """`find` would refuse two files of one version; commands in a script come several to the second."""
+    for name in os.listdir(directory or "."):
+        match = _NAME.fullmatch(name)
+        if match and match[1] == version:
+            raise _exists(os.path.normpath(os.path.join(directory, name)))
+
+
+def _write_new(path: str) -> None:
     try:
-        os.makedirs(directory, mode=0o755, exist_ok=True)
         with open(path, "x", encoding="utf-8", newline="\n") as file:
             file.write(_TEMPLATE)
     except FileExistsError as exc:
-        raise PlanError(f"file already exists: {path}", code="E236", hint="run the command again") from exc
-    except OSError as exc:
-        raise ConfigError(f"cannot write {path}: {exc.strerror}", code="E207") from exc
-    return path
+        raise _exists(path) from exc
+
+
+def _exists(path: str) -> PlanError:
+    return PlanError(f"file already exists: {path}", code="E236", hint="run the command again in a second")

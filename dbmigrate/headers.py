@@ -16,7 +16,7 @@ from dbmigrate.model import Direction
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["BOUNDARY", "Header", "HeaderError", "foreign_tool", "near_miss", "parse", "quoted"]
+__all__ = ["BOUNDARY", "Header", "HeaderError", "foreign_tool", "may_be_marker", "near_miss", "parse", "quoted"]
 
 BOUNDARY = re.compile(r"--[ \t\f]*migrate:(up|down)(?:[ \t\f]|\Z)")
 _IN_TEXT = re.compile(r"^--[ \t\f]*migrate:(?:up|down)(?=\s|\Z)", re.MULTILINE)
@@ -30,6 +30,7 @@ _FOREIGN = {
     "node-pg-migrate": re.compile(r"--[\s-]*(?:up|down)\s+migration\b", re.IGNORECASE),
     "tern": re.compile(r"---- create above / drop below ----"),
 }
+_MARKER_WORD = re.compile(r"migrat|goose|drop below", re.IGNORECASE).search
 
 _DURATION = re.compile(r"0|(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|min|m|h|d))+", re.ASCII).fullmatch
 _SAYS_NO_TRANSACTION = frozenset(("notransaction", "notx", "tx", "transactions", "transactional"))
@@ -97,13 +98,18 @@ def foreign_tool(comment: str) -> str | None:
     return next((tool for tool, marker in _FOREIGN.items() if marker.match(comment)), None)
 
 
+def may_be_marker(comment: str) -> bool:
+    """Whether `near_miss` and `foreign_tool` are worth asking: False for nearly every comment."""
+    return _MARKER_WORD(comment) is not None
+
+
 def quoted(sql: str) -> int | None:
     """Where in an SQL text, whose headers have been cut off, a line still looks like a header: inside quotes."""
     match = _IN_TEXT.search(sql) if "migrate:" in sql else None
     return match.start() if match else None
 
 
-# --------------------------------------------------------------------------------------------------------------- options
+# ------------------------------------------------------------------------------------------------------------ options
 
 
 def _is_switch(value: str) -> str | None:

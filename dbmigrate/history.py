@@ -7,13 +7,13 @@ run sends. Every name is schema-qualified: a migration may have changed the sear
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from psycopg import sql
 
 from dbmigrate import database
 from dbmigrate.errors import Refused
-from dbmigrate.model import Applied, Direction, History, LogState, StepRecord, Unfinished
+from dbmigrate.model import Action, Applied, Direction, History, LogEvent, LogState, StepRecord, Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -209,6 +209,22 @@ def _steps(conn: Connection, tables: Tables, version: str) -> tuple[StepRecord, 
     )
 
 
+def events(conn: Connection, tables: Tables, *, limit: int | None, failed: bool) -> tuple[LogEvent, ...]:
+    """The rows of the log, the newest first; `failed` leaves out what went well."""
+    if not tables.log_exists:
+        return ()
+    statement = sql.SQL(
+        "select event_id, run_id::text, version, file, direction, step, state, started_at, duration_ms / 1000, error,"
+        " sqlstate, db_role, os_user, tool_version, git_commit, git_dirty, reason from {}"
+        " where state = 'failed' or error is not null or not %s order by event_id desc limit %s"
+    ).format(tables.log)
+    return tuple(LogEvent(*_typed(row)) for row in conn.execute(statement, (failed, limit)))
+
+
+def _typed(row: Sequence[object]) -> tuple[Any, ...]:
+    return (*row[:6], LogState(str(row[6])), *row[7:])
+
+
 def kept_down(conn: Connection, tables: Tables, version: str) -> tuple[str, str] | None:
     """The file name and the down SQL (headers included) that the log keeps of an applied version, if it does."""
     if not tables.log_exists:
@@ -258,6 +274,8 @@ class Writer:
 
     def record(self, step: Step) -> str:
         """Insert or delete the version row of `step`; a deletion that finds no row fails (22P02)."""
+        if step.action in (Action.UNDO, Action.ACCEPT):
+            return ""
         version = sql.Literal(step.version)
         if step.direction is Direction.UP:
             return self._text("insert into {} (version) values ({});\n", self._tables.versions, version)
@@ -342,7 +360,7 @@ class Writer:
             **self._common(step),
             "checksum": _literal(migration.checksum if migration else None),
             "token_checksum": _literal(migration.token_checksum if migration else None),
-            "up_sql": _literal(migration.up_sql if migration else None),
+            "up_sql": _literal(migration.up_sql if migration and step.direction is Direction.UP else None),
             "down_sql": _literal(migration.down_sql if migration else None),
         }
 
@@ -362,7 +380,7 @@ class Writer:
             "run_id": _literal(run.run_id),
             "version": _literal(step.version),
             "file": _literal(step.name),
-            "direction": _literal(step.direction.value),
+            "direction": _literal(step.log_kind.value),
             "db_role": sql.SQL("session_user"),
             "os_user": _literal(run.os_user),
             "tool_version": _literal(run.tool_version),
@@ -390,7 +408,7 @@ class Writer:
             assignments,
             _literal(self._run.run_id),
             _literal(step.version),
-            _literal(step.direction.value),
+            _literal(step.log_kind.value),
             which,
         )
 

@@ -1,95 +1,39 @@
-"""The public Python API, and what every command is made of: open, lock, read, plan, run, write the schema file."""
+"""The public Python API: migrate up and down, ask for the state, make and load the schema file."""
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate import database, dryrun, dsn, files, history, parser, plan, provenance
-from dbmigrate.errors import Error
-from dbmigrate.executor import Executor
+from dbmigrate import database, dryrun, files, parser, plan, verification
 from dbmigrate.model import (
     ALL,
     LAST,
-    Event,
     Goal,
     History,
-    Migration,
-    MigrationFile,
     Plan,
-    Policy,
-    Problem,
     Report,
     RunStarted,
     SchemaWritten,
     Status,
-    Warned,
 )
-from dbmigrate.pacing import Pacing
 from dbmigrate.schema import dump as schema_file
-from dbmigrate.session import Access, Session
+from dbmigrate.workbench import Options, View, Wish, Workbench
 
 if TYPE_CHECKING:
-    from dbmigrate.model import SchemaFile
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from dbmigrate.model import FileSum, SchemaFile
     from dbmigrate.schema.dump import Dumping
 
-Planner = Callable[[Sequence[MigrationFile], History, Mapping[str, Migration]], Plan]
-Choice = Callable[[Sequence[MigrationFile], History], Sequence[str]]
+__all__ = ["Migrator", "Options"]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a `Migrator` works with. Times are in seconds.
-
-    `dumping` None leaves the schema file alone. `lock_wait` bounds the wait for another runner. `where` names the
-    environment for people.
-    """
-
-    directories: tuple[str, ...] = ("./db/migrations",)
-    table: str = "schema_migrations"
-    dumping: Dumping | None = None
-    policy: Policy = field(default_factory=Policy)
-    pacing: Pacing = field(default_factory=Pacing)
-    lock_wait: float = 300.0
-    where: str = ""
-    reason: str | None = None
-
-
-@dataclass(slots=True)
-class _Parsed:
-    """Migration files that were read, by version, so that none is read twice in one run."""
-
-    by_version: dict[str, Migration] = field(default_factory=dict)
-
-    def read(self, wanted: Sequence[MigrationFile]) -> Mapping[str, Migration]:
-        for file in wanted:
-            if file.version not in self.by_version:
-                self.by_version[file.version] = parser.read(file)
-        return self.by_version
-
-
-def _ignore(event: Event) -> None:
-    """The default listener."""
-
-
-class Migrator:
+class Migrator(Workbench):
     """Migrations of one directory (or several) on one database.
 
     Methods return values and print nothing; progress goes to `on_event`. Every method opens its own connection and
     closes it. All raise the errors of `dbmigrate.errors`; an error's `report` holds what was done before it.
     """
-
-    def __init__(
-        self, target: dsn.Dsn | str, options: Options | None = None, *, on_event: Callable[[Event], None] = _ignore
-    ) -> None:
-        self._dsn = dsn.parse(target) if isinstance(target, str) else target
-        self._options = options or Options()
-        self._on_event = on_event
 
     # -- questions
 
@@ -101,21 +45,21 @@ class Migrator:
 
     def plan_up(self, goal: Goal = ALL) -> Plan:
         """What `up` would do now."""
-        with self._planned("up", *self._upward(goal)) as (_, planned):
+        with self._planned(self._upward(goal)) as (_, planned):
             return planned
 
     def plan_rollback(self, goal: Goal = LAST) -> Plan:
         """What `rollback` would do now."""
-        with self._planned("rollback", *self._downward(goal)) as (_, planned):
+        with self._planned(self._downward(goal)) as (_, planned):
             return planned
 
     def script_up(self, goal: Goal = ALL) -> Iterator[str]:
         """`up` as a psql script, in pieces: a dry run. Writes nothing, takes no lock."""
-        yield from self._script("up", *self._upward(goal))
+        yield from self._script(self._upward(goal))
 
     def script_rollback(self, goal: Goal = LAST) -> Iterator[str]:
         """`rollback` as a psql script, in pieces."""
-        yield from self._script("rollback", *self._downward(goal))
+        yield from self._script(self._downward(goal))
 
     # -- changes
 
@@ -125,11 +69,11 @@ class Migrator:
         The files are looked for, and all of them read, before a database is created for them.
         """
         found = files.find(self._options.directories)
-        if not self._exists():
-            parsed = _Parsed().read(found)
+        if not database.exists(self._dsn):
+            parsed = {file.version: parser.read(file) for file in found}
             plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
             database.create_if_missing(self._dsn, on_event=self._on_event)
-        return self.migrate(goal)
+        return self._change(self._upward(goal))
 
     def migrate(self, goal: Goal = ALL) -> Report:
         """Apply pending migrations, each in its own transaction with its record.
@@ -138,17 +82,18 @@ class Migrator:
         one stay applied (`error.report`), the failing one is rolled back (`error.state` says what is true), and the
         schema file is written for what was applied.
         """
-        return self._change("up", *self._upward(goal))
+        return self._change(self._upward(goal, "migrate"))
 
     def rollback(self, goal: Goal = LAST) -> Report:
         """Undo applied migrations, the last in file-name order first, each in its own transaction with its record."""
-        return self._change("rollback", *self._downward(goal))
+        return self._change(self._downward(goal))
 
     def redo(self) -> Report:
         """Undo the last migration and apply it again."""
-        planner: Planner = lambda found, known, parsed: plan.redo(found, known, migrations=parsed)  # noqa: E731
-        _, choice = self._downward(LAST)
-        return self._change("redo", planner, choice)
+        last = self._downward(LAST)
+        return self._change(
+            Wish("redo", last.versions, lambda view: plan.redo(view.files, view.history, migrations=view.migrations))
+        )
 
     # -- the database and the schema file
 
@@ -178,106 +123,26 @@ class Migrator:
 
     # -- how
 
-    def _upward(self, goal: Goal) -> tuple[Planner, Choice]:
-        def planner(found: Sequence[MigrationFile], known: History, parsed: Mapping[str, Migration]) -> Plan:
-            return plan.up(found, known, migrations=parsed, goal=goal, policy=self._options.policy)
+    def _upward(self, goal: Goal, command: str = "up") -> Wish:
+        def planned(view: View) -> Plan:
+            notes = verification.refuse_changes(verification.verify(view.files, view.history, _sums(view)))
+            made = plan.up(view.files, view.history, migrations=view.migrations, goal=goal, policy=self._options.policy)
+            return Plan(made.steps, (*made.problems, *notes))
 
-        return planner, plan.pending_versions
+        return Wish(command, lambda view: plan.pending_versions(view.files, view.history), planned)
 
-    def _downward(self, goal: Goal) -> tuple[Planner, Choice]:
-        def planner(found: Sequence[MigrationFile], known: History, parsed: Mapping[str, Migration]) -> Plan:
-            return plan.down(found, known, migrations=parsed, goal=goal)
+    def _downward(self, goal: Goal) -> Wish:
+        return Wish(
+            "rollback",
+            lambda view: [item.version for item in plan.rollback_order(view.files, view.history, goal)],
+            lambda view: plan.down(view.files, view.history, migrations=view.migrations, goal=goal),
+        )
 
-        def choice(found: Sequence[MigrationFile], known: History) -> Sequence[str]:
-            return [item.version for item in plan.rollback_order(found, known, goal)]
+    def _script(self, wish: Wish) -> Iterator[str]:
+        with self._planned(wish) as (session, planned):
+            self._on_event(RunStarted(self._where, planned))
+            yield from dryrun.script(planned, session, self._options.pacing, title=wish.command)
 
-        return planner, choice
 
-    @contextmanager
-    def _open(self, command: str) -> Iterator[Session]:
-        options = self._options
-        describe = partial(provenance.describe, options.directories, reason=options.reason)
-        access = Access(self._dsn, command, options.table, options.lock_wait, self._on_event, describe)
-        with Session(access) as session:
-            yield session
-
-    @contextmanager
-    def _planned(self, command: str, planner: Planner, choice: Choice) -> Iterator[tuple[Session, Plan]]:
-        """A session without the lock, and the plan for what it shows."""
-        found = files.find(self._options.directories)
-        with self._open(command) as session:
-            known = session.read_history()
-            parsed = self._parse(session, _Parsed(), found, choice(found, known))
-            yield session, planner(found, known, parsed)
-
-    def _change(self, command: str, planner: Planner, choice: Choice) -> Report:
-        """Read the files, take the lock, look at the history again, plan, run."""
-        started = time.monotonic()
-        found = files.find(self._options.directories)
-        with self._open(command) as session:
-            parsed = _Parsed()
-            known = session.read_history()
-            planner(found, known, self._parse(session, parsed, found, choice(found, known)))
-            session.lock()
-            known = session.read_history()
-            planned = planner(found, known, self._parse(session, parsed, found, choice(found, known)))
-            self._on_event(RunStarted(self._options.where or self._dsn.display, planned))
-            report = self._execute(session, planned, found)
-        return replace(report, seconds=time.monotonic() - started)
-
-    def _parse(
-        self, session: Session, parsed: _Parsed, found: Sequence[MigrationFile], wanted: Sequence[str]
-    ) -> Mapping[str, Migration]:
-        """Read the files of the wanted versions; a version without a file is read from the log, if it keeps it."""
-        by_version = {file.version: file for file in found}
-        parsed.read([by_version[version] for version in wanted if version in by_version])
-        for version in wanted:
-            if version not in parsed.by_version and (kept := history.kept_down(session.conn, session.tables, version)):
-                name, sql = kept
-                parsed.by_version[version] = parser.read_kept(MigrationFile(version, name, name), sql)
-        return parsed.by_version
-
-    def _execute(self, session: Session, planned: Plan, found: Sequence[MigrationFile]) -> Report:
-        executor = Executor(session, self._options.pacing)
-        problems = list(planned.problems)
-        try:
-            if planned.steps:
-                session.ensure_tables()
-            executor.run(planned)
-        except Error as exc:
-            exc.report = self._report(session, executor, found, problems)
-            raise
-        return self._report(session, executor, found, problems)
-
-    def _report(
-        self, session: Session, executor: Executor, found: Sequence[MigrationFile], problems: list[Problem]
-    ) -> Report:
-        """What was done, after the schema file was written for it; also after a failure in mid-run."""
-        written = None
-        try:
-            written = self._refresh(session, executor)
-            current = plan.newest(found, [item.version for item in session.read_history().applied])
-        except Error as exc:
-            problems.append(Problem("W401", f"the schema file was not written: {exc.message}", hint=exc.hint))
-            self._on_event(Warned(problems[-1]))
-            current = None
-        return Report(tuple(executor.done), tuple(problems), current, written)
-
-    def _refresh(self, session: Session, executor: Executor) -> SchemaFile | None:
-        """After a change; with nothing changed only a missing file is made."""
-        dumping = self._options.dumping
-        if dumping is None or session.conn.closed:
-            return None
-        if not executor.done and os.path.exists(dumping.path):
-            return None
-        written = schema_file.refresh(session, dumping)
-        self._on_event(SchemaWritten(written))
-        return written
-
-    def _script(self, command: str, planner: Planner, choice: Choice) -> Iterator[str]:
-        with self._planned(command, planner, choice) as (session, planned):
-            self._on_event(RunStarted(self._options.where or self._dsn.display, planned))
-            yield from dryrun.script(planned, session, self._options.pacing, title=command)
-
-    def _exists(self) -> bool:
-        return database.exists(self._dsn)
+def _sums(view: View) -> Mapping[str, FileSum]:
+    return verification.sums(view.files, view.history)

@@ -214,6 +214,29 @@ class Unfinished:
 
 
 @dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One row of the log, for people and programs to read. Times have a zone; `duration` is in seconds."""
+
+    event_id: int
+    run_id: str
+    version: str
+    file: str | None
+    kind: str
+    step: int | None
+    state: LogState
+    started_at: datetime
+    duration: float | None
+    error: str | None
+    sqlstate: str | None
+    db_role: str
+    os_user: str | None
+    tool_version: str | None
+    git_commit: str | None
+    git_dirty: bool | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """What the database says about migrations, read in one go."""
 
@@ -228,16 +251,30 @@ class History:
 
 
 class Action(StrEnum):
-    """What a step does: run SQL and record it, or change the records alone."""
+    """What a step does. All but RUN and UNDO change the records alone; the direction says which way."""
 
-    RUN = "run"
-    RECORD = "record"
-    FORGET = "forget"
+    RUN = "run"  # run the SQL of the direction, and record it
+    UNDO = "undo"  # run the down SQL of a migration that never got as far as being recorded
+    RECORD = "record"  # insert or delete the version row, running nothing
+    ACCEPT = "accept"  # log the file as it is now as what was applied
+
+
+class LogKind(StrEnum):
+    """What an event of the log tells of, its column ``direction``."""
+
+    UP = "up"
+    DOWN = "down"
+    MARK = "mark"
+    BASELINE = "baseline"
+    REPAIR = "repair"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One migration in one direction. `done` are the statement numbers that an earlier, interrupted run completed."""
+    """One migration in one direction. `done` are the statement numbers that an earlier, interrupted run completed.
+
+    `kind` is how the log calls it.
+    """
 
     version: str
     name: str
@@ -245,7 +282,15 @@ class Step:
     action: Action = Action.RUN
     migration: Migration | None = None
     done: frozenset[int] = frozenset()
-    resumed: bool = False
+    kind: LogKind | None = None
+
+    @property
+    def log_kind(self) -> LogKind:
+        return self.kind or LogKind(self.direction.value)
+
+    @property
+    def runs_sql(self) -> bool:
+        return self.action in (Action.RUN, Action.UNDO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +318,46 @@ class Policy:
     """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one."""
 
     strict: bool = False
+
+
+# -------------------------------------------------------------------------------------------------------- verification
+
+
+class Deviation(StrEnum):
+    """How files and history disagree."""
+
+    CHANGED = "changed"  # an applied file is not what was applied
+    COSMETIC = "cosmetic"  # ... but only comments, white space, line ends or letter case differ
+    MISSING = "missing"  # the file of an applied version is gone
+    RENAMED = "renamed"  # ... and a pending file has its very content
+    OUT_OF_ORDER = "out-of-order"  # pending, though a higher version is applied
+    UNFINISHED = "unfinished"  # a migration without a transaction stopped half-way
+
+
+@dataclass(frozen=True, slots=True)
+class FileSum:
+    """The checksums of a file as it is now; see `Migration`."""
+
+    file: MigrationFile
+    checksum: str
+    token_checksum: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One disagreement. `applied` is what the history knows, `file` what the directory has."""
+
+    deviation: Deviation
+    version: str
+    name: str
+    applied: Applied | None = None
+    file: FileSum | None = None
+    changed_in: str | None = None  # the last git commit of the file, in one line
+
+    @property
+    def is_serious(self) -> bool:
+        """Whether somebody has to do something about it; a cosmetic edit is only worth knowing."""
+        return self.deviation not in (Deviation.COSMETIC, Deviation.OUT_OF_ORDER)
 
 
 # ------------------------------------------------------------------------------------------------------------- results

@@ -43,7 +43,7 @@ class Pacing:
             wanted["lock_timeout"] = str(round(lock_timeout * 1000))
         if self.timeout is not None:
             wanted["statement_timeout"] = str(round(self.timeout * 1000))
-        return "".join(f"SET LOCAL {name} = {value};" for name, value in wanted.items() if name not in dsn.settings)
+        return "".join(f"SET LOCAL {name} = {value};\n" for name, value in wanted.items() if name not in dsn.settings)
 
 
 class Attempts(Iterator[float]):

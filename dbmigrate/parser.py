@@ -53,17 +53,19 @@ def read(file: MigrationFile) -> Migration:
             sections = reading.run(PostgresLexer(headers.BOUNDARY).read_tokens(source.read))
             return Migration(file, sections, source.finish(), problems=tuple(reading.problems))
         text = source.read_all()
-        return _from_text(origin, file, text, source.finish())
+        size = _Size.SMALL if source.size <= _KEEP_STATEMENTS else _Size.MEDIUM
+        return _from_text(_Reading(origin, size), file, text, source.finish())
 
 
 def read_kept(file: MigrationFile, down_sql: str) -> Migration:
-    """A migration of which only the down SQL is left (`Migration.down_sql` as it was logged); its up section is empty.
+    """A migration of which only the down SQL is left, as `Migration.down_sql` had it; there is no up section.
 
     Lines and the checksum are those of `down_sql`. Raises MigrationFileError as `read` does.
     """
-    text = down_sql if headers.BOUNDARY.match(down_sql) else f"-- migrate:down\n{down_sql}"
+    first = down_sql.partition("\n")[0].rstrip("\r")
+    text = down_sql if headers.BOUNDARY.match(first) else f"-- migrate:down\n{down_sql}"
     digest = hashlib.sha256(down_sql.encode()).hexdigest()
-    return _from_text(Origin(file.path, text), file, text, digest)
+    return _from_text(_KeptReading(Origin(file.path, text), _Size.SMALL), file, text, digest)
 
 
 def statements(migration: Migration, section: Section) -> Iterator[Statement]:
@@ -73,6 +75,8 @@ def statements(migration: Migration, section: Section) -> Iterator[Statement]:
     last statement if the file is not the one that was checked any more; ConfigError E207.
     """
     found = _reread(migration, section) if section.statements is None else iter(section.statements)
+    if not section.redundant:
+        return found
     return (statement for ordinal, statement in enumerate(found) if ordinal not in section.redundant)
 
 
@@ -87,7 +91,9 @@ def split_sql(text: str, *, path: str = "(SQL)") -> Iterator[Statement]:
     for piece in _pieces(origin, PostgresLexer().get_tokens(text)):
         cursor.advance(piece.lead)
         if piece.kind is PieceKind.STATEMENT:
-            yield from _statement(piece, cursor)
+            statement = _statement(piece, cursor)
+            yield statement
+            _pass_data(statement)
         elif piece.kind is PieceKind.META:
             if piece.text.split()[0] not in _DUMP_COMMANDS:
                 raise _backslash(origin, piece, cursor)
@@ -107,28 +113,35 @@ def token_checksum(text: str) -> str:
     return tokens.hexdigest()
 
 
-# ------------------------------------------------------------------------------------------------- pieces and statements
+# ---------------------------------------------------------------------------------------------- pieces and statements
 
 
 def _pieces(origin: Origin, tokens: Iterable[Token]) -> Iterator[Piece]:
+    return PostgresSplitter().process(_translated(origin, tokens))
+
+
+def _translated(origin: Origin, tokens: Iterable[Token]) -> Iterator[Token]:
     """Raises MigrationFileError E217 for what is not closed."""
     try:
-        yield from PostgresSplitter().process(tokens)
+        yield from tokens
     except LexerError as exc:
         raise origin.error("E217", exc.message, (exc.line, exc.column), hint=exc.hint) from exc
 
 
-def _statement(piece: Piece, cursor: Cursor) -> Iterator[Statement]:
-    """One statement, whose text begins at the cursor; when it is asked for more, its COPY data has been passed."""
+def _statement(piece: Piece, cursor: Cursor) -> Statement:
+    """The statement whose text begins at the cursor. Its COPY data has to be passed before the cursor moves on."""
     line, column = cursor.line, cursor.column
     cursor.advance(piece.text)
     if piece.copy is None:
-        yield Statement(piece.text, line, column, classify(piece.text), piece.lead)
-        return
-    data = _copy_data(piece.copy, cursor)
-    yield Statement(piece.text, line, column, StatementKind.PLAIN, piece.lead, data)
-    for _ in data:  # what the caller has left
-        pass
+        return Statement(piece.text, line, column, classify(piece.text), piece.lead)
+    return Statement(piece.text, line, column, StatementKind.PLAIN, piece.lead, _copy_data(piece.copy, cursor))
+
+
+def _pass_data(statement: Statement) -> None:
+    """Read over what is left of the COPY data."""
+    if statement.copy_data is not None:
+        for _ in statement.copy_data:
+            pass
 
 
 def _copy_data(tokens: Iterable[Token], cursor: Cursor) -> Iterator[str]:
@@ -154,16 +167,16 @@ def _section(origin: Origin, source: Source, number: int) -> Iterator[Statement]
     cursor = Cursor()
     for piece in _pieces(origin, PostgresLexer(headers.BOUNDARY).read_tokens(source.read)):
         cursor.advance(piece.lead)
-        if piece.kind is PieceKind.STATEMENT and at == number:
-            yield from _statement(piece, cursor)
-            continue
-        cursor.advance(piece.text)
-        if piece.copy is not None:
-            for _ in _copy_data(piece.copy, cursor):
-                pass
-        at += piece.kind is PieceKind.HEADER
-        if at > number:
-            return
+        if piece.kind is PieceKind.STATEMENT:
+            statement = _statement(piece, cursor)
+            if at == number:
+                yield statement
+            _pass_data(statement)
+        else:
+            cursor.advance(piece.text)
+            at += piece.kind is PieceKind.HEADER
+            if at > number:
+                return
 
 
 def _changed(path: str) -> MigrationFileError:
@@ -175,7 +188,7 @@ def _changed(path: str) -> MigrationFileError:
     )
 
 
-# ------------------------------------------------------------------------------------------------------- reading a file
+# ----------------------------------------------------------------------------------------------------- reading a file
 
 
 class _Size(Enum):
@@ -186,8 +199,7 @@ class _Size(Enum):
     LARGE = "nothing"
 
 
-def _from_text(origin: Origin, file: MigrationFile, text: str, checksum: str) -> Migration:
-    reading = _Reading(origin, _Size.SMALL if len(text) <= _KEEP_STATEMENTS else _Size.MEDIUM)
+def _from_text(reading: _Reading, file: MigrationFile, text: str, checksum: str) -> Migration:
     sections = reading.run(PostgresLexer(headers.BOUNDARY).get_tokens(text))
     return Migration(
         file,
@@ -216,6 +228,8 @@ class _Reading:
     def run(self, tokens: Iterable[Token]) -> tuple[Section, ...]:
         """The sections. Raises MigrationFileError."""
         for piece in _pieces(self._origin, tokens):
+            if self._size is _Size.LARGE and self._passes(piece):
+                continue
             self._look_around(piece)
             self._cursor.advance(piece.lead)
             if piece.kind is PieceKind.STATEMENT:
@@ -247,13 +261,27 @@ class _Reading:
                 hint=self._advice("put `-- migrate:up` above it; only comments and blank lines may stand before it"),
                 width=len(piece.text.partition("\n")[0]),
             )
-        for statement in _statement(piece, self._cursor):
-            if self._size is _Size.LARGE:
-                self._drafts[-1].add(statement)
-                continue
-            data = None if statement.copy_data is None else tuple(statement.copy_data)
-            self.tokens.add(piece, data or ())
-            self._drafts[-1].add(statement if data is None else replace(statement, copy_data=data))
+        statement = _statement(piece, self._cursor)
+        if self._size is _Size.LARGE:
+            _pass_data(statement)
+            statement = replace(statement, copy_data=None)
+        elif statement.copy_data is not None:
+            statement = replace(statement, copy_data=tuple(statement.copy_data))
+        self._drafts[-1].add(statement)
+        if self._size is not _Size.LARGE:
+            self.tokens.add(piece, statement.copy_data or ())
+
+    def _passes(self, piece: Piece) -> bool:
+        """Pass over a statement that needs counting and no further look: nearly all of a large file."""
+        if piece.kind is not PieceKind.STATEMENT or not self._drafts or piece.copy is not None:
+            return False
+        if any(headers.may_be_marker(comment) for _, comment in piece.comments):
+            return False
+        text = piece.lead + piece.text
+        if "migrate:" in text or any(map(text.count, _CONFLICT)) or not self._drafts[-1].passes(piece.text):
+            return False
+        self._cursor.advance(text)
+        return True
 
     def _refuse_conflict(self, piece: Piece) -> None:
         """Conflict markers are operators to the lexer; those in strings and function bodies are none of ours."""
@@ -387,6 +415,13 @@ class _Reading:
     def _error(self, code: str, message: str, *, hint: str, width: int) -> MigrationFileError:
         at = (self._cursor.line, self._cursor.column)
         return self._origin.error(code, message, at, hint=hint, width=width)
+
+
+class _KeptReading(_Reading):
+    """Down sections alone, one or more."""
+
+    def _refuse_order(self, direction: Direction, previous: Draft | None) -> None:
+        pass
 
 
 def _backslash(origin: Origin, piece: Piece, cursor: Cursor) -> MigrationFileError:

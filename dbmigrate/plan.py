@@ -44,7 +44,8 @@ def up(
     if not files:
         raise PlanError("no migration files found", code="E230", hint="make one with `dbmigrate new NAME`")
     _refuse_unfinished(history)
-    pending = [file for file in files if file.version not in _versions(history)]
+    waiting = frozenset(pending_versions(files, history))
+    pending = [file for file in files if file.version in waiting]
     late = _out_of_order(pending, history)
     if policy.strict and late:
         raise Refused(
@@ -55,7 +56,8 @@ def up(
         )
     chosen = _until(pending, files, goal)
     steps = tuple(_run(migrations[file.version], Direction.UP) for file in chosen)
-    problems = [_late_problem(file, history) for file in late if file in chosen]
+    highest, running = _highest(history), {file.version for file in chosen}
+    problems = [_late_problem(file, highest) for file in late if file.version in running]
     return Plan(steps, (*_order_problems(files), *problems, *_file_problems(steps)))
 
 
@@ -75,7 +77,9 @@ def down(files: Sequence[MigrationFile], history: History, *, migrations: Migrat
     _refuse_unfinished(history)
     chosen = rollback_order(files, history, goal)
     steps = tuple(_undo(applied, migrations) for applied in chosen)
-    return Plan(steps, _file_problems(steps))
+    present = {file.version for file in files}
+    gone = tuple(_gone_problem(step) for step in steps if step.version not in present)
+    return Plan(steps, (*gone, *_file_problems(steps)))
 
 
 def redo(files: Sequence[MigrationFile], history: History, *, migrations: Migrations) -> Plan:
@@ -84,7 +88,11 @@ def redo(files: Sequence[MigrationFile], history: History, *, migrations: Migrat
     by_version = {file.version: file for file in files}
     version = undo.steps[0].version
     if version not in by_version:
-        raise PlanError(f"the file of migration {version} is gone, so it cannot be applied again", code="E234")
+        raise PlanError(
+            f"the file of migration {version} is gone, so it cannot be applied again",
+            code="E234",
+            hint="restore the file from version control, or undo the migration with `dbmigrate rollback`",
+        )
     again = _run(migrations[version], Direction.UP)
     return Plan((*undo.steps, again), (*undo.problems, *_file_problems((again,))))
 
@@ -97,7 +105,11 @@ def rollback_order(files: Sequence[MigrationFile], history: History, goal: Goal)
     if goal.version is not None:
         names = [item.version for item in applied]
         if goal.version not in names:
-            raise PlanError(f"version {goal.version} is not applied, so it is nothing to roll back to", code="E232")
+            raise PlanError(
+                f"version {goal.version} is not applied, so it is nothing to roll back to",
+                code="E232",
+                hint="see `dbmigrate status`",
+            )
         applied = applied[names.index(goal.version) + 1 :]
     last_first = tuple(reversed(applied))
     return last_first if goal.steps is None else last_first[: goal.steps]
@@ -105,8 +117,25 @@ def rollback_order(files: Sequence[MigrationFile], history: History, goal: Goal)
 
 def resume(unfinished: Unfinished, migration: Migration, *, done: frozenset[int]) -> Plan:
     """Go on with a migration without a transaction, after the statements in `done`."""
-    step = Step(unfinished.version, unfinished.name, unfinished.direction, migration=migration, done=done, resumed=True)
-    return Plan((step,))
+    return Plan((Step(unfinished.version, unfinished.name, unfinished.direction, migration=migration, done=done),))
+
+
+def undo(unfinished: Unfinished, migration: Migration) -> Plan:
+    """Run the down section of a migration whose up section is unfinished. Raises PlanError E233, E243."""
+    if unfinished.direction is Direction.DOWN:
+        raise PlanError(
+            f"{unfinished.name} stopped while it was rolled back, so there is nothing to undo",
+            code="E243",
+            hint="finish the rollback with `dbmigrate resume`",
+        )
+    if migration.is_irreversible:
+        raise PlanError(f"{migration.name} is irreversible", code="E233")
+    return Plan((Step(unfinished.version, unfinished.name, Direction.DOWN, Action.UNDO, migration),))
+
+
+def up_to(files: Sequence[MigrationFile], version: str) -> Sequence[str]:
+    """The versions of the files up to and including `version`, in file-name order. Raises PlanError E232."""
+    return [file.version for file in _until(files, files, Goal(version=version))]
 
 
 def status(files: Sequence[MigrationFile], history: History) -> Status:
@@ -200,10 +229,10 @@ def _out_of_order(pending: Sequence[MigrationFile], history: History) -> list[Mi
     return [file for file in pending if highest and file.version <= highest]
 
 
-def _late_problem(file: MigrationFile, history: History) -> Problem:
+def _late_problem(file: MigrationFile, highest: str) -> Problem:
     return Problem(
         "W301",
-        f"{file.name} is applied out of order: {_highest(history)} is already applied",
+        f"{file.name} is applied out of order: {highest} is already applied",
         Severity.NOTE,
         hint="--strict refuses this",
     )
@@ -221,6 +250,10 @@ def _order_problems(files: Sequence[MigrationFile]) -> tuple[Problem, ...]:
                 ),
             )
     return ()
+
+
+def _gone_problem(step: Step) -> Problem:
+    return Problem("W305", f"the file of {step.name} is gone; it is undone with the down SQL kept in the log")
 
 
 def _file_problems(steps: Sequence[Step]) -> tuple[Problem, ...]:

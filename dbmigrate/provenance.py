@@ -29,6 +29,12 @@ def describe(directories: Sequence[str], *, reason: str | None = None) -> Run:
     )
 
 
+def last_change(path: str) -> str | None:
+    """The last commit that changed a file, in one line: hash, author, date, subject. None outside of git."""
+    directory, name = os.path.split(path)
+    return _git(directory or ".", "log", "-1", "--format=%h %an %ad %s", "--date=short", "--", name) or None
+
+
 def _commit(directory: str) -> tuple[str | None, bool | None]:
     """HEAD of the repository that holds `directory`, and whether anything below it differs from HEAD."""
     commit = _git(directory, "rev-parse", "--verify", "--quiet", "HEAD")

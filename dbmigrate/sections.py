@@ -64,6 +64,13 @@ class Draft:
             self.kept.append(statement)
         self.count += 1
 
+    def passes(self, sql: str) -> bool:
+        """Count a statement that means nothing for transactions; False, and nothing done, if `add` has to see it."""
+        if statements.classify(sql) is not StatementKind.PLAIN or statements.releases_slot(sql):
+            return False
+        self.count += 1
+        return True
+
     def finish(self) -> Section:
         """The whole section. Raises MigrationFileError E219."""
         redundant = self._redundant() if self.header.transaction else self._check_blocks()
@@ -137,9 +144,10 @@ class Draft:
         hint = _NO_TRANSACTION.format(self.header.direction)
         if statement.kind is StatementKind.ROLLBACK:
             hint = "remove it; what must not happen belongs into no migration"
-        elif statement.kind is StatementKind.BEGIN and not statements.is_bare(statement.sql):
-            hint = "write `-- migrate:{0} transaction:false` to keep the options of this BEGIN, or leave it out"
-            hint = hint.format(self.header.direction)
+        elif statement.kind is StatementKind.BEGIN and statements.is_bare(statement.sql):
+            hint = "remove it: the section runs in a transaction already"
+        elif statement.kind is StatementKind.BEGIN:
+            hint = f"to keep its options write `-- migrate:{self.header.direction} transaction:false`; else remove it"
         return self._error("E219", f"{statements.label(statement.sql)} {_SPOKEN[statement.kind]}", statement, hint=hint)
 
     def _redundant_problem(self, statement: Statement, *, is_pair: bool) -> Problem:

@@ -30,7 +30,7 @@ _RECONNECT_PAUSE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How a session is opened: to which server, as which command, for which tracking table, by whom (`describe_run`)."""
+    """How a session is opened: to which server, as which command, for which table, by whom."""
 
     dsn: Dsn
     command: str

@@ -35,15 +35,17 @@ Words = tuple[str, ...]
 
 _KEYWORD = re.compile(r"[A-Za-z_]++(?![A-Za-z0-9_$\x80-\U0010ffff])").match
 _NAME = re.compile(r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+").fullmatch
-_HEAD = 12  # words, enough for ALTER TABLE IF EXISTS ONLY database.schema.table DETACH PARTITION
+_SECOND_WORD = re.compile(r"[A-Za-z]++[ \t\n\r\f\v]++([A-Za-z_]++)(?![A-Za-z0-9_$\x80-\U0010ffff])").match
+_MAY_DETACH = re.compile("[dD][eE][tT][aA][cC][hH]").search
+_LONGEST_HEAD = 12  # words: ALTER TABLE IF EXISTS ONLY database.schema.table DETACH PARTITION
 _SET_CONFIG = re.compile(r"SELECT (PG_CATALOG \. )?SET_CONFIG \( [^()]* \)").fullmatch
 _FALSE = frozenset(("FALSE", "OFF", "0"))
 # after these PL/pgSQL begins a statement
 _OPENERS = frozenset((";", "BEGIN", "THEN", "ELSE", "LOOP", ">>"))
-_LABELS = frozenset(
-    "ALL AND CHAIN CONCURRENTLY DATABASE FULL INDEX PREPARED SCHEMA SUBSCRIPTION SYSTEM TABLE TABLESPACE TRANSACTION UNIQUE"
-    " WORK".split()
-)
+_LABELS = re.compile(
+    "ALL|AND|CHAIN|CONCURRENTLY|DATABASE|FULL|INDEX|PREPARED|SCHEMA|SUBSCRIPTION|SYSTEM|TABLE|TABLESPACE|TRANSACTION"
+    "|UNIQUE|WORK"
+).fullmatch
 _ESCAPES = {"n": "\n", "t": " ", "r": "\n", "b": " ", "f": " "}
 _NAME_BYTES = 63  # NAMEDATALEN - 1: longer names are cut off by the server
 
@@ -62,7 +64,7 @@ def classify(sql: str) -> StatementKind:
     """
     first = first_word(sql)
     if first in _CONTROLS:
-        return _CONTROLS[first](_head(sql))
+        return _CONTROLS[first](_head(sql, 3))
     is_refused = _REFUSED.get(first)
     return StatementKind.OUTSIDE if is_refused and is_refused(sql) else StatementKind.PLAIN
 
@@ -75,8 +77,8 @@ def is_bare(sql: str) -> bool:
 
 def label(sql: str) -> str:
     """How a message names a statement: its first keywords, without the names in it."""
-    head = _head(sql)
-    said = [*head[:1], *takewhile(_LABELS.__contains__, head[1:])]
+    head = _head(sql, _LONGEST_HEAD)
+    said = [*head[:1], *takewhile(_LABELS, head[1:])]
     if said == ["ALTER", "TABLE"] and "DETACH" in head:
         said += ["... DETACH PARTITION CONCURRENTLY"]
     elif said == ["DO"]:
@@ -86,15 +88,14 @@ def label(sql: str) -> str:
 
 def releases_slot(sql: str) -> bool:
     """Whether this is ALTER SUBSCRIPTION .. SET (slot_name = NONE), after which DROP SUBSCRIPTION needs no slot."""
-    if first_word(sql) != "ALTER":
+    if sql[:5].upper() != "ALTER" or _second_word(sql) != "SUBSCRIPTION":
         return False
-    said = tuple(words(sql))
-    return said[1:2] == ("SUBSCRIPTION",) and _options(said).get("SLOT_NAME") == "NONE"
+    return _options(tuple(words(sql))).get("SLOT_NAME") == "NONE"
 
 
 def sets_session(sql: str) -> bool:
     """Whether a statement does nothing but change settings or the role of the session, beyond its transaction."""
-    head = _head(sql)
+    head = _head(sql, _LONGEST_HEAD)
     if head[:1] == ("SET",):
         return head[1] not in ("LOCAL", "TRANSACTION", "CONSTRAINTS") if len(head) > 1 else False
     return head[:1] == ("RESET",) or _SET_CONFIG(" ".join(_without_semicolon(head))) is not None
@@ -103,8 +104,8 @@ def sets_session(sql: str) -> bool:
 # ----------------------------------------------------------------------------------------------- transaction control
 
 
-def _head(sql: str) -> Words:
-    return tuple(islice(words(sql), _HEAD))
+def _head(sql: str, count: int) -> Words:
+    return tuple(islice(words(sql), count))
 
 
 def _without_semicolon(said: Iterable[str]) -> Words:
@@ -145,31 +146,44 @@ _CONTROLS: dict[str, Callable[[Words], StatementKind]] = {
 # ------------------------------------------------------------------------------------- refused in a transaction block
 
 
+def _second_word(sql: str) -> str:
+    """Found without a look at every token, because most statements are told by it."""
+    match = _SECOND_WORD(sql)
+    return match[1].upper() if match else "".join(_head(sql, 2)[1:])
+
+
 def _create(sql: str) -> bool:
-    head = _head(sql)
-    if head[1:2] == ("SUBSCRIPTION",):
+    second = _second_word(sql)
+    if second == "SUBSCRIPTION":
         options = _options(tuple(words(sql)))
         return options.get("CREATE_SLOT", options.get("CONNECT")) not in _FALSE
-    return (
-        head[1:2] in (("DATABASE",), ("TABLESPACE",))
-        or head[1:3] == ("INDEX", "CONCURRENTLY")
-        or head[1:4] == ("UNIQUE", "INDEX", "CONCURRENTLY")
-    )
+    if second == "INDEX":
+        return _head(sql, 3)[2:] == ("CONCURRENTLY",)
+    if second == "UNIQUE":
+        return _head(sql, 4)[2:] == ("INDEX", "CONCURRENTLY")
+    return second in ("DATABASE", "TABLESPACE")
 
 
 def _drop(sql: str) -> bool:
-    head = _head(sql)
-    return head[1:2] in (("DATABASE",), ("TABLESPACE",), ("SUBSCRIPTION",)) or head[1:3] == ("INDEX", "CONCURRENTLY")
+    second = _second_word(sql)
+    if second == "INDEX":
+        return _head(sql, 3)[2:] == ("CONCURRENTLY",)
+    return second in ("DATABASE", "TABLESPACE", "SUBSCRIPTION")
 
 
 def _alter(sql: str) -> bool:
-    head = _head(sql)
-    if head[1:2] == ("SUBSCRIPTION",):
+    second = _second_word(sql)
+    if second == "SUBSCRIPTION":
         return _alters_live_subscription(_without_semicolon(words(sql)))
-    if head[1:2] == ("TABLE",):
-        is_detached = ("DETACH", "PARTITION") in pairwise(head)
-        return is_detached and _without_semicolon(words(sql))[-1] == "CONCURRENTLY"
-    return head[1:2] == ("SYSTEM",) or (head[1:2] == ("DATABASE",) and head[3:5] == ("SET", "TABLESPACE"))
+    if second == "TABLE":
+        return _detaches_concurrently(sql)
+    return second == "SYSTEM" or (second == "DATABASE" and _head(sql, 5)[3:] == ("SET", "TABLESPACE"))
+
+
+def _detaches_concurrently(sql: str) -> bool:
+    if not _MAY_DETACH(sql) or ("DETACH", "PARTITION") not in pairwise(_head(sql, _LONGEST_HEAD)):
+        return False
+    return _without_semicolon(words(sql))[-1] == "CONCURRENTLY"
 
 
 def _alters_live_subscription(said: Words) -> bool:
@@ -195,7 +209,7 @@ def _cluster(sql: str) -> bool:
 
 
 def _discard(sql: str) -> bool:
-    return _head(sql)[1:2] == ("ALL",)
+    return _second_word(sql) == "ALL"
 
 
 def _do(sql: str) -> bool:

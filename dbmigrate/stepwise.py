@@ -126,7 +126,7 @@ class Stepwise:
                 self._guarded(unit)
                 self._done.add(unit.number)
             elif statements.sets_session(unit.first.sql):
-                self._replay(unit)
+                replay(self._session, unit)
         self._session.reset()
         self._own(f"BEGIN; {writer.record(self._step)}{writer.closed(self._step)}COMMIT;")
         return self._tally
@@ -139,11 +139,6 @@ class Stepwise:
     def _own(self, script: str) -> None:
         with database.translated(self._session.dsn):
             database.run(self._session.conn, script)
-
-    def _replay(self, unit: Unit) -> None:
-        """What an interrupted run set for its session is gone with that session: say it again."""
-        for _ in wire.send_all(self._session.conn, unit.statements, pulse=lambda batch: None):
-            pass
 
     # -- one unit
 
@@ -295,6 +290,12 @@ class Stepwise:
         return error
 
 
+def replay(session: Session, unit: Unit) -> None:
+    """Say again what an interrupted run set for its session; it is gone with that session."""
+    for _ in wire.send_all(session.conn, unit.statements, pulse=lambda batch: None):
+        pass
+
+
 def as_one(unit: Unit) -> Statement:
     """A unit of several statements as one text, for the journal."""
     return replace(unit.first, sql=wire.Batch(unit.statements).text, copy_data=None)
@@ -306,10 +307,11 @@ def as_ourselves(row: str) -> str:
     SET LOCAL masks a session-level SET until the end of the transaction, also one of the same transaction.
     """
     return (
-        f"SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL role TO DEFAULT; SET LOCAL search_path = pg_catalog; {row}"
+        "SET LOCAL SESSION AUTHORIZATION DEFAULT;\nSET LOCAL role TO DEFAULT;\nSET LOCAL search_path = pg_catalog;\n"
+        + row
     )
 
 
 def journalled(row: str) -> str:
     """A journal row in a transaction of its own."""
-    return f"BEGIN; {as_ourselves(row)} COMMIT;"
+    return f"BEGIN;\n{as_ourselves(row)}COMMIT;\n"

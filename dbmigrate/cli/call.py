@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.config import Flags, Settings, load
-from dbmigrate.errors import ConfigError
+from dbmigrate.errors import ConfigError, Refused
 from dbmigrate.output import Human, Json, Renderer
 from dbmigrate.output.renderer import Verbosity, standard_streams
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dbmigrate.migrator import Migrator, Options
     from dbmigrate.model import Goal
     from dbmigrate.schema.dump import Dumping
+    from dbmigrate.upkeep import Upkeep
 
 
 @dataclass(slots=True)
@@ -58,14 +59,29 @@ class Call:
         """The migrator for the settings; an embedded server runs for as long as it is used."""
         from dbmigrate.migrator import Migrator
 
+        with self._target(reason) as (dsn, options):
+            yield Migrator(dsn, options, on_event=self.renderer.on_event)
+
+    @contextmanager
+    def upkeep(self, *, reason: str | None = None) -> Iterator[Upkeep]:
+        """The same for the commands that look at the history or correct it."""
+        from dbmigrate.upkeep import Upkeep
+
+        with self._target(reason) as (dsn, options):
+            yield Upkeep(dsn, options, on_event=self.renderer.on_event)
+
+    @contextmanager
+    def _target(self, reason: str | None) -> Iterator[tuple[Dsn, Options]]:
+        from dbmigrate import database
+
         settings = self.settings()
         if settings.verbose:
             self.verbosity = max(self.verbosity, Verbosity.VERBOSE)
         with _served(settings.target()) as dsn:
-            migrator = Migrator(dsn, self._options(settings, reason), on_event=self.renderer.on_event)
             if settings.wait:
-                migrator.wait(timeout=settings.wait_timeout, interval=settings.wait_interval)
-            yield migrator
+                timeout, interval = settings.wait_timeout, settings.wait_interval
+                database.wait(dsn, timeout=timeout, interval=interval, on_event=self.renderer.on_event)
+            yield dsn, self._options(settings, reason)
 
     def _options(self, settings: Settings, reason: str | None) -> Options:
         from dbmigrate.migrator import Options
@@ -73,7 +89,6 @@ class Call:
         from dbmigrate.pacing import Pacing
 
         target = settings.target()
-        name = settings.environment or settings.origin
         return Options(
             directories=settings.migrations_dirs,
             table=settings.migrations_table,
@@ -81,9 +96,20 @@ class Call:
             policy=Policy(strict=settings.strict),
             pacing=Pacing(lock_timeout=settings.lock_timeout, timeout=settings.timeout),
             lock_wait=settings.lock_wait,
-            where=f"{name} · {target.display}" if name else target.display,
+            where=f"{settings.environment} · {target.display}" if settings.environment else target.display,
             reason=reason,
         )
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask on a terminal; where there is none, `yes` must have been said. Raises Refused E706."""
+        import sys
+
+        if yes:
+            return
+        if not sys.stdin.isatty():
+            raise Refused(f"{question} needs a confirmation", code="E706", hint="no terminal to ask on: pass --yes")
+        if self.renderer.ask(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+            raise Refused("not confirmed; nothing was changed", code="E706")
 
     def script(self, pieces: Iterable[str]) -> None:
         """Print a dry run's script."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -30,7 +31,15 @@ LockTimeout = Annotated[
     str | None, typer.Option("--lock-timeout", metavar="DURATION", help="Lock timeout of each try; 0: no limit.")
 ]
 Timeout = Annotated[str | None, typer.Option("--timeout", metavar="DURATION", help="Limit for each statement.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept in the log.")]
+
+
+class MarkedState(StrEnum):
+    """What `mark` records."""
+
+    APPLIED = "applied"
+    PENDING = "pending"
 
 
 @app.command("new")
@@ -193,6 +202,98 @@ def wait(call: Call) -> None:
     settings = call.settings()
     with call.migrator() as migrator:
         migrator.wait(timeout=settings.wait_timeout, interval=settings.wait_interval)
+
+
+@app.command("verify")
+@app.command("validate", hidden=True)
+@common
+def verify(
+    call: Call,
+    warn_only: Annotated[bool, typer.Option("--warn-only", help="Exit with 0 whatever is found.")] = False,
+) -> None:
+    """Compare the files with what was applied; exit with 1 if they disagree."""
+    with call.upkeep() as upkeep:
+        findings = upkeep.verify()
+    call.renderer.findings(findings)
+    if any(finding.is_serious for finding in findings) and not warn_only:
+        raise typer.Exit(1)
+
+
+@app.command("history")
+@common
+def history(
+    call: Call,
+    number: Annotated[int | None, typer.Option("-n", "--number", metavar="N", min=1, help="The last N events.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only what failed.")] = False,
+) -> None:
+    """Show the log, the newest event first."""
+    with call.upkeep() as upkeep:
+        call.renderer.events(upkeep.history(limit=number, failed=failed))
+
+
+@app.command("repair")
+@common
+def repair(
+    call: Call,
+    forget_missing: Annotated[
+        bool, typer.Option("--forget-missing", help="Forget applied versions whose files are gone.")
+    ] = False,
+    yes: Yes = False,
+    reason: Reason = None,
+) -> None:
+    """Make the records agree with the files, after showing what will change."""
+    from dbmigrate.upkeep import Repair
+
+    wanted = Repair(forget_missing=forget_missing)
+    with call.upkeep(reason=reason) as upkeep:
+        planned = upkeep.plan_repair(wanted)
+        call.renderer.plan(planned)
+        if planned.steps:
+            call.confirm("change the records", yes=yes)
+            call.renderer.report("repair", upkeep.repair(wanted, expected=planned))
+
+
+@app.command("baseline")
+@common
+def baseline(call: Call, version: Annotated[str, typer.Argument(metavar="VERSION")], reason: Reason = None) -> None:
+    """Record everything up to VERSION as applied, running nothing."""
+    with call.upkeep(reason=reason) as upkeep:
+        call.renderer.report("baseline", upkeep.baseline(version))
+
+
+@app.command("mark")
+@common
+def mark(
+    call: Call,
+    state: Annotated[MarkedState, typer.Argument(metavar="applied|pending")],
+    version: Annotated[str, typer.Argument(metavar="VERSION")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the log.", show_default=False)],
+) -> None:
+    """Record one migration as applied or as pending, running nothing."""
+    with call.upkeep(reason=reason) as upkeep:
+        change = upkeep.mark_applied if state is MarkedState.APPLIED else upkeep.mark_pending
+        call.renderer.report("mark", change(version))
+
+
+@app.command("resume")
+@common
+def resume(
+    call: Call,
+    retry: Annotated[list[int] | None, typer.Option("--retry", metavar="N", help="Run statement N again.")] = None,
+    done: Annotated[list[int] | None, typer.Option("--done", metavar="N", help="Take statement N as done.")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Run the down section instead.")] = False,
+    lock_wait: LockWait = None,
+    lock_timeout: LockTimeout = None,
+    timeout: Timeout = None,
+    reason: Reason = None,
+) -> None:
+    """Go on with a migration without a transaction that stopped half-way."""
+    from dbmigrate.upkeep import Decision
+
+    call.add({"lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
+    decision = Decision(retry=frozenset(retry or ()), done=frozenset(done or ()))
+    with call.upkeep(reason=reason) as upkeep:
+        call.renderer.report("resume", upkeep.undo() if undo else upkeep.resume(decision))
 
 
 @app.command("demo")

@@ -18,24 +18,37 @@ if TYPE_CHECKING:
 
 BLANK = r"[ \t\n\r\f\v]"
 LETTER = r"A-Za-z_\x80-\U0010ffff"  # every character beyond ASCII is a letter to PostgreSQL, a no-break space too
-NAME_PART = r"A-Za-z0-9_$\x80-\U0010ffff"
-TAG = rf"\$(?:[{LETTER}][A-Za-z0-9_\x80-\U0010ffff]*+)?\$"
+WORD_PART = LETTER + "0-9"
+NAME_PART = WORD_PART + "$"
+TAG = rf"\$(?:[{LETTER}][{WORD_PART}]*+)?\$"
+_DIGITS = "[0-9][0-9_]*+"
+_EXPONENT = rf"(?:[eE][+-]?{_DIGITS})?"
+# with the letters that stick to it: they are no beginning of a name or an E'' string
+NUMBER = rf"(?:{_DIGITS}(?:\.(?!\.)[0-9_]*+)?|\.{_DIGITS}){_EXPONENT}(?:(?<!\.)[{WORD_PART}]++)?"
 
-_QUOTED = re.compile(r"'[^']*+'(?:'[^']*+')*+").match
+_STRING = r"'[^']*+'(?:'[^']*+')*+"
+_SYMBOL = r'"[^"]*+"(?:"[^"]*+")*+'
+_TOKEN = re.compile(
+    rf"{BLANK}*+(?:(?P<string>(?:[bBxXnN]|[uU]&)?{_STRING})|(?P<symbol>(?:[uU]&)?{_SYMBOL})"
+    rf"|(?P<special>--|/\*|[eE]'|\$(?![0-9])|[~!@#^&|`?+\-*/%<>=\\])"
+    rf"|(?P<folded>[{LETTER}][{NAME_PART}]*+|{NUMBER})"
+    rf"|(?P<punctuation>[;(),\[\]]|::|:=|:|\.\.|\.|\$[0-9]++[{WORD_PART}]*+)|(?P<other>[\s\S]))"
+).match
+_QUOTED = re.compile(_STRING).match
 _ESCAPED = re.compile(r"'(?:[^'\\]++|\\[\s\S]|'')*+'").match
-_IDENTIFIER = re.compile(r'"[^"]*+"(?:"[^"]*+")*+').match
+_IDENTIFIER = re.compile(_SYMBOL).match
 _CONTINUED = re.compile(rf"[ \t\f\v]*+(?:--[^\n\r]*+)?+[\n\r](?:{BLANK}++|--[^\n\r]*+[\n\r])*+(?=')").match
 _COMMENT_MARK = re.compile(r"/\*|\*/").finditer
 _DOLLAR = re.compile(TAG).match
 _NAME_REST = re.compile(rf"[{NAME_PART}]++").match
-_NUMBER = re.compile(r"\$?[0-9]+").fullmatch
+_LINE_COMMENT = re.compile(r"--[^\n\r]*+").match
 _META_LINE = re.compile(r"\\[^\n\r]*+").match
 _OPERATOR = re.compile(r"(?:(?!--|/\*)[~!@#^&|`?+\-*/%<>=])++").match
 _KEEPS_SIGN = re.compile(r"[~!@#^&|`?%]").search
 
 
 def string(text: str, at: int, floor: int) -> Span:
-    if at > floor and text[at - 1] in "eE" and not (at - 1 > floor and _continues_name(text[at - 2])):
+    if at > floor and text[at - 1] in "eE" and _run_start(text, at, floor) == at - 1:
         return T.String.Single, at, _end_of_escaped(text, at)
     match = _QUOTED(text, at)
     if match is None:
@@ -82,10 +95,8 @@ def block_comment(text: str, at: int, _floor: int) -> Span:
 
 
 def dollar(text: str, at: int, floor: int) -> Span:
-    start = at
-    while start > floor and _continues_name(text[start - 1]):
-        start -= 1
-    if start < at and not _NUMBER(text, start, at):
+    start = _run_start(text, at, floor)
+    if start < at and not (text[start] == "$" or "0" <= text[start] <= "9"):
         rest = _NAME_REST(text, at)  # a$b$ is a name
         return PLAIN, at, rest.end() if rest else at + 1
     match = _DOLLAR(text, at)
@@ -97,6 +108,11 @@ def dollar(text: str, at: int, floor: int) -> Span:
     return T.Literal, at, end + len(match.group())
 
 
+def line_comment(text: str, at: int, _floor: int) -> Span:
+    match = _LINE_COMMENT(text, at)
+    return T.Comment.Single, at, match.end() if match else at
+
+
 def semicolon(_text: str, at: int, _floor: int) -> Span:
     return END, at, at + 1
 
@@ -106,19 +122,7 @@ def meta(text: str, at: int, _floor: int) -> Span:
     return META, at, match.end() if match else at + 1
 
 
-def fine_string(text: str, at: int, _floor: int) -> Span:
-    """A string with its prefix: E'', B'', X'', N'', U&''."""
-    if text[at] in "eE":
-        return T.String.Escape, at, _escaped(text, at + 1)
-    quote = text.index("'", at)
-    return T.String.Single, at, string(text, quote, quote)[2]
-
-
-def fine_symbol(text: str, at: int, floor: int) -> Span:
-    return T.String.Symbol, at, symbol(text, text.index('"', at), floor)[2]
-
-
-def operator(text: str, at: int, _floor: int) -> Span:
+def _operator(text: str, at: int) -> Span:
     """As many operator characters as there are; a trailing + or - belongs to it only beside certain others."""
     match = _OPERATOR(text, at)
     end = match.end() if match else at + 1
@@ -128,5 +132,51 @@ def operator(text: str, at: int, _floor: int) -> Span:
     return T.Operator, at, end
 
 
-def _continues_name(character: str) -> bool:
-    return character > "\x7f" or character.isalnum() or character in "_$"
+def _run_start(text: str, at: int, floor: int) -> int:
+    """Where the name, number or parameter begins that ends before `at`; `at` if there is none."""
+    start = at
+    while start > floor and (text[start - 1] > "\x7f" or text[start - 1].isalnum() or text[start - 1] in "_$"):
+        start -= 1
+    while start < at and text[start] == "$" and not "0" <= text[start + 1 : start + 2] <= "9":
+        start += 1  # a dollar sign alone
+    return start
+
+
+_KINDS = {"folded": T.Name, "string": T.String.Single, "symbol": T.String.Symbol, "punctuation": T.Punctuation}
+
+
+def spans(text: str, position: int = 0) -> Iterator[Span]:
+    """Every token from `position` on, as PostgreSQL's scanner cuts them, comments included, white space left out.
+
+    Names and numbers are T.Name. Each line of a string that is continued on further lines is a token.
+    """
+    while (match := _TOKEN(text, position)) is not None:
+        group = match.lastgroup or ""
+        kind = _KINDS.get(group)
+        if kind is not None:
+            position = match.end()
+            yield kind, match.start(group), position
+        else:
+            for span in _special(text, match.start(group)):
+                yield span
+                position = span[2]
+
+
+def _special(text: str, at: int) -> Iterator[Span]:
+    """A token that its first characters alone do not tell."""
+    opener = text[at]
+    if text.startswith(("--", "/*"), at):
+        yield line_comment(text, at, at) if opener == "-" else block_comment(text, at, at)
+    elif opener in "eE":
+        end = _escaped(text, at + 1)
+        yield T.String.Escape, at, end
+        yield from continuations(text, end)
+    elif opener in _QUOTES:
+        kind, start, end = _QUOTES[opener](text, at, at)
+        yield (T.Error if kind is PLAIN else kind), start, end
+    else:
+        yield _operator(text, at)
+
+
+# the strings and names among them have no end: it raises
+_QUOTES = {"$": dollar, "\\": meta, "'": string, '"': symbol}

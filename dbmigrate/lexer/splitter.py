@@ -51,7 +51,7 @@ class PostgresSplitter(StatementSplitter):
         for token in tokens:
             kind = token[0]
             if kind is SIMPLE:
-                yield self._piece(PieceKind.STATEMENT, [token])
+                yield self._simple(token)
             elif kind in TRIVIA:
                 (self._body or self._lead).append(token)
                 if len(self._lead) > _LONG_LEAD:
@@ -68,6 +68,13 @@ class PostgresSplitter(StatementSplitter):
         yield from self._unfinished()
         if self._lead:
             yield self._piece(PieceKind.REST, [])
+
+    def _simple(self, token: Token) -> Piece:
+        lead = self._lead
+        if len(lead) > 1 or (lead and lead[0][0] is not T.Whitespace):
+            return self._piece(PieceKind.STATEMENT, [token])
+        self._lead = []
+        return Piece(PieceKind.STATEMENT, lead[0][1] if lead else "", token[1])
 
     def _statement(self) -> Piece:
         body, self._body = self._body, []
@@ -90,8 +97,8 @@ class PostgresSplitter(StatementSplitter):
 
     def _piece(self, kind: PieceKind, body: list[Token]) -> Piece:
         lead, self._lead = self._lead, []
-        comments = _comments(lead + body) if len(lead) > 1 or len(body) > 1 else ()
-        return Piece(kind, "".join([token[1] for token in lead]), "".join([token[1] for token in body]), comments)
+        texts = ["".join([token[1] for token in part]) for part in (lead, body)]
+        return Piece(kind, *texts, _comments(lead + body))
 
 
 def _comments(tokens: list[Token]) -> tuple[tuple[int, str], ...]:

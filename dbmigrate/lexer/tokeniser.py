@@ -11,7 +11,7 @@ from sqlparse import tokens as T  # noqa: N812 (sqlparse's own habit)
 from sqlparse.lexer import Lexer
 
 from dbmigrate.lexer import scan
-from dbmigrate.lexer.scan import BLANK, LETTER, NAME_PART, TAG
+from dbmigrate.lexer.scan import BLANK, LETTER, NAME_PART
 from dbmigrate.lexer.tokens import (
     COPY_DATA,
     COPY_END,
@@ -55,31 +55,11 @@ _STOP = re.compile(r""";|'|"|--|/\*|\$|\\""").search
 _BETWEEN = re.compile(
     rf"(?P<space>{BLANK}++)|(?P<empty>;[ \t\n\r\f\v;]*+)|(?P<comment>--)|(?P<block>/\*)|(?P<meta>\\)"
 ).match
-_LINE_COMMENT = re.compile(r"--[^\n\r]*+").match
 _WORD = re.compile(rf"[{LETTER}][{NAME_PART}]*+").match
 _REST_OF_COPY_LINE = re.compile(r"[ \t\r\f\v]*+(?:--[^\n\r]*+\r?+)?+\n").match
 _LAST_COPY_LINE = re.compile(r"\\\.\r?(?=\n|\Z)").match
-_FINE = re.compile(
-    rf"""(?P<space>{BLANK}++)
-    |(?P<comment>--)|(?P<block>/\*)|(?P<meta>\\)
-    |(?P<string>(?:[eEbBxXnN]|[uU]&)?')|(?P<symbol>(?:[uU]&)?")
-    |(?P<name>[{LETTER}][{NAME_PART}]*+)
-    |(?P<dollar>{TAG})|(?P<parameter>\$[0-9]++)
-    |(?P<number>0[xXoObB][0-9A-Fa-f_]++|(?:[0-9][0-9_]*+(?:\.(?!\.)[0-9_]*+)?|\.[0-9][0-9_]*+)(?:[eE][+-]?[0-9][0-9_]*+)?)
-    |(?P<punctuation>[;(),\[\]]|::|:=|:|\.\.|\.)
-    |(?P<operator>[~!@#^&|`?+\-*/%<>=])
-    |(?P<other>[\s\S])""".replace("\n    ", "")
-).match
-_FINE_TYPES = {
-    "space": T.Whitespace,
-    "name": T.Name,
-    "number": T.Number,
-    "parameter": T.Name.Placeholder,
-    "punctuation": T.Punctuation,
-    "other": T.Error,
-}
-_NESTERS = frozenset(("FUNCTION", "PROCEDURE", "RULE", "SCHEMA"))
-_FOLDED = frozenset((T.Name, T.Number))
+_CREATES = re.compile(rf"(?i:create){BLANK}++(?:(?i:or{BLANK}+replace){BLANK}++)?([A-Za-z_]++)").match
+_ATOMIC = frozenset(("FUNCTION", "PROCEDURE", "SCHEMA"))  # what may have a BEGIN ATOMIC body
 _ASCII_UPPER = {ord(letter): ord(letter.upper()) for letter in "abcdefghijklmnopqrstuvwxyz"}
 
 
@@ -102,13 +82,6 @@ class PostgresLexer(Lexer):
             "comment": self._line_comment,
             "block": scan.block_comment,
             "meta": scan.meta,
-        }
-        self._fine_specials: dict[str, Special] = {
-            **self._between,
-            "dollar": scan.dollar,
-            "symbol": scan.fine_symbol,
-            "string": scan.fine_string,
-            "operator": scan.operator,
         }
 
     def get_tokens(self, text: str | bytes | _Readable, encoding: str | None = None) -> Iterator[Token]:
@@ -178,9 +151,11 @@ class PostgresLexer(Lexer):
         """Append the tokens of the statement that begins here; return its end, which may be that of the text."""
         word = _WORD(text, position)
         head = word.group().upper() if word else ""
-        if head == "CREATE" and self._can_nest(text, position):
-            return self._nesting(text, position, tokens)
-        end = self._flat(text, position, tokens)
+        creates = _created(text, position) if head == "CREATE" else ""
+        end = self._nesting(text, position, tokens) if creates == "RULE" else self._flat(text, position, tokens)
+        if creates in _ATOMIC and any(kind is T.Text and "atomic" in value.lower() for kind, value in tokens):
+            tokens.clear()
+            end = self._nesting(text, position, tokens)
         if head == "COPY" and tokens[-1][0] is END and _reads_stdin(text[position:end]):
             tokens[-1] = (END_OF_COPY, ";")
         return end
@@ -206,68 +181,58 @@ class PostgresLexer(Lexer):
         return len(text)
 
     def _nesting(self, text: str, position: int, tokens: list[Token]) -> int:
+        """As `_flat`, for the statements in which a semicolon may be nested."""
         nest = _Nest()
-        for kind, start, end in self._fine(text, position):
-            if kind is HEADER or kind is META:
+        for kind, start, end in scan.spans(text, position):
+            if start > position:
+                tokens.append((T.Whitespace, text[position:start]))
+            if kind is META or (kind is T.Comment.Single and self._is_header(text, start, end)):
                 return start
             value = text[start:end]
-            if value == ";":
-                tokens.append((NESTED if nest.is_open else END, value))
-                if not nest.is_open:
-                    return end
-            else:
-                tokens.append((kind, value))
+            if value == ";" and not nest.is_open:
+                tokens.append((END, value))
+                return end
+            tokens.append((NESTED if value == ";" else kind, value))
             nest.follow(kind, value)
+            position = end
+        if position < len(text):
+            tokens.append((T.Whitespace, text[position:]))
         return len(text)
 
-    def _can_nest(self, text: str, position: int) -> bool:
-        _, *rest = islice(self.words(text, position), 4)
-        kind = rest[2:] if rest[:2] == ["OR", "REPLACE"] else rest[:1]
-        return not _NESTERS.isdisjoint(kind)
+    def _line_comment(self, text: str, at: int, floor: int) -> Span:
+        kind, _, end = scan.line_comment(text, at, floor)
+        return (HEADER if self._is_header(text, at, end) else kind), at, end
 
-    def words(self, text: str, position: int = 0) -> Iterator[str]:
-        """The solid tokens from `position` on, see the function of this name."""
-        for kind, start, end in self._fine(text, position):
-            if kind not in TRIVIA:
-                yield _upper(text[start:end]) if kind in _FOLDED else text[start:end]
-
-    def _fine(self, text: str, position: int) -> Iterator[Span]:
-        """Every token by itself, as PostgreSQL's scanner cuts them (but each line of a continued string is one)."""
-        while (match := _FINE(text, position)) is not None:
-            group = match.lastgroup or ""
-            special = self._fine_specials.get(group)
-            span = special(text, position, position) if special else (_FINE_TYPES[group], position, match.end())
-            yield span
-            if span[0] is T.String.Escape:
-                for more in scan.continuations(text, span[2]):
-                    yield more
-                    span = more
-            position = span[2]
-
-    def _line_comment(self, text: str, at: int, _floor: int) -> Span:
-        match = _LINE_COMMENT(text, at)
-        end = match.end() if match else at
-        is_header = (
-            self._boundary is not None
-            and (at == 0 or text[at - 1] == "\n")
-            and self._boundary.match(text, at, end) is not None
-        )
-        return (HEADER if is_header else T.Comment.Single), at, end
+    def _is_header(self, text: str, start: int, end: int) -> bool:
+        if self._boundary is None or (start > 0 and text[start - 1] != "\n"):
+            return False
+        return self._boundary.match(text, start, end) is not None
 
 
-_PLAIN_LEXER = PostgresLexer()
-
-
-def words(sql: str) -> Iterator[str]:
+def words(sql: str, position: int = 0) -> Iterator[str]:
     """The tokens of one statement without white space and comments, lazily.
 
     Unquoted words and numbers are in upper case (ASCII letters only, as PostgreSQL folds), all else is verbatim: a
     quoted name keeps its quotes and so equals no keyword. Raises LexerError.
     """
     try:
-        yield from _PLAIN_LEXER.words(sql)
+        for kind, start, end in scan.spans(sql, position):
+            if kind is T.Name:
+                yield _upper(sql[start:end])
+            elif kind not in TRIVIA:
+                yield sql[start:end]
     except UnclosedAtError as exc:
         raise Window(sql, None, SIZE).error(exc.what, exc.position) from None
+
+
+def _created(text: str, position: int) -> str:
+    """What a CREATE statement makes."""
+    match = _CREATES(text, position)
+    if match is not None and match[1].upper() != "OR":
+        return match[1].upper()
+    _, *rest = islice(words(text, position), 4)  # there are comments between
+    kind = rest[2:] if rest[:2] == ["OR", "REPLACE"] else rest[:1]
+    return kind[0] if kind else ""
 
 
 def _upper(word: str) -> str:

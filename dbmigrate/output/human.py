@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -23,14 +24,14 @@ from dbmigrate.model import (
     Waiting,
     Warned,
 )
-from dbmigrate.output import text
+from dbmigrate.output import tables, text
 from dbmigrate.output.renderer import Streams, Verbosity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from dbmigrate.errors import Error
-    from dbmigrate.model import Report, Status, StatusRow
+    from dbmigrate.model import Finding, LogEvent, Plan, Report, Status, StatusRow
 
 _ACTIVITY = {Direction.UP: "Applying", Direction.DOWN: "Rolling back"}
 _RESULT = {Direction.UP: "Applied", Direction.DOWN: "Rolled back"}
@@ -83,13 +84,35 @@ class Human:
     def status(self, status: Status) -> None:
         """dbmate's lines; marks of our own for what dbmate does not show are not counted in its totals."""
         for row in status.rows:
-            self._streams.result(f"{_MARKS[row.state]} {text.safe(row.name)}")
+            self._streams.result(f"{_MARKS[row.state]} {text.one_line(row.name)}")
             self._explain(row)
         self._streams.result()
         self._streams.result(f"Applied: {len(status.applied)}")
         self._streams.result(f"Pending: {len(status.pending)}")
         for found in status.problems:
             self._warned_of(Warned(found))
+
+    def findings(self, findings: Sequence[Finding]) -> None:
+        for finding in findings:
+            for line in tables.finding_lines(finding):
+                self._streams.result(text.safe(line))
+        serious = sum(finding.is_serious for finding in findings)
+        self._talk(f"{text.count(serious, 'disagreement')}" if serious else "Files and history agree")
+
+    def events(self, events: Sequence[LogEvent]) -> None:
+        for line in tables.event_lines(events):
+            self._streams.result(text.safe(line))
+
+    def plan(self, plan: Plan) -> None:
+        for step in plan.steps:
+            self._streams.talk(text.safe(f"  {tables.correction(step)}"))
+        if not plan.steps:
+            self._talk("Nothing to change")
+
+    def ask(self, question: str) -> str:
+        self._streams.err.write(question)
+        self._streams.err.flush()
+        return sys.stdin.readline()
 
     def created_file(self, path: str) -> None:
         self._streams.result(path)
@@ -120,7 +143,7 @@ class Human:
             self._warned_of(Warned(found))
 
     def _step_started(self, event: StepStarted) -> None:
-        self._talk(f"{_ACTIVITY[event.step.direction]}: {text.safe(event.step.name)}")
+        self._talk(f"{_ACTIVITY[event.step.direction]}: {text.one_line(event.step.name)}")
 
     def _step_done(self, event: StepDone) -> None:
         self._erase()
@@ -128,7 +151,7 @@ class Human:
         self._rows_affected(outcome)
         if self._verbosity > Verbosity.QUIET:
             result = _RESULT[outcome.step.direction]
-            self._streams.result(f"{result}: {text.safe(outcome.step.name)} in {text.go_duration(outcome.seconds)}")
+            self._streams.result(f"{result}: {text.one_line(outcome.step.name)} in {text.go_duration(outcome.seconds)}")
 
     def _rows_affected(self, outcome: Outcome) -> None:
         """dbmate's line of ``--verbose``."""
@@ -136,7 +159,7 @@ class Human:
             self._streams.result(f"Rows affected: {outcome.rows or 0}")
 
     def _step_failed(self, event: StepFailed) -> None:
-        self._talk(f"Failed: {text.safe(event.step.name)} after {text.go_duration(event.seconds)}")
+        self._talk(f"Failed: {text.one_line(event.step.name)} after {text.go_duration(event.seconds)}")
 
     def _notice(self, event: ServerNotice) -> None:
         detail = f" ({event.detail})" if event.detail else ""
@@ -170,7 +193,7 @@ class Human:
     def _progress(self, event: Progress) -> None:
         detail = f" · {event.detail}" if event.detail else ""
         which = f"statement {event.number}" + (f" of {event.total}" if event.total > 1 else "")
-        line = text.safe(f"  {event.step.name} · {which} · {event.sql} · {text.duration(event.seconds)}{detail}")
+        line = text.one_line(f"  {event.step.name} · {which} · {event.sql} · {text.duration(event.seconds)}{detail}")
         if self._is_live:
             self._redraw(line)
         elif time.monotonic() - self._reported >= _PIPE_REPORT_EVERY:
@@ -182,17 +205,18 @@ class Human:
         self._erase()
         if self._verbosity > Verbosity.QUIET:
             self._reported = time.monotonic()
-            self._streams.talk(line)
+            self._streams.talk(text.safe(line))
 
     def _redraw(self, line: str) -> None:
         if self._verbosity > Verbosity.QUIET:
             import shutil
 
             width = max(shutil.get_terminal_size().columns - 1, 20)
-            line = line[:width]
-            self._streams.err.write(f"\r{line}{' ' * (self._live_length - len(line))}")
+            line = text.cut(line, width)
+            length = text.cells(line)
+            self._streams.err.write(f"\r{line}{' ' * (self._live_length - length)}")
             self._streams.err.flush()
-            self._live_length = len(line)
+            self._live_length = length
 
     def _erase(self) -> None:
         if self._live_length:
@@ -202,7 +226,7 @@ class Human:
 
     def _explain(self, row: StatusRow) -> None:
         if row.state is MigrationState.MISSING:
-            self._talk(f"    {row.name} is applied, but its file is gone")
+            self._talk(f"    {text.one_line(row.name)} is applied, but its file is gone")
         elif row.unfinished is not None:
             stopped = row.unfinished.stopped_at
             where = (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from dbmigrate.model import MigrationState
@@ -10,10 +12,10 @@ from dbmigrate.output.human import Human
 from dbmigrate.output.renderer import Streams, Verbosity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dbmigrate.errors import Error
-    from dbmigrate.model import Event, Outcome, Problem, Report, Status, StatusRow
+    from dbmigrate.model import Event, Finding, LogEvent, Outcome, Plan, Problem, Report, Status, StatusRow
 
 # the shape of the objects; a change that breaks readers raises the number
 FORMAT = "dbmigrate/1"
@@ -45,6 +47,18 @@ class Json:
                 "problems": [_problem(problem) for problem in status.problems],
             }
         )
+
+    def findings(self, findings: Sequence[Finding]) -> None:
+        self._print({"command": "verify", "ok": True, "findings": [_finding(finding) for finding in findings]})
+
+    def events(self, events: Sequence[LogEvent]) -> None:
+        self._print({"command": "history", "ok": True, "events": [_event(event) for event in events]})
+
+    def plan(self, plan: Plan) -> None:
+        self._talker.plan(plan)
+
+    def ask(self, question: str) -> str:
+        return self._talker.ask(question)
 
     def created_file(self, path: str) -> None:
         self._print({"command": "new", "ok": True, "path": path})
@@ -78,7 +92,8 @@ class Json:
         self._talker.error(error)
 
     def _print(self, value: Mapping[str, object]) -> None:
-        self._streams.result(json.dumps({"format": FORMAT, **value}, ensure_ascii=False))
+        # in ASCII: a stream that cannot encode a character would write an escape that JSON does not have
+        self._streams.result(json.dumps({"format": FORMAT, **value}))
 
 
 def _report(report: Report) -> dict[str, object]:
@@ -106,8 +121,35 @@ def _row(row: StatusRow) -> dict[str, object]:
         "version": row.version,
         "file": row.name,
         "state": row.state.value,
-        "applied_at": row.applied_at.isoformat() if row.applied_at else None,
+        "applied_at": row.applied_at.astimezone(UTC).isoformat() if row.applied_at else None,
         "applied_by": row.applied_by,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    applied, file = finding.applied, finding.file
+    return {
+        "deviation": finding.deviation.value,
+        "serious": finding.is_serious,
+        "version": finding.version,
+        "file": finding.name,
+        "applied_checksum": applied.checksum if applied else None,
+        "applied_at": applied.applied_at.isoformat() if applied and applied.applied_at else None,
+        "applied_by": applied.applied_by if applied else None,
+        "path": file.file.path if file else None,
+        "checksum": file.checksum if file else None,
+        "changed_in": finding.changed_in,
+    }
+
+
+def _event(event: LogEvent) -> dict[str, object]:
+    values = asdict(event)
+    seconds = values.pop("duration")
+    return {
+        **values,
+        "state": event.state.value,
+        "started_at": event.started_at.isoformat(),
+        "duration_ms": None if seconds is None else round(seconds * 1000, 3),
     }
 
 

@@ -9,10 +9,10 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from dbmigrate.errors import Error
-    from dbmigrate.model import Event, Report, Status
+    from dbmigrate.model import Event, Finding, LogEvent, Plan, Report, Status
 
 
 class Verbosity(IntEnum):
@@ -67,6 +67,18 @@ class Renderer(Protocol):
 
     def status(self, status: Status) -> None:
         """The answer of ``status``."""
+
+    def findings(self, findings: Sequence[Finding]) -> None:
+        """The answer of ``verify``."""
+
+    def events(self, events: Sequence[LogEvent]) -> None:
+        """The answer of ``history``."""
+
+    def plan(self, plan: Plan) -> None:
+        """What a correction would change, before it is asked for."""
+
+    def ask(self, question: str) -> str:
+        """Ask the user; the answer as it was typed, empty at the end of input."""
 
     def created_file(self, path: str) -> None:
         """The answer of ``new``."""

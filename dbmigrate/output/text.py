@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from typing import TYPE_CHECKING
@@ -21,29 +22,46 @@ def safe(text: str) -> str:
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text.replace("\r\n", "\n"))
 
 
+def one_line(text: str) -> str:
+    """`text` with every control character made visible: a file name stays in the line that names it."""
+    return safe(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def go_duration(seconds: float) -> str:
-    """A duration as dbmate prints it (Go's time.Duration): ``584.578µs``, ``1.991257ms``, ``1.003995s``, ``1m2.5s``."""
-    if seconds < 1e-3:
-        return f"{seconds * 1e6:.3f}".rstrip("0").rstrip(".") + "µs"
-    if seconds < 1:
-        return f"{seconds * 1e3:.6f}".rstrip("0").rstrip(".") + "ms"
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    text = f"{rest:.6f}".rstrip("0").rstrip(".") + "s"
+    """A duration as dbmate prints it (Go's time.Duration): ``584.578µs``, ``1.991257ms``, ``1.003995036s``, ``1m2s``"""
+    nanoseconds = round(seconds * 1e9)
+    for limit, digits, unit in _GO_UNITS:
+        if nanoseconds < limit:
+            return _decimal(nanoseconds, digits) + unit
+    minutes, rest = divmod(nanoseconds, 60 * 10**9)
+    hours, minutes = divmod(minutes, 60)
+    text = _decimal(rest, 9) + "s"
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or hours else "") + text
+
+
+# below how many nanoseconds Go writes a duration with how many decimals of which unit
+_GO_UNITS = ((1, 0, "s"), (10**3, 0, "ns"), (10**6, 3, "µs"), (10**9, 6, "ms"))
+
+
+def _decimal(number: int, digits: int) -> str:
+    """`number` with the point before its last `digits`, without trailing zeros."""
+    whole, part = divmod(number, 10**digits)
+    fraction = f"{part:0{digits}}".rstrip("0") if part else ""
+    return f"{whole}.{fraction}" if fraction else str(whole)
 
 
 def duration(seconds: float) -> str:
     """A duration for people: ``14 ms``, ``7.2 s``, ``3 min 20 s``."""
-    if seconds < 1:
+    if round(seconds * 1000) < 1000:
         return f"{max(round(seconds * 1000), 1)} ms"
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"
 
 
 def count(number: int, noun: str) -> str:
+    """``1 file``, ``2 files``"""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
@@ -84,13 +102,24 @@ def _excerpt_lines(excerpt: Excerpt) -> Iterator[str]:
         yield f"  {number:>{margin}} | {line[begin : begin + _WIDEST]}".rstrip()
     last = excerpt.lines[-1][1][begin : begin + _WIDEST]
     before, under = last[: excerpt.column - 1 - begin], last[excerpt.column - 1 - begin :][: excerpt.width]
-    padding = "".join("\t" if character == "\t" else " " * _cells(character) for character in before)
-    yield f"  {'':>{margin}} | {padding}{'^' * max(sum(map(_cells, under)), 1)}"
+    padding = "".join("\t" if character == "\t" else " " * _cells(character) for character in safe(before))
+    yield f"  {'':>{margin}} | {padding}{'^' * max(cells(safe(under)), 1)}"
+
+
+def cells(line: str) -> int:
+    """How many columns of a terminal a line without tabs takes."""
+    return sum(map(_cells, line))
+
+
+def cut(line: str, width: int) -> str:
+    """As much of the beginning of `line` as fits into `width` columns of a terminal."""
+    ends = itertools.accumulate(map(_cells, line))
+    return line[: sum(end <= width for end in ends)]
 
 
 def _cells(character: str) -> int:
-    """How many columns of a terminal a character takes: two for East Asian wide ones, none for combining marks."""
-    if unicodedata.combining(character):
+    """Two for East Asian wide characters and emoji, none for marks and joiners that stand on the one before."""
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
@@ -103,7 +132,7 @@ def closing_line(command: str, report: Report) -> str:
     downs = len(report.done) - ups
     done = ", ".join(filter(None, (f"{downs} rolled back" if downs else "", f"{ups} applied" if ups else "")))
     parts = [
-        f"{done} in {duration(report.seconds)}",
+        f"{done} in {duration(report.seconds or sum(outcome.seconds for outcome in report.done))}",
         f"version {report.current}" if report.current else "no version left",
     ]
     if report.schema is not None:

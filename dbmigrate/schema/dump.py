@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbmigrate import database, history
-from dbmigrate.model import SchemaFile
+from dbmigrate.model import SchemaFile, Warned
 from dbmigrate.schema import file, load, normalise, pgdump, versions
 
 if TYPE_CHECKING:
@@ -35,13 +35,23 @@ def text(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ()) -
     """The normalised schema and the versions. Raises ToolMissing E206, DatabaseError E404."""
     log = f'"{_escaped(session.tables.schema)}"."{_escaped(session.tables.log_name)}"'
     raw = pgdump.dump(
-        {**dumping.environ, **session.dsn.environment()},
+        {**dumping.environ, **_encrypted(session)},
         server_version=session.facts.server_version,
         exclude_tables=[log],
         extra_arguments=arguments,
         search=pgdump.Search.from_environ(dumping.environ),
     )
+    for problem in normalise.problems(raw):
+        session.emit(Warned(problem))
     return normalise.normalise(raw) + _versions(session, dumping.layout)
+
+
+def _encrypted(session: Session) -> Mapping[str, str]:
+    """pg_dump must not talk in the clear where we talk through TLS: libpq's ``prefer`` would let one without TLS."""
+    environ = session.dsn.environment()
+    if session.conn.pgconn.ssl_in_use and environ.get("PGSSLMODE", "prefer") in ("allow", "prefer"):
+        return {**environ, "PGSSLMODE": "require"}
+    return environ
 
 
 def _escaped(name: str) -> str:
@@ -64,7 +74,7 @@ def refresh(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ()
     """Write the schema file; an identical one is left alone. Raises as `text`, and ConfigError E207."""
     new = text(session, dumping, arguments=arguments)
     path = Path(dumping.path)
-    old = file.read(path) if path.is_file() else ""
+    old = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     file.write_atomically(path, new)
     added, removed = _difference(old, new)
     return SchemaFile(dumping.path, added, removed)

@@ -21,6 +21,7 @@ _REPLACED = {
     "CREATE SCHEMA public;": "CREATE SCHEMA IF NOT EXISTS public;",  # from --schema=public; every database has it
 }
 _COPY = re.compile(r"(?is)COPY\s+(?P<target>.+?)\s+FROM\s+STDIN\s*;[ \t]*\r?\n(?P<rows>.*)\\\.\s*")
+_NUMERIC_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\[0-9x]")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _LITERAL_ESCAPES = str.maketrans({"\\": "\\\\", "'": "''", "\n": "\\n", "\r": "\\r"})
@@ -80,7 +81,7 @@ def _rows(lines: list[str], item: Item, *, text: str, path: str) -> Iterator[str
     """The rows as SQL."""
     start = item.start + item.text.index("\n") + 1
     for line in lines:
-        if re.search(r"\\[0-9x]", line):
+        if _NUMERIC_ESCAPE.search(line):
             raise _error("an octal or hexadecimal escape in COPY data", start, text=text, path=path)
         yield "(" + ", ".join(map(_literal, line.removesuffix("\r").split("\t"))) + ")"
         start += len(line) + 1

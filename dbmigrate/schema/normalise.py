@@ -44,7 +44,7 @@ SET default_table_access_method = heap;
 
 _RESTRICT = re.compile(r"\\(?:un)?restrict(?: [0-9A-Za-z]+)?")
 _SESSION = re.compile(r"SET \w+ = |SELECT pg_catalog\.set_config\('search_path', ")
-_DEFAULT = re.compile(r"SET (default_tablespace|default_table_access_method) = (.*);")
+_DEFAULT = re.compile(r"SET (?:default_tablespace|default_table_access_method) = .*;")
 _VOLATILE = re.compile(
     r"-- (?:PostgreSQL database dump$|Dumped (?:from|by) |Started on |Completed on |TOC entry |Dependencies: "
     r"|\*not\* creating schema)"
@@ -54,7 +54,9 @@ _CONSTRAINT = re.compile(r'\bADD CONSTRAINT ("(?:[^"]|"")*"|\S+)')
 _FOREIGN_COLUMN = re.compile(
     r'ALTER FOREIGN TABLE ONLY (?=(?:"(?:[^"]|"")*"|[\w.$])+ ALTER COLUMN (?:"(?:[^"]|"")*"|\S+) OPTIONS \()'
 )
-_EMPTY_COMMENT = "COMMENT ON SCHEMA public IS '';"  # public dropped and made again: pg_dump 15 and later
+_TIED = re.compile(r"CREATE OPERATOR |ALTER PUBLICATION |ALTER (?:FOREIGN )?TABLE ")
+# The last one is what pg_dump 15 and later write for a schema public that was dropped and made again.
+_DROPPED = re.compile(r"COMMENT ON EXTENSION |CREATE USER MAPPING |COMMENT ON SCHEMA public IS '';$")
 _REPLACED = {"CREATE SCHEMA public;": "CREATE SCHEMA IF NOT EXISTS public;"}  # from --schema=public
 
 
@@ -70,15 +72,14 @@ def normalise(text: str) -> str:
     Raises `DatabaseError` (E404) for text that is cut off in the middle, for a psql command (CVE-2025-8714), and for a
     database whose ``standard_conforming_strings`` is off.
     """
-    entries = [entry for entry in _entries(_checked(split(text))) if not _is_dropped(entry)]
-    kept = _hoist(entries)
-    return PREAMBLE + "\n" + "\n\n\n".join(_in_stable_order(kept)) + "\n\n"
+    entries = _hoist(list(filter(_is_needed, _entries(_checked(split(text))))))
+    return PREAMBLE + "\n" + "\n\n\n".join(_in_stable_order(entries)) + "\n\n"
 
 
 def problems(text: str) -> tuple[Problem, ...]:
     """Warnings about secrets in pg_dump's text: what `normalise` leaves out, and what it cannot leave out."""
     found = []
-    if "; Type: USER MAPPING; " in text:
+    if re.search(r"^CREATE USER MAPPING ", text, re.MULTILINE):
         found.append(Problem("user-mapping", "user mappings are left out of the schema file: they hold passwords"))
     if re.search(r"^CREATE SUBSCRIPTION .* CONNECTION '[^']*password", text, re.MULTILINE):
         hint = "keep the password in a password file (passfile=...) of the subscriber's server"
@@ -101,10 +102,6 @@ class _Entry:
         return next(filter(None, map(_TITLE.match, self.header)), None)
 
     @property
-    def type(self) -> str:
-        return self.title["type"] if self.title else ""
-
-    @property
     def is_remark(self) -> bool:
         """Whether its comment says something without being the title of an object."""
         return not self.title and any(line != "--" for line in self.header)
@@ -125,7 +122,7 @@ def _checked(items: Iterable[Item]) -> Iterator[Item]:
             raise DatabaseError(
                 f"pg_dump wrote a psql command: {item.text[:60]!r}",
                 code="E404",
-                hint="leave out --create, --clean and the like: the schema file is loaded without psql",
+                hint="leave out --create and the like: the schema file is loaded without psql",
             )
 
 
@@ -155,28 +152,34 @@ def _is_session_setting(item: Item) -> bool:
             code="E404",
             hint="ALTER DATABASE ... SET standard_conforming_strings = on",
         )
-    return _SESSION.match(item.text) is not None and not _DEFAULT.fullmatch(item.text)
+    return _SESSION.match(item.text) is not None and (_is_in_preamble(item) or not _DEFAULT.fullmatch(item.text))
+
+
+def _is_in_preamble(item: Item) -> bool:
+    return f"\n{item.text}\n" in PREAMBLE
 
 
 # -------------------------------------------------------------------------------------------------------- deciding
 
 
-def _is_dropped(entry: _Entry) -> bool:
-    title = entry.title
-    if title and title["type"] == "COMMENT" and title["name"].startswith("EXTENSION "):
-        return True
-    entry.statements = [item for item in entry.statements if item.text != _EMPTY_COMMENT]
-    return entry.type == "USER MAPPING" or not (entry.statements or entry.is_remark)
+def _is_needed(entry: _Entry) -> bool:
+    """Drops the statements that do not belong into the file; whether anything is left of the entry."""
+    entry.statements = [item for item in entry.statements if not _DROPPED.match(item.text)]
+    return bool(entry.statements) or entry.is_remark
 
 
 def _hoist(entries: Sequence[_Entry]) -> list[_Entry]:
     """The entries without the defaults that `PREAMBLE` sets, unless the schema uses several values of one of them."""
-    settings = [match for entry in entries for item in entry.statements if (match := _DEFAULT.fullmatch(item.text))]
-    several = {match[1] for match in settings if f"\n{match.group()}\n" not in PREAMBLE}
-    hoisted = {match.group() for match in settings if match[1] not in several}
+    settings = [item for entry in entries for item in entry.statements if _DEFAULT.fullmatch(item.text)]
+    several = {_setting(item) for item in settings if not _is_in_preamble(item)}
+    hoisted = {item.text for item in settings if _setting(item) not in several}
     for entry in entries:
         entry.statements = [item for item in entry.statements if item.text not in hoisted]
     return [entry for entry in entries if entry.statements or entry.is_remark]
+
+
+def _setting(item: Item) -> str:
+    return item.text.split(" ")[1]
 
 
 def _in_stable_order(entries: Iterable[_Entry]) -> list[str]:
@@ -191,14 +194,15 @@ def _in_stable_order(entries: Iterable[_Entry]) -> list[str]:
 def _tie(entry: _Entry) -> tuple[str, ...]:
     """Equal for neighbours whose order pg_dump took from their OIDs; empty for an entry that has no such neighbour."""
     title = entry.title
-    if not title:
+    if not (title and entry.statements and _TIED.match(entry.statements[0].text)):
         return ()
-    if entry.type.startswith("OPERATOR"):
-        return (entry.type, title["schema"], title["name"])
-    if entry.type.startswith("PUBLICATION TABLE"):
-        return (entry.type,)
-    if entry.type.endswith("CONSTRAINT") and (constraint := _CONSTRAINT.search(entry.statements[0].text)):
-        return (entry.type, title["schema"], constraint[1])
+    kind = title["type"]
+    if kind.startswith("OPERATOR"):
+        return (kind, title["schema"], title["name"])
+    if kind.startswith("PUBLICATION TABLE"):
+        return (kind,)
+    if kind.endswith("CONSTRAINT") and (constraint := _CONSTRAINT.search(entry.statements[0].text)):
+        return (kind, title["schema"], constraint[1])
     return ()
 
 

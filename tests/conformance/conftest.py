@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
@@ -74,3 +75,23 @@ def absent_url(make_url: Callable[..., str], server: DatabaseServer) -> str:
     url = make_url()
     server.drop(database_of(url))
     return url
+
+
+@pytest.fixture
+def twin_url(make_url: Callable[..., str]) -> str:
+    """The URL of a second one, on the same server."""
+    return make_url()
+
+
+@pytest.fixture
+def tcp_url(url: str, server: DatabaseServer) -> str:
+    """The same database through TCP, with a password that needs percent-encoding."""
+    if not server.is_ours:
+        pytest.skip("a server that is not ours need not listen on TCP")
+    return with_parameters(server.tcp_url(database_of(url)), sslmode="disable")
+
+
+@pytest.fixture
+def absent_name() -> Callable[[str], str]:
+    """A name that no other test uses at the same time, made of the given one."""
+    return lambda name: f"{name} {token_hex(4)}"

@@ -1,4 +1,4 @@
--- One object of every kind that pg_dump writes. Parts behind a line "--% since N" need a server of that version.
+-- One object of every kind that pg_dump writes. Parts behind a line "--% since" need a server of that version.
 CREATE SCHEMA app;
 CREATE SCHEMA "Weird ""Name""";
 COMMENT ON SCHEMA app IS 'the application''s own';

@@ -91,8 +91,9 @@ def test_several_access_methods_are_kept_where_they_are():
 
     check(
         before=f"SET default_tablespace = '';\n\n{heap}\n\n{TABLE}{other}\n\n{OTHER}",
-        after=f"{heap}\n\n\n{TABLE}{other}\n\n\n{OTHER}",
+        after=f"{TABLE}{other}\n\n\n{OTHER}",
     )
+    check_kept(f"{TABLE}{other}\n\n\n{OTHER}{heap}\n\n\n{TABLE}")
 
 
 def test_comments_on_extensions_and_empty_comments_on_public_are_removed():
@@ -199,6 +200,13 @@ def test_the_line_breaks_inside_an_entry_are_kept():
 
 def test_remarks_and_data_that_other_options_of_pg_dump_bring_are_kept():
     check_kept("-- a remark\n\n\n" + entry("t; TABLE DATA", "COPY app.t (a) FROM stdin;\n1\n\\restrict\n\\.") + TABLE)
+
+
+def test_a_name_cannot_pretend_to_be_something_that_is_left_out():
+    hostile = TABLE.replace("Schema: app", "Schema: x; Type: USER MAPPING; Schema: y")
+
+    check_kept(hostile)
+    check_kept(OTHER.replace("Schema: app", "Schema: x; Type: PUBLICATION TABLE; Schema: y") * 2 + hostile)
 
 
 @pytest.mark.parametrize("command", ["\\! touch x", "\\connect x", "\\restrict a b", "\\i f"])

@@ -1,0 +1,75 @@
+"""Answers of several lines: events of the log, findings of a verification, corrections of the records. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dbmigrate.model import Action, Deviation, Direction
+from dbmigrate.output import text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dbmigrate.model import Finding, LogEvent, Step
+
+_DEVIATIONS = {
+    Deviation.CHANGED: "was changed after it was applied",
+    Deviation.COSMETIC: "was edited after it was applied, but only in its layout",
+    Deviation.MISSING: "is applied, but its file is gone",
+    Deviation.RENAMED: "is applied, but its file has another version now",
+    Deviation.OUT_OF_ORDER: "is pending, though a higher version is applied",
+    Deviation.UNFINISHED: "is unfinished",
+}
+_WAYS_OUT = {
+    Deviation.MISSING: "restore it from version control, or `dbmigrate repair --forget-missing`",
+    Deviation.RENAMED: "`dbmigrate repair` follows it",
+    Deviation.UNFINISHED: "`dbmigrate resume` goes on with it",
+}
+
+
+def finding_lines(finding: Finding) -> Iterator[str]:
+    """A disagreement, with both checksums, who applied it, which commit changed it, and the way out."""
+    yield f"{finding.name} {_DEVIATIONS[finding.deviation]}"
+    applied, file = finding.applied, finding.file
+    if applied is not None and applied.checksum:
+        when = f" {applied.applied_at:%Y-%m-%d %H:%M:%S %Z}" if applied.applied_at else ""
+        commit = f" (commit {applied.git_commit[:12]})" if applied.git_commit else ""
+        yield f"    applied{when} by {applied.applied_by or 'unknown'}{commit}: sha256 {applied.checksum}"
+    if file is not None:
+        changed = f" (changed in {finding.changed_in})" if finding.changed_in else ""
+        yield f"    {file.file.path} now{changed}: sha256 {file.checksum}"
+    if way := _way_out(finding):
+        yield f"    hint: {way}"
+
+
+def _way_out(finding: Finding) -> str | None:
+    if finding.deviation is not Deviation.CHANGED or finding.applied is None or finding.file is None:
+        return _WAYS_OUT.get(finding.deviation)
+    commit = finding.applied.git_commit
+    restore = f"git checkout {commit[:12]} -- {finding.file.file.path}" if commit else "restore the file"
+    return f"{restore}, and write the change as a new migration; or accept the file with `dbmigrate repair`"
+
+
+def event_lines(events: Sequence[LogEvent]) -> Iterator[str]:
+    """One line an event, in columns; errors and reasons below it."""
+    for event in events:
+        step = f" statement {event.step}" if event.step is not None else ""
+        took = f" in {text.duration(event.duration)}" if event.duration is not None else ""
+        commit = f" at {event.git_commit[:12]}{'+' if event.git_dirty else ''}" if event.git_commit else ""
+        yield (
+            f"{event.started_at:%Y-%m-%d %H:%M:%S %Z}  {event.kind:<8} {event.state:<7} "
+            f"{event.file or event.version}{step}{took} by {event.os_user or '?'} as {event.db_role}{commit}"
+        )
+        if event.error:
+            yield f"    error: {event.error}"
+        if event.reason:
+            yield f"    reason: {event.reason}"
+
+
+def correction(step: Step) -> str:
+    """What a correction will do, in one line."""
+    if step.action is Action.ACCEPT:
+        return f"accept {step.name} as it is now"
+    if step.direction is Direction.UP:
+        return f"record {step.name} as applied"
+    return f"forget that {step.name} is applied"

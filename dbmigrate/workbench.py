@@ -1,0 +1,182 @@
+"""What every command that looks at a database is made of: open, read, lock, plan, run, write the schema file."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dbmigrate import database, dsn, files, history, parser, plan, provenance
+from dbmigrate.errors import Error
+from dbmigrate.executor import Executor
+from dbmigrate.model import (
+    Event,
+    History,
+    Migration,
+    MigrationFile,
+    Plan,
+    Policy,
+    Problem,
+    Report,
+    RunStarted,
+    SchemaWritten,
+    Warned,
+)
+from dbmigrate.pacing import Pacing
+from dbmigrate.schema import dump as schema_file
+from dbmigrate.session import Access, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from dbmigrate.model import SchemaFile
+    from dbmigrate.schema.dump import Dumping
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a `Migrator` works with. Times are in seconds.
+
+    `dumping` None leaves the schema file alone. `lock_wait` bounds the wait for another runner. `where` names the
+    environment for people.
+    """
+
+    directories: tuple[str, ...] = ("./db/migrations",)
+    table: str = "schema_migrations"
+    dumping: Dumping | None = None
+    policy: Policy = field(default_factory=Policy)
+    pacing: Pacing = field(default_factory=Pacing)
+    lock_wait: float = 300.0
+    where: str = ""
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a plan is made from: the files, the history, and the parsed migrations of the wanted versions."""
+
+    files: Sequence[MigrationFile]
+    history: History
+    migrations: Mapping[str, Migration] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a command wants: the versions whose files it needs, and the plan it makes of them."""
+
+    command: str
+    versions: Callable[[View], Sequence[str]]
+    plan: Callable[[View], Plan]
+
+
+def _ignore(event: Event) -> None:
+    """The default listener."""
+
+
+class Workbench:
+    """The base of `Migrator` and `Upkeep`. Every method opens its own connection and closes it.
+
+    `target` is a URL or what `dsn.parse` made of one; progress goes to `on_event`.
+    """
+
+    def __init__(
+        self, target: dsn.Dsn | str, options: Options | None = None, *, on_event: Callable[[Event], None] = _ignore
+    ) -> None:
+        self._dsn = dsn.parse(target) if isinstance(target, str) else target
+        self._options = options or Options()
+        self._on_event = on_event
+
+    @contextmanager
+    def _open(self, command: str) -> Iterator[Session]:
+        options = self._options
+        describe = partial(provenance.describe, options.directories, reason=options.reason)
+        access = Access(self._dsn, command, options.table, options.lock_wait, self._on_event, describe)
+        with Session(access) as session:
+            yield session
+
+    @contextmanager
+    def _planned(self, wish: Wish) -> Iterator[tuple[Session, Plan]]:
+        """A session without the lock, and the plan for what it shows."""
+        found = files.find(self._options.directories)
+        with self._open(wish.command) as session:
+            yield session, self._plan(session, wish, View(found, session.read_history()))
+
+    def _change(self, wish: Wish) -> Report:
+        """Read the files, take the lock, look at the history again, plan, run.
+
+        The plan is made before the lock is waited for, so that a bad file is told at once, and again after it if
+        another run has changed the history meanwhile.
+        """
+        started = time.monotonic()
+        found = files.find(self._options.directories)
+        with self._open(wish.command) as session:
+            view = View(found, session.read_history())
+            planned = self._plan(session, wish, view)
+            session.lock()
+            now = View(found, session.read_history())
+            if now.history != view.history:
+                planned = self._plan(session, wish, now)
+            self._on_event(RunStarted(self._where, planned))
+            report = self._execute(session, planned, found)
+        return replace(report, seconds=time.monotonic() - started)
+
+    @property
+    def _where(self) -> str:
+        return self._options.where or self._dsn.display
+
+    def _plan(self, session: Session, wish: Wish, view: View) -> Plan:
+        migrations = self._parse(session, view, wish.versions(view))
+        return wish.plan(replace(view, migrations=migrations))
+
+    def _parse(self, session: Session, view: View, wanted: Sequence[str]) -> Mapping[str, Migration]:
+        """Read the files of the wanted versions; a version without a file is read from the log, if it keeps it."""
+        present = {file.version: file for file in view.files}
+        parsed = {version: parser.read(present[version]) for version in wanted if version in present}
+        for version in wanted:
+            if version not in parsed and (kept := self._kept(session, version)):
+                name, down_sql = kept
+                parsed[version] = parser.read_kept(MigrationFile(version, name, name), down_sql)
+        return parsed
+
+    def _kept(self, session: Session, version: str) -> tuple[str, str] | None:
+        with database.translated(self._dsn):
+            return history.kept_down(session.conn, session.tables, version)
+
+    def _execute(self, session: Session, planned: Plan, found: Sequence[MigrationFile]) -> Report:
+        executor = Executor(session, self._options.pacing)
+        try:
+            if planned.steps:
+                session.ensure_tables()
+            executor.run(planned)
+        except Error as exc:
+            exc.report = self._report(session, executor, found)
+            raise
+        return self._report(session, executor, found)
+
+    def _report(self, session: Session, executor: Executor, found: Sequence[MigrationFile]) -> Report:
+        """What was done, after the schema file was written for it; also after a failure in mid-run."""
+        written, problems = self._refresh(session, executor)
+        current = None
+        if not session.conn.closed:
+            current = plan.newest(found, [item.version for item in session.read_history().applied])
+        return Report(tuple(executor.done), problems, current, written)
+
+    def _refresh(self, session: Session, executor: Executor) -> tuple[SchemaFile | None, tuple[Problem, ...]]:
+        """Write the schema file after a change; with nothing changed only a missing one.
+
+        What was migrated stands: a file that cannot be written is a warning that says what to install.
+        """
+        dumping = self._options.dumping
+        if dumping is None or session.conn.closed or (not executor.done and os.path.exists(dumping.path)):
+            return None, ()
+        try:
+            written = schema_file.refresh(session, dumping)
+        except Error as exc:
+            problem = Problem("W401", f"the schema file was not written: {exc.message}", hint=exc.hint)
+            self._on_event(Warned(problem))
+            return None, (problem,)
+        self._on_event(SchemaWritten(written))
+        return written, ()
