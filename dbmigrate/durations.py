@@ -21,9 +21,9 @@ _UNITS = {
     "h": 3600.0,
     "d": 86400.0,
 }
-_PART = re.compile(r"\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*(min|ns|us|µs|μs|ms|s|m|h|d)")
+_PART = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(min|ns|us|µs|μs|ms|s|m|h|d)")
 _ZERO = re.compile(r"0+(\.0*)?")
-_NUMBER = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 
 # PostgreSQL keeps its time-outs in milliseconds, as 32-bit integers; below one of them a limit would turn into "none"
 LONGEST = 2_147_483.647

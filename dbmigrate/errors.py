@@ -122,6 +122,16 @@ WARNINGS: dict[str, str] = {
     "W202": "an unknown option of a section is ignored",
     "W203": "an up section holds no statement",
     "W204": "a section header inside quoted or commented text is text (dbmate takes it for a header)",
+    # plans and history
+    "W301": "a migration is applied out of order",
+    "W302": "files run in the order of their names, which is not that of their numbers",
+    "W303": "an empty down section: the version is forgotten, nothing is undone",
+    "W304": "an applied file was edited, but only in its layout",
+    "W305": "the file of an applied migration is gone; the down SQL kept in the log is used",
+    # the schema file
+    "W401": "the schema file was not written",
+    "W402": "user mappings are left out of the schema file, because they hold passwords",
+    "W403": "the schema file holds the password of a subscription",
 }
 
 

@@ -26,8 +26,9 @@ _EXPONENT = rf"(?:[eE][+-]?{_DIGITS})?"
 # with the letters that stick to it: they are no beginning of a name or an E'' string
 NUMBER = rf"(?:{_DIGITS}(?:\.(?!\.)[0-9_]*+)?|\.{_DIGITS}){_EXPONENT}(?:(?<!\.)[{WORD_PART}]++)?"
 
-_STRING = r"'[^']*+'(?:'[^']*+')*+"
-_SYMBOL = r'"[^"]*+"(?:"[^"]*+")*+'
+# no third quote behind: that would be a doubled one, in a string whose end is missing
+_STRING = r"'[^']*+'(?:'[^']*+')*+(?!')"
+_SYMBOL = r'"[^"]*+"(?:"[^"]*+")*+(?!")'
 _TOKEN = re.compile(
     rf"{BLANK}*+(?:(?P<string>(?:[bBxXnN]|[uU]&)?{_STRING})|(?P<symbol>(?:[uU]&)?{_SYMBOL})"
     rf"|(?P<special>--|/\*|[eE]'|\$(?![0-9])|[~!@#^&|`?+\-*/%<>=\\])"

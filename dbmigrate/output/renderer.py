@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 import sys
 from dataclasses import dataclass
 from enum import IntEnum
@@ -42,9 +42,12 @@ class Streams:
 
     def _write(self, stream: TextIO, text: str) -> None:
         # both streams are flushed line by line, so that they interleave in the order of events
-        with contextlib.suppress(BrokenPipeError):
+        try:
             stream.write(text)
             stream.flush()
+        except BrokenPipeError:
+            # what is still in the buffer must not fail again when the interpreter flushes it at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def standard_streams() -> Streams:

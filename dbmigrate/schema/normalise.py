@@ -80,10 +80,10 @@ def problems(text: str) -> tuple[Problem, ...]:
     """Warnings about secrets in pg_dump's text: what `normalise` leaves out, and what it cannot leave out."""
     found = []
     if re.search(r"^CREATE USER MAPPING ", text, re.MULTILINE):
-        found.append(Problem("user-mapping", "user mappings are left out of the schema file: they hold passwords"))
+        found.append(Problem("W402", "user mappings are left out of the schema file: they hold passwords"))
     if re.search(r"^CREATE SUBSCRIPTION .* CONNECTION '[^']*password", text, re.MULTILINE):
         hint = "keep the password in a password file (passfile=...) of the subscriber's server"
-        found.append(Problem("subscription", "the schema file holds the password of a subscription", hint=hint))
+        found.append(Problem("W403", "the schema file holds the password of a subscription", hint=hint))
     return tuple(found)
 
 

@@ -240,7 +240,7 @@ def test_a_driver_replaces_the_scheme():
 
 
 def test_an_unknown_driver_is_an_error_whatever_the_url():
-    with pytest.raises(ConfigError, match="^unsupported driver: notadriver$"):
+    with pytest.raises(ConfigError, match=r"^unsupported driver: notadriver$"):
         dsn.parse("postgres://h/app", driver="notadriver")
 
 

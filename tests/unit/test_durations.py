@@ -73,7 +73,7 @@ def test_false_in_the_spellings_of_go(text):
 
 @pytest.mark.parametrize("text", ["yes", "no", "on", "tRUE", "2", "", "banana"])
 def test_any_other_truth_value_is_an_error(text):
-    with pytest.raises(ConfigError, match="DBMATE_WAIT: .* is neither true nor false") as caught:
+    with pytest.raises(ConfigError, match=r"DBMATE_WAIT: .* is neither true nor false") as caught:
         boolean(text, "DBMATE_WAIT")
 
     assert caught.value.code == "E205"

@@ -108,14 +108,14 @@ def test_user_mappings_are_removed_and_warned_of():
     mapping = entry("USER MAPPING x; USER MAPPING", "CREATE USER MAPPING FOR x SERVER s OPTIONS (password 'sekret');")
 
     check(before=mapping + TABLE, after=TABLE)
-    assert [problem.code for problem in problems(mapping)] == ["user-mapping"]
+    assert [problem.code for problem in problems(mapping)] == ["W402"]
     assert problems(TABLE) == ()
 
 
 def test_a_password_in_a_subscription_is_warned_of():
     text = entry("s; SUBSCRIPTION", "CREATE SUBSCRIPTION s CONNECTION 'host=h password=x' PUBLICATION p;")
 
-    assert [problem.code for problem in problems(text)] == ["subscription"]
+    assert [problem.code for problem in problems(text)] == ["W403"]
 
 
 def test_the_schema_public_may_be_there_already():
