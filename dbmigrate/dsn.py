@@ -314,7 +314,7 @@ class _Reader:
                 raise self.fault("the host is wrong, or the port is not a number")
             hosts.append(self._decoded(found[1] or found[2]))
             ports.append(found[3] or "")
-        self.add("host", ",".join(hosts) if any(hosts) else "")
+        self.add("host", ",".join(hosts))
         self.add("port", ",".join(ports))  # "," says that each has the default port, whatever PGPORT says
 
     def _read_query(self, text: str) -> None:

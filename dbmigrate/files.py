@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # dbmate's rule (db.go): leading ASCII digits are the version, the rest of the name is free
 _NAME = re.compile(r"([0-9]+).*\.sql", re.DOTALL)
 _TEMPLATE = "-- migrate:up\n\n\n-- migrate:down\n\n"
+_UNDECODED = re.compile("[\ud800-\udfff]")  # how os.fsdecode() carries bytes that are no text
 _SLUG = re.compile(r"[\W_]+")
 _LONGEST_SLUG = 200  # bytes; file systems take names of 255
 
@@ -48,6 +49,7 @@ def _list(directory: str) -> Iterable[MigrationFile]:
     for entry in entries:
         match = _NAME.fullmatch(entry.name)
         if match and _is_file(entry):
+            _refuse_undecodable(entry)
             yield MigrationFile(match[1], entry.name, os.path.normpath(entry.path))
 
 
@@ -56,6 +58,12 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
     if entry.is_symlink() and not os.path.exists(entry.path):
         raise ConfigError(f"{entry.path} is a link to nothing", code="E207", hint="restore its target, or remove it")
     return entry.is_file()
+
+
+def _refuse_undecodable(entry: os.DirEntry[str]) -> None:
+    """The name becomes a text in the database's log; bytes that are none have no place there."""
+    if _UNDECODED.search(entry.name):
+        raise ConfigError(f"the name of {entry.path!a} is not valid UTF-8", code="E207", hint="rename the file")
 
 
 def _refuse_twins(found: Sequence[MigrationFile]) -> None:

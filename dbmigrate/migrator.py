@@ -10,6 +10,7 @@ from dbmigrate.model import (
     LAST,
     Goal,
     History,
+    Migration,
     Plan,
     Report,
     RunStarted,
@@ -68,12 +69,13 @@ class Migrator(Workbench):
 
         The files are looked for, and all of them read, before a database is created for them.
         """
+        parsed: Mapping[str, Migration] = {}
         found = files.find(self._options.directories)
         if not database.exists(self._dsn):
             parsed = {file.version: parser.read(file) for file in found}
             plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
             database.create_if_missing(self._dsn, on_event=self._on_event)
-        return self._change(self._upward(goal))
+        return self._change(self._upward(goal), parsed)
 
     def migrate(self, goal: Goal = ALL) -> Report:
         """Apply pending migrations, each in its own transaction with its record.

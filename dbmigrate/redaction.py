@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["redact", "spellings"]
 
 _MASK = "********"
-_URL_PASSWORD = re.compile(r"(://[^\s:/@]*:)\S+@")
+_WORD = re.compile(r"\S+")
+_LOGIN = re.compile(r"://[^\s:/@]*:")
 _NAMED_PASSWORD = re.compile(
     r"\b((?:ssl)?password|passwd|oauth_client_secret|scram_(?:client|server)_key|PGPASSWORD)=('(?:[^'\\]|\\.)*'|[^\s&'\"]+)",
     re.IGNORECASE,
@@ -34,7 +35,14 @@ def redact(text: str, *, secrets: Iterable[str] = (), public: Iterable[str] = ()
         if len(secret) < _SHORT or any(secret in name for name in names):
             pattern = rf"(?<!\w){pattern}(?!\w)"
         text = re.sub(pattern, _MASK, text)
-    return _NAMED_PASSWORD.sub(rf"\1={_MASK}", _URL_PASSWORD.sub(rf"\1{_MASK}@", text))
+    return _NAMED_PASSWORD.sub(rf"\1={_MASK}", _WORD.sub(_without_url_password, text))
+
+
+def _without_url_password(word: re.Match[str]) -> str:
+    """``scheme://user:...@`` up to the last ``@``, since nobody encodes the one in a password when it matters."""
+    login, at, rest = word[0].rpartition("@")
+    found = _LOGIN.search(login)
+    return f"{login[: found.end()]}{_MASK}{at}{rest}" if found else word[0]
 
 
 def spellings(secret: str) -> set[str]:

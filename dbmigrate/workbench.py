@@ -104,8 +104,8 @@ class Workbench:
         with self._open(wish.command) as session:
             yield session, self._plan(session, wish, View(found, session.read_history()))
 
-    def _change(self, wish: Wish) -> Report:
-        """Read the files, take the lock, look at the history again, plan, run.
+    def _change(self, wish: Wish, parsed: Mapping[str, Migration] | None = None) -> Report:
+        """Read the files (those not in `parsed`), take the lock, look at the history again, plan, run.
 
         The plan is made before the lock is waited for, so that a bad file is told at once, and again after it if
         another run has changed the history meanwhile.
@@ -113,10 +113,10 @@ class Workbench:
         started = time.monotonic()
         found = files.find(self._options.directories)
         with self._open(wish.command) as session:
-            view = View(found, session.read_history())
+            view = View(found, session.read_history(), parsed or {})
             planned = self._plan(session, wish, view)
             session.lock()
-            now = View(found, session.read_history())
+            now = replace(view, history=session.read_history())
             if now.history != view.history:
                 planned = self._plan(session, wish, now)
             self._on_event(RunStarted(self._where, planned))
@@ -134,7 +134,10 @@ class Workbench:
     def _parse(self, session: Session, view: View, wanted: Sequence[str]) -> Mapping[str, Migration]:
         """Read the files of the wanted versions; a version without a file is read from the log, if it keeps it."""
         present = {file.version: file for file in view.files}
-        parsed = {version: parser.read(present[version]) for version in wanted if version in present}
+        parsed = dict(view.migrations)
+        for version in wanted:
+            if version in present and version not in parsed:
+                parsed[version] = parser.read(present[version])
         for version in wanted:
             if version not in parsed and (kept := self._kept(session, version)):
                 name, down_sql = kept

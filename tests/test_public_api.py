@@ -138,7 +138,7 @@ def test_events_are_one_union_of_frozen_values() -> None:
     assert all(kind.__dataclass_params__.frozen for kind in kinds)
 
 
-# ------------------------------------------------------------------------------------------------------------ at a start
+# ----------------------------------------------------------------------------------------------------------- at a start
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import traceback
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -20,6 +20,7 @@ from dbmigrate.errors import ConfigError, Error, Interrupted, Terminated
 if TYPE_CHECKING:
     from types import FrameType
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # typer keeps its copy of click private; the base of what a wrong command line raises is found through the public name
 _ClickException: type[Exception] = typer.BadParameter.__mro__[2]
 
@@ -57,9 +58,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     call = Call()
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        code = app(
-            normalised(given, long_options=_long_options()), prog_name="dbmigrate", standalone_mode=False, obj=call
-        )
+        command = typer.main.get_command(app)
+        words = normalised(given, long_options=_long_options(command))
+        code = command.main(words, prog_name="dbmigrate", standalone_mode=False, obj=call)
     except Error as exc:
         code = _failed(call, exc)
     except KeyboardInterrupt as exc:
@@ -88,9 +89,8 @@ def _usage_error(exc: BaseException) -> Error:
     return ConfigError(message.rstrip("."), code="E200", hint=f"see `{where} --help`")
 
 
-def _long_options() -> frozenset[str]:
+def _long_options(command: Any) -> frozenset[str]:  # noqa: ANN401 (typer keeps the class private)
     """Every long option of every command, for arguments written with one dash."""
-    command = typer.main.get_command(app)
     commands = [command, *getattr(command, "commands", {}).values()]
     names = (name for each in commands for parameter in each.params for name in (*parameter.opts, "--help"))
     return frozenset(name for name in names if name.startswith("--"))
@@ -98,11 +98,12 @@ def _long_options() -> frozenset[str]:
 
 def _catch_signals() -> None:
     """The first SIGINT, SIGTERM or SIGHUP cancels and cleans up; a second one ends the process at once."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    for number in _ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and a shell's background jobs, mean it
+            signal.signal(number, _interrupt)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for each in _ENDING:
         signal.signal(each, signal.SIG_DFL)
     raise KeyboardInterrupt if number == signal.SIGINT else Terminated

@@ -95,9 +95,16 @@ def test_a_service_file_reaches_the_server(parts, tmp_path):
 def test_the_first_host_that_answers_is_taken(server, parts):
     if not parts["host"].startswith("/"):
         pytest.skip("this server has no socket")
-    url = f"postgres://{server.superuser}@%2Fnowhere:1,{parts['host'].replace('/', '%2F')}:{parts['port']}/{parts['dbname']}"
+    hosts = f"%2Fnowhere:1,{parts['host'].replace('/', '%2F')}:{parts['port']}"
 
-    assert place(dsn.parse(url)) == (parts["dbname"], True)
+    assert place(dsn.parse(f"postgres://{server.superuser}@{hosts}/{parts['dbname']}")) == (parts["dbname"], True)
+
+
+def test_an_embedded_server_is_reached_whatever_the_environment_says(parts, monkeypatch):
+    monkeypatch.setenv("PGHOSTADDR", "192.0.2.1")  # a documentation address: nobody is there
+    served = dsn.parse("embedded:?lock_timeout=3s").served_by(parts)
+
+    assert show(served, "lock_timeout") == ["3s"]
 
 
 def test_unknown_parameters_are_settings_of_the_session(database_url):

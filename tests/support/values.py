@@ -79,7 +79,12 @@ def step(name: str, direction: Direction = Direction.UP) -> Step:
 
 
 def outcome(
-    name: str, direction: Direction = Direction.UP, *, seconds: float = 0.5, statements: int = 1, rows: int | None = None
+    name: str,
+    direction: Direction = Direction.UP,
+    *,
+    seconds: float = 0.5,
+    statements: int = 1,
+    rows: int | None = None,
 ) -> Outcome:
     return Outcome(step(name, direction), seconds, statements, rows)
 

@@ -6,7 +6,17 @@ import pytest
 
 from dbmigrate.cli.arguments import normalised
 
-LONG = ("--url", "--env", "--env-file", "--migrations-dir", "--no-dump-schema", "--steps", "--to", "--help", "--version")
+LONG = (
+    "--url",
+    "--env",
+    "--env-file",
+    "--migrations-dir",
+    "--no-dump-schema",
+    "--steps",
+    "--to",
+    "--help",
+    "--version",
+)
 
 
 def rewritten(*arguments: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What people see: in a pipe (dbmate's lines), on a terminal (a live line below them), and when they asked for quiet."""
+"""What people see: in a pipe (dbmate's lines), on a terminal (a live line below them), and with --quiet."""
 
 from __future__ import annotations
 
@@ -106,9 +106,7 @@ def test_a_run_in_a_pipe_has_results_on_stdout_and_talk_on_stderr() -> None:
     )
 
     assert shown.out == "Applied: 1_a.sql in 1.991257ms\n"
-    assert shown.err == (
-        "production · app@db:5432/app · 2 pending\nApplying: 1_a.sql\nWriting: ./db/schema.sql\n"
-    )
+    assert shown.err == ("production · app@db:5432/app · 2 pending\nApplying: 1_a.sql\nWriting: ./db/schema.sql\n")
 
 
 def test_a_rollback_uses_the_words_of_dbmate() -> None:

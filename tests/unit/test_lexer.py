@@ -176,6 +176,10 @@ def test_unread_copy_data_is_passed_over():
     ("text", "message", "line", "column"),
     [
         ("SELECT 1;\n  SELECT 'x;\n", "the string that begins here is not closed", 2, 10),
+        ("SELECT 'it''s; SELECT 1", "the string that begins here is not closed", 1, 8),
+        ("SELECT 'a''';\nSELECT 'it''s", "the string that begins here is not closed", 2, 8),
+        ('SELECT "a"";', "the quoted name that begins here is not closed", 1, 8),
+        ("CREATE RULE r AS ON DELETE TO t DO (SELECT 'a''", "the string that begins here is not closed", 1, 44),
         ("SELECT E'x\\';", "the E'' string that begins here is not closed", 1, 9),
         ("SELECT E'x'\n'y\\';", "the E'' string that begins here is not closed", 2, 1),
         ('SELECT "x;', "the quoted name that begins here is not closed", 1, 8),

@@ -119,7 +119,7 @@ def test_line_numbers_are_aligned_with_the_longest() -> None:
         ("名前", 2, 1, "  ^^"),
         ("'\U0001f680' x", 5, 1, "     ^"),
         ("cafe\u0301 x", 7, 1, "     ^"),
-        ("ｆｕｌｌ x", 6, 1, "         ^"),
+        ("\uff46\uff55\uff4c\uff4c x", 6, 1, "         ^"),
         ("का x", 4, 1, "   ^"),
         ("a\u200db c", 5, 1, "   ^"),
         ("a\x1bb c", 5, 1, "       ^"),

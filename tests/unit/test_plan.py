@@ -30,14 +30,14 @@ LENIENT, STRICT = Policy(), Policy(strict=True)
 ABC = files("1_a", "2_b", "3_c")
 
 
-def up(
-    found: tuple[MigrationFile, ...], known: History, *, goal: Goal = ALL, policy: Policy = LENIENT
-) -> Plan:
+def up(found: tuple[MigrationFile, ...], known: History, *, goal: Goal = ALL, policy: Policy = LENIENT) -> Plan:
     everything = {each.version: migration(each.name.removesuffix(".sql")) for each in found}
     return plan.up(found, known, migrations=everything, goal=goal, policy=policy)
 
 
-def down(found: tuple[MigrationFile, ...], known: History, *, goal: Goal = LAST, more: tuple[Migration, ...] = ()) -> Plan:
+def down(
+    found: tuple[MigrationFile, ...], known: History, *, goal: Goal = LAST, more: tuple[Migration, ...] = ()
+) -> Plan:
     everything = {each.version: migration(each.name.removesuffix(".sql")) for each in found}
     return plan.down(found, known, migrations=everything | parsed(*more), goal=goal)
 

@@ -1,0 +1,169 @@
+"""Writes what the documentation says about options, variables and codes, from the program itself.
+
+    python docs/generate.py
+
+A document holds ``<!-- generated: NAME -->`` and ``<!-- end -->``; what stands between them is replaced. The tests
+compare the documents with the program, so a forgotten run is noticed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from dbmigrate import config, errors
+from dbmigrate.cli import main
+from dbmigrate.cli.options import COMMON, VERBOSE
+
+ROOT = Path(__file__).resolve().parent.parent
+_REGION = re.compile(r"(<!-- generated: (?P<name>[\w -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+# the objects of typer's private copy of click: a program's group, its commands and their parameters
+_GROUP: Any = typer.main.get_command(main.app)
+_SHARED = frozenset((*COMMON, *VERBOSE))
+
+
+def documents() -> list[Path]:
+    """Every document of the project."""
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def command_names() -> list[str]:
+    """The commands that the help shows, in its order."""
+    return [name for name, command in _GROUP.commands.items() if not command.hidden]
+
+
+def aliases(name: str) -> list[str]:
+    """The hidden names of a command."""
+    callbacks = {info.name: info.callback for info in main.app.registered_commands}
+    hidden = (other for other, command in _GROUP.commands.items() if command.hidden)
+    return [other for other in hidden if callbacks[other] is callbacks[name]]
+
+
+def options(name: str | None = None) -> list[str]:
+    """The long options of a command; without a name, those before the command."""
+    parameters = (_GROUP.commands[name] if name else _GROUP).params
+    return [option for parameter in parameters for option in parameter.opts if option.startswith("--")]
+
+
+def regenerated(text: str) -> str:
+    """A document with every generated part made anew."""
+    return _REGION.sub(lambda found: f"{found[1]}\n{_region(found['name'])}\n{found[3]}", text)
+
+
+def regions(text: str) -> list[str]:
+    """The names of a document's generated parts."""
+    return [found["name"] for found in _REGION.finditer(text)]
+
+
+def _region(name: str) -> str:
+    kind, _, argument = name.partition(" ")
+    writers: dict[str, Callable[[str], Iterator[str]]] = {
+        "codes": _codes,
+        "command": _command,
+        "commands": _commands,
+        "general": _general,
+        "variables": _variables,
+    }
+    return "\n".join(writers[kind](argument)) + "\n"
+
+
+# ------------------------------------------------------------------------------------------------------------ commands
+
+
+def _commands(link: str) -> Iterator[str]:
+    """A table of the commands, linked to their sections. `link` is ``here`` inside the reference itself."""
+    page = "" if link == "here" else "docs/reference/command-line.md"
+    yield from _table_head("command", "what it does")
+    for name in command_names():
+        also = "".join(f", `{alias}`" for alias in aliases(name))
+        yield f"| [`{name}`]({page}#{name}){also} | {_summary(_GROUP.commands[name].help)} |"
+
+
+def _command(name: str) -> Iterator[str]:
+    command = _GROUP.commands[name]
+    yield f"{_summary(command.help)}"
+    yield ""
+    yield "```text"
+    yield " ".join(("dbmigrate", name, "[OPTIONS]", *(_argument(p) for p in command.params if not p.opts[0][:1] == "-")))
+    yield "```"
+    if also := aliases(name):
+        yield ""
+        yield "Also: " + ", ".join(f"`{alias}`" for alias in also) + "."
+    own = [parameter for parameter in command.params if parameter.name not in _SHARED and _is_option(parameter)]
+    if own:
+        yield ""
+        yield from _option_table(own)
+
+
+def _argument(parameter: Any) -> str:
+    return str(parameter.metavar or parameter.name.upper())
+
+
+def _general(_: str) -> Iterator[str]:
+    yield from _option_table([parameter for parameter in _GROUP.params if parameter.name in (*_SHARED, "version")])
+
+
+def _option_table(parameters: list[Any]) -> Iterator[str]:
+    yield from _table_head("option", "meaning")
+    for parameter in parameters:
+        names = ", ".join(f"`{option}`" for option in sorted(parameter.opts, key=len))
+        value = f" `{parameter.metavar}`" if parameter.metavar and not parameter.is_flag else ""
+        yield f"| {names}{value} | {_cell(parameter.help)}{_variable_of(parameter)} |"
+
+
+def _variable_of(parameter: Any) -> str:
+    names = [name for name, variable in config.VARIABLES.items() if variable.option in parameter.opts]
+    return f" Variable: `{names[0]}`." if names else ""
+
+
+def _is_option(parameter: Any) -> bool:
+    return bool(parameter.opts[0].startswith("-"))
+
+
+def _summary(text: str | None) -> str:
+    return _cell((text or "").strip().split("\n\n")[0].replace("\n", " "))
+
+
+# ------------------------------------------------------------------------------------------------- variables and codes
+
+
+def _variables(_: str) -> Iterator[str]:
+    yield from _table_head("variable", "default", "option", "meaning")
+    for name, variable in config.VARIABLES.items():
+        twin = f"<br>also `{variable.twin}`" if variable.twin else ""
+        default, option = _code(variable.default), _code(variable.option)
+        yield f"| `{name}`{twin} | {default} | {option} | {_cell(variable.purpose)} |"
+
+
+def _codes(_: str) -> Iterator[str]:
+    yield from _table_head("code", "exit", "meaning")
+    for code, meaning in errors.CODES.items():
+        exit_code = code[1:] if code in ("E130", "E143") else code[1]
+        yield f"| [{code}](#{code.lower()}) | {exit_code} | {_cell(meaning)} |"
+    for code, meaning in errors.WARNINGS.items():
+        yield f"| [{code}](#{code.lower()}) | | {_cell(meaning)} |"
+
+
+def _table_head(*titles: str) -> Iterator[str]:
+    yield "| " + " | ".join(titles) + " |"
+    yield "|" + "---|" * len(titles)
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+def _cell(text: str | None) -> str:
+    return (text or "").replace("|", "\\|").replace("<", "&lt;")
+
+
+if __name__ == "__main__":
+    for path in documents():
+        old = path.read_text(encoding="utf-8")
+        if (new := regenerated(old)) != old:
+            path.write_text(new, encoding="utf-8")

@@ -1,0 +1,326 @@
+"""`up --dry-run` and `rollback --dry-run`: a psql script that leaves what the command leaves, and a run that does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dbmigrate.migrator import Migrator, Options
+from dbmigrate.model import ALL
+from tests.support.catalog import fingerprint
+from tests.support.psql import psql
+
+LINES = "".join(f"{number}\t{'x' * 90}\n" for number in range(1000)) + "\\.\n"  # more than what is kept in memory
+
+# Projects. A file begins after a line `--% name` and ends without a line end. Each project is applied and undone twice:
+# by the commands, and by psql with the scripts of their dry runs.
+PROJECTS = {
+    "no_semicolon_at_the_end": """
+--% 1_a.sql
+-- why
+
+-- migrate:up
+create table a (id int) -- the end;
+-- migrate:down
+drop table a -- ;
+--% 2_b.sql
+-- migrate:up
+/* ; */ insert into a values (1) /* ; -- */
+
+-- more ;
+
+-- migrate:down
+delete from a; -- all
+/* gone */
+--% 3_c.sql
+-- migrate:up
+;;select 1;;
+-- migrate:down
+-- nothing to undo
+""",
+    "psql_words": r"""
+--% 1_a.sql
+-- migrate:up
+-- \! not a command \
+create table ":a" (id int, "x:y" text default ':id', a int[]);
+insert into ":a" values (1, 'C:\', '{1,2,3}'), (2, E'a\\b\'c\n:id', null), (3, U&'d\0061t', null), (4, $a$\q :x$a$, '{}');
+insert into ":a" select id + 10, "x:y"::text, a[1:id] from ":a" where "x:y" like '%:%' or a[:id] is null;
+create function "f;"(text default '\.') returns text language plpgsql as $_$
+begin
+/*
+\q
+\.
+:x */
+    return 'a\' || $$:'x'
+\! false$$;
+end $_$;
+do $$ begin perform ':a'; raise notice '% \', 'x'; end $$;
+comment on table ":a" is '\connect postgres
+\.
+it''s :''x''';
+create rule r as on delete to ":a" do also (select ';'; select 2);
+-- migrate:down
+drop function "f;"; drop table ":a";
+""",
+    "unicode": """
+--% 1_ä✓.sql
+-- migrate:up
+create table "über✓" (α text);
+insert into "über✓" values ('\U0001f418\u00a0\u2028\u200b');
+-- migrate:down
+drop table "über✓";
+""",
+    "long_lines": f"""
+--% 1_a.sql
+-- migrate:up
+create table a (t text); /* {"y" * 70_000} */ insert into a values ('{"é" * 70_000}');
+-- migrate:down
+drop table a;
+""",
+    "a_file_too_large_to_be_kept": f"""
+--% 1_a.sql
+-- migrate:up
+create table a (id int, t text);
+-- {"x" * (1 << 20)}
+insert into a values (1, 'ü');
+-- migrate:down
+drop table a;
+""",
+    "copy_data": r"""
+--% 1_a.sql
+-- migrate:up
+create table a (id int, t text);
+copy a from stdin;
+1	a\\b
+2	\N
+3	:x ; --
+\.
+copy a from stdin;
+\.
+copy a (t, id) from stdin with (format csv);
+"a;
+b",4
+\.
+insert into a values (5, 'end');
+-- migrate:down
+drop table a;
+--% 2_b.sql
+-- migrate:up transaction:false
+copy a from stdin;
+6	six
+\.
+select 1; copy a from stdin;
+7	x
+\.
+-- migrate:down transaction:false
+delete from a where id in (6, 7);
+""",
+    "much_copy_data_without_a_transaction": f"""
+--% 1_a.sql
+-- migrate:up transaction:false
+create table a (id int, t text);
+begin;
+copy a from stdin;
+{LINES}
+commit;
+copy a from stdin;
+{LINES}
+-- migrate:down transaction:false
+begin;
+drop table a;
+commit;
+""",
+    "pairs": """
+--% 1_a.sql
+-- migrate:up
+create table a (id int);
+-- migrate:down
+drop table a;
+-- migrate:up
+create table b (id int);
+-- migrate:down
+insert into a values (1); drop table b;
+""",
+    "pairs_with_and_without_a_transaction": f"""
+--% 1_a.sql
+-- migrate:up
+create table a (id int);
+-- migrate:down
+drop table a;
+-- migrate:up transaction:false
+create index concurrently a_id on a (id);
+-- migrate:down transaction:false
+drop index concurrently a_id;
+-- migrate:up
+create table b (id int, t text);
+copy b from stdin;
+{LINES}
+-- migrate:down
+drop table b;
+""",
+    "outside_of_transactions": """
+--% 1_a.sql
+-- migrate:up
+create table a (id int, t text);
+-- migrate:down
+drop table a;
+--% 2_b.sql
+-- migrate:up transaction:false
+insert into a values (1);
+create index concurrently a_id on a (id);
+create unique index concurrently if not exists a_t on a (t);
+vacuum (analyze) a;
+reindex index concurrently a_id;
+alter table a add n int
+-- migrate:down transaction:false
+alter table a drop n;
+drop index concurrently a_id;
+drop index concurrently a_t
+""",
+    "blocks": """
+--% 1_a.sql
+-- migrate:up transaction:false
+create table a (id int primary key);
+begin isolation level serializable; -- one
+insert into a values (1);
+savepoint s; insert into a values (2);
+rollback to s;
+commit;
+select 1;
+start transaction;
+insert into a values (3);
+end;
+-- migrate:down transaction:false
+begin; delete from a; commit; drop table a;
+""",
+    "what_commits_by_itself": """
+--% 1_a.sql
+-- migrate:up transaction:false
+create table a (id int);
+do $$ begin for i in 1..3 loop insert into a values (i); commit; end loop; end $$;
+create procedure p() language plpgsql as $$ begin insert into a values (9); commit; end $$;
+call p();
+-- migrate:down transaction:false
+drop procedure p; do $$ begin delete from a; commit; end $$;
+drop table a;
+""",
+    "roles_and_search_path": """
+--% 1_a.sql
+-- migrate:up
+create schema s; grant all on schema s to pg_monitor;
+set role pg_monitor; set search_path = s;
+create table a (id int);
+-- migrate:down
+set search_path = s; drop table a; drop schema s;
+--% 2_b.sql
+-- migrate:up
+set session authorization pg_monitor; create table s.b (id int);
+-- migrate:down
+drop table s.b;
+--% 3_c.sql
+-- migrate:up transaction:false
+set search_path = s, public;
+set role pg_monitor;
+create table c (id int);
+create index concurrently c_id on c (id);
+reset role;
+create table d (id int);
+-- migrate:down transaction:false
+set search_path = s;
+drop index concurrently c_id; drop table c, d;
+--% 4_d.sql
+-- migrate:up
+create table e (id int);
+-- migrate:down
+drop table e;
+""",
+    "a_redundant_transaction": """
+--% 1_a.sql
+-- migrate:up
+BEGIN;
+create table a (id int);
+COMMIT;
+-- migrate:down
+drop table a;
+END;
+""",
+    "deferred_constraints_and_temporary_tables": """
+--% 1_a.sql
+-- migrate:up
+create table a (id int unique deferrable initially deferred);
+insert into a values (1), (1); update a set id = 2 where ctid = (select max(ctid) from a);
+create temp table x (id int);
+-- migrate:down
+drop table a;
+--% 2_b.sql
+-- migrate:up
+create temp table x (id int); insert into a values (5);
+-- migrate:down
+""",
+    "a_session_that_is_thrown_away": """
+--% 1_a.sql
+-- migrate:up transaction:false
+create table a (id int);
+discard all;
+insert into a values (1);
+select pg_advisory_unlock_all();
+insert into a values (2);
+-- migrate:down
+drop table a;
+--% 2_b.sql
+-- migrate:up
+create table b (id int);
+-- migrate:down
+drop table b;
+""",
+}
+PROJECTS["carriage_returns"] = PROJECTS["copy_data"].replace("\n", "\r\n").replace(".sql\r", ".sql")
+
+
+def files_of(text: str) -> dict[str, str]:
+    """The files of a text of `PROJECTS`."""
+    parts = [part.split("\n", 1) for part in text.split("--% ")[1:]]
+    return {name: content.removesuffix("\n").removesuffix("\r") for name, content in parts}
+
+
+class Twins:
+    """Two databases for one project: `migrated` by the commands, `scripted` by psql from what dry runs print."""
+
+    def __init__(self, migrated_url: str, scripted_url: str, migrations: Path, *, parameters: str = "") -> None:
+        self.scripted_url = scripted_url
+        self.migrated_url = migrated_url
+        options = Options(directories=(str(migrations),))
+        self.migrated = Migrator(migrated_url + parameters, options)
+        self.scripted = Migrator(scripted_url + parameters, options)
+
+    def run_script(self, script: str, **env: str):
+        """Run a script with psql, which has to leave what the command left; a second time it has to refuse."""
+        first = psql(self.scripted_url, script, **env)
+        assert (first.exit_code, first.stderr.count("ERROR")) == (0, 0), first.stderr
+        after = fingerprint(self.scripted_url)
+        assert after == fingerprint(self.migrated_url)
+        second = psql(self.scripted_url, script, **env)
+        assert (second.exit_code, second.stderr.count("ERROR")) == (3, 1), second.stderr
+        assert fingerprint(self.scripted_url) == after
+        return after
+
+
+@pytest.fixture
+def twins(database_url, twin_database_url, project):
+    return Twins(database_url, twin_database_url, project.migrations)
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_the_script_leaves_what_the_command_leaves(twins, project, name):
+    files = files_of(PROJECTS[name])
+    for file, text in files.items():
+        project.write(file, text)
+
+    twins.migrated.up()
+    applied = twins.run_script("".join(twins.scripted.script_up()))
+    twins.migrated.rollback(ALL)
+    undone = twins.run_script("".join(twins.scripted.script_rollback(ALL)))
+
+    assert len(applied.versions) == len(files)
+    assert undone.versions == ()
