@@ -77,8 +77,14 @@ VARIABLES: Mapping[str, Variable] = {
         "lock_timeout of every migration, 0 for none; without it short ones, tried again", "", "--lock-timeout"
     ),
     "DBMIGRATE_TIMEOUT": Variable("statement_timeout of every migration", "", "--timeout"),
+    "DBMIGRATE_PROTECTED": Variable(
+        "the environments on which the careful choice is the default, separated by commas", "production,prod,live"
+    ),
     "DBMIGRATE_STRICT": Variable(
-        "refuse migrations older than the newest applied one", "false", "--strict", "DBMATE_STRICT"
+        "refuse migrations older than the newest applied one; true by default on protected environments",
+        "false",
+        "--strict",
+        "DBMATE_STRICT",
     ),
     "DBMIGRATE_VERBOSE": Variable("say more", "false", "--verbose", "DBMATE_VERBOSE"),
 }
@@ -370,7 +376,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         timeout=choice.optional_seconds("DBMIGRATE_TIMEOUT", flags.timeout),
         dump_schema=not choice.boolean("DBMIGRATE_NO_DUMP_SCHEMA", flag=flags.no_dump_schema),
         wait=choice.boolean("DBMIGRATE_WAIT", flag=flags.wait),
-        strict=choice.boolean("DBMIGRATE_STRICT", flag=flags.strict),
+        strict=_strict(choice, flags),
         verbose=choice.boolean("DBMIGRATE_VERBOSE", flag=flags.verbose),
         quiet=bool(flags.quiet),
         json=bool(flags.json),
@@ -381,6 +387,15 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         _sources=sources,
         _url=flags.url,
     )
+
+
+def _strict(choice: _Choice, flags: Flags) -> bool:
+    """What flag or variable say; where they say nothing, protected environments are strict."""
+    asked = choice.boolean("DBMIGRATE_STRICT", flag=flags.strict)
+    if flags.strict is not None or choice.origins["DBMIGRATE_STRICT"] != "default":
+        return asked
+    names = {name.strip().lower() for name in choice.text("DBMIGRATE_PROTECTED").split(",")}
+    return (_environment(choice, flags.environment) or "").lower() in names
 
 
 def _directories(choice: _Choice, flags: Sequence[str]) -> tuple[str, ...]:

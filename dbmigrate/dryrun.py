@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from psycopg import sql
+
 from dbmigrate import database, history, parser, stepwise
 from dbmigrate.executor import closing
 
@@ -23,8 +25,6 @@ _HEAD = """\
 \\set ON_ERROR_STOP on
 \\set AUTOCOMMIT on
 \\set ON_ERROR_ROLLBACK off
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
 """
 _LOCK = """
 -- one runner at a time, as `dbmigrate` itself does it
@@ -38,15 +38,16 @@ DO $$ BEGIN RAISE EXCEPTION 'another run holds the migration lock'; END $$;
 
 def script(plan: Plan, session: Session, pacing: Pacing, *, title: str) -> Iterator[str]:
     """The script, in pieces, so that a large file is never held as a whole. Reads the files; writes nothing."""
-    yield f"-- dbmigrate {title} · {session.dsn.display} · {_count(len(plan.steps))}\n"
+    yield f"-- dbmigrate {title} · {_one_line(session.dsn.display)} · {_count(len(plan.steps))}\n"
     if not plan.steps:
         return
     yield _HEAD
+    yield _settings(session)
     yield _LOCK.format(key=session.key.sql)
     if ddl := history.creation(session.conn, session.tables):
         yield f"\n-- the tracking tables\n{ddl}"
     for step in plan.steps:
-        yield f"\n{_RULE}\n-- {step.name} ({step.direction})\n{_RULE}\n"
+        yield f"\n{_RULE}\n-- {_one_line(step.name)} ({step.direction})\n{_RULE}\n"
         yield from _step(step, session, pacing)
     yield f"\nSELECT pg_catalog.pg_advisory_unlock({session.key.sql});\n"
 
@@ -55,8 +56,28 @@ def _count(number: int) -> str:
     return f"{number} migration{'' if number == 1 else 's'}"
 
 
+def _one_line(text: str) -> str:
+    """For a comment: names of files and databases may hold line breaks, which would end it."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _settings(session: Session) -> str:
+    """What a run's connection brings with it: psql has an encoding of its own, and none of the URL's settings."""
+    given = (
+        sql.SQL("SELECT pg_catalog.set_config({}, {}, false);\n").format(name, value).as_string(session.conn)
+        for name, value in session.dsn.settings.items()
+    )
+    return f"SET client_encoding = 'UTF8';\n{''.join(given)}{database.session_settings(session.conn, session.dsn)}"
+
+
+def _as_login(session: Session) -> str:
+    """RESET ROLE means the URL's role in a run, but psql's own in the script."""
+    role = session.dsn.settings.get("role")
+    return "" if role is None else sql.SQL("SET LOCAL role = {};\n").format(role).as_string(session.conn)
+
+
 def _step(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
-    yield _lines(database.session_reset() + database.session_settings(session.conn, session.dsn))
+    yield database.session_reset() + _settings(session)
     if step.runs_sql and step.migration and not step.migration.is_transactional(step.direction):
         yield from _stepwise(step, session, pacing)
     else:
@@ -65,12 +86,12 @@ def _step(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
 
 def _transaction(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
     writer = session.writer
-    yield f"BEGIN;\n{_lines(pacing.settings(session.dsn, None))}"
+    yield f"BEGIN;\n{pacing.settings(session.dsn, pacing.lock_timeout)}"
     yield "SELECT pg_catalog.pg_current_xact_id()::text AS dbmigrate_xid \\gset\n"
     if step.migration is not None and step.runs_sql:
         for section in step.migration.run_order(step.direction):
             yield from _verbatim(parser.statements(step.migration, section))
-    yield "\n" + closing(":'dbmigrate_xid'")
+    yield "\n" + closing(":'dbmigrate_xid'") + _as_login(session)
     yield f"{writer.record(step)}{writer.finished(step)}COMMIT;\n"
 
 

@@ -116,8 +116,9 @@ CODES: dict[str, str] = {
     "E143": "ended by SIGTERM",
 }
 
-# what is said about a migration file that can be run; the codes of `model.Problem`
+# what is worth saying and stops nothing; the codes of `model.Problem`
 WARNINGS: dict[str, str] = {
+    # migration files
     "W201": "a BEGIN or COMMIT around a whole section is not run, because the section has a transaction already",
     "W202": "an unknown option of a section is ignored",
     "W203": "an up section holds no statement",

@@ -105,7 +105,8 @@ def _argument(parameter: Any) -> str:
 
 
 def _general(_: str) -> Iterator[str]:
-    yield from _option_table([parameter for parameter in _GROUP.params if parameter.name in (*_SHARED, "version")])
+    found = {parameter.name: parameter for parameter in (*_GROUP.commands["up"].params, *_GROUP.params)}
+    yield from _option_table([found[name] for name in ("version", *COMMON, *VERBOSE)])
 
 
 def _option_table(parameters: list[Any]) -> Iterator[str]:
@@ -113,7 +114,8 @@ def _option_table(parameters: list[Any]) -> Iterator[str]:
     for parameter in parameters:
         names = ", ".join(f"`{option}`" for option in sorted(parameter.opts, key=len))
         value = f" `{parameter.metavar}`" if parameter.metavar and not parameter.is_flag else ""
-        yield f"| {names}{value} | {_cell(parameter.help)}{_variable_of(parameter)} |"
+        needed = " Required." if parameter.required else ""
+        yield f"| {names}{value} | {_cell(parameter.help)}{needed}{_variable_of(parameter)} |"
 
 
 def _variable_of(parameter: Any) -> str:

@@ -34,7 +34,8 @@ class Call:
 
     def add(self, given: dict[str, object]) -> None:
         """Merge the options of one level; what was not given there (None, False, empty) changes nothing."""
-        meant = {name: value for name, value in given.items() if value not in (None, False, [], ())}
+        absent: tuple[object, ...] = (None, [], ())
+        meant = {k: v for k, v in given.items() if v not in absent and (v is not False or k == "strict")}
         self.wants_json = bool(meant.pop("json", self.wants_json))
         self.wants_traceback = bool(meant.pop("debug", self.wants_traceback))
         if meant.pop("quiet", False):

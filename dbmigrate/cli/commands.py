@@ -23,7 +23,10 @@ ToVersion = Annotated[str | None, typer.Option("--to", metavar="VERSION", help="
 DownTo = Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Undo everything after this version.")]
 Steps = Annotated[int | None, typer.Option("--steps", "-n", metavar="N", min=1, help="At most N migrations.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the SQL as a psql script; change nothing.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse migrations that are out of order.")]
+Strict = Annotated[
+    bool | None,
+    typer.Option("--strict/--no-strict", help="Refuse migrations out of order. [on for protected environments]"),
+]
 LockWait = Annotated[
     str | None, typer.Option("--lock-wait", metavar="DURATION", help="How long to wait for another run. [5m]")
 ]
@@ -64,7 +67,7 @@ def up(
     to: ToVersion = None,
     steps: Steps = None,
     dry_run: DryRun = False,
-    strict: Strict = False,
+    strict: Strict = None,
     lock_wait: LockWait = None,
     lock_timeout: LockTimeout = None,
     timeout: Timeout = None,
@@ -86,7 +89,7 @@ def migrate(
     to: ToVersion = None,
     steps: Steps = None,
     dry_run: DryRun = False,
-    strict: Strict = False,
+    strict: Strict = None,
     lock_wait: LockWait = None,
     lock_timeout: LockTimeout = None,
     timeout: Timeout = None,

@@ -37,13 +37,13 @@ def client_programs(server: DatabaseServer) -> Path:
 
 @pytest.fixture
 def dbmigrate(runner: Runner, client_programs: Path) -> Program:
-    return Program(Name.DBMIGRATE, runner.run, client_programs)
+    return Program(Name.DBMIGRATE, runner, client_programs)
 
 
 @pytest.fixture
 def dbmate(runner: Runner, client_programs: Path, dbmate_binary: Path) -> Program:
-    real = released.Dbmate(dbmate_binary, cwd=runner.cwd, home=runner.home, environ=runner.environ)
-    return Program(Name.DBMATE, real.run, client_programs)
+    real = released.Dbmate(dbmate_binary, runner.cwd, runner.home, runner.environ, runner.started)
+    return Program(Name.DBMATE, real, client_programs)
 
 
 @pytest.fixture(params=list(Name), ids=str)

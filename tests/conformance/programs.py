@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from tests.support.commands import CompletedRun
+from tests.support.commands import CompletedRun, Runner
+from tests.support.dbmate import Dbmate
 
 Value = TypeVar("Value")
 
@@ -29,7 +31,7 @@ class Program:
     """
 
     name: Name
-    runner: Callable[..., CompletedRun]
+    runner: Runner | Dbmate
     tools: Path
     environ: Mapping[str, str] = field(default_factory=lambda: {"DBMATE_NO_DUMP_SCHEMA": "true"})
 
@@ -41,8 +43,17 @@ class Program:
         cwd: Path | None = None,
     ) -> CompletedRun:
         """Run to the end with `url` as DATABASE_URL (if given) and `env` added to the clean environment."""
+        return self.runner.run(*arguments, env=self._environment(url, env), cwd=cwd)
+
+    def start(
+        self, *arguments: str | Path, url: str | None = None, env: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
+        """As calling it, without waiting for its end."""
+        return self.runner.start(*arguments, env=self._environment(url, env))
+
+    def _environment(self, url: str | None, env: Mapping[str, str] | None) -> dict[str, str]:
         target = {} if url is None else {"DATABASE_URL": url}
-        return self.runner(*arguments, env={**self.environ, **target, **(env or {})}, cwd=cwd)
+        return {**self.environ, **target, **(env or {})}
 
     def ok(self, *arguments: str | Path, url: str | None = None, env: Mapping[str, str] | None = None) -> CompletedRun:
         """As calling it; it has to succeed."""

@@ -9,11 +9,11 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support import environment
-from tests.support.commands import CompletedRun
+from tests.support.commands import CompletedRun, Processes
 from tests.support.servers import UnavailableError
 
 VERSION = "2.36.0"
@@ -28,6 +28,7 @@ class Dbmate:
     cwd: Path
     home: Path
     environ: Mapping[str, str]
+    started: Processes = field(default_factory=list)
 
     def run(
         self,
@@ -40,13 +41,33 @@ class Dbmate:
         words = tuple(str(word) for word in arguments)
         done = subprocess.run(
             [self.path, *words],
-            env=environment.clean(self.environ, home=self.home) | dict(env or {}),
+            env=self._environment(env),
             cwd=cwd or self.cwd,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=timeout,
         )
         return CompletedRun(words, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def start(
+        self, *arguments: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> subprocess.Popen[str]:
+        """Start and go on; stdout and stderr are pipes of text. `commands.end_all` ends what is in `started`."""
+        process = subprocess.Popen(
+            [self.path, *(str(word) for word in arguments)],
+            env=self._environment(env),
+            cwd=cwd or self.cwd,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        self.started.append(process)
+        return process
+
+    def _environment(self, env: Mapping[str, str] | None) -> dict[str, str]:
+        return environment.clean(self.environ, home=self.home) | dict(env or {})
 
 
 def binary(*, cache: Path) -> Path:

@@ -42,6 +42,13 @@ def test_the_first_digit_of_a_code_is_the_exit_code_of_its_class(where: str, nam
     assert int(code[1]) == TREE[name].exit_code, where
 
 
+def test_every_warning_that_the_package_can_give_is_listed_and_the_other_way_round() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in SOURCES if path.name != "errors.py"]
+    used = {code for text in texts for code in re.findall(r'"(W[0-9]{3})"', text)}
+
+    assert used == set(errors.WARNINGS)
+
+
 def test_codes_are_written_the_same_way_and_in_order() -> None:
     numbers = [int(code[1:]) for code in errors.CODES if code not in ("E130", "E143")]
 
