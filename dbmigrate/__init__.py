@@ -1,9 +1,8 @@
 """PostgreSQL schema migrations in plain SQL.
 
-    from dbmigrate import Migrator
+    from dbmigrate import Migrator, Options
 
-    with Migrator.connect("postgres://app@localhost/app", directories=["db/migrations"]) as migrator:
-        report = migrator.up()
+    report = Migrator("postgres://app@localhost/app", Options(directories=("db/migrations",))).up()
 
 The names below are the public API. They are imported on first use, so that ``import dbmigrate`` (and every command that
 needs no database) loads neither psycopg nor sqlparse.
@@ -18,20 +17,41 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from dbmigrate.errors import Error
-    from dbmigrate.migrator import Migrator
-    from dbmigrate.model import Direction, Plan, Problem, Report, Status
+    from dbmigrate.events import Event
+    from dbmigrate.migrator import Migrator, Options
+    from dbmigrate.model import ALL, Direction, Goal, Plan, Problem, Report, Status
+    from dbmigrate.upkeep import Upkeep
 
 _HOMES = {
+    "ALL": "dbmigrate.model",
     "Direction": "dbmigrate.model",
     "Error": "dbmigrate.errors",
+    "Event": "dbmigrate.events",
+    "Goal": "dbmigrate.model",
     "Migrator": "dbmigrate.migrator",
+    "Options": "dbmigrate.migrator",
     "Plan": "dbmigrate.model",
     "Problem": "dbmigrate.model",
     "Report": "dbmigrate.model",
     "Status": "dbmigrate.model",
+    "Upkeep": "dbmigrate.upkeep",
 }
 
-__all__ = ["Direction", "Error", "Migrator", "Plan", "Problem", "Report", "Status", "__version__"]
+__all__ = [
+    "ALL",
+    "Direction",
+    "Error",
+    "Event",
+    "Goal",
+    "Migrator",
+    "Options",
+    "Plan",
+    "Problem",
+    "Report",
+    "Status",
+    "Upkeep",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -73,6 +73,9 @@ VARIABLES: Mapping[str, Variable] = {
     "DBMIGRATE_WAIT_TIMEOUT": Variable("how long to wait for it", "1m0s", "--wait-timeout", "DBMATE_WAIT_TIMEOUT"),
     "DBMIGRATE_WAIT_INTERVAL": Variable("the pause between tries", "1s", "--wait-interval", "DBMATE_WAIT_INTERVAL"),
     "DBMIGRATE_LOCK_WAIT": Variable("how long to wait for another run to end", "5m", "--lock-wait"),
+    "DBMIGRATE_ALLOW_POOLER": Variable(
+        "work through a transaction pooler, where that is safe", "false", "--allow-pooler"
+    ),
     "DBMIGRATE_LOCK_TIMEOUT": Variable(
         "lock_timeout of every migration, 0 for none; without it short ones, tried again", "", "--lock-timeout"
     ),
@@ -120,6 +123,7 @@ class Flags:
     wait_timeout: str | None = None
     wait_interval: str | None = None
     lock_wait: str | None = None
+    allow_pooler: bool | None = None
     lock_timeout: str | None = None
     timeout: str | None = None
     strict: bool | None = None
@@ -154,6 +158,7 @@ class Settings:
     wait_timeout: float
     wait_interval: float
     lock_wait: float
+    allow_pooler: bool
     lock_timeout: float | None
     timeout: float | None
     dump_schema: bool
@@ -176,6 +181,8 @@ class Settings:
         set, E205 two variables contradict each other, E207 the file with the URL cannot be read.
         """
         found = self._located()
+        if self.allow_pooler:
+            found = found.through_pooler()
         return found if found.embedded is not None else self._sources.completed(found)
 
     @property
@@ -372,6 +379,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         wait_timeout=choice.seconds("DBMIGRATE_WAIT_TIMEOUT", flags.wait_timeout),
         wait_interval=_interval(choice, flags.wait_interval),
         lock_wait=choice.seconds("DBMIGRATE_LOCK_WAIT", flags.lock_wait),
+        allow_pooler=choice.boolean("DBMIGRATE_ALLOW_POOLER", flag=flags.allow_pooler),
         lock_timeout=choice.optional_seconds("DBMIGRATE_LOCK_TIMEOUT", flags.lock_timeout),
         timeout=choice.optional_seconds("DBMIGRATE_TIMEOUT", flags.timeout),
         dump_schema=not choice.boolean("DBMIGRATE_NO_DUMP_SCHEMA", flag=flags.no_dump_schema),

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -15,19 +15,21 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, Refused
-from dbmigrate.model import Created, Dropped, ServerNotice, Waiting
+from dbmigrate.events import Created, Dropped, ServerNotice, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dbmigrate.dsn import Dsn
-    from dbmigrate.model import Event
+    from dbmigrate.events import Event
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
 OLDEST_SERVER = 130000
 # PostgreSQL cuts application_name at NAMEDATALEN - 1 bytes
 _NAME_LIMIT = 63
+# a server that vanished without a word is noticed within a minute; the URL may say otherwise
+_KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 _MAINTENANCE_DATABASES = ("postgres", "template1")
 _POOLER_HINT = (
     "use the server's direct URL, or pass --allow-pooler: then every migration takes its own lock inside its "
@@ -65,12 +67,12 @@ def application_name(command: str) -> str:
 def connect(dsn: Dsn, *, command: str, on_event: Callable[[Event], None]) -> Connection:
     """Open a session in autocommit mode, set up for migrations; notices go to `on_event`.
 
+    Behind a transaction pooler the session is left as it is, because it is shared with others.
+
     Raises ConnectionFailed E301 (unreachable, login refused), E303 (no such database), E304 (older than PostgreSQL
     13). Messages are free of secrets.
     """
-    with translated(dsn):
-        conninfo = make_conninfo("", **dsn.conninfo_for_connect(application_name(command)))
-        conn = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+    conn = _login_bare(dsn, command) if dsn.allows_pooler else _login(dsn, command)
     if conn.info.server_version < OLDEST_SERVER:
         version = conn.info.parameter_status("server_version")
         conn.close()
@@ -81,8 +83,25 @@ def connect(dsn: Dsn, *, command: str, on_event: Callable[[Event], None]) -> Con
         )
     conn.add_notice_handler(lambda diagnostic: on_event(_notice(diagnostic)))
     with translated(dsn):
-        run(conn, session_settings(conn, dsn))
+        run(conn, _login_settings(conn, dsn))
     return conn
+
+
+def _login(dsn: Dsn, command: str) -> Connection:
+    with translated(dsn):
+        conninfo = make_conninfo("", **_KEEPALIVES | dsn.conninfo_for_connect(application_name(command)))
+        return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+
+
+def _login_bare(dsn: Dsn, command: str) -> Connection:
+    """Log in without server settings, which poolers refuse; where there turns out to be none, as usual."""
+    conn = _login(replace(dsn, settings={}), command)
+    with translated(dsn):
+        pid = query(conn, "select pg_catalog.pg_backend_pid()")[0][0]
+    if pid != conn.info.backend_pid:
+        return conn
+    conn.close()
+    return _login(dsn, command)
 
 
 def _notice(diagnostic: psycopg.errors.Diagnostic) -> ServerNotice:
@@ -100,6 +119,38 @@ def session_settings(conn: Connection, dsn: Dsn) -> str:
     A vanished client must not keep its locks (client_connection_check_interval, PostgreSQL 14; keepalives for
     partitions), no time-out of the role may break an index build, and backslashes in strings are plain characters.
     """
+    return "".join(f"SET {name} = '{value}';\n" for name, value in _wanted(conn, dsn).items())
+
+
+def local_settings(conn: Connection, dsn: Dsn) -> str:
+    """The same, and the URL's own settings, for one transaction: what a session behind a pooler can have."""
+    wanted = {**_wanted(conn, dsn), **dsn.settings}
+    call = sql.SQL("SELECT pg_catalog.set_config({}, {}, true);\n")
+    return "".join(call.format(name, value).as_string(conn) for name, value in wanted.items())
+
+
+def local_reset() -> str:
+    """Take back, inside a transaction, what it set for the session that a pooler hands to others next.
+
+    Five settings are not touched: poolers watch them and give every client its own.
+    """
+    return (
+        "SELECT pg_catalog.set_config(name, reset_val, false) FROM pg_catalog.pg_settings WHERE source = 'session'"
+        " AND name NOT IN ('application_name', 'client_encoding', 'DateStyle', 'TimeZone',"
+        " 'standard_conforming_strings');\nDISCARD TEMP;\nSET LOCAL search_path = pg_catalog;\n"
+    )
+
+
+def _login_settings(conn: Connection, dsn: Dsn) -> str:
+    """`session_settings` as one statement, which has no lasting effect if a pooler has another process answer it."""
+    values = ", ".join(f"('{name}', '{value}')" for name, value in _wanted(conn, dsn).items())
+    return (
+        f"SELECT pg_catalog.set_config(name, value, pg_catalog.pg_backend_pid() <> {conn.info.backend_pid})"
+        f" FROM (VALUES {values}) AS wanted (name, value)"
+    )
+
+
+def _wanted(conn: Connection, dsn: Dsn) -> dict[str, str]:
     wanted = {
         "statement_timeout": "0",
         "lock_timeout": "0",
@@ -110,8 +161,8 @@ def session_settings(conn: Connection, dsn: Dsn) -> str:
         "tcp_keepalives_count": "3",
     }
     if conn.info.server_version >= 140000:
-        wanted |= {"client_connection_check_interval": "'2s'", "idle_session_timeout": "0"}
-    return "".join(f"SET {name} = {value};\n" for name, value in wanted.items() if name not in dsn.settings)
+        wanted |= {"client_connection_check_interval": "2s", "idle_session_timeout": "0"}
+    return {name: value for name, value in wanted.items() if name not in dsn.settings}
 
 
 def session_reset() -> str:
@@ -128,6 +179,15 @@ def session_reset() -> str:
 def run(conn: Connection, script: str) -> psycopg.Cursor[tuple[object, ...]]:
     """Send SQL of our own making, of one or several statements, without parameters."""
     return conn.execute(script.encode())
+
+
+def last_row(cursor: psycopg.Cursor[tuple[object, ...]]) -> tuple[object, ...]:
+    """The row of the last result of a script."""
+    while cursor.nextset():
+        pass
+    row = cursor.fetchone()
+    assert row is not None
+    return row
 
 
 def query(conn: Connection, statement: str, *parameters: object) -> list[tuple[object, ...]]:
@@ -167,8 +227,18 @@ def refuse_unwritable(known: Facts, dsn: Dsn) -> None:
 
 def refuse_pooler(known: Facts, dsn: Dsn) -> None:
     """Raise Refused E703 when a pooler stands before the server: session locks and settings would not hold."""
-    if known.is_pooled:
+    if known.is_pooled and not dsn.allows_pooler:
         raise Refused(f"a connection pooler answers at {dsn.display}", code="E703", hint=_POOLER_HINT)
+
+
+def refuse_shared_session(known: Facts, what: str) -> None:
+    """Raise Refused E703 when `what` needs a session of its own and a pooler, allowed or not, gives none."""
+    if known.is_pooled:
+        raise Refused(
+            f"{what}, which needs a session of its own; a pooler gives none",
+            code="E703",
+            hint="use the server's direct URL",
+        )
 
 
 # ------------------------------------------------------------------------------------------------- databases as a whole
@@ -273,9 +343,14 @@ def translation(exc: psycopg.Error, dsn: Dsn) -> Error:
     message = dsn.redact(exc.diag.message_primary or str(exc).strip() or type(exc).__name__)
     if exc.sqlstate is None:
         return _connection_failure(exc, message, dsn)
-    if exc.sqlstate.startswith(("57P", "08")):
+    if is_farewell(exc):
         return ConnectionFailed(f"the server ended the connection: {message}", code="E305", sqlstate=exc.sqlstate)
     return DatabaseError(message, code="E402", details=details(exc, dsn), sqlstate=exc.sqlstate)
+
+
+def is_farewell(exc: psycopg.Error) -> bool:
+    """Whether the server says that it ends the session. It may have committed before: that has to be asked."""
+    return (exc.sqlstate or "").startswith(("57P", "08"))
 
 
 def _connection_failure(exc: psycopg.Error, message: str, dsn: Dsn) -> Error:

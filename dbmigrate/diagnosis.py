@@ -6,16 +6,16 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from dbmigrate import database
-from dbmigrate.errors import ConnectionFailed, Error, MigrationFailed
+from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, MigrationFailed
 from dbmigrate.model import Excerpt, Place, Statement
+from dbmigrate.wire import StatementError
 
 if TYPE_CHECKING:
-    import psycopg
-
     from dbmigrate.dsn import Dsn
     from dbmigrate.model import Migration
-    from dbmigrate.wire import StatementError
 
 _WORD = re.compile(r'"[^"\n]*"|[\w$]+|\S')
 _SHOWN_BEFORE = 2
@@ -37,9 +37,19 @@ _HINTS = {
 _LOCK_STATES = ("55P03", "40P01", "40001")
 
 
-def is_lock_failure(sqlstate: str | None) -> bool:
+def is_lock_failure(exc: StatementError | psycopg.Error | DatabaseError) -> bool:
     """Whether trying the whole transaction again can help: lock timeout, deadlock, serialization failure."""
-    return sqlstate in _LOCK_STATES
+    return (exc.cause.sqlstate if isinstance(exc, StatementError) else exc.sqlstate) in _LOCK_STATES
+
+
+def lock_failure(exc: StatementError | psycopg.Error | DatabaseError, migration: Migration, dsn: Dsn) -> Error:
+    """The Error for a lock failure: of a statement of the file, or of what we sent beside it (the record, COMMIT)."""
+    if isinstance(exc, StatementError):
+        return failure(exc, migration, dsn)
+    error = database.translation(exc, dsn) if isinstance(exc, psycopg.Error) else exc
+    return MigrationFailed(
+        f"{migration.name}: {error.message}", code="E405", details=error.details, sqlstate=error.sqlstate
+    )
 
 
 def failure(exc: StatementError, migration: Migration, dsn: Dsn) -> Error:
@@ -50,7 +60,7 @@ def failure(exc: StatementError, migration: Migration, dsn: Dsn) -> Error:
     place = place_of(migration.file.path, exc.statement, exc.offset)
     return MigrationFailed(
         f"{dsn.redact(cause.diag.message_primary or str(cause))} ({cause.sqlstate})",
-        code="E405" if is_lock_failure(cause.sqlstate) else "E401",
+        code="E405" if is_lock_failure(cause) else "E401",
         hint=_HINTS.get(cause.sqlstate),
         place=place,
         excerpt=excerpt(place, exc),

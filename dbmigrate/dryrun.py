@@ -11,6 +11,7 @@ from psycopg import sql
 
 from dbmigrate import database, history, parser, stepwise
 from dbmigrate.executor import closing
+from dbmigrate.pacing import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -78,6 +79,7 @@ def _as_login(session: Session) -> str:
 
 def _step(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
     yield database.session_reset() + _settings(session)
+    pacing = pacing.of(step)
     if step.runs_sql and step.migration and not step.migration.is_transactional(step.direction):
         yield from _stepwise(step, session, pacing)
     else:
@@ -98,21 +100,29 @@ def _transaction(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
 def _stepwise(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
     assert step.migration is not None
     writer = session.writer
+    if pacing.timeout is not None:
+        yield f"SET statement_timeout = {milliseconds(pacing.timeout)};\n"
     yield writer.precondition(step)
     yield writer.started(step)
     for unit in stepwise.units(step.migration, step.direction):
-        if unit.is_atomic:
-            opening = f"\n{unit.opening}\n{_lines(pacing.settings(session.dsn, None))}" if unit.opening else ""
-            body = unit.statements if unit.opening else unit.statements[:-1]
-            yield opening
-            yield from _verbatim(body)
-            row = writer.step_done(step, unit.number, stepwise.as_one(unit))
-            yield f"\n{_lines(stepwise.as_ourselves(row))}COMMIT;\n"
-        else:
-            yield f"\n{_lines(stepwise.journalled(writer.step_started(step, unit.number, unit.first)))}"
-            yield from _verbatim(unit.statements)
-            yield f"\n{_lines(stepwise.journalled(writer.step_closed(step, unit.number)))}"
-    yield f"\n{_lines(database.session_reset())}BEGIN;\n{writer.record(step)}{writer.closed(step)}COMMIT;\n"
+        pieces = _atomic(unit, step, session, pacing) if unit.is_atomic else _outside(unit, step, session)
+        yield from pieces
+    yield f"\n{database.session_reset()}{_settings(session)}BEGIN;\n{writer.record(step)}{writer.closed(step)}COMMIT;\n"
+
+
+def _atomic(unit: stepwise.Unit, step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
+    if unit.opening:
+        yield f"\n{unit.opening}\n{pacing.settings(session.dsn, pacing.lock_timeout)}"
+    yield from _verbatim(unit.statements if unit.opening else unit.statements[:-1])
+    row = session.writer.step_done(step, unit.number, stepwise.as_one(unit))
+    yield f"\n{stepwise.as_ourselves(_as_login(session) + row)}COMMIT;\n"
+
+
+def _outside(unit: stepwise.Unit, step: Step, session: Session) -> Iterator[str]:
+    started = session.writer.step_started(step, unit.number, unit.first)
+    yield f"\n{stepwise.journalled(_as_login(session) + started)}"
+    yield from _verbatim(unit.statements)
+    yield f"\n{stepwise.journalled(_as_login(session) + session.writer.step_closed(step, unit.number))}"
 
 
 def _verbatim(statements: Iterable[Statement]) -> Iterator[str]:
@@ -132,8 +142,3 @@ def _copy_data(pieces: Iterable[str]) -> Iterator[str]:
         yield piece
         last = piece or last
     yield "\\.\n" if last.endswith("\n") else "\n\\.\n"
-
-
-def _lines(script: str) -> str:
-    """Our own one-line scripts, a statement a line; they hold no semicolon but their own."""
-    return script if script.endswith("\n") else f"{script}\n"

@@ -67,7 +67,8 @@ class Dsn:
 
     `conninfo` holds libpq's keywords, `settings` server settings by lower-case name, `options` further words for the
     server's command line (libpq's ``options``). `embedded` is the data directory where the server is our own: then
-    there is nothing to connect to before `served_by`. `secrets` are all spellings of passwords.
+    there is nothing to connect to before `served_by`. `secrets` are all spellings of passwords. `allows_pooler` says
+    that a transaction pooler may stand before the server.
     """
 
     conninfo: Mapping[str, str]
@@ -75,6 +76,7 @@ class Dsn:
     options: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     embedded: str | None = None
+    allows_pooler: bool = False
 
     def __repr__(self) -> str:
         return f"<Dsn {self.display}>"
@@ -122,6 +124,10 @@ class Dsn:
     def with_database(self, name: str) -> Dsn:
         """The same server and role, another database."""
         return replace(self, conninfo={**self.conninfo, "dbname": name})
+
+    def through_pooler(self) -> Dsn:
+        """The same, used in the way that a transaction pooler bears: nothing that outlives a transaction."""
+        return replace(self, allows_pooler=True)
 
     def served_by(self, conninfo: Mapping[str, str]) -> Dsn:
         """An embedded server's Dsn once that server runs at `conninfo`; the settings stay."""

@@ -10,6 +10,7 @@
         MigrationFailed ................... 4   ... in a migration, which was rolled back
       NeedsAttention ...................... 5   something is half done, and only a person can know what is right
       LockNotAcquired ..................... 6   another runner is at work
+        Overtaken ......................... 6   ... and did the very step; the executor goes on to the next one
       Refused ............................. 7   possible, but not without being asked for explicitly
       Interrupted ....................... 130 / 143   SIGINT, SIGTERM
 
@@ -36,6 +37,7 @@ __all__ = [
     "MigrationFailed",
     "MigrationFileError",
     "NeedsAttention",
+    "Overtaken",
     "PlanError",
     "Refused",
     "Terminated",
@@ -129,6 +131,7 @@ WARNINGS: dict[str, str] = {
     "W303": "an empty down section: the version is forgotten, nothing is undone",
     "W304": "an applied file was edited, but only in its layout",
     "W305": "the file of an applied migration is gone; the down SQL kept in the log is used",
+    "W306": "another run did the step while this one waited for the lock (behind a pooler)",
     # the schema file
     "W401": "the schema file was not written",
     "W402": "user mappings are left out of the schema file, because they hold passwords",
@@ -217,6 +220,10 @@ class LockNotAcquired(Error):
     """Another runner held the lock for longer than this one was told to wait. Nothing was changed."""
 
     exit_code = 6
+
+
+class Overtaken(LockNotAcquired):
+    """Another run did a step while this one waited for the lock. Nothing was changed, nothing is left to do."""
 
 
 class Refused(Error):

@@ -14,34 +14,34 @@ without its effect (silent).
 
 from __future__ import annotations
 
-import random
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import pq
 
-from dbmigrate import database, diagnosis, parser, stepwise, wire
+from dbmigrate import database, diagnosis, pacing, parser, stepwise, wire
 from dbmigrate.errors import (
     ConnectionFailed,
     DatabaseError,
     Error,
     Interrupted,
-    LockNotAcquired,
     MigrationFailed,
     NeedsAttention,
+    Overtaken,
     Terminated,
 )
-from dbmigrate.model import Outcome, Retrying, StepDone, StepFailed, StepStarted
-from dbmigrate.pacing import Pacing, Watch
+from dbmigrate.events import StepDone, StepFailed, StepStarted, Warned
+from dbmigrate.model import Outcome, Problem
 
 if TYPE_CHECKING:
     from dbmigrate.model import Migration, Plan, Step
+    from dbmigrate.pacing import Pacing, Watch
     from dbmigrate.session import Session
 
 # the text by which a failed proof is told apart from an error of the migration's own
 _LEFT = "the migration left its own transaction"
-_FENCE_LOST = "the migration lock was lost"
 
 
 class Executor:
@@ -50,6 +50,7 @@ class Executor:
     def __init__(self, session: Session, pacing: Pacing) -> None:
         self._session = session
         self._pacing = pacing
+        self._committing: str | None = None  # the id of the transaction whose COMMIT was sent
         self.done: list[Outcome] = []
 
     def run(self, plan: Plan) -> None:
@@ -58,17 +59,38 @@ class Executor:
         Raises MigrationFailed E401 to E406 (the step was rolled back), NeedsAttention E501 to E504, ConnectionFailed
         E305, LockNotAcquired E601, Interrupted. Steps before the failing one stay applied and are in `done`.
         """
-        for position, step in enumerate(plan.steps):
-            started = time.monotonic()
-            self._session.emit(StepStarted(step))
-            try:
-                tally = self._run(step)
-            except (Error, wire.StatementError, psycopg.Error, KeyboardInterrupt) as exc:
-                self._session.emit(StepFailed(step, time.monotonic() - started))
-                raise self._failure(step, exc) from exc
-            self._finish(Outcome(step, time.monotonic() - started, tally.statements, tally.rows))
-            if self._session.conn.closed and position + 1 < len(plan.steps):
-                raise ConnectionFailed("the connection was lost", code="E305")
+        try:
+            for position, step in enumerate(plan.steps):
+                self._run_step(step)
+                if self._session.conn.closed and position + 1 < len(plan.steps):
+                    raise ConnectionFailed("the connection was lost", code="E305")
+        except KeyboardInterrupt as exc:
+            raise _interrupted("interrupted between two migrations", exc) from exc
+
+    def _run_step(self, step: Step) -> None:
+        started = time.monotonic()
+        self._committing = None
+        self._session.emit(StepStarted(step))
+        try:
+            tally = self._run(step)
+        except Overtaken as exc:
+            self._session.emit(Warned(Problem("W306", exc.message)))
+            return
+        except (Error, wire.StatementError, psycopg.Error, KeyboardInterrupt) as exc:
+            if isinstance(exc, KeyboardInterrupt) and self._came_too_late():
+                self._finish(Outcome(step, time.monotonic() - started))
+                past = _PAST[step.direction.value]
+                raise _interrupted(f"interrupted when {step.name} was {past} already", exc) from exc
+            self._session.emit(StepFailed(step, time.monotonic() - started))
+            raise self._failure(step, exc) from exc
+        self._finish(Outcome(step, time.monotonic() - started, tally.statements, tally.rows))
+
+    def _came_too_late(self) -> bool:
+        """Whether the transaction was committed before a signal could stop it: the server knows, nobody else does."""
+        if self._committing is None:
+            return False
+        self._session.abort()
+        return bool(self._session.verdict(self._committing))
 
     def _finish(self, outcome: Outcome) -> None:
         self.done.append(outcome)
@@ -78,39 +100,25 @@ class Executor:
         if not step.runs_sql or step.migration is None:
             return self._record_only(step)
         if step.migration.is_transactional(step.direction):
-            return self._with_retries(step, step.migration)
+            return self._persist(step, step.migration)
         return stepwise.run(self._session, step, self._pacing)
 
     def _record_only(self, step: Step) -> wire.Tally:
-        xid = self._begin(lock_timeout=None)
+        xid = self._session.begin(step, self._pacing.settings(self._session.dsn, None))
         self._commit(step, xid)
         return wire.Tally()
 
     # -- the transaction
 
-    def _with_retries(self, step: Step, migration: Migration) -> wire.Tally:
-        """The whole transaction again when a lock was not granted, once those who held it are gone."""
-        attempts = self._pacing.attempts()
-        for attempt, limit in enumerate(attempts, 1):
-            watch = Watch(self._session, step, limit)
-            try:
-                return self._transaction(step, migration, watch)
-            except wire.StatementError as exc:
-                if not diagnosis.is_lock_failure(exc.cause.sqlstate) or attempts.is_spent():
-                    raise
-                self._session.abort()
-                self._session.emit(Retrying(step, attempt, tuple(map(str, watch.blockers))))
-                self._await(watch)
-        raise AssertionError("attempts() never ends before is_spent()")
+    def _persist(self, step: Step, migration: Migration) -> wire.Tally:
+        limits = self._pacing.of(step)
+        return pacing.persist(
+            self._session, step, limits, attempt=lambda watch: self._transaction(step, migration, limits, watch)
+        )
 
-    def _await(self, watch: Watch) -> None:
-        if watch.blockers:
-            self._session.monitor.wait_until_gone(watch.blockers, seconds=self._pacing.patience)
-        time.sleep(random.uniform(0.05, 0.25))
-
-    def _transaction(self, step: Step, migration: Migration, watch: Watch) -> wire.Tally:
+    def _transaction(self, step: Step, migration: Migration, limits: Pacing, watch: Watch) -> wire.Tally:
         tally = wire.Tally()
-        xid = self._begin(lock_timeout=watch.limit)
+        xid = self._session.begin(step, limits.settings(self._session.dsn, watch.limit))
         for section in migration.run_order(step.direction):
             for batch, tags in wire.send_all(
                 self._session.conn, parser.statements(migration, section), pulse=watch.pulse
@@ -120,19 +128,6 @@ class Executor:
                 self._refuse_changes(migration)
         self._commit(step, xid)
         return tally
-
-    def _begin(self, *, lock_timeout: float | None) -> str:
-        """Open the transaction; return its id. Raises LockNotAcquired E601 when the lock is not ours any more."""
-        session = self._session
-        script = (
-            f"{database.session_reset()} {database.session_settings(session.conn, session.dsn)} BEGIN;"
-            f" {self._pacing.settings(session.dsn, lock_timeout)}"
-            f" SELECT pg_catalog.pg_try_advisory_xact_lock({session.key.sql}), pg_catalog.pg_current_xact_id()::text;"
-        )
-        fenced, xid = last_row(database.run(session.conn, script))
-        if not fenced:
-            raise LockNotAcquired(f"{_FENCE_LOST} to another run", code="E601", hint="run the command again")
-        return str(xid)
 
     def _refuse_changes(self, migration: Migration) -> None:
         """Raise when the file left the transaction (E403), or changed how its own text is read (E406)."""
@@ -150,11 +145,12 @@ class Executor:
     def _commit(self, step: Step, xid: str) -> None:
         """Record the step and commit. A connection that is lost here is asked about on a new one."""
         writer = self._session.writer
-        script = f"{closing(_quoted(xid))}{writer.record(step)}{writer.finished(step)}COMMIT;"
+        self._committing = xid
+        script = f"{closing(_quoted(xid))}{self._session.leaving()}{writer.record(step)}{writer.finished(step)}COMMIT;"
         try:
             tag = last_tag(database.run(self._session.conn, script))
         except psycopg.OperationalError as exc:
-            if not self._session.conn.broken:
+            if not self._session.conn.broken and not database.is_farewell(exc):
                 raise
             self._resolve(step, xid, exc)
             return
@@ -182,14 +178,21 @@ class Executor:
         was_lost = self._session.conn.broken
         self._session.abort()
         error = self._translate(step, exc)
-        self._session.reset()
-        if not isinstance(error, NeedsAttention) and step.migration and step.migration.is_transactional(step.direction):
-            undone = (
-                "not rolled back yet, but it will be" if was_lost and isinstance(error, Interrupted) else "rolled back"
-            )
-            error.state = error.state or f"{undone}; nothing of {step.name} was {_PAST[step.direction.value]}"
+        with suppress(psycopg.Error):  # it may be lost at this very moment, too
+            self._session.reset()
+        if isinstance(error, NeedsAttention) or step.migration is None:
+            return error
+        if step.migration.is_transactional(step.direction):
+            error.state = error.state or self._state(step, is_lost=was_lost and isinstance(error, Interrupted))
             self._session.note(self._session.writer.failed(step, error))
+        error.state = error.state or "it runs without a transaction: `dbmigrate status` shows how far it got"
         return error
+
+    def _state(self, step: Step, *, is_lost: bool) -> str:
+        if is_lost and self._committing is not None:
+            return f"whether {step.name} was committed is not known; `dbmigrate status` shows it"
+        undone = "not rolled back yet, but it will be" if is_lost else "rolled back"
+        return f"{undone}; nothing of {step.name} was {_PAST[step.direction.value]}"
 
     def _translate(self, step: Step, exc: BaseException) -> Error:
         if isinstance(exc, Error):
@@ -199,8 +202,7 @@ class Executor:
             return diagnosis.failure(exc, step.migration, self._session.dsn)
         if isinstance(exc, psycopg.Error):
             return self._translate_ours(step, exc)
-        number = 15 if isinstance(exc, Terminated) else 2
-        return Interrupted(f"{step.name} was interrupted", signal_number=number)
+        return _interrupted(f"{step.name} was interrupted", exc)
 
     def _translate_ours(self, step: Step, exc: psycopg.Error) -> Error:
         """An error in what we sent ourselves: the proof, the record, or a constraint that fired at the end."""
@@ -225,6 +227,10 @@ _PAST = {"up": "applied", "down": "undone"}
 _LEFT_HINT = "it committed or rolled back by itself: take that out, or use `transaction:false`"
 
 
+def _interrupted(message: str, exc: BaseException) -> Interrupted:
+    return Interrupted(message, signal_number=15 if isinstance(exc, Terminated) else 2)
+
+
 def closing(xid: str) -> str:
     """What comes between a file's SQL and its record: its last word, then our own role, path and proof.
 
@@ -240,15 +246,6 @@ def closing(xid: str) -> str:
 
 def _quoted(digits: str) -> str:
     return f"'{digits}'"
-
-
-def last_row(cursor: psycopg.Cursor[tuple[object, ...]]) -> tuple[object, ...]:
-    """The row of the last result of a script."""
-    while cursor.nextset():
-        pass
-    row = cursor.fetchone()
-    assert row is not None
-    return row
 
 
 def last_tag(cursor: psycopg.Cursor[tuple[object, ...]]) -> str:

@@ -1,27 +1,24 @@
-"""All SQL about the two tables of our own: the versions (dbmate's table) and the append-only log beside it.
+"""The two tables of our own: the versions (dbmate's table) and the append-only log beside it; found, made and read.
 
-Statements that write are rendered as text, with the values as literals, because a dry run prints the very text that a
-run sends. Every name is schema-qualified: a migration may have changed the search_path.
+What is written to them is rendered in `journal`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from psycopg import sql
 
 from dbmigrate import database
 from dbmigrate.errors import Refused
-from dbmigrate.model import Action, Applied, Direction, History, LogEvent, LogState, StepRecord, Unfinished
+from dbmigrate.model import Applied, Direction, History, LogEvent, LogState, StepRecord, Unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from dbmigrate.database import Connection, Facts
-    from dbmigrate.errors import Error
-    from dbmigrate.model import Statement, Step
 
 # the events that say that a version is applied, as opposed to `down`
 _APPLYING = "('up', 'mark', 'baseline', 'adopt', 'repair')"
@@ -98,18 +95,6 @@ class Tables:
         return f"{self.schema}.{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What all events of one run have in common."""
-
-    run_id: str
-    os_user: str
-    tool_version: str
-    git_commit: str | None = None
-    git_dirty: bool | None = None
-    reason: str | None = None
-
-
 # ------------------------------------------------------------------------------------------------------------- reading
 
 
@@ -173,30 +158,49 @@ def _applied(row: Sequence[object]) -> Applied:
 
 
 def _unfinished(conn: Connection, tables: Tables) -> tuple[Unfinished, ...]:
-    """Migrations without a transaction whose last event is no end, and that did, or may have done, something."""
+    """Migrations without a transaction that did, or may have done, something, and have not come to an end since."""
     statement = sql.SQL(
-        "select l.version, l.file, l.direction, l.started_at, l.error from {log} l"
+        "select l.version, l.file, l.direction, l.started_at, l.error, l.run_id from {log} l"
         " where l.step is null and not l.in_transaction and l.state <> 'done' and not exists"
-        " (select 1 from {log} n where n.version = l.version and n.step is null and n.event_id > l.event_id)"
-        " order by l.event_id"
+        " (select 1 from {log} n where n.version = l.version and n.step is null and n.state = 'done'"
+        " and n.event_id > l.event_id) order by l.event_id"
     ).format(log=tables.log)
-    found = []
+    runs: dict[str, list[_OpenRun]] = {}
     for row in conn.execute(statement).fetchall():
-        version, file, direction, at, error = cast("tuple[str, str | None, str, datetime, str | None]", row)
-        steps = _steps(conn, tables, version)
+        runs.setdefault(str(row[0]), []).append(_OpenRun(*cast("tuple[Any, ...]", row)))
+    found = (_newest_unfinished(conn, tables, of_version) for of_version in runs.values())
+    return tuple(item for item in found if item is not None)
+
+
+class _OpenRun(NamedTuple):
+    """A run of a migration without a transaction that did not end well, or is going on."""
+
+    version: str
+    file: str | None
+    direction: str
+    started_at: datetime
+    error: str | None
+    run_id: object
+
+
+def _newest_unfinished(conn: Connection, tables: Tables, runs: Sequence[_OpenRun]) -> Unfinished | None:
+    """What all those runs of one version have left; an undo that was begun has to be finished first."""
+    for direction in (Direction.DOWN, Direction.UP):
+        of_direction = [run for run in runs if run.direction == direction]
+        steps = _steps(conn, tables, of_direction) if of_direction else ()
         if any(step.state is not LogState.FAILED for step in steps):
-            found.append(Unfinished(version, file or version, Direction(direction), at, steps, error))
-    return tuple(found)
+            last = of_direction[-1]
+            return Unfinished(last.version, last.file or last.version, direction, last.started_at, steps, last.error)
+    return None
 
 
-def _steps(conn: Connection, tables: Tables, version: str) -> tuple[StepRecord, ...]:
-    """The newest record of each statement since the version's last finished event."""
+def _steps(conn: Connection, tables: Tables, runs: Sequence[_OpenRun]) -> tuple[StepRecord, ...]:
+    """The newest record of each statement in runs of one version and direction."""
     statement = sql.SQL(
         "select distinct on (step) step, state, checksum, coalesce(up_sql, down_sql), error from {log}"
-        " where version = %(version)s and step is not null and event_id > coalesce((select max(event_id) from {log}"
-        " where version = %(version)s and step is null and state = 'done'), 0) order by step, event_id desc"
+        " where version = %s and direction = %s and run_id = any(%s) and step is not null order by step, event_id desc"
     ).format(log=tables.log)
-    rows = conn.execute(statement, {"version": version}).fetchall()
+    rows = conn.execute(statement, (runs[0].version, runs[0].direction, [run.run_id for run in runs])).fetchall()
     return tuple(
         StepRecord(
             cast("int", row[0]),
@@ -262,196 +266,3 @@ def creation(conn: Connection, tables: Tables) -> str:
         columns = sql.SQL(_LOG_COLUMNS)
         parts.append(sql.SQL("create table if not exists {} ({});\n").format(tables.log, columns))
     return "".join(part.as_string(conn) for part in parts)
-
-
-class Writer:
-    """Renders the statements that record events. Nothing is sent from here."""
-
-    def __init__(self, conn: Connection, tables: Tables, run: Run) -> None:
-        self._conn = conn
-        self._tables = tables
-        self._run = run
-
-    def record(self, step: Step) -> str:
-        """Insert or delete the version row of `step`; a deletion that finds no row fails (22P02)."""
-        if step.action in (Action.UNDO, Action.ACCEPT):
-            return ""
-        version = sql.Literal(step.version)
-        if step.direction is Direction.UP:
-            return self._text("insert into {} (version) values ({});\n", self._tables.versions, version)
-        return self._text(
-            "with gone as (delete from {} where version = {} returning 1) select case when count(*) = 1 then 1"
-            " else ('its version row had gone already' || count(*)::text)::int end from gone;\n",
-            self._tables.versions,
-            version,
-        )
-
-    def precondition(self, step: Step) -> str:
-        """A statement that fails (22P02) unless the version row is as `step` expects to find it."""
-        expected = 0 if step.direction is Direction.UP else 1
-        return self._text(
-            "select case when count(*) = {} then 1 else ('the version row is not as planned' || count(*)::text)::int"
-            " end from {} where version = {};\n",
-            sql.Literal(expected),
-            self._tables.versions,
-            sql.Literal(step.version),
-        )
-
-    def finished(self, step: Step) -> str:
-        """The log row of a whole migration, written in the transaction that did the work."""
-        return self._insert(
-            {
-                **self._whole(step),
-                "in_transaction": sql.Literal(True),
-                "state": _literal("done"),
-                "started_at": sql.SQL("pg_catalog.transaction_timestamp()"),
-                **_ended("pg_catalog.transaction_timestamp()"),
-            }
-        )
-
-    def started(self, step: Step) -> str:
-        """The log row that opens a migration without a transaction."""
-        return self._insert({**self._whole(step), **_open(in_transaction=False)})
-
-    def closed(self, step: Step) -> str:
-        """Close the row of `started` as done."""
-        return self._close(step, None, LogState.DONE)
-
-    def step_done(self, step: Step, number: int, statement: Statement) -> str:
-        """The log row of a statement that ran in the same transaction as this row."""
-        return self._insert(
-            {
-                **self._part(step, number, statement),
-                "in_transaction": sql.Literal(True),
-                "state": _literal("done"),
-                "started_at": sql.SQL("pg_catalog.transaction_timestamp()"),
-                **_ended("pg_catalog.transaction_timestamp()"),
-            }
-        )
-
-    def step_started(self, step: Step, number: int, statement: Statement) -> str:
-        """The log row that announces a statement which cannot run in a transaction."""
-        return self._insert({**self._part(step, number, statement), **_open(in_transaction=False)})
-
-    def step_closed(self, step: Step, number: int) -> str:
-        return self._close(step, number, LogState.DONE)
-
-    def step_failed(self, step: Step, number: int, statement: Statement, error: Error) -> str:
-        """The log row of a statement that failed in its own transaction and left nothing."""
-        return self._insert({**self._part(step, number, statement), **_open(in_transaction=True), **_failed(error)})
-
-    def step_broken(self, step: Step, number: int, error: Error, *, state: LogState) -> str:
-        """Close the row of `step_started` after a failure: FAILED if nothing was left, STARTED if something may be."""
-        return self._close(step, number, state, error)
-
-    def failed(self, step: Step, error: Error) -> str:
-        """The log row of a transactional migration that was rolled back; written outside of it."""
-        return self._insert({**self._whole(step), **_open(in_transaction=True), **_failed(error)})
-
-    def broken(self, step: Step, error: Error) -> str:
-        """Close the row of `started` as failed."""
-        return self._close(step, None, LogState.FAILED, error)
-
-    # -- rendering
-
-    def _whole(self, step: Step) -> dict[str, sql.Composable]:
-        migration = step.migration
-        return {
-            **self._common(step),
-            "checksum": _literal(migration.checksum if migration else None),
-            "token_checksum": _literal(migration.token_checksum if migration else None),
-            "up_sql": _literal(migration.up_sql if migration and step.direction is Direction.UP else None),
-            "down_sql": _literal(migration.down_sql if migration else None),
-        }
-
-    def _part(self, step: Step, number: int, statement: Statement) -> dict[str, sql.Composable]:
-        column = "up_sql" if step.direction is Direction.UP else "down_sql"
-        return {
-            **self._common(step),
-            "step": _literal(number),
-            "checksum": _literal(statement_checksum(statement)),
-            column: _literal(kept(statement.sql)),
-        }
-
-    def _common(self, step: Step) -> dict[str, sql.Composable]:
-        run = self._run
-        return {
-            "event_id": sql.SQL("(select coalesce(max(event_id), 0) + 1 from {})").format(self._tables.log),
-            "run_id": _literal(run.run_id),
-            "version": _literal(step.version),
-            "file": _literal(step.name),
-            "direction": _literal(step.log_kind.value),
-            "db_role": sql.SQL("session_user"),
-            "os_user": _literal(run.os_user),
-            "tool_version": _literal(run.tool_version),
-            "git_commit": _literal(run.git_commit),
-            "git_dirty": _literal(run.git_dirty),
-            "reason": _literal(run.reason),
-        }
-
-    def _insert(self, values: Mapping[str, sql.Composable]) -> str:
-        return self._text(
-            "insert into {} ({}) values ({});\n",
-            self._tables.log,
-            sql.SQL(", ").join(map(sql.Identifier, values)),
-            sql.SQL(", ").join(values.values()),
-        )
-
-    def _close(self, step: Step, number: int | None, state: LogState, error: Error | None = None) -> str:
-        """Close the open row of this run. A row that is not there any more is a mistake that must not pass silently."""
-        ended = {"state": _literal(state.value), **_ended("started_at"), **(_failed(error, state) if error else {})}
-        assignments = sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(k), v) for k, v in ended.items())
-        which = sql.SQL("step is null") if number is None else sql.SQL("step = {}").format(number)
-        return self._text(
-            "update {} set {} where run_id = {} and version = {} and direction = {} and {} and state = 'started';\n",
-            self._tables.log,
-            assignments,
-            _literal(self._run.run_id),
-            _literal(step.version),
-            _literal(step.log_kind.value),
-            which,
-        )
-
-    def _text(self, template: str, *parts: sql.Composable) -> str:
-        return sql.SQL(template).format(*parts).as_string(self._conn)
-
-
-_KEPT_CHARACTERS = 1024 * 1024
-
-
-def kept(text: str) -> str | None:
-    """SQL as the log keeps it: whole, or not at all when it is so large that the log would double the database."""
-    return text if len(text) <= _KEPT_CHARACTERS else None
-
-
-def statement_checksum(statement: Statement) -> str:
-    """SHA-256 (hex) of one statement's text, by which `resume` tells that a finished statement was not edited."""
-    import hashlib
-
-    return hashlib.sha256(statement.sql.encode()).hexdigest()
-
-
-def _literal(value: object) -> sql.Composable:
-    return sql.Literal(value)
-
-
-def _open(*, in_transaction: bool) -> dict[str, sql.Composable]:
-    return {
-        "in_transaction": _literal(in_transaction),
-        "state": _literal(LogState.STARTED.value),
-        "started_at": sql.SQL("pg_catalog.clock_timestamp()"),
-    }
-
-
-def _ended(since: str) -> dict[str, sql.Composable]:
-    milliseconds = f"(extract(epoch from pg_catalog.clock_timestamp() - {since}) * 1000)::float8"
-    return {"finished_at": sql.SQL("pg_catalog.clock_timestamp()"), "duration_ms": sql.SQL(milliseconds)}
-
-
-def _failed(error: Error, state: LogState = LogState.FAILED) -> dict[str, sql.Composable]:
-    return {
-        "state": _literal(state.value),
-        "finished_at": sql.SQL("pg_catalog.clock_timestamp()"),
-        "error": _literal(error.message),
-        "sqlstate": _literal(error.sqlstate),
-    }

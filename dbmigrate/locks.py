@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from dbmigrate import database
 from dbmigrate.errors import LockNotAcquired
-from dbmigrate.model import Waiting
+from dbmigrate.events import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dbmigrate.database import Connection
-    from dbmigrate.model import Event
+    from dbmigrate.events import Event
 
 # "dbm1" as a number: the first half of every key, so that our locks are recognisable in pg_locks
 NAMESPACE = 0x64626D31
@@ -38,10 +38,13 @@ where l.locktype = 'advisory' and l.granted and l.objsubid = 2
 _BLOCKERS = """
 select a.pid, coalesce(a.usename::text, '?'), coalesce(nullif(a.application_name, ''), a.backend_type, '?'),
        coalesce(a.state, '?'), pg_catalog.date_trunc('second', pg_catalog.now() - a.xact_start)::text,
-       pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 80), a.xact_start
+       pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 80),
+       (select l.virtualtransaction from pg_catalog.pg_locks l
+         where l.pid = a.pid and l.locktype = 'virtualxid' and l.granted and l.mode = 'ExclusiveLock' limit 1)
 from pg_catalog.pg_stat_activity a where a.pid = any(pg_catalog.pg_blocking_pids(%s::int4))
 """
-_ALIVE = "select count(*) from pg_catalog.pg_stat_activity where pid = %s::int4 and xact_start = %s::timestamptz"
+# not by pg_stat_activity.xact_start, which is hidden from roles without pg_read_all_stats
+_ALIVE = "select count(*) from pg_catalog.pg_locks where pid = %s::int4 and virtualtransaction = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +72,21 @@ def acquire(conn: Connection, key: Key, *, wait: float, on_event: Callable[[Even
     While waiting nothing is open on the server: no transaction, no blocked query. Raises LockNotAcquired E601, which
     names the holder.
     """
+    poll(lambda: try_acquire(conn, key), lambda: holder(conn, key), wait=wait, on_event=on_event)
+
+
+def poll(
+    attempt: Callable[[], bool], held_by: Callable[[], str], *, wait: float, on_event: Callable[[Event], None]
+) -> None:
+    """Call `attempt` until it succeeds, for up to `wait` seconds. Raises LockNotAcquired E601."""
     started = time.monotonic()
     pause, report_at = _FIRST_PAUSE, _FIRST_REPORT
-    while not try_acquire(conn, key):
+    while not attempt():
         waited = time.monotonic() - started
         if waited >= wait:
-            raise _not_acquired(holder(conn, key), wait)
+            raise _not_acquired(held_by(), wait)
         if waited >= report_at:
-            on_event(Waiting(f"the migration lock, held by {holder(conn, key)}", waited))
+            on_event(Waiting(f"the migration lock, held by {held_by()}", waited))
             report_at = waited + _REPORT_EVERY
         time.sleep(min(pause * random.uniform(0.5, 1.0), max(wait - waited, 0.001)))
         pause = min(pause * 2, _LONGEST_PAUSE)
@@ -97,6 +107,11 @@ def is_held(conn: Connection, key: Key) -> bool:
         key.second,
     )
     return bool(rows)
+
+
+def is_held_by(conn: Connection, key: Key, pid: int) -> bool:
+    """Whether the session `pid` holds the lock."""
+    return any(row[0] == pid for row in database.query(conn, _HOLDER, key.first, key.second))
 
 
 def holder(conn: Connection, key: Key) -> str:
@@ -125,7 +140,7 @@ class Blocker:
     """A session that stands in the way of another one."""
 
     pid: int
-    transaction_start: object
+    transaction: str | None
     text: str
 
     def __str__(self) -> str:
@@ -137,7 +152,7 @@ def blockers(conn: Connection, pid: int) -> tuple[Blocker, ...]:
     return tuple(
         Blocker(
             int(str(row[0])),
-            row[6],
+            None if row[6] is None else str(row[6]),
             f"process {row[0]} ({row[2]}, role {row[1]}, {row[3]}"
             + (f", in a transaction since {row[4]}" if row[4] else "")
             + f"): {row[5]}",
@@ -148,4 +163,4 @@ def blockers(conn: Connection, pid: int) -> tuple[Blocker, ...]:
 
 def is_alive(conn: Connection, blocker: Blocker) -> bool:
     """Whether the transaction that blocked is still going on."""
-    return database.query(conn, _ALIVE, blocker.pid, blocker.transaction_start)[0][0] != 0
+    return database.query(conn, _ALIVE, blocker.pid, blocker.transaction)[0][0] != 0

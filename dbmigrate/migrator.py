@@ -5,18 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate import database, dryrun, files, parser, plan, verification
-from dbmigrate.model import (
-    ALL,
-    LAST,
-    Goal,
-    History,
-    Migration,
-    Plan,
-    Report,
-    RunStarted,
-    SchemaWritten,
-    Status,
-)
+from dbmigrate.events import RunStarted, SchemaWritten
+from dbmigrate.model import ALL, LAST, Goal, History, Migration, Plan, Report, Status
 from dbmigrate.schema import dump as schema_file
 from dbmigrate.workbench import Options, View, Wish, Workbench
 
@@ -114,6 +104,7 @@ class Migrator(Workbench):
     def dump(self, dumping: Dumping, *, arguments: Sequence[str] = ()) -> SchemaFile:
         """Write the schema file. `arguments` are handed to pg_dump."""
         with self._open("dump") as session:
+            database.refuse_shared_session(session.facts, "pg_dump changes the settings of its session")
             written = schema_file.refresh(session, dumping, arguments=arguments)
         self._on_event(SchemaWritten(written))
         return written
@@ -121,6 +112,7 @@ class Migrator(Workbench):
     def load(self, path: str) -> None:
         """Load a schema file into the database, whole or not at all. Raises PlanError E238, DatabaseError E402."""
         with self._open("load") as session, database.translated(self._dsn):
+            database.refuse_shared_session(session.facts, "a schema file changes the settings of its session")
             schema_file.apply(session.conn, path)
 
     # -- how

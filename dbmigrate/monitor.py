@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from dbmigrate.database import Connection
     from dbmigrate.dsn import Dsn
+    from dbmigrate.events import Event
     from dbmigrate.locks import Blocker
-    from dbmigrate.model import Event
 
 Answer = TypeVar("Answer")
 
@@ -38,6 +38,10 @@ class Monitor:
         self._pid = pid
         self._conn: Connection | None = None
         self._refused = False
+
+    def follow(self, pid: int) -> None:
+        """Look at another session from now on: behind a pooler each transaction may have a process of its own."""
+        self._pid = pid
 
     def blockers(self) -> tuple[Blocker, ...]:
         return self._ask(lambda conn: locks.blockers(conn, self._pid)) or ()

@@ -1,13 +1,19 @@
-"""How long a migration may wait for locks and run, and what is told while it does."""
+"""How long a migration may wait for locks and run, when it tries again, and what is told while it does."""
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
-from dbmigrate.model import Progress
+import psycopg
+
+from dbmigrate import diagnosis, durations
+from dbmigrate.errors import DatabaseError, Error
+from dbmigrate.events import Progress, Retrying
+from dbmigrate.wire import StatementError
 
 if TYPE_CHECKING:
     from dbmigrate.dsn import Dsn
@@ -16,22 +22,44 @@ if TYPE_CHECKING:
     from dbmigrate.session import Session
     from dbmigrate.wire import Batch
 
+Result = TypeVar("Result")
+
 # Short at first, because everybody queues behind a waiting ACCESS EXCLUSIVE; never below deadlock_timeout (1 s) at the
 # end, because autovacuum gives way only after that
 _ESCALATION = (0.5, 1.0, 2.0)
-_LOOK_AFTER = 0.6  # share of the lock timeout after which the blockers are looked up, while they still block
-_LOOK_AT_LEAST = 0.15
+_LOOK_AFTER = 0.5  # share of the lock timeout after which the blockers are looked up, while they still block
+_LOOK_AT_LEAST = 0.1
+# where nobody can be named who could be waited for: so long after the first try, then twice as long each time
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
 _REPORT_AFTER, _REPORT_EVERY = 0.3, 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Pacing:
-    """Limits of a run, in seconds. `lock_timeout` None escalates by itself, 0 waits without limit."""
+    """Limits of a run, in seconds. `lock_timeout` None escalates by itself, 0 waits without limit.
+
+    `timeout` limits each statement, `budget` all tries of a transaction together, `patience` the wait for the
+    transactions that are in the way of one try.
+    """
 
     lock_timeout: float | None = None
     timeout: float | None = None
     budget: float = 300.0
     patience: float = 30.0
+
+    def of(self, step: Step) -> Pacing:
+        """The limits of one step: the options of its file (``lock_timeout:2s timeout:10min``) win over the run's.
+
+        Where several sections run in one direction, the first one that has the option speaks for all.
+        """
+        if step.migration is None or not step.runs_sql:
+            return self
+        found: dict[str, float | None] = {}
+        for section in step.migration.run_order(step.direction):
+            for name in ("lock_timeout", "timeout"):
+                if name in section.options:
+                    found.setdefault(name, durations.seconds(section.options[name]))
+        return replace(self, **found)  # type: ignore[arg-type]
 
     def attempts(self) -> Attempts:
         return Attempts(self)
@@ -40,10 +68,15 @@ class Pacing:
         """SET LOCAL commands for one transaction; what the URL sets itself wins."""
         wanted = {"idle_in_transaction_session_timeout": "'60s'"}
         if lock_timeout is not None:
-            wanted["lock_timeout"] = str(round(lock_timeout * 1000))
+            wanted["lock_timeout"] = milliseconds(lock_timeout)
         if self.timeout is not None:
-            wanted["statement_timeout"] = str(round(self.timeout * 1000))
+            wanted["statement_timeout"] = milliseconds(self.timeout)
         return "".join(f"SET LOCAL {name} = {value};\n" for name, value in wanted.items() if name not in dsn.settings)
+
+
+def milliseconds(seconds: float) -> str:
+    """A time-out as PostgreSQL wants it; a limit below a millisecond must not turn into none."""
+    return str(max(round(seconds * 1000), 1) if seconds else 0)
 
 
 class Attempts(Iterator[float]):
@@ -51,7 +84,7 @@ class Attempts(Iterator[float]):
 
     def __init__(self, pacing: Pacing) -> None:
         self._pacing = pacing
-        self._deadline = time.monotonic() + pacing.budget
+        self._started = time.monotonic()
         self._steps = iter(_ESCALATION)
 
     def __next__(self) -> float:
@@ -59,8 +92,61 @@ class Attempts(Iterator[float]):
             return self._pacing.lock_timeout
         return next(self._steps, _ESCALATION[-1])
 
-    def is_spent(self) -> bool:
-        return time.monotonic() >= self._deadline
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self._started
+
+    @property
+    def left(self) -> float:
+        """What is left of the budget, in seconds; not positive when it is spent."""
+        return self._pacing.budget - self.elapsed
+
+
+def persist(
+    session: Session,
+    step: Step,
+    pacing: Pacing,
+    *,
+    attempt: Callable[[Watch], Result],
+    can_repeat: Callable[[], bool] = lambda: True,
+) -> Result:
+    """Run a whole transaction, and again when it lost a lock: a lock timeout, a deadlock, a serialization failure.
+
+    Between two tries the transactions that stood in the way are waited for; everybody else gets through meanwhile.
+    Raises MigrationFailed E405 when the budget is spent, naming them; other failures of `attempt` at once.
+    """
+    attempts = pacing.attempts()
+    for number, limit in enumerate(attempts, 1):
+        watch = Watch(session, step, limit)
+        try:
+            return attempt(watch)
+        except (StatementError, psycopg.Error, DatabaseError) as exc:
+            if not diagnosis.is_lock_failure(exc):
+                raise
+            session.abort()
+            if attempts.left <= 0 or not can_repeat():
+                assert step.migration is not None
+                error = diagnosis.lock_failure(exc, step.migration, session.dsn)
+                raise _gave_up(error, watch, tries=number, seconds=attempts.elapsed) from exc
+        session.emit(Retrying(step, number, tuple(map(str, watch.blockers))))
+        _pause(session, pacing, watch, number=number, most=attempts.left)
+    raise AssertionError("attempts never end by themselves")
+
+
+def _pause(session: Session, pacing: Pacing, watch: Watch, *, number: int, most: float) -> None:
+    """Wait for those who blocked; where nobody can be named (no second connection), ever longer."""
+    if watch.blockers:
+        session.monitor.wait_until_gone(watch.blockers, seconds=min(pacing.patience, most))
+        time.sleep(random.uniform(0.05, 0.25))
+    else:
+        longest = min(_FIRST_PAUSE * 2 ** (number - 1), _LONGEST_PAUSE)
+        time.sleep(min(random.uniform(0.5, 1.0) * longest, max(most, 0.05)))
+
+
+def _gave_up(error: Error, watch: Watch, *, tries: int, seconds: float) -> Error:
+    error.details += tuple(("BLOCKED BY", str(blocker)) for blocker in watch.blockers)
+    error.hint = f"gave up after {tries} tries in {seconds:.0f} s; end what is in the way, or run it at a quieter time"
+    return error
 
 
 class Watch:

@@ -115,9 +115,14 @@ def rollback_order(files: Sequence[MigrationFile], history: History, goal: Goal)
     return last_first if goal.steps is None else last_first[: goal.steps]
 
 
-def resume(unfinished: Unfinished, migration: Migration, *, done: frozenset[int]) -> Plan:
-    """Go on with a migration without a transaction, after the statements in `done`."""
-    return Plan((Step(unfinished.version, unfinished.name, unfinished.direction, migration=migration, done=done),))
+def resume(unfinished: Unfinished, migration: Migration, *, history: History, done: frozenset[int]) -> Plan:
+    """Go on with a migration without a transaction, after the statements in `done`.
+
+    A down section that stopped is a rollback where the version is recorded, else the undoing of an unfinished up.
+    """
+    is_undo = unfinished.direction is Direction.DOWN and unfinished.version not in history
+    action = Action.UNDO if is_undo else Action.RUN
+    return Plan((Step(unfinished.version, unfinished.name, unfinished.direction, action, migration, done),))
 
 
 def undo(unfinished: Unfinished, migration: Migration) -> Plan:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate import __version__
 from dbmigrate.database import whoami
-from dbmigrate.history import Run
+from dbmigrate.journal import Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,11 +50,10 @@ def _git(directory: str, *arguments: str) -> str | None:
 
     try:
         done = subprocess.run(
-            ["git", "-C", directory, *arguments],
+            ["git", "--no-optional-locks", "-C", directory, *arguments],
             capture_output=True,
             text=True,
             timeout=_GIT_SECONDS,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
             check=False,
         )
     except (OSError, subprocess.SubprocessError):  # the log does without

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dbmigrate import database, diagnosis, history, indexes, statements, stepwise
+from dbmigrate import database, diagnosis, indexes, journal, statements, stepwise
 from dbmigrate.errors import NeedsAttention
 from dbmigrate.model import LogState, StepRecord, Unfinished
 
@@ -40,12 +40,14 @@ def finished_units(session: Session, broken: Unfinished, migration: Migration, d
     """
     units = {unit.number: unit for unit in stepwise.units(migration, broken.direction)}
     for record in broken.steps:
-        if record.state is LogState.DONE:
+        if record.state is LogState.DONE and record.number not in decision.retry:
             _refuse_edit(record, units.get(record.number), broken, migration)
     done = {number for number in broken.done if number not in decision.retry}
     _replay(session, [units[number] for number in sorted(done)])
     for record in broken.steps:
         if record.state is LogState.STARTED and _took_effect(session, record, units, migration, decision):
+            if record.number not in decision.done:
+                _refuse_edit(record, units.get(record.number), broken, migration)
             done.add(record.number)
     return frozenset(done)
 
@@ -58,7 +60,7 @@ def _replay(session: Session, done: Sequence[Unit]) -> None:
 
 
 def _refuse_edit(record: StepRecord, unit: Unit | None, broken: Unfinished, migration: Migration) -> None:
-    if unit is not None and history.statement_checksum(stepwise.as_one(unit)) == record.checksum:
+    if unit is not None and journal.statement_checksum(stepwise.as_one(unit)) == record.checksum:
         return
     raise NeedsAttention(
         f"{broken.name}: statement {record.number} is done, but the file does not have it any more",

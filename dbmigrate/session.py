@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import pq
 
-from dbmigrate import database, history, locks, wire
-from dbmigrate.errors import ConnectionFailed, Error, LockNotAcquired
-from dbmigrate.model import Created
+from dbmigrate import database, history, journal, locks, wire
+from dbmigrate.errors import ConnectionFailed, Error, LockNotAcquired, Overtaken
+from dbmigrate.events import Created
+from dbmigrate.model import Direction
 from dbmigrate.monitor import Monitor
 
 if TYPE_CHECKING:
@@ -21,11 +22,21 @@ if TYPE_CHECKING:
 
     from dbmigrate.database import Connection, Facts
     from dbmigrate.dsn import Dsn
-    from dbmigrate.history import Run, Tables, Writer
-    from dbmigrate.model import Event, History
+    from dbmigrate.events import Event
+    from dbmigrate.history import Tables
+    from dbmigrate.journal import Run, Writer
+    from dbmigrate.model import History, Plan, Step
 
 _RECONNECT_SECONDS = 30.0
 _RECONNECT_PAUSE = 0.25
+_CONNECT_TIMEOUT = "5"  # of one try, in seconds; the URL may say otherwise
+_FAREWELL_SECONDS = 15.0  # how long the server may take to notice that our lost session is lost
+
+# ends the lost session while it waits for a COMMIT that will not come; the transaction's id proves that it is that one
+_END_LOST = (
+    "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity"
+    " where pid = %s::int4 and backend_xid = %s::text::xid8::xid and state like 'idle in transaction%%'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,8 @@ class Session:
             self.tables: Tables = history.locate(
                 self.conn, access.table, facts=self.facts, search_path=access.dsn.search_path
             )
-        self.monitor = Monitor(access.dsn, self.conn.info.backend_pid)
+        self._pid = self.conn.info.backend_pid
+        self.monitor = Monitor(access.dsn, self._pid)
 
     def __enter__(self) -> Session:
         return self
@@ -75,7 +87,7 @@ class Session:
 
     @property
     def writer(self) -> Writer:
-        return history.Writer(self.conn, self.tables, self._run)
+        return journal.Writer(self.conn, self.tables, self._run)
 
     def emit(self, event: Event) -> None:
         self.access.on_event(event)
@@ -88,6 +100,8 @@ class Session:
         """Become the one runner. Raises LockNotAcquired E601, Refused E703 or E704. Look at the history after this."""
         database.refuse_unwritable(self.facts, self.dsn)
         database.refuse_pooler(self.facts, self.dsn)
+        if self.facts.is_pooled:
+            return  # there every transaction takes the lock for itself
         with database.translated(self.dsn):
             locks.acquire(self.conn, self.key, wait=self.access.lock_wait, on_event=self.access.on_event)
             self._locate()
@@ -109,6 +123,67 @@ class Session:
                     database.run(self.conn, ddl)
                 self._locate()
 
+    # -- transactions
+
+    def begin(self, step: Step, limits: str) -> str:
+        """Open the transaction of `step`, under the lock and with fresh settings; return the transaction's id.
+
+        `limits` are SET LOCAL commands. Raises LockNotAcquired E601: the session's lock was lost to another run, or
+        (behind a pooler) was not to be had. Raises Overtaken behind a pooler when another run did the step meanwhile.
+        """
+        if self.facts.is_pooled:
+            return self._begin_pooled(step, limits)
+        prologue = database.session_reset() + database.session_settings(self.conn, self.dsn)
+        has_lock, xid, _ = self._fenced(prologue + "BEGIN;\n" + limits)
+        if not has_lock:
+            raise LockNotAcquired(
+                "the migration lock was lost to another run", code="E601", hint="run the command again"
+            )
+        return xid
+
+    def _fenced(self, prologue: str) -> tuple[bool, str, int]:
+        """Begin; return whether the lock is ours inside the transaction, its id, and the server's process."""
+        fence = (
+            f"SELECT pg_catalog.pg_try_advisory_xact_lock({self.key.sql}), pg_catalog.pg_current_xact_id()::text,"
+            " pg_catalog.pg_backend_pid();"
+        )
+        has_lock, xid, pid = database.last_row(database.run(self.conn, prologue + fence))
+        return bool(has_lock), str(xid), int(str(pid))
+
+    def _begin_pooled(self, step: Step, limits: str) -> str:
+        found: list[tuple[str, int]] = []
+
+        def attempt() -> bool:
+            settings = database.local_settings(self.conn, self.dsn)
+            has_lock, xid, pid = self._fenced("BEGIN;\n" + settings + limits)
+            if has_lock:
+                found.append((xid, pid))
+            else:
+                database.run(self.conn, "ROLLBACK")
+            return has_lock
+
+        def held_by() -> str:
+            return locks.holder(self.conn, self.key)
+
+        locks.poll(attempt, held_by, wait=self.access.lock_wait, on_event=self.emit)
+        xid, self._pid = found[0]
+        self.monitor.follow(self._pid)
+        is_there = step.version in history.versions(self.conn, self.tables)
+        if self.writer.record(step) and is_there is (step.direction is Direction.UP):
+            database.run(self.conn, "ROLLBACK")
+            raise Overtaken(f"another run has dealt with {step.name} meanwhile", code="E601")
+        return xid
+
+    def leaving(self) -> str:
+        """What to say before the record and COMMIT: behind a pooler the session goes to somebody else then."""
+        return database.local_reset() if self.facts.is_pooled else ""
+
+    def refuse_unpoolable(self, plan: Plan) -> None:
+        """Raise Refused E703 if a step of `plan` needs a session that lasts, and a pooler gives none."""
+        for step in plan.steps:
+            if step.runs_sql and step.migration and not step.migration.is_transactional(step.direction):
+                database.refuse_shared_session(self.facts, f"{step.name} runs without a transaction")
+
     # -- after a failure
 
     def abort(self) -> None:
@@ -123,22 +198,30 @@ class Session:
         database.close(self.conn)
 
     def reset(self) -> None:
-        """Forget what a migration did to the session, and set it up again; nothing to do for a closed one."""
-        if not self.conn.closed:
+        """Forget what a migration did to the session, and set it up again; not for a closed or a shared one."""
+        if not self.conn.closed and not self.facts.is_pooled:
             database.run(self.conn, database.session_reset() + database.session_settings(self.conn, self.dsn))
 
     def note(self, text: str) -> None:
         """Write a failure to the log, if that can be done: it must not hide the failure that it tells of."""
         with suppress(Error, psycopg.Error):
             if self.conn.closed or self.conn.broken:
-                self.conn = database.connect(self.dsn, command=self.access.command, on_event=self.access.on_event)
+                self._reconnect()
             database.run(self.conn, text)
+
+    def _reconnect(self) -> None:
+        """A new connection, which has no lock; the monitor still looks at the lost session."""
+        conninfo = {"connect_timeout": _CONNECT_TIMEOUT, **self.dsn.conninfo}
+        self.conn = database.connect(
+            replace(self.dsn, conninfo=conninfo), command=self.access.command, on_event=self.access.on_event
+        )
 
     # -- a connection lost at COMMIT
 
     def verdict(self, xid: str) -> bool | None:
         """Ask the server on a new connection whether transaction `xid` was committed; None if it cannot be learned.
 
+        A transaction that is still open, because the server has not noticed the loss, is ended.
         https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT (pg_xact_status)
         """
         deadline = time.monotonic() + _RECONNECT_SECONDS
@@ -146,21 +229,37 @@ class Session:
         while time.monotonic() < deadline:
             with suppress(ConnectionFailed, psycopg.Error):
                 if self.conn.closed:
-                    self.conn = database.connect(self.dsn, command=self.access.command, on_event=self.access.on_event)
+                    self._reconnect()
                 status = database.query(self.conn, "select pg_catalog.pg_xact_status(%s::text::xid8)", xid)[0][0]
                 if status in ("committed", "aborted"):
                     return status == "committed"
+                database.query(self.conn, _END_LOST, self._pid, xid)
             time.sleep(_RECONNECT_PAUSE)
         return None
 
     def regain_lock(self) -> None:
-        """Take the lock again after a reconnection, without waiting for whoever may have got it meanwhile."""
+        """Take the lock again after a reconnection.
+
+        Waits for our own lost session to let go of it, but not for another run that may have got it meanwhile.
+        """
+        if self.facts.is_pooled:
+            return
+        lost, self._pid = self._pid, self.conn.info.backend_pid
         self.monitor.close()
-        self.monitor = Monitor(self.dsn, self.conn.info.backend_pid)
+        self.monitor = Monitor(self.dsn, self._pid)
         with database.translated(self.dsn):
-            if not locks.try_acquire(self.conn, self.key):
+            if not self._succeed(lost):
                 raise LockNotAcquired(
                     f"the connection was lost, and another run has the lock now: {locks.holder(self.conn, self.key)}",
                     code="E601",
                     hint="run the command again",
                 )
+
+    def _succeed(self, lost: int) -> bool:
+        """Take over the lock from our own lost session."""
+        deadline = time.monotonic() + _FAREWELL_SECONDS
+        while not locks.try_acquire(self.conn, self.key):
+            if time.monotonic() > deadline or not locks.is_held_by(self.conn, self.key, lost):
+                return locks.try_acquire(self.conn, self.key)  # it may have ended between the two questions
+            time.sleep(_RECONNECT_PAUSE)
+        return True

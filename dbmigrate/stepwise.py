@@ -7,15 +7,16 @@ it refuses there is announced before and closed after; if the run dies between, 
 
 from __future__ import annotations
 
-import random
-import time
 from dataclasses import dataclass, replace
+from enum import StrEnum
+from inspect import GEN_CREATED, getgeneratorstate
+from types import GeneratorType
 from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import pq
 
-from dbmigrate import database, diagnosis, indexes, parser, statements, wire
+from dbmigrate import database, diagnosis, history, indexes, pacing, parser, statements, wire
 from dbmigrate.errors import (
     ConnectionFailed,
     DatabaseError,
@@ -28,15 +29,25 @@ from dbmigrate.errors import (
     Terminated,
 )
 from dbmigrate.locks import is_held
-from dbmigrate.model import Direction, LogState, Retrying, Section, Statement, StatementKind
-from dbmigrate.pacing import Watch
+from dbmigrate.model import Action, Direction, LogState, Section, Statement, StatementKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dbmigrate.model import Migration, Step
-    from dbmigrate.pacing import Pacing
+    from dbmigrate.pacing import Pacing, Watch
     from dbmigrate.session import Session
+
+
+_WAY_ON = "correct the file from that statement on, then continue with `dbmigrate resume`"
+
+
+class Fate(StrEnum):
+    """What became of a unit that did not end well, in the words of the error."""
+
+    DONE = "was committed"
+    UNDONE = "was rolled back"
+    UNKNOWN = "may have left something behind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +76,24 @@ def units(migration: Migration, direction: Direction) -> Iterator[Unit]:
 
 def _of_section(migration: Migration, section: Section, number: int) -> Iterator[Unit]:
     if section.transaction:
-        whole = tuple(parser.statements(migration, section))
+        whole = tuple(map(_held, parser.statements(migration, section)))
         if whole:
             yield Unit(number, whole, is_atomic=True)
         return
     block: list[Statement] = []
     for position, statement in enumerate(parser.statements(migration, section), number):
         if block or statement.kind is StatementKind.BEGIN:
-            block.append(statement)
+            block.append(_held(statement))
             if statement.kind is StatementKind.COMMIT:
                 yield Unit(position - len(block) + 1, tuple(block), is_atomic=True, opening="")
                 block = []
         else:
             yield Unit(position, (statement,), is_atomic=not _is_outside(statement))
+
+
+def _held(statement: Statement) -> Statement:
+    """A statement with its COPY data in memory: what follows it is read before it runs."""
+    return statement if statement.copy_data is None else replace(statement, copy_data=tuple(statement.copy_data))
 
 
 def _is_outside(statement: Statement) -> bool:
@@ -106,7 +122,8 @@ class Stepwise:
     def __init__(self, session: Session, step: Step, pacing: Pacing) -> None:
         self._session = session
         self._step = step
-        self._pacing = pacing
+        self._pacing = pacing.of(step)
+        self._committing: str | None = None  # the id of the unit's transaction, when its COMMIT is sent
         self._done = set(step.done)
         self._tally = wire.Tally()
         self._scope: indexes.Scope | None = None
@@ -118,6 +135,8 @@ class Stepwise:
 
     def run(self) -> wire.Tally:
         writer = self._session.writer
+        self._refuse_lost_lock()
+        self._refuse_overtaken()
         self._session.reset()
         self._session_limits()
         self._own(writer.started(self._step))
@@ -132,22 +151,46 @@ class Stepwise:
         return self._tally
 
     def _session_limits(self) -> None:
-        """A time-out in the middle of a concurrent index build leaves an invalid index: none but the user's own."""
-        if self._pacing.timeout is not None:
-            self._own(f"SET statement_timeout = {round(self._pacing.timeout * 1000)};")
+        """A time-out in the middle of a concurrent index build leaves an invalid index: none but the user's own.
+
+        A lock timeout is never wanted there, whoever set it: such a statement blocks nobody while it waits.
+        """
+        limit = pacing.milliseconds(self._pacing.timeout or 0)
+        self._own(f"SET lock_timeout = 0; SET statement_timeout = {limit};")
+
+    def _refuse_overtaken(self) -> None:
+        """Work that cannot be undone must not begin on a plan that another run has carried out meanwhile."""
+        expects_record = self._step.direction is Direction.DOWN and self._step.action is not Action.UNDO
+        with database.translated(self._session.dsn):
+            recorded = history.versions(self._session.conn, self._session.tables)
+        if (self._step.version in recorded) is not expects_record:
+            raise LockNotAcquired(
+                f"another run has dealt with {self._step.name} meanwhile", code="E601", hint="run the command again"
+            )
 
     def _own(self, script: str) -> None:
         with database.translated(self._session.dsn):
             database.run(self._session.conn, script)
+
+    def _value(self, script: str) -> str:
+        with database.translated(self._session.dsn):
+            return str(database.last_row(database.run(self._session.conn, script))[0])
 
     # -- one unit
 
     def _guarded(self, unit: Unit) -> None:
         """Step boundary: whatever goes wrong in a unit is journalled, and told for what it is."""
         self._refuse_lost_lock()
+        self._committing = None
         try:
             if unit.is_atomic:
-                self._with_retries(unit)
+                pacing.persist(
+                    self._session,
+                    self._step,
+                    self._pacing,
+                    attempt=lambda watch: self._atomic(unit, watch),
+                    can_repeat=lambda: _can_repeat(unit),
+                )
             else:
                 self._outside(unit)
         except (DatabaseError, ConnectionFailed, wire.StatementError, psycopg.Error, KeyboardInterrupt) as exc:
@@ -168,27 +211,12 @@ class Stepwise:
                 hint="when that run has ended: `dbmigrate resume`",
             ) from exc
 
-    def _with_retries(self, unit: Unit) -> None:
-        attempts = self._pacing.attempts()
-        for attempt, limit in enumerate(attempts, 1):
-            watch = Watch(self._session, self._step, limit)
-            try:
-                self._atomic(unit, watch)
-            except wire.StatementError as exc:
-                if not diagnosis.is_lock_failure(exc.cause.sqlstate) or attempts.is_spent():
-                    raise
-                self._session.abort()
-                self._session.emit(Retrying(self._step, attempt, tuple(map(str, watch.blockers))))
-                self._session.monitor.wait_until_gone(watch.blockers, seconds=self._pacing.patience)
-                time.sleep(random.uniform(0.05, 0.25))
-            else:
-                return
-
     def _atomic(self, unit: Unit, watch: Watch) -> None:
         """The unit and its journal row in one transaction: the server commits both or neither."""
+        self._committing = None
         body = unit.statements if unit.opening else unit.statements[:-1]
         if unit.opening:
-            self._own(f"BEGIN; {self._pacing.settings(self._session.dsn, watch.limit)}")
+            self._own(f"BEGIN; {self._unit_settings(watch)}")
         tags: list[bytes] = []
         for batch, results in wire.send_all(self._session.conn, body, pulse=watch.pulse):
             tags += results
@@ -196,9 +224,22 @@ class Stepwise:
         if self._session.conn.info.transaction_status != pq.TransactionStatus.INTRANS:
             raise MigrationFailed(f"{self._step.name}: statement {unit.number} ended its own transaction", code="E403")
         # the journal row must be written as ourselves, whatever role or path the file has set for its own statements
-        row = self._session.writer.step_done(self._step, unit.number, as_one(unit))
-        self._own(f"{as_ourselves(row)} COMMIT;")
+        row = as_ourselves(self._session.writer.step_done(self._step, unit.number, as_one(unit)))
+        self._committing = self._value(f"{row} SELECT pg_catalog.pg_current_xact_id()::text;")
+        self._own("COMMIT;")
         self._tally.add(tags)
+
+    def _unit_settings(self, watch: Watch) -> str:
+        """As for a whole migration in a transaction; what the file has set for its session before wins."""
+        url = self._session.dsn.settings
+        parts = [f"SET LOCAL {name} TO DEFAULT;" for name in ("lock_timeout", "statement_timeout") if name in url]
+        if watch.limit is not None and "lock_timeout" not in url:
+            current, ours = "pg_catalog.current_setting('lock_timeout')", pacing.milliseconds(watch.limit)
+            value = f"CASE {current} WHEN '0' THEN '{ours}' ELSE {current} END"
+            parts.append(f"SELECT pg_catalog.set_config('lock_timeout', {value}, true);")
+        if "idle_in_transaction_session_timeout" not in url:
+            parts.append("SET LOCAL idle_in_transaction_session_timeout = '60s';")
+        return " ".join(parts)
 
     def _outside(self, unit: Unit) -> None:
         writer = self._session.writer
@@ -231,22 +272,29 @@ class Stepwise:
 
     def _failure(self, unit: Unit, exc: BaseException) -> Error:
         self._session.abort()
-        self._session.reset()
         cause = self._cause(exc)
-        if unit.is_atomic:
+        fate = self._fate(unit)
+        self._session.reset()
+        if fate is Fate.UNDONE:
             self._session.note(self._session.writer.step_failed(self._step, unit.number, unit.first, cause))
-            left = bool(self._done)
-        else:
-            left = self._journal_outside(unit, cause) or bool(self._done)
+        elif fate is Fate.UNKNOWN and not unit.is_atomic:
+            fate = self._journal_outside(unit, cause)
         self._session.note(self._session.writer.broken(self._step, cause))
-        return self._verdict(unit, cause) if left else self._clean(cause)
+        return self._clean(cause) if fate is Fate.UNDONE and not self._done else self._verdict(unit, cause, fate)
 
-    def _journal_outside(self, unit: Unit, cause: Error) -> bool:
-        """Write down how a statement outside a transaction ended; return whether it may have left something."""
+    def _fate(self, unit: Unit) -> Fate:
+        """What became of a unit in a transaction whose COMMIT may have been sent: only the server knows."""
+        if not unit.is_atomic:
+            return Fate.UNKNOWN
+        committed = self._committing is not None and self._session.verdict(self._committing)
+        return Fate.UNKNOWN if committed is None else Fate.DONE if committed else Fate.UNDONE
+
+    def _journal_outside(self, unit: Unit, cause: Error) -> Fate:
+        """Write down how a statement outside a transaction ended; it may have left something."""
         left = self._leaves_something(unit, cause)
         state = LogState.STARTED if left else LogState.FAILED
         self._session.note(self._session.writer.step_broken(self._step, unit.number, cause, state=state))
-        return left
+        return Fate.UNKNOWN if left else Fate.UNDONE
 
     def _leaves_something(self, unit: Unit, cause: Error) -> bool:
         """A statement that the server itself refused left nothing, unless it works in several transactions."""
@@ -269,18 +317,21 @@ class Stepwise:
         cause.state = f"nothing of {self._step.name} was done"
         return cause
 
-    def _verdict(self, unit: Unit, cause: Error) -> Error:
+    def _verdict(self, unit: Unit, cause: Error, fate: Fate) -> Error:
         """The failure of a migration that is now half done. An interruption keeps its own exit code."""
-        done = f"statements 1 to {unit.number - 1} are done" if unit.number > 1 else "no statement is done"
-        outcome = "was rolled back" if unit.is_atomic else "may have left something behind"
-        state = f"{self._step.name} is unfinished: {done}, statement {unit.number} {outcome}"
+        if fate is Fate.DONE:
+            rest = f"statements 1 to {unit.number + len(unit.statements) - 1} are done"
+        else:
+            done = f"statements 1 to {unit.number - 1} are done" if unit.number > 1 else "no statement is done"
+            rest = f"{done}, statement {unit.number} {fate}"
+        state = f"{self._step.name} is unfinished: {rest}"
         if isinstance(cause, Interrupted):
             cause.state, cause.hint = state, "continue with `dbmigrate resume`"
             return cause
         error = NeedsAttention(
             cause.message,
             code="E501",
-            hint="correct the file from that statement on, then continue with `dbmigrate resume`",
+            hint=_WAY_ON if cause.sqlstate else "continue with `dbmigrate resume`",
             place=cause.place,
             excerpt=cause.excerpt,
             details=cause.details,
@@ -288,6 +339,12 @@ class Stepwise:
         )
         error.state = state
         return error
+
+
+def _can_repeat(unit: Unit) -> bool:
+    """Whether all of its COPY data is still there: that of a large file passes by once."""
+    streams = (statement.copy_data for statement in unit.statements)
+    return all(getgeneratorstate(data) == GEN_CREATED for data in streams if isinstance(data, GeneratorType))
 
 
 def replay(session: Session, unit: Unit) -> None:

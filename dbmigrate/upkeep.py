@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate import database, files, history, plan, provenance, recovery, verification
 from dbmigrate.errors import PlanError
+from dbmigrate.events import RunStarted
 from dbmigrate.model import (
     Action,
     Deviation,
@@ -21,7 +22,6 @@ from dbmigrate.model import (
     Migration,
     Plan,
     Report,
-    RunStarted,
     Step,
     Unfinished,
 )
@@ -176,7 +176,7 @@ class Upkeep(Workbench):
 
 def _rest(session: Session, broken: Unfinished, migration: Migration, decision: Decision) -> Plan:
     done = recovery.finished_units(session, broken, migration, decision)
-    return plan.resume(broken, migration, done=done)
+    return plan.resume(broken, migration, history=session.read_history(), done=done)
 
 
 def _undoing(session: Session, broken: Unfinished, migration: Migration) -> Plan:

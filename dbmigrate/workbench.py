@@ -11,20 +11,9 @@ from typing import TYPE_CHECKING
 
 from dbmigrate import database, dsn, files, history, parser, plan, provenance
 from dbmigrate.errors import Error
+from dbmigrate.events import Event, RunStarted, SchemaWritten, Warned
 from dbmigrate.executor import Executor
-from dbmigrate.model import (
-    Event,
-    History,
-    Migration,
-    MigrationFile,
-    Plan,
-    Policy,
-    Problem,
-    Report,
-    RunStarted,
-    SchemaWritten,
-    Warned,
-)
+from dbmigrate.model import History, Migration, MigrationFile, Plan, Policy, Problem, Report
 from dbmigrate.pacing import Pacing
 from dbmigrate.schema import dump as schema_file
 from dbmigrate.session import Access, Session
@@ -107,18 +96,16 @@ class Workbench:
     def _change(self, wish: Wish, parsed: Mapping[str, Migration] | None = None) -> Report:
         """Read the files (those not in `parsed`), take the lock, look at the history again, plan, run.
 
-        The plan is made before the lock is waited for, so that a bad file is told at once, and again after it if
-        another run has changed the history meanwhile.
+        The files are read before the lock is waited for, so that a bad one is told at once. What the history means is
+        decided under the lock: a migration that another run is in the middle of was not left unfinished.
         """
         started = time.monotonic()
         found = files.find(self._options.directories)
         with self._open(wish.command) as session:
             view = View(found, session.read_history(), parsed or {})
-            planned = self._plan(session, wish, view)
+            read = self._parse(session, view, wish.versions(view))
             session.lock()
-            now = replace(view, history=session.read_history())
-            if now.history != view.history:
-                planned = self._plan(session, wish, now)
+            planned = self._plan(session, wish, View(found, session.read_history(), read))
             self._on_event(RunStarted(self._where, planned))
             report = self._execute(session, planned, found)
         return replace(report, seconds=time.monotonic() - started)
@@ -151,6 +138,7 @@ class Workbench:
     def _execute(self, session: Session, planned: Plan, found: Sequence[MigrationFile]) -> Report:
         executor = Executor(session, self._options.pacing)
         try:
+            session.refuse_unpoolable(planned)
             if planned.steps:
                 session.ensure_tables()
             executor.run(planned)
@@ -176,6 +164,7 @@ class Workbench:
         if dumping is None or session.conn.closed or (not executor.done and os.path.exists(dumping.path)):
             return None, ()
         try:
+            database.refuse_shared_session(session.facts, "pg_dump changes the settings of its session")
             written = schema_file.refresh(session, dumping)
         except Error as exc:
             problem = Problem("W401", f"the schema file was not written: {exc.message}", hint=exc.hint)

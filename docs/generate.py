@@ -47,7 +47,8 @@ def aliases(name: str) -> list[str]:
 def options(name: str | None = None) -> list[str]:
     """The long options of a command; without a name, those before the command."""
     parameters = (_GROUP.commands[name] if name else _GROUP).params
-    return [option for parameter in parameters for option in parameter.opts if option.startswith("--")]
+    names = (name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts))
+    return [name for name in names if name.startswith("--")]
 
 
 def regenerated(text: str) -> str:
@@ -89,12 +90,14 @@ def _command(name: str) -> Iterator[str]:
     yield f"{_summary(command.help)}"
     yield ""
     yield "```text"
-    yield " ".join(("dbmigrate", name, "[OPTIONS]", *(_argument(p) for p in command.params if not p.opts[0][:1] == "-")))
+    yield " ".join(
+        ("dbmigrate", name, "[OPTIONS]", *(_argument(p) for p in command.params if not p.opts[0][:1] == "-"))
+    )
     yield "```"
     if also := aliases(name):
         yield ""
         yield "Also: " + ", ".join(f"`{alias}`" for alias in also) + "."
-    own = [parameter for parameter in command.params if parameter.name not in _SHARED and _is_option(parameter)]
+    own = [parameter for parameter in command.params if _is_option(parameter) and not _is_shared(parameter)]
     if own:
         yield ""
         yield from _option_table(own)
@@ -112,7 +115,7 @@ def _general(_: str) -> Iterator[str]:
 def _option_table(parameters: list[Any]) -> Iterator[str]:
     yield from _table_head("option", "meaning")
     for parameter in parameters:
-        names = ", ".join(f"`{option}`" for option in sorted(parameter.opts, key=len))
+        names = ", ".join(f"`{name}`" for name in (*sorted(parameter.opts, key=len), *parameter.secondary_opts))
         value = f" `{parameter.metavar}`" if parameter.metavar and not parameter.is_flag else ""
         needed = " Required." if parameter.required else ""
         yield f"| {names}{value} | {_cell(parameter.help)}{needed}{_variable_of(parameter)} |"
@@ -121,6 +124,12 @@ def _option_table(parameters: list[Any]) -> Iterator[str]:
 def _variable_of(parameter: Any) -> str:
     names = [name for name, variable in config.VARIABLES.items() if variable.option in parameter.opts]
     return f" Variable: `{names[0]}`." if names else ""
+
+
+def _is_shared(parameter: Any) -> bool:
+    """Whether a command has the option as all others have it."""
+    general = {each.name: each.help for each in (*_GROUP.commands["up"].params, *_GROUP.params)}
+    return parameter.name in _SHARED and general[parameter.name] == parameter.help
 
 
 def _is_option(parameter: Any) -> bool:

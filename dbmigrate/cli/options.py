@@ -53,6 +53,9 @@ COMMON: dict[str, Any] = {
     "wait_interval": Annotated[
         str | None, typer.Option("--wait-interval", metavar="DURATION", help="How often --wait tries. [1s]")
     ],
+    "allow_pooler": Annotated[
+        bool, typer.Option("--allow-pooler", help="Work through a transaction pooler, where that is safe.")
+    ],
     "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")],
     "json": Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")],
     "debug": Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")],

@@ -97,8 +97,11 @@ class PostgresSplitter(StatementSplitter):
 
     def _piece(self, kind: PieceKind, body: list[Token]) -> Piece:
         lead, self._lead = self._lead, []
-        texts = ["".join([token[1] for token in part]) for part in (lead, body)]
-        return Piece(kind, *texts, _comments(lead + body))
+        return Piece(kind, _joined(lead), _joined(body), _comments(lead + body))
+
+
+def _joined(tokens: list[Token]) -> str:
+    return "".join([token[1] for token in tokens])
 
 
 def _comments(tokens: list[Token]) -> tuple[tuple[int, str], ...]:
@@ -112,14 +115,15 @@ def _comments(tokens: list[Token]) -> tuple[tuple[int, str], ...]:
 
 
 def _without_tail(body: list[Token]) -> tuple[list[Token], list[Token]]:
-    rest: list[Token] = []
-    kept = list(body)
-    while kept[-1][0] in TRIVIA or not kept[-1][1].strip(SPACE):
-        rest.insert(0, kept.pop())
+    end = len(body)
+    while body[end - 1][0] in TRIVIA or not body[end - 1][1].strip(SPACE):
+        end -= 1
+    kept, rest = body[:end], body[end:]
     kind, value = kept[-1]
-    if kind is T.Text and (blank := value[len(value.rstrip(SPACE)) :]):
-        kept[-1] = (kind, value.rstrip(SPACE))
-        rest.insert(0, (T.Whitespace, blank))
+    solid = value.rstrip(SPACE)
+    if kind is T.Text and solid != value:
+        kept[-1] = (kind, solid)
+        rest.insert(0, (T.Whitespace, value[len(solid) :]))
     return kept, rest
 
 

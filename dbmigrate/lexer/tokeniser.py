@@ -209,20 +209,24 @@ class PostgresLexer(Lexer):
         return self._boundary.match(text, start, end) is not None
 
 
-def words(sql: str, position: int = 0) -> Iterator[str]:
+def words(sql: str) -> Iterator[str]:
     """The tokens of one statement without white space and comments, lazily.
 
     Unquoted words and numbers are in upper case (ASCII letters only, as PostgreSQL folds), all else is verbatim: a
     quoted name keeps its quotes and so equals no keyword. Raises LexerError.
     """
     try:
-        for kind, start, end in scan.spans(sql, position):
-            if kind is T.Name:
-                yield _upper(sql[start:end])
-            elif kind not in TRIVIA:
-                yield sql[start:end]
+        yield from _words(sql)
     except UnclosedAtError as exc:
         raise Window(sql, None, SIZE).error(exc.what, exc.position) from None
+
+
+def _words(sql: str, position: int = 0) -> Iterator[str]:
+    for kind, start, end in scan.spans(sql, position):
+        if kind is T.Name:
+            yield _upper(sql[start:end])
+        elif kind not in TRIVIA:
+            yield sql[start:end]
 
 
 def _created(text: str, position: int) -> str:
@@ -230,7 +234,7 @@ def _created(text: str, position: int) -> str:
     match = _CREATES(text, position)
     if match is not None and match[1].upper() != "OR":
         return match[1].upper()
-    _, *rest = islice(words(text, position), 4)  # there are comments between
+    _, *rest = islice(_words(text, position), 4)  # there are comments between
     kind = rest[2:] if rest[:2] == ["OR", "REPLACE"] else rest[:1]
     return kind[0] if kind else ""
 
@@ -272,7 +276,7 @@ def _reads_stdin(sql: str) -> bool:
     """Whether a COPY takes inline data: FROM STDIN outside parentheses (or FROM STDOUT: the grammar takes both)."""
     depth = 0
     previous = ""
-    for word in words(sql):
+    for word in _words(sql):
         if not depth and previous == "FROM":
             return word in ("STDIN", "STDOUT")
         depth += (word == "(") - (word == ")")

@@ -6,13 +6,10 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from dbmigrate.model import (
+from dbmigrate.events import (
     Created,
-    Direction,
     Dropped,
     Event,
-    MigrationState,
-    Outcome,
     Progress,
     Retrying,
     RunStarted,
@@ -24,6 +21,7 @@ from dbmigrate.model import (
     Waiting,
     Warned,
 )
+from dbmigrate.model import Direction, MigrationState, Outcome
 from dbmigrate.output import tables, text
 from dbmigrate.output.renderer import Streams, Verbosity
 

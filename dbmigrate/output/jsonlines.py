@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from dbmigrate.errors import Error
-    from dbmigrate.model import Event, Finding, LogEvent, Outcome, Plan, Problem, Report, Status, StatusRow
+    from dbmigrate.events import Event
+    from dbmigrate.model import Finding, LogEvent, Outcome, Plan, Problem, Report, Status, StatusRow
 
 # the shape of the objects; a change that breaks readers raises the number
 FORMAT = "dbmigrate/1"

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dbmigrate.errors import Error
-    from dbmigrate.model import Event, Finding, LogEvent, Plan, Report, Status
+    from dbmigrate.events import Event
+    from dbmigrate.model import Finding, LogEvent, Plan, Report, Status
 
 
 class Verbosity(IntEnum):

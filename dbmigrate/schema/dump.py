@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbmigrate import database, history
-from dbmigrate.model import SchemaFile, Warned
+from dbmigrate.events import Warned
+from dbmigrate.model import SchemaFile
 from dbmigrate.schema import file, load, normalise, pgdump, versions
 
 if TYPE_CHECKING:

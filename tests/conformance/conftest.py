@@ -1,19 +1,21 @@
-"""Fixtures: `program` runs a test once with dbmigrate and once with dbmate; `dbmigrate` and `dbmate` are both at once."""
+"""Fixtures: `program` is each of the two programs in turn; `dbmigrate` and `dbmate` are both at once."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from secrets import token_hex
 
 import pytest
 
+from dbmigrate.embedded import throwaway_server
 from tests.conformance.programs import Name, Program, database_of, with_parameters
 from tests.support import dbmate as released
 from tests.support.commands import Runner
 from tests.support.databases import MakeDatabase
 from tests.support.servers import DatabaseServer, UnavailableError, binaries_of, cache_directory
+from tests.support.servers import make_url as server_url
 
 ENVIRON = dict(os.environ)  # before the tests clean it
 
@@ -95,3 +97,12 @@ def tcp_url(url: str, server: DatabaseServer) -> str:
 def absent_name() -> Callable[[str], str]:
     """A name that no other test uses at the same time, made of the given one."""
     return lambda name: f"{name} {token_hex(4)}"
+
+
+@pytest.fixture
+def lone_url(server: DatabaseServer, cluster_cache: Path) -> Iterator[Callable[[str], str]]:
+    """The URL of a database on a server that only this test uses."""
+    if not server.is_ours:
+        pytest.skip("the tests were given a server, and may have no programs for another one")
+    with throwaway_server(binaries_of(server.major, environ=ENVIRON), cache=cluster_cache) as lone:
+        yield lambda name: with_parameters(server_url({**lone.conninfo(), "dbname": name}), sslmode="disable")

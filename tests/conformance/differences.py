@@ -80,6 +80,13 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
         "Environments have short names, and a mistyped one never reaches a database.",
     ),
     Difference(
+        "cli-protected",
+        "No environment is special.",
+        "`-e production` (and what `DBMIGRATE_PROTECTED` lists) is `--strict` unless `--no-strict` or a variable says"
+        " otherwise.",
+        "What comes late to production was tested in another order.",
+    ),
+    Difference(
         "cli-no-url",
         "Without a URL there is no database.",
         "Without a URL, `DB_HOST`, `DB_NAME` ... are used, then libpq's `PGHOST`, `PGDATABASE` ...",
@@ -394,8 +401,8 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "table-log",
         "`schema_migrations`",
-        "Beside it `schema_migrations_log`: what ran, when, by whom, from which file and commit, and how it ended. It is"
-        " not in the schema file, and dbmate does not look at it.",
+        "Beside it `schema_migrations_log`: what ran, when, by whom, from which file and commit, and how it ended. It"
+        " is not in the schema file, and dbmate does not look at it.",
         "`schema_migrations` itself stays dbmate's, so both tools can work on one database.",
     ),
     Difference(
@@ -525,7 +532,9 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
 def markdown() -> str:
     """The table as it stands in the documentation."""
     head = "| id | dbmate 2.36.0 | dbmigrate | why |\n|---|---|---|---|\n"
-    return head + "".join(f"| `{row.id}` | {row.dbmate} | {row.dbmigrate} | {row.why} |\n" for row in INTENDED_DIFFERENCES)
+    return head + "".join(
+        f"| `{row.id}` | {row.dbmate} | {row.dbmigrate} | {row.why} |\n" for row in INTENDED_DIFFERENCES
+    )
 
 
 if __name__ == "__main__":

@@ -81,15 +81,20 @@ def test_p3_transaction_true_is_the_default_written_out(program, project, url):
         pytest.param(
             "select 1;\n-- migrate:up\nselect 1;\n-- migrate:down\n",
             "does not support statements preceding the '-- migrate:up' block",
-            "E214", id="p8-statement-before-up",
+            "E214",
+            id="p8-statement-before-up",
         ),
         pytest.param(
-            "-- migrate:up\n-- migrate:down\n-- migrate:up\nselect 1;\n", NO_DOWN, "E212", id="p8-second-section-without-down"
+            "-- migrate:up\n-- migrate:down\n-- migrate:up\nselect 1;\n",
+            NO_DOWN,
+            "E212",
+            id="p8-second-section-without-down",
         ),
         pytest.param(
             "-- migrate:up\n-- migrate:down\n-- migrate:down\n",
             "every '-- migrate:down' to be preceded by a '-- migrate:up'",
-            "E213", id="p9-two-downs",
+            "E213",
+            id="p9-two-downs",
         ),
         pytest.param(" -- migrate:up\nselect 1;\n-- migrate:down\n", NO_UP, "E215", id="p5-indented-header"),
     ],

@@ -148,13 +148,11 @@ def test_d8_comments_are_kept_but_for_those_at_the_top(dumper, project, url):
     assert "-- Name: a; Type: TABLE; Schema: public; Owner: -\n" in text
 
 
-@pytest.mark.parametrize(
-    "line", [r"\restrict dbmate", r"\unrestrict dbmate", r"\connect other", "", "-- comment", "\ufeff"]
-)
+@pytest.mark.parametrize("line", [r"\restrict dbmate", r"\unrestrict dbmate", r"\connect other", "", "-- comment"])
 def test_d8_lines_for_psql_are_skipped(program, project, url, line):
-    project.schema_file.write_text(f"{line}\ncreate table c (v text default 'hello\\world');\n{line.strip(chr(0xfeff))}\n")
+    project.schema_file.write_text(f"{line}\ncreate table c (v text default 'hello\\world');\n{line}\n")
 
-    program("load", url=url)
+    program.ok("load", url=url)
 
     assert tables(url) == ["c"]
 

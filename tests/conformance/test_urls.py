@@ -66,7 +66,12 @@ def test_u2_no_url_at_all_is_the_same_error(program):
 
 @pytest.mark.parametrize(
     ("options", "variables"),
-    [([], {}), (["--driver", "foo"], {}), ([], {"DBMATE_DRIVER": "foo"}), (["--driver", "foo"], {"DBMATE_DRIVER": "x"})],
+    [
+        ([], {}),
+        (["--driver", "foo"], {}),
+        ([], {"DBMATE_DRIVER": "foo"}),
+        (["--driver", "foo"], {"DBMATE_DRIVER": "x"}),
+    ],
 )
 def test_u2_an_unknown_driver_is_refused(program, options, variables):
     url = "foo://bar" if not options and not variables else "postgres://localhost:1/x"

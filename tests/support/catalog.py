@@ -25,6 +25,8 @@ _TABLES = """
       and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     order by 1, 2
 """
+# a column may be called like the table, but hardly like this
+_ROWS = 'select "whole row"::text from only {} as "whole row" order by "whole row"::text collate pg_catalog."C"'
 # what pg_dump does not tell: how far sequences are, which indexes are invalid, which transactions are prepared
 _STATE = """
     select 'sequence', format('%I.%I', schemaname, sequencename), last_value::text from pg_sequences
@@ -66,7 +68,7 @@ def fingerprint(url: str, *, table: str = "public.schema_migrations") -> Fingerp
         tables = conn.execute(_TABLES).fetchall()
         own = {(schema, name), (schema, f"{name}_log")}
         rows = {f"{one}.{two}": _texts(conn, one, two) for one, two in tables if (one, two) not in own}
-        versions = _texts(conn, schema, name) if (schema, name) in tables else ()
+        versions = _versions(conn, schema, name) if (schema, name) in tables else ()
         log = _log(conn, schema, f"{name}_log") if (schema, f"{name}_log") in tables else ()
         state = tuple(conn.execute(_STATE).fetchall())
     return Fingerprint(schema_of(url), rows, versions, log, state)
@@ -86,7 +88,11 @@ def schema_of(url: str, *options: str) -> str:
 
 def _texts(conn: psycopg.Connection[Rows], schema: str, table: str) -> tuple[str, ...]:
     """The rows as texts, ordered; of this very table, without those of its children."""
-    statement = sql.SQL("select t::text from only {} t order by t::text collate pg_catalog.\"C\"")
+    return tuple(row[0] for row in conn.execute(sql.SQL(_ROWS).format(sql.Identifier(schema, table))))
+
+
+def _versions(conn: psycopg.Connection[Rows], schema: str, table: str) -> tuple[str, ...]:
+    statement = sql.SQL('select version from {} order by version collate pg_catalog."C"')
     return tuple(row[0] for row in conn.execute(statement.format(sql.Identifier(schema, table))))
 
 

@@ -7,30 +7,22 @@ import io
 import pytest
 
 from dbmigrate.errors import MigrationFailed
-from dbmigrate.model import (
+from dbmigrate.events import (
     Created,
-    Direction,
     Dropped,
     Event,
-    LogState,
-    MigrationState,
-    Plan,
-    Problem,
     Progress,
-    Report,
     Retrying,
     RunStarted,
-    SchemaFile,
     SchemaWritten,
     ServerNotice,
-    Status,
-    StatusRow,
     StepDone,
     StepFailed,
     StepStarted,
     Waiting,
     Warned,
 )
+from dbmigrate.model import Direction, LogState, MigrationState, Plan, Problem, Report, SchemaFile, Status, StatusRow
 from dbmigrate.output import Human, Streams
 from dbmigrate.output.renderer import Verbosity
 from tests.support.values import outcome, step, unfinished

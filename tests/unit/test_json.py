@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dbmigrate.errors import ConfigError, MigrationFailed
+from dbmigrate.events import StepDone, StepStarted
 from dbmigrate.model import (
     Direction,
     LogState,
@@ -21,8 +22,6 @@ from dbmigrate.model import (
     Severity,
     Status,
     StatusRow,
-    StepDone,
-    StepStarted,
 )
 from dbmigrate.output import Json, Streams
 from dbmigrate.output.renderer import Verbosity

@@ -1,0 +1,191 @@
+"""Files of many megabytes: memory stays bounded on both sides, errors name their line, a changing file is noticed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.support.children import eventually
+
+MEGABYTE = 1 << 20
+TEXT = "ü" + "x" * 180
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The most memory that was used, in bytes, and how the command ended."""
+
+    client: int
+    server: int
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def inserts(size: int) -> Iterator[str]:
+    """INSERT lines of `size` bytes together."""
+    line = f"insert into big values (0000000, '{TEXT}; -- ''');\n"
+    for number in range(size // len(line.encode())):
+        yield line.replace("0000000", f"{number:07}")
+
+
+def copied(size: int) -> Iterator[str]:
+    """A COPY with data of `size` bytes."""
+    line = f"0000000\t{TEXT}\\\\; --\n"
+    yield "copy big from stdin;\n"
+    for number in range(size // len(line.encode())):
+        yield line.replace("0000000", f"{number:07}")
+    yield "\\.\n"
+
+
+def write(path: Path, lines: Iterator[str], *, up_options: str = "", last: str = "") -> int:
+    """A migration that makes the table `big` and fills it; returns the number of its lines up to `last`, inclusive."""
+    head = f"-- migrate:up {up_options}\ncreate table big (id int, t text);\n"
+    number = head.count("\n")
+    with path.open("w", encoding="utf-8") as file:
+        file.write(head)
+        for line in lines:
+            file.write(line)
+            number += line.count("\n")
+        file.write(f"{last}\n-- migrate:down\ndrop table big;\n")
+    return number + 1
+
+
+def status_of(pid: int | str, name: str) -> int:
+    """A size of /proc/PID/status in bytes; 0 for a process that is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), 0)
+
+
+def private_memory(pid: int) -> int:
+    """What a server process has for itself: its shared buffers do not count."""
+    return status_of(pid, "RssAnon")
+
+
+def run_and_watch(start, url: str, *arguments: str) -> Peak:
+    """Run a command and look at its memory, and at that of its server process."""
+    process = start(*arguments, env={"DATABASE_URL": url})
+    client = server = 0
+    with psycopg.connect(url, autocommit=True) as conn:
+        while process.poll() is None:
+            client = max(client, status_of(process.pid, "VmHWM"))
+            pids = conn.execute("select pid from pg_stat_activity where application_name like 'dbmigrate up%'")
+            server = max([server, *(private_memory(pid) for (pid,) in pids)])
+            time.sleep(0.05)
+    return Peak(client, server, process.returncode, process.stdout.read(), process.stderr.read())
+
+SIZES = [pytest.param(24 * MEGABYTE, id="24MB"), pytest.param(100 * MEGABYTE, id="100MB", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("lines", "options"), [(inserts, ""), (copied, ""), (copied, "transaction:false")])
+def test_memory_does_not_grow_with_the_file(start, project, server, database_url, query, size, lines, options):
+    if not server.is_ours:
+        pytest.skip("the server's processes are not on this machine")
+    idle = run_and_watch(start, database_url, "wait")
+    write(project.migrations / "1_big.sql", lines(size), up_options=options)
+
+    peak = run_and_watch(start, database_url, "up", "--no-dump-schema")
+
+    assert peak.exit_code == 0, peak.stderr
+    assert query(database_url, "select count(*), count(distinct id) from big where t like '%; --%'")[0][0] > size // 256
+    assert peak.client - idle.client < 20 * MEGABYTE
+    assert 0 < peak.server < 20 * MEGABYTE
+
+
+@pytest.mark.parametrize(
+    ("lines", "last", "column"),
+    [
+        (inserts, "insert into big values (1, nothing);", 28),
+        (inserts, "insert into big values (1 / 0, '');", 1),
+        (copied, "insert into big values (1, nothing);", 28),
+    ],
+)
+def test_an_error_in_the_last_line_names_that_line(run, project, database_url, query, lines, last, column):
+    number = write(project.migrations / "1_big.sql", lines(3 * MEGABYTE), last=last)
+
+    done = run("up", env={"DATABASE_URL": database_url})
+
+    assert done.exit_code == 4
+    assert f"1_big.sql:{number}:{column}" in done.stderr
+    assert query(database_url, "select to_regclass('big')") == [(None,)]
+
+
+def test_an_error_in_data_of_copy_names_the_row(run, project, database_url, query):
+    rows = "copy big from stdin;\n" + "1\tx\n" * 500_000 + "one\tx\n\\.\n"
+    write(project.migrations / "1_big.sql", iter([rows]))
+
+    done = run("up", env={"DATABASE_URL": database_url})
+
+    assert done.exit_code == 4
+    assert "1_big.sql:3:1" in done.stderr
+    assert "COPY big, line 500001, column id" in done.stderr
+    assert query(database_url, "select to_regclass('big')") == [(None,)]
+
+
+@pytest.mark.parametrize("lines", [inserts, copied])
+def test_a_file_that_changes_while_it_runs_is_rolled_back(start, project, database_url, query, lines):
+    """It is checked before anything runs, and read again when it is run."""
+    path = project.migrations / "1_big.sql"
+    write(path, lines(2 * MEGABYTE))
+    with psycopg.connect(database_url, autocommit=True) as gate:
+        gate.execute("create table gate (id int)")
+        path.write_text(path.read_text().replace("create table big", "lock table gate; create table big", 1))
+        with gate.transaction():
+            gate.execute("lock table gate")
+            process = start("up", "--lock-timeout", "0", "--no-dump-schema", env={"DATABASE_URL": database_url})
+            assert eventually(lambda: waits_for_a_lock(database_url, query))
+            path.write_bytes(path.read_bytes().replace(TEXT.encode(), TEXT.upper().encode()[::-1]))
+    stdout, stderr = process.communicate(timeout=60)
+
+    assert "E222" in stderr
+    assert process.returncode == 2
+    assert stdout == ""
+    assert query(database_url, "select to_regclass('big'), count(*) from schema_migrations") == [(None, 0)]
+
+
+def waits_for_a_lock(url: str, query) -> bool:
+    statement = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'dbmigrate up%'"
+    return query(url, statement) != []
+
+
+def test_a_script_of_a_large_file_is_made_as_a_stream(start, project, server, database_url, tmp_path):
+    write(project.migrations / "1_big.sql", copied(24 * MEGABYTE))
+    idle = run_and_watch(start, database_url, "wait")
+    seen: list[int] = []
+
+    process = start("up", "--dry-run", env={"DATABASE_URL": database_url})
+    reader = threading.Thread(target=lambda: seen.extend(len(piece) for piece in iter(lambda: process.stdout.read(MEGABYTE), "")))
+    reader.start()
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, status_of(process.pid, "VmHWM"))
+        time.sleep(0.02)
+    reader.join()
+
+    assert process.returncode == 0, process.stderr.read()
+    assert sum(seen) > 23 * MEGABYTE
+    assert peak - idle.client < 20 * MEGABYTE
+
+
+def test_a_large_file_of_many_blocks_and_data_runs_without_a_transaction(run, project, database_url, query):
+    """Its statements are read again when they run, block by block, with the data in between."""
+    lines = [f"begin;\ninsert into big values ({number}, '{TEXT}');\ncopy big from stdin;\n{number}\t{TEXT}\n\\.\ncommit;\n"
+             for number in range(400)]
+    write(project.migrations / "1_big.sql", iter(lines), up_options="transaction:false")
+
+    done = run("up", env={"DATABASE_URL": database_url})
+
+    assert done.exit_code == 0, done.stderr
+    assert query(database_url, "select count(*), count(distinct id) from big") == [(800, 400)]
+    steps = "select count(*), min(step), max(step) from schema_migrations_log where step is not null"
+    assert query(database_url, steps) == [(401, 1, 1 + 1 + 399 * 4)]
