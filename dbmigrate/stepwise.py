@@ -246,7 +246,7 @@ class Stepwise:
         operation = statements.index_operation(unit.first.sql)
         self._scope = indexes.resolve(self._session.conn, operation) if operation else None
         self._own(journalled(writer.step_started(self._step, unit.number, unit.first)))
-        watch = Watch(self._session, self._step, None)
+        watch = pacing.Watch(self._session, self._step, None)
         for batch, tags in wire.send_all(self._session.conn, unit.statements, pulse=watch.pulse):
             watch.completed(batch)
             self._tally.add(tags)

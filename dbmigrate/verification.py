@@ -23,13 +23,14 @@ def sums(files: Sequence[MigrationFile], history: History) -> dict[str, FileSum]
     """
     recorded = {applied.version: applied for applied in history.applied if applied.checksum}
     present = {file.version for file in files}
+    known = {applied.version for applied in history.applied}
     looks_for_renames = any(version not in present for version in recorded)
     found = {}
     for file in files:
         applied = recorded.get(file.version)
         if applied is not None:
             found[file.version] = _sum(file, applied)
-        elif looks_for_renames and file.version not in history:
+        elif looks_for_renames and file.version not in known:
             found[file.version] = FileSum(file, source.checksum(file.path))
     return found
 

@@ -99,7 +99,6 @@ class Workbench:
         The files are read before the lock is waited for, so that a bad one is told at once. What the history means is
         decided under the lock: a migration that another run is in the middle of was not left unfinished.
         """
-        started = time.monotonic()
         found = files.find(self._options.directories)
         with self._open(wish.command) as session:
             view = View(found, session.read_history(), parsed or {})
@@ -107,8 +106,7 @@ class Workbench:
             session.lock()
             planned = self._plan(session, wish, View(found, session.read_history(), read))
             self._on_event(RunStarted(self._where, planned))
-            report = self._execute(session, planned, found)
-        return replace(report, seconds=time.monotonic() - started)
+            return self._execute(session, planned, found)
 
     @property
     def _where(self) -> str:
@@ -136,6 +134,7 @@ class Workbench:
             return history.kept_down(session.conn, session.tables, version)
 
     def _execute(self, session: Session, planned: Plan, found: Sequence[MigrationFile]) -> Report:
+        started = time.monotonic()
         executor = Executor(session, self._options.pacing)
         try:
             session.refuse_unpoolable(planned)
@@ -143,9 +142,9 @@ class Workbench:
                 session.ensure_tables()
             executor.run(planned)
         except Error as exc:
-            exc.report = self._report(session, executor, found)
+            exc.report = replace(self._report(session, executor, found), seconds=time.monotonic() - started)
             raise
-        return self._report(session, executor, found)
+        return replace(self._report(session, executor, found), seconds=time.monotonic() - started)
 
     def _report(self, session: Session, executor: Executor, found: Sequence[MigrationFile]) -> Report:
         """What was done, after the schema file was written for it; also after a failure in mid-run."""

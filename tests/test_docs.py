@@ -40,7 +40,7 @@ def _load_generator() -> ModuleType:
 generate = _load_generator()
 TEXTS: dict[str, str] = {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in generate.documents()}
 MANUAL = {name: text for name, text in TEXTS.items() if name.startswith(("README", "docs/how-to", "docs/reference"))}
-ALL_OPTIONS = {option for name in (None, *generate.command_names()) for option in generate.options(name)}
+ALL_OPTIONS = {option for name in (None, *generate.command_names()) for option in generate.options(name)} | {"--help"}
 
 
 def page(name: str) -> str:
@@ -78,7 +78,10 @@ def prose(text: str) -> str:
 def sections(text: str, *, level: int) -> dict[str, str]:
     """The parts below the headings of a level, by heading."""
     parts = re.split(rf"^{'#' * level} (.+)$", _FENCE.sub("", text), flags=re.MULTILINE)
-    return {title: re.split(r"^#+ ", body, flags=re.MULTILINE)[0] for title, body in zip(parts[1::2], parts[2::2], strict=True)}
+    return {
+        title: re.split(r"^#+ ", body, flags=re.MULTILINE)[0]
+        for title, body in zip(parts[1::2], parts[2::2], strict=True)
+    }
 
 
 def anchors(text: str) -> set[str]:
@@ -199,7 +202,10 @@ def test_both_tables_are_described_with_every_column(run, project: Project, data
     project.migration("1_a", up="create table a ();")
     run("up", env={"DATABASE_URL": database_url})
     columns = query(
-        database_url, "select attname::text from pg_attribute where attrelid::regclass::text like 'schema_migr%s_log' and attnum > 0".replace("%s", "%%")
+        database_url,
+        "select attname::text from pg_attribute where attrelid::regclass::text like 'schema_migr%s_log' and attnum > 0".replace(
+            "%s", "%%"
+        ),
     )
 
     assert len(columns) > 15
@@ -235,7 +241,9 @@ def test_every_page_is_reachable_from_the_first_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_places_in_a_page_are_places_on_any_machine(name: str) -> None:
-    found = re.findall(r"(?<![\w./:>~@\]*-])/[a-z]\w*(?=/)", prose(TEXTS[name]) + "".join(b.text for b in blocks(TEXTS[name])))
+    found = re.findall(
+        r"(?<![\w./:>~@\]*-])/[a-z]\w*(?=/)", prose(TEXTS[name]) + "".join(b.text for b in blocks(TEXTS[name]))
+    )
 
     assert set(found) <= {"/dev", "/etc", "/opt", "/run", "/tmp", "/usr", "/var"}
 
@@ -271,7 +279,9 @@ _VARIABLE: tuple[tuple[str, str], ...] = (
     (r"\b[0-9a-f]{64}\b", "SHA"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "TIME"),
     (r"\b20(?!99)\d{12}", "VERSION"),
-    (r"(?<= (?:in|er) )[\d.]+(?:m[\d.]+s|µs|ms|s)\b", "DURATION"),
+    (r"(?<= in )[\d.]+(?:µs|ms|s)$", "DURATION"),
+    (r"(?<= after )[\d.]+(?:µs|ms|s)$", "DURATION"),
+    (r"\(\+\d+ -\d+\)$", "(LINES)"),
     (r"\b[\d.]+ (?:ms|s)\b", "DURATION"),
     (r"(?:\S+@\S*/\S+|embedded:\S+)(?= ·)", "SERVER"),
     (r"\b\S+@[\w.-]+$", "PERSON"),
@@ -470,7 +480,10 @@ def test_the_rights_that_the_page_grants_are_enough(run, server, project: Projec
         server.admin.execute(create_role)
         with psycopg.connect(_as(url, "migrator")) as conn:
             conn.execute(grant)
-        looks = [run(*words, "--url", _as(url, "watcher")) for words in (("status",), ("verify",), ("history",), ("rollback", "--dry-run"))]
+        looks = [
+            run(*words, "--url", _as(url, "watcher"))
+            for words in (("status",), ("verify",), ("history",), ("rollback", "--dry-run"))
+        ]
     finally:
         server.drop(name)
         server.admin.execute("drop role if exists watcher, migrator")

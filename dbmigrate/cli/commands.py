@@ -167,6 +167,7 @@ def create(call: Call) -> None:
     """Create the database."""
     with call.migrator() as migrator:
         migrator.create()
+    call.renderer.finished("create")
 
 
 @app.command("drop")
@@ -175,6 +176,7 @@ def drop(call: Call) -> None:
     """Drop the database if it exists."""
     with call.migrator() as migrator:
         migrator.drop()
+    call.renderer.finished("drop")
 
 
 @app.command("dump")
@@ -188,6 +190,7 @@ def dump(
     """Write the schema file."""
     with call.migrator() as migrator:
         migrator.dump(dumping(call.settings()), arguments=arguments or ())
+    call.renderer.finished("dump")
 
 
 @app.command("load")
@@ -196,6 +199,7 @@ def load(call: Call) -> None:
     """Load the schema file into the database, whole or not at all."""
     with call.migrator() as migrator:
         migrator.load(call.settings().schema_file)
+    call.renderer.finished("load")
 
 
 @app.command("wait")
@@ -205,6 +209,7 @@ def wait(call: Call) -> None:
     settings = call.settings()
     with call.migrator() as migrator:
         migrator.wait(timeout=settings.wait_timeout, interval=settings.wait_interval)
+    call.renderer.finished("wait")
 
 
 @app.command("verify")

@@ -112,6 +112,9 @@ class Human:
         self._streams.err.flush()
         return sys.stdin.readline()
 
+    def finished(self, command: str) -> None:
+        """Nothing more to say: the exit code says it."""
+
     def created_file(self, path: str) -> None:
         self._streams.result(path)
         self._talk("Write the change below migrate:up and its undo below migrate:down, then: dbmigrate up")

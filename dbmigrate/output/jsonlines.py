@@ -61,6 +61,9 @@ class Json:
     def ask(self, question: str) -> str:
         return self._talker.ask(question)
 
+    def finished(self, command: str) -> None:
+        self._print({"command": command, "ok": True})
+
     def created_file(self, path: str) -> None:
         self._print({"command": "new", "ok": True, "path": path})
 

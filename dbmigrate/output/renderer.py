@@ -84,6 +84,9 @@ class Renderer(Protocol):
     def ask(self, question: str) -> str:
         """Ask the user; the answer as it was typed, empty at the end of input."""
 
+    def finished(self, command: str) -> None:
+        """A command whose only result is that it succeeded."""
+
     def created_file(self, path: str) -> None:
         """The answer of ``new``."""
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import difflib
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from dbmigrate import database, history
 from dbmigrate.events import Warned
-from dbmigrate.model import SchemaFile
+from dbmigrate.model import Place, SchemaFile
 from dbmigrate.schema import file, load, normalise, pgdump, versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import psycopg
-
+    from dbmigrate.errors import Error
     from dbmigrate.session import Session
 
 _LONG_FILE = 20_000  # lines above which counting the changes would take longer than the dump
@@ -90,7 +90,24 @@ def _difference(old: str, new: str) -> tuple[int, int]:
     return changes.count("+"), changes.count("-")
 
 
-def apply(conn: psycopg.Connection[tuple[object, ...]], path: str) -> None:
-    """Send the schema file as one query: it is loaded whole or not at all. Raises psycopg.Error, PlanError E238."""
-    content = file.read(Path(path))
-    database.run(conn, load.prepare(content, path=os.fspath(path)))
+def apply(session: Session, path: str) -> None:
+    """Send the schema file as one query: it is loaded whole or not at all.
+
+    Raises PlanError E238 (not a file that can be sent), DatabaseError E402 with its place in the file.
+    """
+    content = load.prepare(file.read(Path(path)), path=path)
+    try:
+        database.run(session.conn, content)
+    except psycopg.Error as exc:
+        raise _refused(exc, session, content, path) from exc
+
+
+def _refused(exc: psycopg.Error, session: Session, content: str, path: str) -> Error:
+    """`prepare` keeps every line where it was, so a position in what was sent is a place in the file."""
+    error = database.translation(exc, session.dsn)
+    position = exc.diag.statement_position
+    if position is not None:
+        before = content[: int(position) - 1]
+        error.place = Place(path, before.count("\n") + 1, len(before) - before.rfind("\n"))
+    error.state = "nothing was loaded"
+    return error

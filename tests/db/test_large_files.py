@@ -144,7 +144,7 @@ def test_a_file_that_changes_while_it_runs_is_rolled_back(start, project, databa
             gate.execute("lock table gate")
             process = start("up", "--lock-timeout", "0", "--no-dump-schema", env={"DATABASE_URL": database_url})
             assert eventually(lambda: waits_for_a_lock(database_url, query))
-            path.write_bytes(path.read_bytes().replace(TEXT.encode(), TEXT.upper().encode()[::-1]))
+            path.write_bytes(path.read_bytes().replace(TEXT.encode(), TEXT.swapcase().encode()))
     stdout, stderr = process.communicate(timeout=60)
 
     assert "E222" in stderr

@@ -42,7 +42,7 @@ def three(project):
 
 
 def name_of(url: str) -> str:
-    return url.rpartition("/")[2].partition("?")[0]
+    return url.partition("?")[0].rpartition("/")[2]
 
 
 def rows(query, url: str) -> list[int]:
@@ -83,7 +83,7 @@ def test_a_connection_cut_at_commit_is_told_as_the_database_has_it(
 
             told = tell(proxy.url(name_of(database_url)), three, Migrator.migrate)
 
-            assert fault.happened
+            assert fault.happened, told.error
             check_truth(query, database_url, told)
             assert tell(database_url, three, Migrator.migrate).exit_code == 0
             assert rows(query, database_url) == [1, 2, 3]
@@ -317,7 +317,7 @@ def test_a_server_that_says_goodbye_in_a_statement_has_rolled_it_back(
     done = run("up", "--no-dump-schema", env={"DATABASE_URL": proxy.url(name_of(database_url))})
 
     assert done.exit_code == 3
-    assert "error[E305]" in done.stderr
+    assert "error[E305]" in done.stderr, done.stderr
     assert "rolled back; nothing of 2_b.sql was applied" in done.stderr
     assert rows(query, database_url) == [1]
     failed = query(database_url, "select version, state, sqlstate from schema_migrations_log order by event_id")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from dbmigrate.errors import Error
 from dbmigrate.migrator import Migrator, Options
-from dbmigrate.model import Event, Report, StepDone
+from dbmigrate.events import Event, StepDone
+from dbmigrate.model import Report
 from tests.support.databases import query
 from tests.support.projects import Project
 
