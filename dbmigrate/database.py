@@ -88,9 +88,11 @@ def connect(dsn: Dsn, *, command: str, on_event: Callable[[Event], None]) -> Con
 
 
 def _login(dsn: Dsn, command: str) -> Connection:
-    with translated(dsn):
+    try:
         conninfo = make_conninfo("", **_KEEPALIVES | dsn.conninfo_for_connect(application_name(command)))
         return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+    except psycopg.Error as exc:
+        raise _login_failure(exc, dsn) from exc
 
 
 def _login_bare(dsn: Dsn, command: str) -> Connection:
@@ -327,11 +329,7 @@ def _ignore(event: Event) -> None:
 
 @contextmanager
 def translated(dsn: Dsn) -> Iterator[None]:
-    """Turn psycopg's errors into ours, without secrets.
-
-    An error before a session stands is ConnectionFailed E301 or E303; a session that broke is E305; everything else
-    is DatabaseError E402 with the server's DETAIL and HINT.
-    """
+    """Turn psycopg's errors into ours, without secrets; see `translation`."""
     try:
         yield
     except psycopg.Error as exc:
@@ -339,12 +337,15 @@ def translated(dsn: Dsn) -> Iterator[None]:
 
 
 def translation(exc: psycopg.Error, dsn: Dsn) -> Error:
-    """The Error for a psycopg error; see `translated`."""
+    """The Error for an error in a session: ConnectionFailed E305 when that was lost, else DatabaseError E402.
+
+    A DatabaseError carries the server's DETAIL and HINT.
+    """
     message = dsn.redact(exc.diag.message_primary or str(exc).strip() or type(exc).__name__)
-    if exc.sqlstate is None:
-        return _connection_failure(exc, message, dsn)
     if is_farewell(exc):
         return ConnectionFailed(f"the server ended the connection: {message}", code="E305", sqlstate=exc.sqlstate)
+    if exc.sqlstate is None and isinstance(exc, psycopg.OperationalError):
+        return ConnectionFailed(f"the connection was lost: {_reason(message)}", code="E305")
     return DatabaseError(message, code="E402", details=details(exc, dsn), sqlstate=exc.sqlstate)
 
 
@@ -353,16 +354,20 @@ def is_farewell(exc: psycopg.Error) -> bool:
     return (exc.sqlstate or "").startswith(("57P", "08"))
 
 
-def _connection_failure(exc: psycopg.Error, message: str, dsn: Dsn) -> Error:
+def _reason(message: str) -> str:
+    """What is worth telling of libpq's text about a lost connection, which goes on about what may have happened."""
+    return message.removeprefix("consuming input failed: ").partition("\n")[0]
+
+
+def _login_failure(exc: psycopg.Error, dsn: Dsn) -> Error:
     """libpq reports a failed login as text only; the server's own sentences tell a missing database apart."""
+    message = dsn.redact(str(exc).strip() or type(exc).__name__)
     if not isinstance(exc, psycopg.OperationalError):
         return DatabaseError(message, code="E402")
     if _is_missing_database(str(exc), dsn.database):
         return ConnectionFailed(
             f'database "{dsn.database}" does not exist', code="E303", hint="create it with `dbmigrate create` or `up`"
         )
-    if exc.pgconn is not None and exc.pgconn.status == psycopg.pq.ConnStatus.OK:
-        return ConnectionFailed(message, code="E305")
     return ConnectionFailed(message, code="E301", hint=_connect_hint(message))
 
 

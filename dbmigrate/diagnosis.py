@@ -70,8 +70,8 @@ def failure(exc: StatementError, migration: Migration, dsn: Dsn) -> Error:
 
 
 def _lost(cause: psycopg.Error, dsn: Dsn) -> ConnectionFailed:
-    message = dsn.redact(cause.diag.message_primary or str(cause).strip())
-    return ConnectionFailed(f"the connection was lost: {message}", code="E305", sqlstate=cause.sqlstate)
+    error = database.translation(cause, dsn)
+    return ConnectionFailed(error.message, code="E305", sqlstate=cause.sqlstate)
 
 
 def place_of(path: str, statement: Statement, offset: int | None = None) -> Place:

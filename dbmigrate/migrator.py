@@ -111,9 +111,9 @@ class Migrator(Workbench):
 
     def load(self, path: str) -> None:
         """Load a schema file into the database, whole or not at all. Raises PlanError E238, DatabaseError E402."""
-        with self._open("load") as session, database.translated(self._dsn):
+        with self._open("load") as session:
             database.refuse_shared_session(session.facts, "a schema file changes the settings of its session")
-            schema_file.apply(session.conn, path)
+            schema_file.apply(session, path)
 
     # -- how
 

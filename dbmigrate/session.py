@@ -57,8 +57,8 @@ class Session:
     def __init__(self, access: Access) -> None:
         self.access = access
         self.conn: Connection = database.connect(access.dsn, command=access.command, on_event=access.on_event)
-        self.facts: Facts = database.facts(self.conn)
         with database.translated(access.dsn):
+            self.facts: Facts = database.facts(self.conn)
             self.tables: Tables = history.locate(
                 self.conn, access.table, facts=self.facts, search_path=access.dsn.search_path
             )

@@ -137,7 +137,7 @@ def finish(conn: Connection, batch: Batch, *, pulse: Pulse) -> list[bytes]:
         elif result.status == pq.ExecStatus.COPY_OUT:
             _discard_copy(conn.pgconn)
         elif result.status == pq.ExecStatus.FATAL_ERROR:
-            failed = result
+            failed = failed or result  # a session that dies of its error reports the loss after it
     if failed is not None:
         raise _statement_error(conn, batch, failed, len(tags))
     return tags

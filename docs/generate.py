@@ -9,22 +9,38 @@ compare the documents with the program, so a forgotten run is noticed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
 from dbmigrate import config, errors
-from dbmigrate.cli import main
+from dbmigrate.cli.commands import app
+from dbmigrate.cli.main import main  # with it the options before the command, and `help`
 from dbmigrate.cli.options import COMMON, VERBOSE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 _REGION = re.compile(r"(<!-- generated: (?P<name>[\w -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-# the objects of typer's private copy of click: a program's group, its commands and their parameters
-_GROUP: Any = typer.main.get_command(main.app)
+assert callable(main)
+# of typer's private copy of click: the program with its commands
+_GROUP: Any = typer.main.get_command(app)
 _SHARED = frozenset((*COMMON, *VERBOSE))
+
+
+class Parameter(Protocol):
+    """What click knows of an option or an argument."""
+
+    name: str
+    opts: list[str]
+    secondary_opts: list[str]
+    help: str | None
+    metavar: str | None
+    required: bool
+    is_flag: bool
 
 
 def documents() -> list[Path]:
@@ -39,7 +55,7 @@ def command_names() -> list[str]:
 
 def aliases(name: str) -> list[str]:
     """The hidden names of a command."""
-    callbacks = {info.name: info.callback for info in main.app.registered_commands}
+    callbacks = {info.name: info.callback for info in app.registered_commands}
     hidden = (other for other, command in _GROUP.commands.items() if command.hidden)
     return [other for other in hidden if callbacks[other] is callbacks[name]]
 
@@ -90,9 +106,7 @@ def _command(name: str) -> Iterator[str]:
     yield f"{_summary(command.help)}"
     yield ""
     yield "```text"
-    yield " ".join(
-        ("dbmigrate", name, "[OPTIONS]", *(_argument(p) for p in command.params if not p.opts[0][:1] == "-"))
-    )
+    yield " ".join(("dbmigrate", name, "[OPTIONS]", *(_argument(p) for p in command.params if not _is_option(p))))
     yield "```"
     if also := aliases(name):
         yield ""
@@ -103,7 +117,7 @@ def _command(name: str) -> Iterator[str]:
         yield from _option_table(own)
 
 
-def _argument(parameter: Any) -> str:
+def _argument(parameter: Parameter) -> str:
     return str(parameter.metavar or parameter.name.upper())
 
 
@@ -112,7 +126,7 @@ def _general(_: str) -> Iterator[str]:
     yield from _option_table([found[name] for name in ("version", *COMMON, *VERBOSE)])
 
 
-def _option_table(parameters: list[Any]) -> Iterator[str]:
+def _option_table(parameters: Iterable[Parameter]) -> Iterator[str]:
     yield from _table_head("option", "meaning")
     for parameter in parameters:
         names = ", ".join(f"`{name}`" for name in (*sorted(parameter.opts, key=len), *parameter.secondary_opts))
@@ -121,18 +135,18 @@ def _option_table(parameters: list[Any]) -> Iterator[str]:
         yield f"| {names}{value} | {_cell(parameter.help)}{needed}{_variable_of(parameter)} |"
 
 
-def _variable_of(parameter: Any) -> str:
+def _variable_of(parameter: Parameter) -> str:
     names = [name for name, variable in config.VARIABLES.items() if variable.option in parameter.opts]
     return f" Variable: `{names[0]}`." if names else ""
 
 
-def _is_shared(parameter: Any) -> bool:
+def _is_shared(parameter: Parameter) -> bool:
     """Whether a command has the option as all others have it."""
     general = {each.name: each.help for each in (*_GROUP.commands["up"].params, *_GROUP.params)}
     return parameter.name in _SHARED and general[parameter.name] == parameter.help
 
 
-def _is_option(parameter: Any) -> bool:
+def _is_option(parameter: Parameter) -> bool:
     return bool(parameter.opts[0].startswith("-"))
 
 
