@@ -12,7 +12,7 @@ setup: ## make the virtual environment (does nothing when it is there)
 	@VENV='$(VENV)' sh scripts/bootstrap.sh
 
 demo: setup ## run the example project on a PostgreSQL of its own
-	@$(BIN)/dbmigrate demo --project .
+	@$(BIN)/dbmigrate demo
 
 test: setup ## all tests, on one PostgreSQL server (TEST_DATABASE_URL, else the embedded one)
 	$(BIN)/python -m pytest -n auto

@@ -136,6 +136,8 @@ WARNINGS: dict[str, str] = {
     "W401": "the schema file was not written",
     "W402": "user mappings are left out of the schema file, because they hold passwords",
     "W403": "the schema file holds the password of a subscription",
+    # the embedded server
+    "W501": "the embedded server's data lies in another place than the one that was named",
 }
 
 

@@ -86,6 +86,13 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class SchemaRead:
+    """A schema file is about to be loaded."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class SchemaWritten:
     schema: SchemaFile
 
@@ -106,6 +113,7 @@ Event = (
     | Waiting
     | Retrying
     | Progress
+    | SchemaRead
     | SchemaWritten
     | Warned
 )

@@ -77,6 +77,7 @@ class Tables:
     schema_exists: bool = False
     exists: bool = False
     log_exists: bool = False
+    distrust: str | None = None  # why nothing may be written to them
 
     @property
     def log_name(self) -> str:
@@ -102,7 +103,8 @@ def locate(conn: Connection, table: str, *, facts: Facts, search_path: Sequence[
     """Find the tracking tables, by dbmate's rule for the schema (postgres.go).
 
     The part before the first dot of `table`, else the first item of the URL's search_path, else current_schema(), else
-    ``public``. Raises Refused E705 when what stands there is no tracking table that can be trusted.
+    ``public``. Raises Refused E705 when what stands there is no tracking table. One that could run somebody else's code
+    with our rights can be read; `refuse_distrusted` keeps it from being written to.
     """
     schema, dot, name = table.partition(".")
     if not dot:
@@ -111,28 +113,40 @@ def locate(conn: Connection, table: str, *, facts: Facts, search_path: Sequence[
     rows = database.query(conn, _LOOK, [name, log_name], schema)
     found = {str(row[0]): row for row in rows if row[0] is not None}
     for relation in found.values():
-        _refuse_impostor(schema, relation, is_log=relation[0] == log_name)
-    return Tables(schema, name, bool(rows), name in found, log_name in found)
+        _refuse_stranger(schema, relation, is_log=relation[0] == log_name)
+    doubts = (_doubt(schema, relation) for relation in found.values())
+    return Tables(schema, name, bool(rows), name in found, log_name in found, next(filter(None, doubts), None))
 
 
-def _refuse_impostor(schema: str, row: Sequence[object], *, is_log: bool) -> None:
-    """A look-alike that an unprivileged user prepared would run that user's code with our rights."""
-    name, kind, has_triggers, has_rules, owner, is_trusted, columns = row
-    reason = None
+def _refuse_stranger(schema: str, row: Sequence[object], *, is_log: bool) -> None:
+    """Something else of that name, such as the table of another migration tool, cannot even be read."""
+    name, kind, columns = row[0], row[1], row[6]
     if kind not in ("r", "p"):
-        reason = "it is not a table"
-    elif has_triggers or has_rules:
-        reason = "it has triggers or rules, which would run with your rights"
-    elif not is_trusted:
-        reason = f"it belongs to {owner}, who is neither you, nor a superuser, nor the owner of the database"
-    elif not is_log and not str(columns).startswith(_TEXT_TYPES):
+        raise _unusable(f"{schema}.{name} cannot be used as the tracking table: it is not a table")
+    if not is_log and not str(columns).startswith(_TEXT_TYPES):
         reason = f"its columns are ({columns}); another migration tool seems to have made it"
-    if reason:
-        raise Refused(
-            f"{schema}.{name} cannot be used as the tracking table: {reason}",
-            code="E705",
-            hint="look at it with psql; choose another table with --migrations-table, or remove it",
-        )
+        raise _unusable(f"{schema}.{name} cannot be used as the tracking table: {reason}")
+
+
+def _doubt(schema: str, row: Sequence[object]) -> str | None:
+    """A look-alike that an unprivileged user prepared would run that user's code when we write to it."""
+    name, _, has_triggers, has_rules, owner, is_trusted, _ = row
+    if has_triggers or has_rules:
+        return f"{schema}.{name} has triggers or rules, which would run with your rights"
+    if not is_trusted:
+        return f"{schema}.{name} belongs to {owner}, who is neither you, nor a superuser, nor the database's owner"
+    return None
+
+
+def refuse_distrusted(tables: Tables) -> None:
+    """Raise Refused E705 if writing to the tables could run somebody else's code."""
+    if tables.distrust:
+        raise _unusable(f"the tracking table is not safe to write to: {tables.distrust}")
+
+
+def _unusable(message: str) -> Refused:
+    hint = "look at it with psql; choose another table with --migrations-table, or remove it"
+    return Refused(message, code="E705", hint=hint)
 
 
 def read(conn: Connection, tables: Tables) -> History:

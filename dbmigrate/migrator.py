@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate import database, dryrun, files, parser, plan, verification
-from dbmigrate.events import RunStarted, SchemaWritten
+from dbmigrate.events import RunStarted, SchemaRead, SchemaWritten
 from dbmigrate.model import ALL, LAST, Goal, History, Migration, Plan, Report, Status
 from dbmigrate.schema import dump as schema_file
 from dbmigrate.workbench import Options, View, Wish, Workbench
@@ -113,6 +113,7 @@ class Migrator(Workbench):
         """Load a schema file into the database, whole or not at all. Raises PlanError E238, DatabaseError E402."""
         with self._open("load") as session:
             database.refuse_shared_session(session.facts, "a schema file changes the settings of its session")
+            self._on_event(SchemaRead(path))
             schema_file.apply(session, path)
 
     # -- how
@@ -135,7 +136,7 @@ class Migrator(Workbench):
     def _script(self, wish: Wish) -> Iterator[str]:
         with self._planned(wish) as (session, planned):
             self._on_event(RunStarted(self._where, planned))
-            yield from dryrun.script(planned, session, self._options.pacing, title=wish.command)
+            yield from dryrun.script(planned, session, self._options.pacing, title=f"{wish.command} · {self._where}")
 
 
 def _sums(view: View) -> Mapping[str, FileSum]:

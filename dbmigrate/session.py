@@ -97,9 +97,10 @@ class Session:
             return history.read(self.conn, self.tables)
 
     def lock(self) -> None:
-        """Become the one runner. Raises LockNotAcquired E601, Refused E703 or E704. Look at the history after this."""
+        """Become the one runner. Raises LockNotAcquired E601, Refused E703 to E705. Look at the history after this."""
         database.refuse_unwritable(self.facts, self.dsn)
         database.refuse_pooler(self.facts, self.dsn)
+        history.refuse_distrusted(self.tables)
         if self.facts.is_pooled:
             return  # there every transaction takes the lock for itself
         with database.translated(self.dsn):
@@ -108,6 +109,7 @@ class Session:
 
     def _locate(self) -> None:
         self.tables = history.locate(self.conn, self.access.table, facts=self.facts, search_path=self.dsn.search_path)
+        history.refuse_distrusted(self.tables)
 
     def ensure_tables(self) -> None:
         """Make the tracking tables that are missing. Harmless when another tool makes them at the same moment."""
@@ -208,6 +210,12 @@ class Session:
             if self.conn.closed or self.conn.broken:
                 self._reconnect()
             database.run(self.conn, text)
+
+    def revive(self) -> None:
+        """A connection for what is left to be read after a run that lost its own; without the lock."""
+        with suppress(Error):
+            if self.conn.closed:
+                self._reconnect()
 
     def _reconnect(self) -> None:
         """A new connection, which has no lock; the monitor still looks at the lost session."""

@@ -24,6 +24,7 @@ from dbmigrate.errors import (
     Interrupted,
     LockNotAcquired,
     MigrationFailed,
+    MigrationFileError,
     NeedsAttention,
     Refused,
     Terminated,
@@ -39,6 +40,14 @@ if TYPE_CHECKING:
     from dbmigrate.session import Session
 
 
+_FAILURES = (
+    DatabaseError,
+    ConnectionFailed,
+    MigrationFileError,
+    wire.StatementError,
+    psycopg.Error,
+    KeyboardInterrupt,
+)
 _WAY_ON = "correct the file from that statement on, then continue with `dbmigrate resume`"
 
 
@@ -140,15 +149,55 @@ class Stepwise:
         self._session.reset()
         self._session_limits()
         self._own(writer.started(self._step))
-        for unit in units(self._migration, self._step.direction):
+        for unit in self._units():
             if unit.number not in self._done:
                 self._guarded(unit)
                 self._done.add(unit.number)
             elif statements.sets_session(unit.first.sql):
                 replay(self._session, unit)
         self._session.reset()
-        self._own(f"BEGIN; {writer.record(self._step)}{writer.closed(self._step)}COMMIT;")
+        self._record()
         return self._tally
+
+    def _record(self) -> None:
+        """The version row and the end of the journal, in one transaction; if its connection is lost, the server knows.
+
+        Raises NeedsAttention E501: every statement is done, only the record is missing. E503: nobody can know.
+        """
+        writer, xid = self._session.writer, None
+        record = writer.record(self._step) + writer.closed(self._step)
+        try:
+            xid = self._value(f"BEGIN; {record}SELECT pg_catalog.pg_current_xact_id()::text;")
+            self._own("COMMIT;")
+        except ConnectionFailed as exc:
+            committed = False if xid is None else self._session.verdict(xid)
+            if committed is None:
+                raise self._unrecorded(exc, "E503") from exc
+            if not committed:
+                raise self._unrecorded(exc, "E501") from exc
+            self._regain()
+
+    def _unrecorded(self, exc: ConnectionFailed, code: str) -> Error:
+        error = NeedsAttention(
+            exc.message,
+            code=code,
+            hint="`dbmigrate status` shows what is true; if it is unfinished, `dbmigrate resume` completes the record",
+        )
+        error.state = f"every statement of {self._step.name} is done; its record is {_RECORDS[code]}"
+        return error
+
+    def _units(self) -> Iterator[Unit]:
+        """Raises NeedsAttention E501 when the file is not the one that was checked any more: what ran stays done."""
+        try:
+            yield from units(self._migration, self._step.direction)
+        except MigrationFileError as exc:
+            if not self._done:
+                raise
+            self._session.note(self._session.writer.broken(self._step, exc))
+            hint = "compare it with the statements in the log, then continue with `dbmigrate resume`"
+            error = NeedsAttention(exc.message, code="E501", place=exc.place, hint=hint)
+            error.state = f"{self._step.name} is unfinished: {len(self._done)} of its statements and blocks are done"
+            raise error from exc
 
     def _session_limits(self) -> None:
         """A time-out in the middle of a concurrent index build leaves an invalid index: none but the user's own.
@@ -193,7 +242,7 @@ class Stepwise:
                 )
             else:
                 self._outside(unit)
-        except (DatabaseError, ConnectionFailed, wire.StatementError, psycopg.Error, KeyboardInterrupt) as exc:
+        except _FAILURES as exc:
             raise self._failure(unit, exc) from exc
 
     def _refuse_lost_lock(self) -> None:
@@ -339,6 +388,9 @@ class Stepwise:
         )
         error.state = state
         return error
+
+
+_RECORDS = {"E503": "there or not, which could not be found out", "E501": "missing"}
 
 
 def _can_repeat(unit: Unit) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate import database, dsn, files, history, parser, plan, provenance
-from dbmigrate.errors import Error
+from dbmigrate.errors import ConnectionFailed, Error
 from dbmigrate.events import Event, RunStarted, SchemaWritten, Warned
 from dbmigrate.executor import Executor
 from dbmigrate.model import History, Migration, MigrationFile, Plan, Policy, Problem, Report
@@ -148,11 +148,15 @@ class Workbench:
 
     def _report(self, session: Session, executor: Executor, found: Sequence[MigrationFile]) -> Report:
         """What was done, after the schema file was written for it; also after a failure in mid-run."""
+        session.revive()
         written, problems = self._refresh(session, executor)
-        current = None
-        if not session.conn.closed:
-            current = plan.newest(found, [item.version for item in session.read_history().applied])
-        return Report(tuple(executor.done), problems, current, written)
+        return Report(tuple(executor.done), problems, self._current(session, found), written)
+
+    def _current(self, session: Session, found: Sequence[MigrationFile]) -> str | None:
+        """The newest applied version; None if the connection is lost now: what was done is done."""
+        with suppress(ConnectionFailed):
+            return plan.newest(found, [item.version for item in session.read_history().applied])
+        return None
 
     def _refresh(self, session: Session, executor: Executor) -> tuple[SchemaFile | None, tuple[Problem, ...]]:
         """Write the schema file after a change; with nothing changed only a missing one.
@@ -160,11 +164,12 @@ class Workbench:
         What was migrated stands: a file that cannot be written is a warning that says what to install.
         """
         dumping = self._options.dumping
-        if dumping is None or session.conn.closed or (not executor.done and os.path.exists(dumping.path)):
+        if dumping is None or (not executor.done and (session.conn.closed or os.path.exists(dumping.path))):
             return None, ()
         try:
             database.refuse_shared_session(session.facts, "pg_dump changes the settings of its session")
-            written = schema_file.refresh(session, dumping)
+            with database.translated(self._dsn):
+                written = schema_file.refresh(session, dumping)
         except Error as exc:
             problem = Problem("W401", f"the schema file was not written: {exc.message}", hint=exc.hint)
             self._on_event(Warned(problem))

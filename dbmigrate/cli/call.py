@@ -78,11 +78,28 @@ class Call:
         settings = self.settings()
         if settings.verbose:
             self.verbosity = max(self.verbosity, Verbosity.VERBOSE)
-        with _served(settings.target()) as dsn:
+        with self._served(settings.target()) as dsn:
             if settings.wait:
                 timeout, interval = settings.wait_timeout, settings.wait_interval
                 database.wait(dsn, timeout=timeout, interval=interval, on_event=self.renderer.on_event)
             yield dsn, self._options(settings, reason)
+
+    @contextmanager
+    def _served(self, dsn: Dsn) -> Iterator[Dsn]:
+        """The server behind `dsn`: there already, or the embedded one, started for this command."""
+        if dsn.embedded is None:
+            yield dsn
+            return
+        from pathlib import Path
+
+        from dbmigrate.embedded import Search, kept_server
+        from dbmigrate.events import Warned
+        from dbmigrate.model import Problem, Severity
+
+        with kept_server(Path(dsn.embedded), Search.from_environ(self.settings().environ)) as server:
+            if server.note:
+                self.renderer.on_event(Warned(Problem("W501", server.note, Severity.NOTE)))
+            yield dsn.served_by(server.conninfo(dsn.database))
 
     def _options(self, settings: Settings, reason: str | None) -> Options:
         from dbmigrate.migrator import Options
@@ -138,17 +155,3 @@ def goal(steps: int | None, version: str | None, *, everything: bool = False, de
     if version is not None or everything:
         return Goal(version=version)
     return Goal(steps=default if steps is None else steps)
-
-
-@contextmanager
-def _served(dsn: Dsn) -> Iterator[Dsn]:
-    """The server behind `dsn`: there already, or the embedded one, started for this command."""
-    if dsn.embedded is None:
-        yield dsn
-        return
-    from pathlib import Path
-
-    from dbmigrate.embedded import Search, kept_server
-
-    with kept_server(Path(dsn.embedded), Search.from_environ(os.environ)) as server:
-        yield dsn.served_by(server.conninfo(dsn.database))

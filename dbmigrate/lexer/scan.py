@@ -1,7 +1,7 @@
 """One token that begins at a given place, by the rules of PostgreSQL's ``scan.l``.
 
-Each function takes the text, the place of a special character, and where the plain text before it began; it returns the
-kind of the token, its start and its end. UnclosedAtError is raised where the text ends too early.
+Each function takes the text, the place of a special character, and the floor: where the last token ended that is known.
+It returns the kind of the token, its start and its end, and raises UnclosedAtError where the text ends too early.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ _IDENTIFIER = re.compile(_SYMBOL).match
 _CONTINUED = re.compile(rf"[ \t\f\v]*+(?:--[^\n\r]*+)?+[\n\r](?:{BLANK}++|--[^\n\r]*+[\n\r])*+(?=')").match
 _COMMENT_MARK = re.compile(r"/\*|\*/").finditer
 _DOLLAR = re.compile(TAG).match
+_PARAMETER = re.compile(rf"\$[0-9]++[{WORD_PART}]*+").match
 _NAME_REST = re.compile(rf"[{NAME_PART}]++").match
 _LINE_COMMENT = re.compile(r"--[^\n\r]*+").match
 _META_LINE = re.compile(r"\\[^\n\r]*+").match
@@ -97,12 +98,13 @@ def block_comment(text: str, at: int, _floor: int) -> Span:
 
 def dollar(text: str, at: int, floor: int) -> Span:
     start = _run_start(text, at, floor)
-    if start < at and not (text[start] == "$" or "0" <= text[start] <= "9"):
+    if start < at and not "0" <= text[start] <= "9":
         rest = _NAME_REST(text, at)  # a$b$ is a name
         return PLAIN, at, rest.end() if rest else at + 1
     match = _DOLLAR(text, at)
     if match is None:
-        return PLAIN, at, at + 1
+        parameter = _PARAMETER(text, at)
+        return PLAIN, at, parameter.end() if parameter else at + 1
     end = text.find(match.group(), match.end())
     if end < 0:
         raise UnclosedAtError(Unclosed.DOLLAR, at)
@@ -123,23 +125,21 @@ def meta(text: str, at: int, _floor: int) -> Span:
     return META, at, match.end() if match else at + 1
 
 
-def _operator(text: str, at: int) -> Span:
-    """As many operator characters as there are; a trailing + or - belongs to it only beside certain others."""
+def _operators(text: str, at: int) -> Iterator[Span]:
+    """A run of operator characters: one operator, but trailing + and - belong to it only beside certain others."""
     match = _OPERATOR(text, at)
     end = match.end() if match else at + 1
-    if not _KEEPS_SIGN(text, at, end):
-        while end - at > 1 and text[end - 1] in "+-":
-            end -= 1
-    return T.Operator, at, end
+    first = end if _KEEPS_SIGN(text, at, end) else at + max(len(text[at:end].rstrip("+-")), 1)
+    yield T.Operator, at, first
+    for sign in range(first, end):
+        yield T.Operator, sign, sign + 1
 
 
 def _run_start(text: str, at: int, floor: int) -> int:
-    """Where the name, number or parameter begins that ends before `at`; `at` if there is none."""
+    """Where the name or number begins that ends before `at`; `at` if there is none. No dollar sign is in it."""
     start = at
-    while start > floor and (text[start - 1] > "\x7f" or text[start - 1].isalnum() or text[start - 1] in "_$"):
+    while start > floor and (text[start - 1] > "\x7f" or text[start - 1].isalnum() or text[start - 1] == "_"):
         start -= 1
-    while start < at and text[start] == "$" and not "0" <= text[start + 1 : start + 2] <= "9":
-        start += 1  # a dollar sign alone
     return start
 
 
@@ -176,7 +176,7 @@ def _special(text: str, at: int) -> Iterator[Span]:
         kind, start, end = _QUOTES[opener](text, at, at)
         yield (T.Error if kind is PLAIN else kind), start, end
     else:
-        yield _operator(text, at)
+        yield from _operators(text, at)
 
 
 # the strings and names among them have no end: it raises

@@ -164,7 +164,7 @@ class PostgresLexer(Lexer):
         plain = position
         while (found := _STOP(text, position)) is not None:
             at = found.start()
-            kind, _, end = self._specials[text[at]](text, at, plain)
+            kind, _, end = self._specials[text[at]](text, at, position)
             if kind is PLAIN:
                 position = end
                 continue

@@ -25,13 +25,15 @@ class Window:
         self._read = read
         self._size = size
         self._rest = ""
+        self._known = 0  # a position whose place was found: those after it are counted from there
         self._line = 1
         self._column = 1
 
     def extend(self) -> None:
         """Forget what is lexed; read on until at least as much again is at hand, to the end of a line."""
         gone = max(self.position - 1, 0)
-        self._line, self._column = self.place(gone)
+        self.place(gone)
+        self._known = 0
         kept = self.text[gone:]
         more = self._lines(max(self._size, len(kept)))
         self.text = kept + more
@@ -53,11 +55,15 @@ class Window:
         return "".join(parts)
 
     def place(self, position: int) -> tuple[int, int]:
-        """Line and column in the whole text of a position in the window."""
-        breaks = self.text.count("\n", 0, position)
+        """Line and column in the whole text of a position in the window, not before one that was asked for earlier."""
+        breaks = self.text.count("\n", self._known, position)
         if breaks:
-            return self._line + breaks, position - self.text.rfind("\n", 0, position)
-        return self._line, self._column + position
+            self._line += breaks
+            self._column = position - self.text.rfind("\n", 0, position)
+        else:
+            self._column += position - self._known
+        self._known = position
+        return self._line, self._column
 
     def error(self, what: Unclosed, position: int) -> LexerError:
         return LexerError(*what.value, *self.place(position))

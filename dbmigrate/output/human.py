@@ -13,6 +13,7 @@ from dbmigrate.events import (
     Progress,
     Retrying,
     RunStarted,
+    SchemaRead,
     SchemaWritten,
     ServerNotice,
     StepDone,
@@ -66,6 +67,7 @@ class Human:
             Progress: self._progress,
             Retrying: self._retrying,
             RunStarted: self._run_started,
+            SchemaRead: self._schema_read,
             SchemaWritten: self._schema_written,
             ServerNotice: self._notice,
             StepDone: self._step_done,
@@ -139,18 +141,23 @@ class Human:
         steps = event.plan.steps
         ups = sum(step.direction is Direction.UP for step in steps)
         amount = f"{ups} pending" if ups == len(steps) else f"{len(steps)} to roll back"
+        if any(not step.runs_sql for step in steps):
+            amount = f"{text.count(len(steps), 'record')} to change"
         self._talk(f"{event.where} · {amount}")
         for found in event.plan.problems:
             self._warned_of(Warned(found))
 
     def _step_started(self, event: StepStarted) -> None:
-        self._talk(f"{_ACTIVITY[event.step.direction]}: {text.one_line(event.step.name)}")
+        if event.step.runs_sql:
+            self._talk(f"{_ACTIVITY[event.step.direction]}: {text.one_line(event.step.name)}")
 
     def _step_done(self, event: StepDone) -> None:
         self._erase()
         outcome = event.outcome
         self._rows_affected(outcome)
-        if self._verbosity > Verbosity.QUIET:
+        if self._verbosity > Verbosity.QUIET and not outcome.step.runs_sql:
+            self._streams.result(f"Recorded: {text.one_line(tables.corrected(outcome.step))}")
+        elif self._verbosity > Verbosity.QUIET:
             result = _RESULT[outcome.step.direction]
             self._streams.result(f"{result}: {text.one_line(outcome.step.name)} in {text.go_duration(outcome.seconds)}")
 
@@ -171,6 +178,9 @@ class Human:
 
     def _dropped(self, event: Dropped) -> None:
         self._talk(f"Dropping: {event.name}")
+
+    def _schema_read(self, event: SchemaRead) -> None:
+        self._talk(f"Reading: {event.path}")
 
     def _schema_written(self, event: SchemaWritten) -> None:
         self._talk(f"Writing: {event.schema.path}")

@@ -66,6 +66,13 @@ def event_lines(events: Sequence[LogEvent]) -> Iterator[str]:
             yield f"    reason: {event.reason}"
 
 
+def corrected(step: Step) -> str:
+    """What a correction did, in a few words."""
+    if step.action is Action.ACCEPT:
+        return f"{step.name} is accepted as it is"
+    return f"{step.name} is {'applied' if step.direction is Direction.UP else 'pending'}"
+
+
 def correction(step: Step) -> str:
     """What a correction will do, in one line."""
     if step.action is Action.ACCEPT:

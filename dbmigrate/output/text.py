@@ -128,9 +128,10 @@ def closing_line(command: str, report: Report) -> str:
     """``2 applied in 7.3 s · version 20260301090000 · wrote db/schema.sql (+14 -0)``"""
     if not report.done:
         return "Nothing to do" + (f": version {report.current} is current" if report.current else "")
-    ups = sum(outcome.step.direction == "up" for outcome in report.done)
-    downs = len(report.done) - ups
-    done = ", ".join(filter(None, (f"{downs} rolled back" if downs else "", f"{ups} applied" if ups else "")))
+    run = [outcome.step for outcome in report.done if outcome.step.runs_sql]
+    ups = sum(step.direction == "up" for step in run)
+    counts = ((len(run) - ups, "rolled back"), (ups, "applied"), (len(report.done) - len(run), "recorded"))
+    done = ", ".join(f"{number} {what}" for number, what in counts if number)
     parts = [
         f"{done} in {duration(report.seconds or sum(outcome.seconds for outcome in report.done))}",
         f"version {report.current}" if report.current else "no version left",

@@ -314,6 +314,13 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
         " stops if dbmate applied it.",
         "After a change of branches, the wrong migration was undone.",
     ),
+    Difference(
+        "file-changed",
+        "An edit of an applied file goes unnoticed.",
+        "`up` stops, exit code 7, unless only comments and white space changed; `verify` shows it, `repair` accepts it."
+        " What dbmate applied has no checksum and is not compared.",
+        "The file would no longer make the database that it describes.",
+    ),
     # -- running
     Difference(
         "run-lock",
@@ -394,7 +401,7 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "run-pooler",
         "Works through a transaction pooler, mostly with `binary_parameters=yes`.",
-        "Refused, exit code 7: use the server's direct URL.",
+        "Refused, exit code 7: use the server's direct URL, or `--allow-pooler`, which does what is safe there.",
         "Locks and settings of a session do not hold there.",
     ),
     # -- the tracking table

@@ -345,7 +345,10 @@ def test_url_maintenance_database(program, lone_url, query):
 
 def test_run_pooler(program, server, tcp_url):
     with pooler(host="127.0.0.1", port=int(server.conninfo["port"])) as port:
-        done = program("migrate", url=tcp_url.replace(f":{server.conninfo['port']}/", f":{port}/"))
+        pooled = tcp_url.replace(f":{server.conninfo['port']}/", f":{port}/")
+        done = program("migrate", url=pooled)
+        assert tables(tcp_url) == program.expects(dbmate=TRACKED, dbmigrate=[])
+        program.ok(*program.expects(dbmate=(), dbmigrate=("--allow-pooler",)), "migrate", url=pooled)
 
     assert done.exit_code == program.expects(dbmate=0, dbmigrate=7)
-    assert tables(tcp_url) == program.expects(dbmate=TRACKED, dbmigrate=[])
+    assert tables(tcp_url) == TRACKED

@@ -224,6 +224,17 @@ def test_file_gone_that_dbmate_applied(program, without_file, url, query):
     assert versions(url) == program.expects(dbmate=["2"], dbmigrate=["1", "2"])
 
 
+@pytest.mark.parametrize(
+    ("up", "ours"), [("create table a (i bigint);", 7), ("create table a -- better\n    (i int);", 0)]
+)
+def test_file_changed(program, project, url, up, ours):
+    project.migration("1_a", up="create table a (i int);")
+    program.ok("up", url=url)
+    project.migration("1_a", up=up)
+
+    assert program("up", url=url).exit_code == program.expects(dbmate=0, dbmigrate=ours)
+
+
 # -- the tracking table
 
 

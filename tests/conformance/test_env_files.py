@@ -95,10 +95,8 @@ def test_e6_to_e9_a_file_that_cannot_be_read_stops_everything(program, project, 
 @pytest.mark.parametrize(
     ("line", "table"),
     [
-        ("DBMATE_MIGRATIONS_TABLE=plain", "plain"),
         ("export DBMATE_MIGRATIONS_TABLE=exported", "exported"),
         ("DBMATE_MIGRATIONS_TABLE = spaced ", "spaced"),
-        ("DBMATE_MIGRATIONS_TABLE='single'", "single"),
         ('DBMATE_MIGRATIONS_TABLE="double" # comment', "double"),
         ("DBMATE_MIGRATIONS_TABLE=ab#cd", '"ab#cd"'),
         ("DBMATE_MIGRATIONS_TABLE=ab #cd", "ab"),

@@ -148,6 +148,18 @@ def test_a_failure_of_dbmigrate_leaves_nothing_that_dbmate_stumbles_over(dbmate,
     assert lines(done.stdout, "Applied") == ["Applied: 4_d.sql in TIME"]
 
 
+def test_dbmigrate_asks_about_what_dbmate_applied_again_from_another_text(dbmate, dbmigrate, project, url):
+    """Its log knows of no rollback by dbmate, so the file seems to have been edited under an applied version."""
+    dbmigrate.ok("up", url=url)
+    dbmate.ok("rollback", url=url)
+    project.migration("3_c", up="create table changed (i int);", down="drop table changed;")
+    dbmate.ok("up", url=url)
+
+    assert dbmigrate("up", url=url).exit_code == 7
+    dbmigrate.ok("repair", "--yes", url=url)
+    dbmigrate.ok("up", url=url)
+
+
 def test_the_log_does_not_outlive_what_dbmate_undid(dbmate, dbmigrate, project, url):
     """A version that dbmate applied again is not undone with the text that the log keeps of an older file."""
     dbmigrate.ok("up", url=url)

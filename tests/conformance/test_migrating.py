@@ -114,8 +114,9 @@ def test_m4_an_older_version_is_applied_later(program, late, url):
     assert versions(url) == ["001", "010", "100"]
 
 
-@pytest.mark.parametrize(("options", "variables"), [(["--strict"], {}), ([], {"DBMATE_STRICT": "true"})])
-@pytest.mark.parametrize("command", ["up", "migrate"])
+@pytest.mark.parametrize(
+    ("command", "options", "variables"), [("up", ["--strict"], {}), ("migrate", [], {"DBMATE_STRICT": "true"})]
+)
 def test_m5_strict_refuses_an_older_version(program, late, url, command, options, variables):
     done = program(command, *options, url=url, env=variables)
 
@@ -138,8 +139,7 @@ def test_m5_strict_accepts_newer_ones(program, project, url):
 # -- M6
 
 
-@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-@pytest.mark.parametrize("before", ["select 'ascii';", "select 'ünïcödé 日本';"])
+@pytest.mark.parametrize(("before", "line_end"), [("select 'ascii';", "\n"), ("select 'ünïcödé 日本';", "\r\n")])
 @pytest.mark.parametrize("direction", ["up", "down"])
 def test_m6_the_place_of_an_error(program, project, url, direction, before, line_end):
     wrong = f"{before}\n  {before} create table b (i intx);"

@@ -31,7 +31,7 @@ def test_p1_the_text_of_a_body_arrives_as_it_is(program, project, url, line_end)
     assert scalar(url, "select prosrc from pg_proc where proname = 'f'") == body
 
 
-@pytest.mark.parametrize("header", ["--migrate:{}", "--\tmigrate:{}", "--   migrate:{}  ", "-- migrate:{}\t\f"])
+@pytest.mark.parametrize("header", ["--migrate:{}", "--\t  migrate:{} \f"])
 def test_p2_blanks_in_a_header(program, project, url, header):
     project.write(
         "1_a.sql", f"\n{header.format('up')}\ncreate table a (i int);\n{header.format('down')}\ndrop table a;\n"
@@ -44,7 +44,7 @@ def test_p2_blanks_in_a_header(program, project, url, header):
     assert tables(url) == ["schema_migrations"]
 
 
-@pytest.mark.parametrize("option", ["transaction:false", "transaction:false other:1", "other:1\ttransaction:false"])
+@pytest.mark.parametrize("option", ["transaction:false", "other:1\ttransaction:false"])
 def test_p3_transaction_false_is_per_section(program, project, url, option):
     project.migration("1_a", up="create table a (i int);", down="drop table a;")
     project.migration(
@@ -134,7 +134,7 @@ def test_p11_crlf(program, project, url, options):
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-@pytest.mark.parametrize("filling", ["", "-- nothing", ";", "-- nothing\n;;\n/* at all */"])
+@pytest.mark.parametrize("filling", ["", "-- nothing\n;;\n/* at all */"])
 def test_p11_empty_blocks_apply_and_roll_back(program, project, url, filling, line_end):
     text = f"-- migrate:up\n{filling}\n-- migrate:down\n{filling}\n"
     project.write("1_a.sql", text.replace("\n", line_end))

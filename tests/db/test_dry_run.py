@@ -1,11 +1,13 @@
-"""`up --dry-run` and `rollback --dry-run`: a psql script that leaves what the command leaves, and a run that does not."""
+"""`up --dry-run` and `rollback --dry-run`: a run that changes nothing, and a script that does what the run would do."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from dbmigrate import locks
 from dbmigrate.migrator import Migrator, Options
 from dbmigrate.model import ALL
 from tests.support.catalog import fingerprint
@@ -44,7 +46,8 @@ delete from a; -- all
 -- migrate:up
 -- \! not a command \
 create table ":a" (id int, "x:y" text default ':id', a int[]);
-insert into ":a" values (1, 'C:\', '{1,2,3}'), (2, E'a\\b\'c\n:id', null), (3, U&'d\0061t', null), (4, $a$\q :x$a$, '{}');
+insert into ":a" values (1, 'C:\', '{1,2,3}'), (2, E'a\\b\'c\n:id', null), (3, U&'d\0061t', null),
+    (4, $a$\q :x$a$, '{}');
 insert into ":a" select id + 10, "x:y"::text, a[1:id] from ":a" where "x:y" like '%:%' or a[:id] is null;
 create function "f;"(text default '\.') returns text language plpgsql as $_$
 begin
@@ -344,7 +347,8 @@ def test_settings_of_the_url_hold_in_the_script(database_url, twin_database_url,
     """psql refuses them in a URL."""
     parameters = "&search_path=app%2C%20public&lock_timeout=3s&my.own=it's"
     twins = Twins(database_url, twin_database_url, project.migrations, parameters=parameters)
-    settings = "current_setting('search_path') as path, current_setting('lock_timeout') as limit, current_setting('my.own') as own"
+    names = ("search_path", "lock_timeout", "my.own")
+    settings = ", ".join(f"current_setting('{name}') as \"{name}\"" for name in names)
     project.migration("1_a", up=f"create table here as select {settings};", down="drop table here;")
     project.migration("2_b", up_options="transaction:false", up=f"create table there as select {settings};")
 
@@ -393,8 +397,8 @@ def three(project):
 
 @pytest.mark.parametrize("arguments", [["--steps", "2"], ["--to", "1"], ["--all"], []])
 def test_a_rollbacks_script_goes_as_far_as_the_rollback(run, twins, three, arguments):
-    for url in (twins.migrated_url, twins.scripted_url):
-        run("up", "--no-dump-schema", env={"DATABASE_URL": url})
+    twins.migrated.up()
+    twins.scripted.up()
 
     script = run("rollback", *arguments, "--dry-run", env={"DATABASE_URL": twins.scripted_url})
     assert script.exit_code == 0, script.stderr
@@ -498,7 +502,7 @@ def test_limits_that_were_asked_for_are_in_the_script(run, project, database_url
     assert script.count("SET statement_timeout = 300000;") == 1
 
 
-# ------------------------------------------------------------------------------------------------ a dry run changes nothing
+# ------------------------------------------------------------------------------------------- a dry run changes nothing
 
 
 def test_nothing_is_written(run, three, database_url):
@@ -527,10 +531,6 @@ def test_no_table_is_made(run, three, database_url):
 
 
 def test_a_script_can_be_had_while_another_run_is_at_work(run, three, database_url, twin_database_url):
-    import psycopg
-
-    from dbmigrate import locks
-
     with psycopg.connect(database_url, autocommit=True) as other:
         key = locks.key_for("public.schema_migrations")
         other.execute(f"select pg_advisory_lock({key.sql})".encode())

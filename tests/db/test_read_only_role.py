@@ -15,7 +15,9 @@ from tests.support.servers import make_url
 def migrated(run, project, database_url):
     """A project with one applied and one pending migration."""
     project.migration("1_a", up="create table a (id int);", down="drop table a;")
-    project.migration("2_b", up="create table b (id int);\ncreate index concurrently on b (id);", up_options="transaction:false")
+    project.migration(
+        "2_b", up="create table b (id int);\ncreate index concurrently on b (id);", up_options="transaction:false"
+    )
     done = run("up", "--steps", "1", "--no-dump-schema", env={"DATABASE_URL": database_url})
     assert done.exit_code == 0, done.stderr
     return project

@@ -119,8 +119,11 @@ class Fault:
 class Proxy:
     """Use as a context manager; leaving it cuts off whatever is still connected."""
 
-    def __init__(self, server: DatabaseServer) -> None:
+    def __init__(self, server: DatabaseServer, *, port: int | None = None) -> None:
+        """Before `server`, or before what listens on `port` of this machine and leads to it."""
         self._target = conninfo_to_dict(server.tcp_url("postgres"))
+        if port is not None:
+            self._target |= {"host": "127.0.0.1", "port": port}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.seen: list[Message] = []

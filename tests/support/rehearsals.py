@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from dbmigrate.dsn import Dsn
 from dbmigrate.errors import Error
-from dbmigrate.migrator import Migrator, Options
 from dbmigrate.events import Event, StepDone
+from dbmigrate.migrator import Migrator, Options
 from dbmigrate.model import Report
 from tests.support.databases import query
 from tests.support.projects import Project
@@ -31,7 +32,7 @@ class Told:
             self.done.append(event.outcome.step.version)
 
 
-def tell(url: str, project: Project, command: Callable[[Migrator], Report], *, lock_wait: float = 10) -> Told:
+def tell(url: str | Dsn, project: Project, command: Callable[[Migrator], Report], *, lock_wait: float = 10) -> Told:
     """Run `command` without a schema file; its error is part of the answer."""
     told = Told()
     options = Options(directories=(str(project.migrations),), lock_wait=lock_wait)

@@ -14,6 +14,7 @@ from dbmigrate.events import (
     Progress,
     Retrying,
     RunStarted,
+    SchemaRead,
     SchemaWritten,
     ServerNotice,
     StepDone,
@@ -40,6 +41,7 @@ EVERY_EVENT: list[Event] = [
     WARNING,
     StepDone(outcome("1_a", rows=3)),
     StepFailed(step("1_a"), 0.5),
+    SchemaRead("schema.sql"),
     SchemaWritten(SchemaFile("schema.sql")),
     Dropped("app"),
 ]
@@ -123,6 +125,7 @@ def test_what_failed_is_never_called_applied() -> None:
         (Created("database", "app"), "Creating: app"),
         (Created("schema", '"My"'), 'Creating schema: "My"'),
         (Dropped("app"), "Dropping: app"),
+        (SchemaRead("./db/schema.sql"), "Reading: ./db/schema.sql"),
         (ServerNotice("NOTICE", "hello", "more"), "  NOTICE: hello (more)"),
         (Waiting("the server"), "Waiting for the server"),
         (Waiting("the lock", 65), "Waiting for the lock (1 min 5 s so far)"),

@@ -244,7 +244,7 @@ def test_nothing_runs_past_an_unfinished_migration(command, states: tuple[LogSta
 def test_resume_goes_on_in_the_direction_that_was_interrupted() -> None:
     broken = unfinished("2_b", LogState.DONE, LogState.FAILED, direction=DOWN)
 
-    (step,) = plan.resume(broken, migration("2_b", transaction=False), done=broken.done).steps
+    (step,) = plan.resume(broken, migration("2_b", transaction=False), history=history("2"), done=broken.done).steps
 
     assert (step.version, step.direction, step.done) == ("2", DOWN, frozenset({1}))
 
