@@ -39,7 +39,7 @@ DO $$ BEGIN RAISE EXCEPTION 'another run holds the migration lock'; END $$;
 
 def script(plan: Plan, session: Session, pacing: Pacing, *, title: str) -> Iterator[str]:
     """The script, in pieces, so that a large file is never held as a whole. Reads the files; writes nothing."""
-    yield f"-- dbmigrate {title} · {_one_line(session.dsn.display)} · {_count(len(plan.steps))}\n"
+    yield f"-- dbmigrate {_one_line(title)} · {_count(len(plan.steps))}\n"
     if not plan.steps:
         return
     yield _HEAD

@@ -130,9 +130,9 @@ def test_the_example_of_the_package_uses_what_exists() -> None:
 
 
 def test_events_are_one_union_of_frozen_values() -> None:
-    from dbmigrate import model
+    from dbmigrate import events
 
-    kinds = typing.get_args(model.Event)
+    kinds = typing.get_args(events.Event)
 
     assert kinds
     assert all(kind.__dataclass_params__.frozen for kind in kinds)

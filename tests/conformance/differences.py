@@ -94,8 +94,8 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "cli-other-databases",
-        "Also MySQL, SQLite, ClickHouse, BigQuery.",
-        "PostgreSQL only: `unsupported driver: mysql`.",
+        "Also MySQL, SQLite, ClickHouse, BigQuery, and what speaks an old PostgreSQL's protocol, such as Redshift.",
+        "PostgreSQL 13 and newer only: `unsupported driver: mysql`.",
         "One database, done well.",
     ),
     # -- env files
@@ -237,6 +237,12 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
         " second is never applied.",
         "An error that names both, before anything runs.",
         "Merged branches make such pairs.",
+    ),
+    Difference(
+        "file-directory-twice",
+        "A directory that is named twice (`-d a -d ./a`) has every file twice; `up` fails.",
+        "It is read once.",
+        "It is one directory.",
     ),
     Difference(
         "file-dangling-link",
@@ -421,7 +427,7 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "table-side-effects",
-        "`rollback` and `dump` create the table.",
+        "`rollback` and `dump` create the table, and its schema.",
         "Only commands that apply something do.",
         "Looking is not changing.",
     ),
@@ -474,6 +480,18 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
         "The newest one on the machine that can dump the server (`DBMIGRATE_PG_DUMP` chooses another), with the"
         " password in its environment.",
         "Command lines can be read by everybody on the machine, and pg_dump must not be older than the server.",
+    ),
+    Difference(
+        "schema-locks",
+        "pg_dump waits for ever for a table that another session has locked.",
+        "For 10 seconds.",
+        "Everybody else queues behind it.",
+    ),
+    Difference(
+        "schema-tablespaces",
+        "Tablespaces are named in the schema file.",
+        "They are left out. (`up` and `load` make objects in the default one.)",
+        "They belong to a server, like owners and privileges, which are left out by both.",
     ),
     Difference(
         "schema-url-settings",

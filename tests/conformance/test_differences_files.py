@@ -72,6 +72,14 @@ def test_file_same_version_after_a_merge(program, project, url):
     assert tables(url) == ["a", "schema_migrations"]
 
 
+def test_file_directory_twice(program, project, url):
+    project.migration("1_a", up="create table a (i int);")
+
+    done = program("-d", "db/migrations", "-d", project.migrations, "up", url=url)
+
+    assert done.exit_code == program.expects(dbmate=2, dbmigrate=0)
+
+
 def test_file_dangling_link(program, project, url):
     project.migration("1_a", up="create table a (i int);")
     (project.migrations / "2_b.sql").symlink_to("nowhere.sql")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from secrets import token_hex
 
 import pytest
 
@@ -82,20 +83,53 @@ def test_schema_failure(dumper, project, url):
     assert tables(url) == ["a", "schema_migrations"]
 
 
-def test_schema_pg_dump(program, project, tcp_url):
-    log, stub = project.root / "arguments", project.root / "bin" / "pg_dump"
+@pytest.fixture
+def watched(program, project):
+    """The program with a pg_dump that writes its arguments to the file ``arguments`` first."""
+    stub = project.root / "bin" / "pg_dump"
     stub.parent.mkdir()
-    stub.write_text(STUB.format(log=log, real=program.tools / "pg_dump"))
+    stub.write_text(STUB.format(log=project.root / "arguments", real=program.tools / "pg_dump"))
     stub.chmod(0o755)
-    project.migration("1_a", up="select 1;")
     path = f"{stub.parent}{os.pathsep}{os.environ['PATH']}"
-    watched = Program(program.name, program.runner, program.tools, {"PATH": path, "DBMIGRATE_PG_DUMP": str(stub)})
+    return Program(program.name, program.runner, program.tools, {"PATH": path, "DBMIGRATE_PG_DUMP": str(stub)})
+
+
+def test_schema_pg_dump(watched, project, tcp_url):
+    project.migration("1_a", up="select 1;")
 
     watched.ok("up", url=tcp_url)
 
+    arguments = (project.root / "arguments").read_text()
     assert project.schema_file.exists()
-    assert ("for%20tests" in log.read_text()) == program.expects(dbmate=True, dbmigrate=False)
-    assert "for tests" not in log.read_text()
+    assert ("for%20tests" in arguments) == watched.expects(dbmate=True, dbmigrate=False)
+    assert "for tests" not in arguments
+
+
+def test_schema_locks(watched, project, url):
+    watched.ok("dump", url=url)
+
+    arguments = (project.root / "arguments").read_text().splitlines()
+    assert ("--lock-wait-timeout=10s" in arguments) == watched.expects(dbmate=False, dbmigrate=True)
+
+
+@pytest.fixture
+def tablespace(server):
+    if server.major < 15:
+        pytest.skip("before PostgreSQL 15 a tablespace needs a directory of the server's account")
+    server.admin.execute("set allow_in_place_tablespaces = on")
+    name = f"conformance_{token_hex(4)}"
+    server.admin.execute(f"create tablespace {name} location ''")
+    yield name
+    server.admin.execute(f"drop tablespace {name}")
+
+
+def test_schema_tablespaces(dumper, project, url, query, tablespace):
+    project.migration("1_a", up=f"create table a (i int) tablespace {tablespace};")
+
+    dumper.ok("up", url=url)
+
+    query(url, "drop table a")
+    assert (tablespace in project.schema_file.read_text()) == dumper.expects(dbmate=True, dbmigrate=False)
 
 
 def test_schema_pg_dump_on_the_path_is_too_old(program, project, url):

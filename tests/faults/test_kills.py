@@ -83,8 +83,6 @@ def test_killed_at_a_random_instant_the_next_run_ends_as_if_nothing_had_happened
 def test_killed_while_an_index_is_built_the_next_run_builds_it_again(start, project, database_url, query):
     project.migration("1_a", up="create table a (n int);\ninsert into a values (1);")
     project.migration("2_b", up="create index concurrently a_n on a (n);", up_options=FALSE)
-    with faults.transaction(database_url, "create table if not exists a (n int)"):
-        pass
     start("up", "--to", "1", "--no-dump-schema", env={"DATABASE_URL": database_url}).wait(timeout=30)
     with faults.transaction(database_url, "insert into a values (2)"):
         process = start(*UP, env={"DATABASE_URL": database_url})
@@ -134,8 +132,8 @@ def test_a_killed_rollback_without_a_transaction_is_resumed_where_it_stopped(ser
     env = {"DATABASE_URL": database_url}
     assert run(*UP, env=env).exit_code == 0
     started = []
-    with Proxy(server) as proxy:
-        stop = Fault(TO_SERVER, Action.BEFORE, text=b"values (3)", kind=b"Q", call=lambda: kill(started[0]))
+    with Proxy(server) as proxy:  # the first message with the text is the row that opens the journal
+        stop = Fault(TO_SERVER, Action.BEFORE, text=b"values (3)", number=2, call=lambda: kill(started[0]))
         proxy.arm(stop)
         started.append(start("rollback", "--no-dump-schema", env={"DATABASE_URL": proxy.url(name_of(database_url))}))
         started[0].wait(timeout=60)
@@ -160,8 +158,8 @@ def test_a_rollback_killed_before_its_first_statement_has_not_begun(server, star
     env = {"DATABASE_URL": database_url}
     assert run(*UP, env=env).exit_code == 0
     started = []
-    with Proxy(server) as proxy:
-        stop = Fault(TO_SERVER, Action.BEFORE, text=b"values (2)", kind=b"Q", call=lambda: kill(started[0]))
+    with Proxy(server) as proxy:  # the first message with the text is the row that opens the journal
+        stop = Fault(TO_SERVER, Action.BEFORE, text=b"values (2)", number=2, call=lambda: kill(started[0]))
         proxy.arm(stop)
         started.append(start("rollback", "--no-dump-schema", env={"DATABASE_URL": proxy.url(name_of(database_url))}))
         started[0].wait(timeout=60)

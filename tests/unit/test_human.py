@@ -405,7 +405,7 @@ def test_every_event_is_shown_by_some_handler() -> None:
     """A new kind of event without a handler would stop a migration in the middle with a KeyError."""
     from typing import get_args
 
-    from dbmigrate import model
+    from dbmigrate import events
 
-    assert {type(event) for event in EVERY_EVENT} == set(get_args(model.Event))
+    assert {type(event) for event in EVERY_EVENT} == set(get_args(events.Event))
     Shown().events(*EVERY_EVENT)
