@@ -77,6 +77,16 @@ def _as_login(session: Session) -> str:
     return "" if role is None else sql.SQL("SET LOCAL role = {};\n").format(role).as_string(session.conn)
 
 
+def _limits_of_the_url(session: Session) -> str:
+    """For a unit in a transaction: outside of transactions no lock timeout is wanted, not even the URL's."""
+    given = ((name, session.dsn.settings.get(name)) for name in ("lock_timeout", "statement_timeout"))
+    return "".join(
+        sql.SQL("SET LOCAL {} = {};\n").format(sql.Identifier(name), value).as_string(session.conn)
+        for name, value in given
+        if value is not None
+    )
+
+
 def _step(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
     yield database.session_reset() + _settings(session)
     pacing = pacing.of(step)
@@ -100,8 +110,7 @@ def _transaction(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
 def _stepwise(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
     assert step.migration is not None
     writer = session.writer
-    if pacing.timeout is not None:
-        yield f"SET statement_timeout = {milliseconds(pacing.timeout)};\n"
+    yield f"SET lock_timeout = 0;\nSET statement_timeout = {milliseconds(pacing.timeout or 0)};\n"
     yield writer.precondition(step)
     yield writer.started(step)
     for unit in stepwise.units(step.migration, step.direction):
@@ -112,7 +121,8 @@ def _stepwise(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
 
 def _atomic(unit: stepwise.Unit, step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
     if unit.opening:
-        yield f"\n{unit.opening}\n{pacing.settings(session.dsn, pacing.lock_timeout)}"
+        limits = pacing.settings(session.dsn, pacing.lock_timeout) + _limits_of_the_url(session)
+        yield f"\n{unit.opening}\n{limits}"
     yield from _verbatim(unit.statements if unit.opening else unit.statements[:-1])
     row = session.writer.step_done(step, unit.number, stepwise.as_one(unit))
     yield f"\n{stepwise.as_ourselves(_as_login(session) + row)}COMMIT;\n"
@@ -136,9 +146,12 @@ def _verbatim(statements: Iterable[Statement]) -> Iterator[str]:
 
 
 def _copy_data(pieces: Iterable[str]) -> Iterator[str]:
+    """The data and its end marker, which must end like the lines before it: older psqls hand it on to the server."""
     yield "\n"
-    last = "\n"
+    end = "\n"
     for piece in pieces:
         yield piece
-        last = piece or last
-    yield "\\.\n" if last.endswith("\n") else "\n\\.\n"
+        end = (end + piece)[-2:]
+    if not end.endswith("\n"):
+        yield "\n"
+    yield "\\.\r\n" if end == "\r\n" else "\\.\n"

@@ -241,6 +241,11 @@ class Interrupted(Error):
         super().__init__(message, code=f"E{128 + signal_number}")
         self.exit_code = 128 + signal_number
 
+    @classmethod
+    def by(cls, exc: BaseException, message: str) -> Interrupted:
+        """For what a signal handler has raised: KeyboardInterrupt or `Terminated`."""
+        return cls(message, signal_number=15 if isinstance(exc, Terminated) else 2)
+
 
 class Terminated(KeyboardInterrupt):
     """What the handler of SIGTERM raises: like Ctrl-C, it has to get past every ``except Exception``."""

@@ -30,7 +30,6 @@ from dbmigrate.errors import (
     MigrationFailed,
     NeedsAttention,
     Overtaken,
-    Terminated,
 )
 from dbmigrate.events import StepDone, StepFailed, StepStarted, Warned
 from dbmigrate.model import Outcome, Problem
@@ -65,7 +64,7 @@ class Executor:
                 if self._session.conn.closed and position + 1 < len(plan.steps):
                     raise ConnectionFailed("the connection was lost", code="E305")
         except KeyboardInterrupt as exc:
-            raise _interrupted("interrupted between two migrations", exc) from exc
+            raise Interrupted.by(exc, "interrupted between two migrations") from exc
 
     def _run_step(self, step: Step) -> None:
         started = time.monotonic()
@@ -80,7 +79,7 @@ class Executor:
             if isinstance(exc, KeyboardInterrupt) and self._came_too_late():
                 self._finish(Outcome(step, time.monotonic() - started))
                 past = _PAST[step.direction.value]
-                raise _interrupted(f"interrupted when {step.name} was {past} already", exc) from exc
+                raise Interrupted.by(exc, f"interrupted when {step.name} was {past} already") from exc
             self._session.emit(StepFailed(step, time.monotonic() - started))
             raise self._failure(step, exc) from exc
         self._finish(Outcome(step, time.monotonic() - started, tally.statements, tally.rows))
@@ -202,7 +201,7 @@ class Executor:
             return diagnosis.failure(exc, step.migration, self._session.dsn)
         if isinstance(exc, psycopg.Error):
             return self._translate_ours(step, exc)
-        return _interrupted(f"{step.name} was interrupted", exc)
+        return Interrupted.by(exc, f"{step.name} was interrupted")
 
     def _translate_ours(self, step: Step, exc: psycopg.Error) -> Error:
         """An error in what we sent ourselves: the proof, the record, or a constraint that fired at the end."""
@@ -225,10 +224,6 @@ class Executor:
 
 _PAST = {"up": "applied", "down": "undone"}
 _LEFT_HINT = "it committed or rolled back by itself: take that out, or use `transaction:false`"
-
-
-def _interrupted(message: str, exc: BaseException) -> Interrupted:
-    return Interrupted(message, signal_number=15 if isinstance(exc, Terminated) else 2)
 
 
 def closing(xid: str) -> str:

@@ -55,16 +55,21 @@ _LOOK = """
 select c.relname::text, c.relkind::text, c.relhastriggers and exists (
          select 1 from pg_catalog.pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal),
        c.relhasrules, r.rolname::text,
-       pg_catalog.pg_has_role(c.relowner, 'MEMBER') or r.rolsuper
-         or c.relowner = (select datdba from pg_catalog.pg_database where datname = pg_catalog.current_database()),
+       r.rolsuper or r.rolname = current_user or c.relowner = n.nspowner
+         or c.relowner = (select datdba from pg_catalog.pg_database where datname = pg_catalog.current_database())
+         -- a superuser counts as a member of every role
+         or (pg_catalog.pg_has_role(c.relowner, 'MEMBER')
+             and not (select rolsuper from pg_catalog.pg_roles where rolname = current_user)),
        (select pg_catalog.string_agg(a.attname::text || ' ' || pg_catalog.format_type(a.atttypid, null), ', '
                order by a.attnum)
-          from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped)
+          from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
+       c.relrowsecurity
 from pg_catalog.pg_namespace n
 left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = any(%s)
 left join pg_catalog.pg_roles r on r.oid = c.relowner
 where n.nspname = %s
 """
+_LOG_BEGINS = "event_id bigint, run_id uuid, version character varying, file character varying, direction"
 _TEXT_TYPES = ("version character varying", "version text", "version character")
 
 
@@ -120,21 +125,28 @@ def locate(conn: Connection, table: str, *, facts: Facts, search_path: Sequence[
 
 def _refuse_stranger(schema: str, row: Sequence[object], *, is_log: bool) -> None:
     """Something else of that name, such as the table of another migration tool, cannot even be read."""
-    name, kind, columns = row[0], row[1], row[6]
+    name, kind, owner, is_trusted, columns, has_policies = row[0], row[1], *row[4:]
+    reason = None
     if kind not in ("r", "p"):
-        raise _unusable(f"{schema}.{name} cannot be used as the tracking table: it is not a table")
-    if not is_log and not str(columns).startswith(_TEXT_TYPES):
+        reason = "it is not a table"
+    elif has_policies and not is_trusted:
+        reason = f"it has policies of {owner}, which would run with your rights"
+    elif not str(columns).startswith(_LOG_BEGINS if is_log else _TEXT_TYPES):
         reason = f"its columns are ({columns}); another migration tool seems to have made it"
+    if reason:
         raise _unusable(f"{schema}.{name} cannot be used as the tracking table: {reason}")
 
 
 def _doubt(schema: str, row: Sequence[object]) -> str | None:
     """A look-alike that an unprivileged user prepared would run that user's code when we write to it."""
-    name, _, has_triggers, has_rules, owner, is_trusted, _ = row
+    name, _, has_triggers, has_rules, owner, is_trusted, *_ = row
     if has_triggers or has_rules:
         return f"{schema}.{name} has triggers or rules, which would run with your rights"
     if not is_trusted:
-        return f"{schema}.{name} belongs to {owner}, who is neither you, nor a superuser, nor the database's owner"
+        return (
+            f"{schema}.{name} belongs to {owner}, who is neither you, nor a superuser, nor the owner of the database"
+            " or the schema"
+        )
     return None
 
 
@@ -159,8 +171,8 @@ def read(conn: Connection, tables: Tables) -> History:
     statement = sql.SQL(
         "select v.version, l.file, l.checksum, l.token_checksum, l.finished_at, l.os_user, l.git_commit from {} v"
         " left join (select distinct on (version) version, file, checksum, token_checksum, finished_at, os_user,"
-        " git_commit from {} where step is null and state = 'done' and direction in " + _APPLYING + ""
-        " order by version, event_id desc) l on l.version = v.version order by v.version"
+        " git_commit from {} where step is null and state::text = 'done' and direction::text in " + _APPLYING + ""
+        " order by version, event_id desc) l on l.version::text = v.version::text order by v.version"
     ).format(tables.versions, tables.log)
     applied = tuple(_applied(row) for row in conn.execute(statement))
     return History(applied, _unfinished(conn, tables))
@@ -175,8 +187,8 @@ def _unfinished(conn: Connection, tables: Tables) -> tuple[Unfinished, ...]:
     """Migrations without a transaction that did, or may have done, something, and have not come to an end since."""
     statement = sql.SQL(
         "select l.version, l.file, l.direction, l.started_at, l.error, l.run_id from {log} l"
-        " where l.step is null and not l.in_transaction and l.state <> 'done' and not exists"
-        " (select 1 from {log} n where n.version = l.version and n.step is null and n.state = 'done'"
+        " where l.step is null and not l.in_transaction and l.state::text <> 'done' and not exists"
+        " (select 1 from {log} n where n.version::text = l.version::text and n.step is null and n.state::text = 'done'"
         " and n.event_id > l.event_id) order by l.event_id"
     ).format(log=tables.log)
     runs: dict[str, list[_OpenRun]] = {}
@@ -212,7 +224,8 @@ def _steps(conn: Connection, tables: Tables, runs: Sequence[_OpenRun]) -> tuple[
     """The newest record of each statement in runs of one version and direction."""
     statement = sql.SQL(
         "select distinct on (step) step, state, checksum, coalesce(up_sql, down_sql), error from {log}"
-        " where version = %s and direction = %s and run_id = any(%s) and step is not null order by step, event_id desc"
+        " where version::text = %s and direction::text = %s and run_id = any(%s) and step is not null"
+        " order by step, event_id desc"
     ).format(log=tables.log)
     rows = conn.execute(statement, (runs[0].version, runs[0].direction, [run.run_id for run in runs])).fetchall()
     return tuple(
@@ -232,9 +245,10 @@ def events(conn: Connection, tables: Tables, *, limit: int | None, failed: bool)
     if not tables.log_exists:
         return ()
     statement = sql.SQL(
-        "select event_id, run_id::text, version, file, direction, step, state, started_at, duration_ms / 1000, error,"
+        "select event_id, run_id::text, version, file, direction, step, state, started_at,"
+        " duration_ms / 1000::float8, error,"
         " sqlstate, db_role, os_user, tool_version, git_commit, git_dirty, reason from {}"
-        " where state = 'failed' or error is not null or not %s order by event_id desc limit %s"
+        " where state::text = 'failed' or error is not null or not %s order by event_id desc limit %s"
     ).format(tables.log)
     return tuple(LogEvent(*_typed(row)) for row in conn.execute(statement, (failed, limit)))
 
@@ -248,7 +262,8 @@ def kept_down(conn: Connection, tables: Tables, version: str) -> tuple[str, str]
     if not tables.log_exists:
         return None
     statement = sql.SQL(
-        "select file, down_sql from {} where version = %s and step is null and state = 'done' and direction in "
+        "select file, down_sql from {} where version::text = %s and step is null and state::text = 'done'"
+        " and direction::text in "
         + _APPLYING
         + " order by event_id desc limit 1"
     ).format(tables.log)

@@ -35,7 +35,11 @@ class Run:
 
 
 class Writer:
-    """Renders the statements that record events. Nothing is sent from here."""
+    """Renders the statements that record events. Nothing is sent from here.
+
+    Operands have the very types that an operator of pg_catalog is made for: where none fits exactly, one that somebody
+    made in ``public`` could be taken, and would run with our rights. So a varchar is compared as text.
+    """
 
     def __init__(self, conn: Connection, tables: Tables, run: Run) -> None:
         self._conn = conn
@@ -50,7 +54,7 @@ class Writer:
         if step.direction is Direction.UP:
             return self._text("insert into {} (version) values ({});\n", self._tables.versions, version)
         return self._text(
-            "with gone as (delete from {} where version = {} returning 1) select case when count(*) = 1 then 1"
+            "with gone as (delete from {} where version::text = {} returning 1) select case when count(*) = 1 then 1"
             " else ('its version row had gone already' || count(*)::text)::int end from gone;\n",
             self._tables.versions,
             version,
@@ -61,7 +65,7 @@ class Writer:
         expected = 0 if step.direction is Direction.UP else 1
         return self._text(
             "select case when count(*) = {} then 1 else ('the version row is not as planned' || count(*)::text)::int"
-            " end from {} where version = {};\n",
+            " end from {} where version::text = {};\n",
             sql.Literal(expected),
             self._tables.versions,
             sql.Literal(step.version),
@@ -173,7 +177,8 @@ class Writer:
         assignments = sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(k), v) for k, v in ended.items())
         which = sql.SQL("step is null") if number is None else sql.SQL("step = {}").format(number)
         return self._text(
-            "update {} set {} where run_id = {} and version = {} and direction = {} and {} and state = 'started';\n",
+            "update {} set {} where run_id = {} and version::text = {} and direction::text = {} and {}"
+            " and state::text = 'started';\n",
             self._tables.log,
             assignments,
             _literal(self._run.run_id),
@@ -214,7 +219,7 @@ def _open(*, in_transaction: bool) -> dict[str, sql.Composable]:
 
 
 def _ended(since: str) -> dict[str, sql.Composable]:
-    milliseconds = f"(extract(epoch from pg_catalog.clock_timestamp() - {since}) * 1000)::float8"
+    milliseconds = f"extract(epoch from pg_catalog.clock_timestamp() - {since})::float8 * 1000::float8"
     return {"finished_at": sql.SQL("pg_catalog.clock_timestamp()"), "duration_ms": sql.SQL(milliseconds)}
 
 

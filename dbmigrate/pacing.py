@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 # Short at first, because everybody queues behind a waiting ACCESS EXCLUSIVE; never below deadlock_timeout (1 s) at the
 # end, because autovacuum gives way only after that
 _ESCALATION = (0.5, 1.0, 2.0)
-_LOOK_AFTER = 0.5  # share of the lock timeout after which the blockers are looked up, while they still block
+_LOOK_AFTER = 0.4  # share of the lock timeout after which, and how often, the blockers are looked up
 _LOOK_AT_LEAST = 0.1
 # where nobody can be named who could be waited for: so long after the first try, then twice as long each time
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
@@ -116,6 +116,7 @@ def persist(
     Raises MigrationFailed E405 when the budget is spent, naming them; other failures of `attempt` at once.
     """
     attempts = pacing.attempts()
+    known: tuple[Blocker, ...] = ()
     for number, limit in enumerate(attempts, 1):
         watch = Watch(session, step, limit)
         try:
@@ -124,10 +125,11 @@ def persist(
             if not diagnosis.is_lock_failure(exc):
                 raise
             session.abort()
+            known = watch.blockers or known
             if attempts.left <= 0 or not can_repeat():
                 assert step.migration is not None
                 error = diagnosis.lock_failure(exc, step.migration, session.dsn)
-                raise _gave_up(error, watch, tries=number, seconds=attempts.elapsed) from exc
+                raise _gave_up(error, known, tries=number, seconds=attempts.elapsed) from exc
         session.emit(Retrying(step, number, tuple(map(str, watch.blockers))))
         _pause(session, pacing, watch, number=number, most=attempts.left)
     raise AssertionError("attempts never end by themselves")
@@ -143,8 +145,8 @@ def _pause(session: Session, pacing: Pacing, watch: Watch, *, number: int, most:
         time.sleep(min(random.uniform(0.5, 1.0) * longest, max(most, 0.05)))
 
 
-def _gave_up(error: Error, watch: Watch, *, tries: int, seconds: float) -> Error:
-    error.details += tuple(("BLOCKED BY", str(blocker)) for blocker in watch.blockers)
+def _gave_up(error: Error, known: tuple[Blocker, ...], *, tries: int, seconds: float) -> Error:
+    error.details += tuple(("BLOCKED BY", str(blocker)) for blocker in known)
     error.hint = f"gave up after {tries} tries in {seconds:.0f} s; end what is in the way, or run it at a quieter time"
     return error
 
@@ -158,21 +160,19 @@ class Watch:
         self._session = session
         self._step = step
         self._number = 1
-        self._batch: Batch | None = None
         self._since = time.monotonic()
-        self._reported = 0.0
+        self._reported = self._looked = 0.0
 
     def completed(self, batch: Batch) -> None:
         self._number += len(batch.statements)
-        self._batch = None
+        self._since, self._reported = time.monotonic(), 0.0
 
     def pulse(self, batch: Batch) -> None:
         """Called some times a second while `batch` runs on the server."""
         now = time.monotonic()
-        if batch is not self._batch:
-            self._batch, self._since, self._reported = batch, now, 0.0
         elapsed = now - self._since
-        if self.limit and elapsed >= max(self.limit * _LOOK_AFTER, _LOOK_AT_LEAST):
+        if self.limit and min(elapsed, now - self._looked) >= max(self.limit * _LOOK_AFTER, _LOOK_AT_LEAST):
+            self._looked = now
             self.blockers = self._session.monitor.blockers() or self.blockers
         if elapsed >= _REPORT_AFTER and now - self._reported >= _REPORT_EVERY:
             self._reported = now

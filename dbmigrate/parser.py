@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate import headers
 from dbmigrate.errors import MigrationFileError
+from dbmigrate.fingerprint import TokenSum
 from dbmigrate.lexer import COPY_DATA, LexerError, PieceKind, PostgresLexer, PostgresSplitter, words
 from dbmigrate.model import Direction, Migration, Problem, Section, Severity, Statement, StatementKind
 from dbmigrate.sections import Draft
@@ -95,7 +96,7 @@ def split_sql(text: str, *, path: str = "(SQL)") -> Iterator[Statement]:
             yield statement
             _pass_data(statement)
         elif piece.kind is PieceKind.META:
-            if piece.text.split()[0] not in _DUMP_COMMANDS:
+            if cursor.column != 1 or piece.text.split()[0] not in _DUMP_COMMANDS:
                 raise _backslash(origin, piece, cursor)
             yield Statement(piece.text, cursor.line, cursor.column, StatementKind.META, piece.lead)
             cursor.advance(piece.text)
@@ -107,7 +108,7 @@ def token_checksum(text: str) -> str:
     Section headers and their options do. Strings, quoted names, dollar-quoted bodies and COPY data count verbatim.
     Raises MigrationFileError E217.
     """
-    tokens = _TokenSum()
+    tokens = TokenSum()
     for piece in _pieces(Origin("(text)", text), PostgresLexer(headers.BOUNDARY).get_tokens(text)):
         tokens.add(piece, [value for kind, value in piece.copy or () if kind is COPY_DATA])
     return tokens.hexdigest()
@@ -217,7 +218,7 @@ class _Reading:
 
     def __init__(self, origin: Origin, size: _Size) -> None:
         self.problems: list[Problem] = []
-        self.tokens = _TokenSum()
+        self.tokens = TokenSum()
         self._origin = origin
         self._size = size
         self._cursor = Cursor()
@@ -434,24 +435,3 @@ def _backslash(origin: Origin, piece: Piece, cursor: Cursor) -> MigrationFileErr
         hint=hint,
         width=len(piece.text.rstrip()),
     )
-
-
-class _TokenSum:
-    """The checksum of a file's tokens."""
-
-    def __init__(self) -> None:
-        self._sum = hashlib.sha256()
-
-    def add(self, piece: Piece, data: Iterable[str]) -> None:
-        if piece.kind is PieceKind.STATEMENT:
-            self._update(words(piece.text))
-        elif piece.kind is not PieceKind.REST:
-            self._update(("--migrate", *piece.text.removeprefix("--").split()))
-        for part in data:
-            self._sum.update(part.encode("utf-8", "surrogatepass"))
-
-    def _update(self, tokens: Iterable[str]) -> None:
-        self._sum.update("\0".join((*tokens, "")).encode("utf-8", "surrogatepass"))
-
-    def hexdigest(self) -> str:
-        return self._sum.hexdigest()

@@ -27,7 +27,6 @@ from dbmigrate.errors import (
     MigrationFileError,
     NeedsAttention,
     Refused,
-    Terminated,
 )
 from dbmigrate.locks import is_held
 from dbmigrate.model import Action, Direction, LogState, Section, Statement, StatementKind
@@ -360,7 +359,7 @@ class Stepwise:
             return diagnosis.failure(exc, self._migration, self._session.dsn)
         if isinstance(exc, psycopg.Error):
             return database.translation(exc, self._session.dsn)
-        return Interrupted(f"{self._step.name} was interrupted", signal_number=15 if isinstance(exc, Terminated) else 2)
+        return Interrupted.by(exc, f"{self._step.name} was interrupted")
 
     def _clean(self, cause: Error) -> Error:
         cause.state = f"nothing of {self._step.name} was done"

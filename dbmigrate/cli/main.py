@@ -64,8 +64,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Error as exc:
         code = _failed(call, exc)
     except KeyboardInterrupt as exc:
-        number = signal.SIGTERM if isinstance(exc, Terminated) else signal.SIGINT
-        code = _failed(call, Interrupted("interrupted", signal_number=number))
+        code = _failed(call, Interrupted.by(exc, "interrupted"))
     except _ClickException as exc:
         code = _failed(call, _usage_error(exc))
     except BrokenPipeError:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from dbmigrate.cli.call import Call
+from dbmigrate.errors import Interrupted
 
 _GENERAL = "General options"
 
@@ -96,7 +97,10 @@ def _with_options(function: Command, shared: dict[str, Any]) -> Command:
         call.add({name: given.pop(name) for name in shared if name in given and name not in signature.parameters})
         if "ctx" in signature.parameters:
             given["ctx"] = ctx
-        function(call=call, **given)
+        try:
+            function(call=call, **given)
+        except KeyboardInterrupt as exc:  # typer would exit with 130 whatever the signal was, and say nothing
+            raise Interrupted.by(exc, "interrupted") from exc
 
     own = [parameter for name, parameter in signature.parameters.items() if name not in ("call", "ctx")]
     added = [

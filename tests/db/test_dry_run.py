@@ -11,7 +11,7 @@ from dbmigrate import locks
 from dbmigrate.migrator import Migrator, Options
 from dbmigrate.model import ALL
 from tests.support.catalog import fingerprint
-from tests.support.psql import psql
+from tests.support.psql import programs, psql
 
 LINES = "".join(f"{number}\t{'x' * 90}\n" for number in range(1000)) + "\\.\n"  # more than what is kept in memory
 
@@ -101,10 +101,6 @@ copy a from stdin;
 \.
 copy a from stdin;
 \.
-copy a (t, id) from stdin with (format csv);
-"a;
-b",4
-\.
 insert into a values (5, 'end');
 -- migrate:down
 drop table a;
@@ -118,6 +114,17 @@ select 1; copy a from stdin;
 \.
 -- migrate:down transaction:false
 delete from a where id in (6, 7);
+""",
+    "csv_data": r"""
+--% 1_a.sql
+-- migrate:up
+create table a (t text, id int);
+copy a from stdin with (format csv);
+"a;
+b",4
+\.
+-- migrate:down
+drop table a;
 """,
     "much_copy_data_without_a_transaction": f"""
 --% 1_a.sql
@@ -343,6 +350,33 @@ def test_data_of_copy_arrives_whole(twins, project, name, rows):
     assert sum(map(len, fingerprint(twins.migrated_url).rows.values())) == rows
 
 
+@pytest.mark.parametrize("name", ["psql_words", "carriage_returns", "copy_data"])
+def test_every_psql_of_this_machine_reads_the_script(twins, make_database, project, name):
+    for file, text in files_of(PROJECTS[name]).items():
+        project.write(file, text)
+    twins.migrated.up()
+    script = "".join(twins.scripted.script_up())
+
+    for path in programs("psql"):
+        url = make_database()
+        done = psql(url, script, path=path)
+
+        assert done.exit_code == 0, done.stderr
+        assert fingerprint(url) == fingerprint(twins.migrated_url)
+
+
+def test_a_missing_database_is_not_made(run, server, project):
+    project.migration("1_a", up="select 1;")
+    url = server.url("dbmigrate_dry_run_makes_none")
+
+    done = run("up", "--dry-run", env={"DATABASE_URL": url})
+
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert 'database "dbmigrate_dry_run_makes_none" does not exist' in done.stderr
+    made = "select 1 from pg_database where datname = 'dbmigrate_dry_run_makes_none'"
+    assert server.admin.execute(made).fetchall() == []
+
+
 def test_settings_of_the_url_hold_in_the_script(database_url, twin_database_url, project):
     """psql refuses them in a URL."""
     parameters = "&search_path=app%2C%20public&lock_timeout=3s&my.own=it's"
@@ -498,6 +532,7 @@ def test_limits_that_were_asked_for_are_in_the_script(run, project, database_url
     script = run("up", "--dry-run", *arguments, env={"DATABASE_URL": database_url}).stdout
 
     assert script.count("SET LOCAL lock_timeout = 3000;") == 2
+    assert script.count("SET lock_timeout = 0;") >= 1
     assert script.count("SET LOCAL statement_timeout = 300000;") == 2
     assert script.count("SET statement_timeout = 300000;") == 1
 

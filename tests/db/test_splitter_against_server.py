@@ -69,7 +69,7 @@ def test_the_server_takes_every_piece_as_one_statement(conn: psycopg.Connection)
     [
         ("SELECT 1; SELECT 2;", MANY),
         ("CREATE RULE r AS ON DELETE TO t DO (SELECT 1;", "syntax error at end of input"),
-        ("SELECT 'x", "unterminated quoted string at or near \"'x\""),
+        ("SELECT 'x", 'unterminated quoted string at or near "\'x"'),
         ("SELECT 1 FROM no_such_table;", ""),
     ],
 )

@@ -141,6 +141,9 @@ def test_no_password_is_in_the_name_that_others_see_of_a_session(
 # ----------------------------------------------------------------------------------------------------- other users' code
 
 
+RUNS_CODE_WHEN_READ = ("a view", "a policy")
+
+
 @pytest.mark.parametrize(
     "trap",
     {
@@ -162,18 +165,17 @@ def test_no_password_is_in_the_name_that_others_see_of_a_session(
     }.items(),
     ids=lambda item: item[0],
 )
-@pytest.mark.parametrize("command", ["up", "status"])
-def test_a_look_alike_of_the_tracking_table_is_refused(
-    project, run, database_url, query, attacker, trap, command
-) -> None:
+def test_a_look_alike_of_the_tracking_table_is_refused(project, run, database_url, query, attacker, trap) -> None:
     """A superuser would run the attacker's code with his own rights (dbmate did)."""
     project.migration("1_a", up="create table a (id int);")
     as_role(database_url, attacker, trap[1].format(role=attacker))
 
-    done = run(command, "--no-dump-schema", env={"DATABASE_URL": database_url})
+    done = run("up", "--no-dump-schema", env={"DATABASE_URL": database_url})
+    asked = run("status", env={"DATABASE_URL": database_url})
 
     assert done.exit_code == 7
     assert "error[E705]" in done.stderr
+    assert asked.exit_code == (7 if trap[0] in RUNS_CODE_WHEN_READ or trap[0] == "a log" else 0)
     assert query(database_url, f"select rolsuper from pg_roles where rolname = '{attacker}'") == [(False,)]
     assert query(database_url, "select to_regclass('a')") == [(None,)]
 
@@ -199,9 +201,9 @@ declare
   op text; l text; r text; result text; number int := 0;
   types text[] := '{varchar,bpchar,text,int2,int4,int8,numeric,float8,name,oid,xid,xid8,timestamptz,interval,uuid}';
 begin
-  foreach op in array '{=,<>,<,>,+,-,*,||,&}'::text[] loop
+  foreach op in array '{=,<>,<,>,+,-,*,/,||,&}'::text[] loop
     result := case op when '||' then 'text' when '&' then 'int8' when '+' then 'int8' when '-' then 'int8'
-                      when '*' then 'numeric' else 'boolean' end;
+                      when '*' then 'numeric' when '/' then 'float8' else 'boolean' end;
     foreach l in array types loop
       foreach r in array types loop
         continue when exists (select from pg_operator where oprname = op and oprnamespace = 'pg_catalog'::regnamespace
@@ -286,12 +288,12 @@ def test_control_characters_of_a_server_message_do_not_reach_the_terminal(projec
 def test_control_characters_of_a_file_name_do_not_reach_the_terminal(project, run, database_url) -> None:
     project.migration("1_\x1b[2Ja\x07", up="create table a (id int);", down="drop table a;")
     outputs = []
-    for words in (["status"], ["up", "--dry-run"], ["up"], ["history"], ["verify"], ["rollback"]):
+    for words in (["status"], ["up"], ["history"], ["verify"], ["rollback"]):
         done = run(*words, "--no-dump-schema", env={"DATABASE_URL": database_url})
         assert done.exit_code == 0, done.stderr
         outputs.append(done.stdout + done.stderr)
 
-    assert not set("\x1b\x07") & set("".join(outputs).replace("create table a", ""))
+    assert not set("\x1b\x07") & set("".join(outputs))
 
 
 def test_control_characters_in_the_log_do_not_reach_the_terminal(project, run, database_url, query) -> None:

@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from secrets import token_hex
 from typing import Any
 
 import psycopg
+import pytest
 
 from dbmigrate.errors import NeedsAttention
 from dbmigrate.migrator import Migrator, Options
@@ -17,6 +19,7 @@ from tests.support.catalog import Fingerprint, fingerprint
 from tests.support.children import eventually
 from tests.support.databases import query
 from tests.support.projects import Project
+from tests.support.servers import DatabaseServer
 
 LONG = bool(os.environ.get("DBMIGRATE_TEST_LONG"))
 FALSE = "transaction:false"
@@ -91,6 +94,22 @@ def transaction(url: str, *statements: str) -> Iterator[psycopg.Connection[Any]]
             conn.execute(statement.encode())
         yield conn
         conn.rollback()
+
+
+@contextmanager
+def plain_role(server: DatabaseServer, url: str, *tables: str) -> Iterator[str]:
+    """The URL of a new role without any privileges but to make tables; `tables` are handed over to it."""
+    if not server.is_ours:
+        pytest.skip("needs a server that lets a new role log in")
+    name = url.partition("?")[0].rpartition("/")[2]
+    role = f"plain_{token_hex(4)}"
+    query(url, f"create role {role} login password 'x'; grant all on schema public to {role}")
+    for table in tables:
+        query(url, f"alter table {table} owner to {role}")
+    try:
+        yield f"postgres://{role}:x@{server.tcp_url(name).rpartition('@')[2]}"
+    finally:
+        query(url, f"drop owned by {role} cascade; drop role {role}")
 
 
 ACTIVITY = """

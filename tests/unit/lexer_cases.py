@@ -78,6 +78,7 @@ NAMES = (
     case("dollars in a name behind a number", "SELECT 1 AS c1$x$;", "SELECT ';' AS d1$x$;"),
     case("name of other alphabets", 'SELECT 1 AS данные, 2 AS "語;", 3 AS ñandú;', NEXT),
     case("no-break space is a letter", "SELECT 1 AS a\u00a0b;", NEXT),
+    case("no-break space before dollars", "SELECT 1 AS a\u00a0$b$;", "SELECT ';' AS c\u00a0$b$;"),
     case("acute accent is a letter", "SELECT 1 AS \u00b4a;", "SELECT 2 AS \u00b4b;"),
     case("full-width semicolon is a letter", "SELECT 1 AS a；b;", NEXT),
     case("column called begin", "CREATE TABLE t (begin int, declare int, loop int, if int);", NEXT, NEXT),
@@ -190,6 +191,7 @@ BODIES = (
         "CREATE FUNCTION f(begin int, atomic int) RETURNS int AS '1' LANGUAGE sql;",
         NEXT,
     ),
+    case("argument begin of a type atomic", "CREATE FUNCTION f(begin atomic) RETURNS int AS '1' LANGUAGE sql;", NEXT),
     case(
         "default with a case",
         "CREATE FUNCTION f(a int DEFAULT CASE WHEN true THEN 1 END) RETURNS int AS 'x' LANGUAGE c;",
@@ -212,6 +214,12 @@ BODIES = (
     case("do block in quotes", "DO 'BEGIN NULL; END';", NEXT),
     case("do block with a language", "DO LANGUAGE plpgsql $body$ DECLARE x int; BEGIN x := 1; END $body$;", NEXT),
     case("schema with elements", "CREATE SCHEMA s CREATE TABLE t (a int) CREATE VIEW v AS SELECT 1;", NEXT),
+    case(
+        "function inside a schema",
+        "CREATE SCHEMA s CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END;",
+        NEXT,
+        since=19,
+    ),
     case("policy", "CREATE POLICY p ON t FOR SELECT USING (name <> ';');", NEXT),
     case("comment on", "COMMENT ON TABLE t IS 'it''s; \\';", NEXT),
 )

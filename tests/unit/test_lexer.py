@@ -91,6 +91,11 @@ def test_the_lexer_of_sqlparse_stays_as_it_is():
     assert list(sqlparse.lexer.tokenize("SELECT 5 # 3;")) == before
 
 
+@pytest.mark.parametrize("text", ["SELECT 1$$;$$;", "SELECT $1$x$;$x$;", "SELECT 1.5$$;$$, 0x1F$$;$$;"])
+def test_a_number_does_not_take_dollar_quotes_into_a_name(text: str):
+    assert texts(pieces(text)) == [("statement", text)]
+
+
 # -- COPY data
 
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from dbmigrate.headers import BOUNDARY
-from dbmigrate.lexer import LexerError, PieceKind, PostgresLexer, PostgresSplitter
+from dbmigrate.lexer import LexerError, PieceKind, PostgresLexer, PostgresSplitter, words
 from dbmigrate.parser import token_checksum
 from tests.unit.test_lexer import reader
 
@@ -124,6 +124,7 @@ def test_a_statement_by_itself_is_still_one_statement(text: str):
     for kind, sql, copy in found:
         if kind is PieceKind.STATEMENT:
             assert pieces(sql + copy) == [(kind, sql, copy)]
+            assert list(words(sql))
 
 
 # -- the checksum of tokens

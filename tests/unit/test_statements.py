@@ -106,6 +106,7 @@ PLAIN = (
     "DO $$ BEGIN NULL; -- COMMIT;\n END $$;",
     "DO $$ BEGIN RAISE NOTICE 'x; COMMIT;'; /* ; COMMIT; */ END $$;",
     "DO $$ BEGIN SELECT commit FROM t; INSERT INTO commit VALUES (1); x.commit := 1; END $$;",
+    "DO $$ BEGIN commit := 1; RAISE NOTICE '%', commit; END $$;",
     "DO $$ BEGIN PERFORM $q$; COMMIT; $q$; END $$;",
     "DO LANGUAGE plpython3u $$ ; COMMIT; $$;",
     "DO $$ BEGIN ; COMMIT; it's not closed $$;",

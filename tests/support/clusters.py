@@ -1,0 +1,54 @@
+"""Servers of a test's own, for what must not happen to the one that all tests share: crashes, and life as a standby."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from dbmigrate.embedded import Binaries, Options
+from dbmigrate.embedded.account import reachable_bindir, server_account
+from dbmigrate.embedded.cluster import Durability, Programs, create_from_cache
+from dbmigrate.embedded.server import running
+from dbmigrate.embedded.watchdog import guarded_directory, roomy_directory
+from tests.support.servers import DatabaseServer, connected_server, free_port, our_server
+
+
+@contextmanager
+def own_server(binaries: Binaries, *, cache: Path) -> Iterator[DatabaseServer]:
+    """A server like the shared one."""
+    with our_server(binaries, cache=cache) as server:
+        yield server
+
+
+def crash(server: DatabaseServer) -> None:
+    """Kill a bystander's session: the server then ends all sessions, recovers from its log and starts again."""
+    with psycopg.connect(server.url("postgres"), autocommit=True) as bystander:
+        os.kill(bystander.info.backend_pid, 9)
+
+
+@contextmanager
+def standby(
+    binaries: Binaries, *, cache: Path, prepare: Callable[[DatabaseServer], None]
+) -> Iterator[DatabaseServer]:
+    """A server in recovery, as a standby whose primary is away; `prepare` is what happened on it when it was one."""
+    account = server_account()
+    bindir = reachable_bindir(binaries, account)
+    with guarded_directory(roomy_directory(), signal="QUIT") as dog:
+        programs = Programs(binaries, bindir, account, dog)
+        data = dog.directory / "data"
+        dog.directory.chmod(account.directory_mode)
+        create_from_cache(programs, data, cache / "clusters")
+        options = Options(port=free_port(), settings={"hot_standby": "on", "fsync": "off"})
+        with running(programs, data, Durability.KEPT, options=options) as primary:
+            with connected_server(primary.conninfo(), is_ours=True) as server:
+                prepare(server)
+        shutil.rmtree(dog.directory / "socket")
+        (data / "standby.signal").touch()
+        with running(programs, data, Durability.KEPT, options=options) as server:
+            with connected_server(server.conninfo(), is_ours=True) as connected:
+                yield connected
