@@ -193,8 +193,11 @@ def last_row(cursor: psycopg.Cursor[tuple[object, ...]]) -> tuple[object, ...]:
 
 
 def query(conn: Connection, statement: str, *parameters: object) -> list[tuple[object, ...]]:
-    """One statement of our own with parameters; all its rows."""
-    return conn.execute(statement, parameters).fetchall()
+    """One statement of our own with parameters; all its rows.
+
+    Asked for in the binary format, which no setting changes: under DateStyle German a time could not be read as text.
+    """
+    return conn.execute(statement, parameters, binary=True).fetchall()
 
 
 def facts(conn: Connection) -> Facts:

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from psycopg import sql
-
 from dbmigrate import database, history, parser, stepwise
 from dbmigrate.executor import closing
-from dbmigrate.pacing import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,26 +62,31 @@ def _one_line(text: str) -> str:
 def _settings(session: Session) -> str:
     """What a run's connection brings with it: psql has an encoding of its own, and none of the URL's settings."""
     given = (
-        sql.SQL("SELECT pg_catalog.set_config({}, {}, false);\n").format(name, value).as_string(session.conn)
+        f"SELECT pg_catalog.set_config({_literal(name)}, {_literal(value)}, false);\n"
         for name, value in session.dsn.settings.items()
     )
-    return f"SET client_encoding = 'UTF8';\n{''.join(given)}{database.session_settings(session.conn, session.dsn)}"
+    ours = database.session_settings(session.conn, session.dsn)
+    return f"SET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n{''.join(given)}{ours}"
 
 
 def _as_login(session: Session) -> str:
     """RESET ROLE means the URL's role in a run, but psql's own in the script."""
-    role = session.dsn.settings.get("role")
-    return "" if role is None else sql.SQL("SET LOCAL role = {};\n").format(role).as_string(session.conn)
+    return _local(session, "role")
 
 
 def _limits_of_the_url(session: Session) -> str:
     """For a unit in a transaction: outside of transactions no lock timeout is wanted, not even the URL's."""
-    given = ((name, session.dsn.settings.get(name)) for name in ("lock_timeout", "statement_timeout"))
-    return "".join(
-        sql.SQL("SET LOCAL {} = {};\n").format(sql.Identifier(name), value).as_string(session.conn)
-        for name, value in given
-        if value is not None
-    )
+    return _local(session, "lock_timeout") + _local(session, "statement_timeout")
+
+
+def _local(session: Session, name: str) -> str:
+    value = session.dsn.settings.get(name)
+    return "" if value is None else f"SET LOCAL {name} = {_literal(value)};\n"
+
+
+def _literal(text: str) -> str:
+    """Good while standard_conforming_strings is on, as `_settings` begins by setting it."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _step(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
@@ -110,7 +112,7 @@ def _transaction(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
 def _stepwise(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
     assert step.migration is not None
     writer = session.writer
-    yield f"SET lock_timeout = 0;\nSET statement_timeout = {milliseconds(pacing.timeout or 0)};\n"
+    yield stepwise.session_limits(pacing)
     yield writer.precondition(step)
     yield writer.started(step)
     for unit in stepwise.units(step.migration, step.direction):

@@ -113,7 +113,7 @@ def locate(conn: Connection, table: str, *, facts: Facts, search_path: Sequence[
     """
     schema, dot, name = table.partition(".")
     if not dot:
-        schema, name = (search_path[0] if search_path else facts.schema or "public"), table
+        schema, name = (search_path[0] if search_path else _own_schema(facts) or "public"), table
     log_name = f"{name}_log"
     rows = database.query(conn, _LOOK, [name, log_name], schema)
     found = {str(row[0]): row for row in rows if row[0] is not None}
@@ -121,6 +121,11 @@ def locate(conn: Connection, table: str, *, facts: Facts, search_path: Sequence[
         _refuse_stranger(schema, relation, is_log=relation[0] == log_name)
     doubts = (_doubt(schema, relation) for relation in found.values())
     return Tables(schema, name, bool(rows), name in found, log_name in found, next(filter(None, doubts), None))
+
+
+def _own_schema(facts: Facts) -> str | None:
+    """pg_catalog, where nobody can make a table, is first in some search_paths."""
+    return None if facts.schema == "pg_catalog" else facts.schema
 
 
 def _refuse_stranger(schema: str, row: Sequence[object], *, is_log: bool) -> None:
@@ -131,7 +136,7 @@ def _refuse_stranger(schema: str, row: Sequence[object], *, is_log: bool) -> Non
         reason = "it is not a table"
     elif has_policies and not is_trusted:
         reason = f"it has policies of {owner}, which would run with your rights"
-    elif not str(columns).startswith(_LOG_BEGINS if is_log else _TEXT_TYPES):
+    elif not str(columns).replace('"', "").startswith(_LOG_BEGINS if is_log else _TEXT_TYPES):
         reason = f"its columns are ({columns}); another migration tool seems to have made it"
     if reason:
         raise _unusable(f"{schema}.{name} cannot be used as the tracking table: {reason}")
@@ -174,7 +179,7 @@ def read(conn: Connection, tables: Tables) -> History:
         " git_commit from {} where step is null and state::text = 'done' and direction::text in " + _APPLYING + ""
         " order by version, event_id desc) l on l.version::text = v.version::text order by v.version"
     ).format(tables.versions, tables.log)
-    applied = tuple(_applied(row) for row in conn.execute(statement))
+    applied = tuple(_applied(row) for row in conn.execute(statement, binary=True))
     return History(applied, _unfinished(conn, tables))
 
 
@@ -192,7 +197,7 @@ def _unfinished(conn: Connection, tables: Tables) -> tuple[Unfinished, ...]:
         " and n.event_id > l.event_id) order by l.event_id"
     ).format(log=tables.log)
     runs: dict[str, list[_OpenRun]] = {}
-    for row in conn.execute(statement).fetchall():
+    for row in conn.execute(statement, binary=True).fetchall():
         runs.setdefault(str(row[0]), []).append(_OpenRun(*cast("tuple[Any, ...]", row)))
     found = (_newest_unfinished(conn, tables, of_version) for of_version in runs.values())
     return tuple(item for item in found if item is not None)
@@ -250,7 +255,7 @@ def events(conn: Connection, tables: Tables, *, limit: int | None, failed: bool)
         " sqlstate, db_role, os_user, tool_version, git_commit, git_dirty, reason from {}"
         " where state::text = 'failed' or error is not null or not %s order by event_id desc limit %s"
     ).format(tables.log)
-    return tuple(LogEvent(*_typed(row)) for row in conn.execute(statement, (failed, limit)))
+    return tuple(LogEvent(*_typed(row)) for row in conn.execute(statement, (failed, limit), binary=True))
 
 
 def _typed(row: Sequence[object]) -> tuple[Any, ...]:

@@ -135,8 +135,10 @@ class Session:
         """
         if self.facts.is_pooled:
             return self._begin_pooled(step, limits)
-        prologue = database.session_reset() + database.session_settings(self.conn, self.dsn)
-        has_lock, xid, _ = self._fenced(prologue + "BEGIN;\n" + limits)
+        # a message of several statements is one transaction, whose isolation and read-only mode are those that the last
+        # migration may have made the default: end it before ours begins
+        fresh = f"BEGIN;\n{database.session_reset()}{database.session_settings(self.conn, self.dsn)}COMMIT;\n"
+        has_lock, xid, _ = self._fenced(f"{fresh}BEGIN;\n{limits}")
         if not has_lock:
             raise LockNotAcquired(
                 "the migration lock was lost to another run", code="E601", hint="run the command again"

@@ -146,7 +146,7 @@ class Stepwise:
         self._refuse_lost_lock()
         self._refuse_overtaken()
         self._session.reset()
-        self._session_limits()
+        self._own(session_limits(self._pacing))
         self._own(writer.started(self._step))
         for unit in self._units():
             if unit.number not in self._done:
@@ -197,14 +197,6 @@ class Stepwise:
             error = NeedsAttention(exc.message, code="E501", place=exc.place, hint=hint)
             error.state = f"{self._step.name} is unfinished: {len(self._done)} of its statements and blocks are done"
             raise error from exc
-
-    def _session_limits(self) -> None:
-        """A time-out in the middle of a concurrent index build leaves an invalid index: none but the user's own.
-
-        A lock timeout is never wanted there, whoever set it: such a statement blocks nobody while it waits.
-        """
-        limit = pacing.milliseconds(self._pacing.timeout or 0)
-        self._own(f"SET lock_timeout = 0; SET statement_timeout = {limit};")
 
     def _refuse_overtaken(self) -> None:
         """Work that cannot be undone must not begin on a plan that another run has carried out meanwhile."""
@@ -396,6 +388,14 @@ def _can_repeat(unit: Unit) -> bool:
     """Whether all of its COPY data is still there: that of a large file passes by once."""
     streams = (statement.copy_data for statement in unit.statements)
     return all(getgeneratorstate(data) == GEN_CREATED for data in streams if isinstance(data, GeneratorType))
+
+
+def session_limits(limits: Pacing) -> str:
+    """A time-out in the middle of a concurrent index build leaves an invalid index: none but the user's own.
+
+    A lock timeout is never wanted there, whoever set it: such a statement blocks nobody while it waits.
+    """
+    return f"SET lock_timeout = 0;\nSET statement_timeout = {pacing.milliseconds(limits.timeout or 0)};\n"
 
 
 def replay(session: Session, unit: Unit) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate import database, dsn, files, history, parser, plan, provenance
-from dbmigrate.errors import ConnectionFailed, Error
+from dbmigrate.errors import Error
 from dbmigrate.events import Event, RunStarted, SchemaWritten, Warned
 from dbmigrate.executor import Executor
 from dbmigrate.model import History, Migration, MigrationFile, Plan, Policy, Problem, Report
@@ -153,8 +153,8 @@ class Workbench:
         return Report(tuple(executor.done), problems, self._current(session, found), written)
 
     def _current(self, session: Session, found: Sequence[MigrationFile]) -> str | None:
-        """The newest applied version; None if the connection is lost now: what was done is done."""
-        with suppress(ConnectionFailed):
+        """The newest applied version; None if that cannot be asked any more: what was done is done."""
+        with suppress(Error):
             return plan.newest(found, [item.version for item in session.read_history().applied])
         return None
 

@@ -28,14 +28,17 @@ def victim(server) -> Iterator[DatabaseServer]:
 
 @pytest.fixture
 def url(victim) -> str:
+    """On it a commit is a promise, as on any server that matters."""
     victim.create("app")
+    victim.admin.execute("alter database app set synchronous_commit = on")
     return victim.url("app")
 
 
 @pytest.fixture
 def three(project):
     project.migration("1_a", up="create table tally (n int);\ninsert into tally values (1);")
-    project.migration("2_b", up="insert into tally values (2);\nselect pg_sleep(30) where current_setting('app.slow', true) is null;")
+    sleep = "select pg_sleep(30) where current_setting('app.slow', true) is null;"
+    project.migration("2_b", up=f"insert into tally values (2);\n{sleep}")
     project.migration("3_c", up="insert into tally values (3);")
     return project
 

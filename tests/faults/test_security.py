@@ -138,7 +138,7 @@ def test_no_password_is_in_the_name_that_others_see_of_a_session(
     assert "for%20tests" not in repr(seen)
 
 
-# ----------------------------------------------------------------------------------------------------- other users' code
+# ---------------------------------------------------------------------------------------------------- other users' code
 
 
 RUNS_CODE_WHEN_READ = ("a view", "a policy")
@@ -191,6 +191,70 @@ def test_tables_of_the_database_owner_and_of_superusers_are_trusted(
     done = run("up", "--no-dump-schema", env={"DATABASE_URL": f"{database_url}&options=-crole%3D{attacker}"})
 
     assert done.exit_code == 0, done.stderr
+
+
+# ---------------------------------------------------------------------------------------------------------- least rights
+
+
+@pytest.fixture
+def role(database_url, query):
+    """A role without any right in the database but to connect."""
+    name = f"role_{name_of(database_url)}"
+    query(database_url, f"revoke create on schema public from public; create role {name} login")
+    yield name
+    query(database_url, f"drop owned by {name} cascade; drop role {name}")
+
+
+def test_a_role_with_the_documented_rights_can_migrate(project, run, database_url, query, role) -> None:
+    query(database_url, f"grant usage, create on schema public to {role}")
+    project.migration("1_a", up="create table a (id int);", down="drop table a;")
+    project.migration("2_b", up="create index concurrently i on a (id);", up_options="transaction:false", down="")
+    project.migration("3_c", up="select 1 / 0;", down="")
+    env = {"DATABASE_URL": f"{database_url}&options=-csession_authorization%3D{role}"}
+
+    up = run("up", "--to", "2", "--no-dump-schema", env=env)
+    failed = run("up", "--no-dump-schema", env=env)
+    down = run("rollback", "--steps", "2", "--no-dump-schema", env=env)
+
+    assert [up.exit_code, failed.exit_code, down.exit_code] == [0, 4, 0], up.stderr + failed.stderr + down.stderr
+    assert query(database_url, "select distinct db_role from schema_migrations_log") == [(role,)]
+
+
+def test_a_role_needs_no_right_to_create_where_the_tables_are_there(project, run, database_url, query, role) -> None:
+    project.migration("1_a", up="select 1;", down="select 1;")
+    run("up", "--no-dump-schema", env={"DATABASE_URL": database_url})
+    run("rollback", "--no-dump-schema", env={"DATABASE_URL": database_url})
+    query(
+        database_url,
+        f"grant usage on schema public to {role}; grant select, insert, delete on schema_migrations to {role};"
+        f" grant select, insert, update on schema_migrations_log to {role}",
+    )
+    env = {"DATABASE_URL": f"{database_url}&options=-csession_authorization%3D{role}"}
+
+    up = run("up", "--no-dump-schema", env=env)
+    down = run("rollback", "--no-dump-schema", env=env)
+
+    assert (up.exit_code, down.exit_code) == (0, 0), up.stderr + down.stderr
+
+
+def test_a_role_that_may_only_read_can_ask(project, run, database_url, query, role) -> None:
+    project.migration("1_a", up="create table a (id int);", down="drop table a;")
+    run("up", "--no-dump-schema", env={"DATABASE_URL": database_url})
+    project.migration("2_b", up="create table b (id int);")
+    query(
+        database_url,
+        f"grant usage on schema public to {role};"
+        f" grant select on schema_migrations, schema_migrations_log to {role}",
+    )
+    env = {"DATABASE_URL": f"{database_url}&options=-csession_authorization%3D{role}"}
+
+    asked = [run(*words, env=env) for words in (["status"], ["verify"], ["history"], ["up", "--dry-run"])]
+    refused = run("up", "--no-dump-schema", env=env)
+
+    assert [done.exit_code for done in asked] == [0] * 4, [done.stderr for done in asked]
+    assert refused.exit_code == 4
+    assert "permission denied" in refused.stderr
+    assert query(database_url, "select to_regclass('b')") == [(None,)]
 
 
 OVERLOADS = """
@@ -260,7 +324,7 @@ def test_operators_and_functions_of_others_are_never_called(project, run, databa
     assert query(database_url, "select distinct what from trapped") == []
 
 
-# --------------------------------------------------------------------------------------------------- files and terminals
+# -------------------------------------------------------------------------------------------------- files and terminals
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/x", "..", "a\0b", "a\nb", "-- x", "~/x", "a;rm -rf b", "$(x)"])
@@ -300,7 +364,8 @@ def test_control_characters_in_the_log_do_not_reach_the_terminal(project, run, d
     """Whoever may write the log could have put them there."""
     project.migration("1_a", up="create table a (id int);")
     run("up", "--no-dump-schema", env={"DATABASE_URL": database_url})
-    query(database_url, "update schema_migrations_log set file = E'1_\\x1b[2J', os_user = E'\\x1b[2J', reason = E'\\x07'")
+    assignments = "file = E'1_\\x1b[2J', os_user = E'\\x1b[2J', reason = E'\\x07'"
+    query(database_url, f"update schema_migrations_log set {assignments}")
 
     outputs = [run(*words, env={"DATABASE_URL": database_url}) for words in (["history"], ["status"], ["verify"])]
 

@@ -46,6 +46,7 @@ STATE = {
     "no search_path": "select pg_catalog.set_config('search_path', '', false);",
     "all settings reset": "reset all;",
     "read only from now on": "set default_transaction_read_only = on;",
+    "serializable from now on": "set default_transaction_isolation = serializable;",
     "no triggers": "set session_replication_role = replica;",
     "a tight time-out": "set statement_timeout = '5s';",
     "a lock timeout": "set lock_timeout = '1ms';",
@@ -62,7 +63,7 @@ STATE = {
 }
 CLEAN = (
     "create table after_it as select current_user::text u, session_user::text s, current_setting('search_path') p,"
-    " current_setting('default_transaction_read_only') r, current_setting('session_replication_role') t,"
+    " current_setting('transaction_read_only') r, current_setting('transaction_isolation') i, current_setting('session_replication_role') t,"
     " current_setting('statement_timeout') o, (select count(*) from pg_prepared_statements) q,"
     " (select count(*) from pg_cursors) c;"
 )

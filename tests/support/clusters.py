@@ -44,11 +44,18 @@ def standby(
         dog.directory.chmod(account.directory_mode)
         create_from_cache(programs, data, cache / "clusters")
         options = Options(port=free_port(), settings={"hot_standby": "on", "fsync": "off"})
-        with running(programs, data, Durability.KEPT, options=options) as primary:
-            with connected_server(primary.conninfo(), is_ours=True) as server:
-                prepare(server)
+        with _connected(programs, data, options) as primary:
+            prepare(primary)
         shutil.rmtree(dog.directory / "socket")
         (data / "standby.signal").touch()
-        with running(programs, data, Durability.KEPT, options=options) as server:
-            with connected_server(server.conninfo(), is_ours=True) as connected:
-                yield connected
+        with _connected(programs, data, options) as server:
+            yield server
+
+
+@contextmanager
+def _connected(programs: Programs, data: Path, options: Options) -> Iterator[DatabaseServer]:
+    with (
+        running(programs, data, Durability.KEPT, options=options) as server,
+        connected_server(server.conninfo(), is_ours=True) as connected,
+    ):
+        yield connected
