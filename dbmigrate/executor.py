@@ -1,8 +1,8 @@
 """Run a plan: every step in its own transaction with its record, or statement by statement with a journal.
 
-The protocol of a transactional migration is three round trips:
+The protocol of a transactional migration is three round trips, and a reset of the session after the first migration:
 
-1. reset the session, BEGIN, SET LOCAL, take the lock again inside the transaction (a fence: it fails if the session's
+1. BEGIN, SET LOCAL, take the lock again inside the transaction (a fence: it fails if the session's
    lock was lost), remember the transaction's id;
 2. the file's SQL, verbatim, in batches; after each the session must still be inside the transaction;
 3. fire deferred constraints, leave the file's role and search_path, prove that the transaction is still the same one,

@@ -64,6 +64,7 @@ class Session:
             )
         self._pid = self.conn.info.backend_pid
         self.monitor = Monitor(access.dsn, self._pid)
+        self._is_used = False  # whether a migration ran in it, which may have left something behind
 
     def __enter__(self) -> Session:
         return self
@@ -135,10 +136,12 @@ class Session:
         """
         if self.facts.is_pooled:
             return self._begin_pooled(step, limits)
-        # a message of several statements is one transaction, whose isolation and read-only mode are those that the last
-        # migration may have made the default: end it before ours begins
-        fresh = f"BEGIN;\n{database.session_reset()}{database.session_settings(self.conn, self.dsn)}COMMIT;\n"
-        has_lock, xid, _ = self._fenced(f"{fresh}BEGIN;\n{limits}")
+        if self._is_used:
+            # in a message of its own: several statements in one are one transaction, which began under the isolation
+            # level and the read-only mode that the last migration may have made the default
+            self.reset()
+        self._is_used = True
+        has_lock, xid, _ = self._fenced("BEGIN;\n" + limits)
         if not has_lock:
             raise LockNotAcquired(
                 "the migration lock was lost to another run", code="E601", hint="run the command again"

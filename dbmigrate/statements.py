@@ -33,9 +33,9 @@ __all__ = [
 
 Words = tuple[str, ...]
 
-_KEYWORD = re.compile(r"[A-Za-z_]++(?![A-Za-z0-9_$\x80-\U0010ffff])").match
-_NAME = re.compile(r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+").fullmatch
-_SECOND_WORD = re.compile(r"[A-Za-z]++[ \t\n\r\f\v]++([A-Za-z_]++)(?![A-Za-z0-9_$\x80-\U0010ffff])").match
+_KEYWORD = re.compile(r"[A-Za-z_]++(?![^\x00-#%-/:-@\[-\^`{-\x7f])").match
+_NAME = re.compile(r"[^\x00-@\[-\^`{-\x7f][^\x00-#%-/:-@\[-\^`{-\x7f]*+").fullmatch
+_SECOND_WORD = re.compile(r"[A-Za-z]++[ \t\n\r\f\v]++([A-Za-z_]++)(?![^\x00-#%-/:-@\[-\^`{-\x7f])").match
 _MAY_DETACH = re.compile("[dD][eE][tT][aA][cC][hH]").search
 _LONGEST_HEAD = 12  # words: ALTER TABLE IF EXISTS ONLY database.schema.table DETACH PARTITION
 _SET_CONFIG = re.compile(r"SELECT (PG_CATALOG \. )?SET_CONFIG \( [^()]* \)").fullmatch

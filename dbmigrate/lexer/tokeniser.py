@@ -55,7 +55,7 @@ _STOP = re.compile(r""";|'|"|--|/\*|\$|\\""").search
 _BETWEEN = re.compile(
     rf"(?P<space>{BLANK}++)|(?P<empty>;[ \t\n\r\f\v;]*+)|(?P<comment>--)|(?P<block>/\*)|(?P<meta>\\)"
 ).match
-_WORD = re.compile(rf"[{LETTER}][{NAME_PART}]*+").match
+_WORD = re.compile(rf"{LETTER}{NAME_PART}*+").match
 _REST_OF_COPY_LINE = re.compile(r"[ \t\r\f\v]*+(?:--[^\n\r]*+\r?+)?+\n").match
 _LAST_COPY_LINE = re.compile(r"\\\.\r?(?=\n|\Z)").match
 _CREATES = re.compile(rf"(?i:create){BLANK}++(?:(?i:or{BLANK}+replace){BLANK}++)?([A-Za-z_]++)").match

@@ -41,13 +41,13 @@ class Item:
 
 
 # PostgreSQL takes every character above ASCII for a letter (scan.l, ident_start).
-_WORD = r"\w$\x80-\U0010ffff"
+_WORD = r"[^\x00-#%-/:-@\[-\^`{-\x7f]"  # letters, digits, _ and $
 _LITERAL = re.compile(r"'[^']*+(?:''[^']*+)*+'")
 _ESCAPED = re.compile(r"'[^'\\]*+(?:(?:''|\\.)[^'\\]*+)*+'", re.DOTALL)
 _NAME = re.compile(r'"[^"]*+(?:""[^"]*+)*+"')
-_DOLLAR = re.compile(r"\$(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?\$")
-_ESCAPE_PREFIX = re.compile(rf"(?<![{_WORD}])[eE]\Z")
-_WORD_END = re.compile(rf"[{_WORD}]\Z")
+_DOLLAR = re.compile(r"\$(?:[^\x00-@\[-\^`{-\x7f][^\x00-/:-@\[-\^`{-\x7f]*)?\$")
+_ESCAPE_PREFIX = re.compile(rf"(?<!{_WORD})[eE]\Z")
+_WORD_END = re.compile(rf"{_WORD}\Z")
 _FENCE = re.compile(r"/\*|\*/")
 _BLANKS = " \t\n\r\f\v"
 _SPACE = re.compile(f"[{_BLANKS}]*")
@@ -58,7 +58,7 @@ _COPY_END = re.compile(r"^\\\.[ \t]*\r?$", re.MULTILINE)
 _STOPS = r"""['"$;]|--|/\*"""
 _PLAIN = re.compile(_STOPS)
 _RULE = re.compile(_STOPS + "|[()]")
-_ROUTINE = re.compile(_STOPS + rf"|(?<![{_WORD}])(?:BEGIN\s+ATOMIC|CASE|END)(?![{_WORD}])", re.IGNORECASE)
+_ROUTINE = re.compile(_STOPS + rf"|(?<!{_WORD})(?:BEGIN\s+ATOMIC|CASE|END)(?!{_WORD})", re.IGNORECASE)
 _HEADS = (
     (re.compile(r"CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\b", re.IGNORECASE), _ROUTINE),
     (re.compile(r"CREATE\s+(?:OR\s+REPLACE\s+)?RULE\b", re.IGNORECASE), _RULE),
