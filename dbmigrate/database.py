@@ -30,7 +30,8 @@ OLDEST_SERVER = 130000
 _NAME_LIMIT = 63
 # a server that vanished without a word is noticed within a minute; the URL may say otherwise
 _KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
-_MAINTENANCE_DATABASES = ("postgres", "template1")
+MAINTENANCE = "postgres"
+_MAINTENANCE_DATABASES = (MAINTENANCE, "template1")
 _POOLER_HINT = (
     "use the server's direct URL, or pass --allow-pooler: then every migration takes its own lock inside its "
     "transaction, and migrations without a transaction are refused"

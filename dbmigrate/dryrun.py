@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from psycopg import sql
+
 from dbmigrate import database, history, parser, stepwise
 from dbmigrate.executor import closing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from dbmigrate.database import Connection
     from dbmigrate.model import Plan, Statement, Step
     from dbmigrate.pacing import Pacing
     from dbmigrate.session import Session
@@ -34,12 +37,13 @@ DO $$ BEGIN RAISE EXCEPTION 'another run holds the migration lock'; END $$;
 """
 
 
-def script(plan: Plan, session: Session, pacing: Pacing, *, title: str) -> Iterator[str]:
+def script(plan: Plan, session: Session, pacing: Pacing, *, title: str, prologue: str = "") -> Iterator[str]:
     """The script, in pieces, so that a large file is never held as a whole. Reads the files; writes nothing."""
     yield f"-- dbmigrate {_one_line(title)} · {_count(len(plan.steps))}\n"
-    if not plan.steps:
+    if not plan.steps and not prologue:
         return
     yield _HEAD
+    yield prologue
     yield _settings(session)
     yield _LOCK.format(key=session.key.sql)
     if ddl := history.creation(session.conn, session.tables):
@@ -48,6 +52,12 @@ def script(plan: Plan, session: Session, pacing: Pacing, *, title: str) -> Itera
         yield f"\n{_RULE}\n-- {_one_line(step.name)} ({step.direction})\n{_RULE}\n"
         yield from _step(step, session, pacing)
     yield f"\nSELECT pg_catalog.pg_advisory_unlock({session.key.sql});\n"
+
+
+def creation(conn: Connection, name: str) -> str:
+    """The prologue for a database that does not exist yet: make it, and go on in it."""
+    quoted = sql.Identifier(name).as_string(conn)
+    return f"\n-- the database\nCREATE DATABASE {quoted};\n\\connect {quoted}\n"
 
 
 def _count(number: int) -> str:

@@ -132,6 +132,7 @@ WARNINGS: dict[str, str] = {
     "W304": "an applied file was edited, but only in its layout",
     "W305": "the file of an applied migration is gone; the down SQL kept in the log is used",
     "W306": "another run did the step while this one waited for the lock (behind a pooler)",
+    "W307": "the database of a dry run does not exist yet",
     # the schema file
     "W401": "the schema file was not written",
     "W402": "user mappings are left out of the schema file, because they hold passwords",

@@ -128,6 +128,14 @@ def _own_schema(facts: Facts) -> str | None:
     return None if facts.schema == "pg_catalog" else facts.schema
 
 
+def absent(table: str, *, search_path: Sequence[str]) -> Tables:
+    """The tables of a database that does not exist yet, where nothing but ``public`` is there."""
+    schema, dot, name = table.partition(".")
+    if not dot:
+        schema, name = (search_path[0] if search_path else "public"), table
+    return Tables(schema, name, schema_exists=schema == "public")
+
+
 def _refuse_stranger(schema: str, row: Sequence[object], *, is_log: bool) -> None:
     """Something else of that name, such as the table of another migration tool, cannot even be read."""
     name, kind, owner, is_trusted, columns, has_policies = row[0], row[1], *row[4:]
@@ -268,9 +276,7 @@ def kept_down(conn: Connection, tables: Tables, version: str) -> tuple[str, str]
         return None
     statement = sql.SQL(
         "select file, down_sql from {} where version::text = %s and step is null and state::text = 'done'"
-        " and direction::text in "
-        + _APPLYING
-        + " order by event_id desc limit 1"
+        " and direction::text in " + _APPLYING + " order by event_id desc limit 1"
     ).format(tables.log)
     row = conn.execute(statement, (version,)).fetchone()
     if row is None or row[1] is None:

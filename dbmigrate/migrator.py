@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbmigrate import database, dryrun, files, parser, plan, verification
+from dbmigrate import database, dryrun, files, history, parser, plan, verification
 from dbmigrate.events import RunStarted, SchemaRead, SchemaWritten
-from dbmigrate.model import ALL, LAST, Goal, History, Migration, Plan, Report, Status
+from dbmigrate.model import ALL, LAST, Goal, History, Migration, Plan, Problem, Report, Severity, Status
 from dbmigrate.schema import dump as schema_file
 from dbmigrate.workbench import Options, View, Wish, Workbench
 
@@ -45,8 +46,18 @@ class Migrator(Workbench):
             return planned
 
     def script_up(self, goal: Goal = ALL) -> Iterator[str]:
-        """`up` as a psql script, in pieces: a dry run. Writes nothing, takes no lock."""
-        yield from self._script(self._upward(goal))
+        """`up` as a psql script, in pieces: a dry run. Writes nothing, takes no lock.
+
+        For a database that does not exist the script begins by creating it; it is to be run in any other database.
+        """
+        if database.exists(self._dsn):
+            yield from self._script(self._upward(goal))
+        else:
+            yield from self._script_from_nothing(self._upward(goal))
+
+    def script_migrate(self, goal: Goal = ALL) -> Iterator[str]:
+        """`migrate` as a psql script, in pieces."""
+        yield from self._script(self._upward(goal, "migrate"))
 
     def script_rollback(self, goal: Goal = LAST) -> Iterator[str]:
         """`rollback` as a psql script, in pieces."""
@@ -137,6 +148,20 @@ class Migrator(Workbench):
         with self._planned(wish) as (session, planned):
             self._on_event(RunStarted(self._where, planned))
             yield from dryrun.script(planned, session, self._options.pacing, title=f"{wish.command} · {self._where}")
+
+    def _script_from_nothing(self, wish: Wish) -> Iterator[str]:
+        """The names are quoted and the server is asked in a maintenance database; nothing is read from there."""
+        found = files.find(self._options.directories)
+        with self._open(wish.command, self._dsn.with_database(database.MAINTENANCE)) as session:
+            session.tables = history.absent(self._options.table, search_path=self._dsn.search_path)
+            planned = self._plan(session, wish, View(found, History()))
+            note = Problem(
+                "W307", f"database {self._dsn.database} does not exist; the script creates it", Severity.NOTE
+            )
+            self._on_event(RunStarted(self._where, replace(planned, problems=(note, *planned.problems))))
+            title = f"{wish.command} · {self._where}"
+            prologue = dryrun.creation(session.conn, self._dsn.database)
+            yield from dryrun.script(planned, session, self._options.pacing, title=title, prologue=prologue)
 
 
 def _sums(view: View) -> Mapping[str, FileSum]:

@@ -79,10 +79,10 @@ class Workbench:
         self._on_event = on_event
 
     @contextmanager
-    def _open(self, command: str) -> Iterator[Session]:
+    def _open(self, command: str, target: dsn.Dsn | None = None) -> Iterator[Session]:
         options = self._options
         describe = partial(provenance.describe, options.directories, reason=options.reason)
-        access = Access(self._dsn, command, options.table, options.lock_wait, self._on_event, describe)
+        access = Access(target or self._dsn, command, options.table, options.lock_wait, self._on_event, describe)
         with Session(access) as session:
             yield session
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import typer
 
 from dbmigrate.config import Flags, Settings, load
 from dbmigrate.errors import ConfigError, Refused
@@ -130,8 +133,15 @@ class Call:
             raise Refused("not confirmed; nothing was changed", code="E706")
 
     def script(self, pieces: Iterable[str]) -> None:
-        """Print a dry run's script."""
-        self.renderer.script(pieces)
+        """Print a dry run's script. A reader that went away (``| head``) ends the program as SIGPIPE would."""
+        import sys
+
+        try:
+            self.renderer.script(pieces)
+        except BrokenPipeError:
+            # keep the interpreter from complaining again when it flushes stdout
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(128 + signal.SIGPIPE) from None
 
     @property
     def is_quiet(self) -> bool:

@@ -99,7 +99,7 @@ def migrate(
     call.add({"strict": strict, "lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
     with call.migrator(reason=reason) as migrator:
         if dry_run:
-            call.script(migrator.script_up(goal(steps, to)))
+            call.script(migrator.script_migrate(goal(steps, to)))
         else:
             call.renderer.report("migrate", migrator.migrate(goal(steps, to)))
 

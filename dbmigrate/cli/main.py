@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import traceback
@@ -67,10 +66,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         code = _failed(call, Interrupted.by(exc, "interrupted"))
     except _ClickException as exc:
         code = _failed(call, _usage_error(exc))
-    except BrokenPipeError:
-        # the reader of a dry run went away; keep the interpreter from complaining again when it flushes stdout
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 128 + signal.SIGPIPE
     sys.exit(code if isinstance(code, int) else 0)
 
 

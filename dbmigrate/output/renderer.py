@@ -36,7 +36,13 @@ class Streams:
         self._write(self.err, f"{text}\n")
 
     def raw(self, pieces: Iterable[str]) -> None:
-        """Text that is a program's input, such as a dry run's script: a reader that went away is an error here."""
+        """Text that is a program's input, such as a dry run's script: a reader that went away is an error here.
+
+        It is UTF-8 whatever the terminal is, because the script says so of itself.
+        """
+        reconfigure = getattr(self.out, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8", errors="strict")
         for piece in pieces:
             self.out.write(piece)
         self.out.flush()

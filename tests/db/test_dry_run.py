@@ -365,16 +365,33 @@ def test_every_psql_of_this_machine_reads_the_script(twins, make_database, proje
         assert fingerprint(url) == fingerprint(twins.migrated_url)
 
 
-def test_a_missing_database_is_not_made(run, server, project):
-    project.migration("1_a", up="select 1;")
-    url = server.url("dbmigrate_dry_run_makes_none")
+def test_a_missing_database_is_made_by_the_script_alone(run, server, project, query):
+    project.migration("1_a", up="create table here (id int);")
+    name = 'dbmigrate_dry "run" makes'
+    url = server.url(name)
 
     done = run("up", "--dry-run", env={"DATABASE_URL": url})
 
+    assert done.exit_code == 0, done.stderr
+    assert "does not exist; the script creates it" in done.stderr
+    assert query(server.url("postgres"), "select 1 from pg_database where datname = %s", [name]) == []
+
+    try:
+        ran = psql(server.url("postgres"), done.stdout)
+
+        assert ran.exit_code == 0, ran.stderr
+        assert query(url, "select version from schema_migrations") == [("1",)]
+        assert query(url, "select count(*) from here") == [(0,)]
+    finally:
+        run("drop", env={"DATABASE_URL": url})
+
+
+def test_a_missing_database_is_an_error_for_migrate(run, server, project):
+    project.migration("1_a", up="select 1;")
+
+    done = run("migrate", "--dry-run", env={"DATABASE_URL": server.url("dbmigrate_dry_run_makes_none")})
+
     assert (done.exit_code, done.stdout) == (3, "")
-    assert 'database "dbmigrate_dry_run_makes_none" does not exist' in done.stderr
-    made = "select 1 from pg_database where datname = 'dbmigrate_dry_run_makes_none'"
-    assert server.admin.execute(made).fetchall() == []
 
 
 def test_settings_of_the_url_hold_in_the_script(database_url, twin_database_url, project):
@@ -498,7 +515,6 @@ def test_a_reader_that_goes_away_is_no_traceback(start, project, database_url):
     assert process.wait() != 0
 
 
-@pytest.mark.xfail(reason="Streams.raw writes in the terminal's encoding")
 def test_the_script_is_utf_8_whatever_the_terminal_is(run, twins, project):
     project.migration("1_a", up="create table a as select '€'::text as euro;")
     env = {"DATABASE_URL": twins.scripted_url, "PYTHONIOENCODING": "latin-1"}

@@ -121,10 +121,13 @@ def test_killed_after_an_index_was_built_but_before_that_was_written_down_it_is_
     assert faults.versions(database_url) == ["1", "2"]
 
 
-def test_a_killed_rollback_without_a_transaction_is_resumed_where_it_stopped(server, start, run, project, database_url, query):
+def test_a_killed_rollback_without_a_transaction_is_resumed_where_it_stopped(
+    server, start, run, project, database_url, query
+):
     project.migration(
         "1_a",
-        up="create table tally (n int);\ninsert into tally values (1);\ncreate index concurrently tally_n on tally (n);",
+        up="create table tally (n int);\ninsert into tally values (1);\n"
+        "create index concurrently tally_n on tally (n);",
         down="drop index concurrently tally_n;\ninsert into tally values (2);\ninsert into tally values (3);",
         up_options=FALSE,
         down_options=FALSE,
@@ -198,7 +201,9 @@ def test_a_run_that_is_stopped_in_its_transaction_lets_go_of_its_locks(start, pr
     assert gone
     assert process.returncode in (3, 4), errors
     assert "rolled back; nothing of 2_b.sql was applied" in errors
-    assert query(database_url, "select count(*) from pg_attribute where attrelid = 'a'::regclass and attnum > 0") == [(0,)]
+    assert query(database_url, "select count(*) from pg_attribute where attrelid = 'a'::regclass and attnum > 0") == [
+        (0,)
+    ]
     assert faults.versions(database_url) == ["1"]
 
 

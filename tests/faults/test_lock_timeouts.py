@@ -40,7 +40,7 @@ retries: list = []
 
 
 class Reader(threading.Thread):
-    """Reads a table again and again, in sessions' own time; `longest` is the longest that it had to wait, in seconds."""
+    """Reads a table again and again; `longest` is the longest that it had to wait, in seconds."""
 
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
@@ -105,7 +105,7 @@ def test_when_the_budget_is_spent_nothing_was_changed_and_the_blocker_is_named(t
     assert error.state == "rolled back; nothing of 1_b.sql was applied"
     assert (error.place.line, error.place.column) == (3, 1)
     assert "gave up after" in error.hint
-    ((label, text),) = [detail for detail in error.details if detail[0] == "BLOCKED BY"]
+    ((_, text),) = [detail for detail in error.details if detail[0] == "BLOCKED BY"]
     assert "somebody else" in text
     assert query(database_url, "select to_regclass('b')") == [(None,)]
     assert faults.versions(database_url) == []
@@ -180,7 +180,10 @@ def test_a_statement_timeout_fails_at_once_and_is_not_tried_again(project, datab
 
 
 def test_a_deadlock_is_tried_again(project, database_url, query):
-    query(database_url, "create table a (n int); create table b (n int); insert into a values (1); insert into b values (1)")
+    query(
+        database_url,
+        "create table a (n int); create table b (n int); insert into a values (1); insert into b values (1)",
+    )
     project.migration(
         "1_a", up="update a set n = n + 1;\nselect pg_sleep(1.5);\nupdate b set n = n + 1;", up_options="lock_timeout:0"
     )

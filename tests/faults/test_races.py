@@ -41,7 +41,9 @@ def test_eight_runners_at_once_all_succeed_and_nothing_is_done_twice(start, data
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_a_runner_that_is_killed_does_not_take_the_others_with_it(start, project, database_url, query, expected, number):
+def test_a_runner_that_is_killed_does_not_take_the_others_with_it(
+    start, project, database_url, query, expected, number
+):
     processes = [start(*UP, env={"DATABASE_URL": database_url}) for _ in range(RUNNERS)]
     time.sleep(random.uniform(0.2, 3.0))
     victim = _holder(query, database_url, processes) or random.choice(processes)
@@ -60,7 +62,8 @@ def _holder(query, url: str, processes):
     """The process that does the work at this moment; its id ends its session's name, unless that was cut off."""
     names = query(
         url,
-        "select application_name from pg_stat_activity join pg_locks using (pid) where locktype = 'advisory' and granted",
+        "select application_name from pg_stat_activity join pg_locks using (pid)"
+        " where locktype = 'advisory' and granted",
     )
     return next((each for each in processes for (name,) in names if name.endswith(f":{each.pid}")), None)
 

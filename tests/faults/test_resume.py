@@ -234,9 +234,9 @@ def test_a_unique_index_is_built_when_the_rows_are_corrected(duplicates, dbmigra
 
     assert done.exit_code == 0, done.stderr
     assert query(database_url, INVALID) == []
-    assert query(database_url, "select indisunique, indisvalid from pg_index where indexrelid = 'tally_n'::regclass") == [
-        (True, True)
-    ]
+    assert query(
+        database_url, "select indisunique, indisvalid from pg_index where indexrelid = 'tally_n'::regclass"
+    ) == [(True, True)]
     assert query(database_url, NUMBERS) == [(1,), (5,)]
 
 
@@ -258,7 +258,9 @@ def test_if_not_exists_over_an_invalid_index_is_no_success(dbmigrate, project, d
     with pytest.raises(Exception, match="could not create unique index"):
         query(database_url, "create unique index concurrently tally_n on tally (n)")
     query(database_url, "delete from tally")
-    project.migration("1_a", up="create unique index concurrently if not exists tally_n on tally (n);", up_options=FALSE)
+    project.migration(
+        "1_a", up="create unique index concurrently if not exists tally_n on tally (n);", up_options=FALSE
+    )
 
     done = dbmigrate("up")
 
@@ -276,7 +278,9 @@ def test_an_index_that_was_built_may_not_be_edited_into_another_one(
     path = project.migration("2_b", up="create index concurrently tally_i on tally (n);", up_options=FALSE)
     with Proxy(server) as proxy:
         fault = proxy.arm(Fault(TO_CLIENT, Action.CUT, text=b"CREATE INDEX\0", kind=b"C"))
-        assert run(*UP, env={"DATABASE_URL": proxy.url(database_url.partition("?")[0].rpartition("/")[2])}).exit_code == 5
+        assert (
+            run(*UP, env={"DATABASE_URL": proxy.url(database_url.partition("?")[0].rpartition("/")[2])}).exit_code == 5
+        )
     assert fault.happened
     edit(path, "(n)", "(m)")
 

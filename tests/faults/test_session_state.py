@@ -63,7 +63,8 @@ STATE = {
 }
 CLEAN = (
     "create table after_it as select current_user::text u, session_user::text s, current_setting('search_path') p,"
-    " current_setting('transaction_read_only') r, current_setting('transaction_isolation') i, current_setting('session_replication_role') t,"
+    " current_setting('transaction_read_only') r, current_setting('transaction_isolation') i,"
+    " current_setting('session_replication_role') t,"
     " current_setting('statement_timeout') o, (select count(*) from pg_prepared_statements) q,"
     " (select count(*) from pg_cursors) c;"
 )
@@ -122,9 +123,7 @@ def test_what_a_file_does_to_its_session_does_not_reach_the_record_or_the_next_f
 @given(
     pieces=st.lists(st.sampled_from([*STATE.values(), "commit;", "rollback;", "begin;", "savepoint s;", "select 1/0;"]))
 )
-@settings(
-    max_examples=300 if LONG else 15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300 if LONG else 15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_a_file_is_made_of_it_is_recorded_if_and_only_if_it_took_effect(project, make_database, query, pieces):
     url = make_database()
     middle = "\n".join(pieces)

@@ -24,9 +24,7 @@ def ended(process) -> str:
 
 
 @each_signal
-def test_a_signal_in_a_transaction_cancels_rolls_back_and_is_logged(
-    start, project, database_url, query, number, code
-):
+def test_a_signal_in_a_transaction_cancels_rolls_back_and_is_logged(start, project, database_url, query, number, code):
     project.migration("1_a", up="create table a ();")
     project.migration("2_b", up="create table b ();\nselect pg_sleep(60);")
     process = start(*UP, env={"DATABASE_URL": database_url})
@@ -121,7 +119,9 @@ def test_a_second_signal_ends_the_process_at_once(server, start, project, databa
 
 
 @each_signal
-def test_a_signal_that_comes_after_the_commit_does_not_hide_it(server, start, run, project, database_url, query, number, code):
+def test_a_signal_that_comes_after_the_commit_does_not_hide_it(
+    server, start, run, project, database_url, query, number, code
+):
     project.migration("1_a", up="create table a (n int);\ninsert into a values (1);")
     project.migration("2_b", up="insert into a values (2);")
 

@@ -52,7 +52,7 @@ class Runner:
             timeout=timeout,
         )
         words = tuple(str(word) for word in arguments)
-        return CompletedRun(words, done.returncode, done.stdout.decode(), done.stderr.decode())
+        return CompletedRun(words, done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace"))
 
     def start(
         self, *arguments: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None

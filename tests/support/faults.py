@@ -75,7 +75,8 @@ def finish(url: str, project: Project) -> list[str]:
     try:
         Migrator(url, _options_of(project)).up()
     except NeedsAttention as exc:
-        assert exc.code == "E502", exc
+        if exc.code != "E502":
+            raise
         Upkeep(url, _options_of(project)).resume(Decision())
         Migrator(url, _options_of(project)).up()
         return ["up", "resume", "up"]
@@ -114,8 +115,8 @@ def plain_role(server: DatabaseServer, url: str, *tables: str) -> Iterator[str]:
 
 ACTIVITY = """
     select pid, state, query from pg_stat_activity
-    where datname = current_database() and application_name like 'dbmigrate %%'
-      and application_name not like 'dbmigrate monitor%%' and query like %s and state like %s and pid <> pg_backend_pid()
+    where datname = current_database() and query like %s and state like %s and pid <> pg_backend_pid()
+      and application_name like 'dbmigrate %%' and application_name not like 'dbmigrate monitor%%'
 """
 
 
