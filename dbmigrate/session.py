@@ -12,7 +12,7 @@ import psycopg
 from psycopg import pq
 
 from dbmigrate import database, history, journal, locks, wire
-from dbmigrate.errors import ConnectionFailed, Error, LockNotAcquired, Overtaken
+from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, LockNotAcquired, Overtaken
 from dbmigrate.events import Created
 from dbmigrate.model import Direction
 from dbmigrate.monitor import Monitor
@@ -123,8 +123,21 @@ class Session:
                     self.emit(Created("schema", self.tables.schema))
                 # "if not exists" is no protection against two sessions that create at once (23505 on a catalog index)
                 with suppress(psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):
-                    database.run(self.conn, ddl)
+                    self._make_tables(ddl)
                 self._locate()
+
+    def _make_tables(self, ddl: str) -> None:
+        try:
+            database.run(self.conn, ddl)
+        except psycopg.errors.InsufficientPrivilege as exc:
+            raise DatabaseError(
+                f"the tracking tables cannot be made: {exc.diag.message_primary}",
+                code="E402",
+                details=(("missing", " ".join(ddl.split())),),
+                hint=f"let a role that may create them in schema {self.tables.schema} run the first `dbmigrate up`,"
+                " or make them by hand and grant select, insert, update and delete",
+                sqlstate=exc.sqlstate,
+            ) from exc
 
     # -- transactions
 

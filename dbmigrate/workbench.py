@@ -142,7 +142,8 @@ class Workbench:
                 session.ensure_tables()
             executor.run(planned)
         except Error as exc:
-            exc.report = replace(self._report(session, executor, found), seconds=time.monotonic() - started)
+            if executor.done:
+                exc.report = replace(self._report(session, executor, found), seconds=time.monotonic() - started)
             raise
         return replace(self._report(session, executor, found), seconds=time.monotonic() - started)
 

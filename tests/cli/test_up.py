@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from secrets import token_hex
+
 import pytest
 
 USERS = "create table users (id bigint primary key, email text not null);"
@@ -384,3 +386,24 @@ def test_a_failure_is_logged_outside_the_transaction_that_failed(up, project, da
 
     rows = query(database_url, "select version, state, sqlstate, error from schema_migrations_log")
     assert rows == [("1", "failed", "22012", "division by zero (22012)")]
+
+
+def test_a_role_that_may_not_make_the_tables_is_told_what_is_missing(up, server, project, database_url, query):
+    query(database_url, "create table schema_migrations (version varchar primary key)")
+    role = f"dbmigrate_test_{token_hex(4)}"
+    query(database_url, f"create role {role} login")
+    query(database_url, "revoke create on schema public from public")
+    query(database_url, f"grant select, insert, delete on schema_migrations to {role}")
+    project.migration("1_a", up="select 1;")
+    separator = "&" if "?" in database_url else "?"
+
+    try:
+        done = up(env={"DATABASE_URL": f"{database_url}{separator}role={role}"})
+
+        assert done.exit_code == 4
+        assert "the tracking tables cannot be made: permission denied for schema public" in done.stderr
+        assert 'create table if not exists "public"."schema_migrations_log"' in done.stderr
+        assert not project.schema_file.exists()
+    finally:
+        query(database_url, f"drop owned by {role}")
+        query(database_url, f"drop role {role}")

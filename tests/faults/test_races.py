@@ -34,7 +34,7 @@ def test_eight_runners_at_once_all_succeed_and_nothing_is_done_twice(start, data
 
     ends = [ended(process) for process in processes]
 
-    assert [code for code, _ in ends] == [0] * RUNNERS, ends
+    assert [end for end in ends if end[0] != 0] == []
     assert faults.essence(database_url) == expected
     done = "select count(*), count(distinct version), count(distinct run_id) from schema_migrations_log"
     assert query(database_url, f"{done} where step is null and state = 'done'") == [(40, 40, 1)]
