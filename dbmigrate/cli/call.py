@@ -5,22 +5,22 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dbmigrate.config import Flags, Settings, load
 from dbmigrate.errors import ConfigError, Refused
-from dbmigrate.output import Human, Json, Renderer
-from dbmigrate.output.renderer import Verbosity, standard_streams
+from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from dbmigrate.config import Settings
     from dbmigrate.dsn import Dsn
     from dbmigrate.migrator import Migrator, Options
     from dbmigrate.model import Goal
+    from dbmigrate.output import Renderer
     from dbmigrate.schema.dump import Dumping
     from dbmigrate.upkeep import Upkeep
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Call:
     """The state of one invocation. Flags may stand before and after the command; the later one wins."""
 
-    flags: Flags = field(default_factory=Flags)
+    given: dict[str, Any] = field(default_factory=dict)
     wants_json: bool = False
     wants_traceback: bool = False
     verbosity: Verbosity = Verbosity.NORMAL
@@ -45,18 +45,22 @@ class Call:
             self.verbosity = Verbosity.QUIET
         if meant.get("verbose"):
             self.verbosity = Verbosity.VERBOSE
-        self.flags = replace(self.flags, **meant)  # type: ignore[arg-type]
+        self.given |= meant
 
     @property
     def renderer(self) -> Renderer:
         if self._renderer is None:
+            from dbmigrate.output import Human, Json, standard_streams
+
             kind = Json if self.wants_json else Human
             self._renderer = kind(standard_streams(), verbosity=self.verbosity)
         return self._renderer
 
     def settings(self) -> Settings:
         """The settings, resolved once: flags over the environment over env files over defaults."""
-        return load(self.flags, os.environ, os.getcwd())
+        from dbmigrate.config import Flags, load
+
+        return load(Flags(**self.given), os.environ, os.getcwd())
 
     @contextmanager
     def migrator(self, *, reason: str | None = None) -> Iterator[Migrator]:

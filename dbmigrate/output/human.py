@@ -24,13 +24,14 @@ from dbmigrate.events import (
 )
 from dbmigrate.model import Direction, MigrationState, Outcome
 from dbmigrate.output import tables, text
-from dbmigrate.output.renderer import Streams, Verbosity
+from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from dbmigrate.errors import Error
     from dbmigrate.model import Finding, LogEvent, Plan, Report, Status, StatusRow
+    from dbmigrate.output.renderer import Streams
 
 _ACTIVITY = {Direction.UP: "Applying", Direction.DOWN: "Rolling back"}
 _RESULT = {Direction.UP: "Applied", Direction.DOWN: "Rolled back"}

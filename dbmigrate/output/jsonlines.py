@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.model import MigrationState
 from dbmigrate.output.human import Human
-from dbmigrate.output.renderer import Streams, Verbosity
+from dbmigrate.output.renderer import Streams
+from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

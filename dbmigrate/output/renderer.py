@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
@@ -14,12 +13,6 @@ if TYPE_CHECKING:
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
     from dbmigrate.model import Finding, LogEvent, Plan, Report, Status
-
-
-class Verbosity(IntEnum):
-    QUIET = 0  # results and errors only
-    NORMAL = 1
-    VERBOSE = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,9 @@ def test_up_stops_on_an_edited_file_and_runs_nothing(dbmigrate, project, databas
 def test_a_cosmetic_edit_is_a_note(dbmigrate, project, database_url, query):
     path = project.migration("1_a", up=USERS)
     dbmigrate("up")
-    path.write_bytes(path.read_text().replace("create table", "CREATE  TABLE /* again */").encode().replace(b"\n", b"\r\n"))
+    path.write_bytes(
+        path.read_text().replace("create table", "CREATE  TABLE /* again */").encode().replace(b"\n", b"\r\n")
+    )
     project.migration("2_b", up="create table b ();")
 
     done = dbmigrate("up")

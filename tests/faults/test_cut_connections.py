@@ -204,9 +204,7 @@ def every_message(server, project, url: str, direction, kind: bytes = b"") -> ra
     return range(1, count + 1)
 
 
-@pytest.mark.parametrize(
-    ("action", "kind"), [(Action.CUT, b""), (Action.CUT_INSIDE, b"Q"), (Action.CUT_AFTER, b"Q")]
-)
+@pytest.mark.parametrize(("action", "kind"), [(Action.CUT, b""), (Action.CUT_INSIDE, b"Q"), (Action.CUT_AFTER, b"Q")])
 def test_a_connection_cut_at_any_message_to_the_server_is_told_as_the_database_has_it(
     server, three, database_url, query, action, kind
 ) -> None:

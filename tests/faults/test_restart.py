@@ -82,9 +82,7 @@ def test_a_server_that_crashes_after_commit_is_waited_for_and_asked(three, victi
     """Its answer to COMMIT is lost; it recovers, and knows."""
     query(url, "alter database app set app.slow = 'no'")
     with Proxy(victim) as proxy:
-        fault = Fault(
-            TO_CLIENT, Action.CUT, text=b"COMMIT", kind=b"C", number=number, call=lambda: crash(victim)
-        )
+        fault = Fault(TO_CLIENT, Action.CUT, text=b"COMMIT", kind=b"C", number=number, call=lambda: crash(victim))
         proxy.arm(fault)
 
         told = tell(proxy.url("app"), three, Migrator.migrate)

@@ -123,9 +123,7 @@ def test_no_password_stands_on_the_command_line_of_pg_dump(server, project, run,
     assert "for%20tests" not in seen
 
 
-def test_no_password_is_in_the_name_that_others_see_of_a_session(
-    server, project, start, database_url, query
-) -> None:
+def test_no_password_is_in_the_name_that_others_see_of_a_session(server, project, start, database_url, query) -> None:
     if not server.is_ours:
         pytest.skip("needs a login with a password")
     project.migration("1_a", up="select pg_sleep(30);")
@@ -250,8 +248,7 @@ def test_a_role_that_may_only_read_can_ask(project, run, database_url, query, ro
     project.migration("2_b", up="create table b (id int);")
     query(
         database_url,
-        f"grant usage on schema public to {role};"
-        f" grant select on schema_migrations, schema_migrations_log to {role}",
+        f"grant usage on schema public to {role}; grant select on schema_migrations, schema_migrations_log to {role}",
     )
     env = {"DATABASE_URL": as_user(database_url, role)}
 

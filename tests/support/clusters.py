@@ -32,9 +32,7 @@ def crash(server: DatabaseServer) -> None:
 
 
 @contextmanager
-def standby(
-    binaries: Binaries, *, cache: Path, prepare: Callable[[DatabaseServer], None]
-) -> Iterator[DatabaseServer]:
+def standby(binaries: Binaries, *, cache: Path, prepare: Callable[[DatabaseServer], None]) -> Iterator[DatabaseServer]:
     """A server in recovery, as a standby whose primary is away; `prepare` is what happened on it when it was one."""
     account = server_account()
     bindir = reachable_bindir(binaries, account)

@@ -25,7 +25,7 @@ from dbmigrate.events import (
 )
 from dbmigrate.model import Direction, LogState, MigrationState, Plan, Problem, Report, SchemaFile, Status, StatusRow
 from dbmigrate.output import Human, Streams
-from dbmigrate.output.renderer import Verbosity
+from dbmigrate.output.verbosity import Verbosity
 from tests.support.values import outcome, step, unfinished
 
 DOWN = Direction.DOWN

@@ -24,7 +24,7 @@ from dbmigrate.model import (
     StatusRow,
 )
 from dbmigrate.output import Json, Streams
-from dbmigrate.output.renderer import Verbosity
+from dbmigrate.output.verbosity import Verbosity
 from tests.support.values import outcome, step, unfinished
 
 

@@ -1,0 +1,13 @@
+"""How much is said."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Verbosity(IntEnum):
+    """QUIET leaves results and errors."""
+
+    QUIET = 0
+    NORMAL = 1
+    VERBOSE = 2
