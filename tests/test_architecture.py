@@ -233,7 +233,7 @@ def found(what: Callable[[ast.AST], bool]) -> dict[str, list[int]]:
     ("expressions", "homes"),
     [
         ({"print", "input", "breakpoint", "pprint.pprint"}, set()),
-        ({"sys.stdout", "sys.stderr"}, {"cli.main", "output.renderer"}),
+        ({"sys.stdout", "sys.stderr"}, {"cli.call", "output.renderer"}),
         ({"sys.argv"}, {"cli.main", "cli.commands"}),
         ({"sys.exit", "os._exit", "exit", "quit", "SystemExit"}, {"cli.main"}),
         # git has to see the environment of its user
