@@ -1,4 +1,4 @@
-"""``python -m bench [--cases startup,noop] [--rounds 5] [--write]``: measure, print Markdown, write bench/RESULTS.md."""
+"""``python -m bench [--cases startup,noop] [--rounds 5] [--write]``: measure, print Markdown, write RESULTS.md."""
 
 from __future__ import annotations
 

@@ -52,7 +52,8 @@ class Result:
         cpu = statistics.median(run.cpu for run in self.runs)
         peak = max(run.peak for run in self.runs)
         ratio = statistics.median(self.ratios)
-        return f"| {self.program} | {wall * 1000:.0f} ms | {ratio:.2f} | {cpu * 1000:.0f} ms | {peak:.0f} MB | {self.note} |"
+        times = f"{wall * 1000:.0f} ms | {ratio:.2f} | {cpu * 1000:.0f} ms"
+        return f"| {self.program} | {times} | {peak:.0f} MB | {self.note} |"
 
 
 @dataclass(frozen=True, slots=True)
