@@ -21,7 +21,9 @@ test-matrix: setup ## the database tests on every PostgreSQL version in SERVERS=
 	$(BIN)/python -m pytest -n auto --server-versions $(SERVERS)
 
 bench: setup ## measure
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench --write
+	$(BIN)/python -m bench.stalls
+	$(BIN)/python bench/splitter.py --sizes 1,10
 
 docs: setup ## check that the documentation says what the program does
 	$(BIN)/python -m pytest tests/test_docs.py

@@ -348,7 +348,7 @@ def translation(exc: psycopg.Error, dsn: Dsn) -> Error:
     message = dsn.redact(exc.diag.message_primary or str(exc).strip() or type(exc).__name__)
     if is_farewell(exc):
         return ConnectionFailed(f"the server ended the connection: {message}", code="E305", sqlstate=exc.sqlstate)
-    if exc.sqlstate is None and isinstance(exc, psycopg.OperationalError):
+    if is_loss(exc):
         return ConnectionFailed(f"the connection was lost: {_reason(message)}", code="E305")
     return DatabaseError(message, code="E402", details=details(exc, dsn), sqlstate=exc.sqlstate)
 
@@ -356,6 +356,16 @@ def translation(exc: psycopg.Error, dsn: Dsn) -> Error:
 def is_farewell(exc: psycopg.Error) -> bool:
     """Whether the server says that it ends the session. It may have committed before: that has to be asked."""
     return (exc.sqlstate or "").startswith(("57P", "08"))
+
+
+def is_loss(exc: psycopg.Error) -> bool:
+    """Whether the session ended: the server says so, or libpq, which has no SQLSTATE for it.
+
+    psycopg raises OperationalError for a loss that it meets while it reads, but a bare DatabaseError for one that libpq
+    hands over as a result.
+    """
+    is_ours = isinstance(exc, psycopg.OperationalError) or type(exc) is psycopg.DatabaseError
+    return is_farewell(exc) or (exc.sqlstate is None and is_ours)
 
 
 def _reason(message: str) -> str:

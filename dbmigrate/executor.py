@@ -148,8 +148,8 @@ class Executor:
         script = f"{closing(_quoted(xid))}{self._session.leaving()}{writer.record(step)}{writer.finished(step)}COMMIT;"
         try:
             tag = last_tag(database.run(self._session.conn, script))
-        except psycopg.OperationalError as exc:
-            if not self._session.conn.broken and not database.is_farewell(exc):
+        except psycopg.Error as exc:
+            if not self._session.conn.broken and not database.is_loss(exc):
                 raise
             self._resolve(step, xid, exc)
             return

@@ -6,8 +6,10 @@ import os
 import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
+from dbmigrate import database, dsn
 from dbmigrate.migrator import Migrator, Options
 from dbmigrate.model import MigrationState
 from dbmigrate.upkeep import Decision, Upkeep
@@ -58,7 +60,7 @@ def check_truth(query, url: str, told: Told) -> None:
     found = versions(url)
 
     assert [int(version) for version in found] == rows(query, url)
-    assert told.done == found
+    assert told.done == found, told.error
     assert told.exit_code in (0, 3), told.error
     assert (told.exit_code == 0) is (len(found) == 3), told.error
     if told.error is not None and told.error.state:
@@ -287,6 +289,25 @@ def test_a_migration_without_a_transaction_cut_at_any_message_is_finished_by_the
 
 
 # ------------------------------------------------------------------------------------------------ errors on the wire
+
+
+@pytest.mark.parametrize("kind", [psycopg.OperationalError, psycopg.DatabaseError])
+def test_a_loss_is_recognised_however_it_is_reported(kind) -> None:
+    """libpq tells of it while it reads or as a result, by the scheduler's whim; the second has no class of its own."""
+    loss = kind("server closed the connection unexpectedly\n\tThis probably means the server terminated abnormally")
+
+    error = database.translation(loss, dsn.parse("postgres://localhost/app"))
+
+    assert database.is_loss(loss)
+    assert (error.code, error.exit_code) == ("E305", 3)
+    assert error.message == "the connection was lost: server closed the connection unexpectedly"
+
+
+@pytest.mark.parametrize(
+    "error", [psycopg.errors.DivisionByZero(), psycopg.errors.DiskFull(), psycopg.ProgrammingError("no results")]
+)
+def test_an_error_of_a_living_session_is_no_loss(error) -> None:
+    assert not database.is_loss(error)
 
 
 @pytest.mark.parametrize("sqlstate", ["53100", "53200"])
