@@ -24,6 +24,7 @@ _RULE = "-- " + "=" * 100
 _HEAD = """\
 -- Run it with psql: it stops at the first error, and a migration that failed in a transaction leaves nothing.
 \\set ON_ERROR_STOP on
+\\set QUIET on
 \\set AUTOCOMMIT on
 \\set ON_ERROR_ROLLBACK off
 """

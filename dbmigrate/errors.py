@@ -133,6 +133,7 @@ WARNINGS: dict[str, str] = {
     "W305": "the file of an applied migration is gone; the down SQL kept in the log is used",
     "W306": "another run did the step while this one waited for the lock (behind a pooler)",
     "W307": "the database of a dry run does not exist yet",
+    "W308": "a file was changed after it was applied, and is rolled back as it is now",
     # the schema file
     "W401": "the schema file was not written",
     "W402": "user mappings are left out of the schema file, because they hold passwords",

@@ -14,6 +14,7 @@ without its effect (silent).
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -210,6 +211,12 @@ class Executor:
             return error
         if _LEFT in error.message:
             return MigrationFailed(f"{step.name}: {_LEFT}", code="E403", hint=_LEFT_HINT, sqlstate=error.sqlstate)
+        if match := _ROWS.search(error.message):
+            return MigrationFailed(
+                f"{step.name}: its version is recorded {match[1]} times instead of once",
+                code="E401",
+                hint="look at the tracking table: another tool, or a missing primary key, has been at work",
+            )
         hint = None
         if exc.diag.table_name == self._session.tables.name and error.sqlstate == "23505":
             hint = "another tool applied it in the meantime; see `dbmigrate status`"
@@ -222,6 +229,7 @@ class Executor:
         )
 
 
+_ROWS = re.compile(r"version rows instead of one: (\d+)")
 _PAST = {"up": "applied", "down": "undone"}
 _LEFT_HINT = "it committed or rolled back by itself: take that out, or use `transaction:false`"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from psycopg import sql
 
 from dbmigrate import database
-from dbmigrate.errors import Refused
+from dbmigrate.errors import ConfigError, Refused
 from dbmigrate.model import Applied, Direction, History, LogEvent, LogState, StepRecord, Unfinished
 
 if TYPE_CHECKING:
@@ -63,14 +63,15 @@ select c.relname::text, c.relkind::text, c.relhastriggers and exists (
        (select pg_catalog.string_agg(a.attname::text || ' ' || pg_catalog.format_type(a.atttypid, null), ', '
                order by a.attnum)
           from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
-       c.relrowsecurity
+       c.relrowsecurity, c.relrowsecurity and pg_catalog.row_security_active(c.oid)
 from pg_catalog.pg_namespace n
 left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = any(%s)
 left join pg_catalog.pg_roles r on r.oid = c.relowner
 where n.nspname = %s
 """
 _LOG_BEGINS = "event_id bigint, run_id uuid, version character varying, file character varying, direction"
-_TEXT_TYPES = ("version character varying", "version text", "version character")
+_TEXT_TYPES = ("version character varying", "version text")
+_LONGEST_NAME = 59  # bytes: with "_log" behind it PostgreSQL still keeps it whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +116,15 @@ def locate(conn: Connection, table: str, *, facts: Facts, search_path: Sequence[
     if not dot:
         schema, name = (search_path[0] if search_path else _own_schema(facts) or "public"), table
     log_name = f"{name}_log"
+    if len(name.encode()) > _LONGEST_NAME:
+        raise ConfigError(f"the name of the migrations table is longer than {_LONGEST_NAME} bytes", code="E205")
     rows = database.query(conn, _LOOK, [name, log_name], schema)
     found = {str(row[0]): row for row in rows if row[0] is not None}
     for relation in found.values():
         _refuse_stranger(schema, relation, is_log=relation[0] == log_name)
-    doubts = (_doubt(schema, relation) for relation in found.values())
+    doubts = [_doubt(schema, relation) for relation in found.values()]
+    if log_name in found and name not in found:
+        doubts.append(f"{schema}.{name} is gone, but {schema}.{log_name} is there; drop that too to begin anew")
     return Tables(schema, name, bool(rows), name in found, log_name in found, next(filter(None, doubts), None))
 
 
@@ -138,12 +143,14 @@ def absent(table: str, *, search_path: Sequence[str]) -> Tables:
 
 def _refuse_stranger(schema: str, row: Sequence[object], *, is_log: bool) -> None:
     """Something else of that name, such as the table of another migration tool, cannot even be read."""
-    name, kind, owner, is_trusted, columns, has_policies = row[0], row[1], *row[4:]
+    name, kind, owner, is_trusted, columns, has_policies, hides_rows = row[0], row[1], *row[4:]
     reason = None
     if kind not in ("r", "p"):
         reason = "it is not a table"
     elif has_policies and not is_trusted:
         reason = f"it has policies of {owner}, which would run with your rights"
+    elif hides_rows:
+        reason = "row level security hides rows of it from you, so that what is applied cannot be known"
     elif not str(columns).replace('"', "").startswith(_LOG_BEGINS if is_log else _TEXT_TYPES):
         reason = f"its columns are ({columns}); another migration tool seems to have made it"
     if reason:
@@ -177,15 +184,16 @@ def _unusable(message: str) -> Refused:
 def read(conn: Connection, tables: Tables) -> History:
     """The applied versions and the unfinished migrations. Works without the log, and without any table of ours."""
     if not tables.exists:
-        return History()
+        return History(unfinished=_unfinished(conn, tables) if tables.log_exists else ())
     if not tables.log_exists:
-        statement = sql.SQL("select version from {} order by version").format(tables.versions)
+        statement = sql.SQL("select version from {} where version is not null order by version").format(tables.versions)
         return History(tuple(Applied(str(row[0])) for row in conn.execute(statement)))
     statement = sql.SQL(
         "select v.version, l.file, l.checksum, l.token_checksum, l.finished_at, l.os_user, l.git_commit from {} v"
         " left join (select distinct on (version) version, file, checksum, token_checksum, finished_at, os_user,"
         " git_commit from {} where step is null and state::text = 'done' and direction::text in " + _APPLYING + ""
-        " order by version, event_id desc) l on l.version::text = v.version::text order by v.version"
+        " order by version, event_id desc) l on l.version::text = v.version::text"
+        " where v.version is not null order by v.version"
     ).format(tables.versions, tables.log)
     applied = tuple(_applied(row) for row in conn.execute(statement, binary=True))
     return History(applied, _unfinished(conn, tables))
@@ -288,7 +296,7 @@ def versions(conn: Connection, tables: Tables) -> list[str]:
     """The applied versions in the database's own order, as dbmate's schema file lists them."""
     if not tables.exists:
         return []
-    statement = sql.SQL("select version from {} order by version asc").format(tables.versions)
+    statement = sql.SQL("select version from {} where version is not null order by version asc").format(tables.versions)
     return [str(row[0]) for row in conn.execute(statement)]
 
 

@@ -55,7 +55,7 @@ class Writer:
             return self._text("insert into {} (version) values ({});\n", self._tables.versions, version)
         return self._text(
             "with gone as (delete from {} where version::text = {} returning 1) select case when count(*) = 1 then 1"
-            " else ('its version row had gone already' || count(*)::text)::int end from gone;\n",
+            " else ('version rows instead of one: ' || count(*)::text)::int end from gone;\n",
             self._tables.versions,
             version,
         )

@@ -141,7 +141,7 @@ class Migrator(Workbench):
         return Wish(
             "rollback",
             lambda view: [item.version for item in plan.rollback_order(view.files, view.history, goal)],
-            lambda view: plan.down(view.files, view.history, migrations=view.migrations, goal=goal),
+            lambda view: _with_notes(plan.down(view.files, view.history, migrations=view.migrations, goal=goal), view),
         )
 
     def _script(self, wish: Wish) -> Iterator[str]:
@@ -156,12 +156,22 @@ class Migrator(Workbench):
             session.tables = history.absent(self._options.table, search_path=self._dsn.search_path)
             planned = self._plan(session, wish, View(found, History()))
             note = Problem(
-                "W307", f"database {self._dsn.database} does not exist; the script creates it", Severity.NOTE
+                "W307",
+                f"database {self._dsn.database} does not exist; the script creates it: run it in postgres",
+                Severity.NOTE,
             )
             self._on_event(RunStarted(self._where, replace(planned, problems=(note, *planned.problems))))
             title = f"{wish.command} · {self._where}"
             prologue = dryrun.creation(session.conn, self._dsn.database)
             yield from dryrun.script(planned, session, self._options.pacing, title=title, prologue=prologue)
+
+
+def _with_notes(planned: Plan, view: View) -> Plan:
+    """Say which files are not what was applied: it is their down section of today that will run."""
+    findings = verification.verify(view.files, view.history, _sums(view))
+    steps = {step.version for step in planned.steps}
+    notes = (verification.edited_note(finding) for finding in findings if finding.version in steps)
+    return replace(planned, problems=(*planned.problems, *filter(None, notes)))
 
 
 def _sums(view: View) -> Mapping[str, FileSum]:

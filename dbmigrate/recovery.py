@@ -76,11 +76,12 @@ def _took_effect(
     """Whether a statement that was running when the run ended is done. False: it can run again."""
     if record.number in decision.done:
         return True
-    if record.number in decision.retry:
-        return False
     operation = statements.index_operation(record.sql or "")
     if operation is not None:
-        return _settle_index(session, indexes.resolve(session.conn, operation))
+        is_done = _settle_index(session, indexes.resolve(session.conn, operation))
+        return is_done and record.number not in decision.retry
+    if record.number in decision.retry:
+        return False
     if statements.first_word(record.sql or "") in _REPEATABLE:
         return False
     unit = units.get(record.number)

@@ -175,8 +175,10 @@ class Stepwise:
             if not committed:
                 raise self._unrecorded(exc, "E501") from exc
             self._regain()
+        except DatabaseError as exc:
+            raise self._unrecorded(exc, "E501") from exc
 
-    def _unrecorded(self, exc: ConnectionFailed, code: str) -> Error:
+    def _unrecorded(self, exc: Error, code: str) -> Error:
         error = NeedsAttention(
             exc.message,
             code=code,

@@ -100,6 +100,17 @@ def refuse_changes(findings: Sequence[Finding]) -> tuple[Problem, ...]:
     )
 
 
+def edited_note(finding: Finding) -> Problem | None:
+    """What `rollback` makes of a file that was really edited."""
+    if finding.deviation is not Deviation.CHANGED:
+        return None
+    return Problem(
+        "W308",
+        f"{finding.name} was changed after it was applied; its down section is run as it is now",
+        hint="`dbmigrate verify` shows what was applied",
+    )
+
+
 def refusal(changed: Finding) -> Refused:
     """The error for an applied file that was edited, with both sums, who applied it, and the ways out."""
     applied, now = changed.applied, changed.file

@@ -259,6 +259,8 @@ def repair(
         if planned.steps:
             call.confirm("change the records", yes=yes)
             call.renderer.report("repair", upkeep.repair(wanted, expected=planned))
+        else:
+            call.renderer.finished("repair")
 
 
 @app.command("baseline")

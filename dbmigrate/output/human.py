@@ -141,7 +141,7 @@ class Human:
     def _run_started(self, event: RunStarted) -> None:
         steps = event.plan.steps
         ups = sum(step.direction is Direction.UP for step in steps)
-        amount = f"{ups} pending" if ups == len(steps) else f"{len(steps)} to roll back"
+        amount = f"{ups} pending" if ups == len(steps) else f"{len(steps) - ups} to {'redo' if ups else 'roll back'}"
         if any(not step.runs_sql for step in steps):
             amount = f"{text.count(len(steps), 'record')} to change"
         self._talk(f"{event.where} · {amount}")

@@ -108,7 +108,7 @@ def test_the_program_says_what_became_of_a_commit_whose_connection_was_cut(
         assert [line.split()[1] for line in done.stdout.splitlines()] == ["1_a.sql", "2_b.sql", "3_c.sql"]
         assert "error" not in done.stderr
     else:
-        assert rows(query, database_url) == [1]
+        assert rows(query, database_url) == [1], done
         assert done.exit_code == 3
         assert [line.split()[:2] for line in done.stdout.splitlines()] == [["Applied:", "1_a.sql"]]
         assert "the connection was lost before the transaction was committed" in done.stderr

@@ -249,6 +249,7 @@ class _Link:
         return self.cut(fault, message, receiver)
 
     def cut_after(self, fault: Fault, message: Message, receiver: socket.socket) -> bool:
+        self._is_cut = True  # an answer must not overtake the cut
         receiver.sendall(message.wire)
         return self.cut(fault, message, receiver)
 
