@@ -1,6 +1,8 @@
 # `make` checks everything; `make help` lists the rest.
 VENV ?= .venv
 BIN := $(VENV)/bin
+# many tests wait for the server: more of them than processors
+JOBS ?= 4
 SERVERS ?= 13,14,15,16,17,18
 
 .PHONY: all setup demo test test-matrix bench docs lint types clean help
@@ -15,10 +17,10 @@ demo: setup ## run the example project on a PostgreSQL of its own
 	@$(BIN)/dbmigrate demo
 
 test: setup ## all tests, on one PostgreSQL server (TEST_DATABASE_URL, else the embedded one)
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n $(JOBS)
 
 test-matrix: setup ## the database tests on every PostgreSQL version in SERVERS=13,14,...
-	$(BIN)/python -m pytest -n auto --server-versions $(SERVERS)
+	$(BIN)/python -m pytest -n $(JOBS) --server-versions $(SERVERS)
 
 bench: setup ## measure
 	$(BIN)/python -m bench --write

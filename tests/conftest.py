@@ -8,6 +8,7 @@ TEST_DATABASE_URL           run on this server instead of our own; its role must
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,6 +29,10 @@ from tests.support.servers import (
     server_of_major,
     server_of_url,
 )
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell's background job ignores SIGINT, and so would every program that is tested
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ENVIRON = dict(os.environ)  # as the test run was started; the tests themselves see a cleaned one
 DEFAULT_SERVER = 0
