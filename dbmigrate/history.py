@@ -84,6 +84,7 @@ class Tables:
     exists: bool = False
     log_exists: bool = False
     distrust: str | None = None  # why nothing may be written to them
+    missing: tuple[str, ...] = ()  # columns of the log that an older version has not made, with their types
 
     @property
     def log_name(self) -> str:
@@ -125,7 +126,16 @@ def locate(conn: Connection, table: str, *, facts: Facts, search_path: Sequence[
     doubts = [_doubt(schema, relation) for relation in found.values()]
     if log_name in found and name not in found:
         doubts.append(f"{schema}.{name} is gone, but {schema}.{log_name} is there; drop that too to begin anew")
-    return Tables(schema, name, bool(rows), name in found, log_name in found, next(filter(None, doubts), None))
+    doubt = next(filter(None, doubts), None)
+    missing = _missing_columns(str(found[log_name][6])) if log_name in found else ()
+    return Tables(schema, name, bool(rows), name in found, log_name in found, doubt, missing)
+
+
+def _missing_columns(present: str) -> tuple[str, ...]:
+    """What a log that an older version made lacks; only columns that may be null are ever added to it."""
+    names = {column.split(" ")[0] for column in present.split(", ")}
+    wanted = (line.strip() for line in _LOG_COLUMNS.strip().split(",\n"))
+    return tuple(column for column in wanted if column.split(" ")[0] not in names and "not null" not in column)
 
 
 def _own_schema(facts: Facts) -> str | None:
@@ -313,4 +323,8 @@ def creation(conn: Connection, tables: Tables) -> str:
     if not tables.log_exists:
         columns = sql.SQL(_LOG_COLUMNS)
         parts.append(sql.SQL("create table if not exists {} ({});\n").format(tables.log, columns))
+    parts += [
+        sql.SQL("alter table {} add column if not exists {};\n").format(tables.log, sql.SQL(column))
+        for column in tables.missing
+    ]
     return "".join(part.as_string(conn) for part in parts)

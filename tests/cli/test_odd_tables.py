@@ -111,3 +111,20 @@ def test_a_rollback_of_an_edited_file_says_so(dbmigrate, project):
 
     assert done.exit_code == 0
     assert "warning[W308]" in done.stderr
+
+
+def test_a_log_that_an_older_version_made_is_given_its_new_columns(dbmigrate, project, database_url, query):
+    project.migration("1_a", up="select 1;")
+    dbmigrate("up")
+    query(database_url, "alter table schema_migrations_log drop column reason, drop column git_dirty")
+    project.migration("2_b", up="select 1;")
+
+    assert dbmigrate("status").exit_code == 0
+    done = dbmigrate("up", "--reason", "new")
+
+    assert done.exit_code == 0, done.stderr
+    assert query(database_url, "select version, reason from schema_migrations_log order by event_id") == [
+        ("1", None),
+        ("2", "new"),
+    ]
+    assert dbmigrate("history").exit_code == 0
