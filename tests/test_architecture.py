@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -373,3 +374,9 @@ def test_the_document_says_where_the_libraries_live() -> None:
     libraries = {name: set(homes.split()) for name, homes in HOMES.items() if name not in sys.stdlib_module_names}
 
     assert documented == {name: homes for name, homes in libraries.items() if homes}
+
+
+@each_module
+def test_possessive_quantifiers_stand_behind_single_characters(module: Module) -> None:
+    """Python 3.11.2 to 3.11.4 match ``(?:...)*+`` and atomic groups wrongly: https://github.com/python/cpython/issues/106052"""
+    assert re.findall(r"\)[*+?]\+|\(\?>", module.path.read_text(encoding="utf-8")) == []

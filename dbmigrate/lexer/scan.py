@@ -28,9 +28,10 @@ _EXPONENT = rf"(?:[eE][+-]?{_DIGITS})?"
 # with the letters that stick to it: they are no beginning of a name or an E'' string
 NUMBER = rf"(?:{_DIGITS}(?:\.(?!\.)[0-9_]*+)?|\.{_DIGITS}){_EXPONENT}(?:(?<!\.){WORD_PART}++)?"
 
+# Possessive quantifiers stand behind single characters only: Python 3.11.2 to 3.11.4 match groups with them wrongly.
 # no third quote behind: that would be a doubled one, in a string whose end is missing
-_STRING = r"'[^']*+'(?:'[^']*+')*+(?!')"
-_SYMBOL = r'"[^"]*+"(?:"[^"]*+")*+(?!")'
+_STRING = r"'[^']*+'(?:'[^']*+')*(?!')"
+_SYMBOL = r'"[^"]*+"(?:"[^"]*+")*(?!")'
 _TOKEN = re.compile(
     rf"{BLANK}*+(?:(?P<string>(?:[bBxXnN]|[uU]&)?{_STRING})|(?P<symbol>(?:[uU]&)?{_SYMBOL})"
     rf"|(?P<special>--|/\*|[eE]'|\$(?![0-9])|[~!@#^&|`?+\-*/%<>=\\])"
@@ -38,16 +39,16 @@ _TOKEN = re.compile(
     rf"|(?P<punctuation>[;(),\[\]]|::|:=|:|\.\.|\.|\$[0-9]++{WORD_PART}*+)|(?P<other>[\s\S]))"
 ).match
 _QUOTED = re.compile(_STRING).match
-_ESCAPED = re.compile(r"'(?:[^'\\]++|\\[\s\S]|'')*+'").match
+_ESCAPED = re.compile(r"'(?:[^'\\]++|\\[\s\S]|'')*'(?!')").match
 _IDENTIFIER = re.compile(_SYMBOL).match
-_CONTINUED = re.compile(rf"[ \t\f\v]*+(?:--[^\n\r]*+)?+[\n\r](?:{BLANK}++|--[^\n\r]*+[\n\r])*+(?=')").match
+_CONTINUED = re.compile(rf"[ \t\f\v]*+(?:--[^\n\r]*+)?[\n\r](?:{BLANK}++|--[^\n\r]*+[\n\r])*(?=')").match
 _COMMENT_MARK = re.compile(r"/\*|\*/").finditer
 _DOLLAR = re.compile(TAG).match
 _PARAMETER = re.compile(rf"\$[0-9]++{WORD_PART}*+").match
 _NAME_REST = re.compile(rf"{NAME_PART}++").match
 _LINE_COMMENT = re.compile(r"--[^\n\r]*+").match
 _META_LINE = re.compile(r"\\[^\n\r]*+").match
-_OPERATOR = re.compile(r"(?:(?!--|/\*)[~!@#^&|`?+\-*/%<>=])++").match
+_OPERATOR = re.compile(r"(?:(?!--|/\*)[~!@#^&|`?+\-*/%<>=])+").match
 _KEEPS_SIGN = re.compile(r"[~!@#^&|`?%]").search
 
 

@@ -48,7 +48,7 @@ Special = Callable[[str, int, int], Span]
 # A statement that holds nothing which could hide a semicolon. Possessive: no memory per repetition, no second attempt.
 _SIMPLE = re.compile(
     rf"""{BLANK}*+((?!(?i:copy\b|create{BLANK}+(?:or{BLANK}+replace{BLANK}+)?(?:function|procedure|rule|schema)\b))
-    [A-Za-z](?:[^;'"$\\/\-]++|'[^'\\]*+'|"[^"]*+"|-(?!-)|/(?!\*))*+;)""".replace("\n    ", "")
+    [A-Za-z](?:[^;'"$\\/\-]++|'[^'\\]*+'|"[^"]*+"|-(?!-)|/(?!\*))*;)""".replace("\n    ", "")
 ).match
 # Every alternative begins with a literal, which lets the regex engine skip plain text quickly.
 _STOP = re.compile(r""";|'|"|--|/\*|\$|\\""").search
@@ -56,7 +56,7 @@ _BETWEEN = re.compile(
     rf"(?P<space>{BLANK}++)|(?P<empty>;[ \t\n\r\f\v;]*+)|(?P<comment>--)|(?P<block>/\*)|(?P<meta>\\)"
 ).match
 _WORD = re.compile(rf"{LETTER}{NAME_PART}*+").match
-_REST_OF_COPY_LINE = re.compile(r"[ \t\r\f\v]*+(?:--[^\n\r]*+\r?+)?+\n").match
+_REST_OF_COPY_LINE = re.compile(r"[ \t\r\f\v]*+(?:--[^\n\r]*+\r?+)?\n").match
 _LAST_COPY_LINE = re.compile(r"\\\.\r?(?=\n|\Z)").match
 _CREATES = re.compile(rf"(?i:create){BLANK}++(?:(?i:or{BLANK}+replace){BLANK}++)?([A-Za-z_]++)").match
 _ATOMIC = frozenset(("FUNCTION", "PROCEDURE", "SCHEMA"))  # what may have a BEGIN ATOMIC body

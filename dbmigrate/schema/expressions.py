@@ -19,7 +19,7 @@ _MAY_CHANGE = re.compile(r"\)\s+(?:AND|OR)\s|\(ARRAY\[")
 _STOP = re.compile(r"""['"$()\[\]]|--|/\*""")
 _BOOLEAN = re.compile(r"\s(AND|OR)\s")
 # The element type of ``::type[]`` as format_type.c writes it: one word, or one of PostgreSQL's own of several.
-_NAME = r'(?:[a-z_][a-z0-9_$]*|"(?:[^"]|"")*+")'
+_NAME = r'(?:[a-z_][a-z0-9_$]*|"[^"]*+(?:""[^"]*+)*"(?!"))'
 _FIELD = "(?:year|month|day|hour|minute|second)"
 _CAST = re.compile(
     rf"::((?:{_NAME}\.)?{_NAME}(?: varying| precision| {_FIELD}(?: to {_FIELD})?)?(?:\([0-9,]+\))?"

@@ -42,9 +42,9 @@ class Item:
 
 # PostgreSQL takes every character above ASCII for a letter (scan.l, ident_start).
 _WORD = r"[^\x00-#%-/:-@\[-\^`{-\x7f]"  # letters, digits, _ and $
-_LITERAL = re.compile(r"'[^']*+(?:''[^']*+)*+'")
-_ESCAPED = re.compile(r"'[^'\\]*+(?:(?:''|\\.)[^'\\]*+)*+'", re.DOTALL)
-_NAME = re.compile(r'"[^"]*+(?:""[^"]*+)*+"')
+_LITERAL = re.compile(r"'[^']*+(?:''[^']*+)*'(?!')")
+_ESCAPED = re.compile(r"'[^'\\]*+(?:(?:''|\\.)[^'\\]*+)*'(?!')", re.DOTALL)
+_NAME = re.compile(r'"[^"]*+(?:""[^"]*+)*"(?!")')
 _DOLLAR = re.compile(r"\$(?:[^\x00-@\[-\^`{-\x7f][^\x00-/:-@\[-\^`{-\x7f]*)?\$")
 _ESCAPE_PREFIX = re.compile(rf"(?<!{_WORD})[eE]\Z")
 _WORD_END = re.compile(rf"{_WORD}\Z")
