@@ -2,7 +2,6 @@
 
 import re
 import signal
-import subprocess
 import threading
 from pathlib import Path
 from time import sleep
@@ -12,7 +11,7 @@ import pytest
 
 from dbmigrate import errors
 from dbmigrate.embedded import Options, Search, find, throwaway_server
-from tests.support.children import child, eventually, is_running
+from tests.support.children import child, commands_of_children, eventually, is_running
 
 HOLD_A_SERVER = """
 import sys
@@ -186,9 +185,3 @@ def guarded_by(pid: int) -> Path:
     """The directory that the watchdog of a process is to remove."""
     (words,) = [words for words in commands_of_children(pid) if "dbmigrate-watchdog" in words]
     return Path(words[words.index("dbmigrate-watchdog") + 2])
-
-
-def commands_of_children(pid: int) -> list[list[str]]:
-    done = subprocess.run(["ps", "-A", "-ww", "-o", "ppid=,args="], capture_output=True, text=True, check=True)
-    lines = [line.split() for line in done.stdout.splitlines()]
-    return [words for parent, *words in lines if parent == str(pid)]

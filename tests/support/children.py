@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,8 +80,25 @@ def eventually(question: Callable[[], bool], *, seconds: float = 10) -> bool:
 
 def is_running(pid: int) -> bool:
     """Whether the process exists and is no zombie."""
-    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
-    return done.stdout.strip() not in ("", "Z", "Zs")
+    if not Path("/proc/self/stat").exists():  # not Linux
+        done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
+        return done.stdout.strip()[:1] not in ("", "Z")
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")  # minimal systems have no ps
+
+
+def commands_of_children(pid: int) -> list[list[str]]:
+    """The command lines of the children of a process, as words. Linux only."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
+                words = (entry / "cmdline").read_bytes().split(b"\0")[:-1]
+                found += [[word.decode(errors="replace") for word in words]] if words else []  # a zombie has none
+    return found
 
 
 def _minimal() -> Mapping[str, str]:
