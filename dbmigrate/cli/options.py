@@ -16,8 +16,6 @@ import typer
 from dbmigrate.cli.call import Call
 from dbmigrate.errors import Interrupted
 
-_GENERAL = "General options"
-
 COMMON: dict[str, Any] = {
     "environment": Annotated[
         str | None,
