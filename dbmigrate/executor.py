@@ -148,7 +148,7 @@ class Executor:
         self._committing = xid
         script = f"{closing(_quoted(xid))}{self._session.leaving()}{writer.record(step)}{writer.finished(step)}COMMIT;"
         try:
-            tag = last_tag(database.run(self._session.conn, script))
+            tag = database.last_tag(database.run(self._session.conn, script))
         except psycopg.Error as exc:
             if not self._session.conn.broken and not database.is_loss(exc):
                 raise
@@ -249,10 +249,3 @@ def closing(xid: str) -> str:
 
 def _quoted(digits: str) -> str:
     return f"'{digits}'"
-
-
-def last_tag(cursor: psycopg.Cursor[tuple[object, ...]]) -> str:
-    """The command tag of the last result of a script."""
-    while cursor.nextset():
-        pass
-    return cursor.statusmessage or ""
