@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import typer
 
 from dbmigrate import config, errors
-from dbmigrate.cli.commands import app
-from dbmigrate.cli.main import main  # with it the options before the command, and `help`
 from dbmigrate.cli.options import COMMON, VERBOSE
+from dbmigrate.cli.program import app
+from dbmigrate.cli.table import ENTRIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 _REGION = re.compile(r"(<!-- generated: (?P<name>[\w -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-assert callable(main)
 # of typer's private copy of click: the program with its commands
 _GROUP: Any = typer.main.get_command(app)
 _SHARED = frozenset((*COMMON, *VERBOSE))
@@ -50,14 +49,17 @@ def documents() -> list[Path]:
 
 def command_names() -> list[str]:
     """The commands that the help shows, in its order."""
-    return [name for name, command in _GROUP.commands.items() if not command.hidden]
+    return [entry.name for entry in ENTRIES]
+
+
+def command(name: str) -> Any:  # noqa: ANN401 (a class that typer keeps private)
+    """A command as typer made it."""
+    return _GROUP.commands[name]
 
 
 def aliases(name: str) -> list[str]:
     """The hidden names of a command."""
-    callbacks = {info.name: info.callback for info in app.registered_commands}
-    hidden = (other for other, command in _GROUP.commands.items() if command.hidden)
-    return [other for other in hidden if callbacks[other] is callbacks[name]]
+    return [alias for entry in ENTRIES if entry.name == name for alias in entry.aliases]
 
 
 def options(name: str | None = None) -> list[str]:
@@ -102,16 +104,16 @@ def _commands(link: str) -> Iterator[str]:
 
 
 def _command(name: str) -> Iterator[str]:
-    command = _GROUP.commands[name]
-    yield f"{_summary(command.help)}"
+    shown = command(name)
+    yield f"{_summary(shown.help)}"
     yield ""
     yield "```text"
-    yield " ".join(("dbmigrate", name, "[OPTIONS]", *(_argument(p) for p in command.params if not _is_option(p))))
+    yield " ".join(("dbmigrate", name, "[OPTIONS]", *(_argument(p) for p in shown.params if not _is_option(p))))
     yield "```"
     if also := aliases(name):
         yield ""
         yield "Also: " + ", ".join(f"`{alias}`" for alias in also) + "."
-    own = [parameter for parameter in command.params if _is_option(parameter) and not _is_shared(parameter)]
+    own = [parameter for parameter in shown.params if _is_option(parameter) and not _is_shared(parameter)]
     if own:
         yield ""
         yield from _option_table(own)

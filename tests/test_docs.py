@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from dbmigrate import config, errors, headers, parser
+from dbmigrate.cli.table import ENTRIES, Entry
 from dbmigrate.errors import MigrationFileError
 from dbmigrate.model import MigrationFile
 from tests.support import environment
@@ -98,6 +99,13 @@ def shown_commands(text: str) -> Iterator[list[str]]:
 
 
 # ------------------------------------------------------------------------------------------------------- the same names
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_the_help_of_the_program_and_of_a_command_say_the_same(entry: Entry) -> None:
+    command = generate.command(entry.name)
+
+    assert entry.summary == " ".join(command.help.split("\n\n")[0].split())
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
-def normalised(arguments: Sequence[str], *, long_options: Iterable[str]) -> list[str]:
-    """``-url X``, ``-url=X`` and ``-u=X`` become ``--url X``, ``--url=X`` and ``-u X``; what follows ``--`` stays."""
-    return list(_rewrite(arguments, frozenset(long_options)))
+def normalised(arguments: Sequence[str], *, is_long: Callable[[str], bool]) -> list[str]:
+    """``-url X``, ``-url=X`` and ``-u=X`` become ``--url X``, ``--url=X`` and ``-u X``; what follows ``--`` stays.
+
+    `is_long` knows the long options, which begin with two dashes.
+    """
+    return list(_rewrite(arguments, is_long))
 
 
-def _rewrite(arguments: Sequence[str], long_options: frozenset[str]) -> Iterator[str]:
+def _rewrite(arguments: Sequence[str], is_long: Callable[[str], bool]) -> Iterator[str]:
     rest = iter(arguments)
     for argument in rest:
         if argument == "--":
@@ -23,7 +26,7 @@ def _rewrite(arguments: Sequence[str], long_options: frozenset[str]) -> Iterator
         name, equals, value = argument.partition("=")
         if not name.startswith("-") or name.startswith("--"):
             yield argument
-        elif f"-{name}" in long_options:
+        elif len(name) > 2 and is_long(f"-{name}"):
             yield f"-{argument}"
         elif len(name) == 2 and equals:
             yield from (name, value)

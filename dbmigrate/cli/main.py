@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
-import traceback
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from dbmigrate import __version__
 from dbmigrate.cli.arguments import normalised
 from dbmigrate.cli.call import Call
-from dbmigrate.cli.commands import app
-from dbmigrate.cli.options import common_root
+from dbmigrate.cli.program import app
 from dbmigrate.errors import ConfigError, Error, Interrupted, Terminated
 
 if TYPE_CHECKING:
@@ -24,33 +22,6 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ClickException: type[Exception] = typer.BadParameter.__mro__[2]
 
 
-@app.callback(invoke_without_command=True)
-@common_root
-def root(
-    ctx: typer.Context,
-    call: Call,
-    version: Annotated[bool, typer.Option("--version", "-v", "-V", help="Print the version.")] = False,
-) -> None:
-    """PostgreSQL schema migrations in plain SQL: a drop-in for dbmate that can be trusted in production.
-
-    Options may stand before or after the command. Exit codes: 0 done or nothing to do, 1 a question answered no,
-    2 usage or configuration, 3 cannot connect, 4 failed and rolled back, 5 a person is needed, 6 locked by another run,
-    7 refused, 130 and 143 interrupted.
-    """
-    if version:
-        typer.echo(f"dbmigrate version {__version__}")
-        raise typer.Exit
-    if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
-
-
-@app.command("help")
-@app.command("h", hidden=True)
-def help_(ctx: typer.Context, command: Annotated[str | None, typer.Argument(metavar="[COMMAND]")] = None) -> None:
-    """Show this help, or that of a command."""
-    main([command, "--help"] if command else ["--help"])
-
-
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and exit with its code. Nothing but this function turns an error into an exit code."""
     _catch_signals()
@@ -58,7 +29,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     given = sys.argv[1:] if arguments is None else arguments
     try:
         command = typer.main.get_command(app)
-        words = normalised(given, long_options=_long_options(command))
+        words = normalised(given, is_long=partial(_is_long, command))
         code = command.main(words, prog_name="dbmigrate", standalone_mode=False, obj=call)
     except Error as exc:
         code = _failed(call, exc)
@@ -72,6 +43,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def _failed(call: Call, error: Error) -> int:
     call.renderer.error(error)
     if call.wants_traceback:
+        import traceback
+
         traceback.print_exc()
     return error.exit_code
 
@@ -83,11 +56,10 @@ def _usage_error(exc: BaseException) -> Error:
     return ConfigError(message.rstrip("."), code="E200", hint=f"see `{where} --help`")
 
 
-def _long_options(command: Any) -> frozenset[str]:  # noqa: ANN401 (typer keeps the class private)
-    """Every long option of every command, for arguments written with one dash."""
-    commands = [command, *getattr(command, "commands", {}).values()]
-    names = (name for each in commands for parameter in each.params for name in (*parameter.opts, "--help"))
-    return frozenset(name for name in names if name.startswith("--"))
+def _is_long(command: Any, name: str) -> bool:  # noqa: ANN401 (typer keeps the class private)
+    """Whether some command has the long option `name`; asked only for arguments that are written with one dash."""
+    every = (command, *command.commands.values())
+    return any(name in (*parameter.opts, "--help") for each in every for parameter in each.params)
 
 
 def _catch_signals() -> None:

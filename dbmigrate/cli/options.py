@@ -64,6 +64,25 @@ VERBOSE: dict[str, Any] = {
     "verbose": Annotated[bool, typer.Option("--verbose", "-v", help="Say how many rows were affected.")]
 }
 
+# what several commands take
+ToVersion = Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Up to and including this version.")]
+DownTo = Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Undo everything after this version.")]
+Steps = Annotated[int | None, typer.Option("--steps", "-n", metavar="N", min=1, help="At most N migrations.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the SQL as a psql script; change nothing.")]
+Strict = Annotated[
+    bool | None,
+    typer.Option("--strict/--no-strict", help="Refuse migrations out of order. [on for protected environments]"),
+]
+LockWait = Annotated[
+    str | None, typer.Option("--lock-wait", metavar="DURATION", help="How long to wait for another run. [5m]")
+]
+LockTimeout = Annotated[
+    str | None, typer.Option("--lock-timeout", metavar="DURATION", help="Lock timeout of each try; 0: no limit.")
+]
+Timeout = Annotated[str | None, typer.Option("--timeout", metavar="DURATION", help="Limit for each statement.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept in the log.")]
+
 Command = Callable[..., None]
 
 

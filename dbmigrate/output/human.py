@@ -27,7 +27,7 @@ from dbmigrate.output import tables, text
 from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dbmigrate.errors import Error
     from dbmigrate.model import Finding, LogEvent, Plan, Report, Status, StatusRow
@@ -102,6 +102,10 @@ class Human:
 
     def events(self, events: Sequence[LogEvent]) -> None:
         for line in tables.event_lines(events):
+            self._streams.result(text.safe(line))
+
+    def answer(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
+        for line in lines:
             self._streams.result(text.safe(line))
 
     def plan(self, plan: Plan) -> None:

@@ -56,6 +56,9 @@ class Json:
     def events(self, events: Sequence[LogEvent]) -> None:
         self._print({"command": "history", "ok": True, "events": [_event(event) for event in events]})
 
+    def answer(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
+        self._print({"command": command, "ok": True, **value})
+
     def plan(self, plan: Plan) -> None:
         self._talker.plan(plan)
 

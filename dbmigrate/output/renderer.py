@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
@@ -76,6 +76,9 @@ class Renderer(Protocol):
 
     def events(self, events: Sequence[LogEvent]) -> None:
         """The answer of ``history``."""
+
+    def answer(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
+        """The answer to a question: `lines` for people, `value` for programs."""
 
     def plan(self, plan: Plan) -> None:
         """What a correction would change, before it is asked for."""

@@ -20,7 +20,7 @@ LONG = (
 
 
 def rewritten(*arguments: str) -> list[str]:
-    return normalised(arguments, long_options=LONG)
+    return normalised(arguments, is_long=LONG.__contains__)
 
 
 @pytest.mark.parametrize(
