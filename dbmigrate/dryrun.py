@@ -11,6 +11,7 @@ from psycopg import sql
 
 from dbmigrate import database, history, parser, stepwise
 from dbmigrate.executor import closing
+from dbmigrate.planhash import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,7 +41,7 @@ DO $$ BEGIN RAISE EXCEPTION 'another run holds the migration lock'; END $$;
 
 def script(plan: Plan, session: Session, pacing: Pacing, *, title: str, prologue: str = "") -> Iterator[str]:
     """The script, in pieces, so that a large file is never held as a whole. Reads the files; writes nothing."""
-    yield f"-- dbmigrate {_one_line(title)} · {_count(len(plan.steps))}\n"
+    yield f"-- dbmigrate {_one_line(title)} · {_count(len(plan.steps))}\n-- plan {PREFIX}{plan.digest}\n"
     if not plan.steps and not prologue:
         return
     yield _HEAD

@@ -113,6 +113,7 @@ CODES: dict[str, str] = {
     "E704": "the server is a standby or read-only",
     "E705": "the tracking table is not what it seems",
     "E706": "confirmation is needed",
+    "E712": "the plan is not the one that was reviewed",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",

@@ -18,6 +18,13 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """A dry run is about to show this plan."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
 class StepStarted:
     step: Step
 
@@ -104,6 +111,7 @@ class Warned:
 
 Event = (
     RunStarted
+    | Planned
     | StepStarted
     | StepDone
     | StepFailed

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbmigrate import database, dryrun, files, history, parser, plan, verification
-from dbmigrate.events import RunStarted, SchemaRead, SchemaWritten
+from dbmigrate import database, dryrun, files, history, parser, plan, planhash, verification
+from dbmigrate.events import Planned, RunStarted, SchemaRead, SchemaWritten
 from dbmigrate.model import ALL, LAST, Goal, History, Migration, Plan, Problem, Report, Severity, Status
 from dbmigrate.schema import dump as schema_file
 from dbmigrate.workbench import Options, View, Wish, Workbench
@@ -74,7 +74,8 @@ class Migrator(Workbench):
         found = files.find(self._options.directories)
         if not database.exists(self._dsn):
             parsed = {file.version: parser.read(file) for file in found}
-            plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
+            made = plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
+            planhash.refuse_other(self._hashed(made, History()), self._options.expected_plan)
             database.create_if_missing(self._dsn, on_event=self._on_event)
         return self._change(self._upward(goal), parsed)
 
@@ -147,6 +148,7 @@ class Migrator(Workbench):
     def _script(self, wish: Wish) -> Iterator[str]:
         with self._planned(wish) as (session, planned):
             self._on_event(RunStarted(self._where, planned))
+            self._on_event(Planned(planned))
             yield from dryrun.script(planned, session, self._options.pacing, title=f"{wish.command} · {self._where}")
 
     def _script_from_nothing(self, wish: Wish) -> Iterator[str]:
@@ -161,6 +163,7 @@ class Migrator(Workbench):
                 Severity.NOTE,
             )
             self._on_event(RunStarted(self._where, replace(planned, problems=(note, *planned.problems))))
+            self._on_event(Planned(planned))
             title = f"{wish.command} · {self._where}"
             prologue = dryrun.creation(session.conn, self._dsn.database)
             yield from dryrun.script(planned, session, self._options.pacing, title=title, prologue=prologue)

@@ -295,10 +295,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a command will do, in order, and what is worth saying about it beforehand."""
+    """What a command will do, in order, and what is worth saying about it beforehand; `digest` is `planhash`'s."""
 
     steps: tuple[Step, ...] = ()
     problems: tuple[Problem, ...] = ()
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

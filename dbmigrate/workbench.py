@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate import database, dsn, files, history, parser, plan, provenance
+from dbmigrate import database, dsn, files, history, parser, plan, planhash, provenance
 from dbmigrate.errors import Error
 from dbmigrate.events import Event, RunStarted, SchemaWritten, Warned
 from dbmigrate.executor import Executor
@@ -30,7 +30,8 @@ class Options:
     """What a `Migrator` works with. Times are in seconds.
 
     `dumping` None leaves the schema file alone. `lock_wait` bounds the wait for another runner. `where` names the
-    environment for people.
+    environment for people. `expected_plan` is what `planhash.expected` made of the hash that was reviewed: another plan
+    is refused.
     """
 
     directories: tuple[str, ...] = ("./db/migrations",)
@@ -41,6 +42,7 @@ class Options:
     lock_wait: float = 300.0
     where: str = ""
     reason: str | None = None
+    expected_plan: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class Workbench:
             read = self._parse(session, view, wish.versions(view))
             session.lock()
             planned = self._plan(session, wish, View(found, session.read_history(), read))
+            planhash.refuse_other(planned, self._options.expected_plan)
             self._on_event(RunStarted(self._where, planned))
             return self._execute(session, planned, found)
 
@@ -114,7 +117,10 @@ class Workbench:
 
     def _plan(self, session: Session, wish: Wish, view: View) -> Plan:
         migrations = self._parse(session, view, wish.versions(view))
-        return wish.plan(replace(view, migrations=migrations))
+        return self._hashed(wish.plan(replace(view, migrations=migrations)), view.history)
+
+    def _hashed(self, made: Plan, recorded: History) -> Plan:
+        return replace(made, digest=planhash.digest(made, recorded, table=self._options.table))
 
     def _parse(self, session: Session, view: View, wanted: Sequence[str]) -> Mapping[str, Migration]:
         """Read the files of the wanted versions; a version without a file is read from the log, if it keeps it."""

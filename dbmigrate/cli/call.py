@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -63,12 +63,14 @@ class Call:
         return load(Flags(**self.given), os.environ, os.getcwd())
 
     @contextmanager
-    def migrator(self, *, reason: str | None = None) -> Iterator[Migrator]:
+    def migrator(self, *, reason: str | None = None, expect_plan: str | None = None) -> Iterator[Migrator]:
         """The migrator for the settings; an embedded server runs for as long as it is used."""
+        from dbmigrate import planhash
         from dbmigrate.migrator import Migrator
 
+        wanted = None if expect_plan is None else planhash.expected(expect_plan)
         with self._target(reason) as (dsn, options):
-            yield Migrator(dsn, options, on_event=self.renderer.on_event)
+            yield Migrator(dsn, replace(options, expected_plan=wanted), on_event=self.renderer.on_event)
 
     @contextmanager
     def upkeep(self, *, reason: str | None = None) -> Iterator[Upkeep]:

@@ -10,6 +10,7 @@ from dbmigrate.cli.call import Call, goal
 from dbmigrate.cli.options import (
     DownTo,
     DryRun,
+    ExpectPlan,
     LockTimeout,
     LockWait,
     Reason,
@@ -44,11 +45,12 @@ def up(
     lock_wait: LockWait = None,
     lock_timeout: LockTimeout = None,
     timeout: Timeout = None,
+    expect_plan: ExpectPlan = None,
     reason: Reason = None,
 ) -> None:
     """Create the database if it is missing, and apply what is pending."""
     call.add({"strict": strict, "lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
-    with call.migrator(reason=reason) as migrator:
+    with call.migrator(reason=reason, expect_plan=expect_plan) as migrator:
         if dry_run:
             call.script(migrator.script_up(goal(steps, to)))
         else:
@@ -65,11 +67,12 @@ def migrate(
     lock_wait: LockWait = None,
     lock_timeout: LockTimeout = None,
     timeout: Timeout = None,
+    expect_plan: ExpectPlan = None,
     reason: Reason = None,
 ) -> None:
     """Apply what is pending to a database that exists."""
     call.add({"strict": strict, "lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
-    with call.migrator(reason=reason) as migrator:
+    with call.migrator(reason=reason, expect_plan=expect_plan) as migrator:
         if dry_run:
             call.script(migrator.script_migrate(goal(steps, to)))
         else:
@@ -86,12 +89,13 @@ def rollback(
     lock_wait: LockWait = None,
     lock_timeout: LockTimeout = None,
     timeout: Timeout = None,
+    expect_plan: ExpectPlan = None,
     reason: Reason = None,
 ) -> None:
     """Undo the last migration (also: down)."""
     call.add({"lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
     wanted = goal(steps, to, everything=all_, default=1)
-    with call.migrator(reason=reason) as migrator:
+    with call.migrator(reason=reason, expect_plan=expect_plan) as migrator:
         if dry_run:
             call.script(migrator.script_rollback(wanted))
         else:

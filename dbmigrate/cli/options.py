@@ -80,6 +80,9 @@ LockTimeout = Annotated[
     str | None, typer.Option("--lock-timeout", metavar="DURATION", help="Lock timeout of each try; 0: no limit.")
 ]
 Timeout = Annotated[str | None, typer.Option("--timeout", metavar="DURATION", help="Limit for each statement.")]
+ExpectPlan = Annotated[
+    str | None, typer.Option("--expect-plan", metavar="HASH", help="Run only the plan that a dry run showed.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept in the log.")]
 

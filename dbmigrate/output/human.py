@@ -10,6 +10,7 @@ from dbmigrate.events import (
     Created,
     Dropped,
     Event,
+    Planned,
     Progress,
     Retrying,
     RunStarted,
@@ -65,6 +66,7 @@ class Human:
         handlers: dict[type, Callable[..., None]] = {
             Created: self._created,
             Dropped: self._dropped,
+            Planned: self._planned,
             Progress: self._progress,
             Retrying: self._retrying,
             RunStarted: self._run_started,
@@ -151,6 +153,10 @@ class Human:
         self._talk(f"{event.where} · {amount}")
         for found in event.plan.problems:
             self._warned_of(Warned(found))
+
+    def _planned(self, event: Planned) -> None:
+        digest = event.plan.digest
+        self._talk(f"plan sha256:{digest} · run exactly this with --expect-plan {digest[:12]}")
 
     def _step_started(self, event: StepStarted) -> None:
         if event.step.runs_sql:

@@ -11,6 +11,7 @@ from dbmigrate.events import (
     Created,
     Dropped,
     Event,
+    Planned,
     Progress,
     Retrying,
     RunStarted,
@@ -32,6 +33,7 @@ DOWN = Direction.DOWN
 WARNING = Warned(Problem("W1", "odd"))
 EVERY_EVENT: list[Event] = [
     RunStarted("here", Plan((step("1_a"),), (Problem("W2", "strange"),))),
+    Planned(Plan((step("1_a"),), digest="ab" * 32)),
     Created("database", "app"),
     Waiting("the lock", 2.0),
     StepStarted(step("1_a")),

@@ -1,0 +1,61 @@
+"""The hash of a plan: what was reviewed is what runs, or nothing runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING
+
+from dbmigrate.errors import ConfigError, Refused
+
+if TYPE_CHECKING:
+    from dbmigrate.model import History, Plan, Step
+
+PREFIX = "sha256:"
+_GIVEN = re.compile(r"(?:sha256:)?([0-9a-f]{12,64})", re.IGNORECASE)
+
+
+def digest(plan: Plan, history: History, *, table: str) -> str:
+    """SHA-256 (hex) over what will run, byte by byte, and over where it starts from.
+
+    That is: for every step its version, file name, direction, action and the checksum of the file's bytes; which
+    statements an interrupted run did already; and every version that is recorded. Two databases in the same state,
+    given the same files, have the same plan: what was reviewed for one may run on the other.
+    """
+    start = {
+        "applied": sorted(item.version for item in history.applied),
+        "unfinished": sorted((item.version, sorted(item.done)) for item in history.unfinished),
+    }
+    content = {"format": 1, "table": table, "start": start, "steps": [_step(step) for step in plan.steps]}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def expected(text: str) -> str:
+    """The hash that an option holds, in lower case, without its prefix; the first 12 digits are enough.
+
+    Raises ConfigError E205.
+    """
+    found = _GIVEN.fullmatch(text.strip())
+    if found is None:
+        hint = "give at least the first 12 digits that a dry run shows"
+        raise ConfigError(f"--expect-plan: {text!r} is not the hash of a plan", code="E205", hint=hint)
+    return found[1].lower()
+
+
+def refuse_other(plan: Plan, wanted: str | None) -> None:
+    """Raise Refused E712 unless the plan is the one that was reviewed; `wanted` None accepts every plan."""
+    if wanted is None or plan.digest.startswith(wanted):
+        return
+    names = ", ".join(step.name for step in plan.steps) or "nothing"
+    raise Refused(
+        "the plan is not the one that was reviewed: files or database have changed since",
+        code="E712",
+        hint="look at it again with --dry-run",
+        details=(("PLAN", f"{PREFIX}{plan.digest}"), ("EXPECTED", f"{PREFIX}{wanted}"), ("RUNS", names)),
+    )
+
+
+def _step(step: Step) -> list[object]:
+    checksum = step.migration.checksum if step.migration else None
+    return [step.version, step.name, step.direction.value, step.action.value, sorted(step.done), checksum]
