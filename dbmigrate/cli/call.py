@@ -53,7 +53,7 @@ class Call:
             from dbmigrate.output import Human, Json, standard_streams
 
             kind = Json if self.wants_json else Human
-            self._renderer = kind(standard_streams(), verbosity=self.verbosity)
+            self._renderer = kind(standard_streams(os.environ), verbosity=self.verbosity)
         return self._renderer
 
     def settings(self) -> Settings:

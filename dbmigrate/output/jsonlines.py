@@ -29,7 +29,9 @@ class Json:
     def __init__(self, streams: Streams, *, verbosity: Verbosity = Verbosity.NORMAL) -> None:
         self._streams = streams
         # what a person would read on stdout (`Applied: ...`) must not stand between the JSON there
-        self._talker = Human(Streams(streams.err, streams.err), verbosity=verbosity)
+        self._talker = Human(
+            Streams(streams.err, streams.err, streams.paint_err, streams.paint_err), verbosity=verbosity
+        )
 
     def on_event(self, event: Event) -> None:
         self._talker.on_event(event)

@@ -7,8 +7,10 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from dbmigrate.output.colour import painted, wanted
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
@@ -21,12 +23,14 @@ class Streams:
 
     out: TextIO
     err: TextIO
+    paint_out: Callable[[str], str] = str
+    paint_err: Callable[[str], str] = str
 
     def result(self, text: str = "") -> None:
-        self._write(self.out, f"{text}\n")
+        self._write(self.out, f"{self.paint_out(text)}\n")
 
     def talk(self, text: str = "") -> None:
-        self._write(self.err, f"{text}\n")
+        self._write(self.err, f"{self.paint_err(text)}\n")
 
     def raw(self, pieces: Iterable[str]) -> None:
         """Text that is a program's input, such as a dry run's script: a reader that went away is an error here.
@@ -50,13 +54,17 @@ class Streams:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def standard_streams() -> Streams:
-    """stdout and stderr of this process, able to print every character of a migration whatever the locale says."""
+def standard_streams(environ: Mapping[str, str]) -> Streams:
+    """stdout and stderr of this process, able to print every character of a migration whatever the locale says.
+
+    In colour where it is a terminal and `environ` does not say otherwise.
+    """
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
-    return Streams(sys.stdout, sys.stderr)
+    paint_out, paint_err = (painted if wanted(stream, environ) else str for stream in (sys.stdout, sys.stderr))
+    return Streams(sys.stdout, sys.stderr, paint_out, paint_err)
 
 
 class Renderer(Protocol):
