@@ -1,0 +1,126 @@
+"""L14x: the file as a whole: its name, its size, its way back."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from dbmigrate.lint.context import Found
+from dbmigrate.lint.shape import AddEnumValue, CreateTable
+from dbmigrate.model import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dbmigrate.lint.context import File
+    from dbmigrate.model import Section
+
+_MOST_OLD_TABLES = 3
+_MOST_NEW_TABLES = 10
+_UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|TBD)\b", re.IGNORECASE).search
+_WORDS_OF_A_REASON = 3
+_EMPTY = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        a adjust adjustments all alter an and apply asdf bugfix change changed changes cleanup database data db ddl demo
+        dev do draft edit edits etc final fix fixed fixes foo bar hotfix improve improvements initial2 minor migrate
+        migration migrations misc miscellaneous mods modify more my new next other patch quick quickfix refactor release
+        schema script several small some sql stuff table tables temp test tests the things tmp todo tweak tweaks up
+        update updated updates upgrade various wip work
+        """,
+    )
+)
+_VERBS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        add alter backfill change check clean convert copy create delete drop enable disable expand contract extend fill
+        fix grant import index insert link load lower make merge migrate move normalise normalize partition populate
+        prepare raise record refactor remove rename replace require reset restrict revoke seed set split store switch
+        sync truncate tune unify unlink update upgrade validate widen
+        """,
+    )
+)
+# a comment that begins so, and ends with a semicolon, is SQL
+_SQL_VERBS = re.compile(
+    r"(alter|create|delete|drop|grant|insert|revoke|truncate|update|comment)\s", re.IGNORECASE
+).match
+
+
+def no_down(file: File) -> Iterator[Found]:
+    """L141"""
+    for section in _empty_downs(file):
+        said = [text for _, text in _comments_below(file, section)]
+        words = [word for text in said if not _is_sql(text) for word in text.split()]
+        is_reason = len(words) >= _WORDS_OF_A_REASON and not _UNFINISHED(" ".join(words))
+        if not is_reason and not any(map(_is_sql, said)):
+            yield Found(
+                section.line,
+                "the down section is empty: rollback forgets the migration and undoes nothing",
+                "write the way back, or `-- migrate:down irreversible:true`, or say in a comment why there is none",
+            )
+
+
+def down_is_commented_out(file: File) -> Iterator[Found]:
+    """L142"""
+    for section in _empty_downs(file):
+        line = next((line for line, text in _comments_below(file, section) if _is_sql(text)), None)
+        if line is not None:
+            yield Found(
+                line,
+                "the SQL of the down section is commented out: rollback undoes nothing",
+                "take the comment marks away, or the comment",
+            )
+
+
+def _empty_downs(file: File) -> Iterator[Section]:
+    for section in file.migration.sections:
+        if section.direction is Direction.DOWN and not section.count and not section.irreversible:
+            yield section
+
+
+def _comments_below(file: File, section: Section) -> Iterator[tuple[int, str]]:
+    lines = [other.line for other in file.migration.sections if other.line > section.line]
+    end = min(lines, default=None)
+    for line, text in file.comments:
+        is_below = section.line < line and (end is None or line < end)
+        if is_below and not text.startswith(("dbmigrate:ignore", "squawk-ignore")):
+            yield line, text
+
+
+def _is_sql(comment: str) -> bool:
+    return _SQL_VERBS(comment) is not None and comment.endswith(";")
+
+
+def name_is_vague(file: File) -> Iterator[Found]:
+    """L143"""
+    stem = file.migration.name.removesuffix(".sql")[len(file.migration.version) :]
+    words = [word for word in re.split(r"[\W_]+", stem.lower()) if word and not word.isdigit()]
+    if all(word in _EMPTY for word in words):
+        said = f"`{' '.join(words)}`" if words else "nothing"
+        yield Found(1, f"the file name says {said} about what the migration does", _RENAME)
+    elif _names_two(words):
+        yield Found(1, f"the file name `{' '.join(words)}` names two changes", "make two migrations of them")
+
+
+_RENAME = "name the change: add_email_to_users; but keep the name of a file that is applied somewhere"
+
+
+def _names_two(words: list[str]) -> bool:
+    """``add_a_and_drop_b``, ``a_and_b``; but ``create_a_and_b`` is one change of two tables."""
+    at = words.index("and") if "and" in words else -1
+    return at > 0 and at + 1 < len(words) and (words[at + 1] in _VERBS or words[0] not in _VERBS)
+
+
+def many_changes(file: File) -> Iterator[Found]:
+    """L144"""
+    made = sum(isinstance(unit.shape, CreateTable) and unit.shape.partition_of is None for unit in file.ups)
+    if len(file.changed) > _MOST_OLD_TABLES:
+        names = ", ".join(map(str, file.changed))
+        yield Found(1, f"the migration alters {len(file.changed)} tables that were there before: {names}", _SPLIT)
+    elif made > _MOST_NEW_TABLES and (file.changed or any(isinstance(u.shape, AddEnumValue) for u in file.ups)):
+        yield Found(1, f"the migration creates {made} tables and alters others", _SPLIT)
+
+
+_SPLIT = "one logical change a migration: each can be reviewed, delayed and undone alone"

@@ -1,0 +1,207 @@
+"""L10x: statements that stop others from reading or writing for longer than a moment.
+
+Locks by statement: https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES and the pages of
+ALTER TABLE, CREATE INDEX, CREATE TRIGGER.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dbmigrate.lint.context import Found, unproven
+from dbmigrate.lint.shape import (
+    ActionKind,
+    AlterTable,
+    ConstraintKind,
+    CreateIndex,
+    CreateObject,
+    CreateTable,
+    Drop,
+    LockTables,
+    Maintenance,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dbmigrate.lint.context import Seen
+    from dbmigrate.lint.shape import Constraint, Name
+
+_BLOCKING_MODES = ("SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE")
+_BUILDING = {
+    ConstraintKind.UNIQUE: "a UNIQUE constraint",
+    ConstraintKind.PRIMARY: "a PRIMARY KEY",
+    ConstraintKind.EXCLUDE: "an EXCLUDE constraint",
+}
+_VALIDATE_LATER = "add it as NOT VALID; VALIDATE it in the next migration, or in a section with transaction:false"
+
+
+def reference_locks_parent(seen: Seen) -> Iterator[Found]:
+    """L100"""
+    told: list[Name] = []
+    for constraint in _new_references(seen):
+        parent = constraint.references
+        if parent is None or seen.is_new(parent) or any(parent.means(name) for name in told):
+            continue
+        told.append(parent)
+        yield Found(
+            constraint.at,
+            f"a foreign key to {parent} blocks writes to {parent} until the transaction ends",
+            "let nothing slow follow in the same transaction",
+        )
+
+
+def _new_references(seen: Seen) -> Iterator[Constraint]:
+    """Foreign keys whose own table is not read for them: for the others L104 says it."""
+    shape = seen.shape
+    if isinstance(shape, CreateTable):
+        found = [*shape.constraints, *(constraint for column in shape.columns for constraint in column.constraints)]
+        yield from (each for each in found if each.references and not each.references.means(shape.table))
+    elif isinstance(shape, AlterTable):
+        for action in shape.actions:
+            if action.constraint and action.constraint.references:
+                if action.constraint.not_valid or seen.is_new(shape.table):
+                    yield action.constraint
+            elif action.column and (action.column.default is None or seen.is_new(shape.table)):
+                yield from (each for each in action.column.constraints if each.references)
+
+
+def index_blocks_writes(seen: Seen) -> Iterator[Found]:
+    """L101"""
+    shape = seen.shape
+    if not isinstance(shape, CreateIndex) or shape.is_concurrent or seen.is_new(shape.table):
+        return
+    table = seen.catalog.table(shape.table)
+    if shape.is_only:  # of a partitioned table: no rows, nothing to build
+        return
+    hint = "use CREATE INDEX CONCURRENTLY in a section with transaction:false"
+    if table is not None and table.is_partitioned:
+        hint = "CREATE INDEX ON ONLY the parent, CONCURRENTLY on each partition, then ALTER INDEX .. ATTACH PARTITION"
+    yield Found(0, f"CREATE INDEX blocks writes to {shape.table} while it reads the whole table", hint)
+
+
+def index_goes_under_lock(seen: Seen) -> Iterator[Found]:
+    """L102"""
+    shape = seen.shape
+    if isinstance(shape, Drop) and shape.kind == "INDEX" and not shape.is_concurrent:
+        for name in shape.names:
+            known = seen.catalog.index(name)
+            if known is None or not (known[0].version in seen.fresh or known[1].version in seen.fresh):
+                yield Found(
+                    name.at,
+                    f"DROP INDEX {name} waits for every query on its table, and makes all others wait meanwhile",
+                    "use DROP INDEX CONCURRENTLY in a section with transaction:false",
+                )
+    elif isinstance(shape, Maintenance) and shape.verb == "REINDEX" and not shape.is_concurrent:
+        is_new = shape.name is not None and shape.target == "TABLE" and seen.is_new(shape.name)
+        if not is_new:
+            yield Found(
+                0,
+                f"REINDEX blocks writes, and reads that want the index: {shape.name or shape.target}",
+                "use REINDEX .. CONCURRENTLY in a section with transaction:false",
+            )
+
+
+def constraint_builds_index(seen: Seen) -> Iterator[Found]:
+    """L103"""
+    for table, action in seen.actions(ActionKind.ADD_CONSTRAINT):
+        found = action.constraint
+        if found and found.kind in _BUILDING and not found.using_index:
+            hint = "create the unique index CONCURRENTLY first, then ADD CONSTRAINT .. USING INDEX"
+            if found.kind is ConstraintKind.EXCLUDE:
+                hint = "there is no concurrent way: plan a pause, or fill a new table that has it"
+            yield Found(
+                found.at, f"{_BUILDING[found.kind]} builds its index while nobody can read or write {table}", hint
+            )
+    for table, action in seen.actions(ActionKind.ADD_COLUMN):
+        for found in action.column.constraints if action.column else ():
+            if found.kind in _BUILDING:
+                yield Found(
+                    found.at,
+                    f"{_BUILDING[found.kind]} on the new column {action.name} builds its index while nobody can read "
+                    f"or write {table}",
+                    "add the column alone, create the unique index CONCURRENTLY, then ADD CONSTRAINT .. USING INDEX",
+                )
+
+
+def reference_reads_tables(seen: Seen) -> Iterator[Found]:
+    """L104"""
+    for table, action in seen.actions(ActionKind.ADD_CONSTRAINT, ActionKind.ADD_COLUMN):
+        found = action.constraint
+        if action.column is not None and action.column.default is not None:
+            found = next((each for each in action.column.constraints if each.references), None)
+        if found and found.references and not found.not_valid:
+            yield Found(
+                found.at,
+                f"a foreign key blocks writes to {table} and {found.references} while every row of {table} is checked",
+                _VALIDATE_LATER,
+            )
+
+
+def check_reads_table(seen: Seen) -> Iterator[Found]:
+    """L105"""
+    for table, action in seen.actions(ActionKind.ADD_CONSTRAINT, ActionKind.ADD_COLUMN):
+        own = action.column.constraints if action.column else ()
+        for found in (*own, *((action.constraint,) if action.constraint else ())):
+            if found.kind is ConstraintKind.CHECK and not found.not_valid:
+                yield Found(
+                    found.at,
+                    f"a CHECK constraint reads all of {table} while nobody else can read or write it",
+                    _VALIDATE_LATER,
+                )
+
+
+def not_null_reads_table(seen: Seen) -> Iterator[Found]:
+    """L106"""
+    for name, action in seen.actions(ActionKind.SET_NOT_NULL, ActionKind.ADD_CONSTRAINT):
+        column, found = action.name, action.constraint
+        if found is not None:
+            if found.kind is not ConstraintKind.NOT_NULL or found.not_valid:
+                continue
+            column = found.columns[0]
+        table = seen.catalog.table(name)
+        if table is None or not table.proves_not_null(column):
+            yield Found(
+                action.at,
+                f"SET NOT NULL reads all of {name} while nobody else can read or write it",
+                f"first ADD CONSTRAINT .. CHECK ({column} IS NOT NULL) NOT VALID, then VALIDATE it in the next "
+                "migration, or in a section with transaction:false: SET NOT NULL then reads nothing",
+            )
+
+
+def validates_in_same_transaction(seen: Seen) -> Iterator[Found]:
+    """L107"""
+    for name, action in seen.actions(ActionKind.VALIDATE):
+        own = unproven(seen.shape) if isinstance(seen.shape, AlterTable) else ()
+        tables = [*seen.before.unproven.get(action.name, ()), *seen.before.unproven.get("", ())]
+        if action.name in own or any(table.means(name) for table in tables):
+            yield Found(
+                action.at,
+                f"VALIDATE CONSTRAINT {action.name} reads all of {name} under the lock that ADD CONSTRAINT took in the "
+                "same transaction",
+                "put it into the next migration, or into a section with transaction:false",
+            )
+
+
+def locks_table(seen: Seen) -> Iterator[Found]:
+    """L108"""
+    if isinstance(seen.shape, LockTables) and seen.shape.mode in _BLOCKING_MODES:
+        for name in seen.shape.tables:
+            if not seen.is_new(name):
+                what = "reads and writes" if seen.shape.mode == "ACCESS EXCLUSIVE" else "writes"
+                yield Found(
+                    name.at,
+                    f"LOCK TABLE {name} stops {what} until the transaction ends",
+                    "each statement takes the lock that it needs; lock in a weaker mode, or for less work",
+                )
+
+
+def trigger_blocks_writes(seen: Seen) -> Iterator[Found]:
+    """L109"""
+    shape = seen.shape
+    if isinstance(shape, CreateObject) and shape.kind == "TRIGGER" and shape.on and not seen.is_new(shape.on):
+        yield Found(
+            0,
+            f"CREATE TRIGGER waits for every writer of {shape.on}, and blocks all others until the transaction ends",
+            "let nothing slow follow in the same transaction",
+        )

@@ -1,0 +1,155 @@
+"""L16x: secrets, personal data and rights."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from dbmigrate.lint.context import Found
+from dbmigrate.lint.reading import is_text, read, text_of
+from dbmigrate.lint.shape import Changes, Copy, CreateRoutine, Grant, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dbmigrate.lexer import Word
+    from dbmigrate.lint.context import Seen
+
+# what keys of well-known services, tokens and private keys look like
+_KEYS = re.compile(
+    r"AKIA[0-9A-Z]{16}|ASIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{40}|glpat-[A-Za-z0-9_-]{20}"
+    r"|sk_live_[A-Za-z0-9]{16}|rk_live_[A-Za-z0-9]{16}|sk-[A-Za-z0-9_-]{32}|xox[abprs]-[A-Za-z0-9-]{10}"
+    r"|AIza[0-9A-Za-z_-]{35}|SG\.[A-Za-z0-9_-]{16}|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{32}"
+    r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+).search
+_URL_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^\s:/@]+:([^\s/@]+)@", re.IGNORECASE).search
+_CONNECTION_PASSWORD = re.compile(r"\bpassword\s*=\s*[^\s'\\]", re.IGNORECASE).search
+_PLACEHOLDERS = re.compile(
+    r"[<\[{$%*]|\bx{3,}\b|change_?me|example|placeholder|redacted|secret_here", re.IGNORECASE
+).search
+_SECRET_COLUMNS = frozenset(("PASSWORD", "PASSWD", "API_KEY", "APIKEY", "SECRET", "SECRET_KEY", "ACCESS_TOKEN"))
+
+_MAIL = re.compile(r"[\w.+%-]+@((?:[\w-]+\.)+[A-Za-z]{2,})").finditer
+# reserved for examples (RFC 2606, RFC 6761), and what people write when they make one up
+_MADE_UP = re.compile(r"(^|\.)(example|test|invalid|localhost|local|acme|foo|bar)(\.|$)", re.IGNORECASE).search
+_CARD = re.compile(r"(?<![\d-])(?:\d[ -]?){12,18}\d(?![\d-])").finditer
+_SSN = re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\d-])").search
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b").finditer
+
+_OUTSIDE = (
+    "set it outside of the migrations: ALTER ROLE by hand, or from a secret store; and change it, it is in the history"
+)
+
+
+def secret(seen: Seen) -> Iterator[Found]:
+    """L161; the message does not repeat it, and no excerpt shows it."""
+    for what, word in _secrets(seen):
+        yield Found(word.start, f"{what} is written in the file", _OUTSIDE)
+
+
+def secret_words(seen: Seen) -> Iterator[Word]:
+    """The literals that hold secrets."""
+    for _, word in _secrets(seen):
+        yield word
+
+
+def _secrets(seen: Seen) -> Iterator[tuple[str, Word]]:
+    words = read(seen.unit.sql).words
+    is_role = isinstance(seen.shape, Role)
+    for before, word in pairwise((None, *words)):
+        if word is None or not is_text(word.text):
+            continue
+        text = text_of(word.text)
+        previous = before.text if before else ""
+        if previous == "PASSWORD" and text and (is_role or _is_option(seen)):
+            yield "a password", word
+        elif _KEYS(text):
+            yield "an API key, token or private key", word
+        elif (found := _URL_PASSWORD(text)) and not _PLACEHOLDERS(found[1]):
+            yield "a URL with a password", word
+        elif _CONNECTION_PASSWORD(text) and not word.text.startswith("$"):
+            yield "a connection string with a password", word
+
+
+def _is_option(seen: Seen) -> bool:
+    """CREATE USER MAPPING .. OPTIONS (password '..')"""
+    head = read(seen.unit.sql).words[:3]
+    return [word.text for word in head][1:3] == ["USER", "MAPPING"]
+
+
+def personal_data(seen: Seen) -> Iterator[Found]:
+    """L162"""
+    if not isinstance(seen.shape, Changes | Copy):
+        return
+    for word in read(seen.unit.sql).words:
+        what = _personal(text_of(word.text)) if is_text(word.text) else None
+        if what:
+            yield Found(word.start, f"{what} is written in the file", _NOT_HERE)
+            return
+    if seen.unit.statement.copy_data is not None:
+        for part in seen.unit.statement.copy_data:
+            what = _personal(part)
+            if what:
+                yield Found(0, f"{what} stands in the data of this COPY", _NOT_HERE)
+                return
+
+
+_NOT_HERE = "load people's data from where it is kept; migrations are copied to every laptop, and stay in the history"
+
+
+def _personal(text: str) -> str | None:
+    if any(not _MADE_UP(found[1]) for found in _MAIL(text)):
+        return "an e-mail address"
+    if any(_is_card(found[0]) for found in _CARD(text)):
+        return "a card number"
+    if any(_is_iban(found[0]) for found in _IBAN(text)):
+        return "a bank account"
+    return "a social security number" if _SSN(text) else None
+
+
+def _is_card(text: str) -> bool:
+    """Luhn's sum, and a first digit that card issuers have."""
+    digits = [int(letter) for letter in text if letter.isdigit()]
+    doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2]]
+    return digits[0] in (3, 4, 5, 6) and len(set(digits)) > 2 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def _is_iban(text: str) -> bool:
+    """ISO 13616: the number modulo 97 is 1."""
+    bare = text.replace(" ", "")
+    number = "".join(str(int(letter, 36)) for letter in bare[4:] + bare[:4])
+    return int(number) % 97 == 1
+
+
+def grants_much(seen: Seen) -> Iterator[Found]:
+    """L163"""
+    shape = seen.shape
+    if isinstance(shape, Grant) and shape.on:
+        writes = {"INSERT", "UPDATE", "DELETE", "TRUNCATE", "CREATE", "TRIGGER"} & set(shape.rights)
+        if shape.rights[:1] == ("ALL",):
+            yield Found(0, f"GRANT ALL on {shape.on.lower()} gives rights that nobody has asked for", _FEW)
+        elif "public" in shape.to and writes:
+            yield Found(0, f"every role may {' and '.join(sorted(writes))} on {shape.on.lower()}", _FEW)
+    elif isinstance(shape, Role):
+        rights = [word for word in ("SUPERUSER", "BYPASSRLS", "REPLICATION") if word in shape.words]
+        if rights:
+            yield Found(
+                0, f"the role {shape.name} becomes {' and '.join(rights)}: no rule of the database binds it", _FEW
+            )
+
+
+_FEW = "name the rights that are needed: SELECT, INSERT, .."
+
+
+def definer_without_path(seen: Seen) -> Iterator[Found]:
+    """L164"""
+    shape = seen.shape
+    if isinstance(shape, CreateRoutine):
+        pairs = set(pairwise(shape.words))
+        if ("SECURITY", "DEFINER") in pairs and ("SET", "SEARCH_PATH") not in pairs:
+            yield Found(
+                0,
+                f"{shape.name} runs with its owner's rights and its caller's search_path, who so chooses what it calls",
+                "add SET search_path = pg_catalog, pg_temp (and the schemas that it needs) to it",
+            )

@@ -1,0 +1,116 @@
+"""Which migrations are looked at: all, those that are named, or those that changed since a revision."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dbmigrate import files as directory_of
+from dbmigrate import parser
+from dbmigrate.errors import ConfigError, Error, MigrationFileError, PlanError
+from dbmigrate.model import Place, Problem, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dbmigrate.model import Migration, MigrationFile
+
+__all__ = ["Selection", "changed", "everything", "named", "of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """`migrations` are all that could be read; of them `only` these versions are reported, and `files` is their number.
+
+    `unapplied` are versions that no database has. `problems` are about files that cannot be read as migrations.
+    """
+
+    migrations: tuple[Migration, ...] = ()
+    only: frozenset[str] | None = None
+    unapplied: frozenset[str] = frozenset()
+    problems: tuple[Problem, ...] = ()
+    files: int = 0
+
+
+def of(directories: Sequence[str], *, files: Sequence[str] = (), since: str | None = None) -> Selection:
+    """What a command asks for: `files` if any are named, else what changed `since` a revision, else everything."""
+    if files and since is not None:
+        raise ConfigError("FILE and --since exclude each other", code="E200", hint="give one of them")
+    if files:
+        return named(files)
+    return everything(directories) if since is None else changed(directories, since)
+
+
+def everything(directories: Sequence[str]) -> Selection:
+    """All migrations of the directories. Raises PlanError E235 (no such directory), ConfigError E207."""
+    try:
+        present = directory_of.find(directories)
+    except PlanError as exc:
+        if exc.code != "E221":
+            raise
+        return Selection(problems=(_problem(exc),))
+    migrations, problems = _read(present)
+    return Selection(migrations, problems=problems, files=len(present))
+
+
+def changed(directories: Sequence[str], revision: str) -> Selection:
+    """The migrations that changed since a git revision: nobody has applied these yet, or nobody should have.
+
+    Raises ConfigError E247 (no such revision), and what `everything` raises.
+    """
+    from dbmigrate import provenance  # brings psycopg along
+
+    paths = {path for directory in directories for path in provenance.changed_since(revision, directory)}
+    return _reduced(everything(directories), paths, is_unapplied=bool(paths))
+
+
+def named(paths: Sequence[str]) -> Selection:
+    """The migrations in these files; the others in their directories are context.
+
+    A file whose name is not that of a migration is a problem, E252. Raises ConfigError E207.
+    """
+    directories = list(dict.fromkeys(os.path.dirname(path) or "." for path in paths))
+    for path in paths:
+        parser.checksum(path)  # one that cannot be read is an error
+    whole = everything(directories)
+    found = _reduced(whole, {os.path.realpath(path) for path in paths}, is_unapplied=False)
+    if any(problem.code == "E221" for problem in whole.problems):
+        return found
+    strangers = [path for path in paths if not directory_of.is_migration_name(os.path.basename(path))]
+    problems = tuple(
+        Problem("E252", _STRANGE, Severity.ERROR, Place(os.path.normpath(path), 1), _NAME) for path in strangers
+    )
+    return Selection(found.migrations, found.only, problems=(*found.problems, *problems), files=len(set(paths)))
+
+
+_STRANGE = "no migration: the name does not begin with digits and end in .sql, so the file is never run"
+_NAME = "rename it, as `dbmigrate new` would name it; or keep it in another directory"
+
+
+def _reduced(whole: Selection, paths: Iterable[str], *, is_unapplied: bool) -> Selection:
+    wanted = set(paths)
+    kept = frozenset(
+        migration.version for migration in whole.migrations if os.path.realpath(migration.file.path) in wanted
+    )
+    problems = tuple(
+        problem for problem in whole.problems if not problem.place or os.path.realpath(problem.place.path) in wanted
+    )
+    broken = {problem.place.path for problem in problems if problem.place}
+    unapplied = kept if is_unapplied else frozenset()
+    return Selection(whole.migrations, kept, unapplied, problems, len(kept) + len(broken))
+
+
+def _read(present: Sequence[MigrationFile]) -> tuple[tuple[Migration, ...], tuple[Problem, ...]]:
+    """Every file, and every fault; of one file the first."""
+    migrations, problems = [], []
+    for file in present:
+        try:
+            migrations.append(parser.read(file))
+        except MigrationFileError as exc:
+            problems.append(_problem(exc))
+    return tuple(migrations), tuple(problems)
+
+
+def _problem(error: Error) -> Problem:
+    return Problem(error.code, error.message, Severity.ERROR, error.place, error.hint, error.excerpt)

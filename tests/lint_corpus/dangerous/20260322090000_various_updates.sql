@@ -1,0 +1,5 @@
+-- migrate:up
+COMMENT ON TABLE orders IS 'all orders';
+
+-- migrate:down
+-- COMMENT ON TABLE orders IS NULL;

@@ -1,0 +1,4 @@
+-- migrate:up
+COMMENT ON TABLE orders IS 'all orders';
+
+-- migrate:down

@@ -1,0 +1,5 @@
+-- migrate:up
+VACUUM orders;
+
+-- migrate:down
+-- A vacuum needs no way back.

@@ -1,0 +1,4 @@
+-- migrate:up
+ALTER TABLE customers ALTER COLUMN email SET DATA TYPE text;
+
+-- migrate:down irreversible:true

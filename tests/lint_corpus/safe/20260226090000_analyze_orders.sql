@@ -1,0 +1,5 @@
+-- migrate:up
+ANALYZE orders;
+
+-- migrate:down
+-- Statistics need no way back.

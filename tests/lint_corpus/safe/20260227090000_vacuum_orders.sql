@@ -1,0 +1,5 @@
+-- migrate:up transaction:false
+VACUUM (ANALYZE) orders;
+
+-- migrate:down
+-- A vacuum needs no way back.

@@ -1,0 +1,356 @@
+"""Each rule with what it finds, and with what looks alike and is fine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dbmigrate import explanations
+from dbmigrate.lint import RULES, LintConfig
+from tests.unit.lint.linting import OWN, codes, problems
+
+TABLES = """
+create table t (id bigint primary key, a varchar(10), b numeric(10,2), c int check (c > 0), d text not null);
+create table parent (id bigint primary key);
+create table big (id bigint primary key) partition by range (id);
+create type mood as enum ('sad');
+create materialized view m as select 1 as one;
+create function trig() returns trigger language plpgsql as $$ begin return new; end $$;
+create function steady() returns int language sql immutable as 'select 1';
+create function loose() returns int language sql as 'select 1';
+create index t_a on t (a);
+"""
+NOT_IN_TRANSACTION = "transaction:false"
+
+BAD = [
+    ("L100", "create table x (p bigint primary key references parent (id));"),
+    ("L100", "create table x (p bigint primary key, foreign key (p) references public.parent);"),
+    ("L101", "create index on t (a);"),
+    ("L101", 'CREATE /* concurrently */ UNIQUE INDEX "concurrently" ON "t" (a);'),
+    ("L101", "create index on unknown_table (a);"),
+    ("L102", "drop index t_a;"),
+    ("L102", "reindex index t_a;"),
+    ("L103", "alter table t add primary key (id);"),
+    ("L103", "alter table t add column e int unique;"),
+    ("L103", "alter table if exists only public.t add constraint x exclude using gist (a with =);"),
+    ("L104", "alter table t add constraint x foreign key (c) references parent;"),
+    ("L104", "alter table t add column e bigint default 1 references parent;"),
+    ("L105", "alter table t add constraint x check (c < 9);"),
+    ("L105", "alter table t add column e int check (e > 0);"),
+    ("L105", "do $$ begin alter table t add constraint x check (c < 9); end $$;"),
+    ("L106", "alter table t alter a set not null;"),
+    ("L107", "alter table t add constraint x check (c < 9) not valid, validate constraint x;"),
+    ("L108", "lock t;"),
+    ("L108", "lock table only t in share row exclusive mode nowait;"),
+    ("L109", "create constraint trigger x after insert on t for each row execute function trig();"),
+    ("L111", "alter table t add e uuid default gen_random_uuid();"),
+    ("L111", "alter table t add column e int default loose();"),
+    ("L111", "alter table t add column e timestamptz default pg_catalog.clock_timestamp();"),
+    ("L111", "alter table t add column e serial;"),
+    ("L111", "alter table t add column e bigint generated always as identity;"),
+    ("L111", "alter table t add column e int generated always as (c + 1) stored;"),
+    ("L112", "alter table t alter column a type varchar(5);"),
+    ("L112", "alter table t alter column a type int using a::int;"),
+    ("L112", "alter table t alter column b type numeric(12,3);"),
+    ("L112", "alter table t alter column c type bigint;"),
+    ("L112", "alter table unknown alter column x type text;"),
+    ("L113", "alter table t set logged;"),
+    ("L113", "alter table t set tablespace fast;"),
+    ("L113", "cluster t using t_a;"),
+    ("L114", "refresh materialized view m;"),
+    ("L115", "alter table t add e int; update t set e = 1 where c = 1;"),
+    ("L115", "delete from t where c = 1; alter table t add e int;"),
+    (
+        "L115",
+        "create trigger x after insert on t for each row execute function trig(); with q as (select 1) "
+        "update parent set id = 2 where id = 1;",
+    ),
+    ("L121", "alter table t drop a;"),
+    ("L122", "drop table if exists t, parent;"),
+    ("L123", "alter table t rename a to z;"),
+    ("L124", "alter table t rename to z;"),
+    ("L124", "alter view v rename to z;"),
+    ("L125", "alter table t set schema elsewhere;"),
+    ("L125", "alter function f(int, text) rename to g;"),
+    ("L125", "alter type mood rename value 'sad' to 'glad';"),
+    ("L126", "alter table t add column e int not null;"),
+    ("L127", "drop view v;"),
+    ("L127", "drop schema s;"),
+    ("L131", "delete from only t;"),
+    ("L131", "delete from t where true;"),
+    ("L131", "with gone as (delete from t returning *) insert into parent select id from gone;"),
+    ("L132", "update t as x set (a, d) = ('1', '2');"),
+    ("L132", "do $$ begin update t set c = case when c = 1 then 2 else 3 end; end $$;"),
+    ("L133", "truncate table only t, parent;"),
+    ("L134", "drop view v cascade;"),
+    ("L134", "alter table t drop constraint x cascade;"),
+    ("L151", "update t set a = '1' where c = 1 limit 5;"),
+    ("L151", "delete from t order by id;"),
+    ("L152", "alter type mood add value 'glad'; update t set a = 'glad' where c = 1;"),
+    ("L152", "create type x as enum (); alter type x add value 'glad'; create table y (z x default 'glad');"),
+    ("L155", f"create table {'ä' * 32} ();"),
+    ("L156", "do $$ begin for i in 1..9 loop delete from t where c = i; end loop; end $$;"),
+    ("L161", "create role r login password 'hunter2';"),
+    ("L161", "alter user r with encrypted password $$hunter2$$;"),
+    ("L161", "insert into t (d) values ('ghp_abcdefghijklmnopqrstuvwxyz0123456789');"),
+    ("L161", "select dblink_connect('host=db user=u password=hunter2');"),
+    ("L161", "comment on table t is 'postgres://app:s3cr3t@db.internal/x';"),
+    ("L161", "create user mapping for u server s options (user 'a', password 'hunter2');"),
+    ("L162", "insert into t (d) values ('jane.doe@gmail.com');"),
+    ("L162", "update t set d = '4111 1111 1111 1111 ' where c = 1 or d = '5500 0000 0000 0004';"),
+    ("L162", "insert into t (d) values ('GB82 WEST 1234 5698 7654 32');"),
+    ("L163", "grant all privileges on t to app;"),
+    ("L163", "grant insert, select on t to public;"),
+    ("L163", "create role boss superuser;"),
+    ("L164", "create or replace function f() returns int security definer language sql as 'select 1';"),
+    ("L173", "alter table t add column p bigint references parent;"),
+    ("L181", "alter table big attach partition t for values from (1) to (2);"),
+    ("L182", "alter table big detach partition x;"),
+]
+BAD_OUTSIDE = [
+    ("L113", "vacuum (full, verbose) t;"),
+    ("L153", "create index concurrently if not exists x on t (a);"),
+    ("L154", "create index concurrently on big (id);"),
+    ("L154", "drop index concurrently t_a, t_b;"),
+]
+GOOD = [
+    "create table x (id int primary key, e int check (e > 0) unique); create index on x (e); alter table x alter e set "
+    "not null; drop index x_e_idx; update x set e = 1; delete from x; truncate x; lock x; alter table x rename to y;",
+    "create table x (p bigint references x (p) primary key);",
+    "alter table t add constraint x foreign key (id) references t (id) not valid;",
+    "alter table t add column e int default (1 + 2) * 3, add f text default 'x' || now(), add g date default now();",
+    "alter table t add column e int not null default steady();",
+    "alter table t add column e varchar(5) default 'x'::character varying(5);",
+    "alter table t alter column a type text;",
+    "alter table t alter column a type character varying(20);",
+    "alter table t alter column b type numeric(12, 2);",
+    "alter table t alter column b set data type numeric;",
+    "alter table t alter column d set not null;",
+    "alter table t alter column id set not null;",
+    "alter table t validate constraint t_c_check;",
+    "alter table t add constraint x unique using index t_a;",
+    "lock table t in row exclusive mode;",
+    "drop function trig();",
+    "drop view v; create view v as select 1;",
+    "drop trigger x on t;",
+    "alter index t_a rename to t_b;",
+    "alter table t rename constraint x to y;",
+    "update t set a = 'x' where c = 1;",
+    "delete from t using parent where t.id = parent.id;",
+    "insert into t (id, d) select id, 'x' from parent on conflict (id) do update set d = 'y';",
+    "merge into t using parent p on p.id = t.id when matched then delete;",
+    "alter type mood add value 'glad'; comment on type mood is 'glad';",
+    "create type x as enum ('glad'); create table y (id int primary key, z x default 'glad');",
+    "create role r; alter role r password null; select 'password'; comment on table t is 'password: ask Ann';",
+    "insert into t (d) values ('ann@example.com'), ('bo@shop.example'), ('1234567890123456'), ('root@localhost');",
+    "grant select on t to public; grant app to ann; grant usage on schema public to public;",
+    "create function f() returns int language sql security definer set search_path = '' as 'select 1';",
+    "alter table t add column p bigint references t (id); create table i (p bigint primary key);",
+    "do $$ begin raise notice 'delete from t; truncate t'; perform 1; end $$;",
+    "do $$ begin execute 'x'; if exists (select from t) then null; end if; end $$;",
+    "select 'create index on t (a)'; -- create index on t (a);\n/* drop table t; */ select $$drop table t;$$;",
+    'create table "drop table t" ("LIMIT" int primary key); update t set a = (select 1 limit 1) where c = 1;',
+    "create view v as select 1; create procedure p() language sql as 'delete from t';",
+]
+GOOD_OUTSIDE = [
+    "create index concurrently x on t (a);\ndrop index concurrently if exists x;\nreindex (concurrently) index t_a;",
+    "refresh materialized view concurrently m;",
+    "vacuum t;",
+    "alter table t add constraint x check (c < 9) not valid;\nalter table t validate constraint x;",
+    "alter type mood add value 'glad';\nupdate t set a = 'glad' where c = 1;",
+    "alter table t add column e int;\nupdate t set e = 1 where c = 1;",
+    "do $$ begin loop delete from t where id in (select id from t limit 9); commit; exit; end loop; end $$;",
+    "alter table big detach partition x concurrently;",
+]
+OWN_FINDINGS_OF_GOOD = {"L100", "L173"}  # of a foreign key to a table that is in use there is always something to say
+
+
+@pytest.mark.parametrize(("code", "sql"), BAD)
+def test_what_is_dangerous_is_found_where_it_stands(code: str, sql: str, tmp_path: Path) -> None:
+    assert f"{code}:4" in codes(tmp_path, f"\n-- here:\n{sql}", before=TABLES)
+
+
+@pytest.mark.parametrize(("code", "sql"), BAD_OUTSIDE)
+def test_what_is_dangerous_without_a_transaction_is_found(code: str, sql: str, tmp_path: Path) -> None:
+    assert f"{code}:2" in codes(tmp_path, sql, options=NOT_IN_TRANSACTION, before=TABLES)
+
+
+@pytest.mark.parametrize("sql", GOOD)
+def test_what_is_fine_is_left_alone(sql: str, tmp_path: Path) -> None:
+    found = codes(tmp_path, sql, before=TABLES)
+
+    assert [each for each in found if each.partition(":")[0] not in OWN_FINDINGS_OF_GOOD] == []
+
+
+@pytest.mark.parametrize("sql", GOOD_OUTSIDE)
+def test_what_is_fine_without_a_transaction_is_left_alone(sql: str, tmp_path: Path) -> None:
+    assert codes(tmp_path, sql, options=NOT_IN_TRANSACTION, before=TABLES) == []
+
+
+@pytest.mark.parametrize(("code", "sql"), BAD)
+def test_line_ends_of_windows_change_nothing(code: str, sql: str, tmp_path: Path) -> None:
+    text = f"-- migrate:up\r\n{sql}\r\n-- migrate:down irreversible:true\r\n"
+    found = problems(tmp_path, text, before=TABLES)
+
+    assert (code, 2) in [(each.code, each.place.line) for each in found if each.place]
+
+
+# ------------------------------------------------------------------------------------------------------------ the file
+
+
+@pytest.mark.parametrize(
+    ("down", "expected"),
+    [
+        ("", ["L141"]),
+        ("-- TODO: write this some day", ["L141"]),
+        ("-- nothing", ["L141"]),
+        ("-- Statistics need no way back.", []),
+        ("-- DROP TABLE x;", ["L142"]),
+        ("-- the way back:\n-- drop table x cascade;", ["L142"]),
+        ("drop table x;", []),
+    ],
+)
+def test_an_empty_way_back_needs_a_reason(down: str, expected: list[str], tmp_path: Path) -> None:
+    found = problems(tmp_path, f"-- migrate:up\ncreate table x ();\n-- migrate:down\n{down}\n")
+
+    assert [each.code for each in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "expected"),
+    [
+        ("update t set a = '2' where a = '1';", "update t set a = '1' where a = '2';", []),
+        ("update t set a = '2' where a = '1';", "comment on table t is 'x';", ["L135"]),
+        ("delete from t where a = '1';", "analyze t;", ["L135"]),
+        ("comment on table t is 'x';", "update t set a = null;", ["L135"]),
+        ("comment on table t is 'x';", "update t set a = a || 'x';", []),
+        ("comment on table t is 'x';", "delete from t;", ["L135"]),
+        ("insert into t (id, d) values (1, '');", "delete from t where id = 1;", []),
+    ],
+)
+def test_a_way_back_that_does_not_lead_back(up: str, down: str, expected: list[str], tmp_path: Path) -> None:
+    found = problems(tmp_path, f"-- migrate:up\n{up}\n-- migrate:down\n{down}\n", before=TABLES)
+
+    assert [each.code for each in found] == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "update",
+        "changes",
+        "fix",
+        "various_updates",
+        "users_and_orders",
+        "add_users_and_fix_orders",
+        "Fix-2",
+        "schema_changes",
+    ],
+)
+def test_a_vague_name(name: str, tmp_path: Path) -> None:
+    found = problems(tmp_path, "-- migrate:up\nselect 1;\n-- migrate:down irreversible:true\n", name=name)
+
+    assert [(each.code, each.place.line) for each in found if each.place] == [("L143", 1)]
+
+
+@pytest.mark.parametrize(
+    "name", ["create_users_and_orders", "fix_rounding", "update_tax_of_2026", "add_brand_and_model"]
+)
+def test_a_name_that_says_something(name: str, tmp_path: Path) -> None:
+    assert problems(tmp_path, "-- migrate:up\nselect 1;\n-- migrate:down irreversible:true\n", name=name) == ()
+
+
+def test_many_changes(tmp_path: Path) -> None:
+    before = "".join(f"create table t{number} (id int primary key);" for number in range(4))
+    up = "".join(f"alter table t{number} add column a int;" for number in range(4))
+
+    assert codes(tmp_path, up, before=before) == ["L144:1"]
+    assert codes(tmp_path, up.replace("t3", "t2"), before=before) == []
+
+
+# ---------------------------------------------------------------------------------------------- what is known, and when
+
+
+def test_a_table_of_a_migration_that_is_applied_nowhere_is_new(tmp_path: Path) -> None:
+    from dbmigrate.lint import lint, selection
+
+    (tmp_path / "1_base.sql").write_text("-- migrate:up\ncreate table x (a int);\n-- migrate:down\ndrop table x;\n")
+    (tmp_path / "2_add.sql").write_text("-- migrate:up\ncreate index on x (a);\n-- migrate:down\ndrop index x_a_idx;\n")
+    migrations = selection.everything([str(tmp_path)]).migrations
+
+    assert [each.code for each in lint(migrations, config=OWN)] == ["L101"]
+    assert lint(migrations, config=OWN, unapplied={"1", "2"}) == ()
+
+
+def test_an_index_in_a_later_migration_serves_the_foreign_key(tmp_path: Path) -> None:
+    from dbmigrate.lint import lint, selection
+
+    (tmp_path / "1_base.sql").write_text(
+        "-- migrate:up\ncreate table p (id int primary key);\ncreate table c (p int references p);\n"
+        "-- migrate:down irreversible:true\n"
+    )
+    assert [each.code for each in lint(selection.everything([str(tmp_path)]).migrations, config=OWN)] == ["L173"]
+
+    (tmp_path / "2_index_c.sql").write_text(
+        "-- migrate:up transaction:false\ncreate index concurrently on c (p);\n-- migrate:down irreversible:true\n"
+    )
+    assert lint(selection.everything([str(tmp_path)]).migrations, config=OWN) == ()
+
+
+def test_up_sections_share_a_transaction_unless_one_of_them_has_none(tmp_path: Path) -> None:
+    text = (
+        "-- migrate:up\nalter table t add constraint x check (c < 9) not valid;\n-- migrate:down irreversible:true\n"
+        "-- migrate:up{}\nalter table t validate constraint x;\n-- migrate:down irreversible:true\n"
+    )
+
+    assert [each.code for each in problems(tmp_path, text.format(""), before=TABLES)] == ["L107"]
+    assert problems(tmp_path, text.format(" transaction:false"), before=TABLES) == ()
+
+
+def test_values_of_a_new_type_can_be_used_on_newer_servers(tmp_path: Path) -> None:
+    sql = "create type x as enum (); alter type x add value 'a'; create table y (id int primary key, z x default 'a');"
+
+    assert codes(tmp_path, sql) == ["L152:2"]
+    assert codes(tmp_path, sql, config=LintConfig(uses_squawk=False, server=17)) == []
+
+
+def test_a_rule_that_is_off_by_default_can_be_enabled(tmp_path: Path) -> None:
+    config = LintConfig(uses_squawk=False, enabled=frozenset({"L171"}))
+
+    assert codes(tmp_path, "create table x ();") == []
+    assert codes(tmp_path, "create table x ();", config=config) == ["L171:2"]
+    assert codes(tmp_path, "create table if not exists x ();", config=config) == []
+
+
+def test_a_secret_is_shown_nowhere(tmp_path: Path) -> None:
+    sql = "create role r password 'hunter2'; drop table t; create role s password 'hun\nter3' login; drop table t;"
+    found = problems(tmp_path, f"-- migrate:up\n{sql}\n-- migrate:down irreversible:true\n")
+
+    assert [each.code for each in found] == ["L161", "L122", "L161", "L122"]
+    assert not any(secret in str(found) for secret in ("hunter2", "'hun", "ter3"))
+
+
+def test_half_a_million_rows_are_linted_in_no_time(tmp_path: Path) -> None:
+    rows = ",\n".join(f"({number}, 'x')" for number in range(60_000))
+    found = codes(tmp_path, f"insert into t (id, d) values\n{rows};\ndelete from t;", before=TABLES)
+
+    assert found == ["L131:60003"]
+
+
+# --------------------------------------------------------------------------------------------------------- the registry
+
+
+def test_every_rule_is_tried_here() -> None:
+    tried = {code for code, _ in (*BAD, *BAD_OUTSIDE)} | {"L135", "L141", "L142", "L143", "L144", "L171"}
+
+    assert set(RULES) == tried
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.code)
+def test_every_rule_has_a_page_that_begins_with_its_title(rule) -> None:
+    page = explanations.explain(rule.code)
+
+    assert page.text.startswith(f"**{rule.title}**\n")
+    assert len(page.text.split()) > 25
+    assert sum(check is not None for check in (rule.statement, rule.lines, rule.units, rule.ending)) == 1
