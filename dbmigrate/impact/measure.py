@@ -1,0 +1,211 @@
+"""Runs a migration on a scratch database, statement by statement, and tells what each one did to the tables there.
+
+The migration is run as the executor would run it: one transaction, or unit by unit with ``transaction:false``; its
+session starts as a run's does, and errors are the same.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import chain, count, groupby
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import pq
+
+from dbmigrate import database, diagnosis, parser, wire
+from dbmigrate.dsn import Dsn
+from dbmigrate.errors import DatabaseError, MigrationFailed
+from dbmigrate.executor import closing, refuse_changes
+from dbmigrate.impact import rules, snapshot
+from dbmigrate.impact.values import Impact
+from dbmigrate.impact.watch import Watch
+from dbmigrate.model import Direction
+from dbmigrate.statements import first_word
+from dbmigrate.units import Unit, units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from dbmigrate.database import Connection
+    from dbmigrate.impact.values import Relation, TableImpact
+    from dbmigrate.model import Migration, Statement
+
+_BULK = frozenset(("INSERT", "COPY"))  # told as one where they stand in a row: files of data have millions
+# these change no table, and some may only stand before the first query of their transaction, which a look would be
+_SILENT = frozenset(("BEGIN", "START", "SET", "RESET"))
+_SHOWN = 160  # characters of a statement
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where and how a migration is measured.
+
+    `dsn` is the scratch database's, for the session's settings and for secrets in messages; the relations of `without`
+    (the tracking tables) are left out of the report.
+    """
+
+    dsn: Dsn
+    direction: Direction = Direction.UP
+    without: frozenset[Relation] = frozenset()
+
+
+def run_measured(conn: Connection, migration: Migration, bench: Bench | None = None) -> tuple[Impact, ...]:
+    """Run one direction of `migration` on the scratch database of `conn`, for good; what its statements did.
+
+    Statements that touched nothing that was there before are left out. `conn` is in autocommit mode; nothing is
+    recorded in the tracking tables. Statements whose effect would leave the database (CREATE DATABASE, ALTER SYSTEM,
+    subscriptions) are not run, and say so in `note`.
+
+    Raises MigrationFailed E401, E403, E406 with the place of the statement that failed: a migration in a transaction
+    was rolled back then, of another one the statements before it stay. ConnectionFailed E305.
+    """
+    bench = bench or Bench(Dsn({}))
+    try:
+        database.run(conn, database.session_reset() + database.session_settings(conn, bench.dsn))
+        if migration.is_transactional(bench.direction):
+            return tuple(_transaction(conn, migration, bench))
+        return tuple(_stepwise(conn, migration, bench))
+    except wire.StatementError as exc:
+        _abort(conn)
+        raise diagnosis.failure(exc, migration, bench.dsn) from exc
+    except psycopg.Error as exc:
+        _abort(conn)
+        raise _failure_of_ours(exc, migration, bench) from exc
+    except MigrationFailed:
+        _abort(conn)
+        raise
+
+
+def _abort(conn: Connection) -> None:
+    """A session that is beyond this has nothing left to roll back."""
+    with suppress(psycopg.Error):
+        if conn.info.transaction_status != pq.TransactionStatus.IDLE:
+            database.run(conn, "ROLLBACK")
+
+
+def _failure_of_ours(exc: psycopg.Error, migration: Migration, bench: Bench) -> Exception:
+    """An error in what was sent beside the file's statements: a deferred constraint that fired at the end."""
+    error = database.translation(exc, bench.dsn)
+    if not isinstance(error, DatabaseError):
+        return error
+    message = f"{migration.name}: {error.message} ({error.sqlstate})"
+    return MigrationFailed(message, code="E401", details=error.details, sqlstate=error.sqlstate)
+
+
+# ------------------------------------------------------------------------------------------------------ transactions
+
+
+def _transaction(conn: Connection, migration: Migration, bench: Bench) -> Iterator[Impact]:
+    """The whole migration in one transaction, ended as the executor ends it."""
+    xid = database.last_row(database.run(conn, "BEGIN;\nSELECT pg_catalog.pg_current_xact_id()::text;"))[0]
+    every = (
+        statement
+        for section in migration.run_order(bench.direction)
+        for statement in parser.statements(migration, section)
+    )
+    yield from _Transaction(conn, migration, bench).run(every)
+    database.run(conn, f"{closing(repr(str(xid)))}COMMIT;")
+
+
+class _Transaction:
+    """The statements of one transaction that is open already, or is opened by the first of them."""
+
+    def __init__(self, conn: Connection, migration: Migration, bench: Bench) -> None:
+        self._conn = conn
+        self._migration = migration
+        self._bench = bench
+        self._watch: Watch | None = None
+        self._numbers = count()
+
+    def run(self, statements: Iterable[Statement]) -> Iterator[Impact]:
+        """Run them; yields those that did something."""
+        for key, group in groupby(statements, key=self._key):
+            if key in _SILENT:
+                self._send(group)
+            else:
+                yield from self._observed(group)
+
+    def _key(self, statement: Statement) -> str:
+        """Neighbours of one key are run together: those that are told as one, and all where nothing can be impaired."""
+        if self._watch is not None and self._watch.is_idle:
+            return ""
+        word = first_word(statement.sql)
+        if word in _BULK:
+            return "rows"
+        return word if word in _SILENT else f"{word} {next(self._numbers)}"
+
+    def _observed(self, group: Iterator[Statement]) -> Iterator[Impact]:
+        if self._watch is None:
+            self._watch = Watch(self._conn, without=self._bench.without)
+        if self._watch.is_idle:
+            self._send(group)
+            return
+        first, holding = next(group), self._watch.holding()
+        number = self._send(chain((first,), group))
+        tables = self._watch.look()
+        word = first_word(first.sql)
+        if tables and word != "ROLLBACK":  # ROLLBACK TO only takes back
+            tables = _emptied(tables) if word == "TRUNCATE" else tables
+            yield replace(_impact(self._migration, first), tables=tables, holding=holding, count=number)
+
+    def _send(self, statements: Iterable[Statement]) -> int:
+        number = 0
+        for _, tags in wire.send_all(self._conn, statements, pulse=_ignore):
+            number += len(tags)
+            refuse_changes(self._conn, self._migration)
+        return number
+
+
+def _emptied(tables: tuple[TableImpact, ...]) -> tuple[TableImpact, ...]:
+    """TRUNCATE gives a table new files as a rewrite does, but writes nothing into them."""
+    return tuple(
+        replace(table, is_rewritten=False, is_scanned=False, is_emptied=table.is_rewritten, rebuilt_indexes=())
+        for table in tables
+    )
+
+
+def _impact(migration: Migration, statement: Statement) -> Impact:
+    shown = " ".join(statement.sql[: 4 * _SHOWN].split()).removesuffix(";").rstrip()
+    place = diagnosis.place_of(migration.file.path, statement)
+    return Impact(migration.version, place, shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…")
+
+
+def _ignore(batch: wire.Batch) -> None:
+    """The pulse of a statement that nobody watches."""
+
+
+# ------------------------------------------------------------------------------------------- without a transaction
+
+
+def _stepwise(conn: Connection, migration: Migration, bench: Bench) -> Iterator[Impact]:
+    """Unit by unit: each in a transaction of its own, or by rule where the server allows none."""
+    for unit in units(migration, bench.direction):
+        if unit.is_atomic:
+            yield from _atomic(conn, migration, unit, bench)
+        else:
+            yield from _outside(conn, migration, unit.first, bench)
+
+
+def _atomic(conn: Connection, migration: Migration, unit: Unit, bench: Bench) -> Iterator[Impact]:
+    if unit.opening:
+        database.run(conn, unit.opening)
+    body = unit.statements if unit.opening else unit.statements[:-1]
+    yield from _Transaction(conn, migration, bench).run(body)
+    database.run(conn, "COMMIT")
+
+
+def _outside(conn: Connection, migration: Migration, statement: Statement, bench: Bench) -> Iterator[Impact]:
+    rule = rules.rule_for(conn, statement, snapshot.baseline(conn, without=bench.without))
+    if rule.is_run:
+        for _ in wire.send_all(conn, (statement,), pulse=_ignore):
+            pass
+    if rule.tables or rule.note:
+        yield replace(
+            _impact(migration, statement),
+            tables=rule.tables,
+            is_measured=False,
+            waits_for=rule.waits_for,
+            note=rule.note,
+        )
