@@ -1,0 +1,66 @@
+"""Every migration file is read, and every fault is told, not only the first one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dbmigrate import files, parser, plan
+from dbmigrate.check.values import found
+from dbmigrate.errors import ConfigError, Error, MigrationFileError, PlanError
+from dbmigrate.model import History, Policy, Problem, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dbmigrate.model import Migration, MigrationFile
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read. `sound` are the migrations up to the first file that cannot be read: what can be run in order."""
+
+    files: tuple[MigrationFile, ...] = ()
+    migrations: tuple[Migration, ...] = ()
+    sound: tuple[Migration, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def read(directories: Sequence[str]) -> Reading:
+    """Read all files of the directories. Raises PlanError E235 (no such directory), ConfigError E207."""
+    try:
+        present = files.find(directories)
+    except PlanError as exc:
+        if exc.code != "E221":
+            raise
+        return Reading(problems=(_problem(exc),))
+    if not present:
+        return Reading(problems=(Problem("E230", "no migration files found", Severity.ERROR),))
+    read, problems, first_broken = [], [], None
+    for number, file in enumerate(present):
+        try:
+            read.append(parser.read(file))
+        except (MigrationFileError, ConfigError) as exc:
+            problems.append(_problem(exc))
+            first_broken = number if first_broken is None else first_broken
+    sound = tuple(read[:first_broken])
+    return Reading(present, tuple(read), sound, (*problems, *_untried(present, first_broken), *_notes(present, read)))
+
+
+def _problem(error: Error) -> Problem:
+    return Problem(error.code, error.message, Severity.ERROR, error.place, error.hint)
+
+
+def _untried(present: Sequence[MigrationFile], first_broken: int | None) -> tuple[Problem, ...]:
+    if first_broken is None:
+        return ()
+    number = len(present) - first_broken
+    message = f"{present[first_broken].name} and what comes after it was not run ({number} of {len(present)} files)"
+    return (found("C114", message, None, severity=Severity.NOTE),)
+
+
+def _notes(present: Sequence[MigrationFile], read: Sequence[Migration]) -> tuple[Problem, ...]:
+    """What a plan to run all of them would say beforehand: order and oddities of files."""
+    migrations = {migration.version: migration for migration in read}
+    readable = [file for file in present if file.version in migrations]
+    return plan.up(readable, History(), migrations=migrations, policy=Policy()).problems if readable else ()

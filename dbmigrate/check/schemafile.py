@@ -1,0 +1,105 @@
+"""Is the schema file what the migrations make? Compared as texts; where these differ, object by object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dbmigrate import catalog, database, history
+from dbmigrate.catalog import Change, Kind, Scope
+from dbmigrate.check import ground
+from dbmigrate.check.values import found
+from dbmigrate.errors import Error, ToolMissing
+from dbmigrate.model import Place, Severity
+from dbmigrate.schema import dump, file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dbmigrate.catalog import Difference
+    from dbmigrate.check.ground import Ground
+    from dbmigrate.model import Migration, Problem
+    from dbmigrate.schema.dump import Dumping
+    from dbmigrate.session import Session
+
+_REMEDY = "apply the migrations, and commit the file that `dbmigrate up` or `dbmigrate dump` writes"
+
+
+def compare(walked: Ground, migrations: Sequence[Migration], dumping: Dumping) -> tuple[Problem, ...]:
+    """What has to be said about the schema file. `walked` is where all the migrations were applied."""
+    path = Path(dumping.path)
+    if not path.is_file():
+        message = f"there is no schema file {dumping.path} to compare with"
+        return (found("C113", message, None, severity=Severity.NOTE),)
+    versions = [migration.version for migration in migrations]
+    with database.translated(walked.dsn):
+        walked.session.reset()  # the last migration may have left a role behind
+        history.record_versions(walked.session.conn, walked.session.tables, versions)
+    try:
+        made = dump.text(walked.session, dumping)
+        if made == file.read(path):
+            return ()
+    except Error as exc:
+        severity = Severity.NOTE if isinstance(exc, ToolMissing) else Severity.ERROR
+        message = f"{dumping.path} was not compared: {exc.message}"
+        return (found("C113", message, exc.place, severity=severity, hint=exc.hint),)
+    return tuple(_differences(walked, made, versions, dumping))
+
+
+def _differences(walked: Ground, made: str, versions: Sequence[str], dumping: Dumping) -> Iterator[Problem]:
+    """Two dumps by one pg_dump of one server are compared: another version may say the same in other words."""
+    place = Place(dumping.path, 1)
+    try:
+        with ground.bare(walked.server, walked.session.access.table) as session:
+            walked.server.retrying(lambda: dump.apply(session, dumping.path))
+            with ground.reopened(session) as loaded:
+                meant = dump.text(loaded, dumping)
+                told = [*_objects(loaded, walked, dumping), *_versions(loaded, versions, dumping)]
+    except Error as exc:
+        message = f"{dumping.path} cannot be loaded: {exc.message}"
+        yield found("C105", message, exc.place or place, hint=exc.hint or _REMEDY)
+        return
+    if meant == made:
+        message = f"{dumping.path} says what the migrations make, but not as pg_dump writes it for this server"
+        yield found("C105", message, place, severity=Severity.NOTE)
+        return
+    yield from told
+    if not told:
+        yield found("C105", f"{dumping.path} is not what the migrations make", place, hint=_REMEDY)
+
+
+def _objects(loaded: Session, walked: Ground, dumping: Dumping) -> Iterator[Problem]:
+    with database.translated(loaded.dsn):
+        written = catalog.read(loaded.conn, without=ground.own_tables(loaded))
+    for difference in catalog.compare(written, walked.look(), scope=Scope.SCHEMA_FILE):
+        is_order = difference.kind is Kind.COLUMN_ORDER
+        yield found(
+            "C106" if is_order else "C105",
+            _told(difference, dumping.path),
+            Place(dumping.path, 1),
+            severity=Severity.NOTE if is_order else Severity.ERROR,
+            hint=_REMEDY,
+        )
+
+
+def _told(difference: Difference, path: str) -> str:
+    said = difference.sentence
+    if difference.change is Change.EXTRA:
+        subject, _, rest = said.partition(" is extra")
+        return f"{subject} is not in {path}{rest}"
+    if difference.change is Change.MISSING:
+        subject, _, rest = said.partition(" is missing")
+        return f"{subject} is in {path}, and no migration makes it{rest}"
+    return f"{path} is not what the migrations make: with them, {said}"
+
+
+def _versions(loaded: Session, versions: Sequence[str], dumping: Dumping) -> Iterator[Problem]:
+    with database.translated(loaded.dsn):
+        written = history.versions(loaded.conn, loaded.tables)
+    place = Place(dumping.path, 1)
+    for version in versions:
+        if version not in written:
+            yield found("C105", f"version {version} is not recorded in {dumping.path}", place, hint=_REMEDY)
+    for version in written:
+        if version not in versions:
+            yield found("C105", f"{dumping.path} records version {version}, which has no file", place, hint=_REMEDY)

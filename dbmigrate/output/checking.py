@@ -1,0 +1,69 @@
+"""The answer of ``check``: what was tried, what it locks, what was found. Pure."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from dbmigrate.output import findings, impact, reports, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dbmigrate.check import Report
+    from dbmigrate.impact import Priced
+
+
+def lines(report: Report, locks: Sequence[Priced], *, detailed: Sequence[Priced]) -> Iterator[str]:
+    """The locks (`detailed` statement by statement, of the others their number), the findings, what was done."""
+    if _matter(detailed):
+        yield "Locks, as measured on the scratch database:"
+        yield from islice(impact.lines(detailed), 1, None)
+        yield ""
+    yield from findings.human(report.problems, files=report.looked_at)
+    dangerous = sum(priced.verdict.is_dangerous for priced in locks)
+    if dangerous and not detailed:
+        yield f"{text.count(dangerous, 'statement')} would block others for long on large tables (--locks lists them)"
+    yield headline(report)
+
+
+def _matter(locks: Sequence[Priced]) -> bool:
+    return any(table.impact.matters for priced in locks for table in priced.tables)
+
+
+def headline(report: Report) -> str:
+    """``18 migrations applied, 18 of them down and up again, on PostgreSQL 18.6 in 2.1 s``"""
+    if report.server is None:
+        return f"nothing was run; looked at {text.count(report.looked_at, 'file')}"
+    return (
+        f"{text.count(report.applied, 'migration')} applied, {report.tried} of them tried down and up again,"
+        f" on PostgreSQL {report.server} in {text.duration(report.seconds)}"
+    )
+
+
+def value(report: Report, locks: Sequence[Priced]) -> dict[str, object]:
+    """The same for JSON: findings, durations in seconds, locks."""
+    return {
+        **findings.value(report.problems, files=report.looked_at),
+        "server_version": report.server,
+        "seconds": round(report.seconds, 3),
+        "applied": report.applied,
+        "migrations": [
+            {"version": trial.migration.version, "file": trial.migration.name, "seconds": round(trial.seconds, 3)}
+            for trial in report.trials
+        ],
+        "notes": list(report.notes),
+        "locks": impact.values(locks),
+    }
+
+
+def markdown(report: Report, locks: Sequence[Priced]) -> Iterator[str]:
+    """What follows the findings in a summary: what was run, how long each migration took, what is locked."""
+    yield ""
+    yield f"{headline(report)}."
+    if report.trials:
+        yield from ("", "| migration | up took |", "|---|---|")
+        for trial in report.trials:
+            yield f"| {reports.inline(trial.migration.name)} | {text.duration(trial.seconds)} |"
+    if _matter(locks):
+        yield from ("", "### Locks", "", *impact.markdown(locks))
