@@ -1,0 +1,91 @@
+"""`up --dry-run --execute`: a run that does not count."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dbmigrate.cli import scratching
+from dbmigrate.errors import ConfigError
+from dbmigrate.events import Warned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dbmigrate.cli.call import Call
+    from dbmigrate.guards import Consent
+    from dbmigrate.lockreport import Means
+    from dbmigrate.model import Goal
+    from dbmigrate.rehearser import Rehearsed, Rehearser
+
+Execute = Annotated[
+    bool, typer.Option("--execute", help="With --dry-run: really run it, on a scratch copy of the schema.")
+]
+InPlace = Annotated[
+    bool,
+    typer.Option("--in-place", help="With --execute: on the database itself, in a transaction that is rolled back."),
+]
+
+
+class Stage(Enum):
+    """Where a run is rehearsed."""
+
+    COPY = "run on a scratch copy"
+    IN_PLACE = "run on the database and roll back"
+
+
+def stage(*, dry_run: bool, execute: bool, in_place: bool) -> Stage | None:
+    """What the options ask for; None: no rehearsal. Raises ConfigError E200."""
+    if execute and not dry_run:
+        raise ConfigError("--execute belongs to --dry-run", code="E200", hint="say --dry-run --execute")
+    if in_place and not execute:
+        raise ConfigError("--in-place belongs to --execute", code="E200", hint="say --dry-run --execute --in-place")
+    if not execute:
+        return None
+    return Stage.IN_PLACE if in_place else Stage.COPY
+
+
+def up(call: Call, where: Stage, goal: Goal, *, expect_plan: str | None, consent: Consent) -> None:
+    """Rehearse `up` and tell what came of it."""
+    with _rehearser(call, expect_plan, consent) as rehearser:
+        if where is Stage.IN_PLACE:
+            found = rehearser.rehearse_up_in_place(goal)
+        else:
+            found = rehearser.rehearse_up(_means(call), goal)
+    _tell(call, "up", found)
+
+
+def rollback(call: Call, where: Stage, goal: Goal, *, expect_plan: str | None, consent: Consent) -> None:
+    """Rehearse `rollback` and tell what came of it."""
+    with _rehearser(call, expect_plan, consent) as rehearser:
+        if where is Stage.IN_PLACE:
+            found = rehearser.rehearse_rollback_in_place(goal)
+        else:
+            found = rehearser.rehearse_rollback(_means(call), goal)
+    _tell(call, "rollback", found)
+
+
+@contextmanager
+def _rehearser(call: Call, expect_plan: str | None, consent: Consent) -> Iterator[Rehearser]:
+    """In place the locks are real ones: a protected environment is asked for as before a run."""
+    from dbmigrate.rehearser import Rehearser
+
+    with call.migrator(expect_plan=expect_plan, consent=consent) as migrator:
+        yield Rehearser.of(migrator)
+
+
+def _means(call: Call) -> Means:
+    from dbmigrate.lockreport import Means
+
+    return Means(scratching.choice(call), call.settings().environ)
+
+
+def _tell(call: Call, command: str, found: Rehearsed) -> None:
+    from dbmigrate.output import rehearsal
+
+    for problem in found.problems:
+        call.renderer.on_event(Warned(problem))
+    call.renderer.answer(command, rehearsal.lines(found), rehearsal.value(found))

@@ -1,0 +1,51 @@
+"""The answer of a rehearsal: what would have been done, and what it cannot know. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dbmigrate.model import Direction
+from dbmigrate.output import text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dbmigrate.rehearsal import Rehearsed
+
+_WOULD = {Direction.UP: "Would apply", Direction.DOWN: "Would roll back"}
+
+
+def lines(found: Rehearsed) -> Iterator[str]:
+    """A line for each migration, one for all, and then what is not known all the same."""
+    for outcome in found.done:
+        step = outcome.step
+        yield f"{_WOULD[step.direction]}: {text.one_line(step.name)} ({text.duration(outcome.seconds)})"
+    if not found.done:
+        yield "Nothing to rehearse"
+        return
+    number = text.count(len(found.done), "migration")
+    yield f"{number} rehearsed on {found.where}, in {text.duration(found.seconds)}; the database is as it was"
+    yield "What this cannot show:"
+    yield from (f"  - {thing}" for thing in found.blind_to)
+    if found.leaves:
+        yield "What it does not take back:"
+        yield from (f"  - {thing}" for thing in found.leaves)
+
+
+def value(found: Rehearsed) -> dict[str, object]:
+    """The same for JSON; durations in seconds."""
+    return {
+        "migrations": [
+            {
+                "version": outcome.step.version,
+                "file": outcome.step.name,
+                "direction": outcome.step.direction.value,
+                "seconds": round(outcome.seconds, 3),
+            }
+            for outcome in found.done
+        ],
+        "rehearsed_on": found.where,
+        "seconds": round(found.seconds, 3),
+        "cannot_show": list(found.blind_to),
+        "leaves": list(found.leaves),
+    }
