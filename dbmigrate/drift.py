@@ -1,0 +1,203 @@
+"""What a database is, against what it should be: the schema file, its migrations, or another environment.
+
+Reads the target and changes nothing there: no lock, no transaction that writes, no rights but to connect and to read
+the history. What has to be built for the comparison is built in a scratch database.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from dbmigrate import catalog, database, files, plan, schemacopy, scratch
+from dbmigrate.catalog import Scope
+from dbmigrate.errors import DatabaseError, PlanError
+from dbmigrate.events import Warned
+from dbmigrate.model import Policy, Problem, Severity
+from dbmigrate.schema import dump as schema_file
+from dbmigrate.workbench import Options, View, Wish, Workbench
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from dbmigrate.catalog import Catalog, Difference
+    from dbmigrate.dsn import Dsn
+    from dbmigrate.errors import Error
+    from dbmigrate.model import Plan
+    from dbmigrate.scratch import Choice, ScratchServer
+    from dbmigrate.session import Session
+
+    Build = Callable[[ScratchServer, "Comparer"], None]  # makes what should be in an empty scratch database
+
+FILE_SCOPE = Scope.SCHEMA_FILE
+MIGRATIONS_SCOPE = Scope.COMMENTS | Scope.GRANTS
+ENVIRONMENT_SCOPE = Scope.COMMENTS | Scope.GRANTS | Scope.SERVER
+
+_COMMAND = "drift"
+_MAJOR = 10000
+_LOCK_TIMEOUT = "55P03"
+# what the server says when something is dropped while it is being described
+_CAUGHT_MOVING = ("XX000", "42P01", "42704", "42883")
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How `target` differs from `against`, both as people call them; in `differences` "before" is what should be.
+
+    `notes` say what may explain a part of it.
+    """
+
+    target: str
+    against: str
+    differences: tuple[Difference, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Picture(NamedTuple):
+    """A database at one moment: its objects, and the versions that it records."""
+
+    catalog: Catalog
+    versions: tuple[str, ...]
+
+
+class Comparer(Workbench):
+    """Compares the database with what it should be. `scope` says what counts beside the objects themselves.
+
+    All methods raise ConnectionFailed, and DatabaseError E405 when an object is locked for too long; those that build a
+    scratch database also ToolMissing E244, ConfigError E245, E246 and PlanError E260.
+    """
+
+    def with_file(self, path: str, choice: Choice, *, scope: Scope = FILE_SCOPE) -> Drift:
+        """Against the schema file. Raises ConfigError E207, PlanError E238, E260."""
+
+        def load(server: ScratchServer, copy: Comparer) -> None:
+            server.retrying(lambda: copy._load(path))
+
+        live, expected = self._beside(choice, lambda _: load)
+        return self._drift(path, expected, live, scope=scope, notes=_versions_apart(live, expected, path))
+
+    def with_migrations(self, choice: Choice, *, scope: Scope = MIGRATIONS_SCOPE) -> Drift:
+        """Against what the files of the applied migrations make. Raises PlanError E261: some of them are gone."""
+        found = files.find(self._options.directories)
+
+        def replay(live: Picture) -> Build:
+            missing = sorted(set(live.versions) - {file.version for file in found})
+            if missing:
+                raise PlanError(
+                    f"the files of applied migrations are gone: {', '.join(missing)}",
+                    code="E261",
+                    hint="restore them from version control, or compare with the schema file: --against file",
+                )
+            return lambda server, copy: server.retrying(lambda: copy._replay(live.versions))
+
+        live, expected = self._beside(choice, replay)
+        return self._drift("the migrations", expected, live, scope=scope)
+
+    def with_database(self, other: Dsn, name: str, *, scope: Scope = ENVIRONMENT_SCOPE) -> Drift:
+        """Against another database, called `name`, which should be the same."""
+        with self._open(_COMMAND) as session, self._open(_COMMAND, other) as there:
+            live, expected = _picture(session), _picture(there)
+        return self._drift(name, expected, live, scope=scope, notes=_versions_apart(live, expected, name))
+
+    # -- both sides
+
+    def _beside(self, choice: Choice, builder: Callable[[Picture], Build]) -> tuple[Picture, Picture]:
+        """The target, and what the builder for it makes of an empty scratch database."""
+        with self._open(_COMMAND) as session:
+            live = _picture(session)
+            build = builder(live)
+            wanted = replace(choice, target=session.dsn, major=session.facts.server_version // _MAJOR)
+            with scratch.open_server(wanted) as server, server.database() as copy:
+                there = self._quiet(schemacopy.alike(session, copy), session)
+                try:
+                    build(server, there)
+                except DatabaseError as exc:
+                    raise _unbuildable(exc, scratch.way_out(exc, server)) from exc
+                if server.note:
+                    self._on_event(Warned(Problem("W600", server.note, Severity.NOTE)))
+                with there._open(_COMMAND) as built:
+                    return live, _picture(built)
+
+    def _quiet(self, copy: Dsn, session: Session) -> Comparer:
+        """For work on a scratch database, with the tracking table where it is in the target; says nothing."""
+        table = f"{session.tables.schema}.{session.tables.name}"
+        return Comparer(copy, Options(directories=self._options.directories, table=table))
+
+    def _load(self, path: str) -> None:
+        with self._open(_COMMAND) as session:
+            schema_file.apply(session, path)
+
+    def _replay(self, versions: Collection[str]) -> None:
+        """Run the files of these versions; what ran already in an earlier try is not run again."""
+
+        def planned(view: View) -> Plan:
+            chosen = [file for file in view.files if file.version in versions]
+            return plan.up(chosen, view.history, migrations=view.migrations, policy=Policy())
+
+        def wanted(view: View) -> Sequence[str]:
+            return [version for version in plan.pending_versions(view.files, view.history) if version in versions]
+
+        if versions:
+            self._change(Wish(_COMMAND, wanted, planned))
+
+    def _drift(
+        self, against: str, expected: Picture, live: Picture, *, scope: Scope, notes: Sequence[str] = ()
+    ) -> Drift:
+        majors = [picture.catalog.server_version // _MAJOR for picture in (live, expected)]
+        if majors[0] != majors[1]:
+            notes = (
+                *notes,
+                f"this is PostgreSQL {majors[0]}, {against} is on {majors[1]}: they may word things differently",
+            )
+        differences = catalog.compare(expected.catalog, live.catalog, scope=scope)
+        return Drift(self._where, against, differences, tuple(notes))
+
+
+def _picture(session: Session) -> Picture:
+    """Read it; again, if somebody dropped something meanwhile."""
+    for _ in range(_TRIES - 1):
+        try:
+            return _look(session)
+        except DatabaseError as exc:
+            if exc.sqlstate not in _CAUGHT_MOVING:
+                raise _explained(exc) from exc
+    return _look(session)
+
+
+def _look(session: Session) -> Picture:
+    tables = session.tables
+    own = [(tables.schema, tables.name), (tables.schema, tables.log_name)]
+    with database.translated(session.dsn):
+        found = catalog.read(session.conn, without=own)
+    return Picture(found, tuple(item.version for item in session.read_history().applied))
+
+
+def _explained(exc: DatabaseError) -> DatabaseError:
+    if exc.sqlstate != _LOCK_TIMEOUT:
+        return exc
+    return DatabaseError(
+        "an object could not be looked at, because somebody has locked it",
+        code="E405",
+        hint="try again when the change that holds the lock has ended",
+        sqlstate=exc.sqlstate,
+    )
+
+
+def _unbuildable(exc: Error, hint: str | None) -> PlanError:
+    return PlanError(
+        f"what the database should be cannot be built in a scratch database: {exc.message}",
+        code="E260",
+        hint=hint or exc.hint,
+        place=exc.place,
+        excerpt=exc.excerpt,
+        details=exc.details,
+        sqlstate=exc.sqlstate,
+    )
+
+
+def _versions_apart(live: Picture, expected: Picture, name: str) -> tuple[str, ...]:
+    """What explains most of a drift: migrations that one of the two does not have yet."""
+    here, there = set(live.versions), set(expected.versions)
+    lists = ((f"only in {name}", there - here), ("only applied here", here - there))
+    return tuple(f"{where}: {', '.join(sorted(versions))}" for where, versions in lists if versions)
