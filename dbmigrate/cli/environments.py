@@ -1,0 +1,95 @@
+"""``status`` of several environments: they are asked at once, and shown side by side."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dbmigrate import fleet
+from dbmigrate.cli.call import PATIENCE
+from dbmigrate.config import canonical
+from dbmigrate.errors import ConfigError, Error, MigrationFileError
+from dbmigrate.fleet import Look
+from dbmigrate.output import fleet as pictures
+from dbmigrate.output.verbosity import Verbosity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from dbmigrate.cli.call import Call
+    from dbmigrate.dsn import Dsn
+    from dbmigrate.fleet import Reading, Table
+    from dbmigrate.model import Status
+
+_AFTER_CONNECTING = 30.0  # seconds that the questions may take
+
+
+def survey(call: Call, names: Sequence[str]) -> Table:
+    """Ask the environments `names`, as they were given, or all that are known; raises ConfigError E201, E203."""
+    readings = fleet.gather([_look(call, name) for name in dict.fromkeys(names or _known(call))])
+    return fleet.merge(readings, totals=_totals(call, readings))
+
+
+def show(call: Call, table: Table, *, as_markdown: bool) -> None:
+    """Print the table; with ``--verbose`` all of it."""
+    folded = 0 if call.verbosity >= Verbosity.VERBOSE else table.folded
+    draw = pictures.markdown if as_markdown else pictures.lines
+    call.renderer.answer("status", draw(table, folded=folded), pictures.value(table))
+
+
+def _known(call: Call) -> Sequence[str]:
+    settings = call.settings()
+    names = settings.environments()
+    if not names:
+        raise ConfigError(
+            "no environment is known", code="E201", hint="set DEV_DATABASE_URL, STAGING_DATABASE_URL ... in .env"
+        )
+    return fleet.in_order(names, [canonical(name) for name in settings.project.order])
+
+
+def _look(call: Call, name: str) -> Look:
+    """How to ask one environment. An embedded one is asked right here: several may share one server, in turns."""
+    settings = call.settings_of(name)
+    shown = settings.environment or name
+    try:
+        target = settings.target().patient(PATIENCE)
+        with call.elsewhere(name) as migrator:
+            ask = partial(_same, migrator.status()) if target.embedded else migrator.status
+    except Error as exc:
+        if exc.code == "E203":  # a mistyped name
+            raise
+        return Look(shown, partial(_fail, exc))
+    return Look(shown, ask, target.display, _patience(target))
+
+
+def _patience(target: Dsn) -> float:
+    """How long to wait for the answer: libpq spends the time to connect on every host."""
+    seconds = target.conninfo["connect_timeout"]
+    hosts = target.conninfo.get("host", "").count(",") + 1
+    return _AFTER_CONNECTING + hosts * (int(seconds) if seconds.isdecimal() else PATIENCE)
+
+
+def _same(status: Status) -> Status:
+    return status
+
+
+def _fail(error: Error) -> Status:
+    raise error
+
+
+def _totals(call: Call, readings: Iterable[Reading]) -> Mapping[str, int]:
+    """How many statements the files of unfinished migrations have, where they can be read."""
+    rows = [row for reading in readings if reading.status for row in reading.status.rows]
+    broken = {row.version: row.unfinished for row in rows if row.unfinished}
+    if not broken:
+        return {}
+    from dbmigrate import files, parser
+
+    found: dict[str, int] = {}
+    for file in files.find(call.settings().migrations_dirs):
+        if file.version in broken:
+            with suppress(MigrationFileError, ConfigError):
+                sections = parser.read(file).run_order(broken[file.version].direction)
+                found[file.version] = sum(section.count for section in sections)
+    return found
