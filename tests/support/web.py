@@ -1,0 +1,59 @@
+"""An HTTP server that answers what a test tells it to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+@dataclass
+class Site:
+    """Where the server is, what it answers next (the last answer is repeated), and what it was asked."""
+
+    url: str
+    answers: list[Answer]
+    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+
+
+def status(code: int, body: str = "", **headers: str) -> Answer:
+    """An answer with this status, text and headers (``_`` stands for ``-``)."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(code)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("Content-Length", str(len(body.encode())))
+        handler.end_headers()
+        handler.wfile.write(body.encode())
+
+    return answer
+
+
+@contextmanager
+def site(*answers: Answer) -> Iterator[Site]:
+    """A server on 127.0.0.1 for the duration of the block."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found.requests.append((self.path, dict(self.headers)))
+            (found.answers.pop(0) if len(found.answers) > 1 else found.answers[0])(self)
+
+        def log_message(self, *arguments: object) -> None:
+            """Not into the test's output."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    found = Site(f"http://127.0.0.1:{server.server_port}/health", list(answers))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield found
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
