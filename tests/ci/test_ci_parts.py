@@ -1,0 +1,318 @@
+"""The workflows, the action, the hooks, the image: checked by their linters, and their shell steps run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+import dbmigrate
+from tests.support import environment
+from tests.support.linters import UnavailableError, linter
+from tests.support.workflows import Runner, load, shell_steps
+
+ROOT = Path(dbmigrate.__file__).parent.parent
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+COMPOSE = ROOT / "examples" / "docker" / "compose.yaml"
+GITLAB = ROOT / "examples" / "gitlab" / "dbmigrate.gitlab-ci.yml"
+HOOKS = ROOT / ".pre-commit-hooks.yaml"
+ACTION = ROOT / "action.yml"
+# names that are the shell's or GitHub's business, not values from outside
+_UNTRUSTED = re.compile(r"\$\{\{")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("actionlint", *WORKFLOWS),
+        ("zizmor", "--offline", "--no-progress", *WORKFLOWS, ACTION),
+        ("hadolint", ROOT / "Dockerfile"),
+        ("check-jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE),
+        ("check-jsonschema", "--builtin-schema", "vendor.github-actions", ACTION),
+        ("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci", GITLAB),
+    ],
+    ids=lambda command: f"{command[0]}-{Path(command[-1]).name}",
+)
+def test_the_linters_have_nothing_to_say(command):
+    try:
+        program = linter(command[0])
+    except UnavailableError as exc:
+        pytest.skip(str(exc))
+
+    done = subprocess.run([program, *command[1:]], capture_output=True, text=True, cwd=ROOT)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, ACTION], ids=lambda path: path.name)
+def test_values_reach_the_shell_as_variables_only(path):
+    """Text that is pasted into a script can run as a command."""
+    document = load(path)
+    jobs = document["jobs"].values() if "jobs" in document else [document["runs"]]
+
+    scripts = [step["run"] for job in jobs for step in job.get("steps", ()) if "run" in step]
+
+    assert [script for script in scripts if _UNTRUSTED.search(script)] == []
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, ACTION, GITLAB], ids=lambda path: path.name)
+def test_the_version_that_is_installed_is_this_one(path):
+    for version in re.findall(r'(?:DBMIGRATE_VERSION: |default: )"(\d[\d.]*)"', path.read_text()):
+        assert version == dbmigrate.__version__
+
+
+def test_a_run_on_a_database_is_never_cancelled_by_the_next_one():
+    assert load(ROOT / ".github/workflows/db-migrate.yml")["concurrency"] == {
+        "group": "db-migrate-${{ inputs.environment }}",
+        "cancel-in-progress": False,
+    }
+
+
+def test_dispatch_and_call_take_the_same_inputs():
+    on = load(ROOT / ".github/workflows/db-migrate.yml")[True]  # YAML 1.1 reads `on` as a truth value
+
+    assert on["workflow_dispatch"]["inputs"].keys() == on["workflow_call"]["inputs"].keys()
+
+
+# ------------------------------------------------------------------------------------------------- the shell steps run
+
+
+@pytest.fixture
+def programs(tmp_path_factory):
+    """A directory with `dbmigrate` on it, as pip would have put it there."""
+    directory = tmp_path_factory.mktemp("bin")
+    program = directory / "dbmigrate"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m dbmigrate "$@"\n')
+    program.chmod(0o755)
+    return directory
+
+
+@pytest.fixture
+def job(tmp_path, tmp_path_factory, programs, project):
+    """A runner in a checkout with a project."""
+
+    def make(values):
+        temp = tmp_path_factory.mktemp("runner")
+        environ = environment.clean(os.environ, home=temp)
+        environ["PATH"] = f"{programs}:{environ['PATH']}"
+        return Runner(tmp_path, temp, environ, values)
+
+    return make
+
+
+@pytest.fixture
+def migrate(job, database_url):
+    """Run db-migrate.yml with these inputs; the job."""
+
+    def run(action, *, environment="production", dry_run=False, expect_plan="", reason=""):
+        document = load(ROOT / ".github/workflows/db-migrate.yml")["jobs"]["migrate"]
+        runner = job(
+            {
+                "inputs.environment": environment,
+                "inputs.action": action,
+                "inputs.expect_plan": expect_plan,
+                "inputs.reason": reason,
+                "secrets.DATABASE_URL": database_url,
+                "github.actor": "ann",
+                "github.server_url": "https://git.example",
+                "github.repository": "a/b",
+                "github.run_id": "7",
+            }
+        )
+        runner.environ |= {name: runner.evaluated(str(value)) for name, value in document["env"].items()}
+        truth = {
+            "inputs.action == 'verify' || inputs.action == 'up'": action in ("verify", "up"),
+            "inputs.action == 'up' || inputs.action == 'rollback'": action in ("up", "rollback"),
+            "(inputs.action == 'up' || inputs.action == 'rollback') && !inputs.dry_run": action in ("up", "rollback")
+            and not dry_run,
+        }
+        code = 0
+        for step in shell_steps(document["steps"]):
+            condition = str(step.get("if", "true"))
+            always = condition.startswith("always()")
+            wanted = truth.get(condition.removeprefix("always()").removeprefix(" && "), True)
+            if wanted and (always or code == 0):
+                code = runner.run(step) or code
+        return runner, code
+
+    return run
+
+
+def test_the_workflow_shows_the_state(migrate, project):
+    project.migration("1_a", up="create table a (id int);", down="drop table a;")
+
+    job, code = migrate("status")
+
+    assert code == 0, job.log
+    assert "[ ] 1_a.sql" in job.summary
+    assert "Plan" not in job.ran
+
+
+def test_a_dry_run_shows_the_sql_and_changes_nothing(migrate, project, database_url, query):
+    project.migration("1_a", up="create table a (id int);", down="drop table a;")
+
+    job, code = migrate("up", dry_run=True)
+
+    assert code == 0, job.log
+    assert "create table a (id int);" in job.summary
+    assert re.fullmatch("[0-9a-f]{64}", job.outputs["plan"]["hash"])
+    assert query(database_url, "select to_regclass('a'), to_regclass('schema_migrations')") == [(None, None)]
+
+
+def test_the_workflow_migrates_a_protected_environment_and_says_why(migrate, project, database_url, query):
+    project.migration("1_a", up="create table a (id int);", down="drop table a;")
+
+    job, code = migrate("up", reason="release 42; $(touch oops) `touch oops`")
+
+    assert code == 0, job.log
+    assert "[X] 1_a.sql" in job.summary.split("### Afterwards")[1]
+    reason = query(database_url, "select reason from schema_migrations_log where state = 'done'")[0][0]
+    assert reason == "release 42; $(touch oops) `touch oops` (ann, https://git.example/a/b/actions/runs/7)"
+    assert not (project.root / "oops").exists()
+
+
+def test_the_workflow_rolls_back(migrate, project, database_url, query):
+    project.migration("1_a", up="create table a (id int);", down="drop table a;")
+    migrate("up")
+
+    job, code = migrate("rollback", reason="INC-1")
+
+    assert code == 0, job.log
+    assert query(database_url, "select to_regclass('a')") == [(None,)]
+
+
+def test_another_plan_than_the_reviewed_one_is_refused(migrate, project, database_url, query):
+    project.migration("1_a", up="create table a (id int);", down="drop table a;")
+    reviewed, _ = migrate("up", dry_run=True)
+    project.migration("2_b", up="create table b (id int);", down="drop table b;")
+
+    job, code = migrate("up", expect_plan=reviewed.outputs["plan"]["hash"])
+
+    assert code == 7, job.log
+    assert "### Afterwards" in job.summary
+    assert query(database_url, "select to_regclass('a')") == [(None,)]
+
+
+def test_a_failing_migration_fails_the_job(migrate, project):
+    project.migration("1_a", up="create table a (id nonsense);", down="")
+
+    job, code = migrate("up")
+
+    assert code == 4, job.log
+
+
+def test_the_secret_is_in_no_log_and_gone_afterwards(migrate, project, database_url):
+    project.migration("1_a", up="create table a (id int);", down="drop table a;")
+
+    job, _ = migrate("up")
+
+    assert database_url not in job.log + job.summary
+    assert not (job.temp / "database_url").exists()
+
+
+@pytest.fixture
+def action(job, project, programs):
+    """Run action.yml with this command; the runner and the exit code."""
+
+    def run(command, url):
+        runner = job({"inputs.command": command, "inputs.database-url": url, "inputs.version": "0"})
+        installed = runner.temp / "dbmigrate" / "bin"
+        installed.parent.mkdir()
+        shutil.copytree(programs, installed)
+        (step,) = shell_steps(load(ACTION)["runs"]["steps"])
+        return runner, runner.run(step)
+
+    return run
+
+
+def test_the_action_runs_a_command_and_tells_what_is_pending(action, project, database_url):
+    project.migration("1_a", up="create table a (id int);", down="drop table a;")
+    project.migration("2_b", up="create table b (id int);", down="drop table b;")
+
+    job, code = action("up --to 1 --no-dump-schema", database_url)
+
+    assert code == 0, job.log
+    assert job.outputs["run"] == {"applied": "1", "pending": "1", "version": "1"}
+
+
+def test_the_action_hands_on_the_hash_of_a_dry_run(action, project, database_url):
+    project.migration("1_a", up="create table a (id int);", down="drop table a;")
+
+    job, code = action("up --dry-run", database_url)
+
+    assert code == 0, job.log
+    assert len(job.outputs["run"]["plan-hash"]) == 64
+
+
+def test_the_action_fails_as_the_command_did_and_runs_nothing_else(action, project, database_url):
+    project.migration("1_a", up="create table a (id nonsense);", down="")
+
+    job, code = action("up; touch oops $(touch oops)", database_url)
+    failed, failed_code = action("up", database_url)
+
+    assert (code, failed_code) == (2, 4), job.log + failed.log
+    assert not (project.root / "oops").exists()
+
+
+# ------------------------------------------------------------------------------------------------ hooks, image, compose
+
+
+def test_every_hook_is_a_command_of_the_program():
+    for hook in yaml.safe_load(HOOKS.read_text()):
+        program, command, *options = hook["entry"].split()
+        shown = subprocess.run(
+            [sys.executable, "-m", program, command, "--help"], capture_output=True, text=True, cwd=ROOT
+        )
+
+        assert shown.returncode == 0, shown.stderr
+        assert all(option in shown.stdout for option in options), shown.stdout
+
+
+def test_the_image_is_built_from_files_that_are_there_and_holds_the_whole_program(tmp_path):
+    """No Docker here: what the build stage copies is copied, and what it installs is built."""
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    for line in lines:
+        words = line.split()
+        if line.startswith("COPY") and "--from=build" not in line:
+            *sources, target = words[1:]
+            for source in sources:
+                into = tmp_path / target
+                if (ROOT / source).is_dir():
+                    shutil.copytree(ROOT / source, into, ignore=shutil.ignore_patterns("__pycache__"))
+                else:
+                    shutil.copy(ROOT / source, into)
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert {path.name for path in tmp_path.iterdir()} <= allowed
+
+    hatch = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")]
+    built = subprocess.run(hatch, cwd=tmp_path, capture_output=True, text=True)
+
+    assert built.returncode == 0, built.stderr
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {"dbmigrate/cli/main.py", "dbmigrate/example/migrations"} <= names | {
+        name.rsplit("/", 1)[0] for name in names
+    }
+
+
+def test_the_image_runs_as_nobody_in_particular_and_hears_signals():
+    text = (ROOT / "Dockerfile").read_text()
+
+    assert re.search(r"^USER [1-9]\d*$", text, re.MULTILINE)
+    assert json.loads(re.search(r"^ENTRYPOINT (.*)$", text, re.MULTILINE)[1]) == ["dbmigrate"]
+
+
+def test_the_application_starts_after_the_migrations():
+    services = load(COMPOSE)["services"]
+
+    assert services["migrate"]["depends_on"] == {"db": {"condition": "service_healthy"}}
+    assert services["app"]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
+    assert services["migrate"]["restart"] == "no"
