@@ -33,6 +33,8 @@ from tests.support.servers import (
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # a shell's background job ignores SIGINT, and so would every program that is tested
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup does the same with SIGHUP
 
 ENVIRON = dict(os.environ)  # as the test run was started; the tests themselves see a cleaned one
 DEFAULT_SERVER = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import psycopg
 import pytest
@@ -13,6 +14,7 @@ from dbmigrate import database, dsn
 from dbmigrate.migrator import Migrator, Options
 from dbmigrate.model import MigrationState
 from dbmigrate.upkeep import Decision, Upkeep
+from tests.support.children import eventually
 from tests.support.proxy import TO_CLIENT, TO_SERVER, Action, Ending, Fault, Proxy
 from tests.support.rehearsals import Told, tell, versions
 
@@ -169,7 +171,10 @@ def test_a_commit_that_takes_long_is_waited_for(proxy, three, database_url, quer
         """,
     )
     three.migration("3_c", up="drop trigger slow on tally;\ninsert into tally values (3);")
-    proxy.arm(Fault(TO_SERVER, Action.CUT_AFTER, text=b"COMMIT", kind=b"Q", number=2))
+    # cut before it is at work, the server would not have begun with the COMMIT, which is then prevented
+    asleep = "select 1 from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()"
+    at_work = partial(eventually, lambda: query(database_url, asleep) != [])
+    proxy.arm(Fault(TO_SERVER, Action.CUT_AFTER, text=b"COMMIT", kind=b"Q", number=2, call=at_work))
     started = time.monotonic()
 
     told = tell(proxy.url(name_of(database_url)), three, Migrator.migrate)
@@ -339,3 +344,26 @@ def test_a_server_that_says_goodbye_in_a_statement_has_rolled_it_back(
     assert "the proxy ends this connection" in done.stderr
     log = query(database_url, "select version, state, error from schema_migrations_log order by event_id")
     assert log == [("1", "done", None), ("2", "failed", "the connection was lost: the proxy ends this connection")]
+
+
+@pytest.mark.parametrize(
+    ("options", "number", "left"),
+    [("", 1, None), ("transaction:false", 1, None), ("transaction:false", 2, "a")],
+    ids=["in a transaction", "a step", "the record behind the steps"],
+)
+def test_a_commit_that_the_server_answers_with_rollback_is_no_success(
+    proxy, run, project, database_url, query, options, number, left
+):
+    """A transaction that failed unseen ends so: without an error, told by the command tag alone."""
+    project.migration("1_a", up="create table a (n int);", up_options=options)
+    fault = proxy.arm(Fault(TO_SERVER, Action.REPLACE, text=b"COMMIT;", kind=b"Q", instead=b"ROLLBACK;", number=number))
+
+    done = run("up", "--no-dump-schema", env={"DATABASE_URL": proxy.url(name_of(database_url))})
+
+    assert fault.happened
+    assert done.exit_code == (5 if left else 4), done.stderr
+    assert "Applied" not in done.stdout
+    assert query(database_url, "select to_regclass('a')::text") == [(left,)]
+    assert query(database_url, "select * from schema_migrations") == []
+    assert run("resume" if left else "up", "--no-dump-schema", env={"DATABASE_URL": database_url}).exit_code == 0
+    assert query(database_url, "select version from schema_migrations") == [("1",)]

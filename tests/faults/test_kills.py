@@ -80,7 +80,7 @@ def test_killed_at_a_random_instant_the_next_run_ends_as_if_nothing_had_happened
         assert faults.essence(url) == expected
 
 
-def test_killed_while_an_index_is_built_the_next_run_builds_it_again(start, project, database_url, query):
+def test_killed_while_an_index_is_built_the_next_run_builds_it_again(server, start, project, database_url, query):
     project.migration("1_a", up="create table a (n int);\ninsert into a values (1);")
     project.migration("2_b", up="create index concurrently a_n on a (n);", up_options=FALSE)
     start("up", "--to", "1", "--no-dump-schema", env={"DATABASE_URL": database_url}).wait(timeout=30)
@@ -89,10 +89,11 @@ def test_killed_while_an_index_is_built_the_next_run_builds_it_again(start, proj
         pid = faults.backend(database_url, doing="create index concurrently%")
         assert faults.waits_for_lock(database_url, pid)
         kill(process)
-        if query(database_url, "show server_version_num")[0][0] >= "140000":
+        if server.major >= 14:
             assert faults.is_gone(database_url, pid, seconds=15)
     assert faults.is_gone(database_url, pid, seconds=15)
-    assert query(database_url, INVALID) == [("a_n",)]
+    # before 14 the server does not notice that nobody listens any more, and completes it
+    assert query(database_url, INVALID) == ([("a_n",)] if server.major >= 14 else [])
 
     assert faults.finish(database_url, project) == ["up", "resume", "up"]
 

@@ -240,7 +240,7 @@ def test_a_step_without_a_transaction_that_gives_up_can_be_resumed(run, project,
     with faults.transaction(database_url, "select * from a"), pytest.raises(NeedsAttention) as caught:
         migrate(database_url, project, lock_timeout=0.2, budget=0.5)
 
-    assert caught.value.state == "1_a.sql is unfinished: statements 1 to 1 are done, statement 2 was rolled back"
+    assert caught.value.state == "1_a.sql is unfinished: statement 1 is done, statement 2 was rolled back"
     assert any(label == "BLOCKED BY" for label, _ in caught.value.details)
     assert faults.finish(database_url, project) == ["up", "resume", "up"]
     assert query(database_url, "select count(*) from a") == [(1,)]

@@ -104,8 +104,13 @@ def test_runs_on_other_tracking_tables_do_not_wait_for_each_other(holder, run):
 
 
 def test_a_lock_dropped_by_the_file_is_taken_again(run, project, database_url, query):
-    project.migration("1_a", up="create table a (n int);\ndiscard all;\ninsert into a values (1);", up_options=FALSE)
-    project.migration("2_b", up="insert into a values (2);")
+    held = (
+        "select 1 / count(*) from pg_locks"
+        " where locktype = 'advisory' and granted and objsubid = 2 and pid = pg_backend_pid();"
+    )
+    up = f"create table a (n int);\ndiscard all;\ninsert into a values (1);\n{held}"
+    project.migration("1_a", up=up, up_options=FALSE)
+    project.migration("2_b", up=f"{held}\ninsert into a values (2);")
 
     done = run(*UP, env={"DATABASE_URL": database_url})
 

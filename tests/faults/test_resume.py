@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
@@ -207,6 +208,130 @@ def test_a_connection_lost_at_the_commit_of_a_step_does_not_make_it_run_twice(
         assert dbmigrate("resume").exit_code == 0
 
         assert query(database_url, NUMBERS) == [(1,)]
+
+
+def test_what_was_found_out_or_said_about_an_outcome_holds_when_resume_fails_later(
+    unknown, dbmigrate, project, database_url, query
+):
+    path = project.migrations / "2_a.sql"
+    edit(path, "values (3);", "values (3/0);")
+    assert dbmigrate("resume", "--done", "2").exit_code == 5
+    edit(path, "values (3/0);", "values (3);")
+
+    done = dbmigrate("resume")
+
+    assert done.exit_code == 0, done.stderr
+    assert query(database_url, NUMBERS) == [(2,), (3,)]
+
+
+def test_the_log_shows_an_unknown_outcome_as_unknown(unknown, dbmigrate):
+    shown, programs = dbmigrate("history").stdout, json.loads(dbmigrate("history", "--json").stdout)
+
+    assert "unknown 2_a.sql statement 2" in shown
+    assert [event["state"] for event in programs["events"] if event["step"] == 2] == ["unknown"]
+
+
+def test_status_shows_the_statement_that_an_unfinished_migration_stopped_at(stopped, dbmigrate):
+    people, programs = dbmigrate("status"), json.loads(dbmigrate("status", "--json").stdout)
+
+    assert "insert into tally values (1/0);" in people.stderr
+    assert programs["migrations"][0]["unfinished"] == {
+        "direction": "up",
+        "done": [1, 2],
+        "statement": 3,
+        "sql": "insert into tally values (1/0);",
+        "error": "division by zero (22012)",
+    }
+
+
+# ------------------------------------------------------------------------------------------------- detached partitions
+
+ATTACHED = "select inhdetachpending from pg_inherits where inhrelid = to_regclass('app.part')"
+
+
+@pytest.fixture
+def partitioned(server, dbmigrate, project, query, database_url):
+    """A partitioned table, and a migration that detaches a part of it and then drops that."""
+    if server.major < 14:
+        pytest.skip("partitions are detached concurrently since PostgreSQL 14")
+    project.migration(
+        "1_a",
+        up="create schema app;\ncreate table app.whole (n int) partition by range (n);\n"
+        "create table app.part partition of app.whole for values from (0) to (10);",
+    )
+    project.migration(
+        "2_b",
+        up="set search_path = app;\nalter table whole detach partition part concurrently;\n"
+        "insert into public.tally values (1);\ndrop table part;",
+        up_options=FALSE,
+    )
+    query(database_url, "create table tally (n int)")
+    assert dbmigrate("up", "--to", "1").exit_code == 0
+
+
+def test_a_detachment_that_was_interrupted_is_completed(partitioned, start, dbmigrate, database_url, query):
+    with faults.transaction(database_url, "select * from app.whole"):
+        process = start(*UP, env={"DATABASE_URL": database_url})
+        pid = faults.backend(database_url, doing="alter table whole detach%")
+        assert eventually(lambda: query(database_url, ATTACHED) == [(True,)])
+        process.kill()
+        process.wait(timeout=10)
+        assert faults.is_gone(database_url, pid, seconds=15)
+    assert query(database_url, ATTACHED) == [(True,)]
+
+    done = dbmigrate("resume")
+
+    assert done.exit_code == 0, done.stderr
+    assert "W641" in done.stderr
+    assert query(database_url, "select to_regclass('app.part'), n from tally") == [(None, 1)]
+    assert faults.versions(database_url) == ["1", "2"]
+
+
+def test_a_detachment_that_a_signal_interrupted_is_completed(partitioned, start, dbmigrate, database_url, query):
+    with faults.transaction(database_url, "select * from app.whole"):
+        process = start(*UP, env={"DATABASE_URL": database_url})
+        faults.backend(database_url, doing="alter table whole detach%")
+        assert eventually(lambda: query(database_url, ATTACHED) == [(True,)])
+        process.terminate()
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert "statement 2 may have left something behind" in errors
+
+    assert dbmigrate("resume").exit_code == 0
+
+    assert query(database_url, "select to_regclass('app.part'), n from tally") == [(None, 1)]
+
+
+def test_a_detachment_that_was_completed_unseen_is_not_begun_again(
+    partitioned, server, run, dbmigrate, project, database_url, query
+):
+    path = project.migrations / "2_b.sql"
+    edit(path, "drop table part;", "drop table part;\nselect 1/0;")
+    with Proxy(server) as proxy:
+        fault = proxy.arm(Fault(TO_CLIENT, Action.CUT, text=b"ALTER TABLE\0", kind=b"C"))
+        done = run(*UP, env={"DATABASE_URL": proxy.url(database_url.partition("?")[0].rpartition("/")[2])})
+    assert (fault.happened, done.exit_code) == (True, 5), done.stderr
+    assert query(database_url, ATTACHED) == []
+
+    assert dbmigrate("resume").exit_code == 5  # at the last statement, when the part is not there any more
+    edit(path, "select 1/0;", "select 1;")
+    done = dbmigrate("resume")
+
+    assert done.exit_code == 0, done.stderr
+    assert query(database_url, "select n from tally") == [(1,)]
+
+
+def test_a_detachment_that_never_began_is_run(partitioned, server, run, dbmigrate, database_url, query):
+    with Proxy(server) as proxy:
+        fault = proxy.arm(Fault(TO_SERVER, Action.CUT, text=b"alter table whole detach", kind=b"Q", number=2))
+        done = run(*UP, env={"DATABASE_URL": proxy.url(database_url.partition("?")[0].rpartition("/")[2])})
+    assert (fault.happened, done.exit_code) == (True, 5), done.stderr
+    assert query(database_url, ATTACHED) == [(False,)]
+
+    done = dbmigrate("resume")
+
+    assert done.exit_code == 0, done.stderr
+    assert query(database_url, "select to_regclass('app.part'), n from tally") == [(None, 1)]
 
 
 # ------------------------------------------------------------------------------------------------------------- indexes

@@ -120,6 +120,63 @@ def test_what_a_file_does_to_its_session_does_not_reach_the_record_or_the_next_f
     assert tables(query, database_url) == ["1" in applied] * 2
 
 
+READ_ONLY = {
+    "characteristics": "set session characteristics as transaction read only;",
+    "the default": "set default_transaction_read_only = on;",
+    "by a function": "select set_config('default_transaction_read_only', 'on', false);",
+}
+
+
+@pytest.mark.parametrize("name", READ_ONLY)
+def test_a_file_without_a_transaction_that_makes_its_session_read_only_is_journalled_and_recorded(
+    project, database_url, query, name
+):
+    script = f"{FIRST}\n{READ_ONLY[name]}\nselect 1;\nbegin;\nselect 2;\ncommit;\n{SECOND}\nanalyze one;"
+    project.migration("1_a", up=script, up_options=FALSE)
+    project.migration("2_b", up="create table three ();")
+
+    assert migrate(database_url, project) == 0
+
+    assert tables(query, database_url) == [True, True]
+    assert faults.versions(database_url) == ["1", "2"]
+    assert query(database_url, "select distinct state from schema_migrations_log where step > 0") == [("done",)]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "begin read only;\nselect 1;\ncommit;",
+        "begin;\nset transaction read only;\nselect 1;\ncommit;",
+        "set transaction read only;",
+        "set transaction_read_only = on;",
+    ],
+)
+def test_a_read_only_block_is_journalled_behind_it(project, database_url, query, script):
+    project.migration("1_a", up=f"{FIRST}\n{script}\n{SECOND}", up_options=FALSE)
+
+    assert migrate(database_url, project) == 0
+
+    assert tables(query, database_url) == [True, True]
+    assert query(database_url, "select state, count(*) from schema_migrations_log where step > 0 group by 1") == [
+        ("done", 3)
+    ]
+
+
+def test_what_a_read_only_session_refuses_has_its_place(run, project, database_url):
+    project.migration(
+        "1_a",
+        up=f"{FIRST}\nset default_transaction_read_only = on;\ncreate index concurrently i on one ((1));\nselect 1;",
+        up_options=FALSE,
+    )
+
+    done = run("up", "--no-dump-schema", env={"DATABASE_URL": database_url})
+
+    assert done.exit_code == 5
+    assert "(25006)" in done.stderr
+    assert "1_a.sql:4:" in done.stderr
+    assert "statements 1 to 2 are done, statement 3 was rolled back" in done.stderr
+
+
 @given(
     pieces=st.lists(st.sampled_from([*STATE.values(), "commit;", "rollback;", "begin;", "savepoint s;", "select 1/0;"]))
 )
@@ -134,3 +191,22 @@ def test_whatever_a_file_is_made_of_it_is_recorded_if_and_only_if_it_took_effect
     applied = faults.versions(url)
     assert (code == 0) == (applied == ["1"])
     assert tables(query, url) == [code == 0] * 2
+
+
+def test_deferred_triggers_fire_under_the_role_and_path_of_the_file(project, database_url, query):
+    """They see what the file's own statements see: a COMMIT after our last words would fire them as ourselves."""
+    project.migration(
+        "1_a",
+        up="create schema app;\ngrant usage on schema app to pg_monitor;\n"
+        "create table app.seen (who text, path text);\ngrant insert on app.seen to pg_monitor;\n"
+        "create table app.a (n int);\ngrant insert on app.a to pg_monitor;\n"
+        "create function app.look() returns trigger language plpgsql as $$ begin"
+        " insert into seen values (current_user, current_setting('search_path')); return null; end $$;\n"
+        "create constraint trigger t after insert on app.a deferrable initially deferred"
+        " for each row execute function app.look();",
+    )
+    project.migration("2_b", up="set role pg_monitor;\nset search_path = app;\ninsert into a values (1);")
+
+    assert migrate(database_url, project) == 0
+
+    assert query(database_url, "table app.seen") == [("pg_monitor", "app")]

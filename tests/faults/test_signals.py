@@ -1,19 +1,21 @@
-"""SIGINT and SIGTERM: the server stops working, nothing is half done without being told, and the exit code says it."""
+"""SIGINT, SIGTERM, SIGHUP: the server stops working, what is half done is told, and the exit code says it."""
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
 import pytest
 
 from tests.support import faults
+from tests.support.environment import PACKAGE_PARENT
 from tests.support.faults import FALSE, INVALID
 from tests.support.proxy import TO_CLIENT, Action, Fault, Proxy
 
 UP = ("up", "--no-dump-schema")
-SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
-each_signal = pytest.mark.parametrize(("number", "code"), SIGNALS, ids=["SIGINT", "SIGTERM"])
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+each_signal = pytest.mark.parametrize(("number", "code"), SIGNALS, ids=["SIGINT", "SIGTERM", "SIGHUP"])
 FAILED = "select version, step, error from schema_migrations_log where state = 'failed' order by event_id"
 
 
@@ -54,7 +56,7 @@ def test_a_signal_in_a_migration_without_a_transaction_leaves_it_to_be_resumed(
     assert faults.is_gone(database_url, pid, seconds=10)
     errors = ended(process)
     assert process.returncode == code, errors
-    assert "1_a.sql is unfinished: statements 1 to 1 are done, statement 2 was rolled back" in errors
+    assert "1_a.sql is unfinished: statement 1 is done, statement 2 was rolled back" in errors
     assert "dbmigrate resume" in errors
     assert run("up", env={"DATABASE_URL": database_url}).exit_code == 5
     assert run("resume", "--no-dump-schema", env={"DATABASE_URL": database_url}).exit_code == 0
@@ -183,3 +185,47 @@ def test_what_was_applied_before_a_signal_is_in_the_schema_file(start, project, 
 
     assert process.returncode == 143
     assert "before_it" in project.schema_file.read_text(), errors
+
+
+def test_a_terminal_that_goes_away_with_its_signal_does_not_keep_the_work_from_being_undone(
+    start, project, database_url, query
+):
+    """A lost ssh connection: SIGHUP, and every write to the terminal fails from then on."""
+    project.migration("1_a", up="create table a ();\nselect pg_sleep(60);")
+    terminal, end = os.openpty()
+    process = start(*UP, env={"DATABASE_URL": database_url}, output=end)
+    os.close(end)
+    pid = faults.backend(database_url, doing="%pg_sleep%")
+
+    os.close(terminal)
+    process.send_signal(signal.SIGHUP)
+
+    assert faults.is_gone(database_url, pid, seconds=10)
+    assert process.wait(timeout=20) == 143
+    assert query(database_url, FAILED) == [("1", None, "1_a.sql was interrupted")]
+
+
+# imported by Python at its start; sends the signal when the command's module is about to be imported
+EARLY = """
+import os, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "dbmigrate.cli.migrating":
+            os.kill(os.getpid(), {number:d})
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@each_signal
+def test_a_signal_before_anything_is_begun_is_told_for_what_it_is(run, tmp_path, number, code):
+    early = tmp_path / "early"
+    early.mkdir()
+    (early / "sitecustomize.py").write_text(EARLY.format(number=number))
+    path = f"{early}{os.pathsep}{PACKAGE_PARENT}"
+
+    done = run("up", env={"DATABASE_URL": "postgres://nobody@127.0.0.1:9/nothing", "PYTHONPATH": path})
+
+    assert done.exit_code == code
+    assert f"error[E{code}]: interrupted" in done.stderr

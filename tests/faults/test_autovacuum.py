@@ -1,0 +1,48 @@
+"""The server's own cleaning in the way of a migration: it gives way to those who wait for a second, not before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from dbmigrate.migrator import Migrator, Options
+from tests.support.children import eventually
+from tests.support.clusters import own_server
+from tests.support.psql import ENVIRON
+from tests.support.servers import UnavailableError, binaries_of, cache_directory
+
+AT_WORK = "select query from pg_stat_activity where backend_type = 'autovacuum worker' and query like '%public.a%'"
+
+
+@pytest.fixture
+def url(server) -> Iterator[str]:
+    """A database of a server of its own, where one table is being vacuumed as slowly as can be."""
+    try:
+        binaries = binaries_of(server.major if server.is_ours else None, environ=ENVIRON)
+    except UnavailableError as exc:
+        pytest.skip(str(exc))
+    cleaning = {"autovacuum": "on", "autovacuum_naptime": "1s"}
+    with own_server(binaries, cache=cache_directory(ENVIRON), settings=cleaning) as running:
+        running.create("app")
+        yield running.url("app")
+
+
+def test_autovacuum_is_waited_for_long_enough_to_give_way(url, project, query):
+    slow = "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1, autovacuum_vacuum_threshold = 1"
+    query(url, f"create table a (n int, t text) with ({slow}, autovacuum_vacuum_scale_factor = 0)")
+    query(url, "insert into a select n, repeat('x', 500) from generate_series(1, 20000) n")
+    query(url, "delete from a where n % 2 = 0")
+    project.migration("1_a", up="alter table a add column m int;")
+    assert eventually(lambda: query(url, AT_WORK) != [], seconds=30)
+    heard = []
+    started = time.monotonic()
+
+    Migrator(url, Options(directories=(str(project.migrations),)), on_event=heard.append).migrate()
+
+    retries = [event for event in heard if type(event).__name__ == "Retrying"]
+    assert len(retries) == 1  # half a second is too short for it, two are not; nobody waits for its end
+    assert "autovacuum" in retries[0].blockers[0]
+    assert time.monotonic() - started < 20
+    assert query(url, "select version from schema_migrations") == [("1",)]

@@ -1,0 +1,88 @@
+"""Another tool works on the same table behind our back: what the log cannot know is not claimed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support import faults
+
+
+@pytest.fixture
+def dbmigrate(run, database_url):
+    return lambda *words: run(*words, env={"DATABASE_URL": database_url, "DBMATE_NO_DUMP_SCHEMA": "true"})
+
+
+def edit(path, old: str, new: str) -> None:
+    path.write_text(path.read_text().replace(old, new))
+
+
+TAKING_BACK = {
+    "rolled back": ("rollback",),
+    "marked as pending": ("mark", "pending", "1", "--reason", "made by hand"),
+}
+
+
+@pytest.mark.parametrize("way", TAKING_BACK)
+def test_what_another_tool_applied_again_is_not_measured_by_what_we_applied_before(
+    dbmigrate, project, database_url, query, way
+):
+    path = project.migration("1_a", up="create table if not exists a (n int);", down="drop table a;")
+    assert dbmigrate("up").exit_code == 0
+    assert dbmigrate(*TAKING_BACK[way]).exit_code == 0
+    edit(path, "n int", "n bigint")
+    query(database_url, "create table if not exists a (n bigint)")
+    query(database_url, "insert into schema_migrations values ('1')")
+
+    verified, up = dbmigrate("verify"), dbmigrate("up")
+
+    assert (verified.exit_code, up.exit_code) == (0, 0), verified.stdout + up.stderr
+
+
+def test_the_down_sql_of_an_earlier_life_is_not_run_for_what_another_tool_applied(
+    dbmigrate, project, database_url, query
+):
+    path = project.migration("1_a", up="create table a ();", down="drop table a;")
+    dbmigrate("up")
+    dbmigrate("rollback")
+    query(database_url, "create table a (); insert into schema_migrations values ('1')")
+    path.unlink()
+
+    done = dbmigrate("rollback")
+
+    assert done.exit_code == 2
+    assert "error[E234]" in done.stderr
+    assert query(database_url, "select to_regclass('a')::text") == [("a",)]
+
+
+def test_a_repaired_or_reapplied_file_is_measured_again(dbmigrate, project, database_url):
+    path = project.migration("1_a", up="create table a (n int);", down="drop table a;")
+    dbmigrate("up")
+    edit(path, "n int", "n bigint")
+    assert dbmigrate("verify").exit_code == 1
+    assert dbmigrate("repair", "--yes").exit_code == 0
+    assert dbmigrate("verify").exit_code == 0
+    edit(path, "n bigint", "n text")
+    assert dbmigrate("verify").exit_code == 1
+    for _ in range(2):
+        assert dbmigrate("rollback").exit_code == 0
+        assert dbmigrate("up").exit_code == 0
+    edit(path, "n text", "n int")
+
+    assert dbmigrate("verify").exit_code == 1
+    assert faults.versions(database_url) == ["1"]
+
+
+def test_a_migration_whose_record_cannot_be_written_is_not_applied(start, dbmigrate, project, database_url, query):
+    """Record and migration are one transaction: dbmate, which knows no lock, was faster."""
+    project.migration("0_z", up="create table z ();")
+    assert dbmigrate("up").exit_code == 0
+    project.migration("1_a", up="create table a ();\nselect pg_sleep(2);")
+    process = start("up", "--no-dump-schema", env={"DATABASE_URL": database_url})
+    faults.backend(database_url, doing="%pg_sleep%")
+    query(database_url, "insert into schema_migrations values ('1')")
+
+    _, errors = process.communicate(timeout=30)
+
+    assert process.returncode == 4, errors
+    assert "another tool applied it in the meantime" in errors
+    assert query(database_url, "select to_regclass('a')") == [(None,)]
