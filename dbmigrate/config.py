@@ -1,8 +1,8 @@
 """Settings: which database, which files, which limits. The one place that reads flags, environment and env files.
 
 Precedence: flag, environment of the process, env files (``.env``, then ``.env.dbmate``; or those of ``--env-file``),
-default. A variable that is set to nothing counts as not set, and hides the same variable in an env file. Where two
-names mean the same (``DBMIGRATE_WAIT``, ``DBMATE_WAIT``), ours wins.
+project file, default. A variable that is set to nothing counts as not set, and hides the same variable in an env file.
+Where two names mean the same (``DBMIGRATE_WAIT``, ``DBMATE_WAIT``), ours wins.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dbmigrate import dsn, durations, envfile, keywords, pgservice
+from dbmigrate import dsn, durations, envfile, keywords, pgservice, project
 from dbmigrate.dsn import Dsn
 from dbmigrate.errors import ConfigError
 from dbmigrate.variables import VARIABLES, Variable
@@ -20,7 +20,9 @@ from dbmigrate.variables import VARIABLES, Variable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["ENV_FILES", "VARIABLES", "Flags", "Settings", "Variable", "load"]
+    from dbmigrate.project import Project, Requirement
+
+__all__ = ["ENV_FILES", "VARIABLES", "Flags", "Settings", "Variable", "canonical", "load"]
 
 ENV_FILES = (".env", ".env.dbmate")
 LAYOUTS = ("dbmate", "scattered")  # schema.versions.Layout; a test compares them
@@ -48,6 +50,7 @@ class Flags:
     url: str | None = field(default=None, repr=False)
     environment: str | None = None
     env_files: Sequence[str] = ()
+    scratch_url: str | None = field(default=None, repr=False)
     migrations_dirs: Sequence[str] = ()
     migrations_table: str | None = None
     schema_file: str | None = None
@@ -82,7 +85,8 @@ class Settings:
     `environment` is the name after ``-e``, in lower case where it stands for ``<NAME>_DATABASE_URL``.
     `lock_timeout` None leaves the choice to the executor, 0 is no limit; `timeout` None is none. `environ` is for
     programs that are started: the environment of this process without PGSERVICE, which `Dsn.environment` replaces.
-    `origins` says for each name in `VARIABLES` that is a setting where its value is from.
+    `origins` says for each name in `VARIABLES` that is a setting where its value is from. `protected` are the names of
+    environments, `canonical`; `project` is the project file.
     """
 
     migrations_dirs: tuple[str, ...]
@@ -96,17 +100,21 @@ class Settings:
     lock_timeout: float | None
     timeout: float | None
     dump_schema: bool
+    lock_report: bool
     wait: bool
     strict: bool
     verbose: bool
     quiet: bool
     json: bool
     environment: str | None
+    protected: frozenset[str]
     driver: str
     environ: Mapping[str, str] = field(repr=False)
     origins: Mapping[str, str]
+    project: Project
     _sources: Sources = field(repr=False)
     _url: str | None = field(repr=False)
+    _scratch_url: Value | None = field(repr=False)
 
     def target(self) -> Dsn:
         """The database to work on, complete with what libpq would take from ``PG*``.
@@ -119,6 +127,12 @@ class Settings:
             found = found.through_pooler()
         return found if found.embedded is not None else self._sources.completed(found)
 
+    def scratch(self) -> Dsn | None:
+        """The server that was named for scratch databases. Raises ConfigError as `target`."""
+        named = map(self._sources.url, ("DBMIGRATE_SCRATCH_URL", VARIABLES["DBMIGRATE_SCRATCH_URL"].twin))
+        value = self._scratch_url or next(filter(None, named), None)
+        return self._sources.completed(dsn.parse(value.text, origin=value.origin)) if value else None
+
     @property
     def origin(self) -> str:
         """Where the target is from: ``--url``, ``DATABASE_URL (environment)``, ``.env:3``. Raises as `target`."""
@@ -128,18 +142,28 @@ class Settings:
         return "DB_* variables" if self._sources.db_variables() else "PG* variables"
 
     @property
-    def pg_dump(self) -> str | None:
-        """The pg_dump command to use instead of the best one found."""
-        return self.environ.get("DBMIGRATE_PG_DUMP") or None
-
-    @property
     def env_files(self) -> tuple[str, ...]:
         """The env files that were read."""
         return self._sources.files.found
 
+    @property
+    def is_protected(self) -> bool:
+        """Whether changes of the environment have to be confirmed. A database without an environment is not protected.
+
+        ``--url`` does not take that away: who names the environment as well means it.
+        """
+        return self.environment is not None and canonical(self.environment) in self.protected
+
+    @property
+    def required(self) -> Requirement | None:
+        """In which environment the project file wants everything to be applied before it is applied here."""
+        mine = canonical(self.environment or "")
+        return next((found for name, found in self.project.required.items() if canonical(name) == mine), None)
+
     def environments(self) -> tuple[str, ...]:
         """Names for ``-e`` that have a database: ``STAGING_DATABASE_URL`` makes ``staging``."""
-        matches = (_URL_NAME.fullmatch(name) for name in self._sources.names())
+        scratch = VARIABLES["DBMIGRATE_SCRATCH_URL"].twin
+        matches = (_URL_NAME.fullmatch(name) for name in self._sources.names() if not name.startswith(scratch))
         return tuple(sorted({match[1].lower() for match in matches if match and self._sources.find(match[0])}))
 
     def _located(self) -> Dsn:
@@ -263,8 +287,9 @@ class Sources:
 class _Choice:
     """Looks settings up by their names in `VARIABLES`, and remembers where each was found."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Sources, agreed: Project) -> None:
         self._sources = sources
+        self._project = agreed
         self.origins: dict[str, str] = {}
 
     def value(self, name: str, flag: str | None = None) -> Value:
@@ -273,9 +298,14 @@ class _Choice:
             found = Value(flag, variable.option, variable.option)
         else:
             names = (name, variable.twin) if variable.twin else (name,)
-            found = self._sources.find(*names) or Value(variable.default, name, "default")
+            found = self._sources.find(*names) or self._agreed(name) or Value(variable.default, name, "default")
         self.origins[name] = found.origin
         return found
+
+    def _agreed(self, name: str) -> Value | None:
+        """What the project file says."""
+        found = self._project.values.get(name)
+        return Value(found.text, f"{found.key} ({found.origin})", found.origin) if found else None
 
     def text(self, name: str, flag: str | None = None) -> str:
         """A text that cannot be empty unless that is its default."""
@@ -300,11 +330,14 @@ class _Choice:
 def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
     """Read the env files and settle everything but the target, which only `Settings.target` asks for.
 
-    Raises ConfigError: E204 for a line of an env file, E205 for an impossible value, E207 for an unreadable file.
+    Raises ConfigError: E204 for a line of an env file, E205 for an impossible value, E207 for an unreadable file, E253
+    to E256 for the project file.
     """
     files = envfile.read(tuple(flags.env_files) or ENV_FILES, cwd=cwd)
     sources = Sources(environ, files, cwd)
-    choice = _Choice(sources)
+    agreed = project.read(cwd)
+    choice = _Choice(sources, agreed)
+    protected = _protected(choice)
     return Settings(
         migrations_dirs=_directories(choice, flags.migrations_dirs),
         migrations_table=_table(choice, flags.migrations_table),
@@ -317,27 +350,36 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         lock_timeout=choice.optional_seconds("DBMIGRATE_LOCK_TIMEOUT", flags.lock_timeout),
         timeout=choice.optional_seconds("DBMIGRATE_TIMEOUT", flags.timeout),
         dump_schema=not choice.boolean("DBMIGRATE_NO_DUMP_SCHEMA", flag=flags.no_dump_schema),
+        lock_report=choice.boolean("DBMIGRATE_LOCK_REPORT", flag=None),
         wait=choice.boolean("DBMIGRATE_WAIT", flag=flags.wait),
-        strict=_strict(choice, flags),
+        strict=_strict(choice, flags, protected),
         verbose=choice.boolean("DBMIGRATE_VERBOSE", flag=flags.verbose),
         quiet=bool(flags.quiet),
         json=bool(flags.json),
         environment=_environment(choice, flags.environment),
+        protected=protected,
         driver=choice.text("DBMIGRATE_DRIVER", flags.driver),
         environ=_for_programs(sources),
         origins=choice.origins,
+        project=agreed,
         _sources=sources,
         _url=flags.url,
+        _scratch_url=Value(flags.scratch_url, "--scratch-url", "--scratch-url") if flags.scratch_url else None,
     )
 
 
-def _strict(choice: _Choice, flags: Flags) -> bool:
-    """What flag or variable say; where they say nothing, protected environments are strict."""
+def _strict(choice: _Choice, flags: Flags, protected: frozenset[str]) -> bool:
+    """What flag, variable or project file say; where they say nothing, protected environments are strict."""
     asked = choice.boolean("DBMIGRATE_STRICT", flag=flags.strict)
-    if flags.strict is not None or choice.origins["DBMIGRATE_STRICT"] != "default":
+    if choice.origins["DBMIGRATE_STRICT"] != "default":
         return asked
-    names = {name.strip().lower() for name in choice.text("DBMIGRATE_PROTECTED").split(",")}
-    return (_environment(choice, flags.environment) or "").lower() in names
+    return canonical(_environment(choice, flags.environment) or "") in protected
+
+
+def _protected(choice: _Choice) -> frozenset[str]:
+    """The names of the protected environments; an empty list in the project file means none."""
+    names = choice.value("DBMIGRATE_PROTECTED").text.split(",")
+    return frozenset(canonical(name.strip()) for name in names if name.strip())
 
 
 def _directories(choice: _Choice, flags: Sequence[str]) -> tuple[str, ...]:
@@ -384,6 +426,15 @@ def _environment(choice: _Choice, flag: str | None) -> str | None:
     variable = _variable_of(value.text.strip())
     known = _URL_NAME.fullmatch(variable)
     return known[1].lower() if known else variable
+
+
+def canonical(environment: str) -> str:
+    """The one spelling of an environment's name: ``eu-west.prod``, ``EU_WEST_PROD_DATABASE_URL`` are ``eu_west_prod``.
+
+    Letter case does not count, so that no spelling of a protected environment gets past its protection.
+    """
+    name = re.sub(r"[.-]", "_", environment).lower()
+    return name.removesuffix("_database_url") or name
 
 
 def _variable_of(environment: str) -> str:

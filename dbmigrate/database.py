@@ -277,7 +277,7 @@ def create(dsn: Dsn, *, on_event: Callable[[Event], None]) -> None:
     Raises DatabaseError E402 (it exists already, no right to create), ConnectionFailed.
     """
     on_event(Created("database", dsn.database))
-    with _maintenance(dsn, "create", on_event) as conn, translated(dsn):
+    with maintenance(dsn, "create", on_event) as conn, translated(dsn):
         conn.execute(sql.SQL("create database {}").format(sql.Identifier(dsn.database)))
 
 
@@ -294,13 +294,13 @@ def create_if_missing(dsn: Dsn, *, on_event: Callable[[Event], None]) -> None:
 def drop(dsn: Dsn, *, on_event: Callable[[Event], None]) -> None:
     """Drop the database of `dsn` if it exists. Raises DatabaseError E402 (in use, not the owner), ConnectionFailed."""
     on_event(Dropped(dsn.database))
-    with _maintenance(dsn, "drop", on_event) as conn, translated(dsn):
+    with maintenance(dsn, "drop", on_event) as conn, translated(dsn):
         conn.execute(sql.SQL("drop database if exists {}").format(sql.Identifier(dsn.database)))
 
 
 @contextmanager
-def _maintenance(dsn: Dsn, command: str, on_event: Callable[[Event], None]) -> Iterator[Connection]:
-    """A session in ``postgres``, or in ``template1`` where that does not exist."""
+def maintenance(dsn: Dsn, command: str, on_event: Callable[[Event], None]) -> Iterator[Connection]:
+    """A session in ``postgres``, or in ``template1`` where that does not exist. Raises ConnectionFailed."""
     for name in _MAINTENANCE_DATABASES:
         try:
             conn = connect(dsn.with_database(name), command=command, on_event=on_event)

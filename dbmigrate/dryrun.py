@@ -12,6 +12,7 @@ from psycopg import sql
 from dbmigrate import database, history, parser, stepwise
 from dbmigrate.executor import closing
 from dbmigrate.planhash import PREFIX
+from dbmigrate.units import Unit, as_one, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -127,22 +128,22 @@ def _stepwise(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
     yield stepwise.session_limits(pacing)
     yield writer.precondition(step)
     yield writer.started(step)
-    for unit in stepwise.units(step.migration, step.direction):
+    for unit in units(step.migration, step.direction):
         pieces = _atomic(unit, step, session, pacing) if unit.is_atomic else _outside(unit, step, session)
         yield from pieces
     yield f"\n{database.session_reset()}{_settings(session)}BEGIN;\n{writer.record(step)}{writer.closed(step)}COMMIT;\n"
 
 
-def _atomic(unit: stepwise.Unit, step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
+def _atomic(unit: Unit, step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
     if unit.opening:
         limits = pacing.settings(session.dsn, pacing.lock_timeout) + _limits_of_the_url(session)
         yield f"\n{unit.opening}\n{limits}"
     yield from _verbatim(unit.statements if unit.opening else unit.statements[:-1])
-    row = session.writer.step_done(step, unit.number, stepwise.as_one(unit))
+    row = session.writer.step_done(step, unit.number, as_one(unit))
     yield f"\n{stepwise.as_ourselves(_as_login(session) + row)}COMMIT;\n"
 
 
-def _outside(unit: stepwise.Unit, step: Step, session: Session) -> Iterator[str]:
+def _outside(unit: Unit, step: Step, session: Session) -> Iterator[str]:
     started = session.writer.step_started(step, unit.number, unit.first)
     yield f"\n{stepwise.journalled(_as_login(session) + started)}"
     yield from _verbatim(unit.statements)

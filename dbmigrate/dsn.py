@@ -129,6 +129,10 @@ class Dsn:
         """The same, used in the way that a transaction pooler bears: nothing that outlives a transaction."""
         return replace(self, allows_pooler=True)
 
+    def patient(self, seconds: int) -> Dsn:
+        """The same, waiting so long for each server to answer, unless it says itself how long."""
+        return replace(self, conninfo={"connect_timeout": str(seconds), **self.conninfo})
+
     def served_by(self, conninfo: Mapping[str, str]) -> Dsn:
         """An embedded server's Dsn once that server runs at `conninfo`; the settings stay."""
         # a PGHOSTADDR of the environment would lead to another server

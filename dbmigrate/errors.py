@@ -84,6 +84,27 @@ CODES: dict[str, str] = {
     "E241": "the migration is in that state already",
     "E242": "no migration is unfinished",
     "E243": "an unfinished rollback cannot be undone",
+    # scratch databases, and what is tried on them
+    "E244": "there is no server for a scratch database",
+    "E245": "the role may not create scratch databases",
+    "E246": "a scratch database cannot be made",
+    "E247": "the git revision to compare with cannot be read",
+    "E248": "this cannot be rehearsed inside one transaction",
+    "E249": "there are no queries to check",
+    # lint
+    "E250": "a setting of the linter is wrong",
+    "E251": "there is no such code to explain",
+    "E252": "a file that was named is no migration",
+    # the project file
+    "E253": "the project file is not valid TOML",
+    "E254": "the project file has a key that does not exist",
+    "E255": "a value of the project file is of the wrong type",
+    "E256": "the project file says where a database is",
+    "E257": "a value of the project file's table for deployments is impossible",
+    # comparisons
+    "E260": "what a database should be cannot be built for the comparison",
+    "E261": "files of applied migrations are gone, so what they made cannot be known",
+    "E264": "the schema of the target cannot be copied to a scratch database",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",
@@ -97,6 +118,8 @@ CODES: dict[str, str] = {
     "E404": "pg_dump failed",
     "E405": "a lock was not granted in time",
     "E406": "a migration changed how the server reads its text",
+    "E410": "the backup failed",
+    "E411": "the health check failed",
     # a person is needed
     "E501": "a migration without a transaction stopped half-way",
     "E502": "an earlier migration is unfinished",
@@ -104,6 +127,9 @@ CODES: dict[str, str] = {
     "E504": "an index was left invalid",
     "E505": "a statement that is done was edited",
     "E506": "the outcome of a statement cannot be known",
+    "E507": "a deployment failed, and could not be rolled back",
+    "E508": "a deployment failed, and its migrations stay, as asked",
+    "E509": "a deployment failed, and was not rolled back, because another run has changed something since",
     # lock
     "E601": "another run holds the migration lock",
     # refused
@@ -113,6 +139,10 @@ CODES: dict[str, str] = {
     "E704": "the server is a standby or read-only",
     "E705": "the tracking table is not what it seems",
     "E706": "confirmation is needed",
+    "E707": "a protected environment needs a confirmation",
+    "E708": "a migration was not applied in the environment that comes first",
+    "E709": "another name than that of the target was given",
+    "E710": "the environment that comes first could not be asked",
     "E712": "the plan is not the one that was reviewed",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
@@ -141,6 +171,29 @@ WARNINGS: dict[str, str] = {
     "W403": "the schema file holds the password of a subscription",
     # the embedded server
     "W501": "the embedded server's data lies in another place than the one that was named",
+    # deployments
+    "W630": "a migration of the deployment could not be rolled back",
+    # scratch databases
+    "W600": "what a scratch database differs in from the target",
+    # lock reports
+    "W660": "there is no lock report, because no scratch database could be used",
+    "W661": "there is no lock report, because the schema of the target could not be copied",
+    "W662": "a migration fails on a copy of the schema, and the lock report ends there",
+    "W663": "a lock report without the sizes of the tables",
+    "W664": "the schema was copied by running the applied migrations again",
+    # configuration and environments
+    "W620": "there are two project files",
+    "W621": "applied files were edited",
+    # recovery
+    "W640": "an invalid index that an interrupted statement left is dropped",
+    "W641": "a detachment of a partition that was interrupted is completed",
+    # lint
+    "W650": "squawk is not installed: only the own rules were run",
+    "W651": "squawk could not be run",
+    "W652": "a comment ignores a finding and does not say why",
+    "W653": "an ignore comment suppresses nothing",
+    "W654": "an ignore comment names no rule that exists",
+    "W655": "a large file was looked at in part",
 }
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dbmigrate.model import Outcome, Plan, Problem, SchemaFile, Step
+    from dbmigrate.backup import Backup
+    from dbmigrate.health import Verdict
+    from dbmigrate.lockreport import LockReport
+    from dbmigrate.model import Outcome, Plan, Problem, Report, SchemaFile, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +97,56 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Targeted:
+    """Something is about to be done to a whole database: `where` names it as `RunStarted` does, `deed` says what."""
+
+    where: str
+    deed: str
+
+
+class Phase(StrEnum):
+    """The steps of a deployment, in their order; the last one only where something failed."""
+
+    VERIFY = "verify"
+    PLAN = "plan"
+    BACKUP = "backup"
+    UP = "up"
+    HEALTH = "health"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A phase is over, with what came of it: the number of verified migrations, the plan, the backup and so on.
+
+    A text says why there was nothing to do in it.
+    """
+
+    phase: Phase
+    result: int | Plan | Backup | Report | Verdict | str
+
+
+@dataclass(frozen=True, slots=True)
+class LocksMeasured:
+    """What a dry run's migrations would lock is known, or why it is not."""
+
+    report: LockReport
+
+
+@dataclass(frozen=True, slots=True)
 class SchemaRead:
     """A schema file is about to be loaded."""
 
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaLoaded:
+    """A schema file was loaded into `where`; `recorded` versions are applied now, None if that cannot be told."""
+
+    path: str
+    where: str
+    recorded: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +168,14 @@ Event = (
     | ServerNotice
     | Created
     | Dropped
+    | Targeted
+    | Passed
     | Waiting
     | Retrying
     | Progress
+    | LocksMeasured
     | SchemaRead
+    | SchemaLoaded
     | SchemaWritten
     | Warned
 )

@@ -1,12 +1,13 @@
 """Run a plan: every step in its own transaction with its record, or statement by statement with a journal.
 
-The protocol of a transactional migration is three round trips, and a reset of the session after the first migration:
+The protocol of a transactional migration is two messages, and one more for each further batch of a large file:
 
-1. BEGIN, SET LOCAL, take the lock again inside the transaction (a fence: it fails if the session's
-   lock was lost), remember the transaction's id;
-2. the file's SQL, verbatim, in batches; after each the session must still be inside the transaction;
-3. fire deferred constraints, leave the file's role and search_path, prove that the transaction is still the same one,
+1. BEGIN, SET LOCAL, take the lock again inside the transaction (a fence: it fails if the session's lock was lost),
+   return the transaction's id; then the file's SQL, verbatim, in batches. After each the session must still be inside
+   the transaction;
+2. fire deferred constraints, leave the file's role and search_path, prove that the transaction is still the same one,
    write the version row and the log row, COMMIT. The command tag must say COMMIT: a failed transaction says ROLLBACK.
+   Behind COMMIT, in a transaction of its own: a reset of the session for the next migration.
 
 The record comes last, so that a transaction that slipped through every check is unrecorded (loud) rather than recorded
 without its effect (silent).
@@ -28,14 +29,19 @@ from dbmigrate.errors import (
     DatabaseError,
     Error,
     Interrupted,
+    LockNotAcquired,
     MigrationFailed,
     NeedsAttention,
     Overtaken,
 )
 from dbmigrate.events import StepDone, StepFailed, StepStarted, Warned
 from dbmigrate.model import Outcome, Problem
+from dbmigrate.session import LOCK_LOST
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dbmigrate.database import Connection
     from dbmigrate.model import Migration, Plan, Step
     from dbmigrate.pacing import Pacing, Watch
     from dbmigrate.session import Session
@@ -118,43 +124,30 @@ class Executor:
 
     def _transaction(self, step: Step, migration: Migration, limits: Pacing, watch: Watch) -> wire.Tally:
         tally = wire.Tally()
-        xid = self._session.begin(step, limits.settings(self._session.dsn, watch.limit))
-        for section in migration.run_order(step.direction):
-            for batch, tags in wire.send_all(
-                self._session.conn, parser.statements(migration, section), pulse=watch.pulse
-            ):
-                tally.add(tags)
-                watch.completed(batch)
-                self._refuse_changes(migration)
-        self._commit(step, xid)
+        settings = limits.settings(self._session.dsn, watch.limit)
+        opening = self._session.opening(settings)
+        xid = "" if opening else self._session.begin(step, settings)
+        for sent in wire.send(self._session.conn, _batches(step, migration), pulse=watch.pulse, opening=opening):
+            xid = xid or sent.row[0]
+            tally.add(sent.tags)
+            watch.completed(sent.batch)
+            refuse_changes(self._session.conn, migration)
+        self._commit(step, xid or self._session.begin(step, settings))
         return tally
-
-    def _refuse_changes(self, migration: Migration) -> None:
-        """Raise when the file left the transaction (E403), or changed how its own text is read (E406)."""
-        info = self._session.conn.info
-        if info.transaction_status != pq.TransactionStatus.INTRANS:
-            raise MigrationFailed(f"{migration.name}: {_LEFT}", code="E403", hint=_LEFT_HINT)
-        for name, wanted in (("client_encoding", "UTF8"), ("standard_conforming_strings", "on")):
-            if info.parameter_status(name) != wanted:
-                raise MigrationFailed(
-                    f"{migration.name} sets {name} to {info.parameter_status(name)!r}",
-                    code="E406",
-                    hint=f"files are read as UTF-8 with standard strings: leave {name} alone",
-                )
 
     def _commit(self, step: Step, xid: str) -> None:
         """Record the step and commit. A connection that is lost here is asked about on a new one."""
         writer = self._session.writer
         self._committing = xid
-        script = f"{closing(_quoted(xid))}{self._session.leaving()}{writer.record(step)}{writer.finished(step)}COMMIT;"
+        script = f"{closing(_quoted(xid))}{self._session.leaving()}{writer.record(step)}{writer.finished(step)}"
         try:
-            tag = database.last_tag(database.run(self._session.conn, script))
+            is_committed = self._session.commit(script)
         except psycopg.Error as exc:
             if not self._session.conn.broken and not database.is_loss(exc):
                 raise
             self._resolve(step, xid, exc)
             return
-        if tag != "COMMIT":
+        if not is_committed:
             raise MigrationFailed(f"{step.name}: the transaction was rolled back by the server", code="E403")
 
     def _resolve(self, step: Step, xid: str, exc: psycopg.Error) -> None:
@@ -211,6 +204,8 @@ class Executor:
             return error
         if _LEFT in error.message:
             return MigrationFailed(f"{step.name}: {_LEFT}", code="E403", hint=_LEFT_HINT, sqlstate=error.sqlstate)
+        if LOCK_LOST in error.message:
+            return LockNotAcquired(LOCK_LOST, code="E601", hint="run the command again")
         if match := _ROWS.search(error.message):
             return MigrationFailed(
                 f"{step.name}: its version is recorded {match[1]} times instead of once",
@@ -232,6 +227,25 @@ class Executor:
 _ROWS = re.compile(r"version rows instead of one: (\d+)")
 _PAST = {"up": "applied", "down": "undone"}
 _LEFT_HINT = "it committed or rolled back by itself: take that out, or use `transaction:false`"
+
+
+def _batches(step: Step, migration: Migration) -> Iterator[wire.Batch]:
+    """What is sent for one direction; a batch never spans sections."""
+    for section in migration.run_order(step.direction):
+        yield from wire.batches(parser.statements(migration, section))
+
+
+def refuse_changes(conn: Connection, migration: Migration) -> None:
+    """Raise when the file left the transaction (E403), or changed how its own text is read (E406)."""
+    if conn.info.transaction_status != pq.TransactionStatus.INTRANS:
+        raise MigrationFailed(f"{migration.name}: {_LEFT}", code="E403", hint=_LEFT_HINT)
+    for name, wanted in (("client_encoding", "UTF8"), ("standard_conforming_strings", "on")):
+        if conn.info.parameter_status(name) != wanted:
+            raise MigrationFailed(
+                f"{migration.name} sets {name} to {conn.info.parameter_status(name)!r}",
+                code="E406",
+                hint=f"files are read as UTF-8 with standard strings: leave {name} alone",
+            )
 
 
 def closing(xid: str) -> str:

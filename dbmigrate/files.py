@@ -35,6 +35,11 @@ def find(directories: Sequence[str]) -> tuple[MigrationFile, ...]:
     return tuple(found)
 
 
+def is_migration_name(name: str) -> bool:
+    """Whether a file of this name, in a migrations directory, is a migration."""
+    return _NAME.fullmatch(name) is not None
+
+
 def _list(directory: str) -> Iterable[MigrationFile]:
     try:
         entries = list(os.scandir(directory))

@@ -20,8 +20,15 @@ if TYPE_CHECKING:
 
     from dbmigrate.database import Connection, Facts
 
-# the events that say that a version is applied, as opposed to `down`
-_APPLYING = "('up', 'mark', 'baseline', 'adopt', 'repair')"
+# The newest event of each version that changed whether it is applied. If that was an undoing one, and the version is
+# there all the same, another tool applied it since: what the log knows of the file is not what was applied. Marks and
+# repairs that undo keep no up SQL; of a file too large to be kept they cannot be told from those that apply.
+_NEWEST = """
+select distinct on (version) version, file, checksum, token_checksum, down_sql, finished_at, os_user, git_commit,
+       direction::text = 'down' or (direction::text in ('mark', 'repair') and up_sql is null
+                                    and (down_sql is not null or checksum is null)) as is_undone
+from {} where step is null and state::text = 'done' order by version, event_id desc
+"""
 
 # one row an event; `step` numbers the statements of a migration without a transaction and is null for the whole
 # migration; `in_transaction` tells whether its effect and its row were committed together
@@ -200,9 +207,7 @@ def read(conn: Connection, tables: Tables) -> History:
         return History(tuple(Applied(str(row[0])) for row in conn.execute(statement)))
     statement = sql.SQL(
         "select v.version, l.file, l.checksum, l.token_checksum, l.finished_at, l.os_user, l.git_commit from {} v"
-        " left join (select distinct on (version) version, file, checksum, token_checksum, finished_at, os_user,"
-        " git_commit from {} where step is null and state::text = 'done' and direction::text in " + _APPLYING + ""
-        " order by version, event_id desc) l on l.version::text = v.version::text"
+        " left join (" + _NEWEST + ") l on l.version::text = v.version::text and not l.is_undone"
         " where v.version is not null order by v.version"
     ).format(tables.versions, tables.log)
     applied = tuple(_applied(row) for row in conn.execute(statement, binary=True))
@@ -293,8 +298,7 @@ def kept_down(conn: Connection, tables: Tables, version: str) -> tuple[str, str]
     if not tables.log_exists:
         return None
     statement = sql.SQL(
-        "select file, down_sql from {} where version::text = %s and step is null and state::text = 'done'"
-        " and direction::text in " + _APPLYING + " order by event_id desc limit 1"
+        "select file, down_sql from (" + _NEWEST + ") l where version::text = %s and not is_undone"
     ).format(tables.log)
     row = conn.execute(statement, (version,)).fetchone()
     if row is None or row[1] is None:
@@ -328,3 +332,8 @@ def creation(conn: Connection, tables: Tables) -> str:
         for column in tables.missing
     ]
     return "".join(part.as_string(conn) for part in parts)
+
+
+def record_versions(conn: Connection, tables: Tables, applied: Sequence[str]) -> None:
+    """Record versions as applied in a scratch database, without a word in the log."""
+    conn.execute(sql.SQL("insert into {} (version) select unnest(%s::text[])").format(tables.versions), [list(applied)])

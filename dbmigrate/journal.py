@@ -9,17 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from psycopg import sql
-
 from dbmigrate.model import Action, Direction, LogState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dbmigrate.database import Connection
     from dbmigrate.errors import Error
     from dbmigrate.history import Tables
-    from dbmigrate.model import Statement, Step
+    from dbmigrate.model import Statement, Step, Unfinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,34 +38,39 @@ class Writer:
     made in ``public`` could be taken, and would run with our rights. So a varchar is compared as text.
     """
 
-    def __init__(self, conn: Connection, tables: Tables, run: Run) -> None:
-        self._conn = conn
-        self._tables = tables
+    def __init__(self, tables: Tables, run: Run) -> None:
+        self._versions = f"{identifier(tables.schema)}.{identifier(tables.name)}"
+        self._log = f"{identifier(tables.schema)}.{identifier(tables.log_name)}"
         self._run = run
+        self._of_run = {
+            "run_id": literal(run.run_id),
+            "db_role": "session_user",
+            "os_user": literal(run.os_user),
+            "tool_version": literal(run.tool_version),
+            "git_commit": literal(run.git_commit),
+            "git_dirty": literal(run.git_dirty),
+            "reason": literal(run.reason),
+        }
 
     def record(self, step: Step) -> str:
         """Insert or delete the version row of `step`; a deletion that finds no row fails (22P02)."""
         if step.action in (Action.UNDO, Action.ACCEPT):
             return ""
-        version = sql.Literal(step.version)
+        version = literal(step.version)
         if step.direction is Direction.UP:
-            return self._text("insert into {} (version) values ({});\n", self._tables.versions, version)
-        return self._text(
-            "with gone as (delete from {} where version::text = {} returning 1) select case when count(*) = 1 then 1"
-            " else ('version rows instead of one: ' || count(*)::text)::int end from gone;\n",
-            self._tables.versions,
-            version,
+            return f"insert into {self._versions} (version) values ({version});\n"
+        return (
+            f"with gone as (delete from {self._versions} where version::text = {version} returning 1) select case when"
+            " count(*) = 1 then 1 else ('version rows instead of one: ' || count(*)::text)::int end from gone;\n"
         )
 
     def precondition(self, step: Step) -> str:
         """A statement that fails (22P02) unless the version row is as `step` expects to find it."""
         expected = 0 if step.direction is Direction.UP else 1
-        return self._text(
-            "select case when count(*) = {} then 1 else ('the version row is not as planned' || count(*)::text)::int"
-            " end from {} where version::text = {};\n",
-            sql.Literal(expected),
-            self._tables.versions,
-            sql.Literal(step.version),
+        return (
+            f"select case when count(*) = {expected} then 1"
+            f" else ('the version row is not as planned' || count(*)::text)::int end from {self._versions}"
+            f" where version::text = {literal(step.version)};\n"
         )
 
     def finished(self, step: Step) -> str:
@@ -76,9 +78,9 @@ class Writer:
         return self._insert(
             {
                 **self._whole(step),
-                "in_transaction": sql.Literal(True),
-                "state": _literal("done"),
-                "started_at": sql.SQL("pg_catalog.transaction_timestamp()"),
+                "in_transaction": literal(True),
+                "state": literal("done"),
+                "started_at": "pg_catalog.transaction_timestamp()",
                 **_ended("pg_catalog.transaction_timestamp()"),
             }
         )
@@ -96,9 +98,9 @@ class Writer:
         return self._insert(
             {
                 **self._part(step, number, statement),
-                "in_transaction": sql.Literal(True),
-                "state": _literal("done"),
-                "started_at": sql.SQL("pg_catalog.transaction_timestamp()"),
+                "in_transaction": literal(True),
+                "state": literal("done"),
+                "started_at": "pg_catalog.transaction_timestamp()",
                 **_ended("pg_catalog.transaction_timestamp()"),
             }
         )
@@ -118,6 +120,16 @@ class Writer:
         """Close the row of `step_started` after a failure: FAILED if nothing was left, STARTED if something may be."""
         return self._close(step, number, state, error)
 
+    def settled(self, broken: Unfinished, number: int, checksum: str) -> str:
+        """Mark a statement as done whose outcome the interrupted runs did not know; `checksum` is that of its text."""
+        version, direction = literal(broken.version), literal(broken.direction.value)
+        return (
+            f"update {self._log} set state = 'done', checksum = {literal(checksum)} where version::text = {version}"
+            f" and direction::text = {direction} and step = {number} and state::text = 'started'"
+            f" and event_id > (select coalesce(max(event_id), 0::bigint) from {self._log}"
+            f" where version::text = {version} and step is null and state::text = 'done');\n"
+        )
+
     def failed(self, step: Step, error: Error) -> str:
         """The log row of a transactional migration that was rolled back; written outside of it."""
         return self._insert({**self._whole(step), **_open(in_transaction=True), **_failed(error)})
@@ -128,67 +140,49 @@ class Writer:
 
     # -- rendering
 
-    def _whole(self, step: Step) -> dict[str, sql.Composable]:
+    def _whole(self, step: Step) -> dict[str, str]:
         migration = step.migration
         return {
             **self._common(step),
-            "checksum": _literal(migration.checksum if migration else None),
-            "token_checksum": _literal(migration.token_checksum if migration else None),
-            "up_sql": _literal(migration.up_sql if migration and step.direction is Direction.UP else None),
-            "down_sql": _literal(migration.down_sql if migration else None),
+            "checksum": literal(migration.checksum if migration else None),
+            "token_checksum": literal(migration.token_checksum if migration else None),
+            "up_sql": literal(migration.up_sql if migration and step.direction is Direction.UP else None),
+            "down_sql": literal(migration.down_sql if migration else None),
         }
 
-    def _part(self, step: Step, number: int, statement: Statement) -> dict[str, sql.Composable]:
+    def _part(self, step: Step, number: int, statement: Statement) -> dict[str, str]:
         column = "up_sql" if step.direction is Direction.UP else "down_sql"
         return {
             **self._common(step),
-            "step": _literal(number),
-            "checksum": _literal(statement_checksum(statement)),
-            column: _literal(kept(statement.sql)),
+            "step": literal(number),
+            "checksum": literal(statement_checksum(statement)),
+            column: literal(kept(statement.sql)),
         }
 
-    def _common(self, step: Step) -> dict[str, sql.Composable]:
-        run = self._run
+    def _common(self, step: Step) -> dict[str, str]:
+        # by the primary key's index, which is cheaper to plan than max()
+        newest = f"select event_id + 1 from {self._log} order by event_id desc limit 1"
         return {
-            "event_id": sql.SQL("(select coalesce(max(event_id), 0) + 1 from {})").format(self._tables.log),
-            "run_id": _literal(run.run_id),
-            "version": _literal(step.version),
-            "file": _literal(step.name),
-            "direction": _literal(step.log_kind.value),
-            "db_role": sql.SQL("session_user"),
-            "os_user": _literal(run.os_user),
-            "tool_version": _literal(run.tool_version),
-            "git_commit": _literal(run.git_commit),
-            "git_dirty": _literal(run.git_dirty),
-            "reason": _literal(run.reason),
+            "event_id": f"coalesce(({newest}), 1)",
+            "version": literal(step.version),
+            "file": literal(step.name),
+            "direction": literal(step.log_kind.value),
+            **self._of_run,
         }
 
-    def _insert(self, values: Mapping[str, sql.Composable]) -> str:
-        return self._text(
-            "insert into {} ({}) values ({});\n",
-            self._tables.log,
-            sql.SQL(", ").join(map(sql.Identifier, values)),
-            sql.SQL(", ").join(values.values()),
-        )
+    def _insert(self, values: Mapping[str, str]) -> str:
+        return f"insert into {self._log} ({', '.join(values)}) values ({', '.join(values.values())});\n"
 
     def _close(self, step: Step, number: int | None, state: LogState, error: Error | None = None) -> str:
         """Close the open row of this run. A row that is not there any more is a mistake that must not pass silently."""
-        ended = {"state": _literal(state.value), **_ended("started_at"), **(_failed(error, state) if error else {})}
-        assignments = sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(k), v) for k, v in ended.items())
-        which = sql.SQL("step is null") if number is None else sql.SQL("step = {}").format(number)
-        return self._text(
-            "update {} set {} where run_id = {} and version::text = {} and direction::text = {} and {}"
-            " and state::text = 'started';\n",
-            self._tables.log,
-            assignments,
-            _literal(self._run.run_id),
-            _literal(step.version),
-            _literal(step.log_kind.value),
-            which,
+        ended = {"state": literal(state.value), **_ended("started_at"), **(_failed(error, state) if error else {})}
+        assignments = ", ".join(f"{column} = {value}" for column, value in ended.items())
+        which = "step is null" if number is None else f"step = {number}"
+        return (
+            f"update {self._log} set {assignments} where run_id = {self._of_run['run_id']}"
+            f" and version::text = {literal(step.version)} and direction::text = {literal(step.log_kind.value)}"
+            f" and {which} and state::text = 'started';\n"
         )
-
-    def _text(self, template: str, *parts: sql.Composable) -> str:
-        return sql.SQL(template).format(*parts).as_string(self._conn)
 
 
 _KEPT_CHARACTERS = 1024 * 1024
@@ -206,27 +200,43 @@ def statement_checksum(statement: Statement) -> str:
     return hashlib.sha256(statement.sql.encode()).hexdigest()
 
 
-def _literal(value: object) -> sql.Composable:
-    return sql.Literal(value)
+def literal(value: str | int | None) -> str:
+    """A value as SQL text that means the same under both settings of standard_conforming_strings.
+
+    https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-STRINGS-ESCAPE
+    """
+    if value is None:
+        return "NULL"
+    if not isinstance(value, str):
+        return str(value).lower()
+    # PostgreSQL has neither NUL nor half surrogates, which undecodable bytes of a command line become
+    text = value if value.isascii() else value.encode(errors="replace").decode()
+    quoted = text.replace("'", "''").replace("\0", "?")
+    return " E'{}'".format(quoted.replace("\\", "\\\\")) if "\\" in quoted else f"'{quoted}'"
 
 
-def _open(*, in_transaction: bool) -> dict[str, sql.Composable]:
+def identifier(name: str) -> str:
+    """A name as SQL text."""
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+def _open(*, in_transaction: bool) -> dict[str, str]:
     return {
-        "in_transaction": _literal(in_transaction),
-        "state": _literal(LogState.STARTED.value),
-        "started_at": sql.SQL("pg_catalog.clock_timestamp()"),
+        "in_transaction": literal(in_transaction),
+        "state": literal(LogState.STARTED.value),
+        "started_at": "pg_catalog.clock_timestamp()",
     }
 
 
-def _ended(since: str) -> dict[str, sql.Composable]:
+def _ended(since: str) -> dict[str, str]:
     milliseconds = f"extract(epoch from pg_catalog.clock_timestamp() - {since})::float8 * 1000::float8"
-    return {"finished_at": sql.SQL("pg_catalog.clock_timestamp()"), "duration_ms": sql.SQL(milliseconds)}
+    return {"finished_at": "pg_catalog.clock_timestamp()", "duration_ms": milliseconds}
 
 
-def _failed(error: Error, state: LogState = LogState.FAILED) -> dict[str, sql.Composable]:
+def _failed(error: Error, state: LogState = LogState.FAILED) -> dict[str, str]:
     return {
-        "state": _literal(state.value),
-        "finished_at": sql.SQL("pg_catalog.clock_timestamp()"),
-        "error": _literal(error.message),
-        "sqlstate": _literal(error.sqlstate),
+        "state": literal(state.value),
+        "finished_at": "pg_catalog.clock_timestamp()",
+        "error": literal(error.message),
+        "sqlstate": literal(error.sqlstate),
     }

@@ -11,6 +11,7 @@ import hashlib
 import random
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dbmigrate import database
@@ -40,7 +41,8 @@ select a.pid, coalesce(a.usename::text, '?'), coalesce(nullif(a.application_name
        coalesce(a.state, '?'), pg_catalog.date_trunc('second', pg_catalog.now() - a.xact_start)::text,
        pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 80),
        (select l.virtualtransaction from pg_catalog.pg_locks l
-         where l.pid = a.pid and l.locktype = 'virtualxid' and l.granted and l.mode = 'ExclusiveLock' limit 1)
+         where l.pid = a.pid and l.locktype = 'virtualxid' and l.granted and l.mode = 'ExclusiveLock' limit 1),
+       a.usesysid is null
 from pg_catalog.pg_stat_activity a where a.pid = any(pg_catalog.pg_blocking_pids(%s::int4))
 """
 # not by pg_stat_activity.xact_start, which is hidden from roles without pg_read_all_stats
@@ -60,6 +62,7 @@ class Key:
         return f"{self.first}::int4, {self.second}::int4"
 
 
+@lru_cache(maxsize=8)
 def key_for(table: str) -> Key:
     """The key of one tracking table, given by its schema-qualified name. Advisory locks are per database already."""
     digest = hashlib.sha256(table.encode()).digest()
@@ -90,6 +93,11 @@ def poll(
             report_at = waited + _REPORT_EVERY
         time.sleep(min(pause * random.uniform(0.5, 1.0), max(wait - waited, 0.001)))
         pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def release(conn: Connection, key: Key) -> None:
+    """Let go of the session lock."""
+    database.query(conn, f"select pg_catalog.pg_advisory_unlock({key.sql})")
 
 
 def try_acquire(conn: Connection, key: Key) -> bool:
@@ -137,11 +145,15 @@ def _not_acquired(held_by: str, wait: float) -> LockNotAcquired:
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """A session that stands in the way of another one."""
+    """A session that stands in the way of another one.
+
+    `is_autovacuum`: one that nobody's role runs, and which gives way to who waits for longer than deadlock_timeout.
+    """
 
     pid: int
     transaction: str | None
     text: str
+    is_autovacuum: bool = False
 
     def __str__(self) -> str:
         return self.text
@@ -156,6 +168,7 @@ def blockers(conn: Connection, pid: int) -> tuple[Blocker, ...]:
             f"process {row[0]} ({row[2]}, role {row[1]}, {row[3]}"
             + (f", in a transaction since {row[4]}" if row[4] else "")
             + f"): {row[5]}",
+            bool(row[7]),
         )
         for row in database.query(conn, _BLOCKERS, pid)
     )

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbmigrate import database, dryrun, files, history, parser, plan, planhash, verification
-from dbmigrate.events import Planned, RunStarted, SchemaRead, SchemaWritten
-from dbmigrate.model import ALL, LAST, Goal, History, Migration, Plan, Problem, Report, Severity, Status
-from dbmigrate.schema import dump as schema_file
+from dbmigrate import database, files, history, plan, planhash, verification
+from dbmigrate.errors import ConnectionFailed, Error
+from dbmigrate.events import Planned, RunStarted, SchemaLoaded, SchemaRead, SchemaWritten
+from dbmigrate.model import ALL, LAST, Goal, History, Plan, Problem, Report, Severity, Status
 from dbmigrate.workbench import Options, View, Wish, Workbench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dbmigrate.model import FileSum, SchemaFile
+    from dbmigrate.lockreport import LockReport, Means
+    from dbmigrate.model import FileSum, MigrationFile, SchemaFile
     from dbmigrate.schema.dump import Dumping
 
 __all__ = ["Migrator", "Options"]
@@ -33,7 +34,9 @@ class Migrator(Workbench):
         """Applied and pending migrations. Writes nothing: works without the tables and for a read-only role."""
         found = files.find(self._options.directories)
         with self._open("status") as session:
-            return plan.status(found, session.read_history())
+            recorded = session.read_history()
+        findings = verification.verify(found, recorded, verification.sums(found, recorded))
+        return verification.marked(plan.status(found, recorded), findings)
 
     def plan_up(self, goal: Goal = ALL) -> Plan:
         """What `up` would do now."""
@@ -63,6 +66,21 @@ class Migrator(Workbench):
         """`rollback` as a psql script, in pieces."""
         yield from self._script(self._downward(goal))
 
+    def locks_up(self, means: Means, goal: Goal = ALL) -> LockReport:
+        """What `up` would lock, rewrite and read: its migrations run on a scratch database, not on this one.
+
+        A failure is no error here: `LockReport.problems` tells of it.
+        """
+        from dbmigrate import lockreport
+
+        try:
+            if not database.exists(self._dsn):
+                return lockreport.LockReport()
+            with self._planned(self._upward(goal)) as (session, planned):
+                return lockreport.make(session, planned, files.find(self._options.directories), means)
+        except Error as exc:
+            return lockreport.LockReport(problems=(lockreport.missing(exc),))
+
     # -- changes
 
     def up(self, goal: Goal = ALL) -> Report:
@@ -70,14 +88,15 @@ class Migrator(Workbench):
 
         The files are looked for, and all of them read, before a database is created for them.
         """
-        parsed: Mapping[str, Migration] = {}
         found = files.find(self._options.directories)
-        if not database.exists(self._dsn):
-            parsed = {file.version: parser.read(file) for file in found}
-            made = plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
-            planhash.refuse_other(self._hashed(made, History()), self._options.expected_plan)
-            database.create_if_missing(self._dsn, on_event=self._on_event)
-        return self._change(self._upward(goal), parsed)
+        try:
+            opened = self._connect("up")
+        except ConnectionFailed as exc:
+            if exc.code != "E303":
+                raise
+            return self._up_from_nothing(goal, found)
+        with opened as session:
+            return self._change_in(session, self._upward(goal), View(found, session.read_history()))
 
     def migrate(self, goal: Goal = ALL) -> Report:
         """Apply pending migrations, each in its own transaction with its record.
@@ -115,20 +134,46 @@ class Migrator(Workbench):
 
     def dump(self, dumping: Dumping, *, arguments: Sequence[str] = ()) -> SchemaFile:
         """Write the schema file. `arguments` are handed to pg_dump."""
+        from dbmigrate.schema import dump as schema_file
+
         with self._open("dump") as session:
             database.refuse_shared_session(session.facts, "pg_dump changes the settings of its session")
             written = schema_file.refresh(session, dumping, arguments=arguments)
         self._on_event(SchemaWritten(written))
         return written
 
-    def load(self, path: str) -> None:
+    def load(self, path: str) -> SchemaLoaded:
         """Load a schema file into the database, whole or not at all. Raises PlanError E238, DatabaseError E402."""
+        from dbmigrate.schema import dump as schema_file
+
         with self._open("load") as session:
             database.refuse_shared_session(session.facts, "a schema file changes the settings of its session")
             self._on_event(SchemaRead(path))
             schema_file.apply(session, path)
+            loaded = SchemaLoaded(path, self._where, schema_file.recorded(session))
+        self._on_event(loaded)
+        return loaded
 
     # -- how
+
+    def _up_from_nothing(self, goal: Goal, found: Sequence[MigrationFile]) -> Report:
+        """`up` for a database that does not exist yet: all files are read, then it is created."""
+        from dbmigrate import parser
+
+        parsed = {file.version: parser.read(file) for file in found}
+        made = plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
+        approved = self._approved_beforehand(self._hashed(made, History()))
+        database.create_if_missing(self._dsn, on_event=self._on_event)
+        return self._change(self._upward(goal), parsed, approved=approved)
+
+    def _approved_beforehand(self, made: Plan) -> str:
+        """Have the plan for a database that does not exist yet approved; its digest, empty if nobody has a say."""
+        planhash.refuse_other(made, self._options.expected_plan)
+        if self._options.approve is None:
+            return ""
+        if ask := self._approval(made, History()):
+            ask()
+        return made.digest
 
     def _upward(self, goal: Goal, command: str = "up") -> Wish:
         def planned(view: View) -> Plan:
@@ -146,6 +191,8 @@ class Migrator(Workbench):
         )
 
     def _script(self, wish: Wish) -> Iterator[str]:
+        from dbmigrate import dryrun
+
         with self._planned(wish) as (session, planned):
             self._on_event(RunStarted(self._where, planned))
             self._on_event(Planned(planned))
@@ -153,6 +200,8 @@ class Migrator(Workbench):
 
     def _script_from_nothing(self, wish: Wish) -> Iterator[str]:
         """The names are quoted and the server is asked in a maintenance database; nothing is read from there."""
+        from dbmigrate import dryrun
+
         found = files.find(self._options.directories)
         with self._open(wish.command, self._dsn.with_database(database.MAINTENANCE)) as session:
             session.tables = history.absent(self._options.table, search_path=self._dsn.search_path)

@@ -49,6 +49,7 @@ class Problem:
     severity: Severity = Severity.WARNING
     place: Place | None = None
     hint: str | None = None
+    excerpt: Excerpt | None = None
 
 
 # --------------------------------------------------------------------------------------------------- migration files
@@ -235,6 +236,11 @@ class LogEvent:
     git_dirty: bool | None
     reason: str | None
 
+    @property
+    def outcome(self) -> str:
+        """`state` as it is shown: unknown where something failed that may have left something behind all the same."""
+        return "unknown" if self.state is LogState.STARTED and self.error is not None else self.state.value
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -409,6 +415,7 @@ class StatusRow:
     applied_at: datetime | None = None
     applied_by: str | None = None
     unfinished: Unfinished | None = None
+    edited: bool = False  # whether the file is not what was applied
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,13 @@ class Attempts(Iterator[float]):
             return self._pacing.lock_timeout
         return next(self._steps, _ESCALATION[-1])
 
+    def hurry(self, limit: float) -> bool:
+        """Go on with the longest lock timeout; False if `limit` was that already, or is the user's own."""
+        if self._pacing.lock_timeout is not None or limit >= _ESCALATION[-1]:
+            return False
+        self._steps = iter(())
+        return True
+
     @property
     def elapsed(self) -> float:
         return time.monotonic() - self._started
@@ -131,7 +138,8 @@ def persist(
                 error = diagnosis.lock_failure(exc, step.migration, session.dsn)
                 raise _gave_up(error, known, tries=number, seconds=attempts.elapsed) from exc
         session.emit(Retrying(step, number, tuple(map(str, watch.blockers))))
-        _pause(session, pacing, watch, number=number, most=attempts.left)
+        if not (watch.blockers and all(each.is_autovacuum for each in watch.blockers) and attempts.hurry(limit)):
+            _pause(session, pacing, watch, number=number, most=attempts.left)
     raise AssertionError("attempts never end by themselves")
 
 

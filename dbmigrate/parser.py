@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from dbmigrate import headers
-from dbmigrate.errors import MigrationFileError
+from dbmigrate.errors import ConfigError, MigrationFileError
 from dbmigrate.fingerprint import TokenSum
 from dbmigrate.lexer import COPY_DATA, LexerError, PieceKind, PostgresLexer, PostgresSplitter, words
 from dbmigrate.model import Direction, Migration, Problem, Section, Severity, Statement, StatementKind
@@ -73,7 +73,7 @@ def statements(migration: Migration, section: Section) -> Iterator[Statement]:
     """What has to be run for one section, in order; redundant BEGIN and COMMIT are left out.
 
     Read from the file once more if it is too large to be kept. Raises MigrationFileError E222 at the latest after the
-    last statement if the file is not the one that was checked any more; ConfigError E207.
+    last statement if the file is not the one that was checked any more, or is gone.
     """
     found = _reread(migration, section) if section.statements is None else iter(section.statements)
     if not section.redundant:
@@ -154,13 +154,14 @@ def _copy_data(tokens: Iterable[Token], cursor: Cursor) -> Iterator[str]:
 
 def _reread(migration: Migration, section: Section) -> Iterator[Statement]:
     path = migration.file.path
-    with Source(path) as source:
-        try:
+    try:
+        with Source(path) as source:
             yield from _section(Origin(path), source, section.number)
-        except MigrationFileError as exc:  # it was good when it was checked
-            raise _changed(path) from exc
-        if source.finish() != migration.checksum:
-            raise _changed(path)
+            checksum = source.finish()
+    except (MigrationFileError, ConfigError) as exc:  # it was good when it was checked
+        raise _changed(path) from exc
+    if checksum != migration.checksum:
+        raise _changed(path)
 
 
 def _section(origin: Origin, source: Source, number: int) -> Iterator[Statement]:

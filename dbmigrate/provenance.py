@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate import __version__
 from dbmigrate.database import whoami
+from dbmigrate.errors import ConfigError
 from dbmigrate.journal import Run
 
 if TYPE_CHECKING:
@@ -35,6 +36,26 @@ def last_change(path: str) -> str | None:
     return _git(directory or ".", "log", "-1", "--format=%h %an %ad %s", "--date=short", "--", name) or None
 
 
+def changed_since(revision: str, directory: str) -> frozenset[str]:
+    """The real paths of files below `directory` that differ from `revision`, or that git does not know yet.
+
+    What counts is where this branch left `revision`, as in a pull request: what came to `revision` afterwards is no
+    change of ours. Raises ConfigError E247.
+    """
+    commit = None if revision.startswith("-") else _git(directory, "rev-parse", "--verify", f"{revision}^{{commit}}")
+    if not commit:
+        raise ConfigError(
+            f"git knows no revision {revision!r} in {directory}",
+            code="E247",
+            hint="in CI, fetch more of the history: a shallow clone holds the last commit alone",
+        )
+    base = _git(directory, "merge-base", commit, "HEAD") or commit
+    changed = _git(directory, "diff", "--name-only", "--relative", "--diff-filter=d", "-z", base, "--", ".")
+    untracked = _git(directory, "ls-files", "--others", "--exclude-standard", "-z", "--", ".")
+    names = [*(changed or "").split("\0"), *(untracked or "").split("\0")]
+    return frozenset(os.path.realpath(os.path.join(directory, name)) for name in names if name)
+
+
 def _commit(directory: str) -> tuple[str | None, bool | None]:
     """HEAD of the repository that holds `directory`, and whether anything below it differs from HEAD."""
     commit = _git(directory, "rev-parse", "--verify", "--quiet", "HEAD")
@@ -53,6 +74,7 @@ def _git(directory: str, *arguments: str) -> str | None:
             ["git", "--no-optional-locks", "-C", directory, *arguments],
             capture_output=True,
             text=True,
+            errors="surrogateescape",
             timeout=_GIT_SECONDS,
             check=False,
         )

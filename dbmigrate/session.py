@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -32,11 +32,17 @@ _RECONNECT_PAUSE = 0.25
 _CONNECT_TIMEOUT = "5"  # of one try, in seconds; the URL may say otherwise
 _FAREWELL_SECONDS = 15.0  # how long the server may take to notice that our lost session is lost
 
+# the text by which a lost lock is told apart from other errors of the fence
+LOCK_LOST = "the migration lock was lost to another run"
+
 # ends the lost session while it waits for a COMMIT that will not come; the transaction's id proves that it is that one
 _END_LOST = (
     "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity"
     " where pid = %s::int4 and backend_xid = %s::text::xid8::xid and state like 'idle in transaction%%'"
 )
+
+
+_writer = lru_cache(maxsize=1)(journal.Writer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +93,13 @@ class Session:
         return self.access.describe_run()
 
     @property
+    def run_id(self) -> str:
+        """What the events of this run have in common in the log."""
+        return self._run.run_id
+
+    @property
     def writer(self) -> Writer:
-        return journal.Writer(self.conn, self.tables, self._run)
+        return _writer(self.tables, self._run)
 
     def emit(self, event: Event) -> None:
         self.access.on_event(event)
@@ -107,6 +118,12 @@ class Session:
         with database.translated(self.dsn):
             locks.acquire(self.conn, self.key, wait=self.access.lock_wait, on_event=self.access.on_event)
             self._locate()
+
+    def unlock(self) -> None:
+        """Let other runs go on, as while a person is asked; what was read under the lock may change from here on."""
+        if not self.facts.is_pooled:
+            with database.translated(self.dsn):
+                locks.release(self.conn, self.key)
 
     def _locate(self) -> None:
         self.tables = history.locate(self.conn, self.access.table, facts=self.facts, search_path=self.dsn.search_path)
@@ -144,22 +161,49 @@ class Session:
     def begin(self, step: Step, limits: str) -> str:
         """Open the transaction of `step`, under the lock and with fresh settings; return the transaction's id.
 
-        `limits` are SET LOCAL commands. Raises LockNotAcquired E601: the session's lock was lost to another run, or
-        (behind a pooler) was not to be had. Raises Overtaken behind a pooler when another run did the step meanwhile.
+        `limits` are SET LOCAL commands, a line each. Raises psycopg.Error as `opening` says. Behind a pooler raises
+        LockNotAcquired E601 if the lock was not to be had, Overtaken when another run did the step meanwhile.
+        """
+        opening = self.opening(limits)
+        if opening is None:
+            return self._begin_pooled(step, limits)
+        answer = wire.ask(self.conn, opening.text)
+        if answer.error is not None:
+            raise answer.error
+        return answer.row[0]
+
+    def opening(self, limits: str) -> wire.Opening | None:
+        """What opens a transaction in the message of its first statements; its row holds the transaction's id.
+
+        It fails (22P02, `LOCK_LOST`) without the lock. None behind a pooler, where the lock may have to be waited for.
         """
         if self.facts.is_pooled:
-            return self._begin_pooled(step, limits)
+            return None
         if self._is_used:
             # in a message of its own: several statements in one are one transaction, which began under the isolation
             # level and the read-only mode that the last migration may have made the default
             self.reset()
         self._is_used = True
-        has_lock, xid, _ = self._fenced("BEGIN;\n" + limits)
-        if not has_lock:
-            raise LockNotAcquired(
-                "the migration lock was lost to another run", code="E601", hint="run the command again"
-            )
-        return xid
+        fence = (
+            f"SELECT CASE WHEN pg_catalog.pg_try_advisory_xact_lock({self.key.sql})"
+            " THEN pg_catalog.pg_current_xact_id()::text"
+            f" ELSE ('{LOCK_LOST}' || pg_catalog.pg_backend_pid()::text)::int::text END;\n"
+        )
+        return wire.Opening(f"BEGIN;\n{limits}{fence}", limits.count(";\n") + 2)
+
+    def commit(self, script: str) -> bool:
+        """Send the last words of a transaction, COMMIT, and in the same message what makes the session new again.
+
+        Returns whether the server committed; False if it rolled back instead. Raises psycopg.Error for what failed
+        before or at COMMIT. What fails after it costs nothing but another reset.
+        """
+        renewal = "" if self.facts.is_pooled else self._renewal
+        answer = wire.ask(self.conn, f"{script}COMMIT;\n{renewal}")
+        is_committed = b"COMMIT" in answer.tags
+        if answer.error is not None and not is_committed:
+            raise answer.error
+        self._is_used = answer.error is not None
+        return is_committed
 
     def _fenced(self, prologue: str) -> tuple[bool, str, int]:
         """Begin; return whether the lock is ours inside the transaction, its id, and the server's process."""
@@ -220,7 +264,11 @@ class Session:
     def reset(self) -> None:
         """Forget what a migration did to the session, and set it up again; not for a closed or a shared one."""
         if not self.conn.closed and not self.facts.is_pooled:
-            database.run(self.conn, database.session_reset() + database.session_settings(self.conn, self.dsn))
+            database.run(self.conn, self._renewal)
+
+    @cached_property
+    def _renewal(self) -> str:
+        return database.session_reset() + database.session_settings(self.conn, self.dsn)
 
     def note(self, text: str) -> None:
         """Write a failure to the log, if that can be done: it must not hide the failure that it tells of."""

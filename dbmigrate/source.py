@@ -60,7 +60,7 @@ class Source:
             raise _unreadable(path, exc) from exc
         self._sum = hashlib.sha256()
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
-        self._cursor = Cursor()
+        self._decoded_length = 0  # in characters
 
     def __enter__(self) -> Self:
         return self
@@ -105,21 +105,34 @@ class Source:
             raise self._invalid_byte(exc) from exc
         nul = text.find("\0")
         if nul >= 0:
-            self._cursor.advance(text[:nul])
+            self._decoded_length += nul
             raise self._error("a NUL character: the server would ignore everything after it", "remove it")
-        self._cursor.advance(text)
+        self._decoded_length += len(text)
         return text
 
     def _invalid_byte(self, exc: UnicodeDecodeError) -> MigrationFileError:
-        self._cursor.advance(exc.object[: exc.start].decode())
-        if self._cursor.offset == 0 and exc.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        self._decoded_length += len(exc.object[: exc.start].decode())
+        if self._decoded_length == 0 and exc.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             return self._error("the file is UTF-16", "save it as UTF-8")
         return self._error(
             f"not valid UTF-8: byte 0x{exc.object[exc.start]:02x}", "save the file as UTF-8, or remove the byte"
         )
 
     def _error(self, message: str, hint: str) -> MigrationFileError:
-        return Origin(self._path).error("E210", message, (self._cursor.line, self._cursor.column), hint=hint)
+        return Origin(self._path).error("E210", message, self._place(), hint=hint)
+
+    def _place(self) -> tuple[int, int]:
+        """Line and column of what comes next, counted only when something has to be said about it."""
+        cursor = Cursor()
+        left = self._decoded_length
+        try:
+            with open(self._path, encoding="utf-8-sig", errors="replace", newline="") as file:
+                while left and (text := file.read(min(left, _CHUNK))):
+                    cursor.advance(text)
+                    left -= len(text)
+        except OSError as exc:
+            raise _unreadable(self._path, exc) from exc
+        return cursor.line, cursor.column
 
 
 def checksum(path: str) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 __all__ = [
+    "FALSE",
     "IndexAction",
     "IndexOperation",
     "IndexTarget",
@@ -27,6 +28,7 @@ __all__ = [
     "index_operation",
     "is_bare",
     "label",
+    "option_list",
     "releases_slot",
     "sets_session",
 ]
@@ -39,7 +41,7 @@ _SECOND_WORD = re.compile(r"[A-Za-z]++[ \t\n\r\f\v]++([A-Za-z_]++)(?![^\x00-#%-/
 _MAY_DETACH = re.compile("[dD][eE][tT][aA][cC][hH]").search
 _LONGEST_HEAD = 12  # words: ALTER TABLE IF EXISTS ONLY database.schema.table DETACH PARTITION
 _SET_CONFIG = re.compile(r"SELECT (PG_CATALOG \. )?SET_CONFIG \( [^()]* \)").fullmatch
-_FALSE = frozenset(("FALSE", "OFF", "0"))
+FALSE = frozenset(("FALSE", "OFF", "0"))
 # after these PL/pgSQL begins a statement
 _OPENERS = frozenset((";", "BEGIN", "THEN", "ELSE", "LOOP", ">>"))
 _LABELS = re.compile(
@@ -156,7 +158,7 @@ def _create(sql: str) -> bool:
     second = _second_word(sql)
     if second == "SUBSCRIPTION":
         options = _options(tuple(words(sql)))
-        return options.get("CREATE_SLOT", options.get("CONNECT")) not in _FALSE
+        return options.get("CREATE_SLOT", options.get("CONNECT")) not in FALSE
     if second == "INDEX":
         return _head(sql, 3)[2:] == ("CONCURRENTLY",)
     if second == "UNIQUE":
@@ -191,19 +193,19 @@ def _alters_live_subscription(said: Words) -> bool:
     if action[:1] == ("REFRESH",):
         return True
     if action[1:] == ("PUBLICATION",):  # SET, ADD, DROP
-        return options.get("REFRESH") not in _FALSE
+        return options.get("REFRESH") not in FALSE
     return action[:1] == ("SET",) and not {"FAILOVER", "TWO_PHASE"}.isdisjoint(options)
 
 
 def _reindex(sql: str) -> bool:
-    options, rest = _option_list(_without_semicolon(words(sql))[1:])
+    options, rest = option_list(_without_semicolon(words(sql))[1:])
     is_concurrent = rest[1:2] == ("CONCURRENTLY",) or _is_concurrent(options)
     return is_concurrent or rest[:1] in (("SCHEMA",), ("DATABASE",), ("SYSTEM",))
 
 
 def _cluster(sql: str) -> bool:
     """CLUSTER, and REPACK of PostgreSQL 19, of all tables."""
-    options, rest = _option_list(_without_semicolon(words(sql))[1:])
+    options, rest = option_list(_without_semicolon(words(sql))[1:])
     tables = rest[1:] if rest[:1] == ("VERBOSE",) else rest
     return _is_concurrent(options) or tables[:1] in ((), ("USING",))
 
@@ -247,10 +249,10 @@ _REFUSED: dict[str, Callable[[str], bool]] = {
 
 def _options(said: Words) -> dict[str, str]:
     """The options in the first parentheses of a statement, names in upper case."""
-    return _option_list(said[said.index("(") :])[0] if "(" in said else {}
+    return option_list(said[said.index("(") :])[0] if "(" in said else {}
 
 
-def _option_list(said: Words) -> tuple[dict[str, str], Words]:
+def option_list(said: Words) -> tuple[dict[str, str], Words]:
     """``(NAME [=] value, ..)`` at the beginning of `said`, and what comes after it. No value means TRUE."""
     if said[:1] != ("(",):
         return {}, said
@@ -267,7 +269,7 @@ def _option_list(said: Words) -> tuple[dict[str, str], Words]:
 
 
 def _is_concurrent(options: Mapping[str, str]) -> bool:
-    return options.get("CONCURRENTLY", "FALSE") not in _FALSE
+    return options.get("CONCURRENTLY", "FALSE") not in FALSE
 
 
 def _is_text(word: str) -> bool:
@@ -409,7 +411,7 @@ def _parse_drop(cursor: _Cursor) -> IndexOperation:
 
 def _parse_reindex(cursor: _Cursor) -> IndexOperation:
     cursor.need("REINDEX")
-    options, rest = _option_list(cursor.rest())
+    options, rest = option_list(cursor.rest())
     cursor.skip_to(rest)
     target = cursor.name()
     if target not in IndexTarget.__members__.values():

@@ -7,7 +7,7 @@ it refuses there is announced before and closed after; if the run dies between, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
 from enum import StrEnum
 from inspect import GEN_CREATED, getgeneratorstate
 from types import GeneratorType
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import pq
 
-from dbmigrate import database, diagnosis, history, indexes, pacing, parser, statements, wire
+from dbmigrate import database, diagnosis, history, indexes, pacing, partitions, statements, wire
 from dbmigrate.errors import (
     ConnectionFailed,
     DatabaseError,
@@ -29,7 +29,8 @@ from dbmigrate.errors import (
     Refused,
 )
 from dbmigrate.locks import is_held
-from dbmigrate.model import Action, Direction, LogState, Section, Statement, StatementKind
+from dbmigrate.model import Action, Direction, LogState
+from dbmigrate.units import Unit, as_one, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,7 @@ _FAILURES = (
     psycopg.Error,
     KeyboardInterrupt,
 )
+_MAY_FORBID_WRITING = re.compile(r"read\b.*\bonly\b|transaction_read_only", re.IGNORECASE | re.DOTALL).search
 _WAY_ON = "correct the file from that statement on, then continue with `dbmigrate resume`"
 
 
@@ -56,57 +58,6 @@ class Fate(StrEnum):
     DONE = "was committed"
     UNDONE = "was rolled back"
     UNKNOWN = "may have left something behind"
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What is done as a whole: `number` is that of its first statement, `is_atomic` says it shares its commit with the
-    journal row. `opening` and `closing` are transaction control of the file's own."""
-
-    number: int
-    statements: tuple[Statement, ...]
-    is_atomic: bool
-    opening: str = "BEGIN;"
-
-    @property
-    def first(self) -> Statement:
-        return self.statements[0]
-
-
-def units(migration: Migration, direction: Direction) -> Iterator[Unit]:
-    """The units of one direction, numbered by their first statement, from 1."""
-    number = 1
-    for section in migration.run_order(direction):
-        for unit in _of_section(migration, section, number):
-            yield unit
-            number = unit.number + len(unit.statements)
-
-
-def _of_section(migration: Migration, section: Section, number: int) -> Iterator[Unit]:
-    if section.transaction:
-        whole = tuple(map(_held, parser.statements(migration, section)))
-        if whole:
-            yield Unit(number, whole, is_atomic=True)
-        return
-    block: list[Statement] = []
-    for position, statement in enumerate(parser.statements(migration, section), number):
-        if block or statement.kind is StatementKind.BEGIN:
-            block.append(_held(statement))
-            if statement.kind is StatementKind.COMMIT:
-                yield Unit(position - len(block) + 1, tuple(block), is_atomic=True, opening="")
-                block = []
-        else:
-            yield Unit(position, (statement,), is_atomic=not _is_outside(statement))
-
-
-def _held(statement: Statement) -> Statement:
-    """A statement with its COPY data in memory: what follows it is read before it runs."""
-    return statement if statement.copy_data is None else replace(statement, copy_data=tuple(statement.copy_data))
-
-
-def _is_outside(statement: Statement) -> bool:
-    """CALL may commit, which no syntax shows: outside a block the server lets it."""
-    return statement.kind is StatementKind.OUTSIDE or statements.first_word(statement.sql) == "CALL"
 
 
 def run(session: Session, step: Step, pacing: Pacing) -> wire.Tally:
@@ -135,6 +86,7 @@ class Stepwise:
         self._done = set(step.done)
         self._tally = wire.Tally()
         self._scope: indexes.Scope | None = None
+        self._detachment: partitions.Detachment | None = None
 
     @property
     def _migration(self) -> Migration:
@@ -166,8 +118,8 @@ class Stepwise:
         writer, xid = self._session.writer, None
         record = writer.record(self._step) + writer.closed(self._step)
         try:
-            xid = self._value(f"BEGIN; {record}SELECT pg_catalog.pg_current_xact_id()::text;")
-            self._own("COMMIT;")
+            xid = self._value(f"BEGIN READ WRITE; {record}SELECT pg_catalog.pg_current_xact_id()::text;")
+            self._commit()
         except ConnectionFailed as exc:
             committed = False if xid is None else self._session.verdict(xid)
             if committed is None:
@@ -194,6 +146,7 @@ class Stepwise:
         except MigrationFileError as exc:
             if not self._done:
                 raise
+            self._session.reset()
             self._session.note(self._session.writer.broken(self._step, exc))
             hint = "compare it with the statements in the log, then continue with `dbmigrate resume`"
             error = NeedsAttention(exc.message, code="E501", place=exc.place, hint=hint)
@@ -213,6 +166,13 @@ class Stepwise:
     def _own(self, script: str) -> None:
         with database.translated(self._session.dsn):
             database.run(self._session.conn, script)
+
+    def _commit(self) -> None:
+        """A transaction that failed without anybody noticing is rolled back by COMMIT, and only its tag says so."""
+        with database.translated(self._session.dsn):
+            tag = database.last_tag(database.run(self._session.conn, "COMMIT;"))
+        if tag != "COMMIT":
+            raise MigrationFailed(f"{self._step.name}: the transaction was rolled back by the server", code="E403")
 
     def _value(self, script: str) -> str:
         with database.translated(self._session.dsn):
@@ -258,18 +218,29 @@ class Stepwise:
         self._committing = None
         body = unit.statements if unit.opening else unit.statements[:-1]
         if unit.opening:
-            self._own(f"BEGIN; {self._unit_settings(watch)}")
+            self._own(f"{unit.opening} {self._unit_settings(watch)}")
         tags: list[bytes] = []
         for batch, results in wire.send_all(self._session.conn, body, pulse=watch.pulse):
             tags += results
             watch.completed(batch)
         if self._session.conn.info.transaction_status != pq.TransactionStatus.INTRANS:
             raise MigrationFailed(f"{self._step.name}: statement {unit.number} ended its own transaction", code="E403")
-        # the journal row must be written as ourselves, whatever role or path the file has set for its own statements
-        row = as_ourselves(self._session.writer.step_done(self._step, unit.number, as_one(unit)))
-        self._committing = self._value(f"{row} SELECT pg_catalog.pg_current_xact_id()::text;")
-        self._own("COMMIT;")
+        row = self._session.writer.step_done(self._step, unit.number, as_one(unit))
+        if self._is_read_only(unit):
+            self._commit()
+            self._own(journalled(row))
+        else:
+            # as ourselves, whatever role or path the file has set for its own statements
+            self._committing = self._value(f"{as_ourselves(row)} SELECT pg_catalog.pg_current_xact_id()::text;")
+            self._commit()
         self._tally.add(tags)
+
+    def _is_read_only(self, unit: Unit) -> bool:
+        """Whether the unit made its transaction one that no row can be written in: there is nothing to share it with,
+        and running it again would change nothing. Asked for only where the text gives a reason to."""
+        if unit.opening and not any(_MAY_FORBID_WRITING(statement.sql) for statement in unit.statements):
+            return False
+        return self._value("SELECT pg_catalog.current_setting('transaction_read_only');") == "on"
 
     def _unit_settings(self, watch: Watch) -> str:
         """As for a whole migration in a transaction; what the file has set for its session before wins."""
@@ -287,6 +258,7 @@ class Stepwise:
         writer = self._session.writer
         operation = statements.index_operation(unit.first.sql)
         self._scope = indexes.resolve(self._session.conn, operation) if operation else None
+        self._detachment = partitions.detachment(self._session.conn, unit.first.sql)
         self._own(journalled(writer.step_started(self._step, unit.number, unit.first)))
         watch = pacing.Watch(self._session, self._step, None)
         for batch, tags in wire.send_all(self._session.conn, unit.statements, pulse=watch.pulse):
@@ -306,6 +278,7 @@ class Stepwise:
                 place=diagnosis.place_of(self._migration.file.path, unit.first),
                 hint="`dbmigrate resume` drops it and builds it again",
             )
+            self._session.reset()
             self._journal_outside(unit, error)
             self._session.note(self._session.writer.broken(self._step, error))
             raise error
@@ -342,6 +315,9 @@ class Stepwise:
         """A statement that the server itself refused left nothing, unless it works in several transactions."""
         if self._session.conn.closed or self._session.conn.broken:
             return True
+        if self._detachment is not None:
+            attachment = partitions.attachment(self._session.conn, self._detachment)
+            return attachment is partitions.Attachment.PENDING
         if self._scope is None:
             return statements.first_word(unit.first.sql) in ("CALL", "DO") or cause.sqlstate is None
         return bool(indexes.leftovers(self._session.conn, self._scope))
@@ -361,12 +337,9 @@ class Stepwise:
 
     def _verdict(self, unit: Unit, cause: Error, fate: Fate) -> Error:
         """The failure of a migration that is now half done. An interruption keeps its own exit code."""
-        if fate is Fate.DONE:
-            rest = f"statements 1 to {unit.number + len(unit.statements) - 1} are done"
-        else:
-            done = f"statements 1 to {unit.number - 1} are done" if unit.number > 1 else "no statement is done"
-            rest = f"{done}, statement {unit.number} {fate}"
-        state = f"{self._step.name} is unfinished: {rest}"
+        done = _are_done(unit.last_number if fate is Fate.DONE else unit.number - 1)
+        rest = "" if fate is Fate.DONE else f", statement {unit.number} {fate}"
+        state = f"{self._step.name} is unfinished: {done}{rest}"
         if isinstance(cause, Interrupted):
             cause.state, cause.hint = state, "continue with `dbmigrate resume`"
             return cause
@@ -374,7 +347,7 @@ class Stepwise:
             cause.message,
             code="E501",
             hint=_WAY_ON if cause.sqlstate else "continue with `dbmigrate resume`",
-            place=cause.place,
+            place=cause.place or diagnosis.place_of(self._migration.file.path, unit.first),
             excerpt=cause.excerpt,
             details=cause.details,
             sqlstate=cause.sqlstate,
@@ -384,6 +357,12 @@ class Stepwise:
 
 
 _RECORDS = {"E503": "there or not, which could not be found out", "E501": "missing"}
+
+
+def _are_done(last: int) -> str:
+    if last < 2:
+        return "statement 1 is done" if last else "no statement is done"
+    return f"statements 1 to {last} are done"
 
 
 def _can_repeat(unit: Unit) -> bool:
@@ -406,11 +385,6 @@ def replay(session: Session, unit: Unit) -> None:
         pass
 
 
-def as_one(unit: Unit) -> Statement:
-    """A unit of several statements as one text, for the journal."""
-    return replace(unit.first, sql=wire.Batch(unit.statements).text, copy_data=None)
-
-
 def as_ourselves(row: str) -> str:
     """Write a journal row as the role that we logged in with; at COMMIT the file's own settings are back in force.
 
@@ -424,4 +398,4 @@ def as_ourselves(row: str) -> str:
 
 def journalled(row: str) -> str:
     """A journal row in a transaction of its own."""
-    return f"BEGIN;\n{as_ourselves(row)}COMMIT;\n"
+    return f"BEGIN READ WRITE;\n{as_ourselves(row)}COMMIT;\n"

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate import database, files, history, plan, provenance, recovery, verification
 from dbmigrate.errors import PlanError
-from dbmigrate.events import RunStarted
 from dbmigrate.model import (
     Action,
     Deviation,
     Direction,
     Finding,
+    History,
     LogEvent,
     LogKind,
     Migration,
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Decision", "Repair", "Upkeep"]
 
-_Recovery = Callable[["Session", Unfinished, Migration], Plan]
+_Intention = Callable[[Unfinished, Migration, History], Plan]
+_Settlement = Callable[["Session", Plan], Plan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +114,11 @@ class Upkeep(Workbench):
 
         Raises PlanError E242 (none is unfinished), NeedsAttention E505, E506, and what running it raises.
         """
-        return self._recover("resume", lambda session, broken, migration: _rest(session, broken, migration, decision))
+        return self._recover("resume", _going_on, partial(_rest, decision=decision))
 
     def undo(self) -> Report:
         """Run the down section of a migration that is unfinished, and close its journal. Raises as `resume`."""
-        return self._recover("undo", _undoing)
+        return self._recover("undo", lambda broken, migration, _: plan.undo(broken, migration))
 
     # -- how
 
@@ -156,31 +158,39 @@ class Upkeep(Workbench):
 
         return self._change(Wish("mark", lambda view: [version], planned))
 
-    def _recover(self, command: str, make_plan: _Recovery) -> Report:
+    def _recover(self, command: str, intend: _Intention, settle: _Settlement = lambda session, plan: plan) -> Report:
+        """Do what `intend` says of the first unfinished migration; `settle` looks at the database for what is left."""
         found = files.find(self._options.directories)
         with self._open(command) as session:
-            session.lock()
-            view = View(found, session.read_history())
-            if not view.history.unfinished:
-                raise PlanError(
-                    "no migration is unfinished", code="E242", hint="`dbmigrate up` applies what is pending"
-                )
-            broken = view.history.unfinished[0]
-            migration = self._parse(session, view, [broken.version]).get(broken.version)
-            if migration is None:
-                raise PlanError(f"the file of {broken.name} is gone", code="E234", hint="restore it to go on")
-            planned = make_plan(session, broken, migration)
-            self._on_event(RunStarted(self._where, planned))
-            return self._execute(session, planned, found)
+
+            def prepare() -> tuple[Plan, History]:
+                recorded = session.read_history()
+                return self._intended(session, View(found, recorded), intend), recorded
+
+            intended = self._settled(session, prepare)
+            return self._execute(session, settle(session, intended), found)
+
+    def _intended(self, session: Session, view: View, intend: _Intention) -> Plan:
+        if not view.history.unfinished:
+            raise PlanError("no migration is unfinished", code="E242", hint="`dbmigrate up` applies what is pending")
+        broken = view.history.unfinished[0]
+        migration = self._parse(session, view, [broken.version]).get(broken.version)
+        if migration is None:
+            raise PlanError(f"the file of {broken.name} is gone", code="E234", hint="restore it to go on")
+        return self._hashed(intend(broken, migration, view.history), view.history)
 
 
-def _rest(session: Session, broken: Unfinished, migration: Migration, decision: Decision) -> Plan:
+def _going_on(broken: Unfinished, migration: Migration, recorded: History) -> Plan:
+    return plan.resume(broken, migration, history=recorded, done=broken.done)
+
+
+def _rest(session: Session, intended: Plan, decision: Decision) -> Plan:
+    """What is left to run: the database may show more of it done than the journal knows."""
+    recorded = session.read_history()
+    broken, migration = recorded.unfinished[0], intended.steps[0].migration
+    assert migration is not None
     done = recovery.finished_units(session, broken, migration, decision)
-    return plan.resume(broken, migration, history=session.read_history(), done=done)
-
-
-def _undoing(session: Session, broken: Unfinished, migration: Migration) -> Plan:
-    return plan.undo(broken, migration)
+    return plan.resume(broken, migration, history=recorded, done=done)
 
 
 def _identity(step: Step) -> tuple[object, ...]:

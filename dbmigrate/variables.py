@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+class Kind(Enum):
+    """How a setting is written in the project file."""
+
+    TEXT = "text"
+    LIST = "a text, or a list of them"
+    BOOLEAN = "true or false"
+    NEGATION = "true or false, the other way round"  # dump-schema = false is DBMIGRATE_NO_DUMP_SCHEMA=true
+    DURATION = "duration"
+
+
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """An environment variable. `twin` is dbmate's name for it, `option` the flag that wins over both."""
+    """An environment variable.
+
+    `twin` is dbmate's name for it, `option` the flag that wins over both, `key` its name in the project file (none:
+    it does not belong there), where it is of the `kind`.
+    """
 
     purpose: str
     default: str = ""
     option: str = ""
     twin: str = ""
+    key: str = ""
+    kind: Kind = Kind.TEXT
 
 
 # Every variable that is read; a name with a <placeholder> stands for many. The documentation is compared with it.
@@ -39,39 +56,98 @@ VARIABLES: Mapping[str, Variable] = {
         "./db/migrations",
         "--migrations-dir",
         "DBMATE_MIGRATIONS_DIR",
+        key="migrations-dir",
+        kind=Kind.LIST,
     ),
     "DBMIGRATE_MIGRATIONS_TABLE": Variable(
         "the tracking table, with or without a schema",
         "schema_migrations",
         "--migrations-table",
         "DBMATE_MIGRATIONS_TABLE",
+        key="migrations-table",
     ),
-    "DBMIGRATE_SCHEMA_FILE": Variable("the schema file", "./db/schema.sql", "--schema-file", "DBMATE_SCHEMA_FILE"),
+    "DBMIGRATE_SCHEMA_FILE": Variable(
+        "the schema file", "./db/schema.sql", "--schema-file", "DBMATE_SCHEMA_FILE", key="schema-file"
+    ),
     "DBMIGRATE_NO_DUMP_SCHEMA": Variable(
-        "leave the schema file alone", "false", "--no-dump-schema", "DBMATE_NO_DUMP_SCHEMA"
+        "leave the schema file alone",
+        "false",
+        "--no-dump-schema",
+        "DBMATE_NO_DUMP_SCHEMA",
+        key="dump-schema",
+        kind=Kind.NEGATION,
     ),
-    "DBMIGRATE_SCHEMA_VERSIONS": Variable("how versions stand in the schema file: dbmate or scattered", "dbmate"),
+    "DBMIGRATE_SCHEMA_VERSIONS": Variable(
+        "how versions stand in the schema file: dbmate or scattered", "dbmate", key="schema-versions"
+    ),
     "DBMIGRATE_PG_DUMP": Variable("the pg_dump command to use"),
+    "DBMIGRATE_SCRATCH_URL": Variable(
+        "a server for scratch databases: a new database is made there, and dropped at the end",
+        "",
+        "--scratch-url",
+        "SHADOW_DATABASE_URL",
+    ),
+    "DBMIGRATE_LOCK_REPORT": Variable(
+        "say in a dry run what the migrations lock, measured on a scratch database",
+        "true",
+        "--locks",
+        key="lock-report",
+        kind=Kind.BOOLEAN,
+    ),
     "DBMIGRATE_PG_BIN": Variable("the directory of the embedded server's programs"),
-    "DBMIGRATE_WAIT": Variable("wait for the server before anything else", "false", "--wait", "DBMATE_WAIT"),
-    "DBMIGRATE_WAIT_TIMEOUT": Variable("how long to wait for it", "1m0s", "--wait-timeout", "DBMATE_WAIT_TIMEOUT"),
-    "DBMIGRATE_WAIT_INTERVAL": Variable("the pause between tries", "1s", "--wait-interval", "DBMATE_WAIT_INTERVAL"),
-    "DBMIGRATE_LOCK_WAIT": Variable("how long to wait for another run to end", "5m", "--lock-wait"),
+    "DBMIGRATE_WAIT": Variable(
+        "wait for the server before anything else", "false", "--wait", "DBMATE_WAIT", key="wait", kind=Kind.BOOLEAN
+    ),
+    "DBMIGRATE_WAIT_TIMEOUT": Variable(
+        "how long to wait for it",
+        "1m0s",
+        "--wait-timeout",
+        "DBMATE_WAIT_TIMEOUT",
+        key="wait-timeout",
+        kind=Kind.DURATION,
+    ),
+    "DBMIGRATE_WAIT_INTERVAL": Variable(
+        "the pause between tries",
+        "1s",
+        "--wait-interval",
+        "DBMATE_WAIT_INTERVAL",
+        key="wait-interval",
+        kind=Kind.DURATION,
+    ),
+    "DBMIGRATE_LOCK_WAIT": Variable(
+        "how long to wait for another run to end", "5m", "--lock-wait", key="lock-wait", kind=Kind.DURATION
+    ),
     "DBMIGRATE_ALLOW_POOLER": Variable(
-        "work through a transaction pooler, where that is safe", "false", "--allow-pooler"
+        "work through a transaction pooler, where that is safe",
+        "false",
+        "--allow-pooler",
+        key="allow-pooler",
+        kind=Kind.BOOLEAN,
     ),
     "DBMIGRATE_LOCK_TIMEOUT": Variable(
-        "lock_timeout of every migration, 0 for none; without it short ones, tried again", "", "--lock-timeout"
+        "lock_timeout of every migration, 0 for none; without it short ones, tried again",
+        "",
+        "--lock-timeout",
+        key="lock-timeout",
+        kind=Kind.DURATION,
     ),
-    "DBMIGRATE_TIMEOUT": Variable("statement_timeout of every migration", "", "--timeout"),
+    "DBMIGRATE_TIMEOUT": Variable(
+        "statement_timeout of every migration", "", "--timeout", key="timeout", kind=Kind.DURATION
+    ),
     "DBMIGRATE_PROTECTED": Variable(
-        "the environments on which the careful choice is the default, separated by commas", "production,prod,live"
+        "the environments where changes are confirmed and late migrations refused, separated by commas",
+        "production,prod,live",
+        key="protected",
+        kind=Kind.LIST,
     ),
     "DBMIGRATE_STRICT": Variable(
         "refuse migrations older than the newest applied one; true by default on protected environments",
         "false",
         "--strict",
         "DBMATE_STRICT",
+        key="strict",
+        kind=Kind.BOOLEAN,
     ),
     "DBMIGRATE_VERBOSE": Variable("say more", "false", "--verbose", "DBMATE_VERBOSE"),
+    "NO_COLOR": Variable("no colours on terminals; pipes never get any"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate import source
@@ -13,7 +14,7 @@ from dbmigrate.model import Deviation, FileSum, Finding, Problem, Severity
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dbmigrate.model import Applied, History, MigrationFile
+    from dbmigrate.model import Applied, History, MigrationFile, Status
 
 
 def sums(files: Sequence[MigrationFile], history: History) -> dict[str, FileSum]:
@@ -98,6 +99,17 @@ def refuse_changes(findings: Sequence[Finding]) -> tuple[Problem, ...]:
         for finding in findings
         if finding.deviation is Deviation.COSMETIC
     )
+
+
+def marked(status: Status, findings: Sequence[Finding]) -> Status:
+    """`status` with the rows of really edited files marked, and a warning that names them."""
+    edited = {finding.version: finding.name for finding in findings if finding.deviation is Deviation.CHANGED}
+    if not edited:
+        return status
+    rows = tuple(replace(row, edited=True) if row.version in edited else row for row in status.rows)
+    names = ", ".join(edited.values())
+    warning = Problem("W621", f"changed after being applied: {names}", hint="`dbmigrate verify` shows what was applied")
+    return replace(status, rows=rows, problems=(*status.problems, warning))
 
 
 def edited_note(finding: Finding) -> Problem | None:

@@ -74,6 +74,36 @@ class Tally:
         return int(last) if last.isdigit() else None
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """`count` statements of our own that travel before a batch in its message; the last one returns a row."""
+
+    text: str
+    count: int
+
+
+_NOTHING = Opening("", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A batch that is done: the command tags of its statements, and the row of the opening before it."""
+
+    batch: Batch
+    tags: list[bytes]
+    row: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back for a script of our own: the command tags of its statements, the first row of the last one as
+    text, and the error that ended it, if one did."""
+
+    tags: list[bytes]
+    row: tuple[str, ...]
+    error: psycopg.Error | None
+
+
 Pulse = Callable[[Batch], None]
 
 
@@ -98,23 +128,48 @@ def batches(statements: Iterable[Statement]) -> Iterator[Batch]:
 def send_all(conn: Connection, statements: Iterable[Statement], *, pulse: Pulse) -> Iterator[tuple[Batch, list[bytes]]]:
     """Run statements batch by batch; yield each batch with the command tags of its statements when it is done.
 
-    While the server works on a batch the next one is read from the file, and `pulse` is called some times a second
-    with the batch. Raises StatementError; a failure leaves the transaction, if there is one, aborted.
+    See `send`.
     """
-    source = batches(statements)
+    for sent in send(conn, batches(statements), pulse=pulse):
+        yield sent.batch, sent.tags
+
+
+def send(
+    conn: Connection, source: Iterator[Batch], *, pulse: Pulse, opening: Opening | None = None
+) -> Iterator[Sent]:
+    """Run batches, the first one behind `opening`; yield each when it is done.
+
+    While the server works on a batch the next one is read from the file, and `pulse` is called some times a second
+    with the batch. Raises StatementError, and psycopg.Error for the opening; a failure leaves the transaction, if there
+    is one, aborted.
+    """
+    before = opening or _NOTHING
     batch = next(source, None)
     while batch is not None:
-        start(conn, batch)
+        _send(conn.pgconn, before.text + _ended(batch.text))
         upcoming = None if batch.copies else next(source, None)
-        tags = finish(conn, batch, pulse=pulse)
-        yield batch, tags
-        batch = next(source, None) if batch.copies else upcoming
+        yield _finish(conn, batch, before, pulse=pulse)
+        batch, before = next(source, None) if batch.copies else upcoming, _NOTHING
 
 
-def start(conn: Connection, batch: Batch) -> None:
-    """Hand a batch to the server without waiting for its results."""
-    pgconn = conn.pgconn
-    pgconn.send_query(_ended(batch.text).encode())
+def ask(conn: Connection, script: str) -> Answer:
+    """Run SQL of our own, of one or several statements. Raises psycopg.OperationalError if the session is lost."""
+    _send(conn.pgconn, script)
+    tags: list[bytes] = []
+    last: pq.abc.PGresult | None = None
+    failed: pq.abc.PGresult | None = None
+    while (result := _result(conn.pgconn)) is not None:
+        if result.status in _DONE:
+            tags.append(result.command_status or b"")
+            last = result
+        else:
+            failed = failed or result  # a session that dies of its error reports the loss after it
+    error = psycopg.errors.error_from_result(failed, encoding="utf-8") if failed else None
+    return Answer(tags, _row(last) if last else (), error)
+
+
+def _send(pgconn: pq.abc.PGconn, text: str) -> None:
+    pgconn.send_query(text.encode())
     while pgconn.flush():
         _wait(pgconn, writing=(pgconn.socket,))
         pgconn.consume_input()
@@ -125,22 +180,30 @@ def _ended(text: str) -> str:
     return text if text.endswith(";") else text + "\n;"
 
 
-def finish(conn: Connection, batch: Batch, *, pulse: Pulse) -> list[bytes]:
-    """Collect the results of a batch that was started: one command tag per statement. Raises StatementError."""
+def _finish(conn: Connection, batch: Batch, before: Opening, *, pulse: Pulse) -> Sent:
+    """Collect the results of a message: one command tag per statement. Raises StatementError, psycopg.Error."""
     tags: list[bytes] = []
+    row: tuple[str, ...] = ()
     failed: pq.abc.PGresult | None = None
     while (result := _result(conn.pgconn, pulse=lambda: pulse(batch))) is not None:
         if result.status in _DONE:
             tags.append(result.command_status or b"")
+            row = _row(result) if len(tags) == before.count else row
         elif result.status == pq.ExecStatus.COPY_IN:
-            _copy_in(conn.pgconn, batch.statements[min(len(tags), len(batch.statements) - 1)])
+            _copy_in(conn.pgconn, batch.statements[min(len(tags) - before.count, len(batch.statements) - 1)])
         elif result.status == pq.ExecStatus.COPY_OUT:
             _discard_copy(conn.pgconn)
         elif result.status == pq.ExecStatus.FATAL_ERROR:
             failed = failed or result  # a session that dies of its error reports the loss after it
     if failed is not None:
-        raise _statement_error(conn, batch, failed, len(tags))
-    return tags
+        raise _failure(batch, before, failed, len(tags))
+    return Sent(batch, tags[before.count :], row)
+
+
+def _row(result: pq.abc.PGresult) -> tuple[str, ...]:
+    if not result.ntuples:
+        return ()
+    return tuple((result.get_value(0, column) or b"").decode() for column in range(result.nfields))
 
 
 def _result(pgconn: pq.abc.PGconn, *, pulse: Callable[[], None] | None = None) -> pq.abc.PGresult | None:
@@ -202,14 +265,20 @@ def drain(conn: Connection) -> None:
 # ------------------------------------------------------------------------------------------------------------- errors
 
 
-def _statement_error(conn: Connection, batch: Batch, failed: pq.abc.PGresult, done: int) -> StatementError:
+def _failure(batch: Batch, before: Opening, failed: pq.abc.PGresult, done: int) -> StatementError | psycopg.Error:
+    """What failed after `done` statements of a message.
+
+    A message is parsed as a whole before its first statement runs: an error before that is one of the file's text.
+    """
     cause = psycopg.errors.error_from_result(failed, encoding="utf-8")
-    index = min(done, len(batch.statements) - 1)
-    position = cause.diag.statement_position
-    if position is not None:
-        index, offset = _locate(batch, int(position) - 1)
+    position = int(cause.diag.statement_position or 0) - 1 - len(before.text)
+    if position >= 0:
+        index, offset = _locate(batch, position)
         return StatementError(cause, batch.statements[index], offset)
-    return StatementError(cause, batch.statements[index], _named_place(batch.statements[index].sql, cause))
+    if 0 < done < before.count:
+        return cause
+    statement = batch.statements[min(max(done - before.count, 0), len(batch.statements) - 1)]
+    return StatementError(cause, statement, _named_place(statement.sql, cause))
 
 
 def _locate(batch: Batch, position: int) -> tuple[int, int]:

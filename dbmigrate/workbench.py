@@ -9,19 +9,17 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate import database, dsn, files, history, parser, plan, planhash, provenance
-from dbmigrate.errors import Error
+from dbmigrate import database, dsn, files, history, plan, planhash, provenance
+from dbmigrate.errors import Error, PlanError
 from dbmigrate.events import Event, RunStarted, SchemaWritten, Warned
-from dbmigrate.executor import Executor
 from dbmigrate.model import History, Migration, MigrationFile, Plan, Policy, Problem, Report
 from dbmigrate.pacing import Pacing
-from dbmigrate.schema import dump as schema_file
 from dbmigrate.session import Access, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from dbmigrate.model import SchemaFile
+    from dbmigrate.model import Outcome, SchemaFile
     from dbmigrate.schema.dump import Dumping
 
 
@@ -31,7 +29,10 @@ class Options:
 
     `dumping` None leaves the schema file alone. `lock_wait` bounds the wait for another runner. `where` names the
     environment for people. `expected_plan` is what `planhash.expected` made of the hash that was reviewed: another plan
-    is refused.
+    is refused. `approve` is called with a plan that is about to run and the history that it starts from; it raises to
+    stop it, and returns a function that asks somebody (and raises), or None where nobody has to be asked.
+    `before_run` are called in their order with a plan that has steps, under the lock, just before the first one runs;
+    they raise to stop it.
     """
 
     directories: tuple[str, ...] = ("./db/migrations",)
@@ -43,6 +44,8 @@ class Options:
     where: str = ""
     reason: str | None = None
     expected_plan: str | None = None
+    approve: Callable[[Plan, History], Callable[[], None] | None] | None = None
+    before_run: tuple[Callable[[Session, Plan], None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +85,18 @@ class Workbench:
 
     @contextmanager
     def _open(self, command: str, target: dsn.Dsn | None = None) -> Iterator[Session]:
+        with self._connect(command, target) as session:
+            yield session
+
+    def _connect(self, command: str, target: dsn.Dsn | None = None) -> Session:
         options = self._options
         describe = partial(provenance.describe, options.directories, reason=options.reason)
-        access = Access(target or self._dsn, command, options.table, options.lock_wait, self._on_event, describe)
-        with Session(access) as session:
-            yield session
+        return Session(Access(target or self._dsn, command, options.table, options.lock_wait, self._on_event, describe))
+
+    def recorded(self) -> History:
+        """What the database records of migrations. Writes nothing: works without the tables, for a read-only role."""
+        with self._open("look") as session:
+            return session.read_history()
 
     @contextmanager
     def _planned(self, wish: Wish) -> Iterator[tuple[Session, Plan]]:
@@ -95,21 +105,52 @@ class Workbench:
         with self._open(wish.command) as session:
             yield session, self._plan(session, wish, View(found, session.read_history()))
 
-    def _change(self, wish: Wish, parsed: Mapping[str, Migration] | None = None) -> Report:
+    def _change(self, wish: Wish, parsed: Mapping[str, Migration] | None = None, *, approved: str = "") -> Report:
         """Read the files (those not in `parsed`), take the lock, look at the history again, plan, run.
 
         The files are read before the lock is waited for, so that a bad one is told at once. What the history means is
-        decided under the lock: a migration that another run is in the middle of was not left unfinished.
+        decided under the lock: a migration that another run is in the middle of was not left unfinished. `approved` is
+        the digest of a plan that was approved before.
         """
         found = files.find(self._options.directories)
         with self._open(wish.command) as session:
             view = View(found, session.read_history(), parsed or {})
-            read = self._parse(session, view, wish.versions(view))
-            session.lock()
-            planned = self._plan(session, wish, View(found, session.read_history(), read))
-            planhash.refuse_other(planned, self._options.expected_plan)
-            self._on_event(RunStarted(self._where, planned))
-            return self._execute(session, planned, found)
+            return self._change_in(session, wish, view, approved=approved)
+
+    def _change_in(self, session: Session, wish: Wish, view: View, *, approved: str = "") -> Report:
+        """What `_change` does, in a session that is open, seen from what it has shown so far."""
+        read = self._parse(session, view, wish.versions(view))
+
+        def prepare() -> tuple[Plan, History]:
+            now = View(view.files, session.read_history(), read)
+            return self._plan(session, wish, now), now.history
+
+        return self._execute(session, self._settled(session, prepare, approved=approved), view.files)
+
+    def _settled(self, session: Session, prepare: Callable[[], tuple[Plan, History]], *, approved: str = "") -> Plan:
+        """The plan that `prepare` makes under the lock, approved by whoever has to approve it.
+
+        Other runs need not wait for a person to answer: the lock is let go of for that time. Raises PlanError E239 if
+        the plan is another one afterwards.
+        """
+        session.lock()
+        planned, recorded = prepare()
+        planhash.refuse_other(planned, self._options.expected_plan)
+        ask = None if approved and planned.digest == approved else self._approval(planned, recorded)
+        if ask is None:
+            return planned
+        session.unlock()
+        ask()
+        session.lock()
+        again, _ = prepare()
+        if again.digest != planned.digest:
+            raise PlanError("files or history have changed meanwhile", code="E239", hint="run the command again")
+        return again
+
+    def _approval(self, planned: Plan, recorded: History) -> Callable[[], None] | None:
+        """Say what is about to run, and find out who has to be asked."""
+        self._on_event(RunStarted(self._where, planned))
+        return self._options.approve(planned, recorded) if self._options.approve else None
 
     @property
     def _where(self) -> str:
@@ -126,6 +167,10 @@ class Workbench:
         """Read the files of the wanted versions; a version without a file is read from the log, if it keeps it."""
         present = {file.version: file for file in view.files}
         parsed = dict(view.migrations)
+        if not set(wanted) - set(parsed):
+            return parsed
+        from dbmigrate import parser
+
         for version in wanted:
             if version in present and version not in parsed:
                 parsed[version] = parser.read(present[version])
@@ -141,23 +186,28 @@ class Workbench:
 
     def _execute(self, session: Session, planned: Plan, found: Sequence[MigrationFile]) -> Report:
         started = time.monotonic()
+        if not planned.steps:
+            return replace(self._report(session, (), found), seconds=time.monotonic() - started)
+        from dbmigrate.executor import Executor
+
         executor = Executor(session, self._options.pacing)
         try:
             session.refuse_unpoolable(planned)
-            if planned.steps:
-                session.ensure_tables()
+            for prepare in self._options.before_run:
+                prepare(session, planned)
+            session.ensure_tables()
             executor.run(planned)
         except Error as exc:
             if executor.done:
-                exc.report = replace(self._report(session, executor, found), seconds=time.monotonic() - started)
+                exc.report = replace(self._report(session, executor.done, found), seconds=time.monotonic() - started)
             raise
-        return replace(self._report(session, executor, found), seconds=time.monotonic() - started)
+        return replace(self._report(session, executor.done, found), seconds=time.monotonic() - started)
 
-    def _report(self, session: Session, executor: Executor, found: Sequence[MigrationFile]) -> Report:
+    def _report(self, session: Session, done: Sequence[Outcome], found: Sequence[MigrationFile]) -> Report:
         """What was done, after the schema file was written for it; also after a failure in mid-run."""
         session.revive()
-        written, problems = self._refresh(session, executor)
-        return Report(tuple(executor.done), problems, self._current(session, found), written)
+        written, problems = self._refresh(session, done)
+        return Report(tuple(done), problems, self._current(session, found), written)
 
     def _current(self, session: Session, found: Sequence[MigrationFile]) -> str | None:
         """The newest applied version; None if that cannot be asked any more: what was done is done."""
@@ -165,14 +215,16 @@ class Workbench:
             return plan.newest(found, [item.version for item in session.read_history().applied])
         return None
 
-    def _refresh(self, session: Session, executor: Executor) -> tuple[SchemaFile | None, tuple[Problem, ...]]:
+    def _refresh(self, session: Session, done: Sequence[Outcome]) -> tuple[SchemaFile | None, tuple[Problem, ...]]:
         """Write the schema file after a change; with nothing changed only a missing one.
 
         What was migrated stands: a file that cannot be written is a warning that says what to install.
         """
         dumping = self._options.dumping
-        if dumping is None or (not executor.done and (session.conn.closed or os.path.exists(dumping.path))):
+        if dumping is None or (not done and (session.conn.closed or os.path.exists(dumping.path))):
             return None, ()
+        from dbmigrate.schema import dump as schema_file
+
         try:
             database.refuse_shared_session(session.facts, "pg_dump changes the settings of its session")
             with database.translated(self._dsn):

@@ -18,6 +18,8 @@ from dbmigrate import config, errors
 from dbmigrate.cli.options import COMMON, VERBOSE
 from dbmigrate.cli.program import app
 from dbmigrate.cli.table import ENTRIES
+from dbmigrate.lint import RULES
+from dbmigrate.lint.squawk_rules import SQUAWK_RULES, link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -86,6 +88,9 @@ def _region(name: str) -> str:
         "command": _command,
         "commands": _commands,
         "general": _general,
+        "lint-pages": _lint_pages,
+        "lint-rules": _lint_rules,
+        "squawk-rules": _squawk_rules,
         "variables": _variables,
     }
     return "\n".join(writers[kind](argument)) + "\n"
@@ -160,11 +165,11 @@ def _summary(text: str | None) -> str:
 
 
 def _variables(_: str) -> Iterator[str]:
-    yield from _table_head("variable", "default", "option", "meaning")
+    yield from _table_head("variable", "default", "option", "key", "meaning")
     for name, variable in config.VARIABLES.items():
         twin = f"<br>also `{variable.twin}`" if variable.twin else ""
-        default, option = _code(variable.default), _code(variable.option)
-        yield f"| `{name}`{twin} | {default} | {option} | {_cell(variable.purpose)} |"
+        default, option, key = _code(variable.default), _code(variable.option), _code(variable.key)
+        yield f"| `{name}`{twin} | {default} | {option} | {key} | {_cell(variable.purpose)} |"
 
 
 def _codes(_: str) -> Iterator[str]:
@@ -174,6 +179,32 @@ def _codes(_: str) -> Iterator[str]:
         yield f"| [{code}](#{code.lower()}) | {exit_code} | {_cell(meaning)} |"
     for code, meaning in errors.WARNINGS.items():
         yield f"| [{code}](#{code.lower()}) | | {_cell(meaning)} |"
+
+
+def _lint_rules(_: str) -> Iterator[str]:
+    yield from _table_head("code", "name", "severity", "finds")
+    for rule in RULES.values():
+        optional = ", off unless enabled" if rule.is_optional else ""
+        yield f"| [{rule.code}](#{rule.code.lower()}) | {rule.name} | {rule.severity}{optional} | {_cell(rule.title)} |"
+
+
+def _lint_pages(_: str) -> Iterator[str]:
+    """The pages as `explain` shows them, below the headings of their files."""
+    for path in sorted((ROOT / "dbmigrate" / "lint" / "pages").glob("*.md"), key=_first_code):
+        yield re.sub("^# ", "## ", path.read_text(encoding="utf-8").strip())
+        yield ""
+
+
+def _first_code(path: Path) -> str:
+    return min(re.findall(r"^### (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def _squawk_rules(_: str) -> Iterator[str]:
+    yield from _table_head("rule", "finds", "here")
+    for rule in SQUAWK_RULES.values():
+        ours = [own.code for own in RULES.values() if rule.name in own.squawk]
+        instead = f" ({', '.join(ours)})" if ours else ""
+        yield f"| [{rule.name}]({link(rule.name)}) | {_cell(rule.meaning)} | {rule.treatment.value}{instead} |"
 
 
 def _table_head(*titles: str) -> Iterator[str]:

@@ -288,6 +288,7 @@ def test_migrations_in_a_page_are_accepted_or_refused_as_it_says(block: Block, t
 _VARIABLE: tuple[tuple[str, str], ...] = (
     (r"\b[0-9a-f]{64}\b", "SHA"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "TIME"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d\b", "TIME"),
     (r"\b20(?!99)\d{12}", "VERSION"),
     (r"(?<= in )[\d.]+(?:µs|ms|s)$", "DURATION"),
     (r"(?<= after )[\d.]+(?:µs|ms|s)$", "DURATION"),

@@ -10,6 +10,7 @@
 -- customer_full_name_expand, _backfill and _contract show.
 -- Rollback: back to local time. Exact, but for the hour that the clocks repeat in
 -- October, in which no performance starts.
+-- dbmigrate:ignore-file L112: a few thousand rows, see above
 
 -- migrate:up
 ALTER TABLE boxoffice.performances

@@ -5,6 +5,7 @@
 -- columns, and a trigger that keeps them equal, whichever of the two is written.
 -- Deploy: apply this, then release the application that uses full_name.
 -- Rollback: drops the new column. Nothing is lost, the old one has every name.
+-- dbmigrate:ignore-file L109: the trigger comes last
 
 -- migrate:up
 ALTER TABLE boxoffice.customers ADD COLUMN full_name text;

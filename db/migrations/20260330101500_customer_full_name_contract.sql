@@ -8,6 +8,8 @@
 -- beforehand, see check_emails_and_amounts.
 -- Rollback: the data stays where it is, under the old name, and the new column is
 -- added again behind it. The table comes back just as step 2 left it.
+-- dbmigrate:ignore-file L106: under a second, see above
+-- dbmigrate:ignore-file L121: no copy of the application names it, see above
 
 -- migrate:up
 DROP TRIGGER customers_sync_name ON boxoffice.customers;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -10,14 +11,38 @@ from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import common
 
 
+class StatusFormat(StrEnum):
+    """How `status` prints."""
+
+    HUMAN = "human"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
 @common
 def status(
     call: Call,
+    all_: Annotated[
+        bool, typer.Option("--all", help="All environments side by side; several -e show those alone.")
+    ] = False,
+    format_: Annotated[
+        StatusFormat, typer.Option("--format", metavar="FORMAT", help="human, json, or markdown (a table).")
+    ] = StatusFormat.HUMAN,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything is pending.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing; implies --exit-code.")] = False,
 ) -> None:
     """Show applied and pending migrations."""
-    call.add({"quiet": quiet})
+    call.add({"quiet": quiet, "json": format_ is StatusFormat.JSON})
+    as_markdown = format_ is StatusFormat.MARKDOWN
+    if all_ or as_markdown or len(call.environments) > 1:
+        from dbmigrate.cli import environments
+
+        table = environments.survey(call, () if all_ else call.environments)
+        if not call.is_quiet:
+            environments.show(call, table, as_markdown=as_markdown)
+        if (exit_code or call.is_quiet) and not all(column.is_current for column in table.columns):
+            raise typer.Exit(1)
+        return
     with call.migrator() as migrator:
         found = migrator.status()
     if not call.is_quiet:

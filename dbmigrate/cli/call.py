@@ -14,15 +14,23 @@ from dbmigrate.errors import ConfigError, Refused
 from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from dbmigrate.cli.guarding import Approval
     from dbmigrate.config import Settings
+    from dbmigrate.deploy import Deployer
+    from dbmigrate.deployconfig import DeployConfig
+    from dbmigrate.drift import Comparer
     from dbmigrate.dsn import Dsn
+    from dbmigrate.guards import Consent
     from dbmigrate.migrator import Migrator, Options
-    from dbmigrate.model import Goal
+    from dbmigrate.model import Goal, Plan, Problem
     from dbmigrate.output import Renderer
     from dbmigrate.schema.dump import Dumping
+    from dbmigrate.session import Session
     from dbmigrate.upkeep import Upkeep
+
+PATIENCE = 10  # seconds for another environment's server to answer; its URL may say otherwise
 
 
 @dataclass(slots=True)
@@ -30,6 +38,7 @@ class Call:
     """The state of one invocation. Flags may stand before and after the command; the later one wins."""
 
     given: dict[str, Any] = field(default_factory=dict)
+    environments: tuple[str, ...] = ()  # all that were named; a command for one of them takes the last
     wants_json: bool = False
     wants_traceback: bool = False
     verbosity: Verbosity = Verbosity.NORMAL
@@ -45,6 +54,10 @@ class Call:
             self.verbosity = Verbosity.QUIET
         if meant.get("verbose"):
             self.verbosity = Verbosity.VERBOSE
+        named = meant.pop("environment", None)
+        if isinstance(named, list):
+            self.environments = tuple(named)
+            meant["environment"] = named[-1]
         self.given |= meant
 
     @property
@@ -60,41 +73,114 @@ class Call:
         """The settings, resolved once: flags over the environment over env files over defaults."""
         from dbmigrate.config import Flags, load
 
-        return load(Flags(**self.given), os.environ, os.getcwd())
+        settings = load(Flags(**self.given), os.environ, os.getcwd())
+        if settings.project.problems:
+            self._warn(settings.project.problems)
+        return settings
+
+    def settings_of(self, environment: str) -> Settings:
+        """The same settings with another environment in place of the chosen one (or of ``--url``)."""
+        from dbmigrate.config import Flags, load
+
+        return load(Flags(**self.given | {"url": None, "environment": environment}), os.environ, os.getcwd())
 
     @contextmanager
-    def migrator(self, *, reason: str | None = None, expect_plan: str | None = None) -> Iterator[Migrator]:
-        """The migrator for the settings; an embedded server runs for as long as it is used."""
+    def migrator(
+        self,
+        *,
+        reason: str | None = None,
+        expect_plan: str | None = None,
+        consent: Consent | None = None,
+        backup: str | None = None,
+    ) -> Iterator[Migrator]:
+        """The migrator for the settings; an embedded server runs for as long as it is used.
+
+        Changes of a protected environment are asked for, or refused where nobody can be asked, whether the command
+        says anything about `consent` or not. `backup` is a directory for a backup before something runs.
+        """
         from dbmigrate import planhash
         from dbmigrate.migrator import Migrator
 
         wanted = None if expect_plan is None else planhash.expected(expect_plan)
-        with self._target(reason) as (dsn, options):
-            yield Migrator(dsn, replace(options, expected_plan=wanted), on_event=self.renderer.on_event)
+        with self._target(reason, consent) as (dsn, options):
+            options = replace(options, expected_plan=wanted, before_run=self._backing_up(backup))
+            yield Migrator(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
-    def upkeep(self, *, reason: str | None = None) -> Iterator[Upkeep]:
+    def upkeep(self, *, reason: str | None = None, consent: Consent | None = None) -> Iterator[Upkeep]:
         """The same for the commands that look at the history or correct it."""
         from dbmigrate.upkeep import Upkeep
 
-        with self._target(reason) as (dsn, options):
+        with self._target(reason, consent) as (dsn, options):
             yield Upkeep(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
-    def _target(self, reason: str | None) -> Iterator[tuple[Dsn, Options]]:
+    def deployer(
+        self, config: DeployConfig, *, reason: str | None, expect_plan: str | None, consent: Consent
+    ) -> Iterator[Deployer]:
+        """The same for a deployment."""
+        from dbmigrate import planhash
+        from dbmigrate.deploy import Deployer
+
+        wanted = None if expect_plan is None else planhash.expected(expect_plan)
+        with self._target(reason, consent) as (dsn, options):
+            options = replace(options, expected_plan=wanted)
+            yield Deployer(dsn, options, config, environ=self.settings().environ, on_event=self.renderer.on_event)
+
+    @contextmanager
+    def comparer(self) -> Iterator[Comparer]:
+        """The same for comparisons with what the database should be."""
+        from dbmigrate.drift import Comparer
+
+        with self._target(None, None) as (dsn, options):
+            yield Comparer(dsn, options, on_event=self.renderer.on_event)
+
+    @contextmanager
+    def elsewhere(self, environment: str) -> Iterator[Migrator]:
+        """A migrator for questions about another environment, which gives up sooner on a server that is silent."""
+        from dbmigrate.migrator import Migrator, Options
+
+        settings = self.settings_of(environment)
+        with self.served(settings.target().patient(PATIENCE)) as dsn:
+            yield Migrator(dsn, Options(directories=settings.migrations_dirs, table=settings.migrations_table))
+
+    def _backing_up(self, directory: str | None) -> tuple[Callable[[Session, Plan], None], ...]:
+        if directory is None:
+            return ()
+        from dbmigrate.deploy import backing_up
+
+        return (backing_up(directory, self.settings().environ, on_event=self.renderer.on_event),)
+
+    def _warn(self, problems: Iterable[Problem]) -> None:
+        from dbmigrate.events import Warned
+
+        for problem in problems:
+            self.renderer.on_event(Warned(problem))
+
+    @contextmanager
+    def _target(self, reason: str | None, consent: Consent | None) -> Iterator[tuple[Dsn, Options]]:
         from dbmigrate import database
 
         settings = self.settings()
         if settings.verbose:
             self.verbosity = max(self.verbosity, Verbosity.VERBOSE)
-        with self._served(settings.target()) as dsn:
+        with self.served(settings.target()) as dsn:
             if settings.wait:
                 timeout, interval = settings.wait_timeout, settings.wait_interval
                 database.wait(dsn, timeout=timeout, interval=interval, on_event=self.renderer.on_event)
-            yield dsn, self._options(settings, reason)
+            yield dsn, replace(self._options(settings, reason), approve=self._approval(settings, consent))
+
+    def _approval(self, settings: Settings, consent: Consent | None) -> Approval | None:
+        """Who has to agree to changes; None where nobody has a say."""
+        is_named = consent is not None and (consent.database is not None or consent.applied_in is not None)
+        if not (is_named or settings.is_protected or settings.required):
+            return None
+        from dbmigrate.cli.guarding import approval
+
+        return approval(self, settings, consent)
 
     @contextmanager
-    def _served(self, dsn: Dsn) -> Iterator[Dsn]:
+    def served(self, dsn: Dsn) -> Iterator[Dsn]:
         """The server behind `dsn`: there already, or the embedded one, started for this command."""
         if dsn.embedded is None:
             yield dsn
@@ -102,12 +188,11 @@ class Call:
         from pathlib import Path
 
         from dbmigrate.embedded import Search, kept_server
-        from dbmigrate.events import Warned
         from dbmigrate.model import Problem, Severity
 
         with kept_server(Path(dsn.embedded), Search.from_environ(self.settings().environ)) as server:
             if server.note:
-                self.renderer.on_event(Warned(Problem("W501", server.note, Severity.NOTE)))
+                self._warn((Problem("W501", server.note, Severity.NOTE),))
             yield dsn.served_by(server.conninfo(dsn.database))
 
     def _options(self, settings: Settings, reason: str | None) -> Options:
@@ -115,7 +200,6 @@ class Call:
         from dbmigrate.model import Policy
         from dbmigrate.pacing import Pacing
 
-        target = settings.target()
         return Options(
             directories=settings.migrations_dirs,
             table=settings.migrations_table,
@@ -123,9 +207,14 @@ class Call:
             policy=Policy(strict=settings.strict),
             pacing=Pacing(lock_timeout=settings.lock_timeout, timeout=settings.timeout),
             lock_wait=settings.lock_wait,
-            where=f"{settings.environment} · {target.display}" if settings.environment else target.display,
+            where=self.where(settings),
             reason=reason,
         )
+
+    def where(self, settings: Settings) -> str:
+        """Environment and server, for people."""
+        shown = settings.target().display
+        return f"{settings.environment} · {shown}" if settings.environment else shown
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask on a terminal; where there is none, `yes` must have been said. Raises Refused E706."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dbmigrate.cli.call import Call, dumping
-from dbmigrate.cli.options import common
+from dbmigrate.cli.options import Confirm, common
 
 
 @common
@@ -19,8 +19,11 @@ def create(call: Call) -> None:
 
 
 @common
-def drop(call: Call) -> None:
+def drop(call: Call, confirm: Confirm = None) -> None:
     """Drop the database if it exists."""
+    from dbmigrate.cli import guarding
+
+    guarding.before_destroying(call, "drop the database", confirm=confirm)
     with call.migrator() as migrator:
         migrator.drop()
     call.renderer.finished("drop")
@@ -35,16 +38,19 @@ def dump(
 ) -> None:
     """Write the schema file."""
     with call.migrator() as migrator:
-        migrator.dump(dumping(call.settings()), arguments=arguments or ())
-    call.renderer.finished("dump")
+        written = migrator.dump(dumping(call.settings()), arguments=arguments or ())
+    call.renderer.answer("dump", (), {"path": written.path, "added": written.added, "removed": written.removed})
 
 
 @common
-def load(call: Call) -> None:
+def load(call: Call, confirm: Confirm = None) -> None:
     """Load the schema file into the database, whole or not at all."""
+    from dbmigrate.cli import guarding
+
+    guarding.before_destroying(call, f"load {call.settings().schema_file}", confirm=confirm)
     with call.migrator() as migrator:
-        migrator.load(call.settings().schema_file)
-    call.renderer.finished("load")
+        loaded = migrator.load(call.settings().schema_file)
+    call.renderer.answer("load", (), {"path": loaded.path, "recorded": loaded.recorded})
 
 
 @common

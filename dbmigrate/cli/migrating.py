@@ -6,20 +6,29 @@ from typing import Annotated
 
 import typer
 
+from dbmigrate.cli import locking, rehearsing
 from dbmigrate.cli.call import Call, goal
+from dbmigrate.cli.locking import Locks
 from dbmigrate.cli.options import (
+    Backup,
+    Confirm,
     DownTo,
     DryRun,
     ExpectPlan,
     LockTimeout,
     LockWait,
     Reason,
+    RequireApplied,
     Steps,
     Strict,
     Timeout,
     ToVersion,
+    Yes,
     common,
 )
+from dbmigrate.cli.rehearsing import Execute, InPlace
+from dbmigrate.cli.scratching import ScratchUrl
+from dbmigrate.guards import Consent
 
 
 @common
@@ -41,18 +50,31 @@ def up(
     to: ToVersion = None,
     steps: Steps = None,
     dry_run: DryRun = False,
+    execute: Execute = False,
+    in_place: InPlace = False,
+    locks: Locks = None,
+    scratch_url: ScratchUrl = None,
     strict: Strict = None,
     lock_wait: LockWait = None,
     lock_timeout: LockTimeout = None,
     timeout: Timeout = None,
     expect_plan: ExpectPlan = None,
+    require_applied_in: RequireApplied = None,
+    backup: Backup = None,
+    yes: Yes = False,
     reason: Reason = None,
 ) -> None:
     """Create the database if it is missing, and apply what is pending."""
+    call.add({"scratch_url": scratch_url})
     call.add({"strict": strict, "lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
-    with call.migrator(reason=reason, expect_plan=expect_plan) as migrator:
+    consent = Consent(yes=yes, applied_in=require_applied_in)
+    if where := rehearsing.stage(dry_run=dry_run, execute=execute, in_place=in_place):
+        rehearsing.up(call, where, goal(steps, to), expect_plan=expect_plan, consent=consent)
+        return
+    with call.migrator(reason=reason, expect_plan=expect_plan, consent=consent, backup=backup) as migrator:
         if dry_run:
             call.script(migrator.script_up(goal(steps, to)))
+            locking.report(call, migrator, goal(steps, to), wanted=locks)
         else:
             call.renderer.report("up", migrator.up(goal(steps, to)))
 
@@ -63,18 +85,31 @@ def migrate(
     to: ToVersion = None,
     steps: Steps = None,
     dry_run: DryRun = False,
+    execute: Execute = False,
+    in_place: InPlace = False,
+    locks: Locks = None,
+    scratch_url: ScratchUrl = None,
     strict: Strict = None,
     lock_wait: LockWait = None,
     lock_timeout: LockTimeout = None,
     timeout: Timeout = None,
     expect_plan: ExpectPlan = None,
+    require_applied_in: RequireApplied = None,
+    backup: Backup = None,
+    yes: Yes = False,
     reason: Reason = None,
 ) -> None:
     """Apply what is pending to a database that exists."""
+    call.add({"scratch_url": scratch_url})
     call.add({"strict": strict, "lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
-    with call.migrator(reason=reason, expect_plan=expect_plan) as migrator:
+    consent = Consent(yes=yes, applied_in=require_applied_in)
+    if where := rehearsing.stage(dry_run=dry_run, execute=execute, in_place=in_place):
+        rehearsing.up(call, where, goal(steps, to), expect_plan=expect_plan, consent=consent)
+        return
+    with call.migrator(reason=reason, expect_plan=expect_plan, consent=consent, backup=backup) as migrator:
         if dry_run:
             call.script(migrator.script_migrate(goal(steps, to)))
+            locking.report(call, migrator, goal(steps, to), wanted=locks)
         else:
             call.renderer.report("migrate", migrator.migrate(goal(steps, to)))
 
@@ -86,16 +121,26 @@ def rollback(
     steps: Steps = None,
     all_: Annotated[bool, typer.Option("--all", help="Undo every applied migration.")] = False,
     dry_run: DryRun = False,
+    execute: Execute = False,
+    in_place: InPlace = False,
+    scratch_url: ScratchUrl = None,
     lock_wait: LockWait = None,
     lock_timeout: LockTimeout = None,
     timeout: Timeout = None,
     expect_plan: ExpectPlan = None,
+    yes: Yes = False,
+    confirm: Confirm = None,
     reason: Reason = None,
 ) -> None:
     """Undo the last migration (also: down)."""
+    call.add({"scratch_url": scratch_url})
     call.add({"lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
     wanted = goal(steps, to, everything=all_, default=1)
-    with call.migrator(reason=reason, expect_plan=expect_plan) as migrator:
+    consent = Consent(yes=yes, database=confirm, everything=all_)
+    if where := rehearsing.stage(dry_run=dry_run, execute=execute, in_place=in_place):
+        rehearsing.rollback(call, where, wanted, expect_plan=expect_plan, consent=consent)
+        return
+    with call.migrator(reason=reason, expect_plan=expect_plan, consent=consent) as migrator:
         if dry_run:
             call.script(migrator.script_rollback(wanted))
         else:
@@ -108,9 +153,10 @@ def redo(
     lock_wait: LockWait = None,
     lock_timeout: LockTimeout = None,
     timeout: Timeout = None,
+    yes: Yes = False,
     reason: Reason = None,
 ) -> None:
     """Undo the last migration and apply it again."""
     call.add({"lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
-    with call.migrator(reason=reason) as migrator:
+    with call.migrator(reason=reason, consent=Consent(yes=yes)) as migrator:
         call.renderer.report("redo", migrator.redo())

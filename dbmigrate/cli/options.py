@@ -14,11 +14,10 @@ from typing import Annotated, Any
 import typer
 
 from dbmigrate.cli.call import Call
-from dbmigrate.errors import Interrupted
 
 COMMON: dict[str, Any] = {
     "environment": Annotated[
-        str | None,
+        list[str] | None,
         typer.Option("--env", "-e", metavar="NAME", help="Environment: production reads PRODUCTION_DATABASE_URL."),
     ],
     "url": Annotated[str | None, typer.Option("--url", "-u", metavar="URL", help="Database URL. [DATABASE_URL]")],
@@ -83,6 +82,17 @@ Timeout = Annotated[str | None, typer.Option("--timeout", metavar="DURATION", he
 ExpectPlan = Annotated[
     str | None, typer.Option("--expect-plan", metavar="HASH", help="Run only the plan that a dry run showed.")
 ]
+Backup = Annotated[
+    str | None, typer.Option("--backup", metavar="DIR", help="Back the database up into DIR before anything runs.")
+]
+Confirm = Annotated[
+    str | None,
+    typer.Option("--confirm", metavar="DBNAME", help="The database's name, to confirm on a protected environment."),
+]
+RequireApplied = Annotated[
+    str | None,
+    typer.Option("--require-applied-in", metavar="NAME", help="Apply only what is applied in that environment."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept in the log.")]
 
@@ -117,10 +127,7 @@ def _with_options(function: Command, shared: dict[str, Any]) -> Command:
         call.add({name: given.pop(name) for name in shared if name in given and name not in signature.parameters})
         if "ctx" in signature.parameters:
             given["ctx"] = ctx
-        try:
-            function(call=call, **given)
-        except KeyboardInterrupt as exc:  # typer would exit with 130 whatever the signal was, and say nothing
-            raise Interrupted.by(exc, "interrupted") from exc
+        function(call=call, **given)
 
     own = [parameter for name, parameter in signature.parameters.items() if name not in ("call", "ctx")]
     added = [

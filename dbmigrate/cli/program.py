@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from dbmigrate import __version__
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import common_root
 from dbmigrate.cli.table import ENTRIES, Entry
+from dbmigrate.errors import Interrupted
 
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -42,12 +44,29 @@ class Commands(MutableMapping[str, Any]):
         return len(self._entries)
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """A signal is told for what it is: typer would exit with 130 whatever it was, and say nothing."""
+    try:
+        yield
+    except KeyboardInterrupt as exc:
+        raise Interrupted.by(exc, "interrupted") from exc
+
+
 class Program(TyperGroup):
     """The group of all commands."""
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 (typer's own keywords, handed through)
         super().__init__(**settings | {"commands": None})
         self.commands = Commands()
+
+    def make_context(self, *arguments: Any, **extra: Any) -> Any:  # noqa: ANN401
+        with _told():
+            return super().make_context(*arguments, **extra)
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
+        with _told():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         """The help of the program is made without importing a command."""

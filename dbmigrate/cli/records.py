@@ -9,6 +9,7 @@ import typer
 
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import LockTimeout, LockWait, Reason, Timeout, Yes, common
+from dbmigrate.guards import Consent
 
 
 class MarkedState(StrEnum):
@@ -31,20 +32,26 @@ def repair(
     from dbmigrate.upkeep import Repair
 
     wanted = Repair(forget_missing=forget_missing)
-    with call.upkeep(reason=reason) as upkeep:
+    with call.upkeep(reason=reason, consent=Consent(yes=yes)) as upkeep:
         planned = upkeep.plan_repair(wanted)
         call.renderer.plan(planned)
         if planned.steps:
-            call.confirm("change the records", yes=yes)
+            if not call.settings().is_protected:  # there, more than a y is asked for
+                call.confirm("change the records", yes=yes)
             call.renderer.report("repair", upkeep.repair(wanted, expected=planned))
         else:
             call.renderer.finished("repair")
 
 
 @common
-def baseline(call: Call, version: Annotated[str, typer.Argument(metavar="VERSION")], reason: Reason = None) -> None:
+def baseline(
+    call: Call,
+    version: Annotated[str, typer.Argument(metavar="VERSION")],
+    yes: Yes = False,
+    reason: Reason = None,
+) -> None:
     """Record everything up to VERSION as applied, running nothing."""
-    with call.upkeep(reason=reason) as upkeep:
+    with call.upkeep(reason=reason, consent=Consent(yes=yes)) as upkeep:
         call.renderer.report("baseline", upkeep.baseline(version))
 
 
@@ -54,9 +61,10 @@ def mark(
     state: Annotated[MarkedState, typer.Argument(metavar="applied|pending")],
     version: Annotated[str, typer.Argument(metavar="VERSION")],
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the log.", show_default=False)],
+    yes: Yes = False,
 ) -> None:
     """Record one migration as applied or as pending, running nothing."""
-    with call.upkeep(reason=reason) as upkeep:
+    with call.upkeep(reason=reason, consent=Consent(yes=yes)) as upkeep:
         change = upkeep.mark_applied if state is MarkedState.APPLIED else upkeep.mark_pending
         call.renderer.report("mark", change(version))
 
@@ -70,6 +78,7 @@ def resume(
     lock_wait: LockWait = None,
     lock_timeout: LockTimeout = None,
     timeout: Timeout = None,
+    yes: Yes = False,
     reason: Reason = None,
 ) -> None:
     """Go on with a migration without a transaction that stopped half-way."""
@@ -77,5 +86,5 @@ def resume(
 
     call.add({"lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
     decision = Decision(retry=frozenset(retry or ()), done=frozenset(done or ()))
-    with call.upkeep(reason=reason) as upkeep:
+    with call.upkeep(reason=reason, consent=Consent(yes=yes)) as upkeep:
         call.renderer.report("resume", upkeep.undo() if undo else upkeep.resume(decision))

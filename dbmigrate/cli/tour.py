@@ -9,6 +9,7 @@ import typer
 
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import common
+from dbmigrate.guards import Consent
 
 
 @common
@@ -20,7 +21,7 @@ def demo(call: Call) -> None:
 
     example.unpack(Path.cwd())
     call.add({"url": example.URL})
-    with call.migrator() as migrator:
+    with call.migrator(consent=Consent(yes=True)) as migrator:  # its own database, whatever DBMIGRATE_ENV says
         call.renderer.report("demo", migrator.up())
         call.renderer.status(migrator.status())
     call.renderer.suggestions(example.program(sys.argv[0]))

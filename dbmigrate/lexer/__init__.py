@@ -10,7 +10,18 @@ through a window of whole lines, which grows only while a single statement does 
 """
 
 from dbmigrate.lexer.splitter import Piece, PieceKind, PostgresSplitter
-from dbmigrate.lexer.tokeniser import PostgresLexer, words
+from dbmigrate.lexer.tokeniser import PostgresLexer, Word, placed_words, words
 from dbmigrate.lexer.tokens import COPY_DATA, LexerError, Token
 
-__all__ = ["COPY_DATA", "LexerError", "Piece", "PieceKind", "PostgresLexer", "PostgresSplitter", "Token", "words"]
+__all__ = [
+    "COPY_DATA",
+    "LexerError",
+    "Piece",
+    "PieceKind",
+    "PostgresLexer",
+    "PostgresSplitter",
+    "Token",
+    "Word",
+    "placed_words",
+    "words",
+]

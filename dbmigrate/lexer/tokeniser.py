@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlparse import tokens as T  # noqa: N812 (sqlparse's own habit)
 from sqlparse.lexer import Lexer
@@ -227,6 +227,24 @@ def _words(sql: str, position: int = 0) -> Iterator[str]:
             yield _upper(sql[start:end])
         elif kind not in TRIVIA:
             yield sql[start:end]
+
+
+class Word(NamedTuple):
+    """A token as `words` gives it, with its place in the statement."""
+
+    text: str
+    start: int
+    end: int
+
+
+def placed_words(sql: str) -> Iterator[Word]:
+    """What `words` gives, with the place of each token in `sql`. Raises LexerError."""
+    try:
+        for kind, start, end in scan.spans(sql):
+            if kind not in TRIVIA:
+                yield Word(_upper(sql[start:end]) if kind is T.Name else sql[start:end], start, end)
+    except UnclosedAtError as exc:
+        raise Window(sql, None, SIZE).error(exc.what, exc.position) from None
 
 
 def _created(text: str, position: int) -> str:

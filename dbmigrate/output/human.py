@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dbmigrate.events import (
     Created,
     Dropped,
     Event,
+    LocksMeasured,
+    Passed,
     Planned,
     Progress,
     Retrying,
     RunStarted,
+    SchemaLoaded,
     SchemaRead,
     SchemaWritten,
     ServerNotice,
     StepDone,
     StepFailed,
     StepStarted,
+    Targeted,
     Waiting,
     Warned,
 )
@@ -63,23 +68,30 @@ class Human:
         self._warned: set[str] = set()
 
     def on_event(self, event: Event) -> None:
-        handlers: dict[type, Callable[..., None]] = {
+        self._handlers[type(event)](event)
+
+    @cached_property
+    def _handlers(self) -> Mapping[type, Callable[..., None]]:
+        return {
             Created: self._created,
             Dropped: self._dropped,
+            Passed: self._passed,
+            LocksMeasured: self._locks_measured,
             Planned: self._planned,
             Progress: self._progress,
             Retrying: self._retrying,
             RunStarted: self._run_started,
+            SchemaLoaded: self._schema_loaded,
             SchemaRead: self._schema_read,
             SchemaWritten: self._schema_written,
             ServerNotice: self._notice,
             StepDone: self._step_done,
             StepFailed: self._step_failed,
             StepStarted: self._step_started,
+            Targeted: self._targeted,
             Waiting: self._waiting,
             Warned: self._warned_of,
         }
-        handlers[type(event)](event)
 
     def report(self, command: str, report: Report) -> None:
         self._talk(text.closing_line(command, report))
@@ -158,6 +170,15 @@ class Human:
         digest = event.plan.digest
         self._talk(f"plan sha256:{digest} · run exactly this with --expect-plan {digest[:12]}")
 
+    def _locks_measured(self, event: LocksMeasured) -> None:
+        from dbmigrate.output import impact
+
+        for found in event.report.problems:
+            self._warned_of(Warned(found))
+        if event.report.measured:
+            for line in impact.lines(event.report.statements):
+                self._talk(line)
+
     def _step_started(self, event: StepStarted) -> None:
         if event.step.runs_sql:
             self._talk(f"{_ACTIVITY[event.step.direction]}: {text.one_line(event.step.name)}")
@@ -190,8 +211,20 @@ class Human:
     def _dropped(self, event: Dropped) -> None:
         self._talk(f"Dropping: {event.name}")
 
+    def _targeted(self, event: Targeted) -> None:
+        self._talk(f"{event.where} · {event.deed}")
+
+    def _passed(self, event: Passed) -> None:
+        from dbmigrate.output import deploying
+
+        self._talk(deploying.line(event))
+
     def _schema_read(self, event: SchemaRead) -> None:
         self._talk(f"Reading: {event.path}")
+
+    def _schema_loaded(self, event: SchemaLoaded) -> None:
+        recorded = "" if event.recorded is None else f" · {text.count(event.recorded, 'migration')} recorded"
+        self._talk(f"Loaded: {event.path} into {event.where}{recorded}")
 
     def _schema_written(self, event: SchemaWritten) -> None:
         self._talk(f"Writing: {event.schema.path}")
@@ -236,26 +269,17 @@ class Human:
             width = max(shutil.get_terminal_size().columns - 1, 20)
             line = text.cut(line, width)
             length = text.cells(line)
-            self._streams.err.write(f"\r{line}{' ' * (self._live_length - length)}")
-            self._streams.err.flush()
+            self._streams.draw(f"\r{line}{' ' * (self._live_length - length)}")
             self._live_length = length
 
     def _erase(self) -> None:
         if self._live_length:
-            self._streams.err.write(f"\r{' ' * self._live_length}\r")
-            self._streams.err.flush()
+            self._streams.draw(f"\r{' ' * self._live_length}\r")
             self._live_length = 0
 
     def _explain(self, row: StatusRow) -> None:
         if row.state is MigrationState.MISSING:
             self._talk(f"    {text.one_line(row.name)} is applied, but its file is gone")
         elif row.unfinished is not None:
-            stopped = row.unfinished.stopped_at
-            where = (
-                f"stopped at statement {stopped.number}: {stopped.error or 'outcome unknown'}"
-                if stopped
-                else "interrupted"
-            )
-            self._talk(
-                text.safe(f"    {row.name} ({row.unfinished.direction}) {where}; continue with dbmigrate resume")
-            )
+            for line in tables.unfinished_lines(row.unfinished):
+                self._talk(text.safe(f"    {line}"))

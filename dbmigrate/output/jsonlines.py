@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
-    from dbmigrate.model import Finding, LogEvent, Outcome, Plan, Problem, Report, Status, StatusRow
+    from dbmigrate.model import Finding, LogEvent, Outcome, Plan, Problem, Report, Status, StatusRow, Unfinished
 
 # the shape of the objects; a change that breaks readers raises the number
 FORMAT = "dbmigrate/1"
@@ -133,6 +133,20 @@ def _row(row: StatusRow) -> dict[str, object]:
         "state": row.state.value,
         "applied_at": row.applied_at.astimezone(UTC).isoformat() if row.applied_at else None,
         "applied_by": row.applied_by,
+        "edited": row.edited,
+        "unfinished": _unfinished(row.unfinished) if row.unfinished else None,
+    }
+
+
+def _unfinished(broken: Unfinished) -> dict[str, object]:
+    """`statement` is the one that it stopped at, null if it stopped between two."""
+    stopped = broken.stopped_at
+    return {
+        "direction": broken.direction.value,
+        "done": sorted(broken.done),
+        "statement": stopped.number if stopped else None,
+        "sql": stopped.sql if stopped else None,
+        "error": stopped.error if stopped else broken.error,
     }
 
 
@@ -157,7 +171,7 @@ def _event(event: LogEvent) -> dict[str, object]:
     seconds = values.pop("duration")
     return {
         **values,
-        "state": event.state.value,
+        "state": event.outcome,
         "started_at": event.started_at.isoformat(),
         "duration_ms": None if seconds is None else round(seconds * 1000, 3),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from dataclasses import dataclass
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """The two streams of a command. A reader that went away (``| head``) ends the output, not the work."""
+    """The two streams of a command.
+
+    A reader that went away (``| head``, a terminal that was closed) ends the output, not the work.
+    """
 
     out: TextIO
     err: TextIO
@@ -31,6 +35,10 @@ class Streams:
 
     def talk(self, text: str = "") -> None:
         self._write(self.err, f"{self.paint_err(text)}\n")
+
+    def draw(self, text: str) -> None:
+        """Over what stands in the last line of a terminal."""
+        self._write(self.err, text)
 
     def raw(self, pieces: Iterable[str]) -> None:
         """Text that is a program's input, such as a dry run's script: a reader that went away is an error here.
@@ -49,7 +57,9 @@ class Streams:
         try:
             stream.write(text)
             stream.flush()
-        except BrokenPipeError:
+        except OSError as exc:
+            if exc.errno not in (errno.EPIPE, errno.EIO):
+                raise
             # what is still in the buffer must not fail again when the interpreter flushes it at its end
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

@@ -10,8 +10,9 @@ from dbmigrate.output import text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dbmigrate.model import Finding, LogEvent, Step
+    from dbmigrate.model import Finding, LogEvent, Step, Unfinished
 
+_SHOWN_COLUMNS = 100  # of a statement
 _DEVIATIONS = {
     Deviation.CHANGED: "was changed after it was applied",
     Deviation.COSMETIC: "was edited after it was applied, but only in its layout",
@@ -50,6 +51,17 @@ def _way_out(finding: Finding) -> str | None:
     return f"{restore}, and write the change as a new migration; or accept the file with `dbmigrate repair`"
 
 
+def unfinished_lines(broken: Unfinished) -> Iterator[str]:
+    """Where a migration stopped and how it goes on; below it the statement."""
+    stopped = broken.stopped_at
+    where = f"interrupted after statement {max(broken.done, default=0)}"
+    if stopped is not None:
+        where = f"stopped at statement {stopped.number}: {stopped.error or 'outcome unknown'}"
+    yield f"{broken.name} ({broken.direction}) {where}; continue with dbmigrate resume"
+    if stopped is not None and stopped.sql:
+        yield f"    {text.cut(' '.join(stopped.sql.split()), _SHOWN_COLUMNS)}"
+
+
 def event_lines(events: Sequence[LogEvent]) -> Iterator[str]:
     """One line an event, in columns; errors and reasons below it."""
     for event in events:
@@ -57,7 +69,7 @@ def event_lines(events: Sequence[LogEvent]) -> Iterator[str]:
         took = f" in {text.duration(event.duration)}" if event.duration is not None else ""
         commit = f" at {event.git_commit[:12]}{'+' if event.git_dirty else ''}" if event.git_commit else ""
         yield (
-            f"{event.started_at:%Y-%m-%d %H:%M:%S %Z}  {event.kind:<8} {event.state:<7} "
+            f"{event.started_at:%Y-%m-%d %H:%M:%S %Z}  {event.kind:<8} {event.outcome:<7} "
             f"{event.file or event.version}{step}{took} by {event.os_user or '?'} as {event.db_role}{commit}"
         )
         if event.error:

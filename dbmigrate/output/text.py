@@ -82,7 +82,7 @@ def _error_lines(error: Error) -> Iterator[str]:
     if error.place is not None:
         yield f"  --> {error.place}"
     if error.excerpt is not None:
-        yield from _excerpt_lines(error.excerpt)
+        yield from excerpt_lines(error.excerpt)
     for label, text in error.details:
         yield f"{label}: {text}"
     if error.state:
@@ -94,7 +94,7 @@ def _error_lines(error: Error) -> Iterator[str]:
 _WIDEST = 160
 
 
-def _excerpt_lines(excerpt: Excerpt) -> Iterator[str]:
+def excerpt_lines(excerpt: Excerpt) -> Iterator[str]:
     """The lines with their numbers, and the caret below the last one. Long lines are cut around the caret."""
     margin = len(str(excerpt.lines[-1][0]))
     begin = max(excerpt.column - 1 - _WIDEST // 2, 0) if len(excerpt.lines[-1][1]) > _WIDEST else 0

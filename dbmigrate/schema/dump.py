@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from dbmigrate import database, history
+from dbmigrate.errors import Error
 from dbmigrate.events import Warned
 from dbmigrate.model import Place, SchemaFile
 from dbmigrate.schema import file, load, normalise, pgdump, versions
@@ -17,7 +18,6 @@ from dbmigrate.schema import file, load, normalise, pgdump, versions
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dbmigrate.errors import Error
     from dbmigrate.session import Session
 
 _LONG_FILE = 20_000  # lines above which counting the changes would take longer than the dump
@@ -36,7 +36,7 @@ def text(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ()) -
     """The normalised schema and the versions. Raises ToolMissing E206, DatabaseError E404."""
     log = f'"{_escaped(session.tables.schema)}"."{_escaped(session.tables.log_name)}"'
     raw = pgdump.dump(
-        {**dumping.environ, **_encrypted(session)},
+        {**dumping.environ, **environment(session)},
         server_version=session.facts.server_version,
         exclude_tables=[log],
         extra_arguments=arguments,
@@ -47,8 +47,11 @@ def text(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ()) -
     return normalise.normalise(raw) + _versions(session, dumping.layout)
 
 
-def _encrypted(session: Session) -> Mapping[str, str]:
-    """pg_dump must not talk in the clear where we talk through TLS: libpq's ``prefer`` would let one without TLS."""
+def environment(session: Session) -> Mapping[str, str]:
+    """The variables by which pg_dump reaches the database of `session`.
+
+    It must not talk in the clear where we talk through TLS: libpq's ``prefer`` would let one without TLS.
+    """
     environ = session.dsn.environment()
     if session.conn.pgconn.ssl_in_use and environ.get("PGSSLMODE", "prefer") in ("allow", "prefer"):
         return {**environ, "PGSSLMODE": "require"}
@@ -86,8 +89,20 @@ def _difference(old: str, new: str) -> tuple[int, int]:
     before, after = old.splitlines(), new.splitlines()
     if len(before) + len(after) > _LONG_FILE:
         return max(len(after) - len(before), 0), max(len(before) - len(after), 0)
+    import difflib
+
     changes = [line[:1] for line in difflib.unified_diff(before, after, n=0, lineterm="")][2:]
     return changes.count("+"), changes.count("-")
+
+
+def recorded(session: Session) -> int | None:
+    """How many versions the tracking table holds, which a schema file may have brought; None if that cannot be read."""
+    with suppress(Error), database.translated(session.dsn):
+        tables = history.locate(
+            session.conn, session.access.table, facts=session.facts, search_path=session.dsn.search_path
+        )
+        return len(history.versions(session.conn, tables))
+    return None
 
 
 def apply(session: Session, path: str) -> None:

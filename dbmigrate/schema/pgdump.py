@@ -1,4 +1,4 @@
-"""Finds the pg_dumps of this machine and lets the best of them write down a database's schema."""
+"""Finds the pg_dumps of this machine and lets the best of them write down a database's schema, or all of it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from dbmigrate.errors import ConfigError, DatabaseError, ToolMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import BinaryIO
 
-__all__ = ["OVERRIDE", "PgDump", "Search", "candidates", "dump"]
+__all__ = ["OVERRIDE", "PgDump", "Search", "archive", "candidates", "check_archive", "dump"]
 
 OVERRIDE = "DBMIGRATE_PG_DUMP"
 
@@ -44,12 +45,19 @@ OPTIONS = (
     "--lock-wait-timeout=10s",  # a queued ACCESS SHARE behind somebody's ALTER TABLE must not hang the command
 )
 
+ARCHIVE_OPTIONS = (
+    "--format=custom",
+    "--no-password",
+    "--lock-wait-timeout=60s",
+)
+
 # What the next pg_dump may do better; anything else it would only say again.
 _UNFIT = re.compile(
     r"support is not compiled in|server version mismatch|error while loading shared libraries"
     r"|Library not loaded|Error loading shared library"
     r"|no pg_hba\.conf entry .*(?:no encryption|SSL off)|connection is insecure"  # sslmode=prefer, without TLS
 )
+_MAGIC = b"PGDMP"  # how an archive begins
 _WITHOUT_TLS = re.compile(r"SSL|no encryption|insecure")
 
 
@@ -84,6 +92,12 @@ class PgDump:
     def description(self) -> str:
         return f"{'.'.join(map(str, self.version))} ({self.command[0]})"
 
+    def beside(self, name: str) -> str | None:
+        """Another of PostgreSQL's programs from the same place; None where it cannot be known or is not there."""
+        path = Path(self.command[-1])
+        is_plain = len(self.command) == 1 and path.is_absolute()
+        return str(path.with_name(name)) if is_plain and path.with_name(name).is_file() else None
+
 
 def dump(
     environ: Mapping[str, str],
@@ -107,15 +121,68 @@ def dump(
     """
     exclusions = [f"--exclude-table={name}" for name in exclude_tables]
     child = {"PGAPPNAME": "dbmigrate", **environ, "LC_ALL": "C"}
+
+    def run(program: PgDump) -> subprocess.CompletedProcess[bytes]:
+        done = _run([*program.command, *OPTIONS, *exclusions, *extra_arguments], child)
+        if done.returncode == 0 and not done.stdout:
+            raise _failed("", 0)
+        return done
+
+    return _decoded(_first_fit(candidates(search), server_version // 10000, run)[1].stdout)
+
+
+def archive(output: BinaryIO, environ: Mapping[str, str], *, server_version: int, search: Search) -> PgDump:
+    """Write a whole database to `output`, in pg_dump's custom format; the program that did it.
+
+    Here the oldest pg_dump that knows the server goes first, not the newest: an archive can be read by its own version
+    and later ones only, and what a later pg_restore sends may be unknown to an older server (``SET
+    transaction_timeout`` of 17 stops a restore into 16). Otherwise as `dump`; `environ` should not name a client
+    encoding, because only the database's own one takes every byte back. `output` is a regular file: into a pipe no
+    offsets could be written.
+    """
     major = server_version // 10000
-    found = candidates(search)
+    found = sorted(candidates(search), key=lambda program: (program.version[0], -program.version[1]))
+    child = {"PGAPPNAME": "dbmigrate", **environ, "LC_ALL": "C"}
+
+    def run(program: PgDump) -> subprocess.CompletedProcess[bytes]:
+        output.seek(0)
+        output.truncate()
+        done = _run([*program.command, *ARCHIVE_OPTIONS], child, stdout=output.fileno())
+        if done.returncode == 0 and not os.fstat(output.fileno()).st_size:
+            raise _failed("", 0)
+        return done
+
+    return _first_fit(found, major, run)[0]
+
+
+def check_archive(path: Path, program: PgDump, environ: Mapping[str, str]) -> None:
+    """Raise DatabaseError E404 unless `path` begins as an archive, and pg_restore, if it is there, reads its contents.
+
+    Of the data it proves nothing: what became of them only a restore can show.
+    """
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise DatabaseError("what pg_dump wrote is no archive", code="E404", hint=f"look at {program.command[0]}")
+    restore = program.beside("pg_restore")
+    if restore is None:
+        return
+    done = _run([restore, "--list", os.fspath(path)], {**environ, "LC_ALL": "C"})
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()
+        raise DatabaseError(f"pg_restore cannot read what pg_dump wrote: {said}", code="E404")
+
+
+def _first_fit(
+    found: Sequence[PgDump], major: int, run: Callable[[PgDump], subprocess.CompletedProcess[bytes]]
+) -> tuple[PgDump, subprocess.CompletedProcess[bytes]]:
+    """The first program that can do it, and what it did. Raises ToolMissing E206, DatabaseError E404."""
     refusals = []
     for program in found:
-        if program.version[0] < major and not search.override:
+        if program.version[0] < major and program.source != OVERRIDE:
             continue
-        done = _run([*program.command, *OPTIONS, *exclusions, *extra_arguments], child)
-        if done.returncode == 0 and done.stdout:
-            return _decoded(done.stdout)
+        done = run(program)
+        if done.returncode == 0:
+            return program, done
         complaint = done.stderr.decode(errors="replace").strip()
         if not _UNFIT.search(complaint):
             raise _failed(complaint, done.returncode)
@@ -174,9 +241,13 @@ def _words(command: str) -> tuple[str, ...]:
     return words
 
 
-def _run(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
+def _run(
+    command: Sequence[str], environ: Mapping[str, str], *, stdout: int = subprocess.PIPE
+) -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run(command, env=dict(environ), stdin=subprocess.DEVNULL, capture_output=True)
+        return subprocess.run(
+            command, env=dict(environ), stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, check=False
+        )
     except OSError as exc:
         hint = f"correct or unset {OVERRIDE}"
         raise ToolMissing(f"cannot run {command[0]}: {exc.strerror}", code="E206", hint=hint) from exc

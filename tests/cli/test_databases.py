@@ -113,6 +113,33 @@ def test_dump_and_load_make_a_twin(run, project, database_url, twin_database_url
     assert project.schema_file.read_bytes() == first
 
 
+def test_dump_and_load_say_what_they_did(run, project, database_url, twin_database_url):
+    project.migration("1_a", up="create table a (id int);")
+    project.migration("2_b", up="create table b (id int);")
+    run("up", "--no-dump-schema", env={"DATABASE_URL": database_url})
+
+    dumped = run("dump", "--json", env={"DATABASE_URL": database_url})
+    loaded = run("load", "--json", env={"DATABASE_URL": twin_database_url})
+
+    added = len(project.schema_file.read_text().splitlines())
+    assert json.loads(dumped.stdout) == {
+        "format": "dbmigrate/1",
+        "command": "dump",
+        "ok": True,
+        "path": "./db/schema.sql",
+        "added": added,
+        "removed": 0,
+    }
+    assert json.loads(loaded.stdout) == {
+        "format": "dbmigrate/1",
+        "command": "load",
+        "ok": True,
+        "path": "./db/schema.sql",
+        "recorded": 2,
+    }
+    assert re.search(r"Loaded: \./db/schema\.sql into \S+ · 2 migrations recorded", loaded.stderr)
+
+
 def test_loading_a_missing_file_is_one_error(run, database_url):
     done = run("load", env={"DATABASE_URL": database_url})
 

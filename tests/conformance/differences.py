@@ -87,6 +87,14 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
         "What comes late to production was tested in another order.",
     ),
     Difference(
+        "cli-confirmation",
+        "Nothing is ever asked.",
+        "Changes of `-e production` (and what `DBMIGRATE_PROTECTED` lists) have to be confirmed: the name typed on a"
+        " terminal, `--yes` elsewhere; for `drop`, `load` and undoing everything the database's name, `--confirm NAME`."
+        " `DBMIGRATE_PROTECTED=none` asks for nothing. A plain `DATABASE_URL` is not protected.",
+        "The wrong shell is one keystroke away.",
+    ),
+    Difference(
         "cli-no-url",
         "Without a URL there is no database.",
         "Without a URL, `DB_HOST`, `DB_NAME` ... are used, then libpq's `PGHOST`, `PGDATABASE` ...",

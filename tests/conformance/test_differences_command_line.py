@@ -140,15 +140,27 @@ def test_cli_environment_that_is_not_set(program, url):
 )
 def test_cli_protected(program, project, url, variables, theirs, ours):
     environment = {"PRODUCTION_DATABASE_URL": url, **variables}
+    consent = program.expects(dbmate=[], dbmigrate=["--yes"])
     late = (project.migrations / "1_a.sql").rename(project.root / "1_a.sql")
     project.migration("2_b", up="select 1;")
-    program.ok("-e", "PRODUCTION_DATABASE_URL", "up", env=environment)
+    program.ok("-e", "PRODUCTION_DATABASE_URL", "up", *consent, env=environment)
     late.rename(project.migrations / "1_a.sql")
 
     name = program.expects(dbmate="PRODUCTION_DATABASE_URL", dbmigrate="production")
-    program("-e", name, "up", env=environment)
+    program("-e", name, "up", *consent, env=environment)
 
     assert versions(url) == program.expects(dbmate=theirs, dbmigrate=ours)
+
+
+def test_cli_confirmation(program, project, url):
+    project.migration("1_a", up="create table a ();")
+    environment = {"PRODUCTION_DATABASE_URL": url}
+
+    done = program("-e", "PRODUCTION_DATABASE_URL", "migrate", env=environment)
+
+    assert done.exit_code == program.expects(dbmate=0, dbmigrate=7)
+    assert tables(url) == program.expects(dbmate=TRACKED, dbmigrate=[])
+    program.ok("-e", "PRODUCTION_DATABASE_URL", "drop", env={**environment, "DBMIGRATE_PROTECTED": "none"})
 
 
 @pytest.mark.parametrize("names", ["DB_HOST DB_PORT DB_NAME DB_USER", "PGHOST PGPORT PGDATABASE PGUSER"])

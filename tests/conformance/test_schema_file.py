@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.conformance.programs import said, with_database
+from tests.conformance.programs import Name, said, with_database
 from tests.conformance.seen import scalar, tables, versions
 
 TITLE = "\n--\n-- Dbmate schema migrations\n--\n\n"
@@ -184,8 +184,14 @@ def test_l1_no_file(program, url):
     assert "no such file or directory" in done.stderr.lower()
 
 
-def test_l1_what_was_dumped_can_be_loaded(dumper, url):
+def skip_what_dbmate_cannot_load(dumper, project, server) -> None:
+    if dumper.name is Name.DBMATE and server.major < 17 and "transaction_timeout" in project.schema_file.read_text():
+        pytest.skip("dbmate writes what pg_dump says, and a newer one sets what this server does not know")
+
+
+def test_l1_what_was_dumped_can_be_loaded(dumper, project, server, url):
     dumper.ok("migrate", url=url)
+    skip_what_dbmate_cannot_load(dumper, project, server)
     dumper.ok("drop", url=url)
     dumper.ok("create", url=url)
 
@@ -197,8 +203,9 @@ def test_l1_what_was_dumped_can_be_loaded(dumper, url):
     assert dumper.ok("status", url=url).stdout.endswith("Applied: 2\nPending: 0\n")
 
 
-def test_l1_a_second_time_it_fails_and_changes_nothing(dumper, url, query):
+def test_l1_a_second_time_it_fails_and_changes_nothing(dumper, project, server, url, query):
     dumper.ok("migrate", url=url)
+    skip_what_dbmate_cannot_load(dumper, project, server)
     query(url, "drop table a")
 
     done = dumper("load", url=url)

@@ -197,7 +197,7 @@ def test_a_rollback_that_fails_half_way_keeps_the_version(migrator, project, sel
     with pytest.raises(NeedsAttention) as caught:
         migrator.rollback()
 
-    assert caught.value.state == "1_a.sql is unfinished: statements 1 to 1 are done, statement 2 was rolled back"
+    assert caught.value.state == "1_a.sql is unfinished: statement 1 is done, statement 2 was rolled back"
     assert versions(select) == ["1"]
     assert journal(select)[1:] == [("1", None, "down", "failed"), ("1", 1, "down", "done"), ("1", 2, "down", "failed")]
 

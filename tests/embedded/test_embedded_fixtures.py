@@ -57,4 +57,4 @@ def test_a_child_process_sees_no_database_of_the_developer(tmp_path):
 
     cleaned = environment.clean(mine, home=tmp_path)
 
-    assert sorted(cleaned) == ["HOME", "LANG", "PATH", "PYTHONNOUSERSITE", "PYTHONPATH"]
+    assert sorted(cleaned) == ["DBMIGRATE_LOCK_REPORT", "HOME", "LANG", "PATH", "PYTHONNOUSERSITE", "PYTHONPATH"]

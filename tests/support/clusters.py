@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,9 +19,11 @@ from tests.support.servers import DatabaseServer, connected_server, free_port, o
 
 
 @contextmanager
-def own_server(binaries: Binaries, *, cache: Path) -> Iterator[DatabaseServer]:
-    """A server like the shared one."""
-    with our_server(binaries, cache=cache) as server:
+def own_server(
+    binaries: Binaries, *, cache: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[DatabaseServer]:
+    """A server like the shared one, but for `settings`."""
+    with our_server(binaries, cache=cache, settings=settings) as server:
         yield server
 
 

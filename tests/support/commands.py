@@ -55,22 +55,47 @@ class Runner:
         return CompletedRun(words, done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace"))
 
     def start(
-        self, *arguments: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+        self,
+        *arguments: str | Path,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        output: int = subprocess.PIPE,
     ) -> subprocess.Popen[str]:
-        """Start and go on; stdout and stderr are pipes of text. Killed at the end of the test if it still runs."""
+        """Start and go on; stdout and stderr are pipes of text, or both `output`. Killed at the end of the test."""
         process = subprocess.Popen(
             _command(arguments),
             env=self._environment(env),
             cwd=cwd or self.cwd,
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
             text=True,
             encoding="utf-8",
             errors="replace",
         )
         self.started.append(process)
         return process
+
+    def run_typing(
+        self, *arguments: str | Path, typed: str, env: Mapping[str, str] | None = None, timeout: float = 60
+    ) -> CompletedRun:
+        """As `run`, at a terminal on which somebody types `typed`; "\\x04" is the end of the input (Ctrl-D)."""
+        keyboard, terminal = os.openpty()
+        try:
+            os.write(keyboard, typed.encode())
+            done = subprocess.run(
+                _command(arguments),
+                env=self._environment(env),
+                cwd=self.cwd,
+                stdin=terminal,
+                capture_output=True,
+                timeout=timeout,
+            )
+        finally:
+            os.close(keyboard)
+            os.close(terminal)
+        words = tuple(str(word) for word in arguments)
+        return CompletedRun(words, done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace"))
 
     def _environment(self, env: Mapping[str, str] | None) -> dict[str, str]:
         return environment.clean(self.environ, home=self.home) | dict(env or {})

@@ -49,6 +49,7 @@ class Action(Enum):
                 then that the client has gone
     REFUSE      a Query is replaced by one that fails with `sqlstate`
     FATAL       it is not passed on; the client gets a FATAL error with `sqlstate`, and both ends are cut off
+    REPLACE     `text` in it is replaced by `instead`, and it is passed on
     BEFORE      `call` is called, then the message is passed on
     AFTER       the message is passed on, then `call` is called
     """
@@ -59,6 +60,7 @@ class Action(Enum):
     LATE = auto()
     REFUSE = auto()
     FATAL = auto()
+    REPLACE = auto()
     BEFORE = auto()
     AFTER = auto()
 
@@ -97,6 +99,7 @@ class Fault:
     ending: Ending = Ending.RESET
     sqlstate: str = "53100"
     seconds: float | None = None
+    instead: bytes = b""
     call: Callable[[], None] = lambda: None
     unreachable: bool = False
     happened: bool = False
@@ -274,6 +277,11 @@ class _Link:
         fault.ending = Ending.CLOSE  # a reset would overtake the message
         return self.cut(fault, message, receiver)
 
+    def replace(self, fault: Fault, message: Message, receiver: socket.socket) -> bool:
+        body = message.body.replace(fault.text, fault.instead)
+        receiver.sendall(Message(self._number, message.direction, message.kind, body).wire)
+        return True
+
     def before(self, fault: Fault, message: Message, receiver: socket.socket) -> bool:
         fault.call()
         receiver.sendall(message.wire)
@@ -306,6 +314,7 @@ _ACTIONS: dict[Action, Callable[[_Link, Fault, Message, socket.socket], bool]] =
     Action.LATE: _Link.late,
     Action.REFUSE: _Link.refuse,
     Action.FATAL: _Link.fatal,
+    Action.REPLACE: _Link.replace,
     Action.BEFORE: _Link.before,
     Action.AFTER: _Link.after,
 }

@@ -86,24 +86,26 @@ def make_url(conninfo: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def our_server(binaries: Binaries, *, cache: Path) -> Iterator[DatabaseServer]:
-    """A throw-away server on a socket and on a TCP port that is free now."""
+def our_server(
+    binaries: Binaries, *, cache: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[DatabaseServer]:
+    """A throw-away server on a socket and on a TCP port that is free now; `settings` win over the usual ones."""
     with ExitStack() as stack:
-        server = _start(stack, binaries, cache)
+        server = _start(stack, binaries, cache, SETTINGS | (settings or {}))
         with connected_server(server.conninfo(), is_ours=True) as database_server:
             database_server.admin.execute(sql.SQL("alter role postgres password {}").format(sql.Literal(PASSWORD)))
             yield database_server
 
 
-def _start(stack: ExitStack, binaries: Binaries, cache: Path):
+def _start(stack: ExitStack, binaries: Binaries, cache: Path, settings: Mapping[str, str]):
     for _ in range(2):
         with suppress(errors.ConnectionFailed):  # another process took the port between our look and the server's
-            return _start_once(stack, binaries, cache)
-    return _start_once(stack, binaries, cache)
+            return _start_once(stack, binaries, cache, settings)
+    return _start_once(stack, binaries, cache, settings)
 
 
-def _start_once(stack: ExitStack, binaries: Binaries, cache: Path):
-    options = Options(port=free_port(), settings=SETTINGS)
+def _start_once(stack: ExitStack, binaries: Binaries, cache: Path, settings: Mapping[str, str]):
+    options = Options(port=free_port(), settings=settings)
     return stack.enter_context(throwaway_server(binaries, cache=cache / "clusters", options=options))
 
 

@@ -50,7 +50,13 @@ def test_the_other_defaults(load):
     settings = load()
 
     assert (settings.lock_wait, settings.lock_timeout, settings.timeout) == (300.0, None, None)
-    assert (settings.schema_versions, settings.pg_dump, settings.environment) == ("dbmate", None, None)
+    assert (settings.schema_versions, settings.environment) == ("dbmate", None)
+
+
+def test_a_pg_dump_of_an_env_file_is_in_the_environment_of_programs(load):
+    settings = load(files={".env": "DBMIGRATE_PG_DUMP='docker exec db pg_dump'\n"})
+
+    assert settings.environ["DBMIGRATE_PG_DUMP"] == "docker exec db pg_dump"
 
 
 def test_the_layouts_are_those_of_the_schema_file():
@@ -83,7 +89,6 @@ SPELLINGS = [
     ("timeout", "DBMIGRATE_TIMEOUT", "30m", 1800.0),
     ("schema_versions", "DBMIGRATE_SCHEMA_VERSIONS", "scattered", "scattered"),
     ("environment", "DBMIGRATE_ENV", "staging", "staging"),
-    ("pg_dump", "DBMIGRATE_PG_DUMP", "docker exec db pg_dump", "docker exec db pg_dump"),
 ]
 
 

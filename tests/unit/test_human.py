@@ -11,19 +11,25 @@ from dbmigrate.events import (
     Created,
     Dropped,
     Event,
+    LocksMeasured,
+    Passed,
+    Phase,
     Planned,
     Progress,
     Retrying,
     RunStarted,
+    SchemaLoaded,
     SchemaRead,
     SchemaWritten,
     ServerNotice,
     StepDone,
     StepFailed,
     StepStarted,
+    Targeted,
     Waiting,
     Warned,
 )
+from dbmigrate.lockreport import LockReport
 from dbmigrate.model import Direction, LogState, MigrationState, Plan, Problem, Report, SchemaFile, Status, StatusRow
 from dbmigrate.output import Human, Streams
 from dbmigrate.output.verbosity import Verbosity
@@ -34,6 +40,7 @@ WARNING = Warned(Problem("W1", "odd"))
 EVERY_EVENT: list[Event] = [
     RunStarted("here", Plan((step("1_a"),), (Problem("W2", "strange"),))),
     Planned(Plan((step("1_a"),), digest="ab" * 32)),
+    LocksMeasured(LockReport(measured=1)),
     Created("database", "app"),
     Waiting("the lock", 2.0),
     StepStarted(step("1_a")),
@@ -44,8 +51,11 @@ EVERY_EVENT: list[Event] = [
     StepDone(outcome("1_a", rows=3)),
     StepFailed(step("1_a"), 0.5),
     SchemaRead("schema.sql"),
+    SchemaLoaded("schema.sql", "here", 2),
     SchemaWritten(SchemaFile("schema.sql")),
     Dropped("app"),
+    Targeted("here", "drop the database"),
+    Passed(Phase.VERIFY, 3),
 ]
 
 
@@ -128,6 +138,8 @@ def test_what_failed_is_never_called_applied() -> None:
         (Created("schema", '"My"'), 'Creating schema: "My"'),
         (Dropped("app"), "Dropping: app"),
         (SchemaRead("./db/schema.sql"), "Reading: ./db/schema.sql"),
+        (SchemaLoaded("a.sql", "db:5432/app", 1), "Loaded: a.sql into db:5432/app · 1 migration recorded"),
+        (SchemaLoaded("a.sql", "db:5432/app", None), "Loaded: a.sql into db:5432/app"),
         (ServerNotice("NOTICE", "hello", "more"), "  NOTICE: hello (more)"),
         (Waiting("the server"), "Waiting for the server"),
         (Waiting("the lock", 65), "Waiting for the lock (1 min 5 s so far)"),

@@ -218,6 +218,16 @@ def test_a_file_that_changed_after_it_was_checked_is_noticed(read, file):
     assert caught.value.code == "E222"
 
 
+def test_a_file_that_is_gone_after_it_was_checked_has_changed(read, file):
+    migration = read(OVER_64_KIB + UP + "SELECT 1;\n" + DOWN)
+    os.unlink(migration.file.path)
+
+    with pytest.raises(MigrationFileError) as caught:
+        list(parser.statements(migration, migration.sections[0]))
+
+    assert caught.value.code == "E222"
+
+
 def test_a_file_that_broke_after_it_was_checked_has_changed(read, file):
     migration = read(OVER_64_KIB + UP + "SELECT 1;\n" + DOWN)
     file(OVER_64_KIB + UP + "SELECT '1;\n" + DOWN)
