@@ -1,8 +1,9 @@
 """The least that a Python program on psycopg can do for the same work: the floor that dbmigrate is measured against.
 
-    python -m bench.floor status|up DIRECTORY
+    python -m bench.floor status|up|check DIRECTORY
 
-No lock, no log, no checks: read the versions, send what is missing, one transaction each with its version row.
+No lock, no log, no checks: read the versions, send what is missing, one transaction each with its version row. `check`
+is up, down and up again.
 """
 
 from __future__ import annotations
@@ -20,17 +21,31 @@ def pending(conn, directory):
     return [name for name in sorted(os.listdir(directory)) if name.partition("_")[0] not in applied]
 
 
+def sections(directory, name):
+    with open(os.path.join(directory, name), encoding="utf-8") as file:
+        up, _, down = file.read().partition("-- migrate:down")
+    return up, down
+
+
 def up(conn, directory):
     for name in pending(conn, directory):
-        with open(os.path.join(directory, name), encoding="utf-8") as file:
-            sql = file.read().partition("-- migrate:down")[0]
         version = name.partition("_")[0]
         record = f"insert into schema_migrations (version) values ('{version}');"
-        conn.execute(f"begin;\n{sql}\n;{record}commit".encode())
+        conn.execute(f"begin;\n{sections(directory, name)[0]}\n;{record}commit".encode())
+
+
+def down(conn, directory):
+    for name in sorted(os.listdir(directory), reverse=True):
+        version = name.partition("_")[0]
+        record = f"delete from schema_migrations where version = '{version}';"
+        conn.execute(f"begin;\n{sections(directory, name)[1]}\n;{record}commit".encode())
 
 
 with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
     if sys.argv[1] == "up":
         up(connection, sys.argv[2])
+    elif sys.argv[1] == "check":
+        for run in (up, down, up):
+            run(connection, sys.argv[2])
     else:
         print(len(pending(connection, sys.argv[2])))

@@ -117,7 +117,9 @@ def _unchanged(error: Error) -> Error:
 @contextmanager
 def _unfinished(directory: Path, stem: str) -> Iterator[Path]:
     """A new file in `directory` that is gone afterwards, unless it was given another name."""
-    directory.mkdir(_PRIVATE, parents=True, exist_ok=True)
+    if not directory.exists():
+        directory.mkdir(_PRIVATE, parents=True, exist_ok=True)
+        (directory / ".gitignore").write_text("*\n")  # rows of customers do not belong into a repository
     descriptor, name = tempfile.mkstemp(prefix=f".{stem}-", suffix=".part", dir=directory)  # for the owner alone
     os.close(descriptor)
     try:

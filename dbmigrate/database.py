@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 import socket
 import time
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from dbmigrate.events import Event
 
 Connection = psycopg.Connection[tuple[object, ...]]
+
+# psycopg also logs what fails while it closes a connection; without a handler Python prints that to stderr
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 OLDEST_SERVER = 130000
 # PostgreSQL cuts application_name at NAMEDATALEN - 1 bytes

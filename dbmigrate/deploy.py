@@ -265,7 +265,7 @@ class Deployer(Workbench):
             sqlstate=exc.sqlstate,
         )
         error.state = _sentence(exc.state, _standing(standing))
-        error.report = Report(tuple(standing)) if standing else None
+        error.report = Report(tuple(standing), current=exc.report.current if exc.report else None) if standing else None
         return error
 
     def _staying(self, failure: Error, report: Report) -> Error:

@@ -27,6 +27,7 @@ _HEADING = re.compile(r"^### ([A-Z]\d{3})\n", re.MULTILINE)
 _ANY_HEADING = re.compile(r"^#{1,3} ", re.MULTILINE)
 _TITLE = re.compile(r"\*\*(.+?)\*\*", re.DOTALL)
 _SQUAWK = "squawk:"
+_RELATIVE_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]*\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ class Page:
     code: str
     title: str
     text: str
+
+    @property
+    def body(self) -> str:
+        """`text` for a terminal: without the title above it, and without links that lead nowhere there."""
+        return _RELATIVE_LINK.sub(r"\1", self.text.removeprefix(f"**{self.title}**")).strip()
 
 
 def explain(code: str) -> Page:
@@ -51,8 +57,8 @@ def explain(code: str) -> Page:
 
 
 def every_title() -> Iterator[tuple[str, str]]:
-    """Every code with its title."""
-    for page in pages().values():
+    """Every code with its title, in the order of the codes."""
+    for _, page in sorted(pages().items()):
         yield page.code, page.title
 
 

@@ -91,7 +91,8 @@ class UrlCheck:
                 return Answer(self._status(exc), self._redacted(_text(_body(exc))))
         except (OSError, http.client.HTTPException, ValueError) as exc:
             reason = exc.reason if isinstance(exc, urllib.error.URLError) else exc
-            return Answer(self._redacted(str(reason) or type(reason).__name__))
+            said = (isinstance(reason, OSError) and reason.strerror) or str(reason) or type(reason).__name__
+            return Answer(self._redacted(said))
 
     def _sent(self, parts: SplitResult) -> dict[str, str]:
         sent = {"User-Agent": "dbmigrate", **dict(self.headers)}
@@ -199,9 +200,9 @@ class Verdict:
 
     @property
     def summary(self) -> str:
-        """``https://shop.example.com/health 200 after 2 tries``"""
+        """``https://shop.example.com/health: 200 after 2 tries``"""
         tries = f"after {self.tries} {'try' if self.tries == 1 else 'tries'}"
-        return f"{self.name} {self.answer.result} {tries}"
+        return f"{self.name}: {self.answer.result} {tries}"
 
 
 def run(check: Check, patience: Patience, *, on_retry: Callable[[Verdict], None]) -> Verdict:

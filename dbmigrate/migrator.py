@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.lockreport import LockReport, Means
     from dbmigrate.model import FileSum, MigrationFile, SchemaFile
-    from dbmigrate.schema.dump import Dumping
+    from dbmigrate.schema.versions import Dumping
 
 __all__ = ["Migrator", "Options"]
 

@@ -186,14 +186,13 @@ def refuse_outside(plan: Plan) -> None:
 def in_place(scene: Scene) -> Rehearsed:
     """Run the plan in one transaction on the target, and roll it back. The session holds the migration lock already.
 
-    A lock that is not granted within `pacing.lock_timeout` (None: 2 s) ends it: nobody is made to wait for a rehearsal
-    for longer. Raises PlanError E248, MigrationFailed E401 to E406, Interrupted.
+    A lock that is not granted within `pacing.lock_timeout` (None: 2 s) ends it, whatever a file asks for: nobody is
+    made to wait for a rehearsal for longer. Raises PlanError E248, MigrationFailed E401 to E406, Interrupted.
     """
     refuse_outside(scene.plan)
     session, began = scene.session, time.monotonic()
     try:
-        with database.translated(session.dsn):
-            database.run(session.conn, "BEGIN")
+        _begin(scene)
         done = [_tried(scene, step) for step in scene.plan.steps]
     except DatabaseError as exc:
         raise _would_fail(exc, exc.hint) from exc
@@ -210,14 +209,25 @@ def in_place(scene: Scene) -> Rehearsed:
     )
 
 
+def _begin(scene: Scene) -> None:
+    """The transaction, with the tracking tables: a run makes those before its first migration."""
+    session = scene.session
+    with database.translated(session.dsn):
+        made = history.creation(session.conn, session.tables)
+        database.run(session.conn, f"BEGIN;\n{_limits(scene, scene.pacing)}{made}")
+
+
+def _limits(scene: Scene, pacing: Pacing) -> str:
+    patience = scene.pacing.lock_timeout
+    return pacing.settings(scene.session.dsn, IN_PLACE_LOCK_TIMEOUT if patience is None else patience)
+
+
 def _tried(scene: Scene, step: Step) -> Outcome:
     began, session = time.monotonic(), scene.session
-    limits = scene.pacing.of(step)
-    lock_timeout = IN_PLACE_LOCK_TIMEOUT if limits.lock_timeout is None else limits.lock_timeout
     number = 0
     if step.migration is not None and step.runs_sql:
         with database.translated(session.dsn):
-            database.run(session.conn, limits.settings(session.dsn, lock_timeout))
+            database.run(session.conn, _limits(scene, scene.pacing.of(step)))
         number = trial.attempt(session.conn, session.dsn, step.migration, step.direction)
     return Outcome(step, time.monotonic() - began, number)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from dbmigrate import database, impact, parser, scratch
+from dbmigrate import database, history, impact, parser, scratch
 from dbmigrate.errors import DatabaseError, Error, PlanError, Refused, ToolMissing
 from dbmigrate.model import Problem, Severity
 from dbmigrate.schema import dump, load, normalise, pgdump
@@ -50,7 +50,8 @@ def alike(session: Session, copy: Dsn) -> Dsn:
 def fill(origin: Origin, server: ScratchServer, copy: Dsn) -> tuple[Problem, ...]:
     """Give the empty database `copy` the schema of the target, without its rows; what should be said about it.
 
-    The target is read by pg_dump; where that cannot be, the applied migrations are run on the copy.
+    The target is read by pg_dump; where that cannot be, the applied migrations are run on the copy. The tracking tables
+    are there in any case, empty: a run makes them before its first migration.
     Raises PlanError E264: neither was possible.
     """
     try:
@@ -61,6 +62,7 @@ def fill(origin: Origin, server: ScratchServer, copy: Dsn) -> tuple[Problem, ...
         return (Problem("W664", message, Severity.NOTE, hint=exc.hint),)
     try:
         server.retrying(partial(_load, copy, text))
+        _make_tables(origin, copy)
     except Error as exc:
         raise _impossible(exc, scratch.way_out(exc, server)) from exc
     return ()
@@ -83,10 +85,17 @@ def _load(copy: Dsn, text: str) -> None:
         database.run(conn, text)
 
 
+def _make_tables(origin: Origin, copy: Dsn) -> None:
+    tables = replace(origin.session.tables, schema_exists=False, exists=False, log_exists=False)  # "if not exists"
+    with database.connect(copy, command="scratch", on_event=_ignore) as conn, database.translated(copy):
+        database.run(conn, history.creation(conn, tables))
+
+
 def _replay(origin: Origin, server: ScratchServer, copy: Dsn, *, because: Error) -> None:
     bench = impact.Bench(copy)
     applied = _applied(origin, because)
     try:
+        _make_tables(origin, copy)
         with database.connect(copy, command="scratch", on_event=_ignore) as conn:
             for migration in applied:
                 server.retrying(partial(impact.run_measured, conn, migration, bench))

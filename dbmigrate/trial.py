@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dbmigrate.model import Direction, Migration
 
 # the end of the transaction, as far as it can be had before the end: deferred constraints, and then what
-# `Session.reset` does between two migrations. Prepared statements stay.
+# `Session.reset` does between two migrations, which ends with the settings of the session. Prepared statements stay.
 _SETTLE = (
     "SET CONSTRAINTS ALL IMMEDIATE; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; CLOSE ALL; UNLISTEN *;"
     " DISCARD TEMP; DISCARD SEQUENCES;"
@@ -35,7 +35,7 @@ def attempt(conn: Connection, dsn: Dsn, migration: Migration, direction: Directi
             for _, tags in wire.send_all(conn, parser.statements(migration, section), pulse=_ignore):
                 number += len(tags)
                 refuse_changes(conn, migration)
-        database.run(conn, _SETTLE)
+        database.run(conn, _SETTLE + database.session_settings(conn, dsn))
     except wire.StatementError as exc:
         raise diagnosis.failure(exc, migration, dsn) from exc
     except psycopg.Error as exc:  # a deferred constraint, at the end

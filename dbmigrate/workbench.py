@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dbmigrate.model import Outcome, SchemaFile
-    from dbmigrate.schema.dump import Dumping
+    from dbmigrate.schema.versions import Dumping
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ MAY_IMPORT: dict[str, str] = {
     "impact": "database diagnosis dsn errors executor lexer model parser partitions statements units wire",
     "embedded": "errors",
     "scratch": "database dsn embedded errors",
-    "schemacopy": "database errors impact model parser schema scratch",
+    "schemacopy": "database errors history impact model parser schema scratch",
     "lockreport": "database errors impact model schemacopy scratch",
     "drift": "catalog database errors events files model plan schema schemacopy scratch workbench",
     "trial": "database diagnosis errors executor parser wire",

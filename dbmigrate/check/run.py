@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dbmigrate.check.reading import Reading
     from dbmigrate.model import Migration
     from dbmigrate.queries import Query
-    from dbmigrate.schema.dump import Dumping
+    from dbmigrate.schema.versions import Dumping
     from dbmigrate.scratch import Choice, ScratchServer
 
 _REACH = "a migration makes what belongs to the whole server, such as a role: that was tried on a throw-away server"
@@ -161,7 +161,8 @@ def _slow(trials: Sequence[Trial], meant: frozenset[str], options: Options) -> I
         if options.longest is not None and trial.seconds > options.longest and trial.migration.version in meant:
             yield found(
                 "C109",
-                f"{trial.migration.name} took {trial.seconds:.1f} s without any data, of {options.longest:g} s allowed",
+                f"{trial.migration.name} took {round(trial.seconds, 3):g} s without any data;"
+                f" {options.longest:g} s are allowed",
                 Place(trial.migration.file.path, trial.migration.run_order(Direction.UP)[0].line),
                 hint="it can only take longer where there is data",
             )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dbmigrate.catalog import Difference
     from dbmigrate.check.ground import Ground
     from dbmigrate.model import Migration, Problem
-    from dbmigrate.schema.dump import Dumping
+    from dbmigrate.schema.versions import Dumping
     from dbmigrate.session import Session
 
 _REMEDY = "apply the migrations, and commit the file that `dbmigrate up` or `dbmigrate dump` writes"

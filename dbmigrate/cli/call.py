@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dbmigrate.migrator import Migrator, Options
     from dbmigrate.model import Goal, Plan, Problem
     from dbmigrate.output import Renderer
-    from dbmigrate.schema.dump import Dumping
+    from dbmigrate.schema.versions import Dumping
     from dbmigrate.session import Session
     from dbmigrate.upkeep import Upkeep
 
@@ -224,7 +224,7 @@ class Call:
             return
         if not sys.stdin.isatty():
             raise Refused(f"{question} needs a confirmation", code="E706", hint="no terminal to ask on: pass --yes")
-        if self.renderer.ask(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+        if self.renderer.ask(f"{question}? [y/N] ").strip().lower() not in ("y", "yes"):
             raise Refused("not confirmed; nothing was changed", code="E706")
 
     def script(self, pieces: Iterable[str]) -> None:
@@ -245,8 +245,7 @@ class Call:
 
 def dumping(settings: Settings) -> Dumping:
     """How the schema file is made, from the settings."""
-    from dbmigrate.schema.dump import Dumping
-    from dbmigrate.schema.versions import Layout
+    from dbmigrate.schema.versions import Dumping, Layout
 
     return Dumping(settings.schema_file, settings.environ, Layout(settings.schema_versions))
 

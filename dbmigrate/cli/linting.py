@@ -83,7 +83,7 @@ def explain(
         call.renderer.answer("explain", lines, {"codes": titles})
         return
     page = explanations.explain(code)
-    told = (f"{page.code}: {page.title}", "", *page.text.splitlines())
+    told = (f"{page.code}: {page.title}", "", *page.body.splitlines())
     call.renderer.answer("explain", told, {"code": page.code, "title": page.title, "text": page.text})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from functools import partial
@@ -37,6 +38,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         code = _failed(call, Interrupted.by(exc, "interrupted"))
     except _ClickException as exc:
         code = _failed(call, _usage_error(exc))
+    except OSError as exc:  # such as a full disk below stdout
+        code = _failed(call, _unwritten(exc))
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -47,6 +50,16 @@ def _failed(call: Call, error: Error) -> int:
 
         traceback.print_exc()
     return error.exit_code
+
+
+def _unwritten(exc: OSError) -> Error:
+    """What cannot be written is dropped: it must not fail again when the interpreter flushes it at its end."""
+    if exc.filename is None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    what = "the output cannot be written" if exc.filename is None else exc.filename
+    error = ConfigError(f"{what}: {exc.strerror or exc}", code="E207")
+    error.__cause__ = exc
+    return error
 
 
 def _usage_error(exc: BaseException) -> Error:

@@ -37,7 +37,7 @@ def repair(
         call.renderer.plan(planned)
         if planned.steps:
             if not call.settings().is_protected:  # there, more than a y is asked for
-                call.confirm("change the records", yes=yes)
+                call.confirm(f"change the records of {call.where(call.settings())}", yes=yes)
             call.renderer.report("repair", upkeep.repair(wanted, expected=planned))
         else:
             call.renderer.finished("repair")

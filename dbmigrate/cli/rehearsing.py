@@ -10,7 +10,7 @@ import typer
 
 from dbmigrate.cli import scratching
 from dbmigrate.errors import ConfigError
-from dbmigrate.events import Warned
+from dbmigrate.events import Targeted, Warned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +52,7 @@ def up(call: Call, where: Stage, goal: Goal, *, expect_plan: str | None, consent
     """Rehearse `up` and tell what came of it."""
     with _rehearser(call, expect_plan, consent) as rehearser:
         if where is Stage.IN_PLACE:
+            _announce(call, where)
             found = rehearser.rehearse_up_in_place(goal)
         else:
             found = rehearser.rehearse_up(_means(call), goal)
@@ -62,6 +63,7 @@ def rollback(call: Call, where: Stage, goal: Goal, *, expect_plan: str | None, c
     """Rehearse `rollback` and tell what came of it."""
     with _rehearser(call, expect_plan, consent) as rehearser:
         if where is Stage.IN_PLACE:
+            _announce(call, where)
             found = rehearser.rehearse_rollback_in_place(goal)
         else:
             found = rehearser.rehearse_rollback(_means(call), goal)
@@ -75,6 +77,11 @@ def _rehearser(call: Call, expect_plan: str | None, consent: Consent) -> Iterato
 
     with call.migrator(expect_plan=expect_plan, consent=consent) as migrator:
         yield Rehearser.of(migrator)
+
+
+def _announce(call: Call, where: Stage) -> None:
+    """Say that it is no run before anybody is asked whether it may run."""
+    call.renderer.on_event(Targeted(call.where(call.settings()), where.value))
 
 
 def _means(call: Call) -> Means:

@@ -42,17 +42,21 @@ def headline(report: Report) -> str:
 
 
 def value(report: Report, locks: Sequence[Priced]) -> dict[str, object]:
-    """The same for JSON: findings, durations in seconds, locks."""
+    """The same for JSON: findings, durations in milliseconds, locks. `remarks` are about the scratch database."""
     return {
         **findings.value(report.problems, files=report.looked_at),
         "server_version": report.server,
-        "seconds": round(report.seconds, 3),
+        "duration_ms": round(report.seconds * 1000, 3),
         "applied": report.applied,
         "migrations": [
-            {"version": trial.migration.version, "file": trial.migration.name, "seconds": round(trial.seconds, 3)}
+            {
+                "version": trial.migration.version,
+                "file": trial.migration.name,
+                "duration_ms": round(trial.seconds * 1000, 3),
+            }
             for trial in report.trials
         ],
-        "notes": list(report.notes),
+        "remarks": list(report.notes),
         "locks": impact.values(locks),
     }
 

@@ -57,7 +57,9 @@ def closing_line(problems: Sequence[Problem], *, files: int) -> str:
     if not problems:
         return f"no findings in {text.count(files, 'file')}"
     paths = {problem.place.path for problem in problems if problem.place}
-    where = f" in {len(paths)} of {text.count(files, 'file')}" if paths else ""
+    # a schema file or a query is not among the migration files that were looked at
+    amount = f"{len(paths)} of {text.count(files, 'file')}" if len(paths) <= files else text.count(len(paths), "file")
+    where = f" in {amount}" if paths else ""
     return f"{counts(problems)}{where} · explain one: dbmigrate explain {worst_first(problems)[0].code}"
 
 

@@ -117,6 +117,8 @@ class Human:
     def events(self, events: Sequence[LogEvent]) -> None:
         for line in tables.event_lines(events):
             self._streams.result(text.safe(line))
+        if not events:
+            self._talk("No events")
 
     def answer(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
         for line in lines:
@@ -131,7 +133,13 @@ class Human:
     def ask(self, question: str) -> str:
         self._streams.err.write(question)
         self._streams.err.flush()
-        return sys.stdin.readline()
+        answer = ""
+        try:
+            answer = sys.stdin.readline()
+        finally:
+            if not answer.endswith("\n"):  # Ctrl-C, Ctrl-D: what is said next begins a line of its own
+                self._streams.talk()
+        return answer
 
     def finished(self, command: str) -> None:
         """Nothing more to say: the exit code says it."""

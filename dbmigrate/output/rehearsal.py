@@ -33,19 +33,19 @@ def lines(found: Rehearsed) -> Iterator[str]:
 
 
 def value(found: Rehearsed) -> dict[str, object]:
-    """The same for JSON; durations in seconds."""
+    """The same for JSON; durations in milliseconds."""
     return {
         "migrations": [
             {
                 "version": outcome.step.version,
                 "file": outcome.step.name,
                 "direction": outcome.step.direction.value,
-                "seconds": round(outcome.seconds, 3),
+                "duration_ms": round(outcome.seconds * 1000, 3),
             }
             for outcome in found.done
         ],
         "rehearsed_on": found.where,
-        "seconds": round(found.seconds, 3),
+        "duration_ms": round(found.seconds * 1000, 3),
         "cannot_show": list(found.blind_to),
         "leaves": list(found.leaves),
     }

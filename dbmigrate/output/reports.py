@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 import re
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from dbmigrate.output.findings import closing_line, counts, worst_first
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dbmigrate.model import Problem
+    from dbmigrate.model import Place, Problem
 
 __all__ = ["LARGEST_SUMMARY", "github", "gitlab", "inline", "summary"]
 
@@ -52,10 +53,15 @@ def _annotation(problem: Problem) -> str:
     properties = {"title": problem.code}
     if problem.place is not None:
         place = problem.place
-        properties = {"file": place.path, "line": str(place.line), "col": str(place.column), **properties}
+        properties = {"file": _path(place), "line": str(place.line), "col": str(place.column), **properties}
     joined = ",".join(f"{key}={_property(said)}" for key, said in properties.items())
     hint = f"\n{problem.hint}" if problem.hint else ""
     return f"::{_COMMANDS[problem.severity]} {joined}::{_data(problem.message + hint)}"
+
+
+def _path(place: Place) -> str:
+    """As both want it: a file that begins with ``./`` is not found in the repository."""
+    return posixpath.normpath(place.path)
 
 
 def _data(said: str) -> str:
@@ -72,7 +78,7 @@ def gitlab(problems: Sequence[Problem]) -> str:
     entries = []
     for problem in problems:
         line = problem.excerpt.lines[-1][1].strip() if problem.excerpt and problem.excerpt.lines else problem.message
-        path = problem.place.path if problem.place else "."
+        path = _path(problem.place) if problem.place else "."
         key = "\0".join((problem.code, path, line))
         seen[key] += 1
         entries.append(

@@ -132,10 +132,11 @@ def closing_line(command: str, report: Report) -> str:
     ups = sum(step.direction == "up" for step in run)
     counts = ((len(run) - ups, "rolled back"), (ups, "applied"), (len(report.done) - len(run), "recorded"))
     done = ", ".join(f"{number} {what}" for number, what in counts if number)
-    parts = [
-        f"{done} in {duration(report.seconds or sum(outcome.seconds for outcome in report.done))}",
-        f"version {report.current}" if report.current else "no version left",
-    ]
+    parts = [f"{done} in {duration(report.seconds or sum(outcome.seconds for outcome in report.done))}"]
+    if report.current:
+        parts.append(f"version {report.current}")
+    elif report.done[-1].step.direction == "down":  # after an `up` it is only not known
+        parts.append("no version left")
     if report.schema is not None:
         parts.append(f"wrote {report.schema.path} (+{report.schema.added} -{report.schema.removed})")
     return " · ".join(parts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,18 +17,10 @@ from dbmigrate.schema import file, load, normalise, pgdump, versions
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dbmigrate.schema.versions import Dumping
     from dbmigrate.session import Session
 
 _LONG_FILE = 20_000  # lines above which counting the changes would take longer than the dump
-
-
-@dataclass(frozen=True, slots=True)
-class Dumping:
-    """How the schema file is made: where it is, which pg_dump, in which layout its versions stand."""
-
-    path: str
-    environ: Mapping[str, str] = field(default_factory=dict)
-    layout: versions.Layout = versions.Layout.DBMATE
 
 
 def text(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ()) -> str:

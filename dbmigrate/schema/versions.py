@@ -1,14 +1,18 @@
-"""The rows of the tracking table at the end of the schema file."""
+"""What is wanted of a schema file, and the rows of the tracking table at its end.
+
+Every command knows its settings, few make the file: this module imports next to nothing.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["Layout", "render"]
+__all__ = ["Dumping", "Layout", "render"]
 
 _TITLE = "\n--\n-- Dbmate schema migrations\n--\n\n"
 _WHY = "-- In the order of the versions read backwards: branches that add migrations then rarely conflict here.\n"
@@ -19,6 +23,15 @@ class Layout(StrEnum):
 
     DBMATE = "dbmate"  # one INSERT with all rows, ascending: dbmate's very bytes
     SCATTERED = "scattered"  # one INSERT per row, ordered by the reversed versions: merges without conflicts
+
+
+@dataclass(frozen=True, slots=True)
+class Dumping:
+    """How the schema file is made: where it is, which pg_dump, in which layout its versions stand."""
+
+    path: str
+    environ: Mapping[str, str] = field(default_factory=dict)
+    layout: Layout = Layout.DBMATE
 
 
 def render(versions: Sequence[str], *, table: str, layout: Layout = Layout.DBMATE) -> str:

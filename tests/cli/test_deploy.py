@@ -62,7 +62,8 @@ def versions(query, url):
 
 
 def backups(project):
-    return sorted((project.root / "backups").glob("*")) if (project.root / "backups").exists() else []
+    """Whatever lies in the directory, unfinished files too, but for what keeps them out of the repository."""
+    return sorted(path for path in (project.root / "backups").glob("*") if path.name != ".gitignore")
 
 
 # ----------------------------------------------------------------------------------------------------------- it works
@@ -79,7 +80,7 @@ def test_a_deployment_says_a_line_for_each_phase_and_its_result_last(dbmigrate, 
         "plan": r"2 pending · sha256:[0-9a-f]{64}",
         "backup": r"backups/[\w.-]+-\d{8}-\d{6}\.dump · [\d.]+ kB · [\d.]+ (ms|s)",
         "up": r"2 applied in [\d.]+ (ms|s) · version 3 · wrote \./db/schema\.sql \(\+\d+ -0\)",
-        "health": re.escape(f"{web.url} 200 after 2 tries"),
+        "health": re.escape(f"{web.url}: 200 after 2 tries"),
     }
     assert [name for name, _ in lines] == list(patterns)
     for name, text in lines:
@@ -201,7 +202,7 @@ def test_a_failing_health_check_leaves_the_database_as_before_and_the_history_sa
 
     assert done.exit_code == 4
     assert state_of(database_url) == before
-    cause = f"health check failed: {web.url} 500 after 2 tries"
+    cause = f"health check failed: {web.url}: 500 after 2 tries"
     assert f"error[E411]: {cause}" in done.stderr
     assert "  database: down\\x1b[31m" in done.stderr
     assert f"state: 2_names.sql, 3_orders.sql are rolled back; {AS_BEFORE}" in done.stderr
@@ -242,14 +243,15 @@ def test_kept_as_asked_is_a_matter_for_a_person_and_stands_in_the_history(dbmigr
     done = dbmigrate("deploy", *SICK, "--on-failure", "keep")
 
     assert done.exit_code == 5
-    assert "error[E508]: health check failed: command exit exit 3 after 1 try" in done.stderr
+    assert "error[E508]: health check failed: command exit: exit 3 after 1 try" in done.stderr
     assert "state: 2_names.sql, 3_orders.sql are applied by this run" in done.stderr
+    assert re.search("^before it: 2 applied in .* · version 3", done.stderr, re.MULTILINE)
     assert versions(query, database_url) == ["1", "2", "3"]
     assert query(database_url, STORY)[-1] == (
         "down",
         "3",
         "failed",
-        "deploy: health check failed: command exit exit 3 after 1 try",
+        "deploy: health check failed: command exit: exit 3 after 1 try",
         "not rolled back, as asked (--on-failure keep)",
     )
 
@@ -272,7 +274,7 @@ def test_where_one_migration_cannot_be_undone_none_is(dbmigrate, shop, database_
     assert versions(query, database_url) == ["1", "2", "3"]
     assert query(database_url, STORY)[-1][2:] == (
         "failed",
-        "deploy: health check failed: command exit exit 3 after 1 try",
+        "deploy: health check failed: command exit: exit 3 after 1 try",
         f"2_names.sql {why}",
     )
 
@@ -459,7 +461,8 @@ def test_up_makes_a_backup_before_something_runs_and_none_otherwise(dbmigrate, s
     assert (first.exit_code, second.exit_code) == (0, 0)
     assert first.stderr.index("backup   safe place/") < first.stderr.index("Applying: 2_names.sql")
     assert "backup" not in second.stderr
-    assert len(list((shop.root / "safe place").iterdir())) == 1
+    assert len(list((shop.root / "safe place").glob("*.dump"))) == 1
+    assert (shop.root / "safe place" / ".gitignore").read_text() == "*\n"
 
 
 def test_without_a_pg_dump_nothing_runs_unless_no_backup_is_wanted(dbmigrate, shop, database_url):
@@ -543,7 +546,7 @@ def test_secrets_of_a_health_url_are_shown_nowhere(dbmigrate, shop, database_url
     logged = str(query(database_url, STORY))
     for secret in ("hunter2", "sesame-open", "tok-1234567"):
         assert secret not in done.stderr + done.stdout + logged
-    assert f"{web.url.replace('://', '://********@')}?******** 401 after 2 tries" in done.stderr
+    assert f"{web.url.replace('://', '://********@')}?********: 401 after 2 tries" in done.stderr
 
 
 def test_the_health_command_sees_the_environment_of_its_user(dbmigrate, shop):
@@ -560,7 +563,7 @@ def test_a_server_that_is_not_there_is_not_healthy(dbmigrate, shop, unused_port,
     done = dbmigrate("deploy", "--health-url", f"http://127.0.0.1:{unused_port}/", *QUICK)
 
     assert done.exit_code == 4
-    assert f"http://127.0.0.1:{unused_port}/ [Errno 111] Connection refused after 2 tries" in done.stderr
+    assert f"http://127.0.0.1:{unused_port}/: Connection refused after 2 tries" in done.stderr
     assert state_of(database_url) == before
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.support.catalog import fingerprint
+from tests.support.children import eventually
 
 HEAD = "Locks, measured on a scratch database; sizes and sessions are those of the target now"
 
@@ -98,6 +100,15 @@ def test_a_database_that_does_not_exist_has_nothing_to_lock(locks, project, data
     done = locks(env={"DATABASE_URL": database_url.replace("?", "_missing?")})
 
     assert (done.exit_code, told(done.stderr), "W66" in done.stderr) == (0, [], False)
+
+
+def test_a_migration_may_name_the_tracking_tables_before_they_are_there(locks, project):
+    project.migration("1_a", up="create table a (id int);\ngrant select on schema_migrations to public;")
+
+    done = locks()
+
+    assert "W662" not in done.stderr
+    assert "No statement blocks others for long" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["up", "migrate"])
@@ -199,3 +210,18 @@ def test_a_role_that_may_only_look_gets_a_report(locks, shop, server, database_u
     done = locks(env={"DATABASE_URL": f"{database_url}&default_transaction_read_only=on"})
 
     assert told(done.stderr)[1].startswith("   :2  users  drop table users")
+
+
+def test_ctrl_c_is_told_in_one_line(start, project, database_url, query):
+    project.migration("1_slow", up="create table a (id int);\nselect pg_sleep(60);")
+    sleeping = "select count(*) from pg_stat_activity where query like '%sleep(60)%' and datname like 'dbmigrate_scr%'"
+    env = {"DATABASE_URL": database_url, "DBMIGRATE_SCRATCH_URL": database_url}
+    process = start("up", "--dry-run", "--locks", env=env)
+    assert eventually(lambda: query(database_url, sleeping) == [(1,)], seconds=30)
+
+    process.send_signal(signal.SIGINT)
+
+    _, complaint = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert [line.partition(":")[0] for line in complaint.splitlines()[-2:]] == ["plan sha256", "error[E130]"]
+    assert query(database_url, "select 1 from pg_database where datname like 'dbmigrate_scratch%'") == []

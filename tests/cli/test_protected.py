@@ -365,6 +365,13 @@ def test_a_database_that_is_missing_is_asked_for_once_and_created_after_the_answ
     assert versions() == ["1"]
 
 
+def test_what_is_said_after_an_unanswered_question_begins_a_line_of_its_own(typing, applied):
+    done = typing("up", typed="\x04")
+
+    assert done.exit_code == 7
+    assert "\nType production to continue: \nerror[E709]: " in done.stderr
+
+
 def test_repair_asks_once(typing, applied):
     path = applied.migrations / "1_a.sql"
     path.write_text(path.read_text().replace("bigint", "int"))

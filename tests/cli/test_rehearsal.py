@@ -162,7 +162,7 @@ def test_in_place_holds_the_migration_lock(applied, run, start, env):
     applied.migration("2_slow", up="select pg_sleep(3);")
     rehearsal = start(*IN_PLACE, env=env)
     told = threading.Event()
-    reader = threading.Thread(target=lambda: (rehearsal.stderr.readline(), told.set()))
+    reader = threading.Thread(target=lambda: ([rehearsal.stderr.readline() for _ in range(2)], told.set()))
     reader.start()
     assert told.wait(timeout=20)
 
@@ -236,6 +236,7 @@ def test_a_protected_environment_has_to_agree_to_locks_in_place(applied, run, en
     on_copy = run("-e", "production", *ON_COPY, env=there)
 
     assert (refused.exit_code, agreed.exit_code, on_copy.exit_code) == (7, 0, 0)
+    assert refused.stderr.splitlines()[0].endswith(" · run on the database and roll back")
     assert picture() == before
 
 
@@ -252,7 +253,9 @@ def test_the_tracking_table_in_another_schema_and_search_path(project, run, env,
 
 
 @both
-def test_the_first_run_finds_the_tracking_tables_and_their_schema(project, run, database_url, query, cluster_cache, command):
+def test_the_first_run_finds_its_own_tables_and_their_schema(
+    project, run, database_url, query, cluster_cache, command
+):
     project.migration("1_a", up="create table a (id int); grant select on schema_migrations to public;")
     env = {"DATABASE_URL": f"{database_url}&search_path=app", "XDG_CACHE_HOME": str(cluster_cache)}
 
@@ -281,3 +284,18 @@ def test_in_place_nobody_who_reads_the_log_is_waited_for(applied, run, env, data
 
     assert done.exit_code == 4, done.stderr
     assert "lock timeout" in done.stderr
+
+
+@both
+def test_every_migration_has_the_settings_of_a_run(project, run, env, query, database_url, command):
+    query(
+        database_url,
+        "do $$ begin execute format('alter database %I set statement_timeout = ''200ms''', current_database());"
+        " execute format('alter database %I set standard_conforming_strings = off', current_database()); end $$",
+    )
+    for version in (1, 2):
+        project.migration(f"{version}_a", up=f"select pg_sleep(0.3);\ncreate table t{version} as select '\\\\' as x;")
+
+    done = run(*command, env=env)
+
+    assert done.exit_code == 0, done.stderr

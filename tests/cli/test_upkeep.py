@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -131,6 +132,7 @@ def test_repair_shows_what_it_will_change_and_does_nothing_without_a_yes(dbmigra
 
     assert done.exit_code == 7
     assert "accept 1_a.sql as it is now" in done.stderr
+    assert re.search(r"error\[E706\]: change the records of \S+@\S+ needs a confirmation", done.stderr)
     assert "--yes" in done.stderr
     assert dbmigrate("verify").exit_code == 1
 
@@ -207,6 +209,7 @@ def test_history_shows_failures_and_who_and_when(dbmigrate, project):
     assert "division by zero" in error
     assert "up       done    1_a.sql" in second
     assert "1_a" not in dbmigrate("history", "--failed").stdout
+    assert "No events" not in shown.stderr
 
 
 def test_history_works_where_only_dbmate_has_been(dbmigrate, project, database_url, query):
@@ -215,7 +218,7 @@ def test_history_works_where_only_dbmate_has_been(dbmigrate, project, database_u
 
     done = dbmigrate("history")
 
-    assert (done.exit_code, done.stdout) == (0, "")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "No events\n")
     assert query(database_url, "select to_regclass('schema_migrations_log')") == [(None,)]
 
 

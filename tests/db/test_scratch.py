@@ -303,6 +303,13 @@ def test_a_missing_role_is_made_up_on_a_server_of_our_own(own):
         assert "the role b is made up" in (server.note or "")
 
 
+def test_a_role_that_is_missed_by_set_role_is_made_up(own):
+    with scratch.open_server(own) as server, server.database() as made:
+        server.retrying(lambda: run_in(made, "set role app; reset role"))
+
+        assert server.note == "the role app is made up: no migration makes it"
+
+
 def test_no_role_is_made_on_the_server_of_somebody_else(server, database_url):
     with scratch.open_server(Choice(explicit=dsn.parse(database_url))) as found, found.database() as made:
         with pytest.raises(DatabaseError) as raised:

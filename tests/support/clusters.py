@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -28,9 +28,15 @@ def own_server(
 
 
 def crash(server: DatabaseServer) -> None:
-    """Kill a bystander's session: the server then ends all sessions, recovers from its log and starts again."""
-    with psycopg.connect(server.url("postgres"), autocommit=True) as bystander:
+    """Kill a bystander's session: the server then ends all sessions, recovers from its log and starts again.
+
+    Returns when the server has begun with that, which the end of a witness shows: before, it takes new connections.
+    """
+    url = server.url("postgres")
+    with psycopg.connect(url, autocommit=True) as witness, psycopg.connect(url, autocommit=True) as bystander:
         os.kill(bystander.info.backend_pid, 9)
+        with suppress(psycopg.OperationalError):
+            witness.execute("select pg_sleep(30)")
 
 
 @contextmanager

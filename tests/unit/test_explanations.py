@@ -35,6 +35,21 @@ def test_a_page_ends_where_the_next_heading_begins() -> None:
     assert "\n## " not in explanations.explain("L109").text
 
 
+def test_on_a_terminal_a_page_has_no_second_title_and_no_links_into_the_documentation() -> None:
+    pages = explanations.pages().values()
+
+    assert [page.code for page in pages if page.body.startswith(f"**{page.title}")] == []
+    assert [page.code for page in pages if "](" in page.body.replace("](http", "")] == []
+    assert "[protected](" in explanations.explain("E707").text
+    assert "what else is protected," in " ".join(explanations.explain("E707").body.split())
+
+
+def test_the_list_is_in_the_order_of_the_codes() -> None:
+    codes = [code for code, _ in explanations.every_title()]
+
+    assert codes == sorted(codes)
+
+
 @pytest.mark.parametrize(
     ("code", "meant"),
     [

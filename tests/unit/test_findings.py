@@ -45,6 +45,12 @@ def test_the_closing_line_counts_by_severity_and_names_the_worst() -> None:
     assert findings.worst_first([ONE, EVIL]) == [EVIL, ONE]
 
 
+def test_the_closing_line_never_counts_more_files_than_there_are() -> None:
+    schema_file = Problem("C105", "is not recorded", Severity.ERROR, Place("./db/schema.sql", 1))
+
+    assert findings.closing_line([ONE, schema_file], files=1).startswith("1 error, 1 warning in 2 files · ")
+
+
 def test_no_line_for_people_holds_a_control_character() -> None:
     lines = list(findings.human([EVIL], files=1))
 
@@ -83,6 +89,13 @@ def test_an_annotation_is_one_command() -> None:
 
     assert lines[0] == "::warning file=db/1_a.sql,line=4,col=8,title=L101::blocks writes%0Ado it otherwise"
     assert lines[1].startswith("1 warning")
+
+
+def test_paths_begin_as_the_repository_names_them() -> None:
+    problem = Problem("C105", "is not recorded", Severity.ERROR, Place("./db/schema.sql", 1))
+
+    assert "file=db/schema.sql," in next(reports.github([problem], files=1))
+    assert json.loads(reports.gitlab([problem]))[0]["location"]["path"] == "db/schema.sql"
 
 
 def test_nothing_gets_out_of_an_annotation() -> None:

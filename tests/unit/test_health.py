@@ -237,7 +237,7 @@ def test_it_is_asked_again_until_it_is_healthy():
     with site(status(503), status(502), status(200)) as web:
         verdict = health.run(UrlCheck(web.url), Patience(5, 0.01), on_retry=heard.append)
 
-    assert (verdict.is_healthy, verdict.tries, verdict.summary) == (True, 3, f"{web.url} 200 after 3 tries")
+    assert (verdict.is_healthy, verdict.tries, verdict.summary) == (True, 3, f"{web.url}: 200 after 3 tries")
     assert [each.answer.result for each in heard] == ["503", "502"]
 
 
@@ -251,4 +251,4 @@ def test_patience_ends():
 def test_without_patience_it_is_asked_once():
     verdict = health.run(CommandCheck("false"), Patience(0, 60), on_retry=lambda verdict: None)
 
-    assert verdict.summary == "command false exit 1 after 1 try"
+    assert verdict.summary == "command false: exit 1 after 1 try"
