@@ -36,6 +36,11 @@ def last_change(path: str) -> str | None:
     return _git(directory or ".", "log", "-1", "--format=%h %an %ad %s", "--date=short", "--", name) or None
 
 
+def prefix() -> str:
+    """The current directory as seen from the top of its repository: ``services/shop/``. Empty there and without git."""
+    return _git(".", "rev-parse", "--show-prefix") or ""
+
+
 def changed_since(revision: str, directory: str) -> frozenset[str]:
     """The real paths of files below `directory` that differ from `revision`, or that git does not know yet.
 
@@ -44,6 +49,9 @@ def changed_since(revision: str, directory: str) -> frozenset[str]:
     """
     commit = None if revision.startswith("-") else _git(directory, "rev-parse", "--verify", f"{revision}^{{commit}}")
     if not commit:
+        if _git(directory, "rev-parse", "--git-dir") is None:
+            message = f"--since asks git, and there is no git here, or no repository around {directory}"
+            raise ConfigError(message, code="E247")
         raise ConfigError(
             f"git knows no revision {revision!r} in {directory}",
             code="E247",

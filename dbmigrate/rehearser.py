@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate import database, files, parser, plan, planhash, rehearsal
-from dbmigrate.events import RunStarted
+from dbmigrate.events import Planned, RunStarted
 from dbmigrate.migrator import Migrator
 from dbmigrate.model import ALL, LAST, Goal, History
 from dbmigrate.rehearsal import Rehearsed, Scene
@@ -75,9 +75,11 @@ class Rehearser(Migrator):
                 return self._plan(session, wish, View(found, recorded)), recorded
 
             planned = self._settled(session, prepare)
+            self._on_event(Planned(planned))
             return rehearsal.in_place(Scene(session, planned, found, self._options.pacing))
 
     def _announced(self, planned: Plan) -> Plan:
         planhash.refuse_other(planned, self._options.expected_plan)
         self._on_event(RunStarted(self._where, planned))
+        self._on_event(Planned(planned))
         return planned

@@ -219,6 +219,11 @@ class ScratchServer:
         self._notes = [*notes]
 
     @property
+    def where(self) -> str:
+        """``user@host:port`` of a server that is somebody's; empty for a throw-away one."""
+        return "" if self.is_throwaway else self.dsn.display.rpartition("/")[0]
+
+    @property
     def note(self) -> str | None:
         """What should be told about it: another version than the target's, roles that had to be made."""
         return "; ".join(self._notes) or None

@@ -134,9 +134,7 @@ def send_all(conn: Connection, statements: Iterable[Statement], *, pulse: Pulse)
         yield sent.batch, sent.tags
 
 
-def send(
-    conn: Connection, source: Iterator[Batch], *, pulse: Pulse, opening: Opening | None = None
-) -> Iterator[Sent]:
+def send(conn: Connection, source: Iterator[Batch], *, pulse: Pulse, opening: Opening | None = None) -> Iterator[Sent]:
     """Run batches, the first one behind `opening`; yield each when it is done.
 
     While the server works on a batch the next one is read from the file, and `pulse` is called some times a second

@@ -94,7 +94,7 @@ MAY_IMPORT: dict[str, str] = {
     "output": "events fleet model",
     "cli": "catalog check config database demo deploy deployconfig drift durations embedded errors events "
     "explanations files fleet guards health impact lint lockreport migrator model output pacing parser "
-    "planhash queries rehearser schema scratch upkeep",
+    "planhash provenance queries rehearser schema scratch upkeep",
     "__main__": "cli",
     "__init__": "",
 }
@@ -110,7 +110,7 @@ HOMES: dict[str, str] = {
     "signal": "cli embedded health",
     "socket": "database embedded",
     "asyncio": "",
-    "logging": "",
+    "logging": "database",
 }
 MODULE_LINES, FUNCTION_LINES, PARAMETERS = 450, 45, 5
 UNDOCUMENTED_LINES = 12  # up to here a name may say it all
@@ -263,7 +263,7 @@ def found(what: Callable[[ast.AST], bool]) -> dict[str, list[int]]:
     ("expressions", "homes"),
     [
         ({"print", "input", "breakpoint", "pprint.pprint"}, set()),
-        ({"sys.stdout", "sys.stderr"}, {"cli.call", "output.renderer"}),
+        ({"sys.stdout", "sys.stderr"}, {"cli.call", "cli.main", "output.renderer"}),
         ({"sys.argv"}, {"cli.main", "cli.tour"}),
         ({"sys.exit", "os._exit", "exit", "quit", "SystemExit"}, {"cli.main"}),
         # git has to see the environment of its user

@@ -119,6 +119,7 @@ def _tried(report: Report, read: Reading, meant: frozenset[str], server: Scratch
         applied=sum(not trial.has_failed for trial in trials),
         trials=tuple(trial for trial in trials if trial.migration.version in meant),
         server=version.partition(" ")[0],
+        where=server.where,
         notes=(server.note,) if server.note else (),
     )
 

@@ -47,7 +47,8 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a check found. `server` is the version that it ran on, None when nothing could be run.
+    """What a check found. `server` is the version that it ran on, None when nothing could be run. `where` names a
+    server that is somebody's, and is empty for a throw-away one.
 
     `files` are all migration files, `looked_at` those that were meant (``--since`` leaves out the others), `applied`
     the migrations that went up; `trials` are of those that were looked at.
@@ -59,6 +60,7 @@ class Report:
     looked_at: int = 0
     applied: int = 0
     server: str | None = None
+    where: str = ""
     seconds: float = 0.0
     notes: tuple[str, ...] = field(default=())
 

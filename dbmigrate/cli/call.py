@@ -38,7 +38,7 @@ class Call:
     """The state of one invocation. Flags may stand before and after the command; the later one wins."""
 
     given: dict[str, Any] = field(default_factory=dict)
-    environments: tuple[str, ...] = ()  # all that were named; a command for one of them takes the last
+    environments: tuple[str, ...] = ()  # all that were named; only `status` takes more than one
     wants_json: bool = False
     wants_traceback: bool = False
     verbosity: Verbosity = Verbosity.NORMAL
@@ -56,7 +56,7 @@ class Call:
             self.verbosity = Verbosity.VERBOSE
         named = meant.pop("environment", None)
         if isinstance(named, list):
-            self.environments = tuple(named)
+            self.environments = tuple(dict.fromkeys((*self.environments, *named)))
             meant["environment"] = named[-1]
         self.given |= meant
 
@@ -161,6 +161,7 @@ class Call:
     def _target(self, reason: str | None, consent: Consent | None) -> Iterator[tuple[Dsn, Options]]:
         from dbmigrate import database
 
+        self._refuse_several()
         settings = self.settings()
         if settings.verbose:
             self.verbosity = max(self.verbosity, Verbosity.VERBOSE)
@@ -169,6 +170,12 @@ class Call:
                 timeout, interval = settings.wait_timeout, settings.wait_interval
                 database.wait(dsn, timeout=timeout, interval=interval, on_event=self.renderer.on_event)
             yield dsn, replace(self._options(settings, reason), approve=self._approval(settings, consent))
+
+    def _refuse_several(self) -> None:
+        """Which of two environments was meant is nobody's guess; `status` alone shows several."""
+        if len({name.lower() for name in self.environments}) > 1:
+            named = ", ".join(f"-e {name}" for name in self.environments)
+            raise ConfigError(f"this command works on one environment, not on {named}", code="E200", hint="name one")
 
     def _approval(self, settings: Settings, consent: Consent | None) -> Approval | None:
         """Who has to agree to changes; None where nobody has a say."""

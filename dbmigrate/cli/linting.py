@@ -89,14 +89,16 @@ def explain(
 
 def show_findings(call: Call, command: str, problems: Sequence[Problem], *, files: int, format_: Format) -> None:
     """Print findings on stdout in the wanted format; ``--json`` is ``--format json``."""
+    from dbmigrate import provenance
     from dbmigrate.output import findings, reports
 
     if format_ is Format.JSON:
         call.add({"json": True})
     if format_ is Format.GITHUB:
-        call.script(f"{line}\n" for line in reports.github(problems, files=files))
+        placed = reports.below(provenance.prefix(), problems)
+        call.script(f"{line}\n" for line in reports.github(placed, files=files))
     elif format_ is Format.GITLAB:
-        call.script([f"{reports.gitlab(problems)}\n"])
+        call.script([f"{reports.gitlab(reports.below(provenance.prefix(), problems))}\n"])
     else:
         lines = findings.human(problems, files=files)
         call.renderer.answer(command, lines, findings.value(problems, files=files))

@@ -32,12 +32,14 @@ def _matter(locks: Sequence[Priced]) -> bool:
 
 
 def headline(report: Report) -> str:
-    """``18 migrations applied, 18 of them down and up again, on PostgreSQL 18.6 in 2.1 s``"""
+    """``18 migrations applied, 18 of them tried down and up again, on a throw-away PostgreSQL 18.6 in 2.1 s``"""
     if report.server is None:
         return f"nothing was run; looked at {text.count(report.looked_at, 'file')}"
+    server = f"PostgreSQL {report.server}"
+    server = f"{server}, {report.where}," if report.where else f"a throw-away {server}"
     return (
         f"{text.count(report.applied, 'migration')} applied, {report.tried} of them tried down and up again,"
-        f" on PostgreSQL {report.server} in {text.duration(report.seconds)}"
+        f" on {server} in {text.duration(report.seconds)}"
     )
 
 

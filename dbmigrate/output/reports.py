@@ -11,6 +11,7 @@ import json
 import posixpath
 import re
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.model import Severity
@@ -34,6 +35,16 @@ _GITLAB = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.NOTE: "i
 _ACTIVE = re.compile(r"[^\w .,;:()/=+?%\"'-]|_")
 _FENCE = re.compile("`{3,}")
 _MORE = 60  # bytes: what the last line says
+
+
+def below(prefix: str, problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """The problems with paths as they are in the repository, where `prefix` is the directory that the files are in."""
+    return tuple(
+        replace(problem, place=replace(problem.place, path=posixpath.join(prefix, problem.place.path)))
+        if problem.place
+        else problem
+        for problem in problems
+    )
 
 
 def github(problems: Sequence[Problem], *, files: int) -> Iterator[str]:

@@ -380,6 +380,7 @@ def role(server, database_url, query):
         "create /* a */ role dbmigrate_test_beyond;",
         "do $$ begin execute 'alter database {database} set work_mem = ''5MB'''; end $$;",
         "update pg_catalog.pg_database set datconnlimit = 7 where datname = '{database}';",
+        pytest.param("select '" + 1_100_000 * "x" + "';comment on role {role} is 'changed';", id="in a large file"),
     ],
 )
 def test_nothing_that_belongs_to_the_server_is_changed_by_a_check(
@@ -514,6 +515,15 @@ def test_since_a_revision_that_is_not_there(project, run, env, tmp_path):
 
     assert done.exit_code == 2
     assert "error[E247]" in done.stderr
+
+
+def test_since_without_a_repository(project, run, env):
+    first(project)
+
+    done = run("check", "--since", "HEAD", env=env)
+
+    assert done.exit_code == 2
+    assert "or no repository around ./db/migrations" in done.stderr
 
 
 def test_since_nothing_that_git_would_take_for_an_option(project, run, env, tmp_path):

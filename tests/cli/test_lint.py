@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,20 @@ def test_the_example_project_is_clean(run) -> None:
     done = run("lint", "-d", directory)
 
     assert (done.exit_code, done.stdout) == (0, "no findings in 18 files\n")
+
+
+def test_a_full_disk_is_an_error_and_no_traceback(runner) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "dbmigrate", "explain"],
+            cwd=runner.cwd,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+        )
+
+    assert (done.returncode, done.stderr) == (2, "error[E207]: the output cannot be written: No space left on device\n")
 
 
 def test_explain_prints_a_page_or_the_list(run) -> None:

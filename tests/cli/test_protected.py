@@ -533,3 +533,15 @@ def test_the_project_file_can_require_it(run, project, both):
     assert run("-e", "staging", "up", env=both).exit_code == 0
     assert run("-e", "production", "up", "--yes", env=both).exit_code == 0
     assert run("-e", "production", "rollback", "--yes", env=both).exit_code == 0
+
+
+def test_two_environments_for_a_command_that_works_on_one_are_refused(run, project, make_database):
+    urls = {"DEV_DATABASE_URL": make_database(), "STAGING_DATABASE_URL": make_database()}
+    project.migration("1_a", up="create table a (id int);")
+
+    refused = run("-e", "dev", "up", "-e", "staging", env=urls)
+    same = run("-e", "dev", "status", "-e", "dev", env=urls)
+
+    assert refused.exit_code == 2
+    assert "this command works on one environment, not on -e dev, -e staging" in refused.stderr
+    assert same.exit_code == 0, same.stderr

@@ -253,9 +253,7 @@ def test_the_tracking_table_in_another_schema_and_search_path(project, run, env,
 
 
 @both
-def test_the_first_run_finds_its_own_tables_and_their_schema(
-    project, run, database_url, query, cluster_cache, command
-):
+def test_the_first_run_finds_its_own_tables_and_their_schema(project, run, database_url, query, cluster_cache, command):
     project.migration("1_a", up="create table a (id int); grant select on schema_migrations to public;")
     env = {"DATABASE_URL": f"{database_url}&search_path=app", "XDG_CACHE_HOME": str(cluster_cache)}
 

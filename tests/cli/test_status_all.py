@@ -90,9 +90,11 @@ def test_one_environment_is_the_status_as_ever(run, filled):
     assert done.stdout == "[X] 1_t1.sql\n[X] 2_t2.sql\n[ ] 3_t3.sql\n\nApplied: 2\nPending: 1\n"
 
 
-def test_the_last_environment_counts_for_other_commands(run, filled, query):
-    assert run("-e", "dev", "up", "-e", "production", "-e", "staging", env=filled).exit_code == 0
-    assert query(filled["STAGING_DATABASE_URL"], "select count(*) from schema_migrations") == [(3,)]
+def test_other_commands_do_not_guess_which_environment_was_meant(run, filled, query):
+    before = query(filled["STAGING_DATABASE_URL"], "select version from schema_migrations")
+
+    assert run("-e", "dev", "up", "-e", "production", "-e", "staging", env=filled).exit_code == 2
+    assert query(filled["STAGING_DATABASE_URL"], "select version from schema_migrations") == before
 
 
 def test_the_order_of_the_columns_can_be_chosen(run, filled, three):

@@ -172,3 +172,11 @@ def test_a_summary_is_cut_between_findings() -> None:
     assert len(text.encode()) <= reports.LARGEST_SUMMARY
     assert text.count("<details>") == text.count("</details>")
     assert text.endswith("... and more: the rest is in the log.\n")
+
+
+def test_annotations_of_a_project_in_a_repository_name_paths_from_its_top():
+    problem = Problem("L101", "odd", place=Place("./db/migrations/1_a.sql", 3))
+
+    (line, _) = reports.github(reports.below("services/shop/", [problem]), files=1)
+
+    assert "file=services/shop/db/migrations/1_a.sql,line=3" in line
