@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Deployed", "Deployer", "backing_up"]
 
 _SAY_EVERY = 10.0  # seconds between two words about an application that is not healthy yet
+_NOTE_WAIT = 5.0  # seconds that a note for the log waits for another run
 _EVENTS = 100  # of the log are looked at to find the newest one that changed something
 _LONGEST_REASON = 500  # characters of an error that the log keeps as the reason of a rollback
 
@@ -203,7 +204,9 @@ class Deployer(Workbench):
             verdict = health.run(check, self._config.patience, on_retry=_Impatience(self._on_event))
         except KeyboardInterrupt as exc:
             error = Interrupted.by(exc, f"interrupted while {check.name} was asked")
-            error.state = f"applied, and they stay: {_names(report.done)}" if report.done else "nothing was migrated"
+            error.state = (
+                f"{_names(report.done)} applied; nothing was rolled back" if report.done else "nothing was migrated"
+            )
             error.hint = "look whether the application works; `dbmigrate rollback` undoes the last migration"
             raise error from exc
         self._pass(Phase.HEALTH, verdict)
@@ -242,9 +245,9 @@ class Deployer(Workbench):
             raise self._stuck(failure, exc, done[: len(done) - len(undone)]) from exc
         self._pass(Phase.ROLLBACK, report)
 
-    def _way_back(self, failure: Error) -> WayBack:
+    def _way_back(self, failure: Error, *, lock_wait: float | None = None) -> WayBack:
         assert self._start is not None
-        given = self._options
+        given = self._options if lock_wait is None else replace(self._options, lock_wait=lock_wait)
         reason = f"deploy: {failure.message[:_LONGEST_REASON]}" + (f" ({given.reason})" if given.reason else "")
         options = replace(given, reason=reason, approve=None, expected_plan=None, before_run=())
         return WayBack(self._dsn, options, self._start, on_event=self._on_event)
@@ -298,7 +301,8 @@ class Deployer(Workbench):
 
     def _note(self, failure: Error, why: Error, done: Sequence[Outcome]) -> None:
         """Let the log say that the newest migration of this run was not undone, and why it should have been."""
-        self._way_back(failure).note(_undoing(done)[0], why)
+        way_back = self._way_back(failure, lock_wait=min(self._options.lock_wait, _NOTE_WAIT))
+        way_back.note(_undoing(done)[0], why)
 
     def _backup_details(self) -> tuple[tuple[str, str], ...]:
         taken = self._start.backup if self._start else None
@@ -339,8 +343,12 @@ class WayBack(Workbench):
         return self._change(Wish("rollback", lambda view: (), planned))
 
     def note(self, step: Step, error: Error) -> None:
-        """Write that `step` was not done to the log, if that can be done: it must not hide a failure."""
+        """Write that `step` was not done to the log, if that can be done: it must not hide a failure.
+
+        Under the lock, because the numbers of events are given out under it.
+        """
         with suppress(Error), self._open("deploy") as session:
+            session.lock()
             session.note(session.writer.failed(step, error))
 
     def _refuse_newer(self, session: Session, plan: Plan) -> None:

@@ -582,7 +582,7 @@ def test_a_signal_in_the_health_check_leaves_the_migrations_applied_and_says_so(
 
     assert process.returncode == code, errors
     assert "interrupted while command touch was asked" in errors
-    assert "state: applied, and they stay: 2_names.sql, 3_orders.sql are" in errors
+    assert "state: 2_names.sql, 3_orders.sql are applied; nothing was rolled back" in errors
     assert "Traceback" not in errors
     assert versions(query, database_url) == ["1", "2", "3"]
 
