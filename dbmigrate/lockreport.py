@@ -66,6 +66,12 @@ def missing(exc: Error) -> Problem:
     return Problem(code, f"no lock report: {exc.message}", Severity.NOTE, hint=exc.hint or "--no-locks leaves it out")
 
 
+def needless(database: str) -> Problem:
+    """Why there is no report for a database that does not exist yet."""
+    reason = f"database {database} does not exist, so nobody can be made to wait"
+    return Problem("W661", f"no lock report: {reason}", Severity.NOTE)
+
+
 @dataclass(slots=True)
 class _Found:
     """What was measured so far."""

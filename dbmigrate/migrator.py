@@ -75,7 +75,7 @@ class Migrator(Workbench):
 
         try:
             if not database.exists(self._dsn):
-                return lockreport.LockReport()
+                return lockreport.LockReport(problems=(lockreport.needless(self._dsn.database),))
             with self._planned(self._upward(goal)) as (session, planned):
                 return lockreport.make(session, planned, files.find(self._options.directories), means)
         except Error as exc:

@@ -8,12 +8,14 @@ TEST_DATABASE_URL           run on this server instead of our own; its role must
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from secrets import token_hex
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 import pytest
 
@@ -143,10 +145,22 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture
 def open_tmp_path() -> Iterator[Path]:
     """Like `tmp_path`, but every account can pass through it: root's embedded server runs as another one."""
-    with TemporaryDirectory(prefix="dbmigrate-tests-", dir="/tmp") as directory:
-        path = Path(directory)
-        path.chmod(0o711)
-        yield path
+    path = Path(mkdtemp(prefix="dbmigrate-tests-", dir="/tmp"))
+    path.chmod(0o711)
+    yield path
+    _remove(path)
+
+
+def _remove(path: Path, patience: float = 20.0) -> None:
+    """A server whose parent was killed is ended by its watchdog, and may still write for a moment."""
+    end = time.monotonic() + patience
+    while path.exists():
+        try:
+            shutil.rmtree(path)
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
 
 
 @pytest.fixture
