@@ -15,6 +15,7 @@ from dbmigrate.embedded import Binaries, Search, find, kept_server, throwaway_se
 from dbmigrate.embedded.account import COPIES
 from dbmigrate.embedded.kept import ROOT_DATA
 from tests.support.children import User, child
+from tests.support.environment import PACKAGE_PARENT
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has another account run the server")
 
@@ -66,7 +67,10 @@ def test_an_ordinary_user_runs_the_server_himself(nobody, nobodys_python, open_t
     with throwaway_server(find(Search())):  # as root, so that a copy of the programs is where nobody can reach it
         bindir = reachable_programs(nobody)
 
-    with child(USE_BOTH_SERVERS, bindir, python=nobodys_python, user=nobody, home=home) as user:
+    # the checkout may lie in root's home, where nobody else can look
+    shutil.copytree(PACKAGE_PARENT / "dbmigrate", open_tmp_path / "lib" / "dbmigrate")
+    options = {"python": nobodys_python, "user": nobody, "home": home, "packages": open_tmp_path / "lib"}
+    with child(USE_BOTH_SERVERS, bindir, **options) as user:
         lines = user.finish().splitlines()
 
     assert lines == [f"{nobody.uid}", f"{nobody.uid} None", "0o700 ['cache', 'db']"]

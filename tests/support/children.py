@@ -46,12 +46,17 @@ class Child:
 
 @contextmanager
 def child(
-    script: str, *arguments: str | Path, python: str = sys.executable, user: User = OURSELVES, home: Path = Path("/")
+    script: str,
+    *arguments: str | Path,
+    python: str = sys.executable,
+    user: User = OURSELVES,
+    home: Path = Path("/"),
+    packages: Path = environment.PACKAGE_PARENT,
 ) -> Iterator[Child]:
-    """Start a script; it is killed at the end if it still runs."""
+    """Start a script, which finds dbmigrate below `packages`; it is killed at the end if it still runs."""
     process = subprocess.Popen(
         [python, "-W", "error", "-c", script, *(str(word) for word in arguments)],
-        env=environment.clean(_minimal(), home=home),
+        env=environment.clean(_minimal(), home=home) | {"PYTHONPATH": str(packages)},
         cwd="/",
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
