@@ -8,13 +8,14 @@ Where two names mean the same (``DBMIGRATE_WAIT``, ``DBMATE_WAIT``), ours wins.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbmigrate import dsn, durations, envfile, keywords, pgservice, project
 from dbmigrate.dsn import Dsn
 from dbmigrate.errors import ConfigError
+from dbmigrate.values import dataclass
 from dbmigrate.variables import VARIABLES, Variable
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ __all__ = ["ENV_FILES", "VARIABLES", "Flags", "Settings", "Variable", "canonical
 
 ENV_FILES = (".env", ".env.dbmate")
 LAYOUTS = ("dbmate", "scattered")  # schema.versions.Layout; a test compares them
-
 
 _DB_KEYWORDS = {
     "DB_HOST": "host",

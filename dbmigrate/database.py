@@ -8,7 +8,7 @@ import os
 import socket
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -17,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 
 from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, Refused
 from dbmigrate.events import Created, Dropped, ServerNotice, Waiting
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from dbmigrate.errors import DatabaseError, Error, Interrupted, NeedsAttention, 
 from dbmigrate.events import Passed, Phase, RunStarted, Targeted, Waiting, Warned
 from dbmigrate.migrator import Migrator
 from dbmigrate.model import Deviation, Direction, LogState, Plan, Problem, Report, Step
+from dbmigrate.values import dataclass
 from dbmigrate.workbench import Wish, Workbench
 
 if TYPE_CHECKING:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dbmigrate import durations
 from dbmigrate.errors import ConfigError
 from dbmigrate.health import INTERVAL, RETRIES, Check, CommandCheck, Patience, UrlCheck, header
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ the history. What has to be built for the comparison is built in a scratch datab
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate import catalog, database, files, plan, schemacopy, scratch
@@ -15,6 +15,7 @@ from dbmigrate.errors import DatabaseError, PlanError
 from dbmigrate.events import Warned
 from dbmigrate.model import Policy, Problem, Severity
 from dbmigrate.schema import dump as schema_file
+from dbmigrate.values import dataclass
 from dbmigrate.workbench import Options, View, Wish, Workbench
 
 if TYPE_CHECKING:

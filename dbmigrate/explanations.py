@@ -8,7 +8,6 @@ their own, made from the list of them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.errors import CODES, WARNINGS, ConfigError
 from dbmigrate.lint.registry import RULES
 from dbmigrate.lint.squawk_rules import SQUAWK_RULES, link
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from threading import BoundedSemaphore, Thread
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import Error
 from dbmigrate.model import MigrationState
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,11 +7,12 @@ beginning of a line. Unlike in dbmate a header is a comment of the SQL: one insi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from dbmigrate.model import Direction
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -18,12 +18,13 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from dbmigrate.errors import ConfigError
 from dbmigrate.redaction import redact, spellings
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,6 @@ What is written to them is rendered in `journal`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from psycopg import sql
@@ -13,6 +12,7 @@ from psycopg import sql
 from dbmigrate import database
 from dbmigrate.errors import ConfigError, Refused
 from dbmigrate.model import Applied, Direction, History, LogEvent, LogState, StepRecord, Unfinished
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -216,7 +216,7 @@ def read(conn: Connection, tables: Tables) -> History:
 
 def _applied(row: Sequence[object]) -> Applied:
     version, file, checksum, tokens, at, by, commit = cast("tuple[str, str, str, str, datetime, str, str]", row)
-    return Applied(version, file, checksum, tokens, applied_at=at, applied_by=by, git_commit=commit)
+    return Applied(version, file, checksum, tokens, None, at, by, commit)
 
 
 def _unfinished(conn: Connection, tables: Tables) -> tuple[Unfinished, ...]:

@@ -6,11 +6,11 @@ https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CON
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbmigrate import database
 from dbmigrate.statements import IndexAction, IndexTarget
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from dbmigrate.database import Connection

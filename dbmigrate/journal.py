@@ -6,10 +6,10 @@ schema-qualified: a migration may have changed the search_path. Nothing is sent 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbmigrate.model import Action, Direction, LogState
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,13 +6,14 @@ target only questions are asked.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate import database, impact, schemacopy, scratch
 from dbmigrate.errors import DatabaseError, Error
 from dbmigrate.model import Problem, Severity
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dbmigrate import database
 from dbmigrate.errors import LockNotAcquired
 from dbmigrate.events import Waiting
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

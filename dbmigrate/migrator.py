@@ -220,10 +220,14 @@ class Migrator(Workbench):
 
 def _with_notes(planned: Plan, view: View) -> Plan:
     """Say which files are not what was applied: it is their down section of today that will run."""
-    findings = verification.verify(view.files, view.history, _sums(view))
-    steps = {step.version for step in planned.steps}
-    notes = (verification.edited_note(finding) for finding in findings if finding.version in steps)
-    return replace(planned, problems=(*planned.problems, *filter(None, notes)))
+    undone = {step.version for step in planned.steps}
+    concerned = View(
+        [file for file in view.files if file.version in undone],
+        History(tuple(item for item in view.history.applied if item.version in undone)),
+    )
+    findings = verification.verify(concerned.files, concerned.history, _sums(concerned))
+    notes = filter(None, map(verification.edited_note, findings))
+    return replace(planned, problems=(*planned.problems, *notes))
 
 
 def _sums(view: View) -> Mapping[str, FileSum]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
@@ -13,6 +13,7 @@ import psycopg
 from dbmigrate import diagnosis, durations
 from dbmigrate.errors import DatabaseError, Error
 from dbmigrate.events import Progress, Retrying
+from dbmigrate.values import dataclass
 from dbmigrate.wire import StatementError
 
 if TYPE_CHECKING:

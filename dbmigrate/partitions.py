@@ -7,13 +7,13 @@ https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DETAC
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from dbmigrate import database
 from dbmigrate.lexer import words
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

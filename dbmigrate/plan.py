@@ -160,8 +160,8 @@ def status(files: Sequence[MigrationFile], history: History) -> Status:
 
 def newest(files: Sequence[MigrationFile], versions: Sequence[str]) -> str | None:
     """The applied version that stands last in file-name order."""
-    key = _sort_key(files)
-    return max(versions, key=lambda version: key(Applied(version)), default=None)
+    names = {file.version: file.name for file in files}
+    return max(versions, key=lambda version: os.fsencode(names.get(version) or version), default=None)
 
 
 # ------------------------------------------------------------------------------------------------------------- details

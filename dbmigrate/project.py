@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from dbmigrate.errors import ConfigError
 from dbmigrate.model import Place, Problem, Severity
+from dbmigrate.values import dataclass
 from dbmigrate.variables import VARIABLES, Kind
 
 __all__ = ["FILE", "PYPROJECT", "Project", "Requirement", "Text", "read"]

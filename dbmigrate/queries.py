@@ -9,7 +9,6 @@ from __future__ import annotations
 import glob
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from dbmigrate.errors import ConfigError, Error, PlanError
 from dbmigrate.lexer import LexerError, placed_words
 from dbmigrate.model import Place, Problem, Severity, StatementKind
 from dbmigrate.statements import first_word
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

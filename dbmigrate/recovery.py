@@ -6,7 +6,6 @@ knows more. Where the database shows the truth it is looked up; where it cannot,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbmigrate import database, diagnosis, indexes, journal, partitions, statements, stepwise
@@ -14,6 +13,7 @@ from dbmigrate.errors import NeedsAttention
 from dbmigrate.events import Warned
 from dbmigrate.model import LogState, Problem, Severity, StepRecord, Unfinished
 from dbmigrate.units import as_one, units
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ there are the rows, and there are the locks.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from dbmigrate.model import Outcome, Plan, Problem, Severity
 from dbmigrate.pacing import Pacing
 from dbmigrate.scratch import TargetServer
 from dbmigrate.session import Access, Session
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from dbmigrate import database, history, impact, parser, scratch
 from dbmigrate.errors import DatabaseError, Error, PlanError, Refused, ToolMissing
 from dbmigrate.model import Problem, Severity
 from dbmigrate.schema import dump, load, normalise, pgdump
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -18,7 +18,7 @@ import os
 import re
 import secrets
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from dbmigrate import database, dsn
 from dbmigrate.embedded import Options, Search, candidates, throwaway_server
 from dbmigrate.errors import ConfigError, DatabaseError, Error, Refused, ToolMissing
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

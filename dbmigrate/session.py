@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, LockNotAcqu
 from dbmigrate.events import Created
 from dbmigrate.model import Direction
 from dbmigrate.monitor import Monitor
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

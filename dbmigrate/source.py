@@ -6,11 +6,11 @@ import codecs
 import hashlib
 import os
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from dbmigrate.errors import ConfigError, MigrationFileError
 from dbmigrate.model import Excerpt, Place
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,13 +7,13 @@ inside a transaction block follows the calls of ``PreventInTransactionBlock`` in
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice, pairwise, takewhile
 from typing import TYPE_CHECKING
 
 from dbmigrate.lexer import LexerError, words
 from dbmigrate.model import StatementKind
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate import parser, statements, wire
 from dbmigrate.model import StatementKind
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ Apart from `Migrator`, because these change what is recorded without running wha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from dbmigrate.model import (
     Unfinished,
 )
 from dbmigrate.recovery import Decision
+from dbmigrate.values import dataclass
 from dbmigrate.workbench import View, Wish, Workbench
 
 if TYPE_CHECKING:
@@ -167,8 +168,8 @@ class Upkeep(Workbench):
                 recorded = session.read_history()
                 return self._intended(session, View(found, recorded), intend), recorded
 
-            intended = self._settled(session, prepare)
-            return self._execute(session, settle(session, intended), found)
+            intended, recorded = self._settled(session, prepare)
+            return self._execute(session, settle(session, intended), View(found, recorded))
 
     def _intended(self, session: Session, view: View, intend: _Intention) -> Plan:
         if not view.history.unfinished:

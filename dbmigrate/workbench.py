@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from dbmigrate.events import Event, RunStarted, SchemaWritten, Warned
 from dbmigrate.model import History, Migration, MigrationFile, Plan, Policy, Problem, Report
 from dbmigrate.pacing import Pacing
 from dbmigrate.session import Access, Session
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -125,10 +126,13 @@ class Workbench:
             now = View(view.files, session.read_history(), read)
             return self._plan(session, wish, now), now.history
 
-        return self._execute(session, self._settled(session, prepare, approved=approved), view.files)
+        planned, recorded = self._settled(session, prepare, approved=approved)
+        return self._execute(session, planned, View(view.files, recorded))
 
-    def _settled(self, session: Session, prepare: Callable[[], tuple[Plan, History]], *, approved: str = "") -> Plan:
-        """The plan that `prepare` makes under the lock, approved by whoever has to approve it.
+    def _settled(
+        self, session: Session, prepare: Callable[[], tuple[Plan, History]], *, approved: str = ""
+    ) -> tuple[Plan, History]:
+        """The plan that `prepare` makes under the lock, approved by whoever has to approve it, and what it starts from.
 
         Other runs need not wait for a person to answer: the lock is let go of for that time. Raises PlanError E239 if
         the plan is another one afterwards.
@@ -138,14 +142,14 @@ class Workbench:
         planhash.refuse_other(planned, self._options.expected_plan)
         ask = None if approved and planned.digest == approved else self._approval(planned, recorded)
         if ask is None:
-            return planned
+            return planned, recorded
         session.unlock()
         ask()
         session.lock()
-        again, _ = prepare()
+        again, recorded = prepare()
         if again.digest != planned.digest:
             raise PlanError("files or history have changed meanwhile", code="E239", hint="run the command again")
-        return again
+        return again, recorded
 
     def _approval(self, planned: Plan, recorded: History) -> Callable[[], None] | None:
         """Say what is about to run, and find out who has to be asked."""
@@ -184,10 +188,13 @@ class Workbench:
         with database.translated(self._dsn):
             return history.kept_down(session.conn, session.tables, version)
 
-    def _execute(self, session: Session, planned: Plan, found: Sequence[MigrationFile]) -> Report:
+    def _execute(self, session: Session, planned: Plan, view: View) -> Report:
+        """Run a plan that was made from `view`."""
         started = time.monotonic()
         if not planned.steps:
-            return replace(self._report(session, (), found), seconds=time.monotonic() - started)
+            written, problems = self._refresh(session, ())
+            current = plan.newest(view.files, [item.version for item in view.history.applied])
+            return Report((), problems, current, written, time.monotonic() - started)
         from dbmigrate.executor import Executor
 
         executor = Executor(session, self._options.pacing)
@@ -199,9 +206,11 @@ class Workbench:
             executor.run(planned)
         except Error as exc:
             if executor.done:
-                exc.report = replace(self._report(session, executor.done, found), seconds=time.monotonic() - started)
+                report = self._report(session, executor.done, view.files)
+                exc.report = replace(report, seconds=time.monotonic() - started)
             raise
-        return replace(self._report(session, executor.done, found), seconds=time.monotonic() - started)
+        report = self._report(session, executor.done, view.files)
+        return replace(report, seconds=time.monotonic() - started)
 
     def _report(self, session: Session, done: Sequence[Outcome], found: Sequence[MigrationFile]) -> Report:
         """What was done, after the schema file was written for it; also after a failure in mid-run."""
@@ -211,8 +220,8 @@ class Workbench:
 
     def _current(self, session: Session, found: Sequence[MigrationFile]) -> str | None:
         """The newest applied version; None if that cannot be asked any more: what was done is done."""
-        with suppress(Error):
-            return plan.newest(found, [item.version for item in session.read_history().applied])
+        with suppress(Error), database.translated(self._dsn):
+            return plan.newest(found, history.versions(session.conn, session.tables))
         return None
 
     def _refresh(self, session: Session, done: Sequence[Outcome]) -> tuple[SchemaFile | None, tuple[Problem, ...]]:

@@ -13,11 +13,11 @@ import shutil
 import subprocess
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from dbmigrate import errors
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

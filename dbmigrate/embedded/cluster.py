@@ -7,12 +7,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbmigrate import errors
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from dbmigrate.embedded.account import Account

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from dbmigrate.embedded.cluster import Durability, Programs
 from dbmigrate.embedded.failures import translated
 from dbmigrate.embedded.server import Options, Server, running
 from dbmigrate.embedded.watchdog import guarded_directory, short_directory
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from dbmigrate import errors
@@ -16,6 +16,7 @@ from dbmigrate.embedded.account import reachable_bindir, server_account
 from dbmigrate.embedded.cluster import Durability, Programs
 from dbmigrate.embedded.failures import translated
 from dbmigrate.embedded.watchdog import guarded_directory, roomy_directory
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,7 +7,7 @@ session starts as a run's does, and errors are the same.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, count, groupby
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from dbmigrate.impact.watch import Watch
 from dbmigrate.model import Direction
 from dbmigrate.statements import first_word
 from dbmigrate.units import Unit, units
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -6,7 +6,6 @@ roles' sessions show a role without ``pg_read_all_stats`` little more than that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
@@ -14,6 +13,7 @@ import psycopg
 from dbmigrate import database
 from dbmigrate.impact import verdicts
 from dbmigrate.impact.values import Priced, PricedTable, Size, Usage, Verdict
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

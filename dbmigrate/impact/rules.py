@@ -8,13 +8,13 @@ The names in a statement are looked up by the server, before it runs, while the 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbmigrate import database, partitions
 from dbmigrate.impact.values import LockMode, TableImpact, quoted
 from dbmigrate.lexer import words
 from dbmigrate.statements import FALSE, IndexAction, IndexTarget, first_word, index_operation, option_list
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -6,11 +6,12 @@ force, and they set nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from dbmigrate import database
 from dbmigrate.impact.values import LockMode, Relation
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

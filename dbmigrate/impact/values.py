@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
+
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from dbmigrate.model import Place

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import WARNINGS, ConfigError
 from dbmigrate.lint.registry import RULES
 from dbmigrate.lint.squawk_rules import SQUAWK_RULES, Treatment
 from dbmigrate.model import Severity
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from dbmigrate.headers import BOUNDARY
 from dbmigrate.lexer import LexerError, PostgresLexer, PostgresSplitter
 from dbmigrate.model import Excerpt, Place
 from dbmigrate.source import Cursor, Source
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

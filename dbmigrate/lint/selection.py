@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbmigrate import files as directory_of
 from dbmigrate import parser
 from dbmigrate.errors import ConfigError, Error, MigrationFileError, PlanError
 from dbmigrate.model import Place, Problem, Severity
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -5,8 +5,9 @@ An `at` is an offset in the statement's text. What the light grammar does not kn
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from dbmigrate.values import dataclass
 
 Words = tuple[str, ...]
 

@@ -15,11 +15,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbmigrate.lint.squawk_rules import SQUAWK_RULES, Treatment
 from dbmigrate.model import Place, Problem, Severity
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

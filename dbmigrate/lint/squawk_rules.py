@@ -5,8 +5,9 @@ squawk gets new rules with every version; one that is not in the list is reporte
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from dbmigrate.values import dataclass
 
 __all__ = ["SQUAWK_RULES", "SquawkRule", "Treatment", "link"]
 

@@ -8,11 +8,12 @@ rules, and ours that take their place.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from dbmigrate.lint.registry import RULES
 from dbmigrate.model import Place, Problem, Severity
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -6,9 +6,10 @@ PostgreSQL writes no row when the old values are good as they are (binary-coerci
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from dbmigrate.lint.shape import Words

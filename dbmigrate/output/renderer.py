@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from dbmigrate.output.colour import painted, wanted
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

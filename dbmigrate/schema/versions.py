@@ -5,9 +5,11 @@ Every command knows its settings, few make the file: this module imports next to
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
