@@ -15,20 +15,19 @@ import shlex
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbmigrate import database
-from dbmigrate.errors import ConfigError, DatabaseError, ToolMissing
-from dbmigrate.schema import dump, pgdump
+from dbmigrate.errors import ConfigError, DatabaseError, ToolMissing, unchanged
+from dbmigrate.schema import dump, file, pgdump
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from dbmigrate.dsn import Dsn
-    from dbmigrate.errors import Error
     from dbmigrate.schema.pgdump import PgDump
     from dbmigrate.session import Session
 
@@ -68,11 +67,11 @@ def take(session: Session, directory: str, environ: Mapping[str, str], *, now: C
             program = _fill(part, session, environ)
             path = _reserved(Path(directory), stem)
             os.replace(part, path)
-        _sync(path.parent)
+        file.sync_directory(path.parent)
         size = path.stat().st_size
     except OSError as exc:
         message = f"the backup cannot be written to {directory}: {exc.strerror}"
-        raise _unchanged(ConfigError(message, code="E207")) from exc
+        raise unchanged(ConfigError(message, code="E207")) from exc
     return Backup(str(path), size, time.monotonic() - started, restoring(path, session.dsn, program))
 
 
@@ -102,16 +101,11 @@ def _fill(part: Path, session: Session, environ: Mapping[str, str]) -> PgDump:
         pgdump.check_archive(part, program, environ)
     except DatabaseError as exc:
         message = f"the backup failed: {session.dsn.redact(exc.message)}"
-        raise _unchanged(DatabaseError(message, code="E410", hint=exc.hint)) from exc
+        raise unchanged(DatabaseError(message, code="E410", hint=exc.hint)) from exc
     except ToolMissing as exc:
         message = f"no backup can be made: {session.dsn.redact(exc.message)}"
-        raise _unchanged(ToolMissing(message, code=exc.code, hint=exc.hint)) from exc
+        raise unchanged(ToolMissing(message, code=exc.code, hint=exc.hint)) from exc
     return program
-
-
-def _unchanged(error: Error) -> Error:
-    error.state = "nothing was changed"
-    return error
 
 
 @contextmanager
@@ -139,15 +133,6 @@ def _reserved(directory: Path, stem: str) -> Path:
             number += 1
         else:
             return path
-
-
-def _sync(directory: Path) -> None:
-    """A name is on the disk when its directory is."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _file_name(name: str) -> str:

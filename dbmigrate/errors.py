@@ -23,7 +23,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from dbmigrate.model import Excerpt, Place, Report
+
+    AnyError = TypeVar("AnyError", bound="Error")
 
 __all__ = [
     "CODES",
@@ -42,6 +46,7 @@ __all__ = [
     "Refused",
     "Terminated",
     "ToolMissing",
+    "unchanged",
 ]
 
 CODES: dict[str, str] = {
@@ -301,6 +306,12 @@ class Interrupted(Error):
     def by(cls, exc: BaseException, message: str) -> Interrupted:
         """For what a signal handler has raised: KeyboardInterrupt or `Terminated`."""
         return cls(message, signal_number=15 if isinstance(exc, Terminated) else 2)
+
+
+def unchanged(error: AnyError) -> AnyError:
+    """`error`, telling that the database is as it was."""
+    error.state = "nothing was changed"
+    return error
 
 
 class Terminated(KeyboardInterrupt):

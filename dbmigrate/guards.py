@@ -5,12 +5,12 @@ Nobody is asked here. The command line asks, and comes back with what was typed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from dbmigrate.errors import Refused
+from dbmigrate.errors import Refused, unchanged
 from dbmigrate.model import Action, Direction
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,7 +136,7 @@ def _untested(missing: list[str], other: list[str], environment: str) -> Refused
         (f"not applied in {environment}", missing),
         (f"applied in {environment}, but from another file of that version", other),
     )
-    return _unchanged(
+    return unchanged(
         Refused(
             "; ".join(f"{what}: {_listed(names)}" for what, names in parts if names),
             code="E708",
@@ -155,15 +155,10 @@ def _silent(need: Need, target: Target, consent: Consent) -> Refused:
         hint = "no terminal to ask on: pass --yes"
     else:
         hint = f"{'--yes is not enough' if consent.yes else 'no terminal to ask on'}: pass --confirm DBNAME"
-    return _unchanged(
+    return unchanged(
         Refused(f"{target.environment} is protected; a change has to be confirmed", code="E707", hint=hint)
     )
 
 
 def _other_name(message: str) -> Refused:
-    return _unchanged(Refused(message, code="E709", hint="look again where this goes"))
-
-
-def _unchanged(error: Refused) -> Refused:
-    error.state = "nothing was changed"
-    return error
+    return unchanged(Refused(message, code="E709", hint="look again where this goes"))

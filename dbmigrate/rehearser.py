@@ -43,6 +43,10 @@ class Rehearser(Migrator):
         planned = self._announced(self._hashed(made, History()))
         return rehearsal.on_nothing(self._dsn, planned, self._options.table, means.choice)
 
+    def rehearse_migrate(self, means: Means, goal: Goal = ALL) -> Rehearsed:
+        """Run what `migrate` would run on a scratch copy of the schema. The database has to exist."""
+        return self._on_copy(self._upward(goal, "migrate"), means)
+
     def rehearse_rollback(self, means: Means, goal: Goal = LAST) -> Rehearsed:
         """Run what `rollback` would run on a scratch copy of the schema."""
         return self._on_copy(self._downward(goal), means)
@@ -74,7 +78,7 @@ class Rehearser(Migrator):
                 recorded = session.read_history()
                 return self._plan(session, wish, View(found, recorded)), recorded
 
-            planned = self._settled(session, prepare)
+            planned, _ = self._settled(session, prepare)
             self._on_event(Planned(planned))
             return rehearsal.in_place(Scene(session, planned, found, self._options.pacing))
 

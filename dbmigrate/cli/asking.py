@@ -37,7 +37,8 @@ def status(
     if all_ or as_markdown or len(call.environments) > 1:
         from dbmigrate.cli import environments
 
-        table = environments.survey(call, () if all_ else call.environments)
+        named = call.take_environments()
+        table = environments.survey(call, () if all_ else named)
         if not call.is_quiet:
             environments.show(call, table, as_markdown=as_markdown)
         if (exit_code or call.is_quiet) and not all(column.is_current for column in table.columns):

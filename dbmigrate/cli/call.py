@@ -43,6 +43,7 @@ class Call:
     wants_traceback: bool = False
     verbosity: Verbosity = Verbosity.NORMAL
     _renderer: Renderer | None = None
+    _settings: Settings | None = None
 
     def add(self, given: dict[str, object]) -> None:
         """Merge the options of one level; what was not given there (None, False, empty) changes nothing."""
@@ -59,6 +60,12 @@ class Call:
             self.environments = tuple(dict.fromkeys((*self.environments, *named)))
             meant["environment"] = named[-1]
         self.given |= meant
+        self._settings = None
+
+    def take_environments(self) -> tuple[str, ...]:
+        """The environments that were named, for the one command that sees to several of them."""
+        taken, self.environments = self.environments, ()
+        return taken
 
     @property
     def renderer(self) -> Renderer:
@@ -70,13 +77,17 @@ class Call:
         return self._renderer
 
     def settings(self) -> Settings:
-        """The settings, resolved once: flags over the environment over env files over defaults."""
+        """The settings, resolved once: flags over the environment over env files over defaults.
+
+        Raises ConfigError E200 for several environments, and what `config.load` raises.
+        """
         from dbmigrate.config import Flags, load
 
-        settings = load(Flags(**self.given), os.environ, os.getcwd())
-        if settings.project.problems:
-            self._warn(settings.project.problems)
-        return settings
+        if self._settings is None:
+            self._refuse_several()
+            self._settings = load(Flags(**self.given), os.environ, os.getcwd())
+            self._warn(self._settings.project.problems)
+        return self._settings
 
     def settings_of(self, environment: str) -> Settings:
         """The same settings with another environment in place of the chosen one (or of ``--url``)."""
@@ -98,12 +109,10 @@ class Call:
         Changes of a protected environment are asked for, or refused where nobody can be asked, whether the command
         says anything about `consent` or not. `backup` is a directory for a backup before something runs.
         """
-        from dbmigrate import planhash
         from dbmigrate.migrator import Migrator
 
-        wanted = None if expect_plan is None else planhash.expected(expect_plan)
-        with self._target(reason, consent) as (dsn, options):
-            options = replace(options, expected_plan=wanted, before_run=self._backing_up(backup))
+        with self._target(reason, consent, expect_plan=expect_plan) as (dsn, options):
+            options = replace(options, before_run=self._backing_up(backup))
             yield Migrator(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
@@ -119,12 +128,9 @@ class Call:
         self, config: DeployConfig, *, reason: str | None, expect_plan: str | None, consent: Consent
     ) -> Iterator[Deployer]:
         """The same for a deployment."""
-        from dbmigrate import planhash
         from dbmigrate.deploy import Deployer
 
-        wanted = None if expect_plan is None else planhash.expected(expect_plan)
-        with self._target(reason, consent) as (dsn, options):
-            options = replace(options, expected_plan=wanted)
+        with self._target(reason, consent, expect_plan=expect_plan) as (dsn, options):
             yield Deployer(dsn, options, config, environ=self.settings().environ, on_event=self.renderer.on_event)
 
     @contextmanager
@@ -158,10 +164,12 @@ class Call:
             self.renderer.on_event(Warned(problem))
 
     @contextmanager
-    def _target(self, reason: str | None, consent: Consent | None) -> Iterator[tuple[Dsn, Options]]:
-        from dbmigrate import database
+    def _target(
+        self, reason: str | None, consent: Consent | None, *, expect_plan: str | None = None
+    ) -> Iterator[tuple[Dsn, Options]]:
+        from dbmigrate import database, planhash
 
-        self._refuse_several()
+        wanted = None if expect_plan is None else planhash.expected(expect_plan)
         settings = self.settings()
         if settings.verbose:
             self.verbosity = max(self.verbosity, Verbosity.VERBOSE)
@@ -169,7 +177,8 @@ class Call:
             if settings.wait:
                 timeout, interval = settings.wait_timeout, settings.wait_interval
                 database.wait(dsn, timeout=timeout, interval=interval, on_event=self.renderer.on_event)
-            yield dsn, replace(self._options(settings, reason), approve=self._approval(settings, consent))
+            options = self._options(settings, reason)
+            yield dsn, replace(options, expected_plan=wanted, approve=self._approval(settings, consent))
 
     def _refuse_several(self) -> None:
         """Which of two environments was meant is nobody's guess; `status` alone shows several."""

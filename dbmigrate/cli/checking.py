@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +13,7 @@ from dbmigrate.cli.call import Call, dumping
 from dbmigrate.cli.linting import Format, FormatOption, SinceOption, SummaryOption, show_findings, write_summary
 from dbmigrate.cli.options import common
 from dbmigrate.errors import ConfigError
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -52,7 +53,7 @@ def check(
     """Try all migrations on a scratch database: up, down, up again; exit with 1 if anything is wrong."""
     from dbmigrate import check as module
 
-    call.add({"scratch_url": scratch_url})
+    call.add({"scratch_url": scratch_url, "json": format_ is Format.JSON})
     settings = call.settings()
     target = _target(settings)
     options = _options(call, since=since, longest=_seconds(max_duration), wants_lint=not no_lint)
@@ -174,8 +175,6 @@ def _show(call: Call, report: Report, locks: Sequence[Priced], *, detailed: Sequ
     if format_ in (Format.GITHUB, Format.GITLAB):
         show_findings(call, "check", report.problems, files=report.looked_at, format_=format_)
         return
-    if format_ is Format.JSON:
-        call.add({"json": True})
     call.renderer.answer("check", checking.lines(report, locks, detailed=detailed), checking.value(report, locks))
 
 

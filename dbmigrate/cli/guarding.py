@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate import guards
 from dbmigrate.config import canonical
-from dbmigrate.errors import ConfigError, ConnectionFailed, DatabaseError, Refused
+from dbmigrate.errors import ConfigError, ConnectionFailed, DatabaseError, Refused, unchanged
 from dbmigrate.guards import Consent, Target
 from dbmigrate.output import questions
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,11 +49,8 @@ class Approval:
             with self.call.elsewhere(environment) as other:
                 elsewhere = other.recorded()
         except (ConnectionFailed, DatabaseError, Refused) as exc:
-            error = Refused(
-                f"{environment} could not be asked what is applied there: {exc.message}", code="E710", hint=exc.hint
-            )
-            error.state = "nothing was changed"
-            raise error from exc
+            message = f"{environment} could not be asked what is applied there: {exc.message}"
+            raise unchanged(Refused(message, code="E710", hint=exc.hint)) from exc
         guards.refuse_untested(steps, elsewhere, environment)
 
     def _comes_first(self) -> str | None:

@@ -57,6 +57,7 @@ def lint(
     from dbmigrate.model import Severity
     from dbmigrate.output import findings
 
+    call.add({"json": format_ is Format.JSON})
     settings = call.settings()
     config = LintConfig.from_mapping(settings.project.lint, path=f"{settings.project.path}: lint")
     chosen = selection.of(settings.migrations_dirs, files=files or (), since=since)
@@ -88,12 +89,10 @@ def explain(
 
 
 def show_findings(call: Call, command: str, problems: Sequence[Problem], *, files: int, format_: Format) -> None:
-    """Print findings on stdout in the wanted format; ``--json`` is ``--format json``."""
+    """Print findings on stdout in the wanted format; JSON and text are the renderer's."""
     from dbmigrate import provenance
     from dbmigrate.output import findings, reports
 
-    if format_ is Format.JSON:
-        call.add({"json": True})
     if format_ is Format.GITHUB:
         placed = reports.below(provenance.prefix(), problems)
         call.script(f"{line}\n" for line in reports.github(placed, files=files))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,6 +29,13 @@ from dbmigrate.cli.options import (
 from dbmigrate.cli.rehearsing import Execute, InPlace
 from dbmigrate.cli.scratching import ScratchUrl
 from dbmigrate.guards import Consent
+from dbmigrate.values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from dbmigrate.migrator import Migrator
+    from dbmigrate.model import Goal, Report
 
 
 @common
@@ -65,18 +72,12 @@ def up(
     reason: Reason = None,
 ) -> None:
     """Create the database if it is missing, and apply what is pending."""
-    call.add({"scratch_url": scratch_url})
-    call.add({"strict": strict, "lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
+    call.add({"scratch_url": scratch_url, "strict": strict})
+    call.add({"lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
     consent = Consent(yes=yes, applied_in=require_applied_in)
-    if where := rehearsing.stage(dry_run=dry_run, execute=execute, in_place=in_place):
-        rehearsing.up(call, where, goal(steps, to), expect_plan=expect_plan, consent=consent)
-        return
-    with call.migrator(reason=reason, expect_plan=expect_plan, consent=consent, backup=backup) as migrator:
-        if dry_run:
-            call.script(migrator.script_up(goal(steps, to)))
-            locking.report(call, migrator, goal(steps, to), wanted=locks)
-        else:
-            call.renderer.report("up", migrator.up(goal(steps, to)))
+    asked = _Asked(goal(steps, to), consent, expect_plan, reason, backup)
+    where = rehearsing.stage(dry_run=dry_run, execute=execute, in_place=in_place)
+    _carry_out(call, "up", asked, _Dry(where, locks) if dry_run else None)
 
 
 @common
@@ -100,18 +101,12 @@ def migrate(
     reason: Reason = None,
 ) -> None:
     """Apply what is pending to a database that exists."""
-    call.add({"scratch_url": scratch_url})
-    call.add({"strict": strict, "lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
+    call.add({"scratch_url": scratch_url, "strict": strict})
+    call.add({"lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
     consent = Consent(yes=yes, applied_in=require_applied_in)
-    if where := rehearsing.stage(dry_run=dry_run, execute=execute, in_place=in_place):
-        rehearsing.up(call, where, goal(steps, to), expect_plan=expect_plan, consent=consent)
-        return
-    with call.migrator(reason=reason, expect_plan=expect_plan, consent=consent, backup=backup) as migrator:
-        if dry_run:
-            call.script(migrator.script_migrate(goal(steps, to)))
-            locking.report(call, migrator, goal(steps, to), wanted=locks)
-        else:
-            call.renderer.report("migrate", migrator.migrate(goal(steps, to)))
+    asked = _Asked(goal(steps, to), consent, expect_plan, reason, backup)
+    where = rehearsing.stage(dry_run=dry_run, execute=execute, in_place=in_place)
+    _carry_out(call, "migrate", asked, _Dry(where, locks) if dry_run else None)
 
 
 @common
@@ -135,16 +130,10 @@ def rollback(
     """Undo the last migration (also: down)."""
     call.add({"scratch_url": scratch_url})
     call.add({"lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
-    wanted = goal(steps, to, everything=all_, default=1)
     consent = Consent(yes=yes, database=confirm, everything=all_)
-    if where := rehearsing.stage(dry_run=dry_run, execute=execute, in_place=in_place):
-        rehearsing.rollback(call, where, wanted, expect_plan=expect_plan, consent=consent)
-        return
-    with call.migrator(reason=reason, expect_plan=expect_plan, consent=consent) as migrator:
-        if dry_run:
-            call.script(migrator.script_rollback(wanted))
-        else:
-            call.renderer.report("rollback", migrator.rollback(wanted))
+    asked = _Asked(goal(steps, to, everything=all_, default=1), consent, expect_plan, reason)
+    where = rehearsing.stage(dry_run=dry_run, execute=execute, in_place=in_place)
+    _carry_out(call, "rollback", asked, _Dry(where) if dry_run else None)
 
 
 @common
@@ -160,3 +149,48 @@ def redo(
     call.add({"lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
     with call.migrator(reason=reason, consent=Consent(yes=yes)) as migrator:
         call.renderer.report("redo", migrator.redo())
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a command that runs migrations was asked for."""
+
+    goal: Goal
+    consent: Consent
+    expect_plan: str | None
+    reason: str | None
+    backup: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Dry:
+    """How a dry run was asked for: `stage` says where it is rehearsed, None that its script is shown."""
+
+    stage: rehearsing.Stage | None
+    locks: bool | None = None
+
+
+def _carry_out(call: Call, command: str, asked: _Asked, dry: _Dry | None) -> None:
+    """Run ``up``, ``migrate`` or ``rollback``; or show, or rehearse, what it would run."""
+    if dry and dry.stage:
+        rehearsing.rehearse(call, command, dry.stage, asked.goal, expect_plan=asked.expect_plan, consent=asked.consent)
+        return
+    with call.migrator(
+        reason=asked.reason, expect_plan=asked.expect_plan, consent=asked.consent, backup=asked.backup
+    ) as migrator:
+        script, run = _ways(migrator)[command]
+        if dry is None:
+            call.renderer.report(command, run(asked.goal))
+            return
+        call.script(script(asked.goal))
+        if command != "rollback":
+            locking.report(call, migrator, asked.goal, wanted=dry.locks)
+
+
+def _ways(migrator: Migrator) -> Mapping[str, tuple[Callable[[Goal], Iterable[str]], Callable[[Goal], Report]]]:
+    """The script of each command, and its run."""
+    return {
+        "up": (migrator.script_up, migrator.up),
+        "migrate": (migrator.script_migrate, migrator.migrate),
+        "rollback": (migrator.script_rollback, migrator.rollback),
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,7 @@ from dbmigrate.errors import ConfigError
 from dbmigrate.events import Targeted, Warned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from dbmigrate.cli.call import Call
     from dbmigrate.guards import Consent
@@ -48,35 +47,34 @@ def stage(*, dry_run: bool, execute: bool, in_place: bool) -> Stage | None:
     return Stage.IN_PLACE if in_place else Stage.COPY
 
 
-def up(call: Call, where: Stage, goal: Goal, *, expect_plan: str | None, consent: Consent) -> None:
-    """Rehearse `up` and tell what came of it."""
-    with _rehearser(call, expect_plan, consent) as rehearser:
-        if where is Stage.IN_PLACE:
-            _announce(call, where)
-            found = rehearser.rehearse_up_in_place(goal)
-        else:
-            found = rehearser.rehearse_up(_means(call), goal)
-    _tell(call, "up", found)
+def rehearse(call: Call, command: str, where: Stage, goal: Goal, *, expect_plan: str | None, consent: Consent) -> None:
+    """Rehearse ``up``, ``migrate`` or ``rollback``, and tell what came of it.
 
-
-def rollback(call: Call, where: Stage, goal: Goal, *, expect_plan: str | None, consent: Consent) -> None:
-    """Rehearse `rollback` and tell what came of it."""
-    with _rehearser(call, expect_plan, consent) as rehearser:
-        if where is Stage.IN_PLACE:
-            _announce(call, where)
-            found = rehearser.rehearse_rollback_in_place(goal)
-        else:
-            found = rehearser.rehearse_rollback(_means(call), goal)
-    _tell(call, "rollback", found)
-
-
-@contextmanager
-def _rehearser(call: Call, expect_plan: str | None, consent: Consent) -> Iterator[Rehearser]:
-    """In place the locks are real ones: a protected environment is asked for as before a run."""
+    In place the locks are real ones: a protected environment is asked for as before a run.
+    """
     from dbmigrate.rehearser import Rehearser
 
     with call.migrator(expect_plan=expect_plan, consent=consent) as migrator:
-        yield Rehearser.of(migrator)
+        rehearser = Rehearser.of(migrator)
+        if where is Stage.IN_PLACE:
+            _announce(call, where)
+            found = _in_place(rehearser, command)(goal)
+        else:
+            found = _on_copy(rehearser, command)(_means(call), goal)
+    _tell(call, command, found)
+
+
+def _in_place(rehearser: Rehearser, command: str) -> Callable[[Goal], Rehearsed]:
+    up = rehearser.rehearse_up_in_place
+    return {"up": up, "migrate": up, "rollback": rehearser.rehearse_rollback_in_place}[command]
+
+
+def _on_copy(rehearser: Rehearser, command: str) -> Callable[[Means, Goal], Rehearsed]:
+    return {
+        "up": rehearser.rehearse_up,
+        "migrate": rehearser.rehearse_migrate,
+        "rollback": rehearser.rehearse_rollback,
+    }[command]
 
 
 def _announce(call: Call, where: Stage) -> None:

@@ -62,7 +62,7 @@ def _replace(target: Path, data: bytes, found: os.stat_result | None) -> None:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_directory(target.parent)
+    sync_directory(target.parent)
 
 
 def _write_new(path: Path, data: bytes, model: os.stat_result | None) -> None:
@@ -78,7 +78,8 @@ def _write_new(path: Path, data: bytes, model: os.stat_result | None) -> None:
         os.fsync(descriptor)
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """A new name is on the disk when its directory is."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -537,3 +537,24 @@ def test_every_code_is_explained():
     pages = explanations.pages()
 
     assert {code: pages[code].title for code in check.CODES} == check.CODES
+
+
+def test_a_note_on_stderr_leaves_the_json_on_stdout(project, run, database_url, cluster_cache):
+    """A role is made on a throw-away server, which a note tells of before the answer is printed."""
+    project.migration("1_role", up="create role dbmigrate_noted;", down="drop role dbmigrate_noted;")
+    env = {"DATABASE_URL": database_url, "XDG_CACHE_HOME": str(cluster_cache)}
+
+    done = run("check", "--format", "json", "--no-lint", "--no-dump-schema", env=env)
+
+    assert "note[W600]" in done.stderr
+    assert json.loads(done.stdout)["command"] == "check"
+
+
+def test_two_environments_are_refused_before_anything_is_tried(project, run, make_database):
+    first(project)
+    urls = {"DEV_DATABASE_URL": make_database(), "STAGING_DATABASE_URL": make_database()}
+
+    done = run("check", "-e", "dev", "-e", "staging", env=urls)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "this command works on one environment, not on -e dev, -e staging" in done.stderr

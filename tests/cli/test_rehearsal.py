@@ -297,3 +297,23 @@ def test_every_migration_has_the_settings_of_a_run(project, run, env, query, dat
     done = run(*command, env=env)
 
     assert done.exit_code == 0, done.stderr
+
+
+def test_migrate_is_not_rehearsed_where_it_would_find_no_database(project, run, env):
+    """`up` would make it; `migrate` would not."""
+    project.migration("1_users", up="create table users (id int);")
+    missing = env | {"DATABASE_URL": env["DATABASE_URL"].replace("?", "_missing?")}
+
+    up = run("up", "--dry-run", "--execute", env=missing)
+    migrate = run("migrate", "--dry-run", "--execute", env=missing)
+
+    assert (up.exit_code, migrate.exit_code) == (0, 3)
+    assert "error[E303]" in migrate.stderr
+
+
+def test_the_answer_names_the_command(applied, run, env):
+    applied.migration("2_mail", up="alter table users add mail text;")
+
+    done = run("migrate", "--dry-run", "--execute", "--json", env=env)
+
+    assert json.loads(done.stdout)["command"] == "migrate"

@@ -96,7 +96,7 @@ def test_sigterm_gets_past_handlers_of_exceptions() -> None:
 
 
 def test_all_names_are_exported() -> None:
-    assert set(TREE) | {"Terminated", "CODES", "WARNINGS"} == set(errors.__all__)
+    assert set(TREE) | {"Terminated", "CODES", "WARNINGS", "unchanged"} == set(errors.__all__)
 
 
 def test_an_error_shows_its_message_and_keeps_its_parts() -> None:
