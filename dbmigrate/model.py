@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from dbmigrate.cuts import Cut
+
 # ---------------------------------------------------------------------------------------------- places and problems
 
 
@@ -99,7 +101,8 @@ class Section:
     `number` counts the sections of the file from 0; `statements` is None where the file is too large to keep in
     memory (`parser.statements` reads them again). `redundant` holds the ordinals, from 0 and as written, of wrapper
     statements (``BEGIN;`` ... ``COMMIT;``) that are not run, because the section runs in a transaction of our own;
-    `count` is the number of those that are run.
+    `count` is the number of those that are run. `cuts` says where what is run stands in a file whose statements are
+    not kept; None also where there would be too many.
     """
 
     direction: Direction
@@ -111,6 +114,7 @@ class Section:
     count: int = 0
     redundant: frozenset[int] = frozenset()
     statements: tuple[Statement, ...] | None = None
+    cuts: tuple[Cut, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,8 @@ class Migration:
 
     `checksum` is the SHA-256 (hex) of the file's bytes. `token_checksum` is the SHA-256 of its tokens without
     comments, white space and letter case of unquoted words; None for files above 1 MiB. `up_sql` and `down_sql` are
-    the verbatim texts of the sections (several are joined in file order), None above 1 MiB.
+    the verbatim texts of the sections (several are joined in file order), None above 1 MiB. `marks` are SHA-256 sums
+    of longer and longer beginnings of a file whose statements are not kept, by which a change is noticed.
     """
 
     file: MigrationFile
@@ -138,6 +143,7 @@ class Migration:
     up_sql: str | None = None
     down_sql: str | None = None
     problems: tuple[Problem, ...] = ()
+    marks: tuple[bytes, ...] = ()
 
     @property
     def version(self) -> str:

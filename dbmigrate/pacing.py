@@ -60,7 +60,7 @@ class Pacing:
             for name in ("lock_timeout", "timeout"):
                 if name in section.options:
                     found.setdefault(name, durations.seconds(section.options[name]))
-        return replace(self, **found)  # type: ignore[arg-type]
+        return replace(self, **found) if found else self  # type: ignore[arg-type]
 
     def attempts(self) -> Attempts:
         return Attempts(self)
@@ -173,7 +173,7 @@ class Watch:
         self._reported = self._looked = 0.0
 
     def completed(self, batch: Batch) -> None:
-        self._number += len(batch.statements)
+        self._number += batch.count
         self._since, self._reported = time.monotonic(), 0.0
 
     def pulse(self, batch: Batch) -> None:
@@ -189,6 +189,5 @@ class Watch:
 
     def _report(self, batch: Batch, elapsed: float) -> None:
         detail = self._session.monitor.detail() if elapsed >= 1.0 else None
-        total = self._number + len(batch.statements) - 1
-        text = " ".join(batch.statements[0].sql.split())[:60]
-        self._session.emit(Progress(self._step, self._number, total, text, elapsed, detail))
+        total = self._number + batch.count - 1
+        self._session.emit(Progress(self._step, self._number, total, batch.title, elapsed, detail))

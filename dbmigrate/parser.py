@@ -12,21 +12,24 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from dbmigrate import headers
-from dbmigrate.errors import ConfigError, MigrationFileError
+from dbmigrate.cuts import Cuts
 from dbmigrate.fingerprint import TokenSum
-from dbmigrate.lexer import COPY_DATA, LexerError, PieceKind, PostgresLexer, PostgresSplitter, words
+from dbmigrate.lexer import COPY_DATA, PieceKind, PostgresLexer, words
 from dbmigrate.model import Direction, Migration, Problem, Section, Severity, Statement, StatementKind
+from dbmigrate.pieces import pass_data, pieces, statement_of
+from dbmigrate.reruns import passages, statements
 from dbmigrate.sections import Draft
-from dbmigrate.source import Cursor, Origin, Source, checksum
-from dbmigrate.statements import classify
+from dbmigrate.source import Cursor, Origin, Source, byte_length, checksum
+from dbmigrate.statements import classify, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from dbmigrate.errors import MigrationFileError
     from dbmigrate.lexer import Piece, Token
     from dbmigrate.model import MigrationFile
 
-__all__ = ["checksum", "read", "read_kept", "split_sql", "statements", "token_checksum"]
+__all__ = ["checksum", "passages", "read", "read_kept", "split_sql", "statements", "token_checksum"]
 
 _KEEP_STATEMENTS = 64 << 10  # bytes; the statements of larger files are read again when they are run
 _KEEP_TEXT = 1 << 20  # bytes; of larger files neither text nor token checksum is kept
@@ -39,6 +42,7 @@ _BACKSLASH_HINTS = {
     "\\.": "this ends the data of COPY ... FROM stdin, and there is none before it",
 }
 _CONFLICT = ("<<<<<<<", ">>>>>>>")
+_NOT_IN_RUNS = ("migrate:", *_CONFLICT)  # what has to be looked at statement by statement
 
 
 def read(file: MigrationFile) -> Migration:
@@ -51,11 +55,15 @@ def read(file: MigrationFile) -> Migration:
     with Source(file.path) as source:
         if source.size > _KEEP_TEXT:
             reading = _Reading(origin, _Size.LARGE)
-            sections = reading.run(PostgresLexer(headers.BOUNDARY).read_tokens(source.read))
-            return Migration(file, sections, source.finish(), problems=tuple(reading.problems))
+            lexer = PostgresLexer(headers.BOUNDARY)
+            sections = reading.run(lexer.read_runs(source.read, but=_NOT_IN_RUNS))
+            total, problems = source.finish(), tuple(reading.problems)
+            return Migration(file, sections, total, problems=problems, marks=tuple(source.marks))
         text = source.read_all()
-        size = _Size.SMALL if source.size <= _KEEP_STATEMENTS else _Size.MEDIUM
-        return _from_text(_Reading(origin, size), file, text, source.finish())
+        if source.size <= _KEEP_STATEMENTS:
+            return _from_text(_Reading(origin, _Size.SMALL), file, text, source.finish())
+        migration = _from_text(_Reading(origin, _Size.MEDIUM), file, text, source.finish())
+        return replace(migration, marks=tuple(source.marks))
 
 
 def read_kept(file: MigrationFile, down_sql: str) -> Migration:
@@ -69,18 +77,6 @@ def read_kept(file: MigrationFile, down_sql: str) -> Migration:
     return _from_text(_KeptReading(Origin(file.path, text), _Size.SMALL), file, text, digest)
 
 
-def statements(migration: Migration, section: Section) -> Iterator[Statement]:
-    """What has to be run for one section, in order; redundant BEGIN and COMMIT are left out.
-
-    Read from the file once more if it is too large to be kept. Raises MigrationFileError E222 at the latest after the
-    last statement if the file is not the one that was checked any more, or is gone.
-    """
-    found = _reread(migration, section) if section.statements is None else iter(section.statements)
-    if not section.redundant:
-        return found
-    return (statement for ordinal, statement in enumerate(found) if ordinal not in section.redundant)
-
-
 def split_sql(text: str, *, path: str = "(SQL)") -> Iterator[Statement]:
     """The statements of a plain SQL text without sections, named `path` in errors.
 
@@ -89,12 +85,12 @@ def split_sql(text: str, *, path: str = "(SQL)") -> Iterator[Statement]:
     """
     origin = Origin(path, text)
     cursor = Cursor()
-    for piece in _pieces(origin, PostgresLexer().get_tokens(text)):
+    for piece in pieces(origin, PostgresLexer().get_tokens(text)):
         cursor.advance(piece.lead)
         if piece.kind is PieceKind.STATEMENT:
-            statement = _statement(piece, cursor)
+            statement = statement_of(piece, cursor)
             yield statement
-            _pass_data(statement)
+            pass_data(statement)
         elif piece.kind is PieceKind.META:
             if cursor.column != 1 or piece.text.split()[0] not in _DUMP_COMMANDS:
                 raise _backslash(origin, piece, cursor)
@@ -109,85 +105,9 @@ def token_checksum(text: str) -> str:
     Raises MigrationFileError E217.
     """
     tokens = TokenSum()
-    for piece in _pieces(Origin("(text)", text), PostgresLexer(headers.BOUNDARY).get_tokens(text)):
+    for piece in pieces(Origin("(text)", text), PostgresLexer(headers.BOUNDARY).get_tokens(text)):
         tokens.add(piece, [value for kind, value in piece.copy or () if kind is COPY_DATA])
     return tokens.hexdigest()
-
-
-# ---------------------------------------------------------------------------------------------- pieces and statements
-
-
-def _pieces(origin: Origin, tokens: Iterable[Token]) -> Iterator[Piece]:
-    return PostgresSplitter().process(_translated(origin, tokens))
-
-
-def _translated(origin: Origin, tokens: Iterable[Token]) -> Iterator[Token]:
-    """Raises MigrationFileError E217 for what is not closed."""
-    try:
-        yield from tokens
-    except LexerError as exc:
-        raise origin.error("E217", exc.message, (exc.line, exc.column), hint=exc.hint) from exc
-
-
-def _statement(piece: Piece, cursor: Cursor) -> Statement:
-    """The statement whose text begins at the cursor. Its COPY data has to be passed before the cursor moves on."""
-    line, column = cursor.line, cursor.column
-    cursor.advance(piece.text)
-    if piece.copy is None:
-        return Statement(piece.text, line, column, classify(piece.text), piece.lead)
-    return Statement(piece.text, line, column, StatementKind.PLAIN, piece.lead, _copy_data(piece.copy, cursor))
-
-
-def _pass_data(statement: Statement) -> None:
-    """Read over what is left of the COPY data."""
-    if statement.copy_data is not None:
-        for _ in statement.copy_data:
-            pass
-
-
-def _copy_data(tokens: Iterable[Token], cursor: Cursor) -> Iterator[str]:
-    for kind, value in tokens:
-        cursor.advance(value)
-        if kind is COPY_DATA:
-            yield value
-
-
-def _reread(migration: Migration, section: Section) -> Iterator[Statement]:
-    path = migration.file.path
-    try:
-        with Source(path) as source:
-            yield from _section(Origin(path), source, section.number)
-            checksum = source.finish()
-    except (MigrationFileError, ConfigError) as exc:  # it was good when it was checked
-        raise _changed(path) from exc
-    if checksum != migration.checksum:
-        raise _changed(path)
-
-
-def _section(origin: Origin, source: Source, number: int) -> Iterator[Statement]:
-    at = -1
-    cursor = Cursor()
-    for piece in _pieces(origin, PostgresLexer(headers.BOUNDARY).read_tokens(source.read)):
-        cursor.advance(piece.lead)
-        if piece.kind is PieceKind.STATEMENT:
-            statement = _statement(piece, cursor)
-            if at == number:
-                yield statement
-            _pass_data(statement)
-        else:
-            cursor.advance(piece.text)
-            at += piece.kind is PieceKind.HEADER
-            if at > number:
-                return
-
-
-def _changed(path: str) -> MigrationFileError:
-    return Origin(path).error(
-        "E222",
-        "the file changed while it was being run",
-        (1, 1),
-        hint="run the command again when nobody is editing it",
-    )
 
 
 # ----------------------------------------------------------------------------------------------------- reading a file
@@ -229,7 +149,7 @@ class _Reading:
 
     def run(self, tokens: Iterable[Token]) -> tuple[Section, ...]:
         """The sections. Raises MigrationFileError."""
-        for piece in _pieces(self._origin, tokens):
+        for piece in pieces(self._origin, tokens):
             if self._size is _Size.LARGE and self._passes(piece):
                 continue
             self._look_around(piece)
@@ -240,6 +160,8 @@ class _Reading:
                 self._open(piece)
             elif piece.kind is PieceKind.META:
                 raise _backslash(self._origin, piece, self._cursor)
+            else:
+                self._pause()
         self._finish()
         return tuple(self._sections)
 
@@ -263,27 +185,69 @@ class _Reading:
                 hint=self._advice("put `-- migrate:up` above it; only comments and blank lines may stand before it"),
                 width=len(piece.text.partition("\n")[0]),
             )
-        statement = _statement(piece, self._cursor)
-        if self._size is _Size.LARGE:
-            _pass_data(statement)
-            statement = replace(statement, copy_data=None)
-        elif statement.copy_data is not None:
-            statement = replace(statement, copy_data=tuple(statement.copy_data))
+        if piece.number > 1:
+            self._pass_over(piece)
+            return
+        cuts = self._drafts[-1].cuts
+        if cuts is not None:
+            self._cut(piece, cuts)
+        statement = statement_of(piece, self._cursor)
+        if statement.copy_data is not None:
+            data, span = self._data(statement.copy_data)
+            statement = replace(statement, copy_data=data)
+            if cuts is not None:
+                cuts.close(span)
         self._drafts[-1].add(statement)
         if self._size is not _Size.LARGE:
             self.tokens.add(piece, statement.copy_data or ())
 
+    def _cut(self, piece: Piece, cuts: Cuts) -> None:
+        """A statement that controls transactions stands alone, because it may turn out to be left out."""
+        is_alone = classify(piece.text) is not StatementKind.PLAIN
+        if is_alone:
+            cuts.close()
+        cuts.add(self._cursor, byte_length(piece.text), piece.number)
+        if is_alone:
+            cuts.close()
+
+    def _pause(self) -> None:
+        """Very many comments go into no batch."""
+        cuts = self._drafts[-1].cuts if self._drafts else None
+        if cuts is not None:
+            cuts.close()
+
+    def _data(self, parts: Iterable[str]) -> tuple[tuple[str, ...] | None, tuple[int, int]]:
+        """The inline data of a COPY, if it is kept, and from and to which byte it reaches."""
+        kept: list[str] = []
+        begin = end = 0
+        for part in parts:
+            end = self._cursor.size
+            begin = begin or end - byte_length(part)
+            if self._size is not _Size.LARGE:
+                kept.append(part)
+        return (None if self._size is _Size.LARGE else tuple(kept)), (begin, end)
+
     def _passes(self, piece: Piece) -> bool:
-        """Pass over a statement that needs counting and no further look: nearly all of a large file."""
+        """Pass over statements that need counting and no further look: nearly all of a large file."""
         if piece.kind is not PieceKind.STATEMENT or not self._drafts or piece.copy is not None:
             return False
-        if any(headers.may_be_marker(comment) for _, comment in piece.comments):
+        if piece.comments and any(headers.may_be_marker(comment) for _, comment in piece.comments):
             return False
-        text = piece.lead + piece.text
-        if "migrate:" in text or any(map(text.count, _CONFLICT)) or not self._drafts[-1].passes(piece.text):
+        text = piece.lead if piece.number > 1 else piece.lead + piece.text  # there is nothing of the kind in a run
+        if "migrate:" in text or "<<<<<<<" in text or ">>>>>>>" in text:
             return False
-        self._cursor.advance(text)
+        if piece.number == 1 and not is_plain(piece.text):
+            return False
+        self._cursor.advance(piece.lead)
+        self._pass_over(piece)
         return True
+
+    def _pass_over(self, piece: Piece) -> None:
+        draft = self._drafts[-1]
+        draft.count += piece.number
+        if draft.cuts is not None:
+            draft.cuts.add(self._cursor, byte_length(piece.text), piece.number)
+        self._cursor.advance(piece.text)
 
     def _refuse_conflict(self, piece: Piece) -> None:
         """Conflict markers are operators to the lexer; those in strings and function bodies are none of ours."""
@@ -307,9 +271,13 @@ class _Reading:
         self._refuse_order(header.direction, previous)
         if previous is not None:
             self._close(previous)
-        kept: list[Statement] | None = [] if self._size is _Size.SMALL else None
-        place = self._cursor
-        self._drafts.append(Draft(self._origin, header, len(self._drafts), place.line, place.offset, kept))
+        place, draft = self._cursor, Draft(self._origin, header, len(self._drafts))
+        draft.line, draft.offset = place.line, place.offset
+        if self._size is _Size.SMALL:
+            draft.kept = []
+        else:
+            draft.cuts = Cuts()
+        self._drafts.append(draft)
         if self._size is not _Size.LARGE:
             self.tokens.add(piece, ())
         self._cursor.advance(piece.text)

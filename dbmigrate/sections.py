@@ -9,6 +9,7 @@ from dbmigrate import statements
 from dbmigrate.model import Problem, Section, Statement, StatementKind
 
 if TYPE_CHECKING:
+    from dbmigrate.cuts import Cuts
     from dbmigrate.errors import MigrationFileError
     from dbmigrate.headers import Header
     from dbmigrate.source import Origin
@@ -44,9 +45,10 @@ class Draft:
     origin: Origin
     header: Header
     number: int
-    line: int
-    offset: int
-    kept: list[Statement] | None
+    line: int = 1
+    offset: int = 0
+    kept: list[Statement] | None = None
+    cuts: Cuts | None = None
     count: int = 0
     problems: list[Problem] = field(default_factory=list)
     _controls: list[_Control] = field(default_factory=list)
@@ -64,13 +66,6 @@ class Draft:
             self.kept.append(statement)
         self.count += 1
 
-    def passes(self, sql: str) -> bool:
-        """Count a statement that means nothing for transactions; False, and nothing done, if `add` has to see it."""
-        if statements.classify(sql) is not StatementKind.PLAIN or statements.releases_slot(sql):
-            return False
-        self.count += 1
-        return True
-
     def finish(self) -> Section:
         """The whole section. Raises MigrationFileError E219."""
         redundant = self._redundant() if self.header.transaction else self._check_blocks()
@@ -84,6 +79,7 @@ class Draft:
             count=self.count - len(redundant),
             redundant=redundant,
             statements=None if self.kept is None else tuple(self.kept),
+            cuts=None if self.cuts is None else self.cuts.without(redundant),
         )
 
     # -- outside of transactions

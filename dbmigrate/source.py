@@ -13,33 +13,43 @@ from dbmigrate.model import Excerpt, Place
 from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
 _CHUNK = 1 << 20
 
 
-class Cursor:
-    """A place in a text, moved over it piece by piece. Lines end at ``\\n``, as psql and the server count them."""
+def byte_length(text: str) -> int:
+    """The length of a text in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
 
-    def __init__(self) -> None:
-        self.line = 1
-        self.column = 1
+
+class Cursor:
+    """A place in a text, moved over it piece by piece. Lines end at ``\\n``, as psql and the server count them.
+
+    `offset` is that of the place in characters, `size` in bytes.
+    """
+
+    def __init__(self, line: int = 1, column: int = 1) -> None:
+        self.line = line
+        self.column = column
         self.offset = 0
+        self.size = 0
 
     def advance(self, text: str) -> None:
-        self.offset += len(text)
+        length = len(text)
+        self.offset += length
+        self.size += length if text.isascii() else len(text.encode())
         breaks = text.count("\n")
         if breaks:
             self.line += breaks
-            self.column = len(text) - text.rfind("\n")
+            self.column = length - text.rfind("\n")
         else:
-            self.column += len(text)
+            self.column += length
 
     def after(self, text: str) -> tuple[int, int]:
         """Line and column that `advance(text)` would lead to."""
-        there = Cursor()
-        there.line, there.column = self.line, self.column
+        there = Cursor(self.line, self.column)
         there.advance(text)
         return there.line, there.column
 
@@ -47,12 +57,18 @@ class Cursor:
 class Source:
     """A file, read from its beginning to its end. Use it as a context manager.
 
-    A leading byte order mark is dropped; everything else, carriage returns too, stays as it is.
+    A leading byte order mark is dropped; everything else, carriage returns too, stays as it is. `marks` are the sums of
+    the file's beginnings, one for each piece of 1 MiB that was read.
     """
 
-    def __init__(self, path: str) -> None:
-        """Raises ConfigError E207."""
+    def __init__(self, path: str, expected: Sequence[bytes] = ()) -> None:
+        """With the marks of an earlier reading, nothing is given out that is different now.
+
+        Raises ConfigError E207.
+        """
         self._path = path
+        self._expected = expected
+        self.marks: list[bytes] = []
         try:
             self._file = open(path, "rb")  # noqa: SIM115 (closed by __exit__)
             self.size = os.fstat(self._file.fileno()).st_size
@@ -61,6 +77,8 @@ class Source:
         self._sum = hashlib.sha256()
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
         self._decoded_length = 0  # in characters
+        self._piece = b""  # what `slices` has at hand, and where it begins
+        self._begin = 0
 
     def __enter__(self) -> Self:
         return self
@@ -71,32 +89,64 @@ class Source:
         self._file.close()
 
     def read(self, size: int) -> str:
-        """At least one character of the next `size` bytes; nothing at the end. Raises MigrationFileError E210."""
-        text = ""
-        while not text:
-            chunk = self._bytes(max(size, 4))
-            text = self._decoded(chunk)
-            if not chunk:
-                break
-        return text
+        """About `size` characters, at least one; nothing at the end. Raises MigrationFileError E210, E222."""
+        parts = []
+        while size > 0 and (chunk := self._bytes()):
+            parts.append(self._decoded(chunk))
+            size -= len(chunk)
+        return "".join(parts) or self._decoded(b"")
 
     def read_all(self) -> str:
-        """Everything that is left. Raises MigrationFileError E210."""
+        """Everything that is left. Raises MigrationFileError E210, E222."""
         return "".join(iter(lambda: self.read(_CHUNK), ""))
 
+    def slices(self, begin: int, end: int) -> Iterator[bytes]:
+        """The bytes from `begin` to `end`, counted without a byte order mark, in some pieces; never backwards, and not
+        together with `read`. Raises MigrationFileError E222.
+        """
+        while begin < end:
+            if begin < self._begin + len(self._piece):
+                part = self._piece[begin - self._begin : end - self._begin]
+                begin += len(part)
+                yield part
+            else:
+                self._advance()
+
     def finish(self) -> str:
-        """Read what is left without decoding it; return the SHA-256 (hex) of the file's bytes."""
-        while self._bytes(_CHUNK):
+        """Read what is left without decoding it; return the SHA-256 (hex) of the file's bytes.
+
+        Raises MigrationFileError E222.
+        """
+        while self._bytes():
             pass
         return self._sum.hexdigest()
 
-    def _bytes(self, size: int) -> bytes:
+    def _advance(self) -> None:
+        self._begin += len(self._piece)
+        self._piece = self._bytes()
+        if not self._piece:
+            raise changed(Origin(self._path))
+        if len(self.marks) == 1:
+            self._piece = self._piece.removeprefix(codecs.BOM_UTF8)
+
+    def _bytes(self) -> bytes:
+        """The next piece of the file; nothing at its end."""
         try:
-            chunk = self._file.read(size)
+            chunk = self._file.read(_CHUNK)
         except OSError as exc:
             raise _unreadable(self._path, exc) from exc
         self._sum.update(chunk)
+        if chunk:
+            self.marks.append(self._sum.digest())
+        if self._expected and not self._is_expected(is_end=not chunk):
+            raise changed(Origin(self._path))
         return chunk
+
+    def _is_expected(self, *, is_end: bool) -> bool:
+        number = len(self.marks)
+        if is_end:
+            return number == len(self._expected)
+        return number <= len(self._expected) and self.marks[-1] == self._expected[number - 1]
 
     def _decoded(self, chunk: bytes) -> str:
         try:
@@ -143,6 +193,16 @@ def checksum(path: str) -> str:
 
 def _unreadable(path: str, exc: OSError) -> ConfigError:
     return ConfigError(f"cannot read {path}: {exc.strerror}", code="E207")
+
+
+def changed(origin: Origin) -> MigrationFileError:
+    """The error for a file that is not the one that was checked any more."""
+    return origin.error(
+        "E222",
+        "the file changed while it was being run",
+        (1, 1),
+        hint="run the command again when nobody is editing it",
+    )
 
 
 @dataclass(frozen=True, slots=True)

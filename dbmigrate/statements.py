@@ -27,6 +27,7 @@ __all__ = [
     "first_word",
     "index_operation",
     "is_bare",
+    "is_plain",
     "label",
     "option_list",
     "releases_slot",
@@ -69,6 +70,11 @@ def classify(sql: str) -> StatementKind:
         return _CONTROLS[first](_head(sql, 3))
     is_refused = _REFUSED.get(first)
     return StatementKind.OUTSIDE if is_refused and is_refused(sql) else StatementKind.PLAIN
+
+
+def is_plain(sql: str) -> bool:
+    """Whether a statement means nothing for the transaction that it runs in, nor for what comes after it."""
+    return classify(sql) is StatementKind.PLAIN and not releases_slot(sql)
 
 
 def is_bare(sql: str) -> bool:

@@ -73,4 +73,4 @@ def _is_outside(statement: Statement) -> bool:
 
 def as_one(unit: Unit) -> Statement:
     """A unit of several statements as one text, for the journal."""
-    return replace(unit.first, sql=wire.Batch(unit.statements).text, copy_data=None)
+    return replace(unit.first, sql=wire.text_of(unit.statements), copy_data=None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import select
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 BATCH_CHARACTERS = 256 * 1024
 _COPY_CHUNK = 64 * 1024
 _PULSE_SECONDS = 0.1
+_TITLE_LENGTH, _TITLE_BYTES = 60, 1000
 _DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.SINGLE_TUPLE)
 # the name that a message is about: relation "x", column "x", «x» in other languages
 _QUOTED_NAME = re.compile(r'["«„]([^"»“]+)["»“]')
@@ -43,19 +45,26 @@ class StatementError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Consecutive statements that travel in one message."""
+    """Consecutive statements that travel in one message: their text in UTF-8, from the first word to the last
+    semicolon, and how many they are. `split` gives them one by one, which only a failure needs. `copy_data` is the
+    inline data of the last one, if that is a COPY; it can be read only before the next batch is asked for.
+    """
 
-    statements: tuple[Statement, ...]
-
-    @property
-    def text(self) -> str:
-        first, *rest = self.statements
-        return "".join((first.sql, *(part for statement in rest for part in (statement.lead, statement.sql))))
+    sql: bytes
+    count: int
+    split: Callable[[], Sequence[Statement]]
+    copy_data: Iterable[bytes] | None = None
 
     @property
     def copies(self) -> bool:
-        """Whether the batch ends in a COPY with inline data, which can be read only before the next statement."""
-        return self.statements[-1].copy_data is not None
+        """Whether the batch ends in a COPY with inline data."""
+        return self.copy_data is not None
+
+    @property
+    def title(self) -> str:
+        """How its first statement begins, in one line."""
+        head = self.sql[:_TITLE_BYTES].decode(errors="ignore")
+        return " ".join((head.partition(";")[0] + ";" if ";" in head else head).split())[:_TITLE_LENGTH]
 
 
 @dataclass(slots=True)
@@ -97,8 +106,8 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back for a script of our own: the command tags of its statements, the first row of the last one as
-    text, and the error that ended it, if one did."""
+    """What came back for a script of our own: the command tags of its statements, the first row of the last one that
+    returned rows, as text, and the error that ended it, if one did."""
 
     tags: list[bytes]
     row: tuple[str, ...]
@@ -108,6 +117,24 @@ class Answer:
 Pulse = Callable[[Batch], None]
 
 
+def text_of(statements: Sequence[Statement]) -> str:
+    """The SQL of consecutive statements and what stands between them."""
+    first, *rest = statements
+    return "".join((first.sql, *(part for statement in rest for part in (statement.lead, statement.sql))))
+
+
+def _batch(statements: Sequence[Statement]) -> Batch:
+    data = statements[-1].copy_data
+    sql = text_of(statements).encode()
+    return Batch(sql, len(statements), lambda: statements, None if data is None else _encoded(data))
+
+
+def _encoded(data: Iterable[str]) -> Iterator[bytes]:
+    for piece in data:
+        for begin in range(0, len(piece), _COPY_CHUNK):
+            yield piece[begin : begin + _COPY_CHUNK].encode()
+
+
 def batches(statements: Iterable[Statement]) -> Iterator[Batch]:
     """Group statements up to about 256 KiB; a COPY with data ends its batch, because its data has to follow it."""
     gathered: list[Statement] = []
@@ -115,15 +142,15 @@ def batches(statements: Iterable[Statement]) -> Iterator[Batch]:
     for statement in statements:
         length = len(statement.lead) + len(statement.sql)
         if gathered and size + length > BATCH_CHARACTERS:
-            yield Batch(tuple(gathered))
+            yield _batch(gathered)
             gathered, size = [], 0
         gathered.append(statement)
         size += length
         if statement.copy_data is not None:
-            yield Batch(tuple(gathered))
+            yield _batch(gathered)
             gathered, size = [], 0
     if gathered:
-        yield Batch(tuple(gathered))
+        yield _batch(gathered)
 
 
 def send_all(conn: Connection, statements: Iterable[Statement], *, pulse: Pulse) -> Iterator[tuple[Batch, list[bytes]]]:
@@ -145,7 +172,7 @@ def send(conn: Connection, source: Iterator[Batch], *, pulse: Pulse, opening: Op
     before = opening or _NOTHING
     batch = next(source, None)
     while batch is not None:
-        _send(conn.pgconn, before.text + _ended(batch.text))
+        _send(conn.pgconn, before.text.encode() + _ended(batch.sql))
         upcoming = None if batch.copies else next(source, None)
         yield _finish(conn, batch, before, pulse=pulse)
         batch, before = next(source, None) if batch.copies else upcoming, _NOTHING
@@ -153,30 +180,30 @@ def send(conn: Connection, source: Iterator[Batch], *, pulse: Pulse, opening: Op
 
 def ask(conn: Connection, script: str) -> Answer:
     """Run SQL of our own, of one or several statements. Raises psycopg.OperationalError if the session is lost."""
-    _send(conn.pgconn, script)
+    _send(conn.pgconn, script.encode())
     tags: list[bytes] = []
-    last: pq.abc.PGresult | None = None
+    row: tuple[str, ...] = ()
     failed: pq.abc.PGresult | None = None
     while (result := _result(conn.pgconn)) is not None:
         if result.status in _DONE:
             tags.append(result.command_status or b"")
-            last = result
+            row = _row(result) or row
         else:
             failed = failed or result  # a session that dies of its error reports the loss after it
     error = psycopg.errors.error_from_result(failed, encoding="utf-8") if failed else None
-    return Answer(tags, _row(last) if last else (), error)
+    return Answer(tags, row, error)
 
 
-def _send(pgconn: pq.abc.PGconn, text: str) -> None:
-    pgconn.send_query(text.encode())
+def _send(pgconn: pq.abc.PGconn, text: bytes) -> None:
+    pgconn.send_query(text)
     while pgconn.flush():
         _wait(pgconn, writing=(pgconn.socket,))
         pgconn.consume_input()
 
 
-def _ended(text: str) -> str:
+def _ended(text: bytes) -> bytes:
     """A last statement without a semicolon may end in a comment, which must not swallow what follows."""
-    return text if text.endswith(";") else text + "\n;"
+    return text if text.endswith(b";") else text + b"\n;"
 
 
 def _finish(conn: Connection, batch: Batch, before: Opening, *, pulse: Pulse) -> Sent:
@@ -184,12 +211,13 @@ def _finish(conn: Connection, batch: Batch, before: Opening, *, pulse: Pulse) ->
     tags: list[bytes] = []
     row: tuple[str, ...] = ()
     failed: pq.abc.PGresult | None = None
-    while (result := _result(conn.pgconn, pulse=lambda: pulse(batch))) is not None:
+    look = partial(pulse, batch)
+    while (result := _result(conn.pgconn, pulse=look)) is not None:
         if result.status in _DONE:
             tags.append(result.command_status or b"")
             row = _row(result) if len(tags) == before.count else row
         elif result.status == pq.ExecStatus.COPY_IN:
-            _copy_in(conn.pgconn, batch.statements[min(len(tags) - before.count, len(batch.statements) - 1)])
+            _copy_in(conn.pgconn, batch.copy_data if len(tags) - before.count >= batch.count - 1 else None)
         elif result.status == pq.ExecStatus.COPY_OUT:
             _discard_copy(conn.pgconn)
         elif result.status == pq.ExecStatus.FATAL_ERROR:
@@ -220,13 +248,13 @@ def _wait(pgconn: pq.abc.PGconn, *, writing: Sequence[int] = (), seconds: float 
     return bool(readable or writable)
 
 
-def _copy_in(pgconn: pq.abc.PGconn, statement: Statement) -> None:
-    if statement.copy_data is None:
+def _copy_in(pgconn: pq.abc.PGconn, data: Iterable[bytes] | None) -> None:
+    if data is None:
         pgconn.put_copy_end(b"COPY FROM STDIN without inline data")
         return
-    for piece in statement.copy_data:
+    for piece in data:
         for begin in range(0, len(piece), _COPY_CHUNK):
-            _put(pgconn, piece[begin : begin + _COPY_CHUNK].encode())
+            _put(pgconn, piece[begin : begin + _COPY_CHUNK])
     pgconn.put_copy_end()
     while pgconn.flush():
         _wait(pgconn, writing=(pgconn.socket,))
@@ -271,22 +299,23 @@ def _failure(batch: Batch, before: Opening, failed: pq.abc.PGresult, done: int) 
     """
     cause = psycopg.errors.error_from_result(failed, encoding="utf-8")
     position = int(cause.diag.statement_position or 0) - 1 - len(before.text)
-    if position >= 0:
-        index, offset = _locate(batch, position)
-        return StatementError(cause, batch.statements[index], offset)
-    if 0 < done < before.count:
+    if position < 0 < done < before.count:
         return cause
-    statement = batch.statements[min(max(done - before.count, 0), len(batch.statements) - 1)]
+    statements = batch.split()
+    if position >= 0:
+        index, offset = _locate(statements, position)
+        return StatementError(cause, statements[index], offset)
+    statement = statements[min(max(done - before.count, 0), len(statements) - 1)]
     return StatementError(cause, statement, _named_place(statement.sql, cause))
 
 
-def _locate(batch: Batch, position: int) -> tuple[int, int]:
+def _locate(statements: Sequence[Statement], position: int) -> tuple[int, int]:
     """The statement that holds character `position` of the batch's text, and the offset within its SQL."""
     begin = 0
-    for index, statement in enumerate(batch.statements):
+    for index, statement in enumerate(statements):
         begin += len(statement.lead) if index else 0
         end = begin + len(statement.sql)
-        if position < end or index == len(batch.statements) - 1:
+        if position < end or index == len(statements) - 1:
             return index, min(max(position - begin, 0), max(len(statement.sql) - 1, 0))
         begin = end
     raise AssertionError("a batch has at least one statement")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlparse import tokens as T  # noqa: N812 (sqlparse's own habit)
 from sqlparse.engine import StatementSplitter
 
-from dbmigrate.lexer.tokens import COPY_END, END, END_OF_COPY, HEADER, META, SIMPLE, SPACE, TRIVIA, Token
+from dbmigrate.lexer.tokens import COPY_END, END, END_OF_COPY, HEADER, META, SIMPLE, SPACE, TRIVIA, Run, Token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,7 +27,8 @@ class Piece(NamedTuple):
     """A statement, header or backslash line (`text`), with what stood before it (`lead`): white space and comments.
 
     `comments` are the line comments of lead + text, each with its offset there. `copy` are the tokens of inline data
-    (COPY_START, any number of COPY_DATA, COPY_END), to be read before the next piece is asked for.
+    (COPY_START, any number of COPY_DATA, COPY_END), to be read before the next piece is asked for. `number` is that of
+    the statements in `text`, which is more than one only where runs of them were asked for.
     """
 
     kind: PieceKind
@@ -35,6 +36,7 @@ class Piece(NamedTuple):
     text: str
     comments: tuple[tuple[int, str], ...] = ()
     copy: Iterator[Token] | None = None
+    number: int = 1
 
 
 class PostgresSplitter(StatementSplitter):
@@ -51,7 +53,9 @@ class PostgresSplitter(StatementSplitter):
         for token in tokens:
             kind = token[0]
             if kind is SIMPLE:
-                yield self._simple(token)
+                yield self._simple(token, 1)
+            elif isinstance(kind, Run):
+                yield self._simple(token, kind.number)
             elif kind in TRIVIA:
                 (self._body or self._lead).append(token)
                 if len(self._lead) > _LONG_LEAD:
@@ -69,12 +73,12 @@ class PostgresSplitter(StatementSplitter):
         if self._lead:
             yield self._piece(PieceKind.REST, [])
 
-    def _simple(self, token: Token) -> Piece:
+    def _simple(self, token: Token, number: int) -> Piece:
         lead = self._lead
         if len(lead) > 1 or (lead and lead[0][0] is not T.Whitespace):
-            return self._piece(PieceKind.STATEMENT, [token])
+            return self._piece(PieceKind.STATEMENT, [token])._replace(number=number)
         self._lead = []
-        return Piece(PieceKind.STATEMENT, lead[0][1] if lead else "", token[1])
+        return Piece(PieceKind.STATEMENT, lead[0][1] if lead else "", token[1], number=number)
 
     def _statement(self) -> Piece:
         body, self._body = self._body, []

@@ -27,6 +27,7 @@ from dbmigrate.lexer.tokens import (
     SPACE,
     TRIVIA,
     LexerError,
+    Run,
     Span,
     Token,
     TokenType,
@@ -36,7 +37,7 @@ from dbmigrate.lexer.tokens import (
 from dbmigrate.lexer.window import SIZE, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Protocol
 
     class _Readable(Protocol):
@@ -45,11 +46,20 @@ if TYPE_CHECKING:
 
 Special = Callable[[str, int, int], Span]
 
-# A statement that holds nothing which could hide a semicolon. Possessive: no memory per repetition, no second attempt.
+# SQL without anything that could hide a semicolon: strings are plain ones, because an E'' string may hold \' itself or
+# in its continuations. Possessive within, so that there is no second attempt; with a limit, because the regex engine
+# needs memory for each repetition.
+_PLAIN = r"""[^;'"$\\/\-]*+(?:(?:(?<![eE])'[^']*+'|"[^"]*+"|-(?!-)|/(?!\*))[^;'"$\\/\-]*+){0,20000}"""  # about 2 MB
+_SKIP = re.compile(_PLAIN).match
 _SIMPLE = re.compile(
-    rf"""{BLANK}*+((?!(?i:copy\b|create{BLANK}+(?:or{BLANK}+replace{BLANK}+)?(?:function|procedure|rule|schema)\b))
-    [A-Za-z](?:[^;'"$\\/\-]++|'[^'\\]*+'|"[^"]*+"|-(?!-)|/(?!\*))*;)""".replace("\n    ", "")
+    rf"""({BLANK}*+)(?!(?i:copy\b|create{BLANK}+(?:or{BLANK}+replace{BLANK}+)?(?:function|procedure|rule|schema)\b))
+    [A-Za-z]{_PLAIN};""".replace("\n    ", "")
 ).match
+# what moves rows: it takes no inline data, has no bodies, and PostgreSQL never refuses it in a transaction
+_ROWS = rf"({BLANK}*+)(?i:insert|update|delete|merge|select|values|with){BLANK}"
+_OF_ROWS = re.compile(_ROWS).match
+_SIMPLE_OF_ROWS = re.compile(f"{_ROWS}{_PLAIN};").match
+_RUN_LENGTH = 64 << 10  # characters after which a run ends
 # Every alternative begins with a literal, which lets the regex engine skip plain text quickly.
 _STOP = re.compile(r""";|'|"|--|/\*|\$|\\""").search
 _BETWEEN = re.compile(
@@ -69,6 +79,7 @@ class PostgresLexer(Lexer):
     def __init__(self, boundary: re.Pattern[str] | None = None) -> None:
         self.clear()  # type: ignore[no-untyped-call] # none of sqlparse's own expressions and keywords
         self._boundary = boundary
+        self._bounds: _Bounds | None = None  # of runs, where they are asked for
         self._specials: dict[str, Special] = {
             ";": scan.semicolon,
             "'": scan.string,
@@ -103,16 +114,19 @@ class PostgresLexer(Lexer):
         """
         return self._tokens(Window("", read, size))
 
+    def read_runs(self, read: Callable[[int], str], *, but: Sequence[str], size: int = SIZE) -> Iterator[Token]:
+        """As `read_tokens`, but simple statements of rows (INSERT, ...) come many at once, in tokens of kind `Run`.
+
+        No run holds one of the texts in `but`: statements with these come by themselves. Raises LexerError.
+        """
+        self._bounds = _Bounds(but)
+        return self._tokens(Window("", read, size))
+
     def _tokens(self, window: Window) -> Iterator[Token]:
         while True:
-            text, position = window.text, window.position
-            while match := _SIMPLE(text, position):
-                start, end = match.span(1)
-                if start > position:
-                    yield T.Whitespace, text[position:start]
-                yield SIMPLE, text[start:end]
-                position = end
-            window.position = position
+            if window.position == len(window.text) and not window.final:
+                window.extend()
+            yield from _simple(window) if self._bounds is None else _runs(window, self._bounds)
             unit = self._unit(window)
             if not unit:
                 return
@@ -128,7 +142,7 @@ class PostgresLexer(Lexer):
                 end = self._between_or_statement(window.text, window.position, tokens)
             except UnclosedAtError as exc:
                 if window.final:
-                    raise window.error(exc.what, exc.position) from None
+                    raise window.error(exc.what, _opening(window, exc)) from None
             else:
                 if window.final or end < len(window.text) or (tokens and tokens[-1][0] in (END, END_OF_COPY)):
                     window.position = end
@@ -152,17 +166,22 @@ class PostgresLexer(Lexer):
         word = _WORD(text, position)
         head = word.group().upper() if word else ""
         creates = _created(text, position) if head == "CREATE" else ""
-        end = self._nesting(text, position, tokens) if creates == "RULE" else self._flat(text, position, tokens)
-        if creates in _ATOMIC and any(kind is T.Text and "atomic" in value.lower() for kind, value in tokens):
-            tokens.clear()
+        if creates == "RULE":
             end = self._nesting(text, position, tokens)
+        elif creates in _ATOMIC:
+            end = self._flat(text, position, tokens, skip=_nothing)  # every string by itself: the rest is looked at
+            if any(kind is T.Text and "atomic" in value.lower() for kind, value in tokens):
+                tokens.clear()
+                end = self._nesting(text, position, tokens)
+        else:
+            end = self._flat(text, position, tokens, skip=_skipped)
         if head == "COPY" and tokens[-1][0] is END and _reads_stdin(text[position:end]):
             tokens[-1] = (END_OF_COPY, ";")
         return end
 
-    def _flat(self, text: str, position: int, tokens: list[Token]) -> int:
+    def _flat(self, text: str, position: int, tokens: list[Token], *, skip: Callable[[str, int], int]) -> int:
         plain = position
-        while (found := _STOP(text, position)) is not None:
+        while (found := _STOP(text, skip(text, position))) is not None:
             at = found.start()
             kind, _, end = self._specials[text[at]](text, at, position)
             if kind is PLAIN:
@@ -209,6 +228,70 @@ class PostgresLexer(Lexer):
         return self._boundary.match(text, start, end) is not None
 
 
+class _Bounds:
+    """The next place in a text of any of some words. Each stretch of the text is searched once."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._next = dict.fromkeys(words, -1)
+        self._text = ""
+        self._nearest = -1
+
+    def after(self, text: str, position: int) -> int:
+        """The first place from `position` on, which is never before that of an earlier call; or the text's end."""
+        if text is not self._text:
+            self._text, self._nearest = text, -1
+            self._next = dict.fromkeys(self._next, -1)
+        if self._nearest < position:
+            for word, place in self._next.items():
+                if place < position:
+                    found = text.find(word, position)
+                    self._next[word] = found if found >= 0 else len(text)
+            self._nearest = min(self._next.values(), default=len(text))
+        return self._nearest
+
+
+def _simple(window: Window) -> Iterator[Token]:
+    """Simple statements, one by one."""
+    text, position = window.text, window.position
+    while match := _SIMPLE(text, position):
+        start, end = match.end(1), match.end()
+        if start > position:
+            yield T.Whitespace, text[position:start]
+        yield SIMPLE, text[start:end]
+        position = end
+    window.position = position
+
+
+def _runs(window: Window, bounds: _Bounds) -> Iterator[Token]:
+    """Simple statements, those of rows many at once."""
+    while True:
+        text, position = window.text, window.position
+        match = _OF_ROWS(text, position)
+        if match and not window.final and text.find(";", position) < 0:
+            window.extend()  # its end is not to be found here
+            continue
+        end, number = _run(text, position, bounds) if match else (position, 0)
+        if not number:
+            if (match := _SIMPLE(text, position)) is None:
+                return
+            end = match.end()
+        start = match.end(1) if match else position
+        if start > position:
+            yield T.Whitespace, text[position:start]
+        yield (Run(number) if number > 1 else SIMPLE), text[start:end]
+        window.position = end
+
+
+def _run(text: str, position: int, bounds: _Bounds) -> tuple[int, int]:
+    """Where a run that begins here ends, and of how many statements it is."""
+    bound = bounds.after(text, position)
+    limit, number = position + _RUN_LENGTH, 0
+    while position < limit and (match := _SIMPLE_OF_ROWS(text, position)) and match.end() <= bound:
+        position = match.end()
+        number += 1
+    return position, number
+
+
 def words(sql: str) -> Iterator[str]:
     """The tokens of one statement without white space and comments, lazily.
 
@@ -245,6 +328,26 @@ def placed_words(sql: str) -> Iterator[Word]:
                 yield Word(_upper(sql[start:end]) if kind is T.Name else sql[start:end], start, end)
     except UnclosedAtError as exc:
         raise Window(sql, None, SIZE).error(exc.what, exc.position) from None
+
+
+def _opening(window: Window, exc: UnclosedAtError) -> int:
+    """Where it begins; what was skipped may have ended in the middle of a string or name, between doubled quotes."""
+    if exc.what in (Unclosed.STRING, Unclosed.IDENTIFIER):
+        try:
+            for _ in scan.spans(window.text, window.position):
+                pass
+        except UnclosedAtError as exact:
+            return exact.position
+    return exc.position
+
+
+def _nothing(_text: str, position: int) -> int:
+    return position
+
+
+def _skipped(text: str, position: int) -> int:
+    match = _SKIP(text, position)
+    return match.end() if match else position
 
 
 def _created(text: str, position: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlparse import tokens as T  # noqa: N812 (sqlparse's own habit)
 from sqlparse.exceptions import SQLParseError
@@ -23,6 +23,13 @@ HEADER = T.Comment.Single.Header  # a line comment that separates sections
 META = T.Comment.Single.Meta  # a backslash outside of quotes, to the end of its line
 COPY_START, COPY_DATA, COPY_END = T.Generic.CopyStart, T.Generic.CopyData, T.Generic.CopyEnd
 PLAIN = None  # no token of its own: a part of the text around it
+
+
+class Run(NamedTuple):
+    """The kind of a token that is several whole statements of rows, with what stands between them."""
+
+    number: int
+
 
 TRIVIA = frozenset((T.Whitespace, T.Comment.Single, T.Comment.Multiline, EMPTY))
 

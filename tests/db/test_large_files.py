@@ -121,6 +121,45 @@ def test_an_error_in_the_last_line_names_that_line(run, project, database_url, q
     assert query(database_url, "select to_regclass('big')") == [(None,)]
 
 
+@pytest.mark.parametrize(("encoding", "newline"), [("utf-8", "\n"), ("utf-8-sig", "\r\n")])
+@pytest.mark.parametrize(
+    ("wrong", "line", "column"),
+    [
+        ("insert into big\n  values (1, 'ü'), (2, nothing);", 1, 24),  # it has a position
+        ("select 1;\n select 'ü', 1 / 0;", 1, 2),  # it has none
+        ("copy big from stdin;\n1\tx\none\tx\n\\.", 0, 1),
+        ("\n".join(["-- ü"] * 1500) + "\nselect nothing;", 1500, 8),
+    ],
+)
+def test_an_error_in_the_middle_names_its_place(
+    run, project, database_url, query, encoding, newline, wrong, line, column
+):
+    path = project.migrations / "1_big.sql"
+    write(path, inserts(2 * MEGABYTE), last=wrong)
+    up, _, down = path.read_text().partition(wrong)
+    head = up.count("\n") + 1
+    text = up + wrong + "\n" + "".join(inserts(2 * MEGABYTE)) + down
+    path.write_bytes(text.replace("\n", newline).encode(encoding))
+
+    done = run("up", env={"DATABASE_URL": database_url})
+
+    assert done.exit_code == 4
+    assert f"1_big.sql:{head + line}:{column}" in done.stderr
+    assert query(database_url, "select to_regclass('big')") == [(None,)]
+
+
+def test_begin_and_commit_around_a_large_section_are_left_out(run, project, database_url, query):
+    path = project.migrations / "1_big.sql"
+    write(path, inserts(2 * MEGABYTE), last="commit;")
+    path.write_text(path.read_text().replace("create table", "begin;\ncreate table", 1))
+
+    done = run("up", env={"DATABASE_URL": database_url})
+
+    assert done.exit_code == 0, done.stderr
+    assert "BEGIN and COMMIT around the whole section are not run" in done.stdout + done.stderr
+    assert query(database_url, "select count(*) from big") == [(len(list(inserts(2 * MEGABYTE))),)]
+
+
 def test_an_error_in_data_of_copy_names_the_row(run, project, database_url, query):
     rows = "copy big from stdin;\n" + "1\tx\n" * 500_000 + "one\tx\n\\.\n"
     write(project.migrations / "1_big.sql", iter([rows]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ import sqlparse.lexer
 
 from dbmigrate.headers import BOUNDARY
 from dbmigrate.lexer import COPY_DATA, LexerError, Piece, PieceKind, PostgresLexer, PostgresSplitter, words
+from dbmigrate.statements import is_plain
 from tests.unit.lexer_cases import CASES, Case
 
 
@@ -94,6 +96,69 @@ def test_the_lexer_of_sqlparse_stays_as_it_is():
 @pytest.mark.parametrize("text", ["SELECT 1$$;$$;", "SELECT $1$x$;$x$;", "SELECT 1.5$$;$$, 0x1F$$;$$;"])
 def test_a_number_does_not_take_dollar_quotes_into_a_name(text: str):
     assert texts(pieces(text)) == [("statement", text)]
+
+
+# -- runs
+
+
+def runs(text: str, *but: str) -> list[tuple[str, int]]:
+    found = PostgresSplitter().process(PostgresLexer(BOUNDARY).read_runs(reader(text), but=but))
+    return [(piece.text, piece.number) for piece in found if piece.kind is not PieceKind.REST]
+
+
+def test_statements_of_rows_come_together():
+    rows = "insert into t values ('a;');\n  INSERT INTO t VALUES (-1);\nupdate t set a = 1;"
+
+    assert runs(f"create table t (a int);\n{rows}\nvacuum t;") == [
+        ("create table t (a int);", 1),
+        (rows, 3),
+        ("vacuum t;", 1),
+    ]
+
+
+def test_a_run_holds_nothing_that_has_to_be_looked_at():
+    row, other = "insert into t values (1);", "insert into t values ('look here');"
+
+    assert runs(f"{row}{row}{other}{row}", "look", "!") == [(row * 2, 2), (other, 1), (row, 1)]
+
+
+def test_a_comment_ends_a_run():
+    row = "insert into t values (1);"
+
+    assert runs(f"{row}{row} -- x\n{row}") == [(row * 2, 2), (row, 1)]
+
+
+def test_runs_are_of_a_moderate_length():
+    row = "insert into t values (1);\n"
+
+    lengths = [len(text) for text, _ in runs(row * 100_000)]
+
+    assert max(lengths) < 70_000
+    assert sum(lengths) > 2_500_000
+
+
+@pytest.mark.parametrize("word", ["insert", "update", "delete", "merge", "select", "values", "with"])
+def test_what_begins_a_run_means_nothing_for_transactions(word: str):
+    assert runs(f"{word} a;" * 2) == [(f"{word} a;" * 2, 2)]
+    assert is_plain(f"{word} a;")
+
+
+# -- long statements
+
+
+@pytest.mark.parametrize("unit", ["('a'),", "('it''s',-1),", '("a"),'])
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "stream"])
+def test_memory_for_a_long_statement_is_a_small_multiple_of_its_length(unit: str, whole: bool):
+    text = "insert into t values " + unit * (1_500_000 // len(unit)) + "(1);"
+    lexer = PostgresLexer(BOUNDARY)
+
+    tracemalloc.start()
+    found = sum(1 for _ in (lexer.get_tokens(text) if whole else lexer.read_runs(reader(text), but=())))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert found < 5_000
+    assert peak < 6 * len(text)
 
 
 # -- COPY data

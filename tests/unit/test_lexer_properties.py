@@ -127,6 +127,51 @@ def test_a_statement_by_itself_is_still_one_statement(text: str):
             assert list(words(sql))
 
 
+# -- runs of statements
+
+ROWS = [
+    "insert into t values ('it''s; é', 1);",
+    "INSERT INTO t VALUES ('a -- b', '\"', '$', 'C:\\\\');",
+    "\nwith x as (select -1) select 2;",
+    "select ",
+    "values (1);",
+    'delete from "a;b"',
+    "update t set a=date'1'",
+    "E'\\\\';'",
+    "<<<",
+    "create table t ();",
+]
+WALL = "<<<"
+
+
+@quickly
+@given(soups(ROWS * 3, REST, QUOTES, COMMENTS, COPYING), st.sampled_from([1, 2, 16, 40, 1000]))
+@example("insert into t values (1);" * 9 + "insert into t select 1 <<< 2;" + "insert into t values (1);" * 9, 1)
+@example("select 1;select E'a'\n'b\\';';", 1000)
+def test_runs_are_the_statements_that_come_without_them(text: str, size: int):
+    tokens = PostgresLexer(BOUNDARY).read_runs(reader(text), but=[WALL], size=size)
+    expected = streamed(text, size)
+
+    assert _taken_apart(tokens) == expected
+
+
+def _taken_apart(tokens):
+    found = []
+    try:
+        for piece in PostgresSplitter().process(tokens):
+            copied = "".join(value for _, value in piece.copy or ())
+            if piece.number > 1:
+                assert WALL not in piece.text
+                inner = pieces(piece.text)
+                assert len(inner) == piece.number
+                found += inner
+            elif piece.kind is not PieceKind.REST:
+                found.append((piece.kind, piece.text, copied))
+    except LexerError as exc:
+        return exc.message, exc.line, exc.column
+    return found
+
+
 # -- the checksum of tokens
 
 TOKENS = st.sampled_from(

@@ -14,7 +14,7 @@ HALF = wire.BATCH_CHARACTERS // 2
 
 
 def sizes(*statements: Statement) -> list[int]:
-    return [len(batch.statements) for batch in wire.batches(statements)]
+    return [batch.count for batch in wire.batches(statements)]
 
 
 def of_length(length: int) -> Statement:
@@ -55,13 +55,31 @@ def test_the_text_of_a_batch_is_that_of_the_file_between_its_first_and_last_stat
         [statement("select 1;", lead="-- first\n"), statement("select 2;", lead=" /* then */\r\n"), statement("x")]
     )
 
-    assert batch.text == "select 1; /* then */\r\nselect 2;x"
+    assert batch.sql == b"select 1; /* then */\r\nselect 2;x"
+
+
+@pytest.mark.parametrize(
+    ("first", "title"),
+    [
+        ("select\n  1;", "select 1;"),
+        ("create table t (a int)", "create table t (a int)"),
+        ("-" * 3000, "-" * 60),
+        ("select '" + "\u20ac" * 999, "select '" + "\u20ac" * 52),
+    ],
+)
+def test_a_batch_is_called_after_the_beginning_of_its_first_statement(first: str, title: str) -> None:
+    (batch,) = wire.batches(
+        [statement(first), statement("select 2;", lead=" ")] if ";" in first else [statement(first)]
+    )
+
+    assert batch.title == title
 
 
 def test_a_copy_with_its_data_ends_a_batch() -> None:
-    copy = statement("copy t from stdin;", copy_data=["1\n"])
+    copy = statement("copy t from stdin;", copy_data=["1\n", "é\n"])
 
     assert sizes(statement("a;"), copy, statement("b;"), copy, copy) == [2, 2, 1]
+    assert [list(batch.copy_data or ()) for batch in wire.batches([copy])] == [[b"1\n", "é\n".encode()]]
     assert [batch.copies for batch in wire.batches([statement("a;"), copy, statement("b;")])] == [True, False]
 
 
@@ -102,7 +120,7 @@ def test_a_long_file_is_not_read_at_once() -> None:
 def test_no_statement_is_lost_or_moved() -> None:
     given = [of_length(1 + (number * 7919) % (HALF // 2)) for number in range(300)]
 
-    regrouped = [each for batch in wire.batches(given) for each in batch.statements]
+    regrouped = [each for batch in wire.batches(given) for each in batch.split()]
 
     assert regrouped == given
 

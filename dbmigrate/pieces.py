@@ -1,0 +1,52 @@
+"""Statements with their places, from the tokens of a text or a stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dbmigrate.lexer import COPY_DATA, LexerError, PostgresSplitter
+from dbmigrate.model import Statement, StatementKind
+from dbmigrate.statements import classify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from dbmigrate.lexer import Piece, Token
+    from dbmigrate.source import Cursor, Origin
+
+__all__ = ["pass_data", "pieces", "statement_of"]
+
+
+def pieces(origin: Origin, tokens: Iterable[Token]) -> Iterator[Piece]:
+    """The pieces of a token stream. Raises MigrationFileError E217 for what is not closed."""
+    return PostgresSplitter().process(_translated(origin, tokens))
+
+
+def _translated(origin: Origin, tokens: Iterable[Token]) -> Iterator[Token]:
+    try:
+        yield from tokens
+    except LexerError as exc:
+        raise origin.error("E217", exc.message, (exc.line, exc.column), hint=exc.hint) from exc
+
+
+def statement_of(piece: Piece, cursor: Cursor) -> Statement:
+    """The statement whose text begins at the cursor. Its COPY data has to be passed before the cursor moves on."""
+    line, column = cursor.line, cursor.column
+    cursor.advance(piece.text)
+    if piece.copy is None:
+        return Statement(piece.text, line, column, classify(piece.text), piece.lead)
+    return Statement(piece.text, line, column, StatementKind.PLAIN, piece.lead, _copy_data(piece.copy, cursor))
+
+
+def pass_data(statement: Statement) -> None:
+    """Read over what is left of the COPY data."""
+    if statement.copy_data is not None:
+        for _ in statement.copy_data:
+            pass
+
+
+def _copy_data(tokens: Iterable[Token], cursor: Cursor) -> Iterator[str]:
+    for kind, value in tokens:
+        cursor.advance(value)
+        if kind is COPY_DATA:
+            yield value
