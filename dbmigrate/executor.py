@@ -57,6 +57,7 @@ class Executor:
         self._session = session
         self._pacing = pacing
         self._committing: str | None = None  # the id of the transaction whose COMMIT was sent
+        self._newest: int | None = None  # the last event of the log, as long as nobody else can have written one
         self.done: list[Outcome] = []
 
     def run(self, plan: Plan) -> None:
@@ -103,15 +104,27 @@ class Executor:
         self._session.emit(StepDone(outcome))
 
     def _run(self, step: Step) -> wire.Tally:
+        if step.runs_sql and step.migration and not step.migration.is_transactional(step.direction):
+            self._newest = None
+            return stepwise.run(self._session, step, self._pacing)
+        try:
+            return self._as_a_whole(step)
+        except psycopg.errors.UniqueViolation as exc:
+            # somebody who does not hold the lock, as a run that has lost it and tells of that, took the event's number
+            if exc.diag.table_name != self._session.tables.log_name:
+                raise
+            self._newest = None
+            self._session.abort()
+            return self._as_a_whole(step)
+
+    def _as_a_whole(self, step: Step) -> wire.Tally:
         if not step.runs_sql or step.migration is None:
             return self._record_only(step)
-        if step.migration.is_transactional(step.direction):
-            return self._persist(step, step.migration)
-        return stepwise.run(self._session, step, self._pacing)
+        return self._persist(step, step.migration)
 
     def _record_only(self, step: Step) -> wire.Tally:
         xid = self._session.begin(step, self._pacing.settings(self._session.dsn, None))
-        self._commit(step, xid)
+        self._newest = self._commit(step, xid)
         return wire.Tally()
 
     # -- the transaction
@@ -132,23 +145,29 @@ class Executor:
             tally.add(sent.tags)
             watch.completed(sent.batch)
             refuse_changes(self._session.conn, migration)
-        self._commit(step, xid or self._session.begin(step, settings))
+        self._newest = self._commit(step, xid or self._session.begin(step, settings))
         return tally
 
-    def _commit(self, step: Step, xid: str) -> None:
-        """Record the step and commit. A connection that is lost here is asked about on a new one."""
+    def _commit(self, step: Step, xid: str) -> int | None:
+        """Record the step and commit. A connection that is lost here is asked about on a new one.
+
+        Returns the id of the event, if it is known and no other run can come in between.
+        """
         writer = self._session.writer
         self._committing = xid
-        script = f"{closing(_quoted(xid))}{self._session.leaving()}{writer.record(step)}{writer.finished(step)}"
+        event = None if self._newest is None else self._newest + 1
+        asks = event is None and not self._session.facts.is_pooled
+        record = f"{writer.record(step)}{writer.finished(step, event)}{writer.newest() if asks else ''}"
         try:
-            is_committed = self._session.commit(script)
+            row = self._session.commit(f"{closing(_quoted(xid))}{self._session.leaving()}{record}")
         except psycopg.Error as exc:
             if not self._session.conn.broken and not database.is_loss(exc):
                 raise
             self._resolve(step, xid, exc)
-            return
-        if not is_committed:
+            return None
+        if row is None:
             raise MigrationFailed(f"{step.name}: the transaction was rolled back by the server", code="E403")
+        return int(row[0]) if asks else event
 
     def _resolve(self, step: Step, xid: str, exc: psycopg.Error) -> None:
         """Return if the transaction turns out to be committed; the work can then go on in the new session."""
@@ -232,15 +251,19 @@ _LEFT_HINT = "it committed or rolled back by itself: take that out, or use `tran
 def _batches(step: Step, migration: Migration) -> Iterator[wire.Batch]:
     """What is sent for one direction; a batch never spans sections."""
     for section in migration.run_order(step.direction):
-        yield from wire.batches(parser.statements(migration, section))
+        passages = parser.passages(migration, section)
+        if passages is None:
+            yield from wire.batches(parser.statements(migration, section))
+        else:
+            yield from (wire.Batch(*passage) for passage in passages)
 
 
 def refuse_changes(conn: Connection, migration: Migration) -> None:
     """Raise when the file left the transaction (E403), or changed how its own text is read (E406)."""
-    if conn.info.transaction_status != pq.TransactionStatus.INTRANS:
+    if conn.pgconn.transaction_status != pq.TransactionStatus.INTRANS:
         raise MigrationFailed(f"{migration.name}: {_LEFT}", code="E403", hint=_LEFT_HINT)
-    for name, wanted in (("client_encoding", "UTF8"), ("standard_conforming_strings", "on")):
-        if conn.info.parameter_status(name) != wanted:
+    for name, wanted in (("client_encoding", b"UTF8"), ("standard_conforming_strings", b"on")):
+        if conn.pgconn.parameter_status(name.encode()) != wanted:
             raise MigrationFailed(
                 f"{migration.name} sets {name} to {conn.info.parameter_status(name)!r}",
                 code="E406",
@@ -249,15 +272,15 @@ def refuse_changes(conn: Connection, migration: Migration) -> None:
 
 
 def closing(xid: str) -> str:
-    """What comes between a file's SQL and its record: its last word, then our own role, path and proof.
+    """What comes between a file's SQL and its record: its last word, then our own role, path, patience and proof.
 
-    Deferred constraints fire while the file's role and search_path still hold. `xid` is an SQL text literal.
+    Deferred constraints fire while the file's role, search_path and statement_timeout still hold. `xid` is an SQL text
+    literal.
     """
     return (
         "SET CONSTRAINTS ALL IMMEDIATE;\nRESET SESSION AUTHORIZATION;\nRESET ROLE;\n"
-        "SET LOCAL search_path = pg_catalog;\n"
-        f"SELECT CASE WHEN pg_catalog.pg_current_xact_id()::text = {xid} THEN 1"
-        f" ELSE ('{_LEFT}' || pg_catalog.pg_current_xact_id()::text)::int END;\n"
+        "SET LOCAL search_path = pg_catalog;\nSET LOCAL statement_timeout = 0;\n"
+        f"SELECT CASE WHEN pg_catalog.pg_current_xact_id()::text = {xid} THEN '1' ELSE '{_LEFT}' END::int;\n"
     )
 
 

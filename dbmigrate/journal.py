@@ -1,7 +1,8 @@
 """What is written to the tables of our own, rendered as text: version rows, and the events of the log.
 
-The values stand in the text as literals, because a dry run prints the very text that a run sends. Every name is
-schema-qualified: a migration may have changed the search_path. Nothing is sent from here.
+The values stand in the text as literals, because a dry run prints the very text that a run sends. Only the numbers of
+its events a run counts itself, where it can. Every name is schema-qualified: a migration may have changed the
+search_path. Nothing is sent from here.
 """
 
 from __future__ import annotations
@@ -42,15 +43,18 @@ class Writer:
         self._versions = f"{identifier(tables.schema)}.{identifier(tables.name)}"
         self._log = f"{identifier(tables.schema)}.{identifier(tables.log_name)}"
         self._run = run
-        self._of_run = {
-            "run_id": literal(run.run_id),
-            "db_role": "session_user",
-            "os_user": literal(run.os_user),
-            "tool_version": literal(run.tool_version),
-            "git_commit": literal(run.git_commit),
-            "git_dirty": literal(run.git_dirty),
-            "reason": literal(run.reason),
-        }
+        self._run_id = literal(run.run_id)
+        self._of_run = _joined(
+            {
+                "run_id": self._run_id,
+                "db_role": "session_user",
+                "os_user": literal(run.os_user),
+                "tool_version": literal(run.tool_version),
+                "git_commit": literal(run.git_commit),
+                "git_dirty": literal(run.git_dirty),
+                "reason": literal(run.reason),
+            }
+        )
 
     def record(self, step: Step) -> str:
         """Insert or delete the version row of `step`; a deletion that finds no row fails (22P02)."""
@@ -73,17 +77,17 @@ class Writer:
             f" where version::text = {literal(step.version)};\n"
         )
 
-    def finished(self, step: Step) -> str:
-        """The log row of a whole migration, written in the transaction that did the work."""
-        return self._insert(
-            {
-                **self._whole(step),
-                "in_transaction": literal(True),
-                "state": literal("done"),
-                "started_at": "pg_catalog.transaction_timestamp()",
-                **_ended("pg_catalog.transaction_timestamp()"),
-            }
-        )
+    def finished(self, step: Step, event_id: int | None = None) -> str:
+        """The log row of a whole migration, written in the transaction that did the work.
+
+        With `event_id` None the server finds out which one comes next, which takes it as long as all else in the row.
+        """
+        given = {} if event_id is None else {"event_id": literal(event_id)}
+        return self._insert({**self._whole(step), **given, **_DONE})
+
+    def newest(self) -> str:
+        """A query for the id of the last event."""
+        return f"select event_id from {self._log} order by event_id desc limit 1;\n"
 
     def started(self, step: Step) -> str:
         """The log row that opens a migration without a transaction."""
@@ -95,15 +99,7 @@ class Writer:
 
     def step_done(self, step: Step, number: int, statement: Statement) -> str:
         """The log row of a statement that ran in the same transaction as this row."""
-        return self._insert(
-            {
-                **self._part(step, number, statement),
-                "in_transaction": literal(True),
-                "state": literal("done"),
-                "started_at": "pg_catalog.transaction_timestamp()",
-                **_ended("pg_catalog.transaction_timestamp()"),
-            }
-        )
+        return self._insert({**self._part(step, number, statement), **_DONE})
 
     def step_started(self, step: Step, number: int, statement: Statement) -> str:
         """The log row that announces a statement which cannot run in a transaction."""
@@ -179,7 +175,7 @@ class Writer:
         assignments = ", ".join(f"{column} = {value}" for column, value in ended.items())
         which = "step is null" if number is None else f"step = {number}"
         return (
-            f"update {self._log} set {assignments} where run_id = {self._of_run['run_id']}"
+            f"update {self._log} set {assignments} where run_id = {self._run_id}"
             f" and version::text = {literal(step.version)} and direction::text = {literal(step.log_kind.value)}"
             f" and {which} and state::text = 'started';\n"
         )
@@ -229,7 +225,7 @@ def _open(*, in_transaction: bool) -> dict[str, str]:
 
 
 def _ended(since: str) -> dict[str, str]:
-    milliseconds = f"extract(epoch from pg_catalog.clock_timestamp() - {since})::float8 * 1000::float8"
+    milliseconds = f"pg_catalog.date_part('epoch'::text, pg_catalog.clock_timestamp() - {since}) * 1000::float8"
     return {"finished_at": "pg_catalog.clock_timestamp()", "duration_ms": milliseconds}
 
 
@@ -240,3 +236,20 @@ def _failed(error: Error, state: LogState = LogState.FAILED) -> dict[str, str]:
         "error": literal(error.message),
         "sqlstate": literal(error.sqlstate),
     }
+
+
+def _joined(values: Mapping[str, str]) -> dict[str, str]:
+    """Several columns as one, put together once for all rows; what is NULL is left out."""
+    given = {column: value for column, value in values.items() if value != "NULL"}
+    return {", ".join(given): ", ".join(given.values())}
+
+
+# all that is the same in every row of what was done in one transaction with its row
+_DONE = _joined(
+    {
+        "in_transaction": literal(True),
+        "state": literal(LogState.DONE.value),
+        "started_at": "pg_catalog.transaction_timestamp()",
+        **_ended("pg_catalog.transaction_timestamp()"),
+    }
+)

@@ -186,17 +186,16 @@ class Session:
             self.reset()
         self._is_used = True
         fence = (
-            f"SELECT CASE WHEN pg_catalog.pg_try_advisory_xact_lock({self.key.sql})"
-            " THEN pg_catalog.pg_current_xact_id()::text"
-            f" ELSE ('{LOCK_LOST}' || pg_catalog.pg_backend_pid()::text)::int::text END;\n"
+            "SELECT pg_catalog.pg_current_xact_id(),"
+            f" CASE WHEN pg_catalog.pg_try_advisory_xact_lock({self.key.sql}) THEN '1' ELSE '{LOCK_LOST}' END::int;\n"
         )
         return wire.Opening(f"BEGIN;\n{limits}{fence}", limits.count(";\n") + 2)
 
-    def commit(self, script: str) -> bool:
+    def commit(self, script: str) -> tuple[str, ...] | None:
         """Send the last words of a transaction, COMMIT, and in the same message what makes the session new again.
 
-        Returns whether the server committed; False if it rolled back instead. Raises psycopg.Error for what failed
-        before or at COMMIT. What fails after it costs nothing but another reset.
+        Returns the row of the last query among them, None if the server rolled back instead. Raises psycopg.Error for
+        what failed before or at COMMIT. What fails after it costs nothing but another reset.
         """
         renewal = "" if self.facts.is_pooled else self._renewal
         answer = wire.ask(self.conn, f"{script}COMMIT;\n{renewal}")
@@ -204,7 +203,7 @@ class Session:
         if answer.error is not None and not is_committed:
             raise answer.error
         self._is_used = answer.error is not None
-        return is_committed
+        return answer.row if is_committed else None
 
     def _fenced(self, prologue: str) -> tuple[bool, str, int]:
         """Begin; return whether the lock is ours inside the transaction, its id, and the server's process."""

@@ -386,12 +386,14 @@ def replay(session: Session, unit: Unit) -> None:
 
 
 def as_ourselves(row: str) -> str:
-    """Write a journal row as the role that we logged in with; at COMMIT the file's own settings are back in force.
+    """Write a journal row as the role that we logged in with, without haste; at COMMIT the file's own settings are back
+    in force.
 
     SET LOCAL masks a session-level SET until the end of the transaction, also one of the same transaction.
     """
     return (
         "SET LOCAL SESSION AUTHORIZATION DEFAULT;\nSET LOCAL role TO DEFAULT;\nSET LOCAL search_path = pg_catalog;\n"
+        "SET LOCAL statement_timeout = 0;\n"
         + row
     )
 

@@ -178,6 +178,7 @@ def test_session_state_of_a_file_does_not_reach_the_next_one(up, project, databa
         "reset all;",
         "set local lock_timeout = '1s';",
         "set default_transaction_read_only = on;",
+        "set statement_timeout = '1ms';",
     ],
 )
 def test_a_record_is_written_whatever_the_file_did_to_the_session(up, project, database_url, query, statement):

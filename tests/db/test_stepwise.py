@@ -120,6 +120,14 @@ def test_a_files_role_does_not_write_the_journal(migrator, project, select, chan
     assert select("select distinct db_role = session_user from schema_migrations_log") == [(True,)]
 
 
+def test_a_files_time_limit_is_not_that_of_the_journal(migrator, project, select):
+    project.migration("1_a", up="create table a (id int);\nset statement_timeout = '1ms';", up_options=FALSE)
+
+    migrator.up()
+
+    assert [row[3] for row in journal(select)] == ["done"] * 3
+
+
 def test_notices_are_passed_on(database_url, project):
     told = []
     migrator = Migrator(database_url, Options(directories=(str(project.migrations),)), on_event=told.append)

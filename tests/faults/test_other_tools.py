@@ -86,3 +86,31 @@ def test_a_migration_whose_record_cannot_be_written_is_not_applied(start, dbmigr
     assert process.returncode == 4, errors
     assert "another tool applied it in the meantime" in errors
     assert query(database_url, "select to_regclass('a')") == [(None,)]
+
+
+FOREIGN_EVENT = """
+insert into schema_migrations_log (event_id, run_id, version, direction, in_transaction, state, started_at, db_role)
+select max(event_id) + 1, gen_random_uuid(), '9', 'up', true, 'failed', now(), 'somebody' from schema_migrations_log
+"""
+
+
+def test_an_event_that_somebody_else_wrote_meanwhile_fails_no_migration(start, project, database_url, query):
+    """A run counts its events itself; one that has lost the lock may note its failure under the next number."""
+    project.migration("1_a", up="create table a ();")
+    project.migration("2_b", up="create table b ();")
+    project.migration("3_c", up="create table c ();\nselect pg_sleep(2);")
+    project.migration("4_d", up="create table d ();")
+    process = start("up", "--no-dump-schema", env={"DATABASE_URL": database_url})
+    faults.backend(database_url, doing="%pg_sleep%")
+    query(database_url, FOREIGN_EVENT)
+
+    _, errors = process.communicate(timeout=30)
+
+    assert process.returncode == 0, errors
+    assert query(database_url, "select event_id, version from schema_migrations_log order by 1") == [
+        (1, "1"),
+        (2, "2"),
+        (3, "9"),
+        (4, "3"),
+        (5, "4"),
+    ]

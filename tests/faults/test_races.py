@@ -7,8 +7,10 @@ import signal
 import subprocess
 import time
 
+import psycopg
 import pytest
 
+from dbmigrate import locks
 from tests.support import faults
 from tests.support.faults import FALSE, INVALID, LONG, forty
 
@@ -125,3 +127,23 @@ def test_a_lock_that_a_migration_gave_away_lets_nobody_run_anything_twice(start,
     assert 0 in {code for code, _ in ends}
     assert query(database_url, "select n from tally order by n") == [(1,), (2,)]
     assert faults.versions(database_url) == ["1", "2", "3"]
+
+
+def test_a_lock_that_went_to_somebody_else_ends_the_run_before_its_next_statement(start, project, database_url, query):
+    project.migration("1_a", up="create table a ();\nselect pg_advisory_unlock_all();\nselect pg_sleep(1);")
+    project.migration("2_b", up="create table b ();")
+    process = start(*UP, env={"DATABASE_URL": database_url})
+    faults.backend(database_url, doing="%pg_sleep%")
+    with psycopg.connect(database_url, autocommit=True) as other:
+        # granted at the COMMIT of the first file, to whoever waits for it
+        other.execute(f"select pg_advisory_lock({locks.key_for('public.schema_migrations').sql})")
+
+        code, errors = ended(process)
+
+    assert (code, "E601" in errors, "the migration lock was lost to another run" in errors) == (6, True, True), errors
+    assert faults.versions(database_url) == ["1"]
+    assert query(database_url, "select to_regclass('b')") == [(None,)]
+    assert query(database_url, "select version, state from schema_migrations_log order by event_id") == [
+        ("1", "done"),
+        ("2", "failed"),
+    ]
