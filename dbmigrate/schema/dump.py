@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,16 @@ if TYPE_CHECKING:
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.session import Session
 
-_LONG_FILE = 20_000  # lines above which counting the changes would take longer than the dump
+_LONG_FILE = 20_000  # lines, from the first change to the last, above which counting would take longer than the dump
 
 
 def text(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ()) -> str:
-    """The normalised schema and the versions. Raises ToolMissing E206, DatabaseError E404."""
+    """The normalised schema and the versions. Raises ToolMissing E206, DatabaseError E404.
+
+    The versions are asked for first: a migration that commits meanwhile may then be in the schema alone, which the next
+    run of it tells loudly; as a version alone its tables would be missing in silence.
+    """
+    applied = _versions(session, dumping.layout)
     log = f'"{_escaped(session.tables.schema)}"."{_escaped(session.tables.log_name)}"'
     raw = pgdump.dump(
         {**dumping.environ, **environment(session)},
@@ -35,7 +41,7 @@ def text(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ()) -
     )
     for problem in normalise.problems(raw):
         session.emit(Warned(problem))
-    return normalise.normalise(raw) + _versions(session, dumping.layout)
+    return normalise.normalise(raw) + applied
 
 
 def environment(session: Session) -> Mapping[str, str]:
@@ -77,13 +83,22 @@ def refresh(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ()
 
 def _difference(old: str, new: str) -> tuple[int, int]:
     """How many lines came and went."""
-    before, after = old.splitlines(), new.splitlines()
+    if old == new:
+        return 0, 0
+    before, after = _apart(old.splitlines(), new.splitlines())
+    before, after = _apart(before[::-1], after[::-1])
     if len(before) + len(after) > _LONG_FILE:
         return max(len(after) - len(before), 0), max(len(before) - len(after), 0)
     import difflib
 
     changes = [line[:1] for line in difflib.unified_diff(before, after, n=0, lineterm="")][2:]
     return changes.count("+"), changes.count("-")
+
+
+def _apart(one: list[str], two: list[str]) -> tuple[list[str], list[str]]:
+    """The lines from the first one on that differs."""
+    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, two, strict=False)))
+    return one[alike:], two[alike:]
 
 
 def recorded(session: Session) -> int | None:

@@ -8,14 +8,13 @@ although they are the same. Both spellings mean the same and both are PostgreSQL
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from dbmigrate.schema.items import quoted_end
 
 __all__ = ["settle"]
 
-_MAY_CHANGE = re.compile(r"\)\s+(?:AND|OR)\s|\(ARRAY\[")
+_OPERATOR = re.compile(r"\s(AND|OR)(?=\s)")
 _STOP = re.compile(r"""['"$()\[\]]|--|/\*""")
 _BOOLEAN = re.compile(r"\s(AND|OR)\s")
 # The element type of ``::type[]`` as format_type.c writes it: one word, or one of PostgreSQL's own of several.
@@ -28,8 +27,7 @@ _CAST = re.compile(
 _CLOSING = {"(": ")", "[": "]"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
+class _Group(NamedTuple):
     """A closed pair of parentheses or brackets. `operator` is AND or OR if nothing else joins its operands."""
 
     opening: str
@@ -41,8 +39,7 @@ class _Group:
         return f"{self.opening}{self.content}{_CLOSING[self.opening]}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Quoted:
+class _Quoted(NamedTuple):
     """What is not looked into: a literal, a quoted name, a dollar-quoted body, an array that is settled."""
 
     text: str
@@ -62,7 +59,17 @@ def settle(statement: str) -> str:
     makeAndExpr), and BETWEEN makes one. ``(ARRAY[a, b])::t[]`` becomes ``ARRAY[(a)::t, (b)::t]``: what
     ``x IN ('a', 'b')`` is on a varchar column. What is not understood comes back unchanged.
     """
-    return _rewritten(statement) or statement if _MAY_CHANGE.search(statement) else statement
+    return _rewritten(statement) or statement if _may_change(statement) else statement
+
+
+def _may_change(statement: str) -> bool:
+    """A cheap look before the thorough one: nested operands have the same operator twice."""
+    if "(ARRAY[" in statement:
+        return True
+    if statement.count("AND") < 2 and statement.count("OR") < 2:
+        return False
+    operators = _OPERATOR.findall(statement)
+    return len(operators) > len(set(operators))
 
 
 def _rewritten(statement: str) -> str | None:
@@ -129,8 +136,8 @@ def _is_left_operand(parts: list[_Part], operator: str) -> bool:
 
 def _array(parts: list[_Part]) -> _Group | None:
     """The brackets, if `parts` are ``ARRAY[...]`` and nothing else."""
-    match [part for part in parts if part != "" and part != " "]:
-        case ["ARRAY" | " ARRAY", _Group(opening="[") as brackets]:
+    match parts:
+        case ["ARRAY" | " ARRAY", _Group(opening="[") as brackets, "" | " "]:
             return brackets
     return None
 

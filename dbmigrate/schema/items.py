@@ -1,4 +1,4 @@
-"""Cuts a schema file into its top-level items: statements, comment lines, psql commands and COPY blocks.
+"""Cuts a schema file into its top-level items: statements, comments, psql commands and COPY blocks.
 
 Knows what can hide a semicolon or a line: ``'..'``, ``E'..'``, ``".."``, dollar quotes, nested block comments, the
 parentheses of ``CREATE RULE`` and ``BEGIN ATOMIC`` bodies (PostgreSQL, src/bin/psql/psqlscan.l, is the reference).
@@ -8,9 +8,8 @@ Linear in the size of the text; never fails: what has no end becomes one last it
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,14 +19,13 @@ __all__ = ["Item", "Kind", "quoted_end", "split"]
 
 class Kind(Enum):
     STATEMENT = auto()
-    COMMENT = auto()  # one line that begins with --
+    COMMENT = auto()  # lines that begin with --, one right below the other
     COMMAND = auto()  # one line that begins with a backslash
     COPY = auto()  # COPY ... FROM stdin; its data lines; and the closing \.
     UNFINISHED = auto()  # a statement without its semicolon, or a quote that is not closed
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One top-level item, verbatim: ``text == whole[start:end]``, without the white space around it.
 
     `breaks` counts the newlines between the item before and this one.
@@ -51,6 +49,15 @@ _WORD_END = re.compile(rf"{_WORD}\Z")
 _FENCE = re.compile(r"/\*|\*/")
 _BLANKS = " \t\n\r\f\v"
 _SPACE = re.compile(f"[{_BLANKS}]*")
+# Nearly all that pg_dump writes, in one step: a comment, or a statement in which nothing but quotes hides a semicolon.
+# Without a backslash every kind of literal ends alike, and a doubled quote is the end of one and the begin of another.
+# The limits are for the memory of the match.
+_LINE = rf"--(?:[^\n]*[^{_BLANKS}])?"
+_EASY = re.compile(
+    rf"[{_BLANKS}]*+(?:({_LINE}(?:\n{_LINE}){{0,99}})"
+    r"|((?!\\|(?i:COPY\s|CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE|RULE)\b))"
+    r"""(?:[^'"$;/-]++|'[^'\\]*+'|"[^"]*+"|-(?!-)|/(?!\*)){0,999};))"""
+)
 _COPY = re.compile(r"COPY\s.*\sFROM\s+STDIN\b", re.IGNORECASE | re.DOTALL)
 _COPY_END = re.compile(r"^\\\.[ \t]*\r?$", re.MULTILINE)
 
@@ -67,11 +74,10 @@ _HEADS = (
 
 def split(text: str) -> Iterator[Item]:
     """The items of `text` in their order. Their texts and the white space between them are the whole of it."""
-    previous, start = 0, _skip_space(text, 0)
-    while start < len(text):
-        kind, end = _item_end(text, start)
-        yield Item(kind, text[start:end], start, end, text.count("\n", previous, start))
-        previous, start = end, _skip_space(text, end)
+    position = 0
+    while (item := _easy(text, position) or _hard(text, position)) is not None:
+        yield item
+        position = item.end
 
 
 def quoted_end(text: str, start: int) -> int:
@@ -85,14 +91,27 @@ def quoted_end(text: str, start: int) -> int:
     return match.end() if match else -1
 
 
-def _skip_space(text: str, position: int) -> int:
-    match = _SPACE.match(text, position)
-    return match.end() if match else position
+def _easy(text: str, position: int) -> Item | None:
+    match = _EASY.match(text, position)
+    if not match:
+        return None
+    group = match.lastindex or 0
+    start, end = match.span(group)
+    kind = Kind.COMMENT if group == 1 else Kind.STATEMENT
+    return Item(kind, match[group], start, end, text.count("\n", position, start))
+
+
+def _hard(text: str, position: int) -> Item | None:
+    """Any item, by looking at all that can hide its end; None where there is none any more."""
+    space = _SPACE.match(text, position)
+    start = space.end() if space else position
+    if start == len(text):
+        return None
+    kind, end = _item_end(text, start)
+    return Item(kind, text[start:end], start, end, text.count("\n", position, start))
 
 
 def _item_end(text: str, start: int) -> tuple[Kind, int]:
-    if text.startswith("--", start):
-        return Kind.COMMENT, _line_end(text, start)
     if text[start] == "\\":
         return Kind.COMMAND, _line_end(text, start)
     end = _statement_end(text, start)

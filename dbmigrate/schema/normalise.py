@@ -9,7 +9,6 @@ know passes through unchanged.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -49,14 +48,15 @@ _VOLATILE = re.compile(
     r"-- (?:PostgreSQL database dump$|Dumped (?:from|by) |Started on |Completed on |TOC entry |Dependencies: "
     r"|\*not\* creating schema)"
 )
-_TITLE = re.compile(r"-- (?:Data for )?Name: (?P<name>.*); Type: (?P<type>[^;]*); Schema: (?P<schema>.*?); Owner: ")
+_TITLE = re.compile(r"-- (?:Data for )?Name: (?P<name>.*); Type: (?P<type>[^;\n]*); Schema: (?P<schema>.*?); Owner: .*")
+_USUAL_HEADER = re.compile(rf"--\n{_TITLE.pattern}\n--")
 _CONSTRAINT = re.compile(r'\bADD CONSTRAINT ("(?:[^"]|"")*"|\S+)')
 _FOREIGN_COLUMN = re.compile(
     r'ALTER FOREIGN TABLE ONLY (?=(?:"(?:[^"]|"")*"|[\w.$])+ ALTER COLUMN (?:"(?:[^"]|"")*"|\S+) OPTIONS \()'
 )
-_TIED = re.compile(r"CREATE OPERATOR |ALTER PUBLICATION |ALTER (?:FOREIGN )?TABLE ")
-# The last one is what pg_dump 15 and later write for a schema public that was dropped and made again.
-_DROPPED = re.compile(r"COMMENT ON EXTENSION |CREATE USER MAPPING |COMMENT ON SCHEMA public IS '';$")
+_TIED = ("CREATE OPERATOR ", "ALTER PUBLICATION ", "ALTER TABLE ", "ALTER FOREIGN TABLE ")
+_DROPPED = ("COMMENT ON EXTENSION ", "CREATE USER MAPPING ")
+_EMPTY_COMMENT = "COMMENT ON SCHEMA public IS '';"  # from pg_dump 15 on, for a public that was dropped and made again
 _REPLACED = {"CREATE SCHEMA public;": "CREATE SCHEMA IF NOT EXISTS public;"}  # from --schema=public
 
 
@@ -72,16 +72,16 @@ def normalise(text: str) -> str:
     Raises `DatabaseError` (E404) for text that is cut off in the middle, for a psql command (CVE-2025-8714), and for a
     database whose ``standard_conforming_strings`` is off.
     """
-    entries = _hoist(list(filter(_is_needed, _entries(_checked(split(text))))))
+    entries = _hoist(list(filter(_is_needed, _entries(split(text)))))
     return PREAMBLE + "\n" + "\n\n\n".join(_in_stable_order(entries)) + "\n\n"
 
 
 def problems(text: str) -> tuple[Problem, ...]:
     """Warnings about secrets in pg_dump's text: what `normalise` leaves out, and what it cannot leave out."""
     found = []
-    if re.search(r"^CREATE USER MAPPING ", text, re.MULTILINE):
+    if "\nCREATE USER MAPPING " in text:
         found.append(Problem("W402", "user mappings are left out of the schema file: they hold passwords"))
-    if re.search(r"^CREATE SUBSCRIPTION .* CONNECTION '[^']*password", text, re.MULTILINE):
+    if re.search(r"\nCREATE SUBSCRIPTION .* CONNECTION '[^']*password", text):
         hint = "keep the password in a password file (passfile=...) of the subscriber's server"
         found.append(Problem("W403", "the schema file holds the password of a subscription", hint=hint))
     return tuple(found)
@@ -90,16 +90,25 @@ def problems(text: str) -> tuple[Problem, ...]:
 # -------------------------------------------------------------------------------------------------------- reading
 
 
-@dataclass(slots=True)
 class _Entry:
     """A comment block and the statements behind it: one entry of pg_dump's table of contents."""
 
-    header: list[str] = field(default_factory=list)
-    statements: list[Item] = field(default_factory=list)
+    __slots__ = ("header", "statements", "title")
 
-    @property
-    def title(self) -> re.Match[str] | None:
-        return next(filter(None, map(_TITLE.match, self.header)), None)
+    def __init__(self) -> None:
+        self.header: list[str] = []
+        self.title: re.Match[str] | None = None  # what its comment says of the object
+        self.statements: list[Item] = []
+
+    def add_comment(self, comment: str) -> None:
+        """Lines of the header, but for those that change from run to run."""
+        if title := _USUAL_HEADER.fullmatch(comment):
+            self.header.append(comment)
+        else:
+            lines = [line for line in comment.split("\n") if not _VOLATILE.match(line)]
+            title = next(filter(None, map(_TITLE.match, lines)), None)
+            self.header += lines
+        self.title = self.title or title
 
     @property
     def is_remark(self) -> bool:
@@ -108,22 +117,8 @@ class _Entry:
 
     def __str__(self) -> str:
         header = "\n".join(self.header) if self.title or self.is_remark else ""
-        return "\n\n".join(filter(None, [header, _body(self.statements)]))
-
-
-def _checked(items: Iterable[Item]) -> Iterator[Item]:
-    """The items without ``\\restrict``; an error for what must not be in a schema file."""
-    for item in items:
-        if item.kind is Kind.UNFINISHED:
-            raise DatabaseError(f"pg_dump's output ends inside of {item.text[:60]!r}", code="E404")
-        if item.kind is not Kind.COMMAND:
-            yield item
-        elif not _RESTRICT.fullmatch(item.text):
-            raise DatabaseError(
-                f"pg_dump wrote a psql command: {item.text[:60]!r}",
-                code="E404",
-                hint="leave out --create and the like: the schema file is loaded without psql",
-            )
+        body = _body(self.statements)
+        return f"{header}\n\n{body}" if header and body else header or body
 
 
 def _entries(items: Iterable[Item]) -> Iterator[_Entry]:
@@ -134,15 +129,29 @@ def _entries(items: Iterable[Item]) -> Iterator[_Entry]:
             if entry.statements or item.breaks > 1:
                 yield entry
                 entry = _Entry()
-            if not _VOLATILE.match(item.text):
-                entry.header.append(item.text)
-            in_preamble = in_preamble and not _TITLE.match(item.text)
-        elif not (in_preamble and _is_session_setting(item)):
+            entry.add_comment(item.text)
+            in_preamble = in_preamble and not entry.title
+        elif _belongs(item) and not (in_preamble and _is_session_setting(item)):
             if _DEFAULT.fullmatch(item.text):  # belongs to no entry: it stands before a table, behind anything
                 yield entry
                 entry = _Entry()
             entry.statements.append(item)
     yield entry
+
+
+def _belongs(item: Item) -> bool:
+    """False for ``\\restrict``; an error for what must not be in a schema file."""
+    if item.kind is Kind.UNFINISHED:
+        raise DatabaseError(f"pg_dump's output ends inside of {item.text[:60]!r}", code="E404")
+    if item.kind is not Kind.COMMAND:
+        return True
+    if not _RESTRICT.fullmatch(item.text):
+        raise DatabaseError(
+            f"pg_dump wrote a psql command: {item.text[:60]!r}",
+            code="E404",
+            hint="leave out --create and the like: the schema file is loaded without psql",
+        )
+    return False
 
 
 def _is_session_setting(item: Item) -> bool:
@@ -164,8 +173,12 @@ def _is_in_preamble(item: Item) -> bool:
 
 def _is_needed(entry: _Entry) -> bool:
     """Drops the statements that do not belong into the file; whether anything is left of the entry."""
-    entry.statements = [item for item in entry.statements if not _DROPPED.match(item.text)]
+    entry.statements = [item for item in entry.statements if not _is_dropped(item.text)]
     return bool(entry.statements) or entry.is_remark
+
+
+def _is_dropped(statement: str) -> bool:
+    return statement.startswith(_DROPPED) or statement == _EMPTY_COMMENT
 
 
 def _hoist(entries: Sequence[_Entry]) -> list[_Entry]:
@@ -185,8 +198,8 @@ def _setting(item: Item) -> str:
 def _in_stable_order(entries: Iterable[_Entry]) -> list[str]:
     """The texts; where only the objects' OIDs decided the order (pg_dump before August 2025), the text decides."""
     ordered: list[str] = []
-    for key, group in groupby(((_tie(entry), str(entry)) for entry in entries), lambda pair: pair[0]):
-        texts = [text for _, text in group]
+    for key, group in groupby(entries, _tie):
+        texts = list(map(str, group))
         ordered += sorted(texts) if key else texts
     return ordered
 
@@ -194,7 +207,7 @@ def _in_stable_order(entries: Iterable[_Entry]) -> list[str]:
 def _tie(entry: _Entry) -> tuple[str, ...]:
     """Equal for neighbours whose order pg_dump took from their OIDs; empty for an entry that has no such neighbour."""
     title = entry.title
-    if not (title and entry.statements and _TIED.match(entry.statements[0].text)):
+    if not (title and entry.statements and entry.statements[0].text.startswith(_TIED)):
         return ()
     kind = title["type"]
     if kind.startswith("OPERATOR"):
@@ -211,10 +224,10 @@ def _tie(entry: _Entry) -> tuple[str, ...]:
 
 def _body(statements: Sequence[Item]) -> str:
     """The statements with the line breaks between them, at most one blank line."""
-    return "".join(
-        (("\n" * min(item.breaks, 2) or " ") if number else "") + _spelling(item)
-        for number, item in enumerate(statements)
-    )
+    pieces = []
+    for item in statements:
+        pieces += ["\n" * min(item.breaks, 2) or " ", _spelling(item)]
+    return "".join(pieces[1:])
 
 
 def _spelling(item: Item) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
+import psycopg
 import pytest
 
 
@@ -111,6 +113,46 @@ def test_dump_and_load_make_a_twin(run, project, database_url, twin_database_url
     assert run("dump", env={"DATABASE_URL": twin_database_url}).exit_code == 0
 
     assert project.schema_file.read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("change", "added", "removed"),
+    [
+        ("", 0, 0),
+        ("create table c (x int);", 9, 0),
+        ("drop table b;", 0, 10),
+        ("alter table a rename id to number", 1, 1),
+        ("alter table a rename id to number; alter table b rename id to number", 2, 2),
+    ],
+)
+def test_dump_counts_the_lines_that_came_and_went(run, project, database_url, change, added, removed):
+    project.migration("1_a", up="create table a (id int); create table b (y int, id int);")
+    run("up", env={"DATABASE_URL": database_url})
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute(change)
+
+    dumped = json.loads(run("dump", "--json", env={"DATABASE_URL": database_url}).stdout)
+
+    assert (dumped["added"], dumped["removed"]) == (added, removed)
+
+
+def test_what_commits_while_pg_dump_starts_is_no_version_without_its_table(run, project, database_url, tmp_path):
+    """A table without its version fails loudly on the next `up`; a version without its table would be silent."""
+    project.migration("1_a", up="create table a (id int);")
+    run("up", "--no-dump-schema", env={"DATABASE_URL": database_url})
+    pg_dump = tmp_path / "pg_dump.py"
+    pg_dump.write_text(
+        "import os, psycopg\n"
+        f"with psycopg.connect({database_url!r}) as conn:\n"
+        "    conn.execute(\"insert into schema_migrations values ('2')\")\n"
+        "print('CREATE TABLE public.b ();')\n"
+    )
+
+    done = run("dump", env={"DATABASE_URL": database_url, "DBMIGRATE_PG_DUMP": f"{sys.executable} {pg_dump}"})
+
+    assert done.exit_code == 0, done.stderr
+    assert "CREATE TABLE public.b ();" in project.schema_file.read_text()
+    assert re.findall(r"^    \('(.+)'\)", project.schema_file.read_text(), re.MULTILINE) == ["1"]
 
 
 def test_dump_and_load_say_what_they_did(run, project, database_url, twin_database_url):

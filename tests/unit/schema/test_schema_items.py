@@ -29,6 +29,9 @@ def kinds(text: str) -> list[Kind]:
         "SELECT a$b$c;",
         "SELECT 1 /* ; /* ; */ ; */;",
         "SELECT 1 -- ;\n;",
+        "SELECT 1 - 2 / 3 * -4 -/* ; */- 5;",
+        "SELECT '--;', '/*;', \"--;\", '$$;', 'a\nb;';",
+        "Create  Function f() returns int begin atomic select 1; end;",
         "CREATE RULE r AS ON INSERT TO t DO ALSO (SELECT 1; SELECT 2;);",
         "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 1 END; END;",
         "create or replace procedure p()\nbegin atomic\n select 'END;';\nend;",
@@ -44,7 +47,13 @@ def test_a_hidden_semicolon_does_not_end_a_statement(statement):
 def test_comments_commands_and_data_are_items_of_their_own():
     text = "-- one\n--two\n\\restrict x\n\nCOPY t (a) FROM stdin;\n1\\.;'\n\\.\n\nSELECT 1;"
 
-    assert kinds(text) == [Kind.COMMENT, Kind.COMMENT, Kind.COMMAND, Kind.COPY, Kind.STATEMENT]
+    assert kinds(text) == [Kind.COMMENT, Kind.COMMAND, Kind.COPY, Kind.STATEMENT]
+
+
+@pytest.mark.parametrize("between", [" \n", "\r\n", "\n ", "\n\n"])
+def test_comment_lines_right_below_each_other_are_one_item(between):
+    assert texts("--\n-- a;b -- 'c\n--") == ["--\n-- a;b -- 'c\n--"]
+    assert texts(f"-- a{between}-- b\n") == ["-- a", "-- b"]
 
 
 def test_an_empty_copy_ends_at_once():
