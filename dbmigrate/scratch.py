@@ -125,14 +125,19 @@ def open_server(choice: Choice) -> Iterator[ScratchServer]:
         yield given
         return
     binaries, note = _programs(choice)
-    options = Options(settings={"lc_messages": "C"})  # a missing role is told by the text of an error
-    with throwaway_server(binaries, cache=choice.cache, options=options) as server:
+    with throwaway_server(binaries, cache=choice.cache, options=Options(settings=_settings(binaries))) as server:
         served = dsn.from_keywords(server.conninfo(database.MAINTENANCE))
         notes = [f"{refusal}; a throw-away server is used" if refusal else None, note]
         strategy = " strategy file_copy" if binaries.major >= 15 else ""  # 8 ms instead of 16
         likeness = f"encoding 'UTF8'{strategy}"
         alike = _alike(served, replace(choice, target=choice.target and _own(choice.target)))
         yield ScratchServer(alike, likeness=likeness, is_throwaway=True, notes=tuple(filter(None, notes)))
+
+
+def _settings(binaries: Binaries) -> dict[str, str]:
+    """Few sessions and no processes for input: shared memory and processes are most of what a start takes."""
+    settings = {"lc_messages": "C", "max_connections": "32"}  # a missing role is told by the text of an error
+    return settings | {"io_method": "sync"} if binaries.major >= 18 else settings
 
 
 def _given(choice: Choice) -> tuple[ScratchServer | None, str | None]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.catalog.definitions import Definitions
 from dbmigrate.catalog.kinds import Change, Kind, Scope, aspects
 from dbmigrate.catalog.values import Difference, Key
 from dbmigrate.schema.expressions import settle
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

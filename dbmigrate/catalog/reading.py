@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from dbmigrate import database
-from dbmigrate.catalog import objects, queries
+from dbmigrate.catalog import fingerprint, objects, queries
 from dbmigrate.catalog.kinds import Kind
 from dbmigrate.catalog.values import Catalog, Item, Key
 
@@ -91,7 +91,8 @@ def read(conn: Connection, *, without: Collection[tuple[str, str]] = ()) -> Cata
 
     Raises psycopg.Error; what was open before is still open then, but failed, as after any error.
     """
-    return _read(conn, _texts(conn, without))
+    answers = _answers(conn, _texts(conn, without))
+    return _Builder(conn.info.server_version).catalog(iter(answers))
 
 
 class Reader:
@@ -102,27 +103,45 @@ class Reader:
 
     def __init__(self, conn: Connection, *, without: Collection[tuple[str, str]] = ()) -> None:
         self._conn = conn
-        self._texts = tuple(_texts(conn, without))
-        self._is_prepared = False
+        self._objects = _Plans("catalog", tuple(_texts(conn, without)))
+        self._rows = _Plans("fingerprint", (fingerprint.query(conn.info.server_version),))
 
     def read(self) -> Catalog:
         """As `read`."""
-        names = [f"{_PLAN}{number}" for number in range(len(self._texts))]
-        plans = [f"PREPARE {name} AS {text}" for name, text in zip(names, self._texts, strict=True)]
-        is_prepared = database.query(self._conn, _IS_PREPARED, _PLAN)[0][0]
-        return _read(self._conn, [*([] if is_prepared else plans), *(f"EXECUTE {name}" for name in names)])
+        answers = self._answers(self._objects)
+        return _Builder(self._conn.info.server_version).catalog(iter(answers))
+
+    def fingerprint(self) -> str:
+        """What stays the same as long as the catalog does, in a third of the time; see `fingerprint`."""
+        return " ".join(map(str, self._answers(self._rows)[0][0]))
+
+    def _answers(self, plans: _Plans) -> list[Rows]:
+        try:
+            if plans.generation:
+                return _answers(self._conn, plans.execution())
+        except psycopg.errors.InvalidSqlStatementName:  # a migration has discarded them
+            if self._conn.info.transaction_status == TransactionStatus.INERROR:
+                database.run(self._conn, _INSIDE[1])
+        plans.generation += 1
+        return _answers(self._conn, (*plans.preparation(), *plans.execution()))
 
 
-def _read(conn: Connection, statements: Iterable[str]) -> Catalog:
-    has_begun = conn.autocommit and conn.info.transaction_status == TransactionStatus.IDLE
-    before, after = _ALONE if has_begun else _INSIDE
-    try:
-        answers = _answers(conn, "; ".join((before, *statements, after)))
-    except psycopg.Error:
-        if has_begun and not conn.closed:
-            database.run(conn, "ROLLBACK")
-        raise
-    return _Builder(conn.info.server_version).catalog(iter(answers))
+class _Plans:
+    """Queries and the names of their plans, which are new ones with each generation; 0: nothing was planned."""
+
+    def __init__(self, name: str, texts: Sequence[str]) -> None:
+        self.generation = 0
+        self._name = name
+        self._texts = texts
+
+    def _names(self) -> Iterator[str]:
+        return (f"dbmigrate_{self._name}_{self.generation}_{number}" for number in range(len(self._texts)))
+
+    def preparation(self) -> Iterator[str]:
+        return (f"PREPARE {name} AS {text}" for name, text in zip(self._names(), self._texts, strict=True))
+
+    def execution(self) -> Iterator[str]:
+        return (f"EXECUTE {name}" for name in self._names())
 
 
 def _texts(conn: Connection, without: Collection[tuple[str, str]]) -> Iterator[str]:
@@ -181,21 +200,22 @@ from pg_publication_namespace s
 """
 
 
-def _answers(conn: Connection, script: str) -> list[Rows]:
-    """The rows of every query in one message."""
-    cursor = database.run(conn, script)
+def _answers(conn: Connection, statements: Iterable[str]) -> list[Rows]:
+    """The rows of every query, in one message and from one snapshot."""
+    has_begun = conn.autocommit and conn.info.transaction_status == TransactionStatus.IDLE
+    before, after = _ALONE if has_begun else _INSIDE
+    try:
+        cursor = database.run(conn, "; ".join((before, *statements, after)))
+    except psycopg.Error:
+        if has_begun and not conn.closed:
+            database.run(conn, "ROLLBACK")
+        raise
     found = []
     while True:
         if cursor.description is not None:
             found.append(cursor.fetchall())
         if not cursor.nextset():
             return found
-
-
-_PLAN = "dbmigrate_catalog_"
-_IS_PREPARED = (
-    "select exists (select from pg_catalog.pg_prepared_statements where pg_catalog.starts_with(name, %s::text))"
-)
 
 
 class _Builder:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate import catalog, database, impact, provenance
 from dbmigrate.model import Direction
 from dbmigrate.session import Access, Session
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,11 @@ class Ground:
         """The catalog as the trial session sees it, inside its transaction if one is open."""
         with database.translated(self.dsn):
             return self.reader.read()
+
+    def fingerprint(self) -> str:
+        """What stays the same as long as the catalog does, seen as by `look`."""
+        with database.translated(self.dsn):
+            return self.reader.fingerprint()
 
     def run(self, migration: Migration, direction: Direction = Direction.UP) -> tuple[Impact, ...]:
         """Run a migration for good. Raises MigrationFailed, ConnectionFailed.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbmigrate import files, parser, plan
 from dbmigrate.check.values import found
 from dbmigrate.errors import ConfigError, Error, MigrationFileError, PlanError
 from dbmigrate.model import History, Policy, Problem, Severity
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

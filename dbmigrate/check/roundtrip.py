@@ -3,12 +3,16 @@
 Both run in one transaction that is rolled back, so that nothing of a bad down stays to spoil the next migration's
 trial. A direction that says ``transaction:false`` cannot do that: it runs for good, and after a difference the walk
 goes on in a new database (`Trip.is_spoilt`).
+
+To read a catalog is what takes the time of a check. Where a way back will most likely lead to the very rows that were
+there before (`need`), fingerprints are compared; the catalogs are read only if these differ (`NotReadError`).
 """
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
-from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from dbmigrate import catalog, database, parser, scratch, trial
@@ -17,6 +21,7 @@ from dbmigrate.check.values import failed, found
 from dbmigrate.errors import DatabaseError, Error, MigrationFailed
 from dbmigrate.model import Direction, Place, Problem, Severity
 from dbmigrate.statements import first_word
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +36,18 @@ _DDL = frozenset(("CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE", "SET"
 _BEFORE_COMMIT = ("25001", "55P04", "53200")
 
 
+# an up section with one of these takes something away or writes it anew, and the way back makes it anew: other rows;
+# and temporary objects of the other session would be seen
+_TAKES = re.compile(
+    r"\b(?:drop|replace|detach|(?:set\s+data|alter\s+(?:column\s+)?\S+)\s+type|set\s+default|(?:pg_)?temp(?:orary)?)\b",
+    re.IGNORECASE,
+)
+
+
+class NotReadError(Exception):
+    """The fingerprints differ, and what was there before was not read: only the catalogs can tell."""
+
+
 class _NeedsCommitError(Exception):
     """Both directions cannot be tried in one transaction."""
 
@@ -43,16 +60,48 @@ class Trip:
     is_spoilt: bool = False
 
 
+class Need(IntEnum):
+    """What has to be known of the schema before and after a migration, to tell whether its way back works."""
+
+    NOTHING = 0
+    FINGERPRINT = 1
+    CATALOG = 2
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is known of the schema at one moment; at least one of the two, if anything was needed."""
+
+    fingerprint: str | None = None
+    catalog: Catalog | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The catalog before the migration, and after its up section."""
+    """The schema before the migration, and after its up section."""
 
-    before: Catalog
-    after: Catalog
+    before: View
+    after: View
+
+
+def need(migration: Migration) -> Need:
+    """What `go` needs for this migration. A fingerprint may turn out not to be enough; a catalog always is."""
+    if migration.is_irreversible:
+        return Need.NOTHING
+    ways = (Direction.DOWN, Direction.UP)
+    is_undone = any(section.count for section in migration.run_order(Direction.DOWN))
+    if not is_undone or not all(migration.is_transactional(way) for way in ways):
+        return Need.CATALOG
+    return Need.CATALOG if any(_is_open(sql) for sql in _statements(migration)) else Need.FINGERPRINT
+
+
+def _is_open(sql: str) -> bool:
+    """Whether a statement of an up section may do something else the second time, or takes something away."""
+    return first_word(sql) not in _DDL or _TAKES.search(sql) is not None
 
 
 def go(ground: Ground, migration: Migration, views: Views) -> Trip:
-    """Try the way back and forth again. Raises ConnectionFailed."""
+    """Try the way back and forth again. Raises ConnectionFailed; NotReadError when the catalogs have to be read."""
     if migration.is_irreversible:
         return Trip((_note("C107", f"{migration.name} is irreversible: its way back was not tried", migration),))
     if not any(section.count for section in migration.run_order(Direction.DOWN)):
@@ -60,8 +109,16 @@ def go(ground: Ground, migration: Migration, views: Views) -> Trip:
     if migration.is_transactional(Direction.DOWN) and migration.is_transactional(Direction.UP):
         with suppress(_NeedsCommitError):
             return Trip(tuple(_rolled_back(ground, migration, views)))
+    if views.before.catalog is None:
+        raise NotReadError  # now, when nothing has been spoilt yet
     problems = tuple(_for_good(ground, migration, views))
     return Trip(problems, is_spoilt=bool(problems))
+
+
+def uncompared(migration: Migration, error: DatabaseError) -> Trip:
+    """What has to be said when the schema is not what it was, and what it was cannot be made again to compare it."""
+    message = f"the way back of {migration.name} was not compared: {error.message}, when it was run a second time"
+    return Trip((found("C107", message, down_place(migration), severity=Severity.WARNING),))
 
 
 def down_place(migration: Migration) -> Place:
@@ -72,7 +129,7 @@ def down_place(migration: Migration) -> Place:
 
 def _empty(migration: Migration, views: Views) -> tuple[Problem, ...]:
     """Data has no way back that could be tried here; a schema that stays changed deserves a word."""
-    if views.before == views.after:
+    if views.before.catalog == views.after.catalog:
         return (_note("C107", f"{migration.name} has an empty down section: there is no way back to try", migration),)
     hint = "write the way back, or say that there is none: `-- migrate:down irreversible:true`"
     message = f"{migration.name} has an empty down section: rollback forgets its version and undoes nothing"
@@ -105,8 +162,7 @@ def _there_and_back(
     except DatabaseError as exc:
         yield _failure("C102", "the down section of {} fails", exc, ground, migration)
         return
-    undone = ground.look()
-    left = tuple(_left(migration, views.before, undone))
+    is_same, left = _undone(ground, migration, views.before)
     yield from left
     try:
         run(Direction.UP)
@@ -115,8 +171,19 @@ def _there_and_back(
         return
     if any(problem.severity is Severity.ERROR for problem in left):
         return  # the same would be told again
-    if undone != views.before or _depends_on_data(migration):
-        yield from _changed(migration, views.after, ground.look())
+    if not is_same or _depends_on_data(migration):
+        assert views.after.catalog is not None
+        yield from _changed(migration, views.after.catalog, ground.look())
+
+
+def _undone(ground: Ground, migration: Migration, before: View) -> tuple[bool, tuple[Problem, ...]]:
+    """Whether the schema is now what it was before the migration, and what has to be said if it is not."""
+    if before.catalog is None:
+        if before.fingerprint != ground.fingerprint():
+            raise NotReadError
+        return True, ()
+    now = ground.look()
+    return now == before.catalog, tuple(_left(migration, before.catalog, now))
 
 
 def _depends_on_data(migration: Migration) -> bool:
@@ -124,8 +191,12 @@ def _depends_on_data(migration: Migration) -> bool:
 
     DDL alone cannot; so there the catalog, which is what takes the time of a check, need not be read again.
     """
-    every = (item for section in migration.run_order(Direction.UP) for item in parser.statements(migration, section))
-    return any(first_word(statement.sql) not in _DDL for statement in every)
+    return any(first_word(sql) not in _DDL for sql in _statements(migration))
+
+
+def _statements(migration: Migration) -> Iterator[str]:
+    sections = migration.run_order(Direction.UP)
+    return (statement.sql for section in sections for statement in parser.statements(migration, section))
 
 
 def _failure(code: str, what: str, exc: DatabaseError, ground: Ground, migration: Migration) -> Problem:

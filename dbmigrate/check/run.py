@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate import provenance, scratch
@@ -15,6 +15,7 @@ from dbmigrate.check.values import Report, Trial, found
 from dbmigrate.check.walk import Walk
 from dbmigrate.model import Direction, Place, Problem, Severity
 from dbmigrate.queries import Collection
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from dbmigrate.model import Place, Problem, Severity
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from dbmigrate.errors import Error

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate import scratch
-from dbmigrate.check import ground, roundtrip
+from dbmigrate.check import ground, reach, roundtrip
+from dbmigrate.check.roundtrip import Need, View, Views
 from dbmigrate.check.values import Trial, failed
 from dbmigrate.errors import DatabaseError
 from dbmigrate.model import Direction, Place
@@ -16,7 +17,9 @@ from dbmigrate.model import Direction, Place
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
+    from dbmigrate.catalog import Catalog
     from dbmigrate.check.ground import Ground
+    from dbmigrate.check.roundtrip import Trip
     from dbmigrate.model import Migration
     from dbmigrate.scratch import ScratchServer
 
@@ -32,6 +35,7 @@ class Walk:
         self._table = table
         self._stack = ExitStack()
         self.ground = self._stack.enter_context(ground.prepared(server, table))
+        self._needs: list[Need] = []
 
     def __enter__(self) -> Walk:
         return self
@@ -50,23 +54,50 @@ class Walk:
 
         `each` is called when a migration was applied. Ends at the first one that fails, with its C101 in the trial.
         """
-        before = self.ground.look()
+        self._needs = _needs(migrations, looked_at)
+        before = self._view(View(), self._needs[0])
         for number, migration in enumerate(migrations):
-            is_meant = migration.version in looked_at
             trial = self._applied(migration)
             if trial.problems:
                 yield trial
                 return
-            after = self.ground.look()
-            if is_meant:
-                trip = roundtrip.go(self.ground, migration, roundtrip.Views(before, after))
+            # a fingerprint is enough for the next one; it is taken when this one has been tried
+            is_read = Need.CATALOG in self._needs[number : number + 2]
+            after = self._view(View(), Need.CATALOG if is_read else Need.NOTHING)
+            if migration.version in looked_at:
+                trip = self._tried(migrations[: number + 1], Views(before, after))
                 trial = replace(trial, problems=trip.problems)
                 if trip.is_spoilt:
                     self._begin_anew(migrations[: number + 1])
             if each is not None:
                 each(self.ground, migration)
             yield trial
-            before = after
+            before = self._view(after, self._needs[number + 1])
+
+    def _view(self, known: View, need: Need) -> View:
+        """What is needed of the schema as it is now, apart from what is `known` of it."""
+        if need is Need.CATALOG and known.catalog is None:
+            return View(catalog=self.ground.look())
+        if need is Need.FINGERPRINT:
+            return View(self.ground.fingerprint())
+        return known
+
+    def _tried(self, migrations: Sequence[Migration], views: Views) -> Trip:
+        """Try the last of `migrations`; where fingerprints are not enough, again with catalogs, in a new database.
+
+        That takes all of them once more. From then on as many are looked at closely at once, so that the sum of it is
+        never more than running all migrations twice.
+        """
+        with suppress(roundtrip.NotReadError):
+            return roundtrip.go(self.ground, migrations[-1], views)
+        for number in range(len(migrations), min(2 * len(migrations), len(self._needs))):
+            if self._needs[number] is Need.FINGERPRINT:
+                self._needs[number] = Need.CATALOG
+        try:
+            before = self._begin_anew(migrations)
+        except DatabaseError as exc:
+            return roundtrip.uncompared(migrations[-1], exc)
+        return roundtrip.go(self.ground, migrations[-1], Views(View(catalog=before), View(catalog=self.ground.look())))
 
     def _applied(self, migration: Migration) -> Trial:
         began = time.monotonic()
@@ -79,9 +110,30 @@ class Walk:
             return Trial(migration, time.monotonic() - began, problems=(failure,))
         return Trial(migration, time.monotonic() - began, impacts)
 
-    def _begin_anew(self, migrations: Sequence[Migration]) -> None:
-        """A new database in the state that the ups alone make. They have all been run once, so they do not fail."""
-        self._stack.close()
-        self.ground = self._stack.enter_context(ground.prepared(self._server, self._table))
-        for migration in migrations:
-            self.ground.run(migration)
+    def _begin_anew(self, migrations: Sequence[Migration]) -> Catalog:
+        """A new database in the state that the ups alone make; returns the catalog before the last one of them.
+
+        Raises DatabaseError if one fails the second time; `ground` is what it was then.
+        """
+        *earlier, last = migrations
+        with ExitStack() as stack:
+            new = stack.enter_context(ground.prepared(self._server, self._table))
+            for migration in earlier:
+                new.run(migration)
+            before = new.look()
+            new.run(last)
+            self._stack.close()
+            self._stack, self.ground = stack.pop_all(), new
+        return before
+
+
+def _needs(migrations: Sequence[Migration], looked_at: Collection[str]) -> list[Need]:
+    """What has to be known for each of them, and at the end.
+
+    A fingerprint is not relied on where it may be impossible to run the migrations again, to see more.
+    """
+    needs = [roundtrip.need(each) if each.version in looked_at else Need.NOTHING for each in migrations]
+    texts = (each for each in migrations if each.up_sql or each.down_sql)
+    if any(map(reach.is_beyond_database, texts)):
+        needs = [Need.CATALOG if each is Need.FINGERPRINT else each for each in needs]
+    return [*needs, Need.NOTHING]

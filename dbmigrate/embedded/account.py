@@ -46,7 +46,7 @@ class Account:
         """For directories that hold the server's: the other account has to pass through, and may not look around."""
         return 0o711 if self.is_other else 0o700
 
-    def own(self, *paths: Path) -> None:
+    def own(self, *paths: Path | str) -> None:
         """Make the account the owner of files that we made."""
         if self.uid is not None and self.gid is not None:
             for path in paths:
@@ -54,7 +54,9 @@ class Account:
 
     def own_tree(self, top: Path) -> None:
         if self.is_other:
-            self.own(top, *top.rglob("*"))
+            self.own(top)
+            for directory, directories, files in os.walk(top):
+                self.own(*(os.path.join(directory, name) for name in (*directories, *files)))
 
     def spawn(self, command: Sequence[str | Path], *, output: IO[bytes]) -> subprocess.Popen[bytes]:
         """Start a program as this account, out of reach of the terminal's Ctrl-C. Raises OSError."""

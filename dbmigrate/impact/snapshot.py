@@ -24,7 +24,9 @@ _FIRST_OID = 16384  # FirstNormalObjectId: what is below is the server's own
 # everything that a lock can be on, with what it belongs to: the table of an index, of out-of-line data, of a sequence
 _RELATIONS = f"""
 select c.oid::bigint, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind::pg_catalog.text,
-       c.relfilenode::bigint, pg_catalog.pg_stat_get_xact_numscans(c.oid),
+       c.relfilenode::bigint,
+       case when c.relkind {_EQUALS} any ('{{r,m}}'::pg_catalog."char"[])
+         then pg_catalog.pg_stat_get_xact_numscans(c.oid) else 0 end,
        coalesce(i.indrelid, t.oid, s.refobjid)::bigint,
        case when c.relispartition then (
          select p.inhparent from pg_catalog.pg_inherits p where p.inhrelid {_EQUALS} c.oid) end::bigint
@@ -131,10 +133,11 @@ class Baseline:
 def baseline(conn: Connection, *, without: Collection[Relation]) -> Baseline:
     """What is there now, but for catalogs, temporary tables and the relations of `without`."""
     rows = cast("list[tuple[int, str, str, str, int, int, int | None, int | None]]", database.query(conn, _RELATIONS))
-    known = {row[0]: Known(*row) for row in rows}
-    hidden = {row.oid for row in known.values() if row.relation in without}
-    whole = Baseline(known)
-    return Baseline({oid: row for oid, row in known.items() if whole.table_of(oid) not in hidden})
+    whole = Baseline({row[0]: Known._make(row) for row in rows})
+    names = {(relation.schema, relation.name) for relation in without}
+    hidden = {oid for oid, row in whole.relations.items() if (row.schema, row.name) in names}
+    hidden |= {oid for oid, row in whole.relations.items() if row.owner is not None and whole.table_of(oid) in hidden}
+    return Baseline({oid: row for oid, row in whole.relations.items() if oid not in hidden})
 
 
 def looks(conn: Connection, *, newest: int, seen: int) -> tuple[frozenset[Look], int]:

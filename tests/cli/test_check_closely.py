@@ -1,0 +1,135 @@
+"""How closely `check` has to look: fingerprints where they are enough, catalogs where only these can tell."""
+
+from __future__ import annotations
+
+import json
+from secrets import token_hex
+
+import psycopg
+import pytest
+
+from dbmigrate import parser
+from dbmigrate.check.roundtrip import Need, need
+from dbmigrate.files import find
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "expected"),
+    [
+        ("create table a (id int);", "drop table a;", Need.FINGERPRINT),
+        ("create table a (id int default 1); create index on a (id);", "drop table a;", Need.FINGERPRINT),
+        ("alter table a add b int;", "alter table a drop b;", Need.FINGERPRINT),
+        ("create type t as enum ('a');", "drop type t;", Need.FINGERPRINT),
+        ("create temp table a (id int);", "select 1;", Need.CATALOG),
+        ("alter table a drop b;", "alter table a add b int;", Need.CATALOG),
+        ("alter table a alter b type text;", "alter table a alter b type int;", Need.CATALOG),
+        ("alter table a alter column b\nset data type text;", "alter table a alter b type int;", Need.CATALOG),
+        ("CREATE OR REPLACE VIEW v AS SELECT 1;", "drop view v;", Need.CATALOG),
+        ("insert into a values (1);", "delete from a;", Need.CATALOG),
+        ("do $$ begin create table a (id int); end $$;", "drop table a;", Need.CATALOG),
+        ("create table a (id int);", "", Need.CATALOG),
+    ],
+)
+def test_what_has_to_be_known_of_a_migration(project, up, down, expected):
+    project.migration("1_a", up=up, down=down)
+
+    assert need(parser.read(find([str(project.migrations)])[0])) is expected
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [("transaction:false", Need.CATALOG), ("irreversible:true", Need.NOTHING)],
+)
+def test_what_has_to_be_known_by_the_options_of_the_down_section(project, header, expected):
+    body = "" if expected is Need.NOTHING else "drop table a;"
+    project.write("1_a.sql", f"-- migrate:up\ncreate table a (id int);\n-- migrate:down {header}\n{body}\n")
+
+    assert need(parser.read(find([str(project.migrations)])[0])) is expected
+
+
+@pytest.fixture
+def findings(run, database_url):
+    def check() -> list[tuple[str, str]]:
+        arguments = ("check", "--json", "--no-lint", "--no-dump-schema")
+        done = run(*arguments, env={"DBMIGRATE_SCRATCH_URL": database_url})
+        return [(item["code"], item["message"]) for item in json.loads(done.stdout)["findings"]]
+
+    return check
+
+
+def test_downs_that_leave_something_are_named_one_by_one_among_good_ones(project, findings):
+    for number in range(1, 13):
+        down = f"drop table t{number};" + ("" if number in (3, 4, 9) else f" drop type e{number};")
+        up = f"create type e{number} as enum ('a'); create table t{number} (id int primary key);"
+        project.migration(f"{number:02}_t", up=up, down=down)
+
+    assert [message for code, message in findings() if code == "C103"] == [
+        f"after the down section of {number:02}_t.sql type public.e{number} is still there" for number in (3, 4, 9)
+    ]
+
+
+def test_a_down_that_takes_something_else_instead_is_found(project, findings):
+    project.migration("1_a", up="create table a (id int);", down="drop table a;")
+    project.migration("2_b", up="create table b (id int);", down="drop table a;")
+
+    told = [message for code, message in findings() if code == "C103"]
+
+    assert [message.partition(": ")[0] for message in told] == [
+        "after the down section of 2_b.sql table public.a is missing",
+        "after the down section of 2_b.sql table public.b is still there",
+    ]
+
+
+def test_the_server_is_as_before_where_an_earlier_migration_cannot_be_run_twice(project, findings, database_url):
+    role = f"role_{token_hex(4)}"
+    project.migration("1_role", up=f"create role {role};", down=f"drop role {role};")
+    project.migration("2_b", up="create table b (id int); create table c (id int);", down="drop table b;")
+    try:
+        found = findings()
+    finally:
+        with psycopg.connect(database_url, autocommit=True) as conn:
+            conn.execute(f"drop role if exists {role}")
+
+    assert [code for code, _ in found] == ["C103", "C104"]
+
+
+# makes a role in words that cannot be recognised, and fails in every database but the first
+MAKE = """
+create function make() returns text language plpgsql as $$
+declare made_by text := (select shobj_description(oid, 'pg_authid') from pg_roles where rolname = 'ROLE');
+begin
+  if made_by is null then
+    execute concat('create ', 'role ROLE');
+    execute concat('comment on ', 'role ROLE is ', quote_literal(current_database()));
+  elsif made_by <> current_database() then
+    raise 'made elsewhere';
+  end if;
+  return 'x';
+end$$;
+create table a as select make() as x;
+"""
+
+
+def test_what_cannot_be_run_in_a_second_database_is_told_and_the_rest_is_checked(project, findings, database_url):
+    role = f"role_{token_hex(4)}"
+    project.migration("1_a", up=MAKE.replace("ROLE", role), down="drop table a; drop function make();")
+    project.migration("2_b", up="create table b (id int); create table c (id int);", down="drop table b;")
+    project.migration("3_d", up="create table d (id int); create table e (id int);", down="drop table d;")
+    try:
+        found = findings()
+    finally:
+        with psycopg.connect(database_url, autocommit=True) as conn:
+            conn.execute(f"drop role if exists {role}")
+
+    assert [(code, message.partition(": ")[0]) for code, message in found] == [
+        ("C107", "the way back of 2_b.sql was not compared"),
+        ("C103", "after the down section of 3_d.sql table public.e is still there"),
+        ("C104", "3_d.sql cannot be applied again after its down section"),
+    ]
+
+
+def test_temporary_tables_make_no_difference(project, findings):
+    project.migration("1_a", up="create temporary table x (id int); create table a (id int);", down="drop table a;")
+    project.migration("2_b", up="create table b (id int);", down="drop table b;")
+
+    assert findings() == []

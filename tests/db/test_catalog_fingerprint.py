@@ -1,0 +1,150 @@
+"""A fingerprint has to differ whenever the catalog does, and should not when what was made is gone again."""
+
+from __future__ import annotations
+
+from secrets import token_hex
+
+import psycopg
+import pytest
+
+from dbmigrate.catalog import Reader
+from tests.db.test_catalog_differences import BASE, CASES
+
+NEWER = {
+    14: ("alter table app.users alter name set compression pglz",),
+    15: (
+        "alter publication news add tables in schema app",
+        "alter publication news set table app.users (id), app.orders",
+        "alter view app.adults set (security_invoker = true)",
+        "create table app.one (a int unique nulls not distinct)",
+    ),
+    18: ("alter table app.orders add constraint there not null at not valid",),
+}
+
+
+@pytest.fixture
+def conn(database_url):
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute(BASE.encode())
+        yield conn
+
+
+def changed(conn, change):
+    """Whether the catalog, and whether the fingerprint is another one after `change`."""
+    reader = Reader(conn)
+    catalog, fingerprint = reader.read(), reader.fingerprint()
+    conn.execute(change.encode())
+    return reader.read() != catalog, reader.fingerprint() != fingerprint
+
+
+@pytest.mark.parametrize("change", CASES)
+def test_no_change_goes_unseen(conn, change):
+    is_other, is_seen = changed(conn, change)
+
+    assert is_seen or not is_other
+
+
+@pytest.mark.parametrize(("since", "change"), [(since, change) for since, some in NEWER.items() for change in some])
+def test_nor_does_what_newer_servers_know(conn, server, since, change):
+    if server.major < since:
+        pytest.skip(f"needs PostgreSQL {since}")
+
+    assert changed(conn, change) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "alter table app.users rename column name to called",
+        "alter table app.orders rename constraint of_user to mine",
+        "alter table app.orders rename to sales",
+        "alter schema app rename to shop",
+        "alter type app.mood rename value 'sad' to 'blue'",
+        "alter function app.add(int, int) rename to plus",
+        "create or replace function app.add(a int, b int default 1) returns int language sql as 'select a - b'",
+        "create or replace view app.adults as select id, name from app.users where born < '1999-01-01'",
+        "alter table app.orders set (toast.autovacuum_enabled = off)",
+        "alter sequence app.ticket increment 6",
+        "alter table app.users disable trigger touch",
+        "comment on schema public is 'for all'",
+        "revoke all on schema public from public",
+        "drop schema public cascade",
+        "alter default privileges grant select on tables to public",
+        "alter table app.orders cluster on orders_pkey",
+        "alter table app.orders disable trigger all",
+        "drop extension plpgsql cascade",
+    ],
+)
+def test_what_is_easily_overlooked_is_seen(conn, change):
+    is_other, is_seen = changed(conn, change)
+
+    assert is_seen or not is_other
+    assert is_other or "toast" in change
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ("create table t (id bigint primary key, name text unique)", "drop table t"),
+        (
+            "alter table app.orders add note text, add other int default 3",
+            "alter table app.orders drop note, drop other",
+        ),
+        ("create index on app.users (name)", "drop index app.users_name_idx"),
+        ("create table t (id int references app.orders)", "drop table t"),
+        ("alter table app.orders alter at set not null", "alter table app.orders alter at drop not null"),
+        ("alter table app.orders rename to sales", "alter table app.sales rename to orders"),
+        ("create type t as enum ('a'); create table u (t t)", "drop table u; drop type t"),
+        ("create view v as select * from app.orders; grant select on v to public", "drop view v"),
+        ("comment on column app.orders.at is 'when'", "comment on column app.orders.at is null"),
+        ("create extension hstore", "drop extension hstore"),
+        ("create sequence app.s owned by app.orders.id", "drop sequence app.s"),
+    ],
+    ids=lambda changes: changes[0][:30],
+)
+def test_what_comes_and_goes_leaves_it_as_it_was(conn, changes):
+    assert changed(conn, "; ".join(changes)) == (False, False)
+
+
+def test_a_transaction_that_is_rolled_back_leaves_it_as_it_was(conn):
+    reader = Reader(conn)
+    before = reader.fingerprint()
+
+    conn.execute("begin")
+    conn.execute("create table t (id int primary key); alter table app.orders add note text")
+    within = reader.fingerprint()
+    conn.execute("deallocate all")
+    again = reader.fingerprint()
+    conn.execute("create table still_open (id int)")
+    conn.execute("rollback")
+
+    assert within == again != before
+    assert reader.fingerprint() == before
+
+
+def test_a_plan_that_was_discarded_alone_is_made_again(conn):
+    reader = Reader(conn)
+    before = reader.read(), reader.fingerprint()
+    for (name,) in conn.execute("select name from pg_prepared_statements where name like 'dbmigrate%7'").fetchall():
+        conn.execute(f"deallocate {name}")
+
+    assert (reader.read(), reader.fingerprint()) == before
+
+
+def test_a_role_counts_by_its_name_once_it_is_somebody_here(conn):
+    role = f"role_{token_hex(4)}"
+    reader = Reader(conn)
+    before = reader.fingerprint()
+    try:
+        conn.execute(f"create role {role}")
+        unknown = reader.fingerprint()
+        conn.execute(f"grant select on app.orders to {role}")
+        granted = reader.fingerprint()
+        conn.execute(f"alter role {role} rename to {role}_b")
+        renamed = reader.fingerprint()
+    finally:
+        for name in (role, f"{role}_b"):
+            conn.execute(f"do $$ begin drop owned by {name}; drop role {name}; exception when others then null; end $$")
+
+    assert before == unknown
+    assert len({before, granted, renamed}) == 3
