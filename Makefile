@@ -4,6 +4,7 @@ BIN := $(VENV)/bin
 # many tests wait for the server: more of them than processors
 JOBS ?= 4
 SERVERS ?= 13,14,15,16,17,18
+BENCH ?= --write
 
 .PHONY: all setup demo test test-matrix bench docs lint types clean help
 .DEFAULT_GOAL := all
@@ -22,10 +23,8 @@ test: setup ## all tests, on one PostgreSQL server (TEST_DATABASE_URL, else the 
 test-matrix: setup ## the database tests on every PostgreSQL version in SERVERS=13,14,...
 	$(BIN)/python -m pytest -n $(JOBS) --server-versions $(SERVERS)
 
-bench: setup ## measure
-	$(BIN)/python -m bench --write
-	$(BIN)/python -m bench.stalls
-	$(BIN)/python bench/splitter.py --sizes 1,10
+bench: setup ## measure, and write bench/RESULTS.md (20 minutes); BENCH='--quick' or BENCH='--only startup' to look only
+	$(BIN)/python -m bench $(BENCH)
 
 docs: setup ## check that the documentation says what the program does
 	$(BIN)/python -m pytest tests/test_docs.py

@@ -1,9 +1,9 @@
 """The least that a Python program on psycopg can do for the same work: the floor that dbmigrate is measured against.
 
-    python -m bench.floor status|up|check DIRECTORY
+    python -c 'from bench.floor import main; main()' status|up|rollback|check DIRECTORY [COUNT]
 
-No lock, no log, no checks: read the versions, send what is missing, one transaction each with its version row. `check`
-is up, down and up again.
+No lock, no log, no checks: read the versions, send what is missing, one transaction each with its version row.
+`rollback` undoes the last COUNT; `check` is up, down and up again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import typer  # noqa: F401 (a command line needs something of the kind)
 
 
 def pending(conn, directory):
-    conn.execute("create table if not exists schema_migrations (version varchar primary key)")
     applied = {row[0] for row in conn.execute("select version from schema_migrations")}
     return [name for name in sorted(os.listdir(directory)) if name.partition("_")[0] not in applied]
 
@@ -28,24 +27,31 @@ def sections(directory, name):
 
 
 def up(conn, directory):
+    conn.execute("create table if not exists schema_migrations (version varchar primary key)")
     for name in pending(conn, directory):
         version = name.partition("_")[0]
         record = f"insert into schema_migrations (version) values ('{version}');"
         conn.execute(f"begin;\n{sections(directory, name)[0]}\n;{record}commit".encode())
 
 
-def down(conn, directory):
-    for name in sorted(os.listdir(directory), reverse=True):
+def down(conn, directory, count=None):
+    missing = set(pending(conn, directory))
+    applied = [name for name in sorted(os.listdir(directory), reverse=True) if name not in missing]
+    for name in applied[:count]:
         version = name.partition("_")[0]
         record = f"delete from schema_migrations where version = '{version}';"
         conn.execute(f"begin;\n{sections(directory, name)[1]}\n;{record}commit".encode())
 
 
-with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
-    if sys.argv[1] == "up":
-        up(connection, sys.argv[2])
-    elif sys.argv[1] == "check":
-        for run in (up, down, up):
-            run(connection, sys.argv[2])
-    else:
-        print(len(pending(connection, sys.argv[2])))
+def main():
+    command, directory, *count = sys.argv[1:]
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        if command == "up":
+            up(connection, directory)
+        elif command == "rollback":
+            down(connection, directory, int(count[0]))
+        elif command == "check":
+            for run in (up, down, up):
+                run(connection, directory)
+        else:
+            print(len(pending(connection, directory)))

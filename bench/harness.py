@@ -1,26 +1,33 @@
 """One server, several programs, alternating rounds: medians, and ratios within a round.
 
 Other work on the machine moves single times by half; the ratio of two programs that ran one after the other moves far
-less. Databases are made before each run and dropped only at the very end: ext4 makes the creation of files two to four
-times dearer for minutes after mass deletion.
+less. Every second round runs backwards, so that none always follows the same one. Databases are made before each run
+and dropped only at the very end: ext4 makes the creation of files two to four times dearer for minutes after mass
+deletion.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import statistics
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
+
+from bench.watch import Watch
 from tests.support import environment
 from tests.support.servers import DatabaseServer
 
-_SAMPLE_SECONDS = 0.02
+_LONGEST_RUN_SECONDS = 300.0
+_LINE_OF_ERROR = re.compile(r"^(?:error|[\w.]*(?:Error|Exception))\b:? *(.+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +42,7 @@ class Program:
 class Target:
     """What a case has to reach: dbmigrate's median ratio to the time of `base`, or its peak of memory in MB.
 
-    `what` is ``wall``, ``client`` or ``backend``.
+    `what` is ``wall``, ``client`` or ``backend``; a peak of memory with a `base` is a ratio as well.
     """
 
     limit: float
@@ -45,186 +52,143 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run: wall-clock and client CPU seconds, and the peaks in MB of the client and of a server process."""
+    """One run: seconds of the clock, of client CPU and of server CPU; peaks in MB of client and of a server process."""
 
     wall: float
     cpu: float
-    peak: float
+    server_cpu: float
+    client: float
     backend: float
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A table of the report. `prepare` is called before every run, untimed, and returns the run's environment."""
+    """A table of the report.
+
+    `prepare` is called before every run, untimed, and returns the run's environment. `proof` is a query that has to be
+    true in the run's database afterwards. No round begins when `seconds` are over: the whole is bounded in time.
+    """
 
     title: str
     programs: Sequence[Program]
     prepare: Callable[[Program], Mapping[str, str]]
     rounds: int = 5
+    seconds: float = 60.0
     cwd: Path = Path()
     targets: Sequence[Target] = ()
+    proof: str = ""
     warm_up: bool = True
+    server: DatabaseServer | None = None  # instead of the one that all cases share
 
 
 @dataclass(slots=True)
 class Result:
-    """All runs of one program in one case, by round; None where it failed."""
+    """All runs of one program in one case, by round. What failed is not tried again; `why` is its last word."""
 
     program: str
-    runs: list[Run | None] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    why: str = ""
 
-    @property
-    def good(self) -> list[Run]:
-        return [run for run in self.runs if run is not None]
+    def median(self, what: str) -> float | None:
+        values = [getattr(run, what) for run in self.runs]
+        return statistics.median(values) if values and not self.why else None
+
+    def peak(self, what: str) -> float | None:
+        return None if self.why else max((getattr(run, what) for run in self.runs), default=None)
 
     def ratio(self, base: Result) -> float | None:
         """The median of the ratios of wall-clock times within a round."""
-        pairs = zip(self.runs, base.runs, strict=True)
-        ratios = [run.wall / other.wall for run, other in pairs if run is not None and other is not None]
-        return statistics.median(ratios) if ratios else None
-
-    def row(self, base: Result) -> str:
-        if not self.good:
-            return f"| {self.program} | failed | | | | |"
-        ratio = self.ratio(base)
-        cells = (
-            f"{statistics.median(run.wall for run in self.good) * 1000:.0f} ms",
-            "" if ratio is None else f"{ratio:.2f}",
-            f"{statistics.median(run.cpu for run in self.good) * 1000:.0f} ms",
-            f"{max(run.peak for run in self.good):.0f} MB",
-            f"{max(run.backend for run in self.good):.0f} MB",
-        )
-        return f"| {self.program} | {' | '.join(cells)} |"
+        if self.why or base.why or not self.runs:
+            return None
+        return statistics.median(run.wall / other.wall for run, other in zip(self.runs, base.runs, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A case that was run: its own table, and one line for each of its targets."""
+    """A case that was run, with the result of each program by its name, in the order of the case."""
 
-    table: str
-    verdicts: tuple[str, ...]
+    case: Case
+    results: Mapping[str, Result]
+    rounds: int
+
+
+class FailedError(Exception):
+    """A program did not do what was asked; the message says what it said."""
 
 
 def measure(case: Case, home: Path, server: DatabaseServer) -> Measured:
-    """Run a case: one warm-up round, unless the case does without, then `rounds` counted ones."""
+    """Run a case: one warm-up round, unless the case does without, then counted ones."""
     results = {program.name: Result(program.name) for program in case.programs}
-    for number in range(-1 if case.warm_up else 0, case.rounds):
-        for program in case.programs:
-            run = _run(case, program, home, server)
-            if number >= 0:
-                results[program.name].runs.append(run)
-    return Measured(_table(case, results), tuple(_verdict(case, target, results) for target in case.targets))
+    watch = Watch(case.server or server)
+    rounds = 0
+    if case.warm_up:
+        _round(case, case.programs, results, (home, watch))
+        for result in results.values():
+            result.runs.clear()
+    began = time.monotonic()
+    while rounds < case.rounds and (not rounds or time.monotonic() - began < case.seconds):
+        order = case.programs if rounds % 2 == 0 else tuple(reversed(case.programs))
+        _round(case, order, results, (home, watch))
+        rounds += 1
+    return Measured(case, results, rounds)
 
 
-def _table(case: Case, results: Mapping[str, Result]) -> str:
-    first = results[case.programs[0].name]
-    head = f"| program | wall, median | ratio to {first.program} | client CPU | client peak | server process peak |"
-    rows = (result.row(first) for result in results.values())
-    return "\n".join((f"### {case.title}", "", head, "|---|---|---|---|---|---|", *rows, ""))
+def _round(case: Case, programs: Sequence[Program], results: Mapping[str, Result], place: tuple[Path, Watch]) -> None:
+    for program in programs:
+        result = results[program.name]
+        if not result.why:
+            try:
+                result.runs.append(_run(case, program, *place))
+            except FailedError as exc:
+                result.why = str(exc)
 
 
-def _verdict(case: Case, target: Target, results: Mapping[str, Result]) -> str:
-    ours = results["dbmigrate"]
-    if target.what == "wall":
-        wanted = f"<= {target.limit:g} x {target.base}"
-        reached = ours.ratio(results[target.base])
-        shown = "-" if reached is None else f"{reached:.2f}"
-    else:
-        wanted = f"{target.what} <= {target.limit:.0f} MB"
-        peaks = [run.peak if target.what == "client" else run.backend for run in ours.good]
-        reached = max(peaks, default=None)
-        shown = "-" if reached is None else f"{reached:.0f} MB"
-    is_met = reached is not None and reached <= target.limit
-    return f"| {case.title} | {wanted} | {shown} | {'yes' if is_met else 'NO'} |"
-
-
-def _run(case: Case, program: Program, home: Path, server: DatabaseServer) -> Run | None:
-    env = {**environment.clean(os.environ, home=home), **case.prepare(program)}
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        program.command,
-        env=env,
-        cwd=case.cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    with _watched(process.pid, server) as peaks:
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        return None
-    return Run(wall, usage.ru_utime + usage.ru_stime, peaks.client, peaks.backend)
-
-
-@dataclass(slots=True)
-class Peaks:
-    """In MB; 0 where there is no /proc, or a program was too quick to be looked at."""
-
-    client: float = 0.0
-    backend: float = 0.0
-
-    def look(self, client: int, postmaster: int) -> None:
-        """What a child inherits counts in its `ru_maxrss`, so the client is looked at while it runs, too."""
-        with suppress(OSError):
-            self.client = max(self.client, _field(client, "VmHWM") / 1024)
-        with suppress(OSError):
-            for pid in Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split():
-                with suppress(OSError):
-                    self.backend = max(self.backend, _field(int(pid), "RssAnon") / 1024)
+def _run(case: Case, program: Program, home: Path, watch: Watch) -> Run:
+    given = case.prepare(program)
+    env = {**environment.clean(os.environ, home=home), **given}
+    before = watch.server_cpu()
+    with tempfile.TemporaryFile() as errors:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            program.command,
+            env=env,
+            cwd=case.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+        )
+        with watch.peaks(process.pid) as peaks, _ended_in_time(process.pid):
+            _, status, usage = os.wait4(process.pid, 0)
+            wall = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            errors.seek(0)
+            raise FailedError(_said(errors.read().decode(errors="replace")) or f"exit code {process.returncode}")
+    server_cpu = watch.server_cpu() - before
+    if case.proof:
+        _prove(case.proof, given["DATABASE_URL"])
+    return Run(wall, usage.ru_utime + usage.ru_stime, server_cpu, peaks.client, peaks.backend)
 
 
 @contextmanager
-def _watched(client: int, server: DatabaseServer) -> Iterator[Peaks]:
-    """Samples memory: the whole client, and what any process of the server has for itself."""
-    peaks = Peaks()
-    done = threading.Event()
-    thread = threading.Thread(target=_sample, args=(peaks, client, server.admin.info.backend_pid, done))
-    thread.start()
+def _ended_in_time(pid: int) -> Iterator[None]:
+    """A program that hangs is killed. It is waited for by `wait4`, so that its number is not anybody else's yet."""
+    timer = threading.Timer(_LONGEST_RUN_SECONDS, os.kill, (pid, 9))
+    timer.start()
     try:
-        yield peaks
+        yield
     finally:
-        done.set()
-        thread.join()
+        timer.cancel()
 
 
-def _sample(peaks: Peaks, client: int, backend: int, done: threading.Event) -> None:
-    postmaster = 0
-    with suppress(OSError):
-        postmaster = _field(backend, "PPid")
-    while not done.wait(_SAMPLE_SECONDS):
-        peaks.look(client, postmaster)
+def _said(text: str) -> str:
+    """The last line that looks like an error's."""
+    found = [match[1] for line in text.splitlines() if (match := _LINE_OF_ERROR.match(line))]
+    return found[-1].rpartition(") ")[2][:80] if found else ""
 
 
-def _field(pid: int, name: str) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), 0)
-
-
-@dataclass(slots=True)
-class Databases:
-    """Fresh databases for runs; dropped together at the end."""
-
-    server: DatabaseServer
-    made: list[str] = field(default_factory=list)
-
-    def fresh(self) -> str:
-        """The TCP URL of a new, empty database, in the form that every program understands."""
-        name = self._name()
-        self.server.create(name)
-        return self.server.tcp_url(name) + "?sslmode=disable"
-
-    def copy(self, url: str) -> str:
-        """The URL of a new database that is a copy of another."""
-        name, template = self._name(), url.partition("?")[0].rpartition("/")[2]
-        self.server.admin.execute(f"create database {name} template {template} strategy file_copy".encode())
-        return self.server.tcp_url(name) + "?sslmode=disable"
-
-    def drop_all(self) -> None:
-        for name in self.made:
-            self.server.drop(name)
-
-    def _name(self) -> str:
-        self.made.append(f"bench_{os.getpid()}_{len(self.made)}")
-        return self.made[-1]
+def _prove(query: str, url: str) -> None:
+    with psycopg.connect(url) as conn:
+        row = conn.execute(query.encode()).fetchone()
+    if row != (True,):
+        raise FailedError("it did not do it")

@@ -1,10 +1,10 @@
-"""How fast migration files are read, and how much memory that takes, as a Markdown table.
+"""How fast migration files are read, and how much memory that takes.
 
-    python bench/splitter.py --sizes 1,10,100
+    python -m bench.splitter --sizes 1,10,100
 
 Every row is a file of one kind of content, generated into a temporary directory, and read by a process of its own: once
-for checking (`parser.read`) and once for running (`parser.statements`). MB are 10^6 bytes; RSS is the process's peak.
-`sqlparse.split` is measured on 1 MB only: larger texts take minutes.
+for checking (`parser.read`) and once for running (`parser.statements`), in CPU time. MB are 10^6 bytes; the peak is the
+process's. `sqlparse.split` is measured on 1 MB only: larger texts take minutes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from bench.report import Chapter, Verdict, line, table
 
 MB = 1_000_000
 
@@ -69,6 +72,11 @@ def copy_data(number: int) -> str:
     return f"COPY shop.item (id, name, price) FROM stdin;\n{rows}\\.\n"
 
 
+HEAD = ("content", "MB", "statements", "check", "run", "peak", "`sqlparse.split`")
+LEAST = {"DDL": 10, "one-row INSERTs": 20, "multi-row INSERTs": 20}  # MB/s
+LINEAR = 0.8  # of the MB/s of a tenth of the size, at least
+_SAID = "`check` of a file of up to 1 MiB makes the checksum of its tokens as well, which larger files do not have."
+ROOT = Path(__file__).parents[1]
 CONTENTS: dict[str, Callable[[int], str]] = {
     "DDL": ddl,
     "one-row INSERTs": one_row,
@@ -100,15 +108,15 @@ def measure(path: str) -> dict[str, float]:
     from dbmigrate import parser
     from dbmigrate.model import MigrationFile
 
-    begin = time.perf_counter()
+    begin = time.process_time()
     migration = parser.read(MigrationFile("1", os.path.basename(path), path))
-    checked = time.perf_counter()
+    checked = time.process_time()
     count = 0
     for statement in parser.statements(migration, migration.sections[0]):
         count += 1
         for _ in statement.copy_data or ():
             pass
-    done = time.perf_counter()
+    done = time.process_time()
     return {
         "check": checked - begin,
         "run": done - checked,
@@ -122,23 +130,64 @@ def measure_sqlparse(path: str) -> float:
 
     with open(path, encoding="utf-8") as file:
         text = file.read()
-    begin = time.perf_counter()
+    begin = time.process_time()
     sqlparse.split(text)
-    return time.perf_counter() - begin
+    return time.process_time() - begin
 
 
-def row(name: str, make: Callable[[int], str], megabytes: float, directory: str) -> str:
+def row(name: str, megabytes: float, directory: str) -> tuple[dict[str, float], tuple[str, ...]]:
+    """MB/s by pass, and the cells of the table."""
     path = os.path.join(directory, "1_bench.sql")
-    write(path, make, int(megabytes * MB))
+    write(path, CONTENTS[name], int(megabytes * MB))
     size = os.path.getsize(path) / MB
-    child = subprocess.run([sys.executable, __file__, "--measure", path], check=True, capture_output=True, text=True)
+    command = [sys.executable, "-m", "bench.splitter", "--measure", path]
+    child = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     found = json.loads(child.stdout)
-    stock = f"{size / measure_sqlparse(path):.2f}" if megabytes == 1 else ""
+    speeds = {which: size / found[which] for which in ("check", "run")}
+    stock = f"{size / measure_sqlparse(path):.2f} MB/s" if megabytes == 1 else ""
     os.unlink(path)
-    return (
-        f"| {name} | {size:,.1f} | {found['count']:,.0f} | {size / found['check']:.0f} | {size / found['run']:.0f}"
-        f" | {found['rss']:.0f} | {stock} |"
+    cells = (
+        name,
+        f"{size:,.1f}",
+        f"{found['count']:,.0f}",
+        *(f"{speed:.0f} MB/s" for speed in speeds.values()),
+        f"{found['rss']:.0f} MB",
+        stock,
     )
+    return speeds, cells
+
+
+def rows(sizes: Sequence[float]) -> Iterator[tuple[str, float, dict[str, float], tuple[str, ...]]]:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+        for megabytes in sizes:
+            for name in CONTENTS:
+                yield name, megabytes, *row(name, megabytes, directory)
+
+
+def chapter(sizes: Sequence[float]) -> Chapter:
+    """The table, with the targets of the largest size and of growth up to it."""
+    found = list(rows(sizes))
+    speeds = {(name, size): by_pass for name, size, by_pass, _ in found}
+    *_, before, last = sizes
+    verdicts = [
+        Verdict(f"splitting {last:g} MB, {name}", f">= {least} MB/s", f"{slowest:.0f} MB/s", slowest >= least)
+        for name, least in LEAST.items()
+        for slowest in [min(speeds[name, last].values())]
+    ]
+    growth = {
+        name: min(speeds[name, last][of] / speeds[name, before][of] for of in ("check", "run")) for name in CONTENTS
+    }
+    worst = min(growth, key=lambda name: growth[name])
+    verdicts.append(
+        Verdict(
+            f"splitting is linear: MB/s at {last:g} MB to MB/s at {before:g} MB",
+            f">= {LINEAR}",
+            f"{growth[worst]:.2f} ({worst})",
+            growth[worst] >= LINEAR,
+        )
+    )
+    text = table(HEAD, [cells for *_, cells in found])
+    return Chapter("Reading files, in CPU time", f"{text}\n\n{_SAID}", tuple(verdicts))
 
 
 def main() -> None:
@@ -149,14 +198,10 @@ def main() -> None:
     if given.measure:
         print(json.dumps(measure(given.measure)))
         return
-    print("| content | MB | statements | check MB/s | run MB/s | peak RSS MiB | sqlparse.split MB/s |")
-    print("|---|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as directory:
-        for megabytes in map(float, given.sizes.split(",")):
-            for name, make in CONTENTS.items():
-                print(row(name, make, megabytes, directory), flush=True)
+    print(line(*HEAD), "|" + "---|" * len(HEAD), sep="\n")
+    for *_, cells in rows([float(word) for word in given.sizes.split(",")]):
+        print(line(*cells), flush=True)
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     main()

