@@ -393,8 +393,7 @@ def as_ourselves(row: str) -> str:
     """
     return (
         "SET LOCAL SESSION AUTHORIZATION DEFAULT;\nSET LOCAL role TO DEFAULT;\nSET LOCAL search_path = pg_catalog;\n"
-        "SET LOCAL statement_timeout = 0;\n"
-        + row
+        "SET LOCAL statement_timeout = 0;\n" + row
     )
 
 

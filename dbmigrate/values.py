@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from dataclasses import dataclass  # what type checkers take ours for
 
+    _Write = Callable[[object, object], None]
+
 __all__ = ["dataclass"]
+
+_MISSING = dataclasses.MISSING
 
 
 def _dataclass(**options: bool) -> Callable[[type], type]:
@@ -34,9 +38,9 @@ if not TYPE_CHECKING:
 class _Value:
     """What the shared methods find in a class that was made by `_value`."""
 
-    # its fields with what writes them, those that can be given by position first
-    __shape__: tuple[tuple[dataclasses.Field[object], Callable[[object, object], None]], ...]
-    __positional__: tuple[Callable[[object, object], None], ...]
+    # for each field: its name, what writes it, its default and the maker of that; those given by position first
+    __shape__: tuple[tuple[str, _Write, object, Callable[[], object] | None], ...]
+    __positional__: tuple[_Write, ...]
     __compared__: Callable[[object], object]
 
     def __post_init__(self) -> None: ...
@@ -49,8 +53,10 @@ def _value(plain: type) -> type:
     fields = dataclasses.fields(made)
     in_order = sorted(fields, key=attrgetter("kw_only"))
     # the descriptors of the slots write past __setattr__
-    made.__shape__ = tuple((field, getattr(made, field.name).__set__) for field in in_order)
-    made.__positional__ = tuple(write for field, write in made.__shape__ if not field.kw_only)
+    made.__shape__ = tuple(
+        (field.name, getattr(made, field.name).__set__, field.default, _maker(field)) for field in in_order
+    )
+    made.__positional__ = tuple(getattr(made, field.name).__set__ for field in in_order if not field.kw_only)
     compared = [field.name for field in fields if field.compare]
     made.__compared__ = staticmethod(attrgetter(*compared) if compared else _nothing)
     made.__init__ = _init_and_check if hasattr(made, "__post_init__") else _init
@@ -65,6 +71,11 @@ def _value(plain: type) -> type:
     return made  # type: ignore[no-any-return]
 
 
+def _maker(field: dataclasses.Field[object]) -> Callable[[], object] | None:
+    made = field.default_factory
+    return None if made is dataclasses.MISSING else made
+
+
 def _nothing(value: object) -> None:
     """What a value without fields has in common with every other of its class."""
 
@@ -75,15 +86,15 @@ def _init(self: _Value, /, *given: object, **named: object) -> None:
         raise TypeError(f"{type(self).__name__}() takes {len(positional)} values, but {len(given)} were given")
     for write, value in zip(positional, given, strict=False):
         write(self, value)
-    for field, write in self.__shape__[len(given) :]:
-        if field.name in named:
-            write(self, named.pop(field.name))
-        elif field.default is not dataclasses.MISSING:
-            write(self, field.default)
-        elif field.default_factory is not dataclasses.MISSING:
-            write(self, field.default_factory())
+    for name, write, default, make in self.__shape__[len(given) :]:
+        if name in named:
+            write(self, named.pop(name))
+        elif default is not _MISSING:
+            write(self, default)
+        elif make is not None:
+            write(self, make())
         else:
-            raise TypeError(f"{type(self).__name__}() lacks {field.name!r}")
+            raise TypeError(f"{type(self).__name__}() lacks {name!r}")
     if named:
         raise TypeError(f"{type(self).__name__}() has no {', '.join(map(repr, named))}, or was given it twice")
 
@@ -118,12 +129,12 @@ def _delattr(self: object, name: str) -> None:
 
 
 def _reduce(self: _Value) -> tuple[object, ...]:
-    return _restored, (type(self), tuple(getattr(self, field.name) for field, _ in self.__shape__))
+    return _restored, (type(self), tuple(getattr(self, name) for name, *_ in self.__shape__))
 
 
 def _restored(made: type[_Value], values: tuple[object, ...]) -> object:
     """A copy, as `pickle` and `copy` make it: without asking for the checks again."""
     fresh = made.__new__(made)
-    for (_, write), value in zip(made.__shape__, values, strict=True):
+    for (_, write, *_), value in zip(made.__shape__, values, strict=True):
         write(fresh, value)
     return fresh
