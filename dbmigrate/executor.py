@@ -57,7 +57,8 @@ class Executor:
         self._session = session
         self._pacing = pacing
         self._committing: str | None = None  # the id of the transaction whose COMMIT was sent
-        self._newest: int | None = None  # the last event of the log, as long as nobody else can have written one
+        self._newest: int | None = None  # the last event of the log, as long as no other run can have written one
+        self._counts = not session.facts.is_pooled  # whether it is this run that gives its events their numbers
         self.done: list[Outcome] = []
 
     def run(self, plan: Plan) -> None:
@@ -111,11 +112,15 @@ class Executor:
             return self._as_a_whole(step)
         except psycopg.errors.UniqueViolation as exc:
             # somebody who does not hold the lock, as a run that has lost it and tells of that, took the event's number
-            if exc.diag.table_name != self._session.tables.log_name:
+            if self._newest is None or not self._is_about_the_log(exc):
                 raise
-            self._newest = None
+            self._newest, self._counts = None, False
             self._session.abort()
             return self._as_a_whole(step)
+
+    def _is_about_the_log(self, exc: psycopg.Error) -> bool:
+        tables = self._session.tables
+        return (exc.diag.schema_name, exc.diag.table_name) == (tables.schema, tables.log_name)
 
     def _as_a_whole(self, step: Step) -> wire.Tally:
         if not step.runs_sql or step.migration is None:
@@ -137,6 +142,7 @@ class Executor:
 
     def _transaction(self, step: Step, migration: Migration, limits: Pacing, watch: Watch) -> wire.Tally:
         tally = wire.Tally()
+        self._committing = None
         settings = limits.settings(self._session.dsn, watch.limit)
         opening = self._session.opening(settings)
         xid = "" if opening else self._session.begin(step, settings)
@@ -156,7 +162,7 @@ class Executor:
         writer = self._session.writer
         self._committing = xid
         event = None if self._newest is None else self._newest + 1
-        asks = event is None and not self._session.facts.is_pooled
+        asks = event is None and self._counts
         record = f"{writer.record(step)}{writer.finished(step, event)}{writer.newest() if asks else ''}"
         try:
             row = self._session.commit(f"{closing(_quoted(xid))}{self._session.leaving()}{record}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import os
+import stat
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
@@ -70,10 +71,14 @@ class Source:
         self._expected = expected
         self.marks: list[bytes] = []
         try:
-            self._file = open(path, "rb")  # noqa: SIM115 (closed by __exit__)
-            self.size = os.fstat(self._file.fileno()).st_size
+            self._file = open(path, "rb", opener=_at_once)  # noqa: SIM115 (closed by __exit__)
+            status = os.fstat(self._file.fileno())
         except OSError as exc:
             raise _unreadable(path, exc) from exc
+        if not stat.S_ISREG(status.st_mode):
+            self._file.close()
+            raise ConfigError(f"cannot read {path}: it is no regular file", code="E207")
+        self.size = status.st_size
         self._sum = hashlib.sha256()
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
         self._decoded_length = 0  # in characters
@@ -176,7 +181,7 @@ class Source:
         cursor = Cursor()
         left = self._decoded_length
         try:
-            with open(self._path, encoding="utf-8-sig", errors="replace", newline="") as file:
+            with open(self._path, encoding="utf-8-sig", errors="replace", newline="", opener=_at_once) as file:
                 while left and (text := file.read(min(left, _CHUNK))):
                     cursor.advance(text)
                     left -= len(text)
@@ -189,6 +194,11 @@ def checksum(path: str) -> str:
     """The SHA-256 (hex) of a file's bytes, read as a stream. Raises ConfigError E207."""
     with Source(path) as source:
         return source.finish()
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for somebody who writes, should it be a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _unreadable(path: str, exc: OSError) -> ConfigError:
@@ -235,7 +245,7 @@ class Origin:
             yield from self.text.split("\n", count)[:count]
             return
         try:
-            with open(self.path, "rb") as file:
+            with open(self.path, "rb", opener=_at_once) as file:
                 for _, raw in zip(range(count), _raw_lines(file), strict=False):
                     yield raw.decode("utf-8", errors="replace").rstrip("\n")
         except OSError:

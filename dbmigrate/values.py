@@ -24,7 +24,11 @@ _MISSING = dataclasses.MISSING
 
 
 def _dataclass(**options: bool) -> Callable[[type], type]:
-    """`dataclasses.dataclass`; with ``frozen=True, slots=True`` and nothing else, the shared methods are used."""
+    """`dataclasses.dataclass`; with ``frozen=True, slots=True`` and nothing else, the shared methods are used.
+
+    Raises TypeError for what these do not do: a base class, methods of that name in the class, ``InitVar``,
+    ``field(init=False)``, ``field(hash=...)``.
+    """
     if options == {"frozen": True, "slots": True}:
         return _value
     made: Callable[[type], type] = dataclasses.dataclass(**options)
@@ -46,11 +50,18 @@ class _Value:
     def __post_init__(self) -> None: ...
 
 
+_SHARED = frozenset(("__init__", "__eq__", "__hash__", "__setattr__", "__delattr__", "__reduce__"))
+
+
 def _value(plain: type) -> type:
+    if plain.__bases__ != (object,) or _SHARED & plain.__dict__.keys():
+        raise TypeError(f"{plain.__qualname__} needs the dataclass of the standard library")
     # without a text the decorator would compose one of the signature, which takes as long again
     plain.__doc__ = plain.__doc__ or plain.__qualname__
     made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(plain)
     fields = dataclasses.fields(made)
+    if len(fields) != len(made.__dataclass_fields__) or not all(field.init and field.hash is None for field in fields):
+        raise TypeError(f"{plain.__qualname__} has fields of a kind that needs the dataclass of the standard library")
     in_order = sorted(fields, key=attrgetter("kw_only"))
     # the descriptors of the slots write past __setattr__
     made.__shape__ = tuple(

@@ -64,7 +64,8 @@ class Batch:
     def title(self) -> str:
         """How its first statement begins, in one line."""
         head = self.sql[:_TITLE_BYTES].decode(errors="ignore")
-        return " ".join((head.partition(";")[0] + ";" if ";" in head else head).split())[:_TITLE_LENGTH]
+        # one that ends a line is no text in a string, most likely
+        return " ".join(head.partition(";\n")[0].split())[:_TITLE_LENGTH]
 
 
 @dataclass(slots=True)
@@ -301,12 +302,26 @@ def _failure(batch: Batch, before: Opening, failed: pq.abc.PGresult, done: int) 
     position = int(cause.diag.statement_position or 0) - 1 - len(before.text)
     if position < 0 < done < before.count:
         return cause
+    if position < 0 and done == 0:
+        position = _unknown_character(batch, cause)
     statements = batch.split()
     if position >= 0:
         index, offset = _locate(statements, position)
         return StatementError(cause, statements[index], offset)
     statement = statements[min(max(done - before.count, 0), len(statements) - 1)]
     return StatementError(cause, statement, _named_place(statement.sql, cause))
+
+
+def _unknown_character(batch: Batch, cause: psycopg.Error) -> int:
+    """Where the character stands that the database's encoding does not have, for which the whole message is refused.
+
+    The server tells its bytes: ``character with byte sequence 0xe2 0x82 0xac in encoding "UTF8" has no equivalent``.
+    """
+    raw = bytes.fromhex("".join(re.findall(r"0x([0-9a-f]{2})", cause.diag.message_primary or "")))
+    if cause.sqlstate != "22P05" or not raw:
+        return -1
+    offset = batch.sql.find(raw)
+    return -1 if offset < 0 else len(batch.sql[:offset].decode())
 
 
 def _locate(statements: Sequence[Statement], position: int) -> tuple[int, int]:

@@ -4,6 +4,9 @@ It is made of the rows of the system catalogs as they are, which takes a third o
 takes, and nearly none of the client's. Equal fingerprints in one database mean equal catalogs, up to a collision of
 64-bit hashes. Different ones mean little: an index that was made anew is described as before and has another oid.
 
+A row is hashed as text. The server's hash of a record (hash_record_extended) is a sum of those of its columns: what one
+row loses and another one gains would cancel out, and that of an aclitem does not know the grant option.
+
 Left out is what no query of a catalog looks at: counters, file numbers, flags that stay set when their reason is gone,
 dropped columns, out-of-line storage, row types and array types, which are named after something else.
 https://www.postgresql.org/docs/current/catalogs.html
@@ -51,7 +54,8 @@ _MANY = (
     _Part(
         "pg_depend d",
         "row(d.classid, d.objid, d.objsubid, d.refclassid, d.refobjid, d.refobjsubid, d.deptype)",
-        "d.objid >= 16384 and (d.deptype = 'e'"
+        f"(d.deptype = 'e' and d.classid = 'pg_namespace'::regclass and d.objid = {_PUBLIC})"
+        " or d.objid >= 16384 and (d.deptype = 'e'"
         " or (d.deptype = 'i' and d.classid in ('pg_proc'::regclass, 'pg_cast'::regclass))"
         " or (d.deptype in ('a', 'i') and d.classid = 'pg_class'::regclass"
         " and d.objid in (select s.seqrelid from pg_sequence s)))",
@@ -110,8 +114,5 @@ def query(version: int) -> str:
 def _hashed(part: _Part, version: int) -> str:
     value = part.value.replace("$compression", "a.attcompression" if version >= 140000 else "null")
     value = value.replace("$distinct", "i.indnullsnotdistinct" if version >= 150000 else "null")
-    # PostgreSQL 14 learned to hash a record, which is faster; expressions (pg_node_tree) can only be hashed as text
-    hashed = f"hash_record_extended({value}, 0)"
-    if version < 140000 or part not in _MANY:
-        hashed = f"hashtextextended(({value})::text, 0)"
-    return f"(select count(*) || ':' || coalesce(sum({hashed}), 0) from {part.origin} where {part.condition})"
+    hashes = f"hashtextextended(({value})::text, 0)"
+    return f"(select count(*) || ':' || coalesce(sum({hashes}), 0) from {part.origin} where {part.condition})"

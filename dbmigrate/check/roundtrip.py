@@ -121,6 +121,12 @@ def uncompared(migration: Migration, error: DatabaseError) -> Trip:
     return Trip((found("C107", message, down_place(migration), severity=Severity.WARNING),))
 
 
+def stuck(migration: Migration, error: DatabaseError) -> Problem:
+    """What has to be said when the way back left something, and all could not be run again without it."""
+    message = f"what the down section of {migration.name} left stays: {error.message}, when all was run a second time"
+    return found("C107", message, down_place(migration), severity=Severity.WARNING)
+
+
 def down_place(migration: Migration) -> Place:
     """Where the down section that runs first begins; the file's first line where there is none."""
     sections = migration.run_order(Direction.DOWN)

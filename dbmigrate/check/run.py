@@ -110,7 +110,7 @@ def _tried(report: Report, read: Reading, meant: frozenset[str], server: Scratch
         version = walk.ground.session.conn.info.parameter_status("server_version") or "?"
         problems = [problem for trial in trials for problem in trial.problems]
         problems += [*_slow(trials, meant, options), *options.queries.problems, *application.problems()]
-        is_whole = len(trials) == len(read.files) and not any(trial.has_failed for trial in trials)
+        is_whole = len(trials) == len(read.files) and not any(trial.has_failed or trial.is_stuck for trial in trials)
         if is_whole and options.dumping is not None:
             problems += schemafile.compare(walk.ground, read.sound, options.dumping)
     problems += _after_failure(trials, read)

@@ -33,12 +33,16 @@ CODES: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One migration on the scratch database. `seconds` is what its up took there."""
+    """One migration on the scratch database. `seconds` is what its up took there.
+
+    `is_stuck`: what its way back left is still there, and the migrations could not be run again without it.
+    """
 
     migration: Migration
     seconds: float
     impacts: tuple[Impact, ...] = ()
     problems: tuple[Problem, ...] = ()
+    is_stuck: bool = False
 
     @property
     def has_failed(self) -> bool:

@@ -52,7 +52,8 @@ class Walk:
     ) -> Iterator[Trial]:
         """Apply all of them; those whose versions are in `looked_at` are tried down and up again.
 
-        `each` is called when a migration was applied. Ends at the first one that fails, with its C101 in the trial.
+        `each` is called when a migration was applied. Ends at the first one that fails, with its C101 in the trial, or
+        that is stuck.
         """
         self._needs = _needs(migrations, looked_at)
         before = self._view(View(), self._needs[0])
@@ -65,13 +66,15 @@ class Walk:
             is_read = Need.CATALOG in self._needs[number : number + 2]
             after = self._view(View(), Need.CATALOG if is_read else Need.NOTHING)
             if migration.version in looked_at:
-                trip = self._tried(migrations[: number + 1], Views(before, after))
-                trial = replace(trial, problems=trip.problems)
-                if trip.is_spoilt:
-                    self._begin_anew(migrations[: number + 1])
-            if each is not None:
+                seen = self.ground
+                trial = self._tried(trial, migrations[: number + 1], Views(before, after))
+                if self.ground is not seen:
+                    after = View()  # what depends on the database's name or on the time is another there
+            if each is not None and not trial.is_stuck:
                 each(self.ground, migration)
             yield trial
+            if trial.is_stuck:
+                return
             before = self._view(after, self._needs[number + 1])
 
     def _view(self, known: View, need: Need) -> View:
@@ -82,7 +85,19 @@ class Walk:
             return View(self.ground.fingerprint())
         return known
 
-    def _tried(self, migrations: Sequence[Migration], views: Views) -> Trip:
+    def _tried(self, trial: Trial, migrations: Sequence[Migration], views: Views) -> Trial:
+        """What came of the way back of the last of `migrations`; `ground` is what the ups alone make."""
+        trip = self._round_trip(migrations, views)
+        trial = replace(trial, problems=trip.problems)
+        if not trip.is_spoilt:
+            return trial
+        try:
+            self._begin_anew(migrations)
+        except DatabaseError as exc:
+            return replace(trial, problems=(*trip.problems, roundtrip.stuck(migrations[-1], exc)), is_stuck=True)
+        return trial
+
+    def _round_trip(self, migrations: Sequence[Migration], views: Views) -> Trip:
         """Try the last of `migrations`; where fingerprints are not enough, again with catalogs, in a new database.
 
         That takes all of them once more. From then on as many are looked at closely at once, so that the sum of it is
@@ -113,7 +128,8 @@ class Walk:
     def _begin_anew(self, migrations: Sequence[Migration]) -> Catalog:
         """A new database in the state that the ups alone make; returns the catalog before the last one of them.
 
-        Raises DatabaseError if one fails the second time; `ground` is what it was then.
+        Both databases are there meanwhile. Raises DatabaseError if a migration fails the second time; `ground` is what
+        it was then.
         """
         *earlier, last = migrations
         with ExitStack() as stack:
@@ -133,7 +149,6 @@ def _needs(migrations: Sequence[Migration], looked_at: Collection[str]) -> list[
     A fingerprint is not relied on where it may be impossible to run the migrations again, to see more.
     """
     needs = [roundtrip.need(each) if each.version in looked_at else Need.NOTHING for each in migrations]
-    texts = (each for each in migrations if each.up_sql or each.down_sql)
-    if any(map(reach.is_beyond_database, texts)):
+    if any(map(reach.is_beyond_database, migrations)):
         needs = [Need.CATALOG if each is Need.FINGERPRINT else each for each in needs]
     return [*needs, Need.NOTHING]

@@ -49,16 +49,19 @@ Special = Callable[[str, int, int], Span]
 # SQL without anything that could hide a semicolon: strings are plain ones, because an E'' string may hold \' itself or
 # in its continuations. Possessive within, so that there is no second attempt; with a limit, because the regex engine
 # needs memory for each repetition.
-_PLAIN = r"""[^;'"$\\/\-]*+(?:(?:(?<![eE])'[^']*+'|"[^"]*+"|-(?!-)|/(?!\*))[^;'"$\\/\-]*+){0,20000}"""  # about 2 MB
-_SKIP = re.compile(_PLAIN).match
+_STRINGS = r"""(?<![eE])'[^']*+'|"[^"]*+\""""
+_PLAIN = r"""[^;'"$\\/\-]*+(?:(?:%s|-(?!-)|/(?!\*))[^;'"$\\/\-]*+){0,20000}"""  # about 2 MB
+_SKIP = re.compile(_PLAIN % _STRINGS).match
+# where the semicolon is in sight, so is a continuation: E'' strings that have none, and no backslash, are plain as well
+_UP_TO_END = _PLAIN % (_STRINGS + r"""|(?<=[eE])'[^'\\]*+'(?!\s*')""") + ";"
 _SIMPLE = re.compile(
     rf"""({BLANK}*+)(?!(?i:copy\b|create{BLANK}+(?:or{BLANK}+replace{BLANK}+)?(?:function|procedure|rule|schema)\b))
-    [A-Za-z]{_PLAIN};""".replace("\n    ", "")
+    [A-Za-z]{_UP_TO_END}""".replace("\n    ", "")
 ).match
 # what moves rows: it takes no inline data, has no bodies, and PostgreSQL never refuses it in a transaction
 _ROWS = rf"({BLANK}*+)(?i:insert|update|delete|merge|select|values|with){BLANK}"
 _OF_ROWS = re.compile(_ROWS).match
-_SIMPLE_OF_ROWS = re.compile(f"{_ROWS}{_PLAIN};").match
+_SIMPLE_OF_ROWS = re.compile(_ROWS + _UP_TO_END).match
 _RUN_LENGTH = 64 << 10  # characters after which a run ends
 # Every alternative begins with a literal, which lets the regex engine skip plain text quickly.
 _STOP = re.compile(r""";|'|"|--|/\*|\$|\\""").search

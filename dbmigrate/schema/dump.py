@@ -21,27 +21,35 @@ if TYPE_CHECKING:
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.session import Session
 
+_TRIES = 5  # of a dump that nobody interferes with
 _LONG_FILE = 20_000  # lines, from the first change to the last, above which counting would take longer than the dump
 
 
 def text(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ()) -> str:
     """The normalised schema and the versions. Raises ToolMissing E206, DatabaseError E404.
 
-    The versions are asked for first: a migration that commits meanwhile may then be in the schema alone, which the next
-    run of it tells loudly; as a version alone its tables would be missing in silence.
+    Another session may migrate meanwhile: the versions are asked for before and after, and if they differ, all is done
+    once more.
     """
-    applied = _versions(session, dumping.layout)
+    for _ in range(_TRIES):
+        applied = _versions(session, dumping.layout)
+        raw = _dumped(session, dumping, arguments)
+        if _versions(session, dumping.layout) == applied:
+            break
+    for problem in normalise.problems(raw):
+        session.emit(Warned(problem))
+    return normalise.normalise(raw) + applied
+
+
+def _dumped(session: Session, dumping: Dumping, arguments: Sequence[str]) -> str:
     log = f'"{_escaped(session.tables.schema)}"."{_escaped(session.tables.log_name)}"'
-    raw = pgdump.dump(
+    return pgdump.dump(
         {**dumping.environ, **environment(session)},
         server_version=session.facts.server_version,
         exclude_tables=[log],
         extra_arguments=arguments,
         search=pgdump.Search.from_environ(dumping.environ),
     )
-    for problem in normalise.problems(raw):
-        session.emit(Warned(problem))
-    return normalise.normalise(raw) + applied
 
 
 def environment(session: Session) -> Mapping[str, str]:

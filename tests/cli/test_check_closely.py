@@ -133,3 +133,55 @@ def test_temporary_tables_make_no_difference(project, findings):
     project.migration("2_b", up="create table b (id int);", down="drop table b;")
 
     assert findings() == []
+
+
+def test_what_depends_on_the_database_is_no_difference_after_a_second_one_was_needed(project, findings):
+    named = "do $$ begin execute format('comment on table k is %L', current_database()); end $$;"
+    project.migration("1_k", up=f"create table k (i int);\n{named}", down="drop table k;")
+    project.migration("2_z", up="create table z1 (i int); create table z2 (i int);", down="drop table z1;")
+    project.migration("3_v", up="create or replace view v as select 1 as one;", down="drop view v;")
+
+    assert [message for code, message in findings() if code == "C103"] == [
+        "after the down section of 2_z.sql table public.z2 is still there"
+    ]
+
+
+def test_a_large_migration_that_makes_a_role_is_looked_at_closely(project, findings, database_url):
+    role = f"role_{token_hex(4)}"
+    filler = f"-- {'x' * 77}\n" * 20_000
+    up = f"create role {role};\n{filler}create table z1 (i int); create table z2 (i int);"
+    project.migration("1_z", up=up, down=f"drop table z1; drop role {role};")
+    try:
+        found = findings()
+    finally:
+        with psycopg.connect(database_url, autocommit=True) as conn:
+            conn.execute(f"drop role if exists {role}")
+
+    assert "C103" in [code for code, _ in found], found
+    assert any("table public.z2 is still there" in message for _, message in found)
+
+
+def test_a_way_back_for_good_that_leaves_something_ends_the_walk_where_all_cannot_be_run_again(
+    project, findings, database_url
+):
+    role = f"role_{token_hex(4)}"
+    project.migration("1_role", up=f"create role {role};", down=f"drop role {role};")
+    project.migration("2_a", up="create table a (id int);", down="drop table a;")
+    project.write(
+        "3_i.sql",
+        "-- migrate:up transaction:false\ncreate index concurrently i on a (id);\n"
+        "-- migrate:down transaction:false\nselect 1;\n",
+    )
+    project.migration("4_b", up="create table b (id int);", down="drop table b;")
+    try:
+        found = findings()
+    finally:
+        with psycopg.connect(database_url, autocommit=True) as conn:
+            conn.execute(f"drop role if exists {role}")
+
+    assert [(code, message.partition(": ")[0]) for code, message in found] == [
+        ("C103", "after the down section of 3_i.sql index public.i is still there"),
+        ("C104", "3_i.sql cannot be applied again after its down section"),
+        ("C107", "what the down section of 3_i.sql left stays"),
+        ("C114", "what comes after 3_i.sql was not run (1 of 4 files)"),
+    ]

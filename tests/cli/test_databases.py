@@ -136,23 +136,32 @@ def test_dump_counts_the_lines_that_came_and_went(run, project, database_url, ch
     assert (dumped["added"], dumped["removed"]) == (added, removed)
 
 
-def test_what_commits_while_pg_dump_starts_is_no_version_without_its_table(run, project, database_url, tmp_path):
-    """A table without its version fails loudly on the next `up`; a version without its table would be silent."""
-    project.migration("1_a", up="create table a (id int);")
+@pytest.mark.parametrize(
+    ("meanwhile", "expected"),
+    [
+        ("insert into schema_migrations values ('3') on conflict do nothing", ["1", "2", "3"]),
+        ("delete from schema_migrations where version = '2'", ["1"]),
+    ],
+)
+def test_what_commits_while_pg_dump_runs_makes_it_run_again(run, project, database_url, tmp_path, meanwhile, expected):
+    """Schema and versions are asked for one after the other, and have to be of the same moment."""
+    for name in ("1_a", "2_b"):
+        project.migration(name, up=f"create table {name[2:]} (id int);")
     run("up", "--no-dump-schema", env={"DATABASE_URL": database_url})
     pg_dump = tmp_path / "pg_dump.py"
     pg_dump.write_text(
-        "import os, psycopg\n"
+        "import psycopg\n"
         f"with psycopg.connect({database_url!r}) as conn:\n"
-        "    conn.execute(\"insert into schema_migrations values ('2')\")\n"
-        "print('CREATE TABLE public.b ();')\n"
+        "    seen = [version for version, in conn.execute('select version from schema_migrations order by 1')]\n"
+        f"    conn.execute({meanwhile!r})\n"
+        "print(f'CREATE TABLE public.of_{len(seen)} ();')\n"
     )
 
     done = run("dump", env={"DATABASE_URL": database_url, "DBMIGRATE_PG_DUMP": f"{sys.executable} {pg_dump}"})
 
     assert done.exit_code == 0, done.stderr
-    assert "CREATE TABLE public.b ();" in project.schema_file.read_text()
-    assert re.findall(r"^    \('(.+)'\)", project.schema_file.read_text(), re.MULTILINE) == ["1"]
+    assert f"CREATE TABLE public.of_{len(expected)} ();" in project.schema_file.read_text()
+    assert re.findall(r"^    \('(.+)'\)", project.schema_file.read_text(), re.MULTILINE) == expected
 
 
 def test_dump_and_load_say_what_they_did(run, project, database_url, twin_database_url):

@@ -83,6 +83,66 @@ def test_what_is_easily_overlooked_is_seen(conn, change):
 
 
 @pytest.mark.parametrize(
+    ("there", "change"),
+    [
+        ("create table p (a int, b int not null)", "alter table p alter a set not null, alter b drop not null"),
+        ("create table p (a int, b int)", "alter table p rename a to c; alter table p rename b to a"),
+        (
+            "create table p (a int, b int)",
+            "alter table p rename a to c; alter table p rename b to a; alter table p rename c to b",
+        ),
+        (
+            "create table p (a int); create table q (b int)",
+            "alter table p rename to r; alter table q rename to p; alter table r rename to q",
+        ),
+        (
+            "create table p (); create table q (); alter table p enable row level security",
+            "alter table p disable row level security; alter table q enable row level security",
+        ),
+        (
+            "create table p () with (fillfactor = 50); create table q () with (fillfactor = 60)",
+            "alter table p set (fillfactor = 60); alter table q set (fillfactor = 50)",
+        ),
+        (
+            "create table p (); create table q (); alter table p owner to pg_monitor",
+            "alter table p owner to current_user; alter table q owner to pg_monitor",
+        ),
+        (
+            "create table p (a int, b int); alter table p alter a set statistics 5, alter b set statistics 6",
+            "alter table p alter a set statistics 6, alter b set statistics 5",
+        ),
+        (
+            "create table p (a int, b int); grant select (a) on p to pg_monitor",
+            "revoke select (a) on p from pg_monitor; grant select (b) on p to pg_monitor",
+        ),
+        (
+            "create table p (); grant select on p to pg_monitor",
+            "grant select on p to pg_monitor with grant option",
+        ),
+        (
+            "create table p (); grant select on p to pg_monitor; grant insert on p to pg_signal_backend",
+            "revoke select on p from pg_monitor; grant insert on p to pg_monitor;"
+            " revoke insert on p from pg_signal_backend; grant select on p to pg_signal_backend",
+        ),
+        (
+            "create sequence p increment 2; create sequence q increment 3",
+            "alter sequence p increment 3; alter sequence q increment 2",
+        ),
+        (
+            "create table p (a int); create index i on p (a); create index j on p (a desc); cluster p using i",
+            "cluster p using j",
+        ),
+        ("select 1", "alter extension plpgsql add schema public"),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_what_goes_over_from_one_row_to_another_is_seen(conn, there, change):
+    conn.execute(there)
+
+    assert changed(conn, change) == (True, True)
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         ("create table t (id bigint primary key, name text unique)", "drop table t"),

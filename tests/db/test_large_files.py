@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.support import faults
 from tests.support.children import eventually
 
 MEGABYTE = 1 << 20
@@ -146,6 +148,34 @@ def test_an_error_in_the_middle_names_its_place(
     assert done.exit_code == 4
     assert f"1_big.sql:{head + line}:{column}" in done.stderr
     assert query(database_url, "select to_regclass('big')") == [(None,)]
+
+
+def test_a_character_that_the_database_does_not_have_is_found(run, project, server, make_database):
+    name = make_database().partition("?")[0].rpartition("/")[2]
+    server.drop(name)
+    server.admin.execute(f"create database \"{name}\" template template0 encoding 'LATIN1' locale 'C'")
+    write(project.migrations / "1_big.sql", inserts(MEGABYTE // 8), last="select 'ü', '€';")
+    number = (project.migrations / "1_big.sql").read_text().partition("€")[0].count("\n") + 1
+
+    done = run("up", env={"DATABASE_URL": server.url(name)})
+
+    assert (done.exit_code, "22P05" in done.stderr) == (4, True), done.stderr
+    assert f"1_big.sql:{number}:14" in done.stderr
+
+
+def test_a_file_that_becomes_a_pipe_while_others_run_is_no_reason_to_wait(start, project, database_url, query):
+    project.migration("1_a", up="create table a ();\nselect pg_sleep(2);")
+    path = project.migrations / "2_big.sql"
+    write(path, inserts(2 * MEGABYTE))
+    process = start("up", "--no-dump-schema", env={"DATABASE_URL": database_url})
+    faults.backend(database_url, doing="%pg_sleep%")
+    path.unlink()
+    os.mkfifo(path)
+
+    _, errors = process.communicate(timeout=30)
+
+    assert "E222" in errors
+    assert query(database_url, "select version from schema_migrations") == [("1",)]
 
 
 def test_begin_and_commit_around_a_large_section_are_left_out(run, project, database_url, query):

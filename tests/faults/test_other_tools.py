@@ -114,3 +114,46 @@ def test_an_event_that_somebody_else_wrote_meanwhile_fails_no_migration(start, p
         (4, "3"),
         (5, "4"),
     ]
+
+
+EXTRA_EVENTS = """
+create sequence s;
+create function extra() returns trigger language plpgsql as $$
+begin
+  if pg_trigger_depth() = 1 then
+    insert into public.schema_migrations_log
+      (event_id, run_id, version, direction, in_transaction, state, started_at, db_role)
+    select max(event_id) + 1, gen_random_uuid(), '9', 'up', true, 'failed', now(), 'somebody'
+      from public.schema_migrations_log;
+  end if;
+  return null;
+end$$;
+create trigger extra after insert on schema_migrations_log for each row execute function extra();
+"""
+
+
+def test_a_run_whose_numbers_are_taken_counts_no_more(run, project, database_url, query):
+    """Once is enough to know that there is somebody else: every further time would be work done twice."""
+    project.migration("1_a", up=EXTRA_EVENTS)
+    for name in ("2_b", "3_c", "4_d", "5_e"):
+        project.migration(name, up="select nextval('s');")
+
+    done = run("up", "--no-dump-schema", env={"DATABASE_URL": database_url})
+
+    assert done.exit_code == 0, done.stderr
+    assert query(database_url, "select last_value from s") == [(5,)]
+    assert faults.versions(database_url) == ["1", "2", "3", "4", "5"]
+
+
+def test_a_failure_in_a_table_that_is_called_as_the_log_is_no_reason_to_run_it_again(run, project, database_url, query):
+    project.migration("1_a", up="create sequence s;")
+    project.migration(
+        "2_b",
+        up="create schema z;\ncreate table z.schema_migrations_log (i int unique deferrable initially deferred);\n"
+        "insert into z.schema_migrations_log values (1), (1);\nselect nextval('s');",
+    )
+
+    done = run("up", "--no-dump-schema", env={"DATABASE_URL": database_url})
+
+    assert done.exit_code == 4
+    assert query(database_url, "select last_value from s") == [(1,)]

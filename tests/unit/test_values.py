@@ -170,6 +170,25 @@ def test_a_field_given_by_keyword_only_may_stand_anywhere() -> None:
     assert copy.copy(Mixed(1, 5, keyword=3)) == Mixed(1, 5, keyword=3)
 
 
+def test_what_the_shared_methods_do_not_do_is_refused() -> None:
+    def plain(**namespace: object) -> type:
+        return type("Odd", (), {"__module__": __name__, **namespace})
+
+    decorate = values.dataclass(frozen=True, slots=True)
+    odd = [
+        plain(__annotations__={"a": "int"}, a=dataclasses.field(init=False)),
+        plain(__annotations__={"a": "int"}, a=dataclasses.field(hash=False)),
+        plain(__annotations__={"a": dataclasses.InitVar[int]}),
+        plain(__annotations__={"a": "int"}, __hash__=lambda self: 1),
+        plain(__annotations__={"a": "int"}, __eq__=lambda self, other: True),
+        type("Odd", (Named,), {"__annotations__": {"b": "int"}}),
+    ]
+
+    for kind in odd:
+        with pytest.raises(TypeError, match="Odd"):
+            decorate(kind)
+
+
 def test_other_options_are_the_standard_library_s() -> None:
     @values.dataclass(slots=True)
     class Mutable:

@@ -61,7 +61,8 @@ def test_the_text_of_a_batch_is_that_of_the_file_between_its_first_and_last_stat
 @pytest.mark.parametrize(
     ("first", "title"),
     [
-        ("select\n  1;", "select 1;"),
+        ("select\n  1;\n", "select 1"),
+        ("select 'a;b'\n;", "select 'a;b' ; select 2;"),
         ("create table t (a int)", "create table t (a int)"),
         ("-" * 3000, "-" * 60),
         ("select '" + "\u20ac" * 999, "select '" + "\u20ac" * 52),
