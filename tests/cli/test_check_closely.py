@@ -57,6 +57,15 @@ def findings(run, database_url):
     return check
 
 
+@pytest.fixture
+def role(database_url):
+    """The name of a role that is gone afterwards."""
+    name = f"role_{token_hex(4)}"
+    yield name
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute(f"drop role if exists {name}")
+
+
 def test_downs_that_leave_something_are_named_one_by_one_among_good_ones(project, findings):
     for number in range(1, 13):
         down = f"drop table t{number};" + ("" if number in (3, 4, 9) else f" drop type e{number};")
@@ -80,15 +89,10 @@ def test_a_down_that_takes_something_else_instead_is_found(project, findings):
     ]
 
 
-def test_the_server_is_as_before_where_an_earlier_migration_cannot_be_run_twice(project, findings, database_url):
-    role = f"role_{token_hex(4)}"
+def test_the_server_is_as_before_where_an_earlier_migration_cannot_be_run_twice(project, findings, role):
     project.migration("1_role", up=f"create role {role};", down=f"drop role {role};")
     project.migration("2_b", up="create table b (id int); create table c (id int);", down="drop table b;")
-    try:
-        found = findings()
-    finally:
-        with psycopg.connect(database_url, autocommit=True) as conn:
-            conn.execute(f"drop role if exists {role}")
+    found = findings()
 
     assert [code for code, _ in found] == ["C103", "C104"]
 
@@ -110,16 +114,11 @@ create table a as select make() as x;
 """
 
 
-def test_what_cannot_be_run_in_a_second_database_is_told_and_the_rest_is_checked(project, findings, database_url):
-    role = f"role_{token_hex(4)}"
+def test_what_cannot_be_run_in_a_second_database_is_told_and_the_rest_is_checked(project, findings, role):
     project.migration("1_a", up=MAKE.replace("ROLE", role), down="drop table a; drop function make();")
     project.migration("2_b", up="create table b (id int); create table c (id int);", down="drop table b;")
     project.migration("3_d", up="create table d (id int); create table e (id int);", down="drop table d;")
-    try:
-        found = findings()
-    finally:
-        with psycopg.connect(database_url, autocommit=True) as conn:
-            conn.execute(f"drop role if exists {role}")
+    found = findings()
 
     assert [(code, message.partition(": ")[0]) for code, message in found] == [
         ("C107", "the way back of 2_b.sql was not compared"),
@@ -146,25 +145,17 @@ def test_what_depends_on_the_database_is_no_difference_after_a_second_one_was_ne
     ]
 
 
-def test_a_large_migration_that_makes_a_role_is_looked_at_closely(project, findings, database_url):
-    role = f"role_{token_hex(4)}"
+def test_a_large_migration_that_makes_a_role_is_looked_at_closely(project, findings, role):
     filler = f"-- {'x' * 77}\n" * 20_000
     up = f"create role {role};\n{filler}create table z1 (i int); create table z2 (i int);"
     project.migration("1_z", up=up, down=f"drop table z1; drop role {role};")
-    try:
-        found = findings()
-    finally:
-        with psycopg.connect(database_url, autocommit=True) as conn:
-            conn.execute(f"drop role if exists {role}")
+    found = findings()
 
     assert "C103" in [code for code, _ in found], found
     assert any("table public.z2 is still there" in message for _, message in found)
 
 
-def test_a_way_back_for_good_that_leaves_something_ends_the_walk_where_all_cannot_be_run_again(
-    project, findings, database_url
-):
-    role = f"role_{token_hex(4)}"
+def test_a_way_back_for_good_that_leaves_something_ends_the_walk_where_all_cannot_be_run_again(project, findings, role):
     project.migration("1_role", up=f"create role {role};", down=f"drop role {role};")
     project.migration("2_a", up="create table a (id int);", down="drop table a;")
     project.write(
@@ -173,11 +164,7 @@ def test_a_way_back_for_good_that_leaves_something_ends_the_walk_where_all_canno
         "-- migrate:down transaction:false\nselect 1;\n",
     )
     project.migration("4_b", up="create table b (id int);", down="drop table b;")
-    try:
-        found = findings()
-    finally:
-        with psycopg.connect(database_url, autocommit=True) as conn:
-            conn.execute(f"drop role if exists {role}")
+    found = findings()
 
     assert [(code, message.partition(": ")[0]) for code, message in found] == [
         ("C103", "after the down section of 3_i.sql index public.i is still there"),
