@@ -261,7 +261,8 @@ def _batches(step: Step, migration: Migration) -> Iterator[wire.Batch]:
         if passages is None:
             yield from wire.batches(parser.statements(migration, section))
         else:
-            yield from (wire.Batch(*passage) for passage in passages)
+            for passage in passages:
+                yield wire.Batch(passage.sql, passage.number, passage.split, passage.copy_data)
 
 
 def refuse_changes(conn: Connection, migration: Migration) -> None:

@@ -161,7 +161,7 @@ class _Reading:
             elif piece.kind is PieceKind.META:
                 raise _backslash(self._origin, piece, self._cursor)
             else:
-                self._pause()
+                self._close_cut()
         self._finish()
         return tuple(self._sections)
 
@@ -210,8 +210,8 @@ class _Reading:
         if is_alone:
             cuts.close()
 
-    def _pause(self) -> None:
-        """Very many comments go into no batch."""
+    def _close_cut(self) -> None:
+        """Let the next statement begin another batch: the very many comments before it belong to none."""
         cuts = self._drafts[-1].cuts if self._drafts else None
         if cuts is not None:
             cuts.close()

@@ -34,11 +34,9 @@ _DDL = frozenset(("CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE", "SET"
 # what a direction may stumble over only because the other one's transaction is not over: a command that has to stand
 # first in its transaction, a value of an enum that cannot be used before the commit, too many locks at once
 _BEFORE_COMMIT = ("25001", "55P04", "53200")
-
-
 # an up section with one of these takes something away or writes it anew, and the way back makes it anew: other rows;
 # and temporary objects of the other session would be seen
-_TAKES = re.compile(
+_MAKES_ANEW = re.compile(
     r"\b(?:drop|replace|detach|(?:set\s+data|alter\s+(?:column\s+)?\S+)\s+type|set\s+default|(?:pg_)?temp(?:orary)?)\b",
     re.IGNORECASE,
 )
@@ -92,12 +90,12 @@ def need(migration: Migration) -> Need:
     is_undone = any(section.count for section in migration.run_order(Direction.DOWN))
     if not is_undone or not all(migration.is_transactional(way) for way in ways):
         return Need.CATALOG
-    return Need.CATALOG if any(_is_open(sql) for sql in _statements(migration)) else Need.FINGERPRINT
+    return Need.CATALOG if any(_leaves_other_rows(sql) for sql in _statements(migration)) else Need.FINGERPRINT
 
 
-def _is_open(sql: str) -> bool:
+def _leaves_other_rows(sql: str) -> bool:
     """Whether a statement of an up section may do something else the second time, or takes something away."""
-    return first_word(sql) not in _DDL or _TAKES.search(sql) is not None
+    return first_word(sql) not in _DDL or _MAKES_ANEW.search(sql) is not None
 
 
 def go(ground: Ground, migration: Migration, views: Views) -> Trip:

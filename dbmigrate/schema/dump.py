@@ -32,13 +32,13 @@ def text(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ()) -
     once more.
     """
     for _ in range(_TRIES):
-        applied = _versions(session, dumping.layout)
+        applied = _applied(session)
         raw = _dumped(session, dumping, arguments)
-        if _versions(session, dumping.layout) == applied:
+        if _applied(session) == applied:
             break
     for problem in normalise.problems(raw):
         session.emit(Warned(problem))
-    return normalise.normalise(raw) + applied
+    return normalise.normalise(raw) + _rendered(session, applied, dumping.layout)
 
 
 def _dumped(session: Session, dumping: Dumping, arguments: Sequence[str]) -> str:
@@ -67,9 +67,13 @@ def _escaped(name: str) -> str:
     return name.replace('"', '""')
 
 
-def _versions(session: Session, layout: versions.Layout) -> str:
+def _applied(session: Session) -> list[str]:
     with database.translated(session.dsn):
-        applied = history.versions(session.conn, session.tables)
+        return history.versions(session.conn, session.tables)
+
+
+def _rendered(session: Session, applied: Sequence[str], layout: versions.Layout) -> str:
+    with database.translated(session.dsn):
         quoted = database.query(
             session.conn,
             "select pg_catalog.format('%%I.%%I', %s::text, %s::text)",
