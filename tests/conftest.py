@@ -30,6 +30,7 @@ from tests.support.servers import (
     free_port,
     server_of_major,
     server_of_url,
+    versions,
 )
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -46,12 +47,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--server-versions",
         default=ENVIRON.get("DBMIGRATE_TEST_VERSIONS", ""),
-        help="run every database test on each of these PostgreSQL versions, for example 13,15,18",
+        help="run every database test on each of these PostgreSQL versions, for example 13,15,15-debian,18",
     )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    chosen = [int(word) for word in metafunc.config.getoption("--server-versions").split(",") if word.strip()]
+    chosen = versions(metafunc.config.getoption("--server-versions"))
     if chosen and "server" in metafunc.fixturenames:
         names = [f"pg{major}" for major in chosen]
         metafunc.parametrize("server", chosen, indirect=True, scope="session", ids=names)

@@ -16,8 +16,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from dbmigrate.catalog import options
+
 _TOAST = "'pg_toast'::regnamespace"
 _PUBLIC = 2200  # the schema as initdb makes it (src/include/catalog/pg_namespace.dat)
+_OF_COLUMN = options.text("a.attoptions", options.COLUMN)
+# no name means something else in another kind of relation, and none takes those of another: one list does for all
+_OF_RELATION = options.text(
+    "c.reloptions", (*options.TABLE, *options.INDEX, *options.VIEW), access_method="c.relam"
+)
 
 
 class _Part(NamedTuple):
@@ -33,15 +40,15 @@ _MANY = (
     _Part(
         "pg_class c",
         "row(c.oid, c.relname, c.relnamespace, c.reloftype, c.relowner, c.relam, c.reltablespace, c.relpersistence,"
-        " c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relispartition, c.relacl, c.reloptions,"
-        " c.relpartbound::text)",
+        " c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relispartition, c.relacl,"
+        f" {_OF_RELATION}, c.relpartbound::text)",
         f"c.oid >= 16384 and (c.relnamespace <> {_TOAST} or c.reloptions is not null)",
     ),
     _Part(
         "pg_attribute a join pg_class c on c.oid = a.attrelid",
         "row(a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.atthasdef, a.attidentity,"
         " a.attgenerated, a.attinhcount, a.attcollation, a.attstorage, $compression, a.attstattarget, a.attacl,"
-        " a.attoptions, a.attfdwoptions)",
+        f" {_OF_COLUMN}, a.attfdwoptions)",
         f"a.attrelid >= 16384 and a.attnum > 0 and not a.attisdropped and c.relnamespace <> {_TOAST}",
     ),
     _Part(

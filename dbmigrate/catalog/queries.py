@@ -8,6 +8,8 @@ only the server knows which words have to be. `$name` stands for a part that dep
 
 from __future__ import annotations
 
+from dbmigrate.catalog import options
+
 
 def not_member(catalog: str, oid: str, kinds: str = "'e'") -> str:
     """A condition: the object is no member of an extension; with ``'e', 'i'`` no inner part of another object."""
@@ -55,7 +57,8 @@ select 'table', 'pg_class:' || c.oid,
        case when c.reloftype <> 0 then c.reloftype::regtype::text end,
        case when c.reloptions is not null or t.reloptions is not null then (
          select string_agg(o, ', ' order by o)
-         from unnest(c.reloptions || array(select 'toast.' || o from unnest(t.reloptions) o)) o) end,
+         from unnest({options.array("c.reloptions", options.TABLE, access_method="c.relam")}
+           || array(select 'toast.' || o from unnest({options.array("t.reloptions", options.TOAST)}) o)) o) end,
        case c.relreplident when 'n' then 'nothing' when 'f' then 'full' when 'i' then
          (select 'index ' || i.indexrelid::regclass::text from pg_index i
            where i.indrelid = c.oid and i.indisreplident) end,
@@ -79,7 +82,8 @@ where c.relkind = 'f' and {OWN_SCHEMA} and {not_member("pg_class", "c.oid")}
 
 VIEWS = f"""
 select 'view', 'pg_class:' || c.oid, 'pg_namespace:' || n.oid, null,
-       quote_ident(n.nspname) || '.' || quote_ident(c.relname), pg_get_viewdef(c.oid), {_OPTIONS.format("c.reloptions")}
+       quote_ident(n.nspname) || '.' || quote_ident(c.relname), pg_get_viewdef(c.oid),
+       {options.text("c.reloptions", options.VIEW)}
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind = 'v' and c.oid >= 16384 and {OWN_SCHEMA} and {not_member("pg_class", "c.oid")}
 """
@@ -87,7 +91,7 @@ where c.relkind = 'v' and c.oid >= 16384 and {OWN_SCHEMA} and {not_member("pg_cl
 MATERIALIZED_VIEWS = f"""
 select 'materialized view', 'pg_class:' || c.oid, 'pg_namespace:' || n.oid, null,
        quote_ident(n.nspname) || '.' || quote_ident(c.relname), pg_get_viewdef(c.oid),
-       {_OPTIONS.format("c.reloptions")},
+       {options.text("c.reloptions", options.TABLE, access_method="c.relam")},
        (select amname from pg_am where oid = c.relam), {_TABLESPACE}
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind = 'm' and c.oid >= 16384 and {OWN_SCHEMA} and {not_member("pg_class", "c.oid")}
@@ -108,7 +112,9 @@ select c.relkind, a.attrelid, a.attnum, quote_ident(a.attname), a.attinhcount > 
          case a.attstorage when 'p' then 'PLAIN' when 'e' then 'EXTERNAL' when 'm' then 'MAIN' else 'EXTENDED' end end,
        $compression,
        nullif(a.attstattarget, -1)::text,
-       {_OPTIONS.format("(a.attoptions || a.attfdwoptions)")}
+       case when a.attoptions is not null or a.attfdwoptions is not null then (
+         select string_agg(o, ', ' order by o)
+         from unnest({options.array("a.attoptions", options.COLUMN)} || a.attfdwoptions) o) end
 from pg_attribute a
 join pg_class c on c.oid = a.attrelid
 join pg_namespace n on n.oid = c.relnamespace
@@ -150,7 +156,7 @@ select 'index', 'pg_class:' || c.oid, 'pg_class:' || i.indrelid,
        case when k.oid is null then pg_get_indexdef(c.oid) end,
        case when i.indisvalid then 'valid' else 'not valid' end,
        case when i.indisclustered then 'on' else 'off' end,
-       {_OPTIONS.format("c.reloptions")},
+       {options.text("c.reloptions", options.INDEX, access_method="c.relam")},
        {_TABLESPACE},
        case when i.indexprs is not null then
          (select string_agg(a.attnum || ': ' || a.attstattarget, ', ' order by a.attnum) from pg_attribute a

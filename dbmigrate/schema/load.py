@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import PlanError
 from dbmigrate.model import Place
+from dbmigrate.schema import columns
 from dbmigrate.schema.items import Item, Kind, split
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def prepare(text: str, *, path: str) -> str:
     """The SQL to send for the schema file `path`, as one query without parameters, so that it is loaded whole or not.
 
     Files of dbmate and of pg_dump 13 to 18 load into servers 13 to 18: psql's ``\\restrict`` and ``\\connect`` are
-    left out, and so is ``SET transaction_timeout``; ``COPY ... FROM stdin`` with its data becomes an INSERT. Every
+    left out, and so are ``SET transaction_timeout`` and what another server keeps for itself among the options of a
+    column; ``COPY ... FROM stdin`` with its data becomes an INSERT. Every
     line keeps its number, so that the position in a server's error is the place in the file. Afterwards the session
     has an empty search_path and other settings of pg_dump: close it.
     Raises `PlanError` (E238, with its place) for any other psql command, for a NUL character and for COPY data in
@@ -58,7 +60,15 @@ def _replacement(item: Item, *, text: str, path: str) -> str | None:
         raise _error(f"a psql command: {item.text[:60]}", item.start, text=text, path=path)
     if item.kind is Kind.COPY:
         return _insert(item, text=text, path=path)
-    return _REPLACED.get(item.text)
+    if item.kind is not Kind.STATEMENT:
+        return None
+    return _REPLACED[item.text] if item.text in _REPLACED else _settable(item.text)
+
+
+def _settable(statement: str) -> str | None:
+    """What is left when the notes of another server are taken out, on as many lines; None: all of it."""
+    kept = columns.settable(statement)
+    return None if kept == statement else kept + "\n" * (statement.count("\n") - kept.count("\n"))
 
 
 def _insert(item: Item, *, text: str, path: str) -> str:

