@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from dbmigrate import catalog, database, files, plan, schemacopy, scratch
+from dbmigrate import catalog, database, files, plan, remedies, schemacopy, scratch, verification
 from dbmigrate.catalog import Scope
 from dbmigrate.errors import DatabaseError, PlanError
 from dbmigrate.events import Warned
-from dbmigrate.model import Policy, Problem, Severity
+from dbmigrate.model import Deviation, Policy, Problem, Severity
+from dbmigrate.remedies import Apart
 from dbmigrate.schema import dump as schema_file
 from dbmigrate.values import dataclass
 from dbmigrate.workbench import Options, View, Wish, Workbench
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from dbmigrate.catalog import Catalog, Difference
     from dbmigrate.dsn import Dsn
     from dbmigrate.errors import Error
-    from dbmigrate.model import Plan
+    from dbmigrate.model import History, MigrationFile, Plan
+    from dbmigrate.remedies import Remedy
     from dbmigrate.scratch import Choice, ScratchServer
     from dbmigrate.session import Session
 
@@ -46,20 +48,25 @@ _TRIES = 3
 class Drift:
     """How `target` differs from `against`, both as people call them; in `differences` "before" is what should be.
 
-    `notes` say what may explain a part of it.
+    `notes` say what may explain a part of it, `remedies` which command comes next.
     """
 
     target: str
     against: str
     differences: tuple[Difference, ...] = ()
     notes: tuple[str, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
 
 
 class Picture(NamedTuple):
-    """A database at one moment: its objects, and the versions that it records."""
+    """A database at one moment: its objects, and what it records of migrations."""
 
     catalog: Catalog
-    versions: tuple[str, ...]
+    history: History
+
+    @property
+    def versions(self) -> frozenset[str]:
+        return frozenset(item.version for item in self.history.applied)
 
 
 class Comparer(Workbench):
@@ -76,14 +83,16 @@ class Comparer(Workbench):
             server.retrying(lambda: copy._load(path))
 
         live, expected = self._beside(choice, lambda _: load)
-        return self._drift(path, expected, live, scope=scope, notes=_versions_apart(live, expected, path))
+        apart = _apart(live, expected)
+        found = self._drift(path, expected, live, scope=scope, notes=_versions_apart(apart, path))
+        return replace(found, remedies=remedies.of_file(path, apart)) if found.differences else found
 
     def with_migrations(self, choice: Choice, *, scope: Scope = MIGRATIONS_SCOPE) -> Drift:
         """Against what the files of the applied migrations make. Raises PlanError E261: some of them are gone."""
         found = files.find(self._options.directories)
 
         def replay(live: Picture) -> Build:
-            missing = sorted(set(live.versions) - {file.version for file in found})
+            missing = sorted(live.versions - {file.version for file in found})
             if missing:
                 raise PlanError(
                     f"the files of applied migrations are gone: {', '.join(missing)}",
@@ -93,13 +102,18 @@ class Comparer(Workbench):
             return lambda server, copy: server.retrying(lambda: copy._replay(live.versions))
 
         live, expected = self._beside(choice, replay)
-        return self._drift("the migrations", expected, live, scope=scope)
+        drift = self._drift("the migrations", expected, live, scope=scope)
+        if not drift.differences:
+            return drift
+        return replace(drift, remedies=remedies.of_migrations(_edited(found, live.history)))
 
-    def with_database(self, other: Dsn, name: str, *, scope: Scope = ENVIRONMENT_SCOPE) -> Drift:
-        """Against another database, called `name`, which should be the same."""
+    def with_database(self, other: Dsn, name: str, *, environment: str, scope: Scope = ENVIRONMENT_SCOPE) -> Drift:
+        """Against another database, called `name`, which should be the same: that of `environment`."""
         with self._open(_COMMAND) as session, self._open(_COMMAND, other) as there:
             live, expected = _picture(session), _picture(there)
-        return self._drift(name, expected, live, scope=scope, notes=_versions_apart(live, expected, name))
+        apart = _apart(live, expected)
+        found = self._drift(name, expected, live, scope=scope, notes=_versions_apart(apart, name))
+        return replace(found, remedies=remedies.of_environment(environment, apart)) if found.differences else found
 
     # -- both sides
 
@@ -171,7 +185,7 @@ def _look(session: Session) -> Picture:
     own = [(tables.schema, tables.name), (tables.schema, tables.log_name)]
     with database.translated(session.dsn):
         found = catalog.read(session.conn, without=own)
-    return Picture(found, tuple(item.version for item in session.read_history().applied))
+    return Picture(found, session.read_history())
 
 
 def _explained(exc: DatabaseError) -> DatabaseError:
@@ -197,8 +211,18 @@ def _unbuildable(exc: Error, hint: str | None) -> PlanError:
     )
 
 
-def _versions_apart(live: Picture, expected: Picture, name: str) -> tuple[str, ...]:
+def _apart(live: Picture, expected: Picture) -> Apart:
+    here, there = live.versions, expected.versions
+    return Apart(sorted(here - there), sorted(there - here))
+
+
+def _versions_apart(apart: Apart, name: str) -> tuple[str, ...]:
     """What explains most of a drift: migrations that one of the two does not have yet."""
-    here, there = set(live.versions), set(expected.versions)
-    lists = ((f"only in {name}", there - here), ("only applied here", here - there))
-    return tuple(f"{where}: {', '.join(sorted(versions))}" for where, versions in lists if versions)
+    lists = ((f"only in {name}", apart.there), ("only applied here", apart.here))
+    return tuple(f"{where}: {', '.join(versions)}" for where, versions in lists if versions)
+
+
+def _edited(found: Sequence[MigrationFile], history: History) -> list[str]:
+    """The files that make something else than what was applied."""
+    findings = verification.verify(found, history, verification.sums(found, history))
+    return [finding.name for finding in findings if finding.deviation is Deviation.CHANGED]

@@ -81,7 +81,9 @@ MAY_IMPORT: dict[str, str] = {
     "scratch": "database dsn embedded errors values",
     "schemacopy": "database errors history impact model parser schema scratch values",
     "lockreport": "database errors impact model schemacopy scratch values",
-    "drift": "catalog database errors events files model plan schema schemacopy scratch values workbench",
+    "remedies": "",
+    "drift": "catalog database errors events files model plan remedies schema schemacopy scratch values verification "
+    "workbench",
     "trial": "database diagnosis errors executor parser wire",
     "rehearsal": "database errors executor history model pacing provenance schemacopy scratch session trial values",
     "queries": "database errors lexer model parser statements values",

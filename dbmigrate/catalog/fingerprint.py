@@ -22,9 +22,7 @@ _TOAST = "'pg_toast'::regnamespace"
 _PUBLIC = 2200  # the schema as initdb makes it (src/include/catalog/pg_namespace.dat)
 _OF_COLUMN = options.text("a.attoptions", options.COLUMN)
 # no name means something else in another kind of relation, and none takes those of another: one list does for all
-_OF_RELATION = options.text(
-    "c.reloptions", (*options.TABLE, *options.INDEX, *options.VIEW), access_method="c.relam"
-)
+_OF_RELATION = options.text("c.reloptions", (*options.TABLE, *options.INDEX, *options.VIEW), access_method="c.relam")
 
 
 class _Part(NamedTuple):

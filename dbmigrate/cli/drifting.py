@@ -48,7 +48,7 @@ def _compared(call: Call, comparer: Comparer, against: str, scope: Scope) -> Dri
         return comparer.with_migrations(scratching.choice(call), scope=scope)
     settings = call.settings_of(against)
     with call.served(settings.target().patient(PATIENCE)) as other:
-        return comparer.with_database(other, call.where(settings), scope=scope)
+        return comparer.with_database(other, call.where(settings), environment=against, scope=scope)
 
 
 def _scope(against: str, *, owners: bool, no_grants: bool) -> Scope:

@@ -17,13 +17,14 @@ _MARGIN = "    "
 
 
 def lines(found: Drift) -> Iterator[str]:
-    """A line for each difference, below it what should be and what is; the count last."""
+    """A line for each difference, below it what should be and what is; the count; the commands that come next."""
     for difference in found.differences:
         yield text.one_line(difference.headline)
         yield from _values(difference)
     yield from (f"note: {text.one_line(note)}" for note in found.notes)
     amount = text.count(len(found.differences), "difference") if found.differences else "no drift"
     yield f"{text.one_line(found.target)} · {amount} from {text.one_line(found.against)}"
+    yield from (f"next: `{each.command}` {text.one_line(each.purpose)}" for each in found.remedies)
 
 
 def value(found: Drift) -> dict[str, object]:
@@ -34,6 +35,7 @@ def value(found: Drift) -> dict[str, object]:
         "against": found.against,
         "differences": [_difference(difference) for difference in found.differences],
         "notes": list(found.notes),
+        "next": [each._asdict() for each in found.remedies],
     }
 
 

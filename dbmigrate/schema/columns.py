@@ -1,7 +1,7 @@
 """The options of a column as pg_dump writes them: ``ALTER TABLE ONLY t ALTER COLUMN a SET (n_distinct=5);``
 
-A server keeps notes of its own among them, which only its own pg_dump knows to leave out: the minor releases of November
-2026 have a ``pg_attver=<number>`` for every column, another one in each database, which no other server takes.
+A server may keep notes of its own among them, which only its own pg_dump knows to leave out: the minor releases of
+November 2026 have a ``pg_attver=<number>`` for every column, another one in each database, which no other server takes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["OPTIONS", "settable"]
 # https://www.postgresql.org/docs/18/sql-altertable.html#SQL-ALTERTABLE-DESC-SET-ATTRIBUTE-OPTION
 OPTIONS = ("n_distinct", "n_distinct_inherited")
 
-_NAME = r'(?:"[^"]*+(?:""[^"]*+)*+"|[^\s".;]++)'
+_NAME = r'(?:"[^"]*+(?:""[^"]*+)*"|[^\s".;]++)'
 _SET = re.compile(
     rf"(?P<head>ALTER (?:FOREIGN )?TABLE (?:ONLY )?{_NAME}(?:\.{_NAME})? ALTER COLUMN {_NAME} SET \()"
     r"(?P<options>\w+=[^()']*)\);"

@@ -49,8 +49,18 @@ def execute(url, statement):
         conn.execute(statement.encode())
 
 
+def told(done):
+    """The answer without the commands that come next."""
+    return [line for line in done.stdout.splitlines() if not line.startswith("next: ")]
+
+
+def following(done):
+    """The commands that come next."""
+    return re.findall(r"^next: `(.*?)`", done.stdout, re.MULTILINE)
+
+
 def headlines(done):
-    return [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    return [line for line in told(done) if not line.startswith(" ")]
 
 
 @pytest.mark.parametrize("against", [(), ("--against", "file"), ("--against", "migrations")])
@@ -74,7 +84,7 @@ def test_what_was_done_by_hand_is_named_with_both_definitions(dbmigrate, migrate
     done = dbmigrate("drift", "--against", against, *scratch)
 
     assert done.exit_code == 1, done.stderr
-    assert done.stdout.splitlines()[:-1] == [
+    assert told(done)[:-1] == [
         "index public.orders_at_idx is missing",
         "    expected: CREATE INDEX orders_at_idx ON public.orders USING btree (at);",
         "comment on table public.orders is extra",
@@ -90,7 +100,7 @@ def test_what_was_done_by_hand_is_named_with_both_definitions(dbmigrate, migrate
         "               LANGUAGE sql",
         "              AS $function$select 1$function$;",
     ]
-    assert " · 5 differences from " in done.stdout.splitlines()[-1]
+    assert " · 5 differences from " in told(done)[-1]
     assert fingerprint(database_url) == before
 
 
@@ -102,7 +112,7 @@ def test_texts_of_several_lines_are_shown_as_what_changed_in_them(dbmigrate, pro
 
     done = dbmigrate("drift", *scratch)
 
-    assert done.stdout.splitlines()[:-1] == [
+    assert told(done)[:-1] == [
         "definition of function public.f() differs",
         "    --- expected",
         "    +++ live",
@@ -159,11 +169,48 @@ def test_the_order_of_columns_is_told(dbmigrate, migrated, scratch, database_url
 
     done = dbmigrate("drift", *scratch)
 
-    assert done.stdout.splitlines()[:-1] == [
+    assert told(done)[:-1] == [
         "order of the columns of table public.users differs",
         "    expected: id, name",
         "    live:     name, id",
     ]
+
+
+def test_the_commands_that_come_next_end_the_answer(dbmigrate, migrated, scratch, database_url, twin_database_url):
+    twin = {"DATABASE_URL": twin_database_url}
+    dbmigrate("up", "--steps", "1", "--no-dump-schema", env=twin)
+    staging = {"STAGING_DATABASE_URL": twin_database_url}
+
+    assert following(dbmigrate("drift", *scratch, env=twin)) == ["dbmigrate up"]
+    assert following(dbmigrate("drift", "--against", "staging", env=staging)) == ["dbmigrate -e staging up"]
+    assert following(dbmigrate("drift", *scratch)) == []
+
+    execute(database_url, "alter table users add phone text")
+
+    done = dbmigrate("drift", *scratch)
+    assert following(done) == ["dbmigrate new NAME", "dbmigrate dump"]
+    assert done.stdout.splitlines()[-1] == (
+        "next: `dbmigrate dump` if the database is right and ./db/schema.sql is not"
+    )
+    assert following(dbmigrate("drift", "--against", "migrations", *scratch)) == ["dbmigrate new NAME"]
+    assert json.loads(dbmigrate("drift", "--json", *scratch).stdout)["next"][0]["command"] == "dbmigrate new NAME"
+
+
+def test_a_schema_file_that_lacks_an_applied_migration_is_dumped_next(dbmigrate, migrated, scratch):
+    migrated.migration("3_more", up="create table more (id int);", down="drop table more;")
+    dbmigrate("up", "--no-dump-schema")
+
+    assert following(dbmigrate("drift", *scratch)) == ["dbmigrate dump"]
+
+
+def test_an_applied_file_that_was_changed_is_verified_and_repaired_next(dbmigrate, migrated, scratch):
+    migrated.migration("1_users", up=USERS + "alter table users add age int;", down="drop table users;")
+
+    done = dbmigrate("drift", "--against", "migrations", *scratch)
+
+    assert headlines(done)[0] == "column public.users.age is missing"
+    assert following(done) == ["dbmigrate verify", "dbmigrate repair"]
+    assert "1_users.sql: changed after being applied" in done.stdout
 
 
 # ------------------------------------------------------------------------------------------------- file and migrations

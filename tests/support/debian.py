@@ -19,7 +19,7 @@ NAME = "15-debian"
 MAJOR = 15
 _PACKAGES = (f"postgresql-{MAJOR}", f"postgresql-client-{MAJOR}")
 _PROGRAMS = ("postgres", "initdb", "pg_dump")
-_REACHABLE = Path("/var/tmp")  # noqa: S108 - a directory of root's below it, see `_reachable`
+_REACHABLE = Path("/var/tmp")
 
 
 def bindir(*, cache: Path) -> Path:
