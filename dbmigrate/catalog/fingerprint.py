@@ -40,7 +40,7 @@ _MANY = (
         "row(c.oid, c.relname, c.relnamespace, c.reloftype, c.relowner, c.relam, c.reltablespace, c.relpersistence,"
         " c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relispartition, c.relacl,"
         f" {_OF_RELATION}, c.relpartbound::text)",
-        f"c.oid >= 16384 and (c.relnamespace <> {_TOAST} or c.reloptions is not null)",
+        f"c.oid >= 16384 and (c.relnamespace <> {_TOAST} or {_OF_RELATION} is not null)",
     ),
     _Part(
         "pg_attribute a join pg_class c on c.oid = a.attrelid",

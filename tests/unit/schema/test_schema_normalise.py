@@ -134,6 +134,18 @@ def test_foreign_columns_are_spelled_without_only():
     check_kept(entry("t; FOREIGN TABLE", "ALTER FOREIGN TABLE ONLY t ALTER COLUMN a SET NOT NULL;"))
 
 
+def test_what_a_server_notes_for_itself_is_removed():
+    table = "CREATE TABLE app.t (\n    a integer,\n    b integer\n);"
+    options = "ALTER TABLE ONLY app.t ALTER COLUMN {} SET ({});"
+    before = [table, options.format("a", "pg_attver=3"), options.format("b", "pg_attver=3, n_distinct=5")]
+    body = entry("f(); FUNCTION", f"CREATE FUNCTION app.f() AS $${before[1]}\n$$;")
+
+    check(
+        before=entry("t; TABLE", "\n".join(before)) + body,
+        after=entry("t; TABLE", "\n".join([table, options.format("b", "n_distinct=5")])) + body,
+    )
+
+
 def test_expressions_get_the_spelling_that_loading_gives_them():
     view = entry("v; VIEW", "CREATE VIEW app.v AS\n SELECT 1\n  WHERE {};")
 
