@@ -7,6 +7,7 @@ the history. What has to be built for the comparison is built in a scratch datab
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate import catalog, database, files, plan, remedies, schemacopy, scratch, verification
@@ -16,6 +17,7 @@ from dbmigrate.events import Warned
 from dbmigrate.model import Deviation, Policy, Problem, Severity
 from dbmigrate.remedies import Apart
 from dbmigrate.schema import dump as schema_file
+from dbmigrate.schema import file, lineends
 from dbmigrate.values import dataclass
 from dbmigrate.workbench import Options, View, Wish, Workbench
 
@@ -85,6 +87,8 @@ class Comparer(Workbench):
         live, expected = self._beside(choice, lambda _: load)
         apart = _apart(live, expected)
         found = self._drift(path, expected, live, scope=scope, notes=_versions_apart(apart, path))
+        if lineends.are_converted(file.read(Path(path))):
+            found = _without_line_ends(found)
         return replace(found, remedies=remedies.of_file(path, apart)) if found.differences else found
 
     def with_migrations(self, choice: Choice, *, scope: Scope = MIGRATIONS_SCOPE) -> Drift:
@@ -166,7 +170,18 @@ class Comparer(Workbench):
                 f"this is PostgreSQL {majors[0]}, {against} is on {majors[1]}: they may word things differently",
             )
         differences = catalog.compare(expected.catalog, live.catalog, scope=scope)
+        if any(difference.is_of_line_ends for difference in differences):
+            notes = (*notes, f"git may have converted line ends: {lineends.REMEDY}")
         return Drift(self._where, against, differences, tuple(notes))
+
+
+def _without_line_ends(found: Drift) -> Drift:
+    """Compared with a file in which git has converted them: they say nothing about the database."""
+    left = tuple(difference for difference in found.differences if not difference.is_of_line_ends)
+    note = f"every line of {found.against} ends in CRLF, so line ends were not compared: {lineends.REMEDY}"
+    return replace(
+        found, differences=left, notes=(note, *(each for each in found.notes if lineends.REMEDY not in each))
+    )
 
 
 def _picture(session: Session) -> Picture:

@@ -11,7 +11,7 @@ from psycopg import sql
 from dbmigrate import database, history, impact, parser, scratch
 from dbmigrate.errors import DatabaseError, Error, PlanError, Refused, ToolMissing
 from dbmigrate.model import Problem, Severity
-from dbmigrate.schema import dump, load, normalise, pgdump
+from dbmigrate.schema import dump, load, normalise, pgdump, sending
 from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 # what decides on the meaning of a migration's text, wherever it was set: for the role, the database or the server.
 # timestamp to timestamptz, for one, rewrites the table unless the time zone is UTC
 _SETTINGS = ("search_path", "TimeZone", "DateStyle", "IntervalStyle")
+
+
+_TEXT = "the schema of the target"  # where a path stands for a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +80,13 @@ def _dumped(origin: Origin) -> str:
         server_version=session.facts.server_version,
         search=pgdump.Search.from_environ(origin.environ),
     )
-    return load.prepare(normalise.normalise(raw), path="the schema of the target")
+    return load.prepare(normalise.normalise(raw), path=_TEXT)
 
 
 def _load(copy: Dsn, text: str) -> None:
     """As one query: whole or not at all. The session is another one afterwards, so it is closed."""
-    with database.connect(copy, command="scratch", on_event=_ignore) as conn, database.translated(copy):
-        database.run(conn, text)
+    with database.connect(copy, command="scratch", on_event=_ignore) as conn:
+        sending.send(conn, text, path=_TEXT, dsn=copy)
 
 
 def _make_tables(origin: Origin, copy: Dsn) -> None:

@@ -71,7 +71,7 @@ MAY_IMPORT: dict[str, str] = {
     "recovery": "database diagnosis errors events indexes journal model partitions statements stepwise units values",
     "executor": "database diagnosis errors events model pacing parser session stepwise wire",
     "dryrun": "database executor history parser planhash stepwise units",
-    "schema": "database errors events history model values",
+    "schema": "database errors events history model values wire",
     "backup": "database errors schema values",
     "catalog": "database schema values",
     "workbench": "database dsn errors events executor files history model pacing parser plan planhash provenance "

@@ -6,6 +6,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate.catalog import wording
+from dbmigrate.schema import lineends
 from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
@@ -66,6 +67,11 @@ class Difference:
     after: str | None = None
     aspect: str | None = None
     inside: tuple[str, ...] = ()
+
+    @property
+    def is_of_line_ends(self) -> bool:
+        """Whether nothing but line ends differs, as after a checkout in which git has converted them."""
+        return bool(self.before and self.after) and lineends.are_the_difference(self.before or "", self.after or "")
 
     @property
     def headline(self) -> str:

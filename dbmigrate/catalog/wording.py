@@ -38,7 +38,8 @@ def headline(found: Difference) -> str:
         return f"{_subject(found)} is {found.change}{_together(found.inside)}"
     if found.aspect in _SPEAKING:
         return f"{_subject(found)} is {found.after}"
-    return f"{_about(found)} {'differ' if _is_plural(found) else 'differs'}"
+    alone = " in line ends alone" if found.is_of_line_ends else ""
+    return f"{_about(found)} {'differ' if _is_plural(found) else 'differs'}{alone}"
 
 
 def sentence(found: Difference) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate import catalog, database, history
 from dbmigrate.catalog import Change, Kind, Scope
@@ -11,7 +11,7 @@ from dbmigrate.check import ground
 from dbmigrate.check.values import found
 from dbmigrate.errors import Error, ToolMissing
 from dbmigrate.model import Place, Severity
-from dbmigrate.schema import dump, file
+from dbmigrate.schema import dump, file, lineends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,22 +36,34 @@ def compare(walked: Ground, migrations: Sequence[Migration], dumping: Dumping) -
         walked.session.reset()  # the last migration may have left a role behind
         history.record_versions(walked.session.conn, walked.session.tables, versions)
     try:
-        made = dump.text(walked.session, dumping)
-        if made == file.read(path):
-            return ()
+        made, written = dump.text(walked.session, dumping), file.read(path)
     except Error as exc:
         severity = Severity.NOTE if isinstance(exc, ToolMissing) else Severity.ERROR
         message = f"{dumping.path} was not compared: {exc.message}"
         return (found("C113", message, exc.place, severity=severity, hint=exc.hint),)
-    return tuple(_differences(walked, made, versions, dumping))
+    return tuple(_differences(walked, _Texts(made, written), versions, dumping))
 
 
-def _differences(walked: Ground, made: str, versions: Sequence[str], dumping: Dumping) -> Iterator[Problem]:
-    """Two dumps by one pg_dump of one server are compared: another version may say the same in other words."""
+class _Texts(NamedTuple):
+    """What the schema file should be, and what it is."""
+
+    made: str
+    written: str
+
+
+def _differences(walked: Ground, texts: _Texts, versions: Sequence[str], dumping: Dumping) -> Iterator[Problem]:
+    """The file is loaded in any case: pg_dump writes some schemas in a way that no server takes.
+
+    Two dumps by one pg_dump of one server are compared: another version may say the same in other words.
+    """
     place = Place(dumping.path, 1)
+    is_same = texts.made.replace("\r\n", "\n") == texts.written.replace("\r\n", "\n")
     try:
         with ground.bare(walked.server, walked.session.access.table) as session:
             walked.server.retrying(lambda: dump.apply(session, dumping.path))
+            if is_same:
+                yield from _line_ends(texts, place)
+                return
             with ground.reopened(session) as loaded:
                 meant = dump.text(loaded, dumping)
                 told = [*_objects(loaded, walked, dumping), *_versions(loaded, versions, dumping)]
@@ -59,13 +71,19 @@ def _differences(walked: Ground, made: str, versions: Sequence[str], dumping: Du
         message = f"{dumping.path} cannot be loaded: {exc.message}"
         yield found("C105", message, exc.place or place, hint=exc.hint or _REMEDY)
         return
-    if meant == made:
+    if meant == texts.made:
         message = f"{dumping.path} says what the migrations make, but not as pg_dump writes it for this server"
         yield found("C105", message, place, severity=Severity.NOTE)
         return
     yield from told
     if not told:
         yield found("C105", f"{dumping.path} is not what the migrations make", place, hint=_REMEDY)
+
+
+def _line_ends(texts: _Texts, place: Place) -> Iterator[Problem]:
+    if texts.made != texts.written:
+        message = f"{place.path} says what the migrations make, but its line ends differ"
+        yield found("C105", message, place, severity=Severity.NOTE, hint=lineends.REMEDY)
 
 
 def _objects(loaded: Session, walked: Ground, dumping: Dumping) -> Iterator[Problem]:

@@ -54,6 +54,11 @@ def _difference(found: Difference) -> dict[str, object]:
 
 def _values(found: Difference) -> Iterator[str]:
     expected, live = found.before, found.after
+    if found.is_of_line_ends:
+        yield from (
+            f"{_MARGIN}{label} {_line_ends(text)}" for label, text in (("expected:", expected), ("live:    ", live))
+        )
+        return
     if expected and live and ("\n" in expected or "\n" in live):
         changes = difflib.unified_diff(
             expected.splitlines(), live.splitlines(), fromfile="expected", tofile="live", lineterm="", n=1
@@ -65,6 +70,10 @@ def _values(found: Difference) -> Iterator[str]:
         yield from _labelled("expected:", expected)
     if live is not None or is_there:
         yield from _labelled("live:    ", live)
+
+
+def _line_ends(shown: str | None) -> str:
+    return "CRLF" if "\r\n" in (shown or "") else "LF"
 
 
 def _labelled(label: str, shown: str | None) -> Iterator[str]:

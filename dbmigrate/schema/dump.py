@@ -7,13 +7,11 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from dbmigrate import database, history
 from dbmigrate.errors import Error
 from dbmigrate.events import Warned
-from dbmigrate.model import Place, SchemaFile
-from dbmigrate.schema import file, load, normalise, pgdump, versions
+from dbmigrate.model import SchemaFile
+from dbmigrate.schema import file, load, normalise, pgdump, sending, versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,19 +126,4 @@ def apply(session: Session, path: str) -> None:
 
     Raises PlanError E238 (not a file that can be sent), DatabaseError E402 with its place in the file.
     """
-    content = load.prepare(file.read(Path(path)), path=path)
-    try:
-        database.run(session.conn, content)
-    except psycopg.Error as exc:
-        raise _refused(exc, session, content, path) from exc
-
-
-def _refused(exc: psycopg.Error, session: Session, content: str, path: str) -> Error:
-    """`prepare` keeps every line where it was, so a position in what was sent is a place in the file."""
-    error = database.translation(exc, session.dsn)
-    position = exc.diag.statement_position
-    if position is not None:
-        before = content[: int(position) - 1]
-        error.place = Place(path, before.count("\n") + 1, len(before) - before.rfind("\n"))
-    error.state = "nothing was loaded"
-    return error
+    sending.send(session.conn, load.prepare(file.read(Path(path)), path=path), path=path, dsn=session.dsn)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import PlanError
 from dbmigrate.model import Place
-from dbmigrate.schema import columns
+from dbmigrate.schema import columns, lineends
 from dbmigrate.schema.items import Item, Kind, split
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ def prepare(text: str, *, path: str) -> str:
 
     Files of dbmate and of pg_dump 13 to 18 load into servers 13 to 18: psql's ``\\restrict`` and ``\\connect`` are
     left out, and so are ``SET transaction_timeout`` and what another server keeps for itself among the options of a
-    column; ``COPY ... FROM stdin`` with its data becomes an INSERT. Every
-    line keeps its number, so that the position in a server's error is the place in the file. Afterwards the session
-    has an empty search_path and other settings of pg_dump: close it.
+    column; ``COPY ... FROM stdin`` with its data becomes an INSERT; where git has made CRLF of every line end, they are
+    LF again (`lineends`). Every line keeps its number, so that the position in a server's error is the place in the
+    file. Afterwards the session has an empty search_path and other settings of pg_dump: close it.
     Raises `PlanError` (E238, with its place) for any other psql command, for a NUL character and for COPY data in
     another format than pg_dump's.
     """
-    text = text.removeprefix("\ufeff")
+    text = lineends.converted_back(text.removeprefix("\ufeff"))
     if "\0" in text:
         raise _error("a NUL character", text.index("\0"), text=text, path=path)
     pieces: list[str] = []

@@ -69,8 +69,8 @@ def normalise(text: str) -> str:
 
     Left out: ``\\restrict``, version and time comments, session settings, comments on extensions (they belong to the
     extension's version), what a server notes for itself among the options of a column (`columns`) and user mappings
-    (they hold passwords in the clear; see `problems`). One spelling: settings,
-    foreign table columns, expressions (`expressions.settle`), the order of objects of the same name.
+    (they hold passwords in the clear; see `problems`). One spelling: settings, foreign table columns, expressions
+    (`expressions.settle`), the order of objects of the same name.
     Raises `DatabaseError` (E404) for text that is cut off in the middle, for a psql command (CVE-2025-8714), and for a
     database whose ``standard_conforming_strings`` is off.
     """
