@@ -21,7 +21,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import bulk, cases, inside, report, revisions
+from bench import bulk, cases, comparing, inside, report, revisions
 from bench.harness import Case, measure
 from bench.report import Chapter
 from bench.setting import QUICK, Databases, Others, Setting, Size, default_server
@@ -44,6 +44,7 @@ CASES: dict[str, Callable[[Setting], Iterator[Case | Chapter]]] = {
     "far": cases.dumping_far_away,
     "rollback": cases.rollback,
     "check": cases.checking,
+    "drift": comparing.drift,
     "scratch": inside.scratch_server,
     "splitter": inside.splitting,
     "stalls": inside.stalled_writers,
