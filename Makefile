@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # many tests wait for the server: more of them than processors
 JOBS ?= 4
-SERVERS ?= 13,14,15,16,17,18
+SERVERS ?= 13,14,15,15-debian,16,17,18
 BENCH ?= --write
 
 .PHONY: all setup demo test test-matrix bench docs lint types clean help
@@ -20,7 +20,7 @@ demo: setup ## run the example project on a PostgreSQL of its own
 test: setup ## all tests, on one PostgreSQL server (TEST_DATABASE_URL, else the embedded one)
 	$(BIN)/python -m pytest -n $(JOBS)
 
-test-matrix: setup ## the database tests on every PostgreSQL version in SERVERS=13,14,...
+test-matrix: setup ## the database tests on every server in SERVERS=13,15-debian,...
 	$(BIN)/python -m pytest -n $(JOBS) --server-versions $(SERVERS)
 
 bench: setup ## measure, and write bench/RESULTS.md (20 minutes); BENCH='--quick' or BENCH='--only startup' to look only
