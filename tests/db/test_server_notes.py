@@ -146,16 +146,22 @@ def test_check_of_the_example_project_finds_nothing(run, tmp_path, scratch):
     assert done.exit_code == 0
 
 
-def test_check_still_finds_what_a_down_forgot(run, project, scratch):
+@pytest.mark.parametrize(
+    ("up", "told"),
+    [
+        ("alter table t alter id set (n_distinct = 5);", "options of column public.t.id are n_distinct=5, were none"),
+        ("alter table t add nick text;", "column public.t.nick is still there"),
+        ("alter table t alter name type varchar(9);", "type of column public.t.name is character varying(9), was text"),
+    ],
+)
+def test_check_finds_what_a_down_forgot_and_nothing_else(run, project, scratch, up, told):
     project.migration("1_t", up="create table t (id int, name text);", down="drop table t;")
-    project.migration("2_forgetful", up="alter table t alter id set (n_distinct = 5);", down="select 1;")
+    project.migration("2_forgetful", up=up, down="select 1;")
 
     done = run("check", "--no-lint", "--no-dump-schema", "--json", *scratch)
 
-    messages = [item["message"] for item in json.loads(done.stdout)["findings"]]
-    assert messages == [
-        "after the down section of 2_forgetful.sql options of column public.t.id are n_distinct=5, were none"
-    ]
+    found = [item for item in json.loads(done.stdout)["findings"] if item["code"] == "C103"]
+    assert [item["message"] for item in found] == [f"after the down section of 2_forgetful.sql {told}"]
 
 
 def test_a_fingerprint_is_the_same_when_a_change_is_undone(url):
