@@ -19,14 +19,14 @@ from dbmigrate.monitor import Monitor
 from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from dbmigrate.database import Connection, Facts
     from dbmigrate.dsn import Dsn
     from dbmigrate.events import Event
     from dbmigrate.history import Tables
     from dbmigrate.journal import Run, Writer
-    from dbmigrate.model import History, Plan, Step
+    from dbmigrate.model import History, MigrationFile, Plan, Step
 
 _RECONNECT_SECONDS = 30.0
 _RECONNECT_PAUSE = 0.25
@@ -48,7 +48,10 @@ _writer = lru_cache(maxsize=1)(journal.Writer)
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How a session is opened: to which server, as which command, for which table, by whom."""
+    """How a session is opened: to which server, as which command, for which table, by whom.
+
+    `files` lists the migrations of this project, by which its history is known; None where the database is none of it.
+    """
 
     dsn: Dsn
     command: str
@@ -56,6 +59,7 @@ class Access:
     lock_wait: float
     on_event: Callable[[Event], None]
     describe_run: Callable[[], Run]
+    files: Callable[[], Sequence[MigrationFile]] | None = None
 
 
 class Session:
@@ -64,11 +68,16 @@ class Session:
     def __init__(self, access: Access) -> None:
         self.access = access
         self.conn: Connection = database.connect(access.dsn, command=access.command, on_event=access.on_event)
-        with database.translated(access.dsn):
-            self.facts: Facts = database.facts(self.conn)
-            self.tables: Tables = history.locate(
-                self.conn, access.table, facts=self.facts, search_path=access.dsn.search_path
-            )
+        try:
+            with database.translated(access.dsn):
+                self.facts: Facts = database.facts(self.conn)
+                self.tables: Tables = history.locate(
+                    self.conn, access.table, facts=self.facts, search_path=access.dsn.search_path
+                )
+                self._refuse_elsewhere()
+        except Error:
+            database.close(self.conn)
+            raise
         self._pid = self.conn.info.backend_pid
         self.monitor = Monitor(access.dsn, self._pid)
         self._is_used = False  # whether a migration ran in it, which may have left something behind
@@ -79,6 +88,15 @@ class Session:
     def __exit__(self, *exc_info: object) -> None:
         self.monitor.close()
         database.close(self.conn)
+
+    def _refuse_elsewhere(self) -> None:
+        """Raise Refused E717 if the history is in another schema than the one that the search_path leads to."""
+        is_chosen = "." in self.access.table or bool(self.dsn.search_path)
+        if self.access.files is None or is_chosen or self.tables.exists or self.tables.log_exists:
+            return
+        from dbmigrate import whereabouts  # rarely needed: a table is missing once
+
+        whereabouts.refuse_elsewhere(self.conn, self.tables, self.access.files())
 
     @property
     def dsn(self) -> Dsn:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate import database, dsn, files, history, plan, planhash, provenance
-from dbmigrate.errors import Error, PlanError
+from dbmigrate.errors import ConfigError, Error, PlanError
 from dbmigrate.events import Event, RunStarted, SchemaWritten, Warned
 from dbmigrate.model import History, Migration, MigrationFile, Plan, Policy, Problem, Report
 from dbmigrate.pacing import Pacing
@@ -92,7 +92,14 @@ class Workbench:
     def _connect(self, command: str, target: dsn.Dsn | None = None) -> Session:
         options = self._options
         describe = partial(provenance.describe, options.directories, reason=options.reason)
-        return Session(Access(target or self._dsn, command, options.table, options.lock_wait, self._on_event, describe))
+        access = Access(target or self._dsn, command, options.table, options.lock_wait, self._on_event, describe)
+        return Session(access if target else replace(access, files=self._known_files))
+
+    def _known_files(self) -> Sequence[MigrationFile]:
+        """The migration files; none where the directory is missing or wrong, which is for the command to say."""
+        with suppress(PlanError, ConfigError):
+            return files.find(self._options.directories)
+        return ()
 
     def recorded(self) -> History:
         """What the database records of migrations. Writes nothing: works without the tables, for a read-only role."""
