@@ -194,6 +194,7 @@ WARNINGS: dict[str, str] = {
     # files and tables of other tools
     "W665": "files of the migrations directory are no migrations, and are passed over",
     "W666": "the database has tables or another tool's history, but no history of these files",
+    "W667": "the tracking table would lose or refuse what is recorded",
     # configuration and environments
     "W620": "there are two project files",
     "W621": "applied files were edited",

@@ -18,6 +18,7 @@ __all__ = [
     "HistoryTable",
     "is_dbmates",
     "is_of_platform",
+    "pair",
     "tool_of_comment",
     "tool_of_file",
     "tool_of_folder",
@@ -52,6 +53,8 @@ _NAMES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("numbered files", re.compile(r"(?:rollback|undo|down|revert)[-_.]?[0-9]+.*\.sql", re.IGNORECASE)),
     ("numbered files", re.compile(r"(?:v|version|migration|step)[-_.]?[0-9]+.*\.sql", re.IGNORECASE)),
 )
+_HALF = re.compile(r"(.*)[._](up|down)\.sql", re.IGNORECASE)
+_UNDONE = re.compile(r"(.*)[._-](?:rollback|undo|down|revert)\.sql", re.IGNORECASE)
 _FOLDERS = {"up.sql": "Diesel", "migration.sql": "Prisma"}
 
 
@@ -71,12 +74,23 @@ def _tool_of_name(name: str) -> str | None:
     return next((tool for tool, pattern in _NAMES if pattern.fullmatch(name)), None)
 
 
+def pair(one: str, other: str) -> tuple[str, str] | None:
+    """The tool that has a file of such a name for each direction of a migration, and what the names have in common."""
+    halves = [_HALF.fullmatch(name) for name in sorted((one, other))]
+    if all(halves) and {half[2].lower() for half in halves if half} == {"up", "down"}:
+        stems = {half[1] for half in halves if half}
+        return ("golang-migrate", stems.pop()) if len(stems) == 1 else None
+    shorter, longer = sorted((one, other), key=len)
+    undone = _UNDONE.fullmatch(longer)
+    return ("numbered files", undone[1]) if undone and shorter == f"{undone[1]}.sql" else None
+
+
 def tool_of_folder(names: Collection[str]) -> tuple[str, str] | None:
     """The tool that keeps each migration in a folder with files of these names, and the file that it reads there."""
     return next(((tool, file) for file, tool in _FOLDERS.items() if file in names), None)
 
 
-# ---------------------------------------------------------------------------------------------------------------- tables
+# --------------------------------------------------------------------------------------------------------------- tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +115,7 @@ def _table(tool: str, columns: str, keys: str, *, name: str | None = None, besid
 # what tells more comes first
 TABLES: tuple[HistoryTable, ...] = (
     _table("Flyway", "installed_rank version description type script checksum success", "version script"),
-    _table("Liquibase", "id author filename orderexecuted md5sum", "id filename"),
+    _table("Liquibase", "id author filename orderexecuted md5sum", "filename"),
     _table("sqlx", "version description installed_on success checksum execution_time", "version"),
     _table("Prisma", "migration_name checksum finished_at rolled_back_at", "migration_name"),
     _table("Atlas", "version description applied total executed_at hash", "version"),
@@ -163,13 +177,12 @@ def tool_of_table(
     return None
 
 
-# ------------------------------------------------------------------------------------------------------------- platforms
+# ------------------------------------------------------------------------------------------------------------ platforms
 
 # schemas that a platform makes in a user's database and migrates itself: Supabase, Hasura, Neon
-_PLATFORM = frozenset(
-    "auth storage realtime _realtime supabase_functions supabase_admin extensions graphql graphql_public vault pgsodium"
-    " pgbouncer net cron _analytics _supavisor hdb_catalog neon neon_auth".split()
-)
+_SUPABASE = {"auth", "storage", "realtime", "_realtime", "supabase_functions", "extensions", "graphql", "vault", "net"}
+_SUPABASE |= {"graphql_public", "pgsodium", "pgbouncer", "cron", "_analytics", "_supavisor"}
+_PLATFORM = frozenset(_SUPABASE | {"hdb_catalog", "neon", "neon_auth"})
 
 
 def is_of_platform(schema: str) -> bool:

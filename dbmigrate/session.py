@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dbmigrate.history import Tables
     from dbmigrate.journal import Run, Writer
     from dbmigrate.model import History, MigrationFile, Plan, Step
+    from dbmigrate.surroundings import Surroundings
 
 _RECONNECT_SECONDS = 30.0
 _RECONNECT_PAUSE = 0.25
@@ -91,12 +92,25 @@ class Session:
 
     def _refuse_elsewhere(self) -> None:
         """Raise Refused E717 if the history is in another schema than the one that the search_path leads to."""
-        is_chosen = "." in self.access.table or bool(self.dsn.search_path)
-        if self.access.files is None or is_chosen or self.tables.exists or self.tables.log_exists:
+        if self.access.files is None or self._is_chosen or self.tables.exists or self.tables.log_exists:
             return
         from dbmigrate import whereabouts  # rarely needed: a table is missing once
 
         whereabouts.refuse_elsewhere(self.conn, self.tables, self.access.files())
+
+    @property
+    def _is_chosen(self) -> bool:
+        """Whether the user has named the schema of the tracking table."""
+        return "." in self.access.table or bool(self.dsn.search_path)
+
+    def surroundings(self, recorded: History) -> Surroundings | None:
+        """What is there instead of a history of ours; None where that has begun, and nothing is asked any more."""
+        if recorded.applied or recorded.unfinished or self.access.files is None:
+            return None
+        from dbmigrate import surroundings
+
+        with database.translated(self.dsn):
+            return surroundings.look(self.conn, self.tables, self.access.files(), is_chosen=self._is_chosen)
 
     @property
     def dsn(self) -> Dsn:
@@ -128,10 +142,13 @@ class Session:
             return history.read(self.conn, self.tables)
 
     def lock(self) -> None:
-        """Become the one runner. Raises LockNotAcquired E601, Refused E703 to E705. Look at the history after this."""
+        """Become the one runner; look at the history after this.
+
+        Raises LockNotAcquired E601, Refused E703 to E705, E714.
+        """
         database.refuse_unwritable(self.facts, self.dsn)
         database.refuse_pooler(self.facts, self.dsn)
-        history.refuse_distrusted(self.tables)
+        history.refuse_unwritable(self.tables)
         if self.facts.is_pooled:
             return  # there every transaction takes the lock for itself
         with database.translated(self.dsn):
@@ -146,7 +163,7 @@ class Session:
 
     def _locate(self) -> None:
         self.tables = history.locate(self.conn, self.access.table, facts=self.facts, search_path=self.dsn.search_path)
-        history.refuse_distrusted(self.tables)
+        history.refuse_unwritable(self.tables)
 
     def ensure_tables(self) -> None:
         """Make the tracking tables that are missing. Harmless when another tool makes them at the same moment."""

@@ -1,4 +1,4 @@
-"""A trigger or a rule on the tables of ours swallows what is written: nothing is called applied that is not recorded."""
+"""A trigger or a rule swallows what is written to our tables: what is not recorded is not called applied."""
 
 from __future__ import annotations
 
