@@ -44,13 +44,15 @@ class Entry:
 class Candidate:
     """A table of the same name in another schema. `owner_home` is the schema that its owner's own sessions begin in.
 
-    `entries` are those of its log, None where it has none that can be read; `versions` are its rows.
+    `tool` is another one whose history it is. `entries` are those of its log, None where it has none that can be read;
+    `versions` are its rows.
     """
 
     schema: str
     owner: str = ""
     owner_home: str = ""
     is_extensions: bool = False
+    tool: str | None = None
     entries: tuple[Entry, ...] | None = None
     versions: tuple[str, ...] = ()
 
@@ -94,7 +96,7 @@ def worth_reading(seen: Seen) -> tuple[Candidate, ...]:
 
 def _may_count(candidate: Candidate, seen: Seen) -> bool:
     """A schema for each role is an arrangement, not an accident: both roles begin in the schema that is their own."""
-    if candidate.is_extensions or othertools.is_of_platform(candidate.schema):
+    if candidate.is_extensions or candidate.tool or othertools.is_of_platform(candidate.schema):
         return False
     is_others = candidate.owner != seen.role and candidate.owner_home == candidate.schema
     return not (is_others and seen.home == seen.schema)

@@ -5,11 +5,12 @@ What is seen becomes values here; `placement` decides.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 from psycopg import sql
 
-from dbmigrate import database, placement, verification
+from dbmigrate import database, history, othertools, placement, verification
 from dbmigrate.errors import Refused, unchanged
 from dbmigrate.model import Applied, History
 from dbmigrate.placement import Candidate, Entry, Seen, Verdict
@@ -50,7 +51,12 @@ select n.nspname::text, r.rolname::text,
        exists (select 1 from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
                  and d.objid = c.oid and d.deptype = 'e'),
        exists (select 1 from pg_catalog.pg_class c where c.relnamespace = n.oid and c.relname = %(log)s
-                 and c.relkind = 'r' and {_PLAIN.format(columns="%(of_log)s::text[]")})
+                 and c.relkind = 'r' and {_PLAIN.format(columns="%(of_log)s::text[]")}),
+       (select pg_catalog.array_agg(a.attname::text || ' ' || pg_catalog.format_type(a.atttypid, null)
+                                    order by a.attnum)
+          from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
+       array(select b.relname::text from pg_catalog.pg_class b
+             where b.relnamespace = n.oid and b.relname = any(%(neighbours)s))
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 join pg_catalog.pg_roles r on r.oid = c.relowner
@@ -106,26 +112,31 @@ def _with_candidates(conn: Connection, seen: Seen, tables: Tables) -> Seen:
         "schema": tables.schema,
         "of_table": _OF_TABLE,
         "of_log": _OF_LOG,
+        "neighbours": list(history.NEIGHBOURS),
     }
     rows = conn.execute(_CANDIDATES, wanted, binary=True).fetchall()
-    candidates = (
-        Candidate(
-            str(schema),
-            str(owner),
-            placement.home(str(owner), cast("str | None", path)),
-            is_extensions=bool(is_extensions),
-            entries=() if has_log else None,
-        )
-        for schema, owner, path, is_extensions, has_log in rows
+    candidates = (_candidate(tables.name, *cast("tuple[Any, ...]", row)) for row in rows)
+    return replace(seen, candidates=tuple(candidates))
+
+
+def _candidate(name: str, *row: Any) -> Candidate:  # noqa: ANN401 (a row as the server gave it)
+    schema, owner, path, is_extensions, has_log, columns, neighbours = row
+    known = othertools.tool_of_table(name, dict(column.split(" ", 1) for column in columns), neighbours)
+    return Candidate(
+        schema,
+        owner,
+        placement.home(owner, path),
+        is_extensions=is_extensions,
+        tool=known[0] if known and not has_log else None,
+        entries=() if has_log else None,
     )
-    return _replaced(seen, tuple(candidates))
 
 
 def _with_rows(conn: Connection, seen: Seen, tables: Tables, versions: Sequence[str]) -> Seen:
     """What the candidates that may count record of these versions: one question for all of them."""
     candidates = placement.worth_reading(seen)
     if not candidates or not versions:
-        return _replaced(seen, ())
+        return replace(seen, candidates=())
     parts = [
         sql.SQL(_VERSIONS if candidate.entries is None else _ENTRIES).format(
             place=sql.Literal(candidate.schema),
@@ -135,20 +146,14 @@ def _with_rows(conn: Connection, seen: Seen, tables: Tables, versions: Sequence[
         for candidate in candidates
     ]
     rows = conn.execute(sql.SQL(" union all ").join(parts), {"versions": list(versions)}, binary=True).fetchall()
-    return _replaced(seen, tuple(_filled(candidate, rows) for candidate in candidates))
+    return replace(seen, candidates=tuple(_filled(candidate, rows) for candidate in candidates))
 
 
 def _filled(candidate: Candidate, rows: Iterable[Sequence[object]]) -> Candidate:
     own = [cast("tuple[str, str | None, str | None]", tuple(row[1:])) for row in rows if row[0] == candidate.schema]
     entries = None if candidate.entries is None else tuple(Entry(*row) for row in own)
     versions = tuple(row[0] for row in own) if candidate.entries is None else ()
-    return Candidate(
-        candidate.schema, candidate.owner, candidate.owner_home, candidate.is_extensions, entries, versions
-    )
-
-
-def _replaced(seen: Seen, candidates: tuple[Candidate, ...]) -> Seen:
-    return Seen(seen.schema, seen.exists, seen.is_chosen, seen.role, seen.home, candidates)
+    return replace(candidate, entries=entries, versions=versions)
 
 
 def _sums(seen: Seen, present: Mapping[str, MigrationFile]) -> Mapping[str, tuple[FileSum, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dbmigrate import othertools, placement
+from dbmigrate.history import NEIGHBOURS
 from dbmigrate.model import FileSum, MigrationFile
 from dbmigrate.placement import Candidate, Entry, Seen, Verdict
 
@@ -74,6 +75,11 @@ CASES = {
         NEW,
     ),
     "Supabase's auth": (Seen("public", candidates=(Candidate("auth", versions=("1", "2")),)), NEW),
+    "a Rails project that has moved to these files": (
+        Seen(**MOVED, candidates=(public(tool="Rails", versions=("1", "2")),)),
+        NEW,
+    ),
+    "golang-migrate's": (Seen(**MOVED, candidates=(public(tool="golang-migrate", versions=("2",)),)), NEW),
     "an extension's table": (Seen("public", candidates=(Candidate("x", is_extensions=True, versions=("1",)),)), NEW),
     "other versions, as a Rails project of another schema has": (
         Seen("shop", candidates=(public(versions=("20240101000000",)),)),
@@ -139,6 +145,12 @@ TABLES = {
     "a plain table": ("orders", {"id": BIGINT, "name": "text", "version": "integer"}, (), None),
     "bird migrations": ("bird_migrations", {"id": BIGINT, "species": "text"}, (), None),
 }
+
+
+def test_the_neighbours_that_are_looked_for_are_those_that_tell_a_table_like_ours():
+    alike = [table for table in othertools.TABLES if table.columns == {"version"} and table.name is None]
+
+    assert frozenset(NEIGHBOURS) == frozenset().union(*(table.beside for table in alike))
 
 
 @pytest.mark.parametrize("case", TABLES)
