@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from dbmigrate import catalog, database, files, plan, schemacopy, scratch
+from dbmigrate import catalog, database, plan, schemacopy, scratch
 from dbmigrate.catalog import Scope
 from dbmigrate.errors import DatabaseError, PlanError
 from dbmigrate.events import Warned
@@ -80,7 +80,7 @@ class Comparer(Workbench):
 
     def with_migrations(self, choice: Choice, *, scope: Scope = MIGRATIONS_SCOPE) -> Drift:
         """Against what the files of the applied migrations make. Raises PlanError E261: some of them are gone."""
-        found = files.find(self._options.directories)
+        found = self._present()
 
         def replay(live: Picture) -> Build:
             missing = sorted(set(live.versions) - {file.version for file in found})

@@ -130,7 +130,7 @@ def apply(session: Session, path: str) -> None:
     """
     content = load.prepare(file.read(Path(path)), path=path)
     try:
-        database.run(session.conn, content)
+        database.run(session.conn, content + versions.proof(content))
     except psycopg.Error as exc:
         raise _refused(exc, session, content, path) from exc
 
@@ -138,6 +138,9 @@ def apply(session: Session, path: str) -> None:
 def _refused(exc: psycopg.Error, session: Session, content: str, path: str) -> Error:
     """`prepare` keeps every line where it was, so a position in what was sent is a place in the file."""
     error = database.translation(exc, session.dsn)
+    if versions.UNPROVED in error.message:
+        error.message = f"the versions of {path} were not recorded"
+        error.hint = "a trigger or a rule of the file on the tracking table seems to swallow them; take it out"
     position = exc.diag.statement_position
     if position is not None:
         before = content[: int(position) - 1]

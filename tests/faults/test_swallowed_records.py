@@ -100,3 +100,25 @@ def test_what_is_there_before_stops_the_commands_that_only_record(dbmigrate, pro
 
     assert done.exit_code == 7, done.stderr
     assert "has triggers or rules" in done.stderr
+
+
+@pytest.mark.parametrize("layout", ["dbmate", "scattered"])
+def test_a_schema_file_whose_versions_are_swallowed_is_not_loaded(
+    run, dbmigrate, project, database_url, make_database, query, layout
+):
+    """A dump has the triggers before the rows of the tracking table."""
+    env = {"DATABASE_URL": database_url, "DBMIGRATE_SCHEMA_VERSIONS": layout}
+    project.migration("1_a", up="create table a ();")
+    project.migration("2_b", up="create table b ();")
+    assert run("up", env=env).exit_code == 0
+    assert run("load", env={"DATABASE_URL": make_database()}).exit_code == 0
+    query(database_url, SWALLOW.format("schema_migrations"))
+    assert run("dump", env=env).exit_code == 0
+    url = make_database()
+
+    done = run("load", env={"DATABASE_URL": url})
+
+    assert done.exit_code == 4, done.stdout + done.stderr
+    assert "the versions of ./db/schema.sql were not recorded" in done.stderr
+    assert "nothing was loaded" in done.stderr
+    assert query(url, "select to_regclass('a')") == [(None,)]
