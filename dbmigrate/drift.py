@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from dbmigrate import catalog, database, files, plan, remedies, schemacopy, scratch, verification
+from dbmigrate import catalog, database, plan, remedies, schemacopy, scratch, verification
 from dbmigrate.catalog import Scope
 from dbmigrate.errors import DatabaseError, PlanError
 from dbmigrate.events import Warned
@@ -93,7 +93,7 @@ class Comparer(Workbench):
 
     def with_migrations(self, choice: Choice, *, scope: Scope = MIGRATIONS_SCOPE) -> Drift:
         """Against what the files of the applied migrations make. Raises PlanError E261: some of them are gone."""
-        found = files.find(self._options.directories)
+        found = self._present()
 
         def replay(live: Picture) -> Build:
             missing = sorted(live.versions - {file.version for file in found})

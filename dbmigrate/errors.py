@@ -149,6 +149,11 @@ CODES: dict[str, str] = {
     "E709": "another name than that of the target was given",
     "E710": "the environment that comes first could not be asked",
     "E712": "the plan is not the one that was reviewed",
+    "E713": "the tracking table belongs to another tool",
+    "E714": "the tracking table would lose or refuse what is recorded",
+    "E715": "another tool has recorded these files as applied",
+    "E716": "a protected environment has tables, but no history",
+    "E717": "the history of these files is in another schema",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
@@ -186,6 +191,10 @@ WARNINGS: dict[str, str] = {
     "W662": "a migration fails on a copy of the schema, and the lock report ends there",
     "W663": "a lock report without the sizes of the tables",
     "W664": "the schema was copied by running the applied migrations again",
+    # files and tables of other tools
+    "W665": "files of the migrations directory are no migrations, and are passed over",
+    "W666": "the database has tables or another tool's history, but no history of these files",
+    "W667": "the tracking table would lose or refuse what is recorded",
     # configuration and environments
     "W620": "there are two project files",
     "W621": "applied files were edited",

@@ -35,7 +35,8 @@ from dbmigrate.errors import (
     Overtaken,
 )
 from dbmigrate.events import StepDone, StepFailed, StepStarted, Warned
-from dbmigrate.model import Outcome, Problem
+from dbmigrate.journal import EVENTS, ROWS
+from dbmigrate.model import Direction, Outcome, Problem
 from dbmigrate.session import LOCK_LOST
 
 if TYPE_CHECKING:
@@ -231,12 +232,8 @@ class Executor:
             return MigrationFailed(f"{step.name}: {_LEFT}", code="E403", hint=_LEFT_HINT, sqlstate=error.sqlstate)
         if LOCK_LOST in error.message:
             return LockNotAcquired(LOCK_LOST, code="E601", hint="run the command again")
-        if match := _ROWS.search(error.message):
-            return MigrationFailed(
-                f"{step.name}: its version is recorded {match[1]} times instead of once",
-                code="E401",
-                hint="look at the tracking table: another tool, or a missing primary key, has been at work",
-            )
+        if unproved := _unproved(step, error):
+            return unproved
         hint = None
         if exc.diag.table_name == self._session.tables.name and error.sqlstate == "23505":
             hint = "another tool applied it in the meantime; see `dbmigrate status`"
@@ -249,7 +246,32 @@ class Executor:
         )
 
 
-_ROWS = re.compile(r"version rows instead of one: (\d+)")
+def _unproved(step: Step, error: DatabaseError) -> MigrationFailed | None:
+    """What the proof of the record found: a row that is not there, or is still there, or is there twice."""
+    if error.sqlstate == "0A000":  # a rule on the log, which no statement that returns its rows works with
+        message, hint = f"its record was not written: {error.message}", _ON_LOG
+    elif match := _EVENTS.search(error.message):
+        message, hint = f"{match[1]} entries were written to the log instead of one", _ON_LOG
+    elif match := _ROWS.search(error.message):
+        times = int(match[1])
+        message = "its version was not recorded"
+        if step.direction is Direction.DOWN:
+            message = "its version is still recorded" if times else "its version is not recorded any more"
+        hint = _ON_TABLE
+        if times > 1:
+            message, hint = f"its version is recorded {times} times instead of once", _TWICE
+    else:
+        return None
+    return MigrationFailed(f"{step.name}: {message}", code="E401", hint=hint, sqlstate=error.sqlstate)
+
+
+_ROWS = re.compile(rf"{ROWS}: (\d+)")
+_EVENTS = re.compile(rf"{EVENTS}: (\d+)")
+_ON_TABLE = (
+    "look at the tracking table (psql: \\d): a trigger or a rule on it seems to swallow what is written; drop it"
+)
+_ON_LOG = "look at the log table (psql: \\d): a trigger or a rule on it seems to swallow what is written; drop it"
+_TWICE = "look at the tracking table: another tool, or a missing primary key, has been at work"
 _PAST = {"up": "applied", "down": "undone"}
 _LEFT_HINT = "it committed or rolled back by itself: take that out, or use `transaction:false`"
 

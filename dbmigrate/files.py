@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError, PlanError
-from dbmigrate.model import MigrationFile
+from dbmigrate.model import MigrationFile, Problem, Severity
+from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,20 +21,133 @@ _NAME = re.compile(r"([0-9]+).*\.sql", re.DOTALL)
 _TEMPLATE = "-- migrate:up\n\n\n-- migrate:down\n\n"
 _UNDECODED = re.compile("[\ud800-\udfff]")  # how os.fsdecode() carries bytes that are no text
 _SLUG = re.compile(r"[\W_]+")
+_HEAD = 4096  # characters of a file that is passed over
 _LONGEST_SLUG = 200  # bytes; file systems take names of 255
 
 
-def find(directories: Sequence[str]) -> tuple[MigrationFile, ...]:
-    """The migration files of all `directories`, ordered by the bytes of their names (dbmate's rule).
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """An SQL file that is never run; `tool` is the one whose format it seems to have."""
+
+    path: str
+    tool: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """What the migrations directories hold: migrations in the order of their names, and what is passed over."""
+
+    files: tuple[MigrationFile, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
+
+    @property
+    def notes(self) -> tuple[Problem, ...]:
+        """The files that are passed over, in one note; none if there are none."""
+        if not self.passed_over:
+            return ()
+        message = f"not run, because the name does not begin with a number: {_listed(self.passed_over)}"
+        return (Problem("W665", message, Severity.NOTE, hint=_way_in(self.passed_over)),)
+
+
+def look(directories: Sequence[str]) -> Directory:
+    """Read all `directories`; migrations are ordered by the bytes of their names (dbmate's rule).
 
     Directories are not searched recursively. Files whose names do not begin with digits and end in ``.sql`` are not
     migrations; a directory that is named twice is read once. Raises PlanError E235 (no such directory), E221 (two files
     with one version); ConfigError E207.
     """
     places = {os.path.realpath(directory): directory for directory in reversed(directories)}.values()
-    found = sorted((file for directory in places for file in _list(directory)), key=lambda f: os.fsencode(f.name))
+    found: list[MigrationFile] = []
+    others: list[os.DirEntry[str]] = []
+    for directory in places:
+        _list(directory, found, others)
+    found.sort(key=lambda file: os.fsencode(file.name))
     _refuse_twins(found)
+    return Directory(tuple(found), _passed_over(others) if others else ())
+
+
+def find(directories: Sequence[str]) -> tuple[MigrationFile, ...]:
+    """The migration files of all `directories`. Raises as `look`."""
+    return look(directories).files
+
+
+def refuse_none(present: Directory, directories: Sequence[str]) -> None:
+    """Raise PlanError E230 if there is no migration at all; what is there instead is named."""
+    if present.files:
+        return
+    places, hint = ", ".join(directories), "make one with `dbmigrate new NAME`, or name another directory with -d"
+    if not present.passed_over:
+        raise PlanError(f"no migration files found in {places}", code="E230", hint=hint)
+    raise PlanError(
+        f"no migration files found in {places}, but {_listed(present.passed_over)}",
+        code="E230",
+        hint=_way_in(present.passed_over),
+    )
+
+
+_NAMED = 5  # files that a message lists
+
+
+def _listed(passed_over: Sequence[PassedOver]) -> str:
+    """The first files by the tool that they look like."""
+    by_tool: dict[str | None, list[str]] = {}
+    for each in passed_over:
+        by_tool.setdefault(each.tool, []).append(each.path)
+    return "; ".join(_of_tool(tool, paths) for tool, paths in by_tool.items())
+
+
+def _of_tool(tool: str | None, paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    some = f"{', '.join(paths[:_NAMED])}{more}"
+    return f"{some} ({'looks' if len(paths) == 1 else 'look'} like {tool})" if tool else some
+
+
+def _way_in(passed_over: Sequence[PassedOver]) -> str:
+    if any(each.tool for each in passed_over):
+        return (
+            "dbmigrate runs files of dbmate's format: give them names like 20260131120000_name.sql, and put"
+            " `-- migrate:up` above what they do and `-- migrate:down` above what undoes it"
+        )
+    return "a migration is called like 20260131120000_name.sql; keep other files in another directory"
+
+
+def _passed_over(entries: Iterable[os.DirEntry[str]]) -> tuple[PassedOver, ...]:
+    """Which of the other entries are SQL files, or folders of a tool that keeps each migration in one."""
+    from dbmigrate import othertools  # needed where there is something to tell, which is rare
+
+    found = []
+    for entry in sorted(entries, key=lambda entry: os.fsencode(entry.name)):
+        path = os.path.normpath(entry.path)
+        if entry.is_dir():
+            if known := othertools.tool_of_folder(_names_in(path)):
+                found.append(PassedOver(os.path.join(path, known[1]), known[0]))
+        elif entry.name.lower().endswith(".sql"):
+            found.append(PassedOver(path, othertools.tool_of_file(entry.name, _head(path))))
     return tuple(found)
+
+
+def passed_over(paths: Iterable[str]) -> tuple[PassedOver, ...]:
+    """Which of these files are no migrations."""
+    from dbmigrate import othertools
+
+    strange = [path for path in paths if not is_migration_name(os.path.basename(path))]
+    return tuple(
+        PassedOver(os.path.normpath(path), othertools.tool_of_file(os.path.basename(path), _head(path)))
+        for path in strange
+    )
+
+
+def _names_in(directory: str) -> Sequence[str]:
+    with suppress(OSError):
+        return os.listdir(directory)
+    return ()
+
+
+def _head(path: str) -> str:
+    """The beginning of a file, where the markers of other tools stand."""
+    with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+        return file.read(_HEAD)
+    return ""
 
 
 def is_migration_name(name: str) -> bool:
@@ -40,7 +155,8 @@ def is_migration_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def _list(directory: str) -> Iterable[MigrationFile]:
+def _list(directory: str, found: list[MigrationFile], others: list[os.DirEntry[str]]) -> None:
+    """Sort the entries of a directory into migrations and others; hidden files are editors' and systems' own."""
     try:
         entries = list(os.scandir(directory))
     except (FileNotFoundError, NotADirectoryError) as exc:
@@ -55,7 +171,9 @@ def _list(directory: str) -> Iterable[MigrationFile]:
         match = _NAME.fullmatch(entry.name)
         if match and _is_file(entry):
             _refuse_undecodable(entry)
-            yield MigrationFile(match[1], entry.name, os.path.normpath(entry.path))
+            found.append(MigrationFile(match[1], entry.name, os.path.normpath(entry.path)))
+        elif not entry.name.startswith("."):
+            others.append(entry)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
@@ -76,11 +194,25 @@ def _refuse_twins(found: Sequence[MigrationFile]) -> None:
     for file in found:
         twin = seen.setdefault(file.version, file)
         if twin is not file:
-            raise PlanError(
-                f"two migrations have version {file.version}: {twin.path} and {file.path}",
-                code="E221",
-                hint="rename one of them: give it a newer timestamp if it has not been applied anywhere",
-            )
+            raise _twins(twin, file)
+
+
+def _twins(one: MigrationFile, other: MigrationFile) -> PlanError:
+    from dbmigrate import othertools
+
+    if pair := othertools.pair(one.name, other.name):
+        tool, stem = pair
+        return PlanError(
+            f"{one.path} and {other.path} are a pair of {tool}: the two directions of version {one.version}",
+            code="E221",
+            hint=f"make one file of them, {stem}.sql: `-- migrate:up` and what the one does, `-- migrate:down` and what"
+            " the other does",
+        )
+    return PlanError(
+        f"two migrations have version {one.version}: {one.path} and {other.path}",
+        code="E221",
+        hint="rename one of them: give it a newer timestamp if it has not been applied anywhere",
+    )
 
 
 def create(directory: str, name: str, now: datetime) -> str:

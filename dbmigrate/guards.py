@@ -54,7 +54,8 @@ class Consent:
     """What the command line says beforehand.
 
     `database` is the name given with ``--confirm``, `applied_in` the environment of ``--require-applied-in``.
-    `everything` says that ``--all`` was asked for, `can_ask` that somebody sits at a terminal.
+    `everything` says that ``--all`` was asked for, `can_ask` that somebody sits at a terminal, `allow_existing` that a
+    history may begin beside what is there.
     """
 
     yes: bool = False
@@ -62,6 +63,7 @@ class Consent:
     applied_in: str | None = None
     everything: bool = False
     can_ask: bool = False
+    allow_existing: bool = False
 
 
 def need_of_plan(plan: Plan, history: History, target: Target, consent: Consent) -> Need:

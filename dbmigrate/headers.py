@@ -17,7 +17,7 @@ from dbmigrate.values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["BOUNDARY", "Header", "HeaderError", "foreign_tool", "may_be_marker", "near_miss", "parse", "quoted"]
+__all__ = ["BOUNDARY", "Header", "HeaderError", "may_be_marker", "near_miss", "parse", "quoted"]
 
 BOUNDARY = re.compile(r"--[ \t\f]*migrate:(up|down)(?:[ \t\f]|\Z)")
 _IN_TEXT = re.compile(r"^--[ \t\f]*migrate:(?:up|down)(?=\s|\Z)", re.MULTILINE)
@@ -25,12 +25,6 @@ _NEAR = re.compile(
     r"--+[ \t\f\v]*migrate[ \t]*:?[ \t]*(up|down)[ \t]*[:;,.]?(?:[ \t]+[\w-]+[ \t]*:[ \t]*\S+)*[ \t\f\v]*\Z",
     re.IGNORECASE,
 )
-_FOREIGN = {
-    "goose": re.compile(r"--[ \t]*\+goose[ \t]+(?:Up|Down|StatementBegin|NO TRANSACTION)\b", re.IGNORECASE),
-    "sql-migrate": re.compile(r"--[ \t]*\+migrate[ \t]+(?:Up|Down|StatementBegin)\b", re.IGNORECASE),
-    "node-pg-migrate": re.compile(r"--[\s-]*(?:up|down)\s+migration\b", re.IGNORECASE),
-    "tern": re.compile(r"---- create above / drop below ----"),
-}
 _MARKER_WORD = re.compile(r"migrat|goose|drop below", re.IGNORECASE).search
 
 _DURATION = re.compile(r"0|(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|min|m|h|d))+", re.ASCII).fullmatch
@@ -94,13 +88,8 @@ def near_miss(comment: str) -> str | None:
     return f"-- migrate:{match[1].lower()}" if match else None
 
 
-def foreign_tool(comment: str) -> str | None:
-    """The other migration tool whose marker a line comment is."""
-    return next((tool for tool, marker in _FOREIGN.items() if marker.match(comment)), None)
-
-
 def may_be_marker(comment: str) -> bool:
-    """Whether `near_miss` and `foreign_tool` are worth asking: False for nearly every comment."""
+    """Whether `near_miss` and `othertools.tool_of_comment` are worth asking: False for nearly every comment."""
     return _MARKER_WORD(comment) is not None
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from psycopg import sql
 
 from dbmigrate import database
-from dbmigrate.errors import ConfigError, Refused
+from dbmigrate.errors import ConfigError, Refused, unchanged
 from dbmigrate.model import Applied, Direction, History, LogEvent, LogState, StepRecord, Unfinished
 from dbmigrate.values import dataclass
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dbmigrate.database import Connection, Facts
+    from dbmigrate.tableshape import Fault
 
 # The newest event of each version that changed whether it is applied. If that was an undoing one, and the version is
 # there all the same, another tool applied it since: what the log knows of the file is not what was applied. Marks and
@@ -58,6 +59,7 @@ _LOG_COLUMNS = """
     reason text
 """
 
+# what a table has to be so that rows can be written to it and stay: the last columns are for `tableshape`
 _LOOK = """
 select c.relname::text, c.relkind::text, c.relhastriggers and exists (
          select 1 from pg_catalog.pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal),
@@ -70,15 +72,68 @@ select c.relname::text, c.relkind::text, c.relhastriggers and exists (
        (select pg_catalog.string_agg(a.attname::text || ' ' || pg_catalog.format_type(a.atttypid, null), ', '
                order by a.attnum)
           from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
-       c.relrowsecurity, c.relrowsecurity and pg_catalog.row_security_active(c.oid)
+       c.relrowsecurity, c.relrowsecurity and pg_catalog.row_security_active(c.oid),
+       (select b.relname::text from pg_catalog.pg_class b where b.relnamespace = n.oid and b.relname = any(%s) limit 1),
+       c.relpersistence::text, c.relispartition,
+       exists (select 1 from pg_catalog.pg_inherits i where i.inhparent = c.oid),
+       (select pg_catalog.format('%%I.%%I', pn.nspname, p.relname) from pg_catalog.pg_inherits i
+          join pg_catalog.pg_class p on p.oid = i.inhparent join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace
+        where i.inhrelid = c.oid limit 1),
+       coalesce(k.atttypmod, -1) - 4, coalesce(k.attgenerated::text, ''), exists (
+         select 1 from pg_catalog.pg_index x where x.indrelid = c.oid and x.indisunique and x.indisvalid
+           and x.indpred is null and x.indnkeyatts = 1 and x.indkey[0] = k.attnum),
+       (select pg_catalog.array_agg(array[a.attname::text, pg_catalog.format('%%I ', a.attname)
+                 || case when a.attnotnull then 'drop not null'
+                    else 'type ' || pg_catalog.format_type(t.typbasetype, t.typtypmod) end])
+          from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid
+        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and (a.attnotnull or t.typnotnull)
+          and not a.atthasdef and t.typdefault is null and a.attidentity = '')
 from pg_catalog.pg_namespace n
 left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = any(%s)
 left join pg_catalog.pg_roles r on r.oid = c.relowner
+left join pg_catalog.pg_attribute k on k.attrelid = c.oid and k.attnum > 0 and not k.attisdropped
+                                   and k.attname = case when c.relname = %s then 'event_id' else 'version' end
 where n.nspname = %s
 """
 _LOG_BEGINS = "event_id bigint, run_id uuid, version character varying, file character varying, direction"
 _TEXT_TYPES = ("version character varying", "version text")
+# tables that make of one that looks like ours another tool's; `othertools` knows which
+NEIGHBOURS = ("ar_internal_metadata",)
+_OF_VERSIONS = frozenset(("version",))
+_OF_LOG = frozenset(line.split()[0] for line in _LOG_COLUMNS.strip().splitlines())
 _LONGEST_NAME = 59  # bytes: with "_log" behind it PostgreSQL still keeps it whole
+
+
+class Relation(NamedTuple):
+    """What `_LOOK` says of a table; `length` is that of its key's column, negative if it has none.
+
+    `required` are columns that must be given a value, each with what takes that back.
+    """
+
+    name: str
+    kind: str
+    has_triggers: bool
+    has_rules: bool
+    owner: str
+    is_trusted: bool
+    columns: str
+    has_policies: bool
+    hides_rows: bool
+    neighbour: str | None
+    persistence: str
+    is_partition: bool
+    has_children: bool
+    parent: str | None
+    length: int
+    generated: str
+    is_unique: bool
+    required: list[tuple[str, str]] | None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is stored as the tables that we make: rows that are written to it stay, and are its own."""
+        stored = (self.kind, self.persistence, self.is_partition, self.has_children, self.parent, self.generated)
+        return stored == ("r", "p", False, False, None, "") and self.is_unique and self.length < 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +146,7 @@ class Tables:
     exists: bool = False
     log_exists: bool = False
     distrust: str | None = None  # why nothing may be written to them
+    fault: Fault | None = None  # why what is written to them would be lost, or refused in the middle of a run
     missing: tuple[str, ...] = ()  # columns of the log that an older version has not made, with their types
 
     @property
@@ -117,8 +173,9 @@ def locate(conn: Connection, table: str, *, facts: Facts, search_path: Sequence[
     """Find the tracking tables, by dbmate's rule for the schema (postgres.go).
 
     The part before the first dot of `table`, else the first item of the URL's search_path, else current_schema(), else
-    ``public``. Raises Refused E705 when what stands there is no tracking table. One that could run somebody else's code
-    with our rights can be read; `refuse_distrusted` keeps it from being written to.
+    ``public``. Raises Refused E705, E713 or E714 when what stands there is no tracking table of ours. One that could
+    run somebody else's code with our rights, or lose what is written, can be read; `refuse_unwritable` keeps it from
+    being written to.
     """
     schema, dot, name = table.partition(".")
     if not dot:
@@ -126,23 +183,45 @@ def locate(conn: Connection, table: str, *, facts: Facts, search_path: Sequence[
     log_name = f"{name}_log"
     if len(name.encode()) > _LONGEST_NAME:
         raise ConfigError(f"the name of the migrations table is longer than {_LONGEST_NAME} bytes", code="E205")
-    rows = database.query(conn, _LOOK, [name, log_name], schema)
-    found = {str(row[0]): row for row in rows if row[0] is not None}
+    if schema.startswith("pg_temp"):
+        raise ConfigError(f"{schema}.{name} would be gone with the session", code="E205", hint="name another schema")
+    rows = database.query(conn, _LOOK, list(NEIGHBOURS), [name, log_name], log_name, schema)
+    relations = (Relation(*cast("tuple[Any, ...]", row)) for row in rows if row[0] is not None)
+    found = {relation.name: relation for relation in relations}
     for relation in found.values():
-        _refuse_stranger(schema, relation, is_log=relation[0] == log_name)
+        _refuse_stranger(schema, relation, is_log=relation.name == log_name)
+    if name in found and log_name not in found and found[name].neighbour:
+        from dbmigrate import tableshape
+
+        raise tableshape.foreign(schema, found[name])
     doubts = [_doubt(schema, relation) for relation in found.values()]
+    faults = (_fault(schema, relation, is_log=relation.name == log_name) for relation in found.values())
     if log_name in found and name not in found:
         doubts.append(f"{schema}.{name} is gone, but {schema}.{log_name} is there; drop that too to begin anew")
     doubt = next(filter(None, doubts), None)
-    missing = _missing_columns(str(found[log_name][6])) if log_name in found else ()
-    return Tables(schema, name, bool(rows), name in found, log_name in found, doubt, missing)
+    missing = _missing_columns(found[log_name].columns) if log_name in found else ()
+    fault = next(filter(None, faults), None)
+    return Tables(schema, name, bool(rows), name in found, log_name in found, doubt, fault, missing)
 
 
 def _missing_columns(present: str) -> tuple[str, ...]:
     """What a log that an older version made lacks; only columns that may be null are ever added to it."""
-    names = {column.split(" ")[0] for column in present.split(", ")}
-    wanted = (line.strip() for line in _LOG_COLUMNS.strip().split(",\n"))
-    return tuple(column for column in wanted if column.split(" ")[0] not in names and "not null" not in column)
+    names = _names(present)
+    return tuple(column for name, column in _columns().items() if name not in names and name in _optional())
+
+
+def _columns() -> dict[str, str]:
+    """The columns of the log by name, as they are declared."""
+    lines = (line.strip() for line in _LOG_COLUMNS.strip().split(",\n"))
+    return {line.split(" ")[0]: line for line in lines}
+
+
+def _optional() -> set[str]:
+    return {name for name, column in _columns().items() if "not null" not in column and "primary key" not in column}
+
+
+def _names(columns: str) -> set[str]:
+    return {column.split(" ")[0] for column in columns.split(", ")}
 
 
 def _own_schema(facts: Facts) -> str | None:
@@ -158,44 +237,65 @@ def absent(table: str, *, search_path: Sequence[str]) -> Tables:
     return Tables(schema, name, schema_exists=schema == "public")
 
 
-def _refuse_stranger(schema: str, row: Sequence[object], *, is_log: bool) -> None:
+def _refuse_stranger(schema: str, found: Relation, *, is_log: bool) -> None:
     """Something else of that name, such as the table of another migration tool, cannot even be read."""
-    name, kind, owner, is_trusted, columns, has_policies, hides_rows = row[0], row[1], *row[4:]
     reason = None
-    if kind not in ("r", "p"):
+    if found.kind not in ("r", "p"):
         reason = "it is not a table"
-    elif has_policies and not is_trusted:
-        reason = f"it has policies of {owner}, which would run with your rights"
-    elif hides_rows:
+    elif found.has_policies and not found.is_trusted:
+        reason = f"it has policies of {found.owner}, which would run with your rights"
+    elif found.hides_rows:
         reason = "row level security hides rows of it from you, so that what is applied cannot be known"
-    elif not str(columns).replace('"', "").startswith(_LOG_BEGINS if is_log else _TEXT_TYPES):
-        reason = f"its columns are ({columns}); another migration tool seems to have made it"
+    elif is_log and not found.columns.replace('"', "").startswith(_LOG_BEGINS):
+        reason = f"its columns are ({found.columns})"
+    elif is_log and (lost := _OF_LOG - _optional() - _names(found.columns)):
+        reason = f"it has no column {', '.join(sorted(lost))} any more"
+    elif not is_log and not found.columns.replace('"', "").startswith(_TEXT_TYPES):
+        from dbmigrate import tableshape
+
+        raise tableshape.foreign(schema, found)
     if reason:
-        raise _unusable(f"{schema}.{name} cannot be used as the tracking table: {reason}")
+        raise _unusable(f"{schema}.{found.name} cannot be used as the tracking table: {reason}")
 
 
-def _doubt(schema: str, row: Sequence[object]) -> str | None:
+def _fault(schema: str, found: Relation, *, is_log: bool) -> Fault | None:
+    """Only a table that is not as we make it gets a closer look."""
+    own = _OF_LOG if is_log else _OF_VERSIONS
+    extra = {name: relief for name, relief in found.required or () if name not in own}
+    if found.is_plain and not extra:
+        return None
+    from dbmigrate import tableshape
+
+    return tableshape.fault(schema, found, "event_id" if is_log else "version", extra)
+
+
+def _doubt(schema: str, found: Relation) -> str | None:
     """A look-alike that an unprivileged user prepared would run that user's code when we write to it."""
-    name, _, has_triggers, has_rules, owner, is_trusted, *_ = row
-    if has_triggers or has_rules:
-        return f"{schema}.{name} has triggers or rules, which would run with your rights"
-    if not is_trusted:
+    if found.has_triggers or found.has_rules:
+        return f"{schema}.{found.name} has triggers or rules, which would run with your rights"
+    if not found.is_trusted:
         return (
-            f"{schema}.{name} belongs to {owner}, who is neither you, nor a superuser, nor the owner of the database"
-            " or the schema"
+            f"{schema}.{found.name} belongs to {found.owner}, who is neither you, nor a superuser, nor the owner of the"
+            " database or the schema"
         )
     return None
 
 
-def refuse_distrusted(tables: Tables) -> None:
-    """Raise Refused E705 if writing to the tables could run somebody else's code."""
+def refuse_unwritable(tables: Tables) -> None:
+    """Raise Refused E705 if writing to the tables could run somebody else's code, E714 if it would be in vain."""
     if tables.distrust:
         raise _unusable(f"the tracking table is not safe to write to: {tables.distrust}")
+    refuse_faulty(tables)
+
+
+def refuse_faulty(tables: Tables) -> None:
+    """Raise Refused E714 if what is written to the tables would be lost, or refused in the middle of a run."""
+    if tables.fault:
+        raise unchanged(Refused(tables.fault.message, code="E714", hint=tables.fault.mend))
 
 
 def _unusable(message: str) -> Refused:
-    hint = "look at it with psql; choose another table with --migrations-table, or remove it"
-    return Refused(message, code="E705", hint=hint)
+    return Refused(message, code="E705", hint="look at it with psql; or choose another table with --migrations-table")
 
 
 def read(conn: Connection, tables: Tables) -> History:

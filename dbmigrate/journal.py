@@ -57,16 +57,23 @@ class Writer:
         )
 
     def record(self, step: Step) -> str:
-        """Insert or delete the version row of `step`; a deletion that finds no row fails (22P02)."""
+        """Insert or delete the version row of `step`, and prove it: what a trigger or a rule swallowed fails (22P02).
+
+        The rows are counted behind the statement, because a trigger may also undo it afterwards; a deletion that finds
+        no row, or several, fails by itself.
+        """
         if step.action in (Action.UNDO, Action.ACCEPT):
             return ""
         version = literal(step.version)
         if step.direction is Direction.UP:
-            return f"insert into {self._versions} (version) values ({version});\n"
+            return f"insert into {self._versions} (version) values ({version});\n{self._counted(version, 1)}"
         return (
-            f"with gone as (delete from {self._versions} where version::text = {version} returning 1) select case when"
-            " count(*) = 1 then 1 else ('version rows instead of one: ' || count(*)::text)::int end from gone;\n"
+            f"with gone as (delete from {self._versions} where version::text = {version} returning 1)"
+            f" {_proved(1, ROWS)} from gone;\n{self._counted(version, 0)}"
         )
+
+    def _counted(self, version: str, expected: int) -> str:
+        return f"{_proved(expected, ROWS)} from {self._versions} where version::text = {version};\n"
 
     def precondition(self, step: Step) -> str:
         """A statement that fails (22P02) unless the version row is as `step` expects to find it."""
@@ -167,19 +174,29 @@ class Writer:
         }
 
     def _insert(self, values: Mapping[str, str]) -> str:
-        return f"insert into {self._log} ({', '.join(values)}) values ({', '.join(values.values())});\n"
+        row = f"insert into {self._log} ({', '.join(values)}) values ({', '.join(values.values())}) returning 1"
+        return f"with made as ({row}) {_proved(1, EVENTS)} from made;\n"
 
     def _close(self, step: Step, number: int | None, state: LogState, error: Error | None = None) -> str:
         """Close the open row of this run. A row that is not there any more is a mistake that must not pass silently."""
         ended = {"state": literal(state.value), **_ended("started_at"), **(_failed(error, state) if error else {})}
         assignments = ", ".join(f"{column} = {value}" for column, value in ended.items())
         which = "step is null" if number is None else f"step = {number}"
-        return (
+        row = (
             f"update {self._log} set {assignments} where run_id = {self._run_id}"
             f" and version::text = {literal(step.version)} and direction::text = {literal(step.log_kind.value)}"
-            f" and {which} and state::text = 'started';\n"
+            f" and {which} and state::text = 'started' returning 1"
         )
+        return f"with closed as ({row}) {_proved(1, EVENTS)} from closed;\n"
 
+
+def _proved(expected: int, what: str) -> str:
+    """The beginning of a query that fails (22P02) unless it counts so many rows."""
+    return f"select case when count(*) = {expected} then {expected} else ('{what}: ' || count(*)::text)::int end"
+
+
+# the texts by which a failed proof is told apart from other errors; the number that was counted stands behind them
+ROWS, EVENTS = "rows of the version", "entries of the log"
 
 _KEPT_CHARACTERS = 1024 * 1024
 

@@ -32,11 +32,13 @@ class Migrator(Workbench):
 
     def status(self) -> Status:
         """Applied and pending migrations. Writes nothing: works without the tables and for a read-only role."""
-        found = files.find(self._options.directories)
+        found = self._present()
         with self._open("status") as session:
             recorded = session.read_history()
+            oddities = self._oddities(session, recorded)
         findings = verification.verify(found, recorded, verification.sums(found, recorded))
-        return verification.marked(plan.status(found, recorded), findings)
+        status = verification.marked(plan.status(found, recorded), findings)
+        return replace(status, problems=(*status.problems, *oddities))
 
     def plan_up(self, goal: Goal = ALL) -> Plan:
         """What `up` would do now."""
@@ -88,7 +90,7 @@ class Migrator(Workbench):
 
         The files are looked for, and all of them read, before a database is created for them.
         """
-        found = files.find(self._options.directories)
+        found = self._present()
         try:
             opened = self._connect("up")
         except ConnectionFailed as exc:
@@ -181,7 +183,7 @@ class Migrator(Workbench):
             made = plan.up(view.files, view.history, migrations=view.migrations, goal=goal, policy=self._options.policy)
             return Plan(made.steps, (*made.problems, *notes))
 
-        return Wish(command, lambda view: plan.pending_versions(view.files, view.history), planned)
+        return Wish(command, lambda view: plan.pending_versions(view.files, view.history), planned, begins=True)
 
     def _downward(self, goal: Goal) -> Wish:
         return Wish(
@@ -202,7 +204,7 @@ class Migrator(Workbench):
         """The names are quoted and the server is asked in a maintenance database; nothing is read from there."""
         from dbmigrate import dryrun
 
-        found = files.find(self._options.directories)
+        found = self._present()
         with self._open(wish.command, self._dsn.with_database(database.MAINTENANCE)) as session:
             session.tables = history.absent(self._options.table, search_path=self._dsn.search_path)
             planned = self._plan(session, wish, View(found, History()))

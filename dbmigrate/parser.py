@@ -7,11 +7,12 @@ looked at. Nothing here contacts a database. Every fault is a MigrationFileError
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from dbmigrate import headers
+from dbmigrate import headers, othertools
 from dbmigrate.cuts import Cuts
 from dbmigrate.fingerprint import TokenSum
 from dbmigrate.lexer import COPY_DATA, PieceKind, PostgresLexer, words
@@ -343,7 +344,7 @@ class _Reading:
     def _look_around(self, piece: Piece) -> None:
         """Look for what is nearly a header, or another tool's, or a header that is text."""
         for offset, comment in piece.comments:
-            self._foreign = self._foreign or headers.foreign_tool(comment)
+            self._foreign = self._foreign or othertools.tool_of_comment(comment)
             meant = headers.near_miss(comment)
             if meant and self._begins_line(piece, offset):
                 raise self._origin.error(
@@ -373,7 +374,8 @@ class _Reading:
 
     def _advice(self, usual: str) -> str:
         if self._foreign is None:
-            return usual
+            by_name = othertools.tool_of_file(os.path.basename(self._origin.path))
+            return f"this looks like a file of {by_name}: {usual}" if by_name else usual
         return (
             f"this looks like a file of {self._foreign}: replace its markers by `-- migrate:up` and `-- migrate:down`"
         )

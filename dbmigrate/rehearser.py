@@ -37,7 +37,7 @@ class Rehearser(Migrator):
         """
         if database.exists(self._dsn):
             return self._on_copy(self._upward(goal), means)
-        found = files.find(self._options.directories)
+        found = self._present()
         parsed = {file.version: parser.read(file) for file in found}
         made = plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
         planned = self._announced(self._hashed(made, History()))
@@ -69,7 +69,7 @@ class Rehearser(Migrator):
             return rehearsal.on_copy(Scene(session, planned, found, self._options.pacing), means)
 
     def _in_place(self, wish: Wish) -> Rehearsed:
-        found = files.find(self._options.directories)
+        found = self._present()
         with self._open(wish.command) as session:
             database.refuse_shared_session(session.facts, "a rehearsal in place holds a lock of its session")
             rehearsal.refuse_outside(self._plan(session, wish, View(found, session.read_history())))

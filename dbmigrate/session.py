@@ -19,14 +19,15 @@ from dbmigrate.monitor import Monitor
 from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from dbmigrate.database import Connection, Facts
     from dbmigrate.dsn import Dsn
     from dbmigrate.events import Event
     from dbmigrate.history import Tables
     from dbmigrate.journal import Run, Writer
-    from dbmigrate.model import History, Plan, Step
+    from dbmigrate.model import History, MigrationFile, Plan, Step
+    from dbmigrate.surroundings import Surroundings
 
 _RECONNECT_SECONDS = 30.0
 _RECONNECT_PAUSE = 0.25
@@ -48,7 +49,10 @@ _writer = lru_cache(maxsize=1)(journal.Writer)
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How a session is opened: to which server, as which command, for which table, by whom."""
+    """How a session is opened: to which server, as which command, for which table, by whom.
+
+    `files` lists the migrations of this project, by which its history is known; None where the database is none of it.
+    """
 
     dsn: Dsn
     command: str
@@ -56,6 +60,7 @@ class Access:
     lock_wait: float
     on_event: Callable[[Event], None]
     describe_run: Callable[[], Run]
+    files: Callable[[], Sequence[MigrationFile]] | None = None
 
 
 class Session:
@@ -64,11 +69,16 @@ class Session:
     def __init__(self, access: Access) -> None:
         self.access = access
         self.conn: Connection = database.connect(access.dsn, command=access.command, on_event=access.on_event)
-        with database.translated(access.dsn):
-            self.facts: Facts = database.facts(self.conn)
-            self.tables: Tables = history.locate(
-                self.conn, access.table, facts=self.facts, search_path=access.dsn.search_path
-            )
+        try:
+            with database.translated(access.dsn):
+                self.facts: Facts = database.facts(self.conn)
+                self.tables: Tables = history.locate(
+                    self.conn, access.table, facts=self.facts, search_path=access.dsn.search_path
+                )
+                self._refuse_elsewhere()
+        except Error:
+            database.close(self.conn)
+            raise
         self._pid = self.conn.info.backend_pid
         self.monitor = Monitor(access.dsn, self._pid)
         self._is_used = False  # whether a migration ran in it, which may have left something behind
@@ -79,6 +89,28 @@ class Session:
     def __exit__(self, *exc_info: object) -> None:
         self.monitor.close()
         database.close(self.conn)
+
+    def _refuse_elsewhere(self) -> None:
+        """Raise Refused E717 if the history is in another schema than the one that the search_path leads to."""
+        if self.access.files is None or self._is_chosen or self.tables.exists or self.tables.log_exists:
+            return
+        from dbmigrate import whereabouts  # rarely needed: a table is missing once
+
+        whereabouts.refuse_elsewhere(self.conn, self.tables, self.access.files())
+
+    @property
+    def _is_chosen(self) -> bool:
+        """Whether the user has named the schema of the tracking table."""
+        return "." in self.access.table or bool(self.dsn.search_path)
+
+    def surroundings(self, recorded: History) -> Surroundings | None:
+        """What is there instead of a history of ours; None where that has begun, and nothing is asked any more."""
+        if recorded.applied or recorded.unfinished or self.access.files is None:
+            return None
+        from dbmigrate import surroundings
+
+        with database.translated(self.dsn):
+            return surroundings.look(self.conn, self.tables, self.access.files(), is_chosen=self._is_chosen)
 
     @property
     def dsn(self) -> Dsn:
@@ -110,10 +142,13 @@ class Session:
             return history.read(self.conn, self.tables)
 
     def lock(self) -> None:
-        """Become the one runner. Raises LockNotAcquired E601, Refused E703 to E705. Look at the history after this."""
+        """Become the one runner; look at the history after this.
+
+        Raises LockNotAcquired E601, Refused E703 to E705, E714.
+        """
         database.refuse_unwritable(self.facts, self.dsn)
         database.refuse_pooler(self.facts, self.dsn)
-        history.refuse_distrusted(self.tables)
+        history.refuse_unwritable(self.tables)
         if self.facts.is_pooled:
             return  # there every transaction takes the lock for itself
         with database.translated(self.dsn):
@@ -128,7 +163,7 @@ class Session:
 
     def _locate(self) -> None:
         self.tables = history.locate(self.conn, self.access.table, facts=self.facts, search_path=self.dsn.search_path)
-        history.refuse_distrusted(self.tables)
+        history.refuse_unwritable(self.tables)
 
     def ensure_tables(self) -> None:
         """Make the tracking tables that are missing. Harmless when another tool makes them at the same moment."""

@@ -52,10 +52,14 @@ class Upkeep(Workbench):
     # -- questions
 
     def verify(self) -> tuple[Finding, ...]:
-        """Every disagreement of files and history. Writes nothing."""
-        found = files.find(self._options.directories)
+        """Every disagreement of files and history. Writes nothing. Raises PlanError E230: there is no file at all."""
+        present = files.look(self._options.directories)
+        files.refuse_none(present, self._options.directories)
+        self._warn(present.notes)
         with self._open("verify") as session:
-            return self._findings(View(found, session.read_history()))
+            recorded = session.read_history()
+            self._warn(self._oddities(session, recorded))
+            return self._findings(View(present.files, recorded))
 
     def history(self, *, limit: int | None = None, failed: bool = False) -> tuple[LogEvent, ...]:
         """The events of the log, the newest first; none where only dbmate has been at work."""
@@ -161,7 +165,7 @@ class Upkeep(Workbench):
 
     def _recover(self, command: str, intend: _Intention, settle: _Settlement = lambda session, plan: plan) -> Report:
         """Do what `intend` says of the first unfinished migration; `settle` looks at the database for what is left."""
-        found = files.find(self._options.directories)
+        found = self._present()
         with self._open(command) as session:
 
             def prepare() -> tuple[Plan, History]:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate import database, dsn, files, history, plan, planhash, provenance
-from dbmigrate.errors import Error, PlanError
+from dbmigrate.errors import ConfigError, Error, PlanError
 from dbmigrate.events import Event, RunStarted, SchemaWritten, Warned
 from dbmigrate.model import History, Migration, MigrationFile, Plan, Policy, Problem, Report
 from dbmigrate.pacing import Pacing
@@ -33,7 +33,8 @@ class Options:
     is refused. `approve` is called with a plan that is about to run and the history that it starts from; it raises to
     stop it, and returns a function that asks somebody (and raises), or None where nobody has to be asked.
     `before_run` are called in their order with a plan that has steps, under the lock, just before the first one runs;
-    they raise to stop it.
+    they raise to stop it. `allow_existing` begins a history beside whatever is there; without it a protected
+    environment (`is_protected`) stops where there is something.
     """
 
     directories: tuple[str, ...] = ("./db/migrations",)
@@ -47,6 +48,8 @@ class Options:
     expected_plan: str | None = None
     approve: Callable[[Plan, History], Callable[[], None] | None] | None = None
     before_run: tuple[Callable[[Session, Plan], None], ...] = ()
+    is_protected: bool = False
+    allow_existing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,15 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a command wants: the versions whose files it needs, and the plan it makes of them."""
+    """What a command wants: the versions whose files it needs, and the plan it makes of them.
+
+    `begins` says that it may begin a history by running files.
+    """
 
     command: str
     versions: Callable[[View], Sequence[str]]
     plan: Callable[[View], Plan]
+    begins: bool = False
 
 
 def _ignore(event: Event) -> None:
@@ -83,6 +90,7 @@ class Workbench:
         self._dsn = dsn.parse(target) if isinstance(target, str) else target
         self._options = options or Options()
         self._on_event = on_event
+        self._told: tuple[Problem, ...] = ()
 
     @contextmanager
     def _open(self, command: str, target: dsn.Dsn | None = None) -> Iterator[Session]:
@@ -92,7 +100,37 @@ class Workbench:
     def _connect(self, command: str, target: dsn.Dsn | None = None) -> Session:
         options = self._options
         describe = partial(provenance.describe, options.directories, reason=options.reason)
-        return Session(Access(target or self._dsn, command, options.table, options.lock_wait, self._on_event, describe))
+        access = Access(target or self._dsn, command, options.table, options.lock_wait, self._on_event, describe)
+        return Session(access if target else replace(access, files=self._known_files))
+
+    def _present(self) -> tuple[MigrationFile, ...]:
+        """The migration files; what is passed over is told, once."""
+        found = files.look(self._options.directories)
+        if found.notes != self._told:
+            self._warn(found.notes)
+        self._told = found.notes
+        return found.files
+
+    def _warn(self, problems: Sequence[Problem]) -> None:
+        for problem in problems:
+            self._on_event(Warned(problem))
+
+    def _oddities(self, session: Session, recorded: History) -> tuple[Problem, ...]:
+        """What a reader of the history should know: a table that keeps nothing, a history that is somewhere else."""
+        fault = session.tables.fault
+        found = (Problem("W667", fault.message, hint=fault.mend),) if fault else ()
+        around = session.surroundings(recorded)
+        if around is None:
+            return found
+        from dbmigrate import surroundings
+
+        return (*found, *surroundings.notes(around))
+
+    def _known_files(self) -> Sequence[MigrationFile]:
+        """The migration files; none where the directory is missing or wrong, which is for the command to say."""
+        with suppress(PlanError, ConfigError):
+            return files.find(self._options.directories)
+        return ()
 
     def recorded(self) -> History:
         """What the database records of migrations. Writes nothing: works without the tables, for a read-only role."""
@@ -102,8 +140,9 @@ class Workbench:
     @contextmanager
     def _planned(self, wish: Wish) -> Iterator[tuple[Session, Plan]]:
         """A session without the lock, and the plan for what it shows."""
-        found = files.find(self._options.directories)
+        found = self._present()
         with self._open(wish.command) as session:
+            history.refuse_faulty(session.tables)
             yield session, self._plan(session, wish, View(found, session.read_history()))
 
     def _change(self, wish: Wish, parsed: Mapping[str, Migration] | None = None, *, approved: str = "") -> Report:
@@ -113,7 +152,7 @@ class Workbench:
         decided under the lock: a migration that another run is in the middle of was not left unfinished. `approved` is
         the digest of a plan that was approved before.
         """
-        found = files.find(self._options.directories)
+        found = self._present()
         with self._open(wish.command) as session:
             view = View(found, session.read_history(), parsed or {})
             return self._change_in(session, wish, view, approved=approved)
@@ -162,7 +201,19 @@ class Workbench:
 
     def _plan(self, session: Session, wish: Wish, view: View) -> Plan:
         migrations = self._parse(session, view, wish.versions(view))
-        return self._hashed(wish.plan(replace(view, migrations=migrations)), view.history)
+        made = wish.plan(replace(view, migrations=migrations))
+        if wish.begins and made.steps and not self._options.allow_existing:
+            made = replace(made, problems=(*made.problems, *self._judged(session, view.history)))
+        return self._hashed(made, view.history)
+
+    def _judged(self, session: Session, recorded: History) -> tuple[Problem, ...]:
+        """What a first run has to be told of the database. Raises Refused E715, E716."""
+        around = session.surroundings(recorded)
+        if around is None:
+            return ()
+        from dbmigrate import surroundings
+
+        return surroundings.judge(around, is_protected=self._options.is_protected)
 
     def _hashed(self, made: Plan, recorded: History) -> Plan:
         return replace(made, digest=planhash.digest(made, recorded, table=self._options.table))

@@ -27,15 +27,18 @@ class Reading:
 
 
 def read(directories: Sequence[str]) -> Reading:
-    """Read all files of the directories. Raises PlanError E235 (no such directory), ConfigError E207."""
+    """Read all files of the directories; what is passed over there is a note.
+
+    Raises PlanError E235 (no such directory), E230 (no migration in it), ConfigError E207.
+    """
     try:
-        present = files.find(directories)
+        seen = files.look(directories)
     except PlanError as exc:
         if exc.code != "E221":
             raise
         return Reading(problems=(_problem(exc),))
-    if not present:
-        return Reading(problems=(Problem("E230", "no migration files found", Severity.ERROR),))
+    files.refuse_none(seen, directories)
+    present = seen.files
     read, problems, first_broken = [], [], None
     for number, file in enumerate(present):
         try:
@@ -44,7 +47,8 @@ def read(directories: Sequence[str]) -> Reading:
             problems.append(_problem(exc))
             first_broken = number if first_broken is None else first_broken
     sound = tuple(read[:first_broken])
-    return Reading(present, tuple(read), sound, (*problems, *_untried(present, first_broken), *_notes(present, read)))
+    untried, notes = _untried(present, first_broken), (*seen.notes, *_notes(present, read))
+    return Reading(present, tuple(read), sound, (*problems, *untried, *notes))
 
 
 def _problem(error: Error) -> Problem:

@@ -41,6 +41,8 @@ def status(
         table = environments.survey(call, () if all_ else named)
         if not call.is_quiet:
             environments.show(call, table, as_markdown=as_markdown)
+        if exit_code or call.is_quiet:
+            _refuse_none(call)
         if (exit_code or call.is_quiet) and not all(column.is_current for column in table.columns):
             raise typer.Exit(1)
         return
@@ -48,8 +50,18 @@ def status(
         found = migrator.status()
     if not call.is_quiet:
         call.renderer.status(found)
+    if exit_code or call.is_quiet:
+        _refuse_none(call)
     if found.pending and (exit_code or call.is_quiet):
         raise typer.Exit(1)
+
+
+def _refuse_none(call: Call) -> None:
+    """Nothing is up to date where there is nothing. Raises PlanError E230."""
+    from dbmigrate import files
+
+    directories = call.settings().migrations_dirs
+    files.refuse_none(files.look(directories), directories)
 
 
 @common

@@ -177,7 +177,8 @@ class Call:
             if settings.wait:
                 timeout, interval = settings.wait_timeout, settings.wait_interval
                 database.wait(dsn, timeout=timeout, interval=interval, on_event=self.renderer.on_event)
-            options = self._options(settings, reason)
+            allows = consent is not None and consent.allow_existing
+            options = replace(self._options(settings, reason), allow_existing=allows)
             yield dsn, replace(options, expected_plan=wanted, approve=self._approval(settings, consent))
 
     def _refuse_several(self) -> None:
@@ -225,6 +226,7 @@ class Call:
             lock_wait=settings.lock_wait,
             where=self.where(settings),
             reason=reason,
+            is_protected=settings.is_protected,
         )
 
     def where(self, settings: Settings) -> str:

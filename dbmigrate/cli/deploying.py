@@ -9,6 +9,7 @@ import typer
 
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import (
+    AllowExisting,
     ExpectPlan,
     LockTimeout,
     LockWait,
@@ -67,6 +68,7 @@ def deploy(
     timeout: Timeout = None,
     expect_plan: ExpectPlan = None,
     require_applied_in: RequireApplied = None,
+    allow_existing: AllowExisting = False,
     yes: Yes = False,
     reason: Reason = None,
 ) -> None:
@@ -84,7 +86,7 @@ def deploy(
         patience=_patience(agreed.patience, health_retries, health_interval),
         on_failure=on_failure or agreed.on_failure,
     )
-    consent = Consent(yes=yes, applied_in=require_applied_in)
+    consent = Consent(yes=yes, applied_in=require_applied_in, allow_existing=allow_existing)
     with call.deployer(config, reason=reason, expect_plan=expect_plan, consent=consent) as deployer:
         done = deployer.deploy()
     call.renderer.answer("deploy", deploying.result_lines(done), deploying.value(done))

@@ -6,10 +6,11 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate import fleet
+from dbmigrate import files, fleet
 from dbmigrate.cli.call import PATIENCE
 from dbmigrate.config import canonical
 from dbmigrate.errors import ConfigError, Error, MigrationFileError
+from dbmigrate.events import Warned
 from dbmigrate.fleet import Look
 from dbmigrate.output import fleet as pictures
 from dbmigrate.output.verbosity import Verbosity
@@ -27,6 +28,8 @@ _AFTER_CONNECTING = 30.0  # seconds that the questions may take
 
 def survey(call: Call, names: Sequence[str]) -> Table:
     """Ask the environments `names`, as they were given, or all that are known; raises ConfigError E201, E203."""
+    for problem in files.look(call.settings().migrations_dirs).notes:
+        call.renderer.on_event(Warned(problem))
     readings = fleet.gather([_look(call, name) for name in dict.fromkeys(names or _known(call))])
     return fleet.merge(readings, totals=_totals(call, readings))
 
@@ -84,7 +87,7 @@ def _totals(call: Call, readings: Iterable[Reading]) -> Mapping[str, int]:
     broken = {row.version: row.unfinished for row in rows if row.unfinished}
     if not broken:
         return {}
-    from dbmigrate import files, parser
+    from dbmigrate import parser
 
     found: dict[str, int] = {}
     for file in files.find(call.settings().migrations_dirs):

@@ -10,6 +10,7 @@ from dbmigrate.cli import locking, rehearsing
 from dbmigrate.cli.call import Call, goal
 from dbmigrate.cli.locking import Locks
 from dbmigrate.cli.options import (
+    AllowExisting,
     Backup,
     Confirm,
     DownTo,
@@ -68,13 +69,14 @@ def up(
     expect_plan: ExpectPlan = None,
     require_applied_in: RequireApplied = None,
     backup: Backup = None,
+    allow_existing: AllowExisting = False,
     yes: Yes = False,
     reason: Reason = None,
 ) -> None:
     """Create the database if it is missing, and apply what is pending."""
     call.add({"scratch_url": scratch_url, "strict": strict})
     call.add({"lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
-    consent = Consent(yes=yes, applied_in=require_applied_in)
+    consent = Consent(yes=yes, applied_in=require_applied_in, allow_existing=allow_existing)
     asked = _Asked(goal(steps, to), consent, expect_plan, reason, backup)
     where = rehearsing.stage(dry_run=dry_run, execute=execute, in_place=in_place)
     _carry_out(call, "up", asked, _Dry(where, locks) if dry_run else None)
@@ -97,13 +99,14 @@ def migrate(
     expect_plan: ExpectPlan = None,
     require_applied_in: RequireApplied = None,
     backup: Backup = None,
+    allow_existing: AllowExisting = False,
     yes: Yes = False,
     reason: Reason = None,
 ) -> None:
     """Apply what is pending to a database that exists."""
     call.add({"scratch_url": scratch_url, "strict": strict})
     call.add({"lock_wait": lock_wait, "lock_timeout": lock_timeout, "timeout": timeout})
-    consent = Consent(yes=yes, applied_in=require_applied_in)
+    consent = Consent(yes=yes, applied_in=require_applied_in, allow_existing=allow_existing)
     asked = _Asked(goal(steps, to), consent, expect_plan, reason, backup)
     where = rehearsing.stage(dry_run=dry_run, execute=execute, in_place=in_place)
     _carry_out(call, "migrate", asked, _Dry(where, locks) if dry_run else None)

@@ -93,6 +93,9 @@ RequireApplied = Annotated[
     str | None,
     typer.Option("--require-applied-in", metavar="NAME", help="Apply only what is applied in that environment."),
 ]
+AllowExisting = Annotated[
+    bool, typer.Option("--allow-existing", help="Begin a history beside tables or another tool's history.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept in the log.")]
 

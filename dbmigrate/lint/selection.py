@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate import files as directory_of
@@ -14,6 +15,7 @@ from dbmigrate.values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from dbmigrate.files import PassedOver
     from dbmigrate.model import Migration, MigrationFile
 
 __all__ = ["Selection", "changed", "everything", "named", "of"]
@@ -34,12 +36,20 @@ class Selection:
 
 
 def of(directories: Sequence[str], *, files: Sequence[str] = (), since: str | None = None) -> Selection:
-    """What a command asks for: `files` if any are named, else what changed `since` a revision, else everything."""
+    """What a command asks for: `files` if any are named, else what changed `since` a revision, else everything.
+
+    Raises PlanError E230 where a directory has no migration at all; what is passed over is a note.
+    """
     if files and since is not None:
         raise ConfigError("FILE and --since exclude each other", code="E200", hint="give one of them")
     if files:
         return named(files)
-    return everything(directories) if since is None else changed(directories, since)
+    chosen = everything(directories) if since is None else changed(directories, since)
+    if any(problem.code == "E221" for problem in chosen.problems):
+        return chosen
+    present = directory_of.look(directories)
+    directory_of.refuse_none(present, directories)
+    return replace(chosen, problems=(*present.notes, *chosen.problems))
 
 
 def everything(directories: Sequence[str]) -> Selection:
@@ -77,11 +87,13 @@ def named(paths: Sequence[str]) -> Selection:
     found = _reduced(whole, {os.path.realpath(path) for path in paths}, is_unapplied=False)
     if any(problem.code == "E221" for problem in whole.problems):
         return found
-    strangers = [path for path in paths if not directory_of.is_migration_name(os.path.basename(path))]
-    problems = tuple(
-        Problem("E252", _STRANGE, Severity.ERROR, Place(os.path.normpath(path), 1), _NAME) for path in strangers
-    )
+    problems = tuple(map(_strange, directory_of.passed_over(paths)))
     return Selection(found.migrations, found.only, problems=(*found.problems, *problems), files=len(set(paths)))
+
+
+def _strange(file: PassedOver) -> Problem:
+    like = f"; it looks like {file.tool}" if file.tool else ""
+    return Problem("E252", f"{_STRANGE}{like}", Severity.ERROR, Place(file.path, 1), _NAME)
 
 
 _STRANGE = "no migration: the name does not begin with digits and end in .sql, so the file is never run"

@@ -126,4 +126,5 @@ def apply(session: Session, path: str) -> None:
 
     Raises PlanError E238 (not a file that can be sent), DatabaseError E402 with its place in the file.
     """
-    sending.send(session.conn, load.prepare(file.read(Path(path)), path=path), path=path, dsn=session.dsn)
+    content = load.prepare(file.read(Path(path)), path=path)
+    sending.send(session.conn, content + versions.proof(content), path=path, dsn=session.dsn)

@@ -16,6 +16,7 @@ from psycopg.pq import TransactionStatus
 
 from dbmigrate import database, wire
 from dbmigrate.model import Place
+from dbmigrate.schema import versions
 from dbmigrate.schema.items import Item, Kind, split
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ def _refused(exc: psycopg.Error, conn: Connection, content: str, *, path: str, d
     """`prepare` keeps every line where it was, so a position in what was sent is a place in the file."""
     error = database.translation(exc, dsn)
     error.state = "nothing was loaded"
+    if versions.UNPROVED in error.message:
+        error.message = f"the versions of {path} were not recorded"
+        error.hint = "a trigger or a rule of the file on the tracking table seems to swallow them; take it out"
+        return error
     position = exc.diag.statement_position
     if position is not None:
         error.place = _place(content, int(position) - 1, path)

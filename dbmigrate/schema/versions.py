@@ -5,6 +5,7 @@ Every command knows its settings, few make the file: this module imports next to
 
 from __future__ import annotations
 
+import re
 from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -14,10 +15,13 @@ from dbmigrate.values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Dumping", "Layout", "render"]
+__all__ = ["UNPROVED", "Dumping", "Layout", "proof", "render"]
 
 _TITLE = "\n--\n-- Dbmate schema migrations\n--\n\n"
 _WHY = "-- In the order of the versions read backwards: branches that add migrations then rarely conflict here.\n"
+_ROWS = re.compile(r"^INSERT INTO (.+) \(version\) VALUES\s+((?:\('[^']*(?:''[^']*)*'\)[,\s]*)+);", re.MULTILINE)
+_ROW = re.compile(r"\(('[^']*(?:''[^']*)*')\)")
+UNPROVED = "versions of the file that were recorded"  # by this text a failed proof is known
 
 
 class Layout(StrEnum):
@@ -49,6 +53,19 @@ def render(versions: Sequence[str], *, table: str, layout: Layout = Layout.DBMAT
         return f"{_TITLE}INSERT INTO {table} (version) VALUES\n{rows};\n"
     ordered = sorted(versions, key=lambda version: version[::-1])
     return _TITLE + _WHY + "".join(f"INSERT INTO {table} (version) VALUES ({_literal(v)});\n" for v in ordered)
+
+
+def proof(text: str) -> str:
+    """Queries that fail (22P02) unless the rows at the end of a schema file are there: a trigger may swallow them."""
+    wanted: dict[str, set[str]] = {}
+    for found in _ROWS.finditer(text.rpartition(_TITLE.strip())[2] if _TITLE.strip() in text else ""):
+        wanted.setdefault(found[1], set()).update(_ROW.findall(found[2]))
+    return "".join(
+        f"\nselect case when count(distinct version::text) = {len(rows)} then 1 else"
+        f" ('{UNPROVED}: ' || count(*)::text)::int end from {table}"
+        f" where version::text = any(array[{', '.join(sorted(rows))}]);"
+        for table, rows in wanted.items()
+    )
 
 
 def _literal(text: str) -> str:

@@ -62,7 +62,7 @@ def test_a_file_without_a_transaction_that_drops_the_version_table_needs_a_perso
 
 
 def test_a_null_version_is_no_version(dbmigrate, project, database_url, query):
-    query(database_url, "create table schema_migrations (version varchar)")
+    query(database_url, "create table schema_migrations (version varchar unique)")
     query(database_url, "insert into schema_migrations values (null), ('1')")
     project.migration("1_a", up="select 1;")
     project.migration("2_b", up="select 1;")
@@ -73,14 +73,16 @@ def test_a_null_version_is_no_version(dbmigrate, project, database_url, query):
 
 
 def test_a_version_that_is_recorded_twice_cannot_be_rolled_back(dbmigrate, project, database_url, query):
-    query(database_url, "create table schema_migrations (version varchar)")
-    query(database_url, "insert into schema_migrations values ('1'), ('1')")
-    project.migration("1_a", up="select 1;", down="select 1;")
+    project.migration("1_a", up="create table a ();", down="drop table a;")
+    twice = "alter table schema_migrations drop constraint schema_migrations_pkey; insert into schema_migrations values"
+    project.migration("2_b", up="select 1;", down=f"{twice} ('1');")
+    assert dbmigrate("up").exit_code == 0
 
-    done = dbmigrate("rollback")
+    done = dbmigrate("rollback", "--steps", "2")
 
     assert done.exit_code == 4
     assert "1_a.sql: its version is recorded 2 times instead of once" in done.stderr
+    assert query(database_url, "select to_regclass('a')::text") == [("a",)]
 
 
 def test_a_fixed_length_version_column_is_refused(dbmigrate, project, database_url, query):
@@ -90,7 +92,7 @@ def test_a_fixed_length_version_column_is_refused(dbmigrate, project, database_u
     done = dbmigrate("up")
 
     assert done.exit_code == 7
-    assert "E705" in done.stderr
+    assert "E714" in done.stderr
 
 
 def test_a_table_name_that_leaves_no_room_for_the_logs_is_refused(dbmigrate, project, database_url, query):

@@ -265,6 +265,12 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
         "No migration is skipped in silence.",
     ),
     Difference(
+        "file-passed-over",
+        "SQL files whose names do not begin with digits are ignored in silence; `status --exit-code` is 0 without any.",
+        "A note on stderr names them; without any migration `status --exit-code` is 2.",
+        "A migration with a wrong name is not an up-to-date database.",
+    ),
+    Difference(
         "file-order",
         "Files run in the order of their names' bytes (`10_b` before `9_a`), in silence.",
         "The same order, and `up` and `status` warn where the numbers say otherwise.",
@@ -456,6 +462,31 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
         "Whatever is called `schema_migrations` is used: a view, a table of another tool, one with triggers.",
         "It has to be a table of yours, without triggers and rules, with a text column `version`; else exit code 7.",
         "Another tool's table would be filled with dbmate's versions, and a trigger runs with your rights.",
+    ),
+    Difference(
+        "table-elsewhere",
+        "When the search_path of the database or the role changes, the table is made anew, and everything runs again.",
+        "Exit code 7, if a table in another schema has recorded these files; `--migrations-table schema.name` goes on.",
+        "A history that was mislaid is not a history that never was.",
+    ),
+    Difference(
+        "table-shape",
+        "A table that is unlogged, too narrow, not unique, or that wants further values is used while it goes well.",
+        "Exit code 7 before anything runs, with the `ALTER TABLE` that mends it.",
+        "After a crash of the server an unlogged table is empty.",
+    ),
+    Difference(
+        "table-swallowed",
+        "A version that a trigger keeps from being recorded counts as applied.",
+        "It is rolled back: exit code 4.",
+        "What is not recorded runs again.",
+    ),
+    Difference(
+        "table-first-run",
+        "The first run does not look at what is in the database.",
+        "Another tool's history that has recorded these files stops it (exit code 7), other tables are a warning;"
+        " on a protected environment both stop it. `--allow-existing` goes on.",
+        "Files that were converted from another tool must not run a second time.",
     ),
     # -- the schema file
     Difference(

@@ -326,3 +326,64 @@ def test_table_impostor(program, project, url, query, ddl):
 
     assert done.exit_code == program.expects(dbmate=0, dbmigrate=7)
     assert said(done) != ""
+
+
+def test_table_elsewhere(program, project, url, query):
+    project.migration("1_a", up="create table if not exists public.a (i int);\ninsert into public.a values (1);")
+    (name,) = query(url, "select current_database()")[0]
+    program.ok("up", url=url)
+    query(url, f"create schema shop; alter database {name} set search_path = shop")
+
+    done = program("up", url=url)
+
+    assert done.exit_code == program.expects(dbmate=0, dbmigrate=7)
+    assert query(url, "select count(*) from public.a") == [(program.expects(dbmate=2, dbmigrate=1),)]
+
+
+@pytest.mark.parametrize(
+    "ddl",
+    [
+        "create unlogged table schema_migrations (version varchar primary key)",
+        "create table schema_migrations (version varchar)",
+    ],
+)
+def test_table_shape(program, project, url, query, ddl):
+    query(url, ddl)
+    project.migration("1_a", up="select 1;")
+
+    assert program("up", url=url).exit_code == program.expects(dbmate=0, dbmigrate=7)
+
+
+def test_table_swallowed(program, project, url, query):
+    project.migration(
+        "1_a",
+        up="create function f() returns trigger language plpgsql as 'begin return null; end';\n"
+        "create trigger t before insert on schema_migrations for each row execute function f();",
+    )
+
+    done = program("up", url=url)
+
+    assert done.exit_code == program.expects(dbmate=0, dbmigrate=4)
+    assert query(url, "select count(*) from schema_migrations") == [(0,)]
+    assert query(url, "select count(*) from pg_proc where proname = 'f'") == [(program.expects(dbmate=1, dbmigrate=0),)]
+
+
+@pytest.mark.parametrize(("recorded", "code"), [("1", 7), ("9", 0)])
+def test_table_first_run(program, project, url, query, recorded, code):
+    query(url, "create table knex_migrations (name text, batch int, migration_time timestamptz)")
+    query(url, f"insert into knex_migrations values ('{recorded}_a.sql')")
+    project.migration("1_a", up="select 1;")
+
+    done = program("up", url=url)
+
+    assert done.exit_code == program.expects(dbmate=0, dbmigrate=code)
+    assert ("knex" in done.stderr) == program.expects(dbmate=False, dbmigrate=True)
+
+
+def test_file_passed_over(program, project, url):
+    project.write("V1__a.sql", "select 1;")
+
+    shown, asked = program("status", url=url), program("status", "--exit-code", url=url)
+
+    assert ("V1__a.sql" in shown.stderr) == program.expects(dbmate=False, dbmigrate=True)
+    assert asked.exit_code == program.expects(dbmate=0, dbmigrate=2)
