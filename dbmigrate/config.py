@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from dbmigrate import dsn, durations, envfile, keywords, pgservice, project
 from dbmigrate.dsn import Dsn
 from dbmigrate.errors import ConfigError
+from dbmigrate.order import Order
 from dbmigrate.values import dataclass
 from dbmigrate.variables import VARIABLES, Variable
 
@@ -52,6 +53,7 @@ class Flags:
     env_files: Sequence[str] = ()
     scratch_url: str | None = field(default=None, repr=False)
     migrations_dirs: Sequence[str] = ()
+    version_order: str | None = None
     migrations_table: str | None = None
     schema_file: str | None = None
     no_dump_schema: bool | None = None
@@ -90,6 +92,7 @@ class Settings:
     """
 
     migrations_dirs: tuple[str, ...]
+    version_order: Order
     migrations_table: str
     schema_file: str
     schema_versions: str
@@ -340,6 +343,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
     protected = _protected(choice)
     return Settings(
         migrations_dirs=_directories(choice, flags.migrations_dirs),
+        version_order=_order(choice, flags.version_order),
         migrations_table=_table(choice, flags.migrations_table),
         schema_file=choice.text("DBMIGRATE_SCHEMA_FILE", flags.schema_file),
         schema_versions=_layout(choice),
@@ -389,6 +393,15 @@ def _directories(choice: _Choice, flags: Sequence[str]) -> tuple[str, ...]:
     if not directories:
         raise ConfigError("the migrations directory is empty", code="E205", hint="name one with --migrations-dir")
     return directories
+
+
+def _order(choice: _Choice, flag: str | None) -> Order:
+    value = choice.value("DBMIGRATE_VERSION_ORDER", flag)
+    try:
+        return Order(value.text.strip())
+    except ValueError:
+        hint = f"use {' or '.join(Order)}"
+        raise ConfigError(f"{value.name}: unknown order {value.text.strip()!r}", code="E205", hint=hint) from None
 
 
 def _table(choice: _Choice, flag: str | None) -> str:

@@ -121,9 +121,9 @@ class Deployer(Workbench):
     # -- before
 
     def _verify(self) -> int:
-        found = files.find(self._options.directories)
+        found = files.find(self._options.directories, self._options.order)
         recorded = self.recorded()
-        findings = verification.verify(found, recorded, verification.sums(found, recorded))
+        findings = verification.verify(found, recorded, verification.sums(found, recorded), self._options.order)
         verification.refuse_changes(findings)
         _refuse_gone(findings)
         self._pass(Phase.VERIFY, len(recorded.applied))

@@ -80,7 +80,7 @@ class Comparer(Workbench):
 
     def with_migrations(self, choice: Choice, *, scope: Scope = MIGRATIONS_SCOPE) -> Drift:
         """Against what the files of the applied migrations make. Raises PlanError E261: some of them are gone."""
-        found = files.find(self._options.directories)
+        found = files.find(self._options.directories, self._options.order)
 
         def replay(live: Picture) -> Build:
             missing = sorted(set(live.versions) - {file.version for file in found})
@@ -123,7 +123,9 @@ class Comparer(Workbench):
     def _quiet(self, copy: Dsn, session: Session) -> Comparer:
         """For work on a scratch database, with the tracking table where it is in the target; says nothing."""
         table = f"{session.tables.schema}.{session.tables.name}"
-        return Comparer(copy, Options(directories=self._options.directories, table=table))
+        return Comparer(
+            copy, Options(directories=self._options.directories, table=table, policy=Policy(order=self._options.order))
+        )
 
     def _load(self, path: str) -> None:
         with self._open(_COMMAND) as session:
@@ -134,7 +136,7 @@ class Comparer(Workbench):
 
         def planned(view: View) -> Plan:
             chosen = [file for file in view.files if file.version in versions]
-            return plan.up(chosen, view.history, migrations=view.migrations, policy=Policy())
+            return plan.up(chosen, view.history, migrations=view.migrations, policy=self._options.policy)
 
         def wanted(view: View) -> Sequence[str]:
             return [version for version in plan.pending_versions(view.files, view.history) if version in versions]

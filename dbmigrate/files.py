@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from dbmigrate.order import Order
+
 # dbmate's rule (db.go): leading ASCII digits are the version, the rest of the name is free
 _NAME = re.compile(r"([0-9]+).*\.sql", re.DOTALL)
 _TEMPLATE = "-- migrate:up\n\n\n-- migrate:down\n\n"
@@ -22,15 +24,15 @@ _SLUG = re.compile(r"[\W_]+")
 _LONGEST_SLUG = 200  # bytes; file systems take names of 255
 
 
-def find(directories: Sequence[str]) -> tuple[MigrationFile, ...]:
-    """The migration files of all `directories`, ordered by the bytes of their names (dbmate's rule).
+def find(directories: Sequence[str], order: Order) -> tuple[MigrationFile, ...]:
+    """The migration files of all `directories`, in `order`.
 
     Directories are not searched recursively. Files whose names do not begin with digits and end in ``.sql`` are not
     migrations; a directory that is named twice is read once. Raises PlanError E235 (no such directory), E221 (two files
     with one version); ConfigError E207.
     """
     places = {os.path.realpath(directory): directory for directory in reversed(directories)}.values()
-    found = sorted((file for directory in places for file in _list(directory)), key=lambda f: os.fsencode(f.name))
+    found = sorted((file for directory in places for file in _list(directory)), key=lambda f: order.key(f.name))
     _refuse_twins(found)
     return tuple(found)
 

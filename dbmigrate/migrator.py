@@ -32,11 +32,11 @@ class Migrator(Workbench):
 
     def status(self) -> Status:
         """Applied and pending migrations. Writes nothing: works without the tables and for a read-only role."""
-        found = files.find(self._options.directories)
+        found = files.find(self._options.directories, self._options.order)
         with self._open("status") as session:
             recorded = session.read_history()
-        findings = verification.verify(found, recorded, verification.sums(found, recorded))
-        return verification.marked(plan.status(found, recorded), findings)
+        findings = verification.verify(found, recorded, verification.sums(found, recorded), self._options.order)
+        return verification.marked(plan.status(found, recorded, self._options.order), findings)
 
     def plan_up(self, goal: Goal = ALL) -> Plan:
         """What `up` would do now."""
@@ -77,7 +77,9 @@ class Migrator(Workbench):
             if not database.exists(self._dsn):
                 return lockreport.LockReport(problems=(lockreport.needless(self._dsn.database),))
             with self._planned(self._upward(goal)) as (session, planned):
-                return lockreport.make(session, planned, files.find(self._options.directories), means)
+                return lockreport.make(
+                    session, planned, files.find(self._options.directories, self._options.order), means
+                )
         except Error as exc:
             return lockreport.LockReport(problems=(lockreport.missing(exc),))
 
@@ -88,7 +90,7 @@ class Migrator(Workbench):
 
         The files are looked for, and all of them read, before a database is created for them.
         """
-        found = files.find(self._options.directories)
+        found = files.find(self._options.directories, self._options.order)
         try:
             opened = self._connect("up")
         except ConnectionFailed as exc:
@@ -115,7 +117,11 @@ class Migrator(Workbench):
         """Undo the last migration and apply it again."""
         last = self._downward(LAST)
         return self._change(
-            Wish("redo", last.versions, lambda view: plan.redo(view.files, view.history, migrations=view.migrations))
+            Wish(
+                "redo",
+                last.versions,
+                lambda view: plan.redo(view.files, view.history, migrations=view.migrations, order=self._options.order),
+            )
         )
 
     # -- the database and the schema file
@@ -184,10 +190,13 @@ class Migrator(Workbench):
         return Wish(command, lambda view: plan.pending_versions(view.files, view.history), planned)
 
     def _downward(self, goal: Goal) -> Wish:
+        order = self._options.order
         return Wish(
             "rollback",
-            lambda view: [item.version for item in plan.rollback_order(view.files, view.history, goal)],
-            lambda view: _with_notes(plan.down(view.files, view.history, migrations=view.migrations, goal=goal), view),
+            lambda view: [item.version for item in plan.rollback_order(view.files, view.history, goal, order)],
+            lambda view: _with_notes(
+                plan.down(view.files, view.history, migrations=view.migrations, goal=goal, order=order), view
+            ),
         )
 
     def _script(self, wish: Wish) -> Iterator[str]:
@@ -202,7 +211,7 @@ class Migrator(Workbench):
         """The names are quoted and the server is asked in a maintenance database; nothing is read from there."""
         from dbmigrate import dryrun
 
-        found = files.find(self._options.directories)
+        found = files.find(self._options.directories, self._options.order)
         with self._open(wish.command, self._dsn.with_database(database.MAINTENANCE)) as session:
             session.tables = history.absent(self._options.table, search_path=self._dsn.search_path)
             planned = self._plan(session, wish, View(found, History()))

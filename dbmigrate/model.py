@@ -6,6 +6,7 @@ from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from dbmigrate.order import Order
 from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
@@ -330,9 +331,10 @@ LAST = Goal(steps=1)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one."""
+    """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one in `order`."""
 
     strict: bool = False
+    order: Order = Order.NAME
 
 
 # -------------------------------------------------------------------------------------------------------- verification

@@ -37,7 +37,7 @@ class Rehearser(Migrator):
         """
         if database.exists(self._dsn):
             return self._on_copy(self._upward(goal), means)
-        found = files.find(self._options.directories)
+        found = files.find(self._options.directories, self._options.order)
         parsed = {file.version: parser.read(file) for file in found}
         made = plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
         planned = self._announced(self._hashed(made, History()))
@@ -63,13 +63,13 @@ class Rehearser(Migrator):
         return self._in_place(self._downward(goal))
 
     def _on_copy(self, wish: Wish, means: Means) -> Rehearsed:
-        found = files.find(self._options.directories)
+        found = files.find(self._options.directories, self._options.order)
         with self._planned(wish) as (session, planned):
             self._announced(planned)
             return rehearsal.on_copy(Scene(session, planned, found, self._options.pacing), means)
 
     def _in_place(self, wish: Wish) -> Rehearsed:
-        found = files.find(self._options.directories)
+        found = files.find(self._options.directories, self._options.order)
         with self._open(wish.command) as session:
             database.refuse_shared_session(session.facts, "a rehearsal in place holds a lock of its session")
             rehearsal.refuse_outside(self._plan(session, wish, View(found, session.read_history())))

@@ -53,7 +53,7 @@ class Upkeep(Workbench):
 
     def verify(self) -> tuple[Finding, ...]:
         """Every disagreement of files and history. Writes nothing."""
-        found = files.find(self._options.directories)
+        found = files.find(self._options.directories, self._options.order)
         with self._open("verify") as session:
             return self._findings(View(found, session.read_history()))
 
@@ -124,7 +124,9 @@ class Upkeep(Workbench):
     # -- how
 
     def _findings(self, view: View) -> tuple[Finding, ...]:
-        found = verification.verify(view.files, view.history, verification.sums(view.files, view.history))
+        found = verification.verify(
+            view.files, view.history, verification.sums(view.files, view.history), self._options.order
+        )
         return tuple(
             replace(finding, changed_in=provenance.last_change(finding.file.file.path))
             if finding.file and finding.deviation is Deviation.CHANGED
@@ -153,7 +155,8 @@ class Upkeep(Workbench):
                 raise PlanError(f"version {version} is {state} already", code="E241")
             migration = view.migrations.get(version)
             if migration is None and direction is Direction.UP:
-                raise PlanError(f"no migration file has version {version}", code="E232", hint="see `dbmigrate status`")
+                known = [file.version for file in view.files]
+                raise plan.unknown_version(version, known, f"no migration file has version {version}")
             name = migration.name if migration else version
             return Plan((Step(version, name, direction, Action.RECORD, migration, kind=LogKind.MARK),))
 
@@ -161,7 +164,7 @@ class Upkeep(Workbench):
 
     def _recover(self, command: str, intend: _Intention, settle: _Settlement = lambda session, plan: plan) -> Report:
         """Do what `intend` says of the first unfinished migration; `settle` looks at the database for what is left."""
-        found = files.find(self._options.directories)
+        found = files.find(self._options.directories, self._options.order)
         with self._open(command) as session:
 
             def prepare() -> tuple[Plan, History]:

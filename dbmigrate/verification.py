@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from dbmigrate import source
 from dbmigrate.errors import MigrationFileError, Refused
 from dbmigrate.model import Deviation, FileSum, Finding, Problem, Severity
+from dbmigrate.order import Order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,20 +52,22 @@ def _tokens(path: str) -> str | None:
     return None
 
 
-def verify(files: Sequence[MigrationFile], history: History, found: Mapping[str, FileSum]) -> tuple[Finding, ...]:
-    """Every disagreement of files and history, in file-name order. Pure."""
+def verify(
+    files: Sequence[MigrationFile], history: History, found: Mapping[str, FileSum], order: Order = Order.NAME
+) -> tuple[Finding, ...]:
+    """Every disagreement of files and history, in `order`. Pure."""
     present = {file.version: file for file in files}
     applied = {item.version for item in history.applied}
-    highest = max(applied, default="")
+    late = order.key(order.highest(applied)) if applied else None
     findings = [_changed(item, found[item.version]) for item in history.applied if item.version in found]
     findings += [_missing(item, found, applied) for item in history.applied if item.version not in present]
     findings += [
         Finding(Deviation.OUT_OF_ORDER, file.version, file.name)
         for file in files
-        if highest and file.version not in applied and file.version <= highest
+        if late and file.version not in applied and order.key(file.version) <= late
     ]
     findings += [Finding(Deviation.UNFINISHED, item.version, item.name) for item in history.unfinished]
-    return tuple(sorted(filter(None, findings), key=lambda finding: os.fsencode(finding.name)))
+    return tuple(sorted(filter(None, findings), key=lambda finding: order.key(finding.name)))
 
 
 def _changed(applied: Applied, now: FileSum) -> Finding | None:

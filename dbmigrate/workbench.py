@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dbmigrate.model import Outcome, SchemaFile
+    from dbmigrate.order import Order
     from dbmigrate.schema.versions import Dumping
 
 
@@ -47,6 +48,10 @@ class Options:
     expected_plan: str | None = None
     approve: Callable[[Plan, History], Callable[[], None] | None] | None = None
     before_run: tuple[Callable[[Session, Plan], None], ...] = ()
+
+    @property
+    def order(self) -> Order:
+        return self.policy.order
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ class Workbench:
     @contextmanager
     def _planned(self, wish: Wish) -> Iterator[tuple[Session, Plan]]:
         """A session without the lock, and the plan for what it shows."""
-        found = files.find(self._options.directories)
+        found = files.find(self._options.directories, self._options.order)
         with self._open(wish.command) as session:
             yield session, self._plan(session, wish, View(found, session.read_history()))
 
@@ -113,7 +118,7 @@ class Workbench:
         decided under the lock: a migration that another run is in the middle of was not left unfinished. `approved` is
         the digest of a plan that was approved before.
         """
-        found = files.find(self._options.directories)
+        found = files.find(self._options.directories, self._options.order)
         with self._open(wish.command) as session:
             view = View(found, session.read_history(), parsed or {})
             return self._change_in(session, wish, view, approved=approved)
@@ -193,7 +198,7 @@ class Workbench:
         started = time.monotonic()
         if not planned.steps:
             written, problems = self._refresh(session, ())
-            current = plan.newest(view.files, [item.version for item in view.history.applied])
+            current = plan.newest(view.files, [item.version for item in view.history.applied], self._options.order)
             return Report((), problems, current, written, time.monotonic() - started)
         from dbmigrate.executor import Executor
 
@@ -221,7 +226,7 @@ class Workbench:
     def _current(self, session: Session, found: Sequence[MigrationFile]) -> str | None:
         """The newest applied version; None if that cannot be asked any more: what was done is done."""
         with suppress(Error), database.translated(self._dsn):
-            return plan.newest(found, history.versions(session.conn, session.tables))
+            return plan.newest(found, history.versions(session.conn, session.tables), self._options.order)
         return None
 
     def _refresh(self, session: Session, done: Sequence[Outcome]) -> tuple[SchemaFile | None, tuple[Problem, ...]]:

@@ -24,7 +24,8 @@ DOCUMENT = PACKAGE.parent / "docs" / "explanation" / "architecture.md"
 # that is not named here, lazily neither. Imports for annotations alone (TYPE_CHECKING) are free.
 MAY_IMPORT: dict[str, str] = {
     "values": "",
-    "model": "values",
+    "order": "",
+    "model": "order values",
     "events": "values",
     "errors": "",
     "planhash": "errors",
@@ -38,7 +39,7 @@ MAY_IMPORT: dict[str, str] = {
     "envfile": "errors model values",
     "variables": "values",
     "project": "errors model values variables",
-    "config": "dsn durations envfile errors keywords pgservice project values variables",
+    "config": "dsn durations envfile errors keywords order pgservice project values variables",
     "lexer": "",
     "statements": "lexer model values",
     "headers": "model values",
@@ -49,11 +50,11 @@ MAY_IMPORT: dict[str, str] = {
     "pieces": "lexer model statements",
     "reruns": "errors headers lexer pieces source",
     "parser": "cuts fingerprint headers lexer model pieces reruns sections source statements",
-    "files": "errors model",
-    "verification": "errors model parser source",
-    "plan": "errors model",
+    "files": "errors model order",
+    "verification": "errors model order parser source",
+    "plan": "errors model order",
     "guards": "errors model values",
-    "fleet": "errors model values",
+    "fleet": "errors model order values",
     "database": "errors events values",
     "wire": "values",
     "locks": "database errors events values",
@@ -74,7 +75,7 @@ MAY_IMPORT: dict[str, str] = {
     "schema": "database errors events history model values",
     "backup": "database errors schema values",
     "catalog": "database schema values",
-    "workbench": "database dsn errors events executor files history model pacing parser plan planhash provenance "
+    "workbench": "database dsn errors events executor files history model order pacing parser plan planhash provenance "
     "schema session values",
     "impact": "database diagnosis dsn errors executor lexer model parser partitions statements units values wire",
     "embedded": "errors values",
@@ -85,9 +86,9 @@ MAY_IMPORT: dict[str, str] = {
     "trial": "database diagnosis errors executor parser wire",
     "rehearsal": "database errors executor history model pacing provenance schemacopy scratch session trial values",
     "queries": "database errors lexer model parser statements values",
-    "lint": "errors files headers lexer model parser provenance source values",
+    "lint": "errors files headers lexer model order parser provenance source values",
     "explanations": "errors lint values",
-    "check": "catalog database errors files history impact model parser plan provenance queries schema scratch "
+    "check": "catalog database errors files history impact model order parser plan provenance queries schema scratch "
     "session statements trial values",
     "migrator": "database dryrun errors events files history lockreport model parser plan planhash schema "
     "verification workbench",

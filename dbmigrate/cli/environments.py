@@ -28,7 +28,7 @@ _AFTER_CONNECTING = 30.0  # seconds that the questions may take
 def survey(call: Call, names: Sequence[str]) -> Table:
     """Ask the environments `names`, as they were given, or all that are known; raises ConfigError E201, E203."""
     readings = fleet.gather([_look(call, name) for name in dict.fromkeys(names or _known(call))])
-    return fleet.merge(readings, totals=_totals(call, readings))
+    return fleet.merge(readings, totals=_totals(call, readings), order=call.settings().version_order)
 
 
 def show(call: Call, table: Table, *, as_markdown: bool) -> None:
@@ -87,7 +87,7 @@ def _totals(call: Call, readings: Iterable[Reading]) -> Mapping[str, int]:
     from dbmigrate import files, parser
 
     found: dict[str, int] = {}
-    for file in files.find(call.settings().migrations_dirs):
+    for file in files.find(call.settings().migrations_dirs, call.settings().version_order):
         if file.version in broken:
             with suppress(MigrationFileError, ConfigError):
                 sections = parser.read(file).run_order(broken[file.version].direction)

@@ -11,12 +11,13 @@ import pytest
 
 from dbmigrate import files
 from dbmigrate.errors import ConfigError, PlanError
+from dbmigrate.order import Order
 
 NOW = datetime(2026, 3, 1, 9, 5, 7, tzinfo=UTC)
 
 
 def found(*directories: Path) -> list[str]:
-    return [file.name for file in files.find([str(directory) for directory in directories])]
+    return [file.name for file in files.find([str(directory) for directory in directories], Order.NAME)]
 
 
 def fill(directory: Path, *names: str) -> Path:
@@ -46,7 +47,7 @@ def fill(directory: Path, *names: str) -> Path:
 def test_a_name_of_digits_and_sql_is_a_migration(tmp_path: Path, name: str, version: str) -> None:
     fill(tmp_path, name)
 
-    (file,) = files.find([str(tmp_path)])
+    (file,) = files.find([str(tmp_path)], Order.NAME)
 
     assert (file.version, file.name, file.path) == (version, name, str(tmp_path / name))
 
@@ -167,7 +168,7 @@ def test_a_directory_that_does_not_exist_is_named(
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(PlanError) as caught:
-        files.find([directory])
+        files.find([directory], Order.NAME)
 
     assert caught.value.code == "E235"
     assert caught.value.message == f"could not find migrations directory `{directory}`"
@@ -177,7 +178,7 @@ def test_the_directory_is_named_as_it_was_given(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(PlanError, match=re.escape("`./db/migrations`")):
-        files.find(["./db/migrations"])
+        files.find(["./db/migrations"], Order.NAME)
 
 
 # -------------------------------------------------------------------------------------------------------------- create
@@ -188,7 +189,7 @@ def test_a_new_file_has_both_headers_and_is_a_migration(tmp_path: Path) -> None:
 
     assert path == str(tmp_path / "20260301090507_create_users.sql")
     assert Path(path).read_bytes() == b"-- migrate:up\n\n\n-- migrate:down\n\n"
-    assert [file.path for file in files.find([str(tmp_path)])] == [path]
+    assert [file.path for file in files.find([str(tmp_path)], Order.NAME)] == [path]
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,7 @@ def test_a_long_name_is_cut_to_what_file_systems_take(tmp_path: Path, letter: st
     path = files.create(str(tmp_path), letter * 500, NOW)
 
     assert len(os.fsencode(os.path.basename(path))) <= 255
-    assert [file.path for file in files.find([str(tmp_path)])] == [path]
+    assert [file.path for file in files.find([str(tmp_path)], Order.NAME)] == [path]
 
 
 def test_the_same_name_in_the_same_second_is_refused_and_the_first_file_kept(tmp_path: Path) -> None:
