@@ -13,7 +13,7 @@ from dbmigrate import catalog, database, files, plan, schemacopy, scratch
 from dbmigrate.catalog import Scope
 from dbmigrate.errors import DatabaseError, PlanError
 from dbmigrate.events import Warned
-from dbmigrate.model import Policy, Problem, Severity
+from dbmigrate.model import Direction, Policy, Problem, Severity
 from dbmigrate.schema import dump as schema_file
 from dbmigrate.values import dataclass
 from dbmigrate.workbench import Options, View, Wish, Workbench
@@ -142,7 +142,7 @@ class Comparer(Workbench):
             return [version for version in plan.pending_versions(view.files, view.history) if version in versions]
 
         if versions:
-            self._change(Wish(_COMMAND, wanted, planned))
+            self._change(Wish(_COMMAND, wanted, planned, (Direction.UP,)))
 
     def _drift(
         self, against: str, expected: Picture, live: Picture, *, scope: Scope, notes: Sequence[str] = ()

@@ -149,6 +149,8 @@ CODES: dict[str, str] = {
     "E709": "another name than that of the target was given",
     "E710": "the environment that comes first could not be asked",
     "E712": "the plan is not the one that was reviewed",
+    "E720": "an applied file has another version now",
+    "E721": "a version was applied from another file",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
@@ -170,6 +172,10 @@ WARNINGS: dict[str, str] = {
     "W306": "another run did the step while this one waited for the lock (behind a pooler)",
     "W307": "the database of a dry run does not exist yet",
     "W308": "a file was changed after it was applied, and is rolled back as it is now",
+    "W670": "files of applied migrations are missing",
+    "W671": "an applied file has another version now",
+    "W672": "a version was applied from another file",
+    "W673": "a section that is not run now has a fault",
     # the schema file
     "W401": "the schema file was not written",
     "W402": "user mappings are left out of the schema file, because they hold passwords",

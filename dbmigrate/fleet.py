@@ -92,8 +92,8 @@ class Column:
 
     @property
     def is_current(self) -> bool:
-        """Whether it was asked, and nothing is pending or unfinished there."""
-        waiting = self.count(CellState.PENDING) + self.count(CellState.UNFINISHED)
+        """Whether it was asked, and nothing is pending, unfinished or without its file there."""
+        waiting = sum(map(self.count, (CellState.PENDING, CellState.UNFINISHED, CellState.MISSING)))
         return self.failure is None and not waiting
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dbmigrate import database, files, history, plan, planhash, verification
 from dbmigrate.errors import ConnectionFailed, Error
 from dbmigrate.events import Planned, RunStarted, SchemaLoaded, SchemaRead, SchemaWritten
-from dbmigrate.model import ALL, LAST, Goal, History, Plan, Problem, Report, Severity, Status
+from dbmigrate.model import ALL, LAST, Direction, Goal, History, Plan, Problem, Report, Severity, Status
 from dbmigrate.workbench import Options, View, Wish, Workbench
 
 if TYPE_CHECKING:
@@ -120,7 +120,9 @@ class Migrator(Workbench):
             Wish(
                 "redo",
                 last.versions,
-                lambda view: plan.redo(view.files, view.history, migrations=view.migrations, order=self._options.order),
+                lambda view: _with_notes(
+                    plan.redo(view.files, view.history, migrations=view.migrations, order=self._options.order), view
+                ),
             )
         )
 
@@ -166,7 +168,7 @@ class Migrator(Workbench):
         """`up` for a database that does not exist yet: all files are read, then it is created."""
         from dbmigrate import parser
 
-        parsed = {file.version: parser.read(file) for file in found}
+        parsed = {file.version: parser.read(file, (Direction.UP,)) for file in found}
         made = plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
         approved = self._approved_beforehand(self._hashed(made, History()))
         database.create_if_missing(self._dsn, on_event=self._on_event)
@@ -187,7 +189,7 @@ class Migrator(Workbench):
             made = plan.up(view.files, view.history, migrations=view.migrations, goal=goal, policy=self._options.policy)
             return Plan(made.steps, (*made.problems, *notes))
 
-        return Wish(command, lambda view: plan.pending_versions(view.files, view.history), planned)
+        return Wish(command, lambda view: plan.pending_versions(view.files, view.history), planned, (Direction.UP,))
 
     def _downward(self, goal: Goal) -> Wish:
         order = self._options.order
@@ -197,6 +199,7 @@ class Migrator(Workbench):
             lambda view: _with_notes(
                 plan.down(view.files, view.history, migrations=view.migrations, goal=goal, order=order), view
             ),
+            (Direction.DOWN,),
         )
 
     def _script(self, wish: Wish) -> Iterator[str]:

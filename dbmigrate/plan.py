@@ -101,7 +101,8 @@ def redo(
             hint="restore the file from version control, or undo the migration with `dbmigrate rollback`",
         )
     again = _run(migrations[version], Direction.UP)
-    return Plan((*undo.steps, again), (*undo.problems, *_file_problems((again,))))
+    told = [problem for problem in _file_problems((again,)) if problem.code != "W201"]  # it ran that way already
+    return Plan((*undo.steps, again), (*undo.problems, *told))
 
 
 def rollback_order(
@@ -285,7 +286,8 @@ def _file_problems(steps: Sequence[Step]) -> tuple[Problem, ...]:
     for step in steps:
         if step.migration is None:
             continue
-        found += step.migration.problems if step.direction is Direction.UP else ()
+        is_up = step.direction is Direction.UP
+        found += (problem for problem in step.migration.problems if is_up or problem.code == "W673")
         if step.direction is Direction.DOWN and not any(s.count for s in step.migration.run_order(Direction.DOWN)):
             found.append(
                 Problem("W303", f"{step.name} has an empty down section: its version is forgotten, nothing is undone")

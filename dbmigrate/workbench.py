@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dbmigrate import database, dsn, files, history, plan, planhash, provenance
 from dbmigrate.errors import Error, PlanError
 from dbmigrate.events import Event, RunStarted, SchemaWritten, Warned
-from dbmigrate.model import History, Migration, MigrationFile, Plan, Policy, Problem, Report
+from dbmigrate.model import Direction, History, Migration, MigrationFile, Plan, Policy, Problem, Report
 from dbmigrate.pacing import Pacing
 from dbmigrate.session import Access, Session
 from dbmigrate.values import dataclass
@@ -65,11 +65,15 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a command wants: the versions whose files it needs, and the plan it makes of them."""
+    """What a command wants: the versions whose files it needs, and the plan it makes of them.
+
+    `runs` are the directions that may be run: a fault in a section of another one is a warning.
+    """
 
     command: str
     versions: Callable[[View], Sequence[str]]
     plan: Callable[[View], Plan]
+    runs: tuple[Direction, ...] = tuple(Direction)
 
 
 def _ignore(event: Event) -> None:
@@ -125,7 +129,7 @@ class Workbench:
 
     def _change_in(self, session: Session, wish: Wish, view: View, *, approved: str = "") -> Report:
         """What `_change` does, in a session that is open, seen from what it has shown so far."""
-        read = self._parse(session, view, wish.versions(view))
+        read = self._parse(session, view, wish.versions(view), wish.runs)
 
         def prepare() -> tuple[Plan, History]:
             now = View(view.files, session.read_history(), read)
@@ -166,13 +170,15 @@ class Workbench:
         return self._options.where or self._dsn.display
 
     def _plan(self, session: Session, wish: Wish, view: View) -> Plan:
-        migrations = self._parse(session, view, wish.versions(view))
+        migrations = self._parse(session, view, wish.versions(view), wish.runs)
         return self._hashed(wish.plan(replace(view, migrations=migrations)), view.history)
 
     def _hashed(self, made: Plan, recorded: History) -> Plan:
         return replace(made, digest=planhash.digest(made, recorded, table=self._options.table))
 
-    def _parse(self, session: Session, view: View, wanted: Sequence[str]) -> Mapping[str, Migration]:
+    def _parse(
+        self, session: Session, view: View, wanted: Sequence[str], runs: Sequence[Direction]
+    ) -> Mapping[str, Migration]:
         """Read the files of the wanted versions; a version without a file is read from the log, if it keeps it."""
         present = {file.version: file for file in view.files}
         parsed = dict(view.migrations)
@@ -182,7 +188,7 @@ class Workbench:
 
         for version in wanted:
             if version in present and version not in parsed:
-                parsed[version] = parser.read(present[version])
+                parsed[version] = parser.read(present[version], runs)
         for version in wanted:
             if version not in parsed and (kept := self._kept(session, version)):
                 name, down_sql = kept

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import common
+from dbmigrate.model import MigrationState
+
+if TYPE_CHECKING:
+    from dbmigrate.model import Status
 
 
 class StatusFormat(StrEnum):
@@ -28,7 +32,9 @@ def status(
     format_: Annotated[
         StatusFormat, typer.Option("--format", metavar="FORMAT", help="human, json, or markdown (a table).")
     ] = StatusFormat.HUMAN,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything is pending.")] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with 1 if anything is pending or missing.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing; implies --exit-code.")] = False,
 ) -> None:
     """Show applied and pending migrations."""
@@ -48,8 +54,14 @@ def status(
         found = migrator.status()
     if not call.is_quiet:
         call.renderer.status(found)
-    if found.pending and (exit_code or call.is_quiet):
+    if not _is_current(found) and (exit_code or call.is_quiet):
         raise typer.Exit(1)
+
+
+def _is_current(found: Status) -> bool:
+    """Whether nothing is pending, and the files of all applied versions are there."""
+    is_other = any(problem.code == "W672" for problem in found.problems)
+    return not (found.pending or found.count(MigrationState.MISSING) or is_other)
 
 
 @common

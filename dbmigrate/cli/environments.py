@@ -90,6 +90,7 @@ def _totals(call: Call, readings: Iterable[Reading]) -> Mapping[str, int]:
     for file in files.find(call.settings().migrations_dirs, call.settings().version_order):
         if file.version in broken:
             with suppress(MigrationFileError, ConfigError):
-                sections = parser.read(file).run_order(broken[file.version].direction)
+                direction = broken[file.version].direction
+                sections = parser.read(file, (direction,)).run_order(direction)
                 found[file.version] = sum(section.count for section in sections)
     return found
