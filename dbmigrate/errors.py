@@ -81,7 +81,6 @@ CODES: dict[str, str] = {
     "E233": "the migration is declared irreversible",
     "E234": "the file of an applied migration is gone, and its down SQL is not in the log",
     "E235": "the migrations directory does not exist",
-    "E236": "a file of this name exists already",
     "E237": "the name gives no usable file name",
     "E238": "the schema file cannot be loaded",
     "E239": "what was shown is not what would be done any more",

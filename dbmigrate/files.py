@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from contextlib import ExitStack
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError, PlanError
@@ -85,22 +87,26 @@ def _refuse_twins(found: Sequence[MigrationFile]) -> None:
             )
 
 
-def create(directory: str, name: str, now: datetime) -> str:
-    """Make an empty migration file named after `now` (UTC) and `name`; return its path.
+def create(directories: Sequence[str], name: str, now: datetime) -> str:
+    """Make an empty migration file in the first directory, named after `now` (UTC) and `name`; return its path.
 
-    The name becomes lower-case words joined by ``_``, so that it can neither leave the directory nor need quoting.
-    Missing directories are made. Raises PlanError E237 (nothing usable in the name), E236 (a file of this second is
-    there already); ConfigError E207.
+    Where a migration of that second exists in any of the directories, the next free second is taken. The name becomes
+    lower-case words joined by ``_``, so that it can neither leave the directory nor need quoting. The first directory
+    is made if it is missing. The file is there whole or not at all. Raises PlanError E237 (nothing usable in the name);
+    ConfigError E207.
     """
-    version = f"{now:%Y%m%d%H%M%S}"
-    path = os.path.normpath(os.path.join(directory, f"{version}_{_slug(name)}.sql"))
+    slug = _slug(name)
+    path = os.path.normpath(os.path.join(directories[0], f"{now:%Y%m%d%H%M%S}_{slug}.sql"))
     try:
-        os.makedirs(directory or ".", mode=0o755, exist_ok=True)
-        _refuse_twin(version, directory)
-        _write_new(path)
+        os.makedirs(directories[0] or ".", mode=0o755, exist_ok=True)
+        while True:
+            version = f"{now:%Y%m%d%H%M%S}"
+            path = os.path.normpath(os.path.join(directories[0], f"{version}_{slug}.sql"))
+            if _write_new(path, version, directories):
+                return path
+            now += timedelta(seconds=1)
     except OSError as exc:
         raise ConfigError(f"cannot write {path}: {exc.strerror}", code="E207") from exc
-    return path
 
 
 def _slug(name: str) -> str:
@@ -114,21 +120,30 @@ def _slug(name: str) -> str:
     return slug.encode()[:_LONGEST_SLUG].decode(errors="ignore")
 
 
-def _refuse_twin(version: str, directory: str) -> None:
-    """`find` would refuse two files of one version; commands in a script come several to the second."""
-    for name in os.listdir(directory or "."):
-        match = _NAME.fullmatch(name)
-        if match and match[1] == version:
-            raise _exists(os.path.normpath(os.path.join(directory, name)))
-
-
-def _write_new(path: str) -> None:
+def _write_new(path: str, version: str, directories: Sequence[str]) -> bool:
+    """Write the file unless its version is taken. The temporary file is named after the version and made exclusively:
+    of two processes that want one version the second one sees it, or else the finished file of the first one.
+    """
+    claim = os.path.join(os.path.dirname(path), f".dbmigrate-new-{version}.tmp")
     try:
-        with open(path, "x", encoding="utf-8", newline="\n") as file:
-            file.write(_TEMPLATE)
-    except FileExistsError as exc:
-        raise _exists(path) from exc
+        descriptor = os.open(claim, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except FileExistsError:
+        return False
+    with ExitStack() as undo:
+        undo.callback(os.unlink, claim)
+        with os.fdopen(descriptor, "wb") as file:
+            if _is_taken(version, directories):
+                return False
+            file.write(_TEMPLATE.encode())
+            file.flush()
+            os.fsync(descriptor)  # a full disk or quota may be told no earlier
+        os.rename(claim, path)
+        undo.pop_all()
+    return True
 
 
-def _exists(path: str) -> PlanError:
-    return PlanError(f"file already exists: {path}", code="E236", hint="run the command again in a second")
+def _is_taken(version: str, directories: Sequence[str]) -> bool:
+    """`find` would refuse two files of one version; a dangling link is one too."""
+    present = (name for each in directories if os.path.isdir(each or ".") for name in os.listdir(each or "."))
+    matches = map(_NAME.fullmatch, present)
+    return any(match is not None and match[1] == version for match in matches)

@@ -10,6 +10,7 @@ from dbmigrate import fleet
 from dbmigrate.cli.call import PATIENCE
 from dbmigrate.config import canonical
 from dbmigrate.errors import ConfigError, Error, MigrationFileError
+from dbmigrate.events import Warned
 from dbmigrate.fleet import Look
 from dbmigrate.output import fleet as pictures
 from dbmigrate.output.verbosity import Verbosity
@@ -28,7 +29,16 @@ _AFTER_CONNECTING = 30.0  # seconds that the questions may take
 def survey(call: Call, names: Sequence[str]) -> Table:
     """Ask the environments `names`, as they were given, or all that are known; raises ConfigError E201, E203."""
     readings = fleet.gather([_look(call, name) for name in dict.fromkeys(names or _known(call))])
+    _tell_order(call, readings)
     return fleet.merge(readings, totals=_totals(call, readings), order=call.settings().version_order)
+
+
+def _tell_order(call: Call, readings: Iterable[Reading]) -> None:
+    """What is to be said of the order of the files; all environments say the same of them."""
+    problems = (problem for reading in readings if reading.status for problem in reading.status.problems)
+    odd = next((problem for problem in problems if problem.code == "W302"), None)
+    if odd is not None:
+        call.renderer.on_event(Warned(odd))
 
 
 def show(call: Call, table: Table, *, as_markdown: bool) -> None:

@@ -100,7 +100,7 @@ def test_another_description_is_no_other_migration(dbmigrate, project):
     assert (dbmigrate("up").exit_code, dbmigrate("verify").exit_code) == (0, 0)
 
 
-# -------------------------------------------------------------------------------------- another file, of another service
+# ------------------------------------------------------------------------------------- another file, of another service
 
 
 @pytest.fixture
