@@ -52,7 +52,7 @@ MAY_IMPORT: dict[str, str] = {
     "pieces": "lexer model statements",
     "reruns": "errors headers lexer pieces source",
     "parser": "cuts errors fingerprint headers lexer model pieces reruns sections source statements",
-    "files": "errors model order",
+    "files": "errors model",
     "verification": "errors model order parser source",
     "plan": "errors model order",
     "guards": "errors model values",
@@ -77,7 +77,7 @@ MAY_IMPORT: dict[str, str] = {
     "schema": "database errors events history model values",
     "backup": "database errors schema values",
     "catalog": "database schema values",
-    "workbench": "database dsn errors events executor files history model order pacing parser plan planhash provenance "
+    "workbench": "database dsn errors events executor files history model pacing parser plan planhash provenance "
     "schema session values",
     "impact": "database diagnosis dsn errors executor lexer model parser partitions statements units values wire",
     "embedded": "errors values",
