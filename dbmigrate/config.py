@@ -148,11 +148,14 @@ class Settings:
     def protection(self) -> Protection | None:
         """Why changes have to be confirmed: the environment is protected, or the database is that of one that is.
 
-        ``--url`` does not take that away: who names the environment as well means it. Raises as `target`.
+        ``--url`` does not take that away: who names the environment as well means it. Without a target nothing is.
         """
         if self.environment is not None and canonical(self.environment) in self.protected:
             return Protection(self.environment)
-        found = self.target()
+        try:
+            found = self.target()
+        except ConfigError:
+            return None
         for name in sorted(self._sources.names()):
             variable = name.removesuffix("_FILE")
             if variable.endswith("_URL") and canonical(variable) in self.protected:

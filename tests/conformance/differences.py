@@ -267,7 +267,8 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "file-order",
         "Files run in the order of their names' bytes (`10_b` before `9_a`), in silence.",
-        "The same order, and `up` and `status` warn where the numbers say otherwise.",
+        "The same order, and `up` and `status` warn where the numbers say otherwise; "
+        '`version-order = "numeric"` orders by number.',
         "Few people expect it.",
     ),
     Difference(
