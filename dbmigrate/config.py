@@ -167,6 +167,11 @@ class Settings:
         return None
 
     @property
+    def is_strict(self) -> bool:
+        """`strict`; where nothing says so or otherwise, what is protected is strict."""
+        return self.strict or (self.origins["DBMIGRATE_STRICT"] == "default" and self.is_protected)
+
+    @property
     def required(self) -> Requirement | None:
         """In which environment the project file wants everything to be applied before it is applied here."""
         protection = self.protection

@@ -228,7 +228,7 @@ class Call:
             directories=settings.migrations_dirs,
             table=settings.migrations_table,
             dumping=dumping(settings) if settings.dump_schema else None,
-            policy=Policy(strict=settings.strict, order=settings.version_order),
+            policy=Policy(strict=settings.is_strict, order=settings.version_order),
             pacing=Pacing(lock_timeout=settings.lock_timeout, timeout=settings.timeout),
             lock_wait=settings.lock_wait,
             where=self.where(settings),

@@ -65,6 +65,16 @@ def test_the_database_of_a_protected_environment_is_protected_by_any_name(
     assert applied(database_url)
 
 
+def test_it_is_strict_as_well(run, project, database_url, query):
+    env = {"DATABASE_URL": database_url, "PRODUCTION_DATABASE_URL": database_url}
+    project.migration("2_b", up=UP)
+    run("up", "--yes", env=env)
+    project.migration("1_a", up="select 1;")
+
+    assert "error[E702]" in run("up", "--yes", env=env).stderr
+    assert run("up", "--yes", "--no-strict", env=env).exit_code == 0
+
+
 def test_another_database_of_the_same_server_is_not_protected(run, project, database_url, applied):
     project.migration("1_a", up=UP)
     name = database_url.split("/")[3].split("?")[0]

@@ -141,3 +141,17 @@ def test_an_unknown_order_is_refused(dbmigrate, project):
     assert done.exit_code == 2
     assert "error[E205]: --version-order: unknown order 'natural'" in done.stderr
     assert "hint: use name or numeric" in done.stderr
+
+
+def test_a_version_may_be_as_long_as_a_file_name(dbmigrate, project, database_url, query):
+    """Nothing makes a number of a version: Python refuses more than 4300 digits, bigint more than 19."""
+    longest = "1" * 249
+    project.migration(longest, up="create table a ();", down="drop table a;")
+    project.migration(f"2{LONG}_b", up="create table b ();", down="drop table b;")
+
+    for order in ("name", "numeric"):
+        for command in (("up",), ("status",), ("verify",), ("rollback", "--all"), ("up", "--dry-run")):
+            done = dbmigrate(*command, "--version-order", order)
+            assert done.exit_code == 0, done.stderr
+    assert dbmigrate("baseline", f"2{LONG}").exit_code == 0
+    assert "did you mean" not in dbmigrate("up", "--to", "9" * 5000).stderr
