@@ -325,9 +325,16 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "file-gone",
         "An applied version whose file is gone is not shown, and `rollback` undoes the one before it.",
-        "`status` shows it as `[?]` (and does not count it); `rollback` undoes it with the down SQL kept in the log, or"
+        "`status` shows it as `[?]` (and does not count it), `up` and `status` warn; `rollback` undoes it with the down"
+        " SQL kept in the log, or"
         " stops if dbmate applied it.",
         "After a change of branches, the wrong migration was undone.",
+    ),
+    Difference(
+        "file-renamed",
+        "An applied file that was given another version is run again.",
+        "`up` stops, exit code 7, and says which file it was; `repair` records the new version.",
+        "A migration runs once.",
     ),
     Difference(
         "file-changed",
