@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from dbmigrate.fingerprint import TokenSum
     from dbmigrate.model import Applied, History, MigrationFile, Status
 
+_LONGEST_LIST = 3
+_FOLLOW = "`dbmigrate repair` records the new version without running the file again"
+
 
 def sums(files: Sequence[MigrationFile], history: History) -> dict[str, FileSum]:
     """The checksums of the files that matter: applied ones with a recorded sum, and pending ones if one is missing.
@@ -170,10 +173,6 @@ def marked(status: Status, findings: Sequence[Finding]) -> Status:
         hint = "`dbmigrate verify` shows what was applied"
         problems.append(Problem("W621", f"changed after being applied: {names}", hint=hint))
     return replace(status, rows=rows, problems=(*status.problems, *problems))
-
-
-_LONGEST_LIST = 3
-_FOLLOW = "`dbmigrate repair` records the new version without running the file again"
 
 
 def _renamed(finding: Finding) -> str:
