@@ -8,18 +8,21 @@ Where two names mean the same (``DBMIGRATE_WAIT``, ``DBMATE_WAIT``), ours wins.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dbmigrate import dsn, durations, envfile, keywords, pgservice, project
+from dbmigrate import dsn, durations, envfile, project
 from dbmigrate.dsn import Dsn
+from dbmigrate.environments import canonical, is_same_database, name_of, variable_of
 from dbmigrate.errors import ConfigError
+from dbmigrate.lookup import Sources, Value
+from dbmigrate.order import Order
 from dbmigrate.values import dataclass
 from dbmigrate.variables import VARIABLES, Variable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from dbmigrate.project import Project, Requirement
 
@@ -28,19 +31,8 @@ __all__ = ["ENV_FILES", "VARIABLES", "Flags", "Settings", "Variable", "canonical
 ENV_FILES = (".env", ".env.dbmate")
 LAYOUTS = ("dbmate", "scattered")  # schema.versions.Layout; a test compares them
 
-_DB_KEYWORDS = {
-    "DB_HOST": "host",
-    "DB_PORT": "port",
-    "DB_USER": "user",
-    "DB_PASSWORD": "password",
-    "DB_NAME": "dbname",
-    "DB_SSLMODE": "sslmode",
-}
-_PLACES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGDATABASE", "PGSERVICE")  # enough to be meant
 _FOR_PROGRAMS = ("DBMIGRATE_PG_DUMP", "DBMIGRATE_PG_BIN")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
-_URL_NAME = re.compile(r"([A-Z0-9_]+)_DATABASE_URL(_FILE)?")
-_LONGEST_URL_FILE = 65536  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +44,7 @@ class Flags:
     env_files: Sequence[str] = ()
     scratch_url: str | None = field(default=None, repr=False)
     migrations_dirs: Sequence[str] = ()
+    version_order: str | None = None
     migrations_table: str | None = None
     schema_file: str | None = None
     no_dump_schema: bool | None = None
@@ -70,12 +63,11 @@ class Flags:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
-    """A text and where it is from: `name` for errors about it, `origin` for people who ask."""
+class Protection:
+    """The protected environment that is changed; `by` is its variable, where another name leads to its database."""
 
-    text: str = field(repr=False)
-    name: str
-    origin: str
+    environment: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +82,7 @@ class Settings:
     """
 
     migrations_dirs: tuple[str, ...]
+    version_order: Order
     migrations_table: str
     schema_file: str
     schema_versions: str
@@ -148,23 +141,48 @@ class Settings:
 
     @property
     def is_protected(self) -> bool:
-        """Whether changes of the environment have to be confirmed. A database without an environment is not protected.
+        """Whether changes have to be confirmed; see `protection`."""
+        return self.protection is not None
 
-        ``--url`` does not take that away: who names the environment as well means it.
+    @property
+    def protection(self) -> Protection | None:
+        """Why changes have to be confirmed: the environment is protected, or the database is that of one that is.
+
+        ``--url`` does not take that away: who names the environment as well means it. Without a target nothing is.
         """
-        return self.environment is not None and canonical(self.environment) in self.protected
+        if self.environment is not None and canonical(self.environment) in self.protected:
+            return Protection(self.environment)
+        try:
+            found = self.target()
+        except ConfigError:
+            return None
+        for name in sorted(self._sources.names()):
+            variable = name.removesuffix("_FILE")
+            if variable.endswith("_URL") and canonical(variable) in self.protected:
+                with suppress(ConfigError):  # what cannot be read leads nowhere
+                    value = self._sources.url(variable)
+                    other = dsn.parse(value.text, driver=self.driver, origin=value.origin) if value else None
+                    if other and is_same_database(found, self._sources.completed(other)):
+                        return Protection(canonical(variable), variable)
+        return None
+
+    @property
+    def is_strict(self) -> bool:
+        """`strict`; where nothing says so or otherwise, what is protected is strict."""
+        return self.strict or (self.origins["DBMIGRATE_STRICT"] == "default" and self.is_protected)
 
     @property
     def required(self) -> Requirement | None:
         """In which environment the project file wants everything to be applied before it is applied here."""
-        mine = canonical(self.environment or "")
+        protection = self.protection
+        mine = canonical(protection.environment if protection else self.environment or "")
         return next((found for name, found in self.project.required.items() if canonical(name) == mine), None)
 
     def environments(self) -> tuple[str, ...]:
         """Names for ``-e`` that have a database: ``STAGING_DATABASE_URL`` makes ``staging``."""
         scratch = VARIABLES["DBMIGRATE_SCRATCH_URL"].twin
-        matches = (_URL_NAME.fullmatch(name) for name in self._sources.names() if not name.startswith(scratch))
-        return tuple(sorted({match[1].lower() for match in matches if match and self._sources.find(match[0])}))
+        found = ((name_of(name), name) for name in self._sources.names() if not name.startswith(scratch))
+        return tuple(sorted({name for name, variable in found if name and self._sources.find(variable)}))
 
     def _located(self) -> Dsn:
         value = self._url_value()
@@ -184,12 +202,13 @@ class Settings:
             raise ConfigError(
                 "invalid url, have you set your --url flag or DATABASE_URL environment variable?",
                 code="E201",
-                hint=f"set DATABASE_URL=postgres://user@host/name{self._in_which_file()}, or try `dbmigrate demo`",
+                hint=f"{self._known()}set DATABASE_URL=postgres://user@host/name{self._in_which_file()}"
+                f"{'' if self.environments() else ', or try `dbmigrate demo`'}",
             )
         return value
 
     def _url_of(self, environment: str) -> Value:
-        name = _variable_of(environment)
+        name = variable_of(environment)
         value = self._sources.url(name)
         if value is None:
             raise ConfigError(f"{name} is not set{self._looked_in()}", code="E203", hint=self._unset_hint(name))
@@ -204,84 +223,13 @@ class Settings:
         files = self._sources.files
         return f" in the environment or in {(*files.found, *files.missing, *ENV_FILES)[0]}"
 
+    def _known(self) -> str:
+        known = " or ".join(f"-e {known}" for known in self.environments())
+        return f"name an environment: {known}; or " if known else ""
+
     def _unset_hint(self, name: str) -> str:
         known = ", ".join(f"-e {known}" for known in self.environments())
         return f"set {name}, or choose one of: {known}" if known else f"set {name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """The environment of the process, and the env files behind it."""
-
-    environ: Mapping[str, str] = field(repr=False)
-    files: envfile.EnvFiles
-    cwd: str
-
-    def _layers(self) -> Iterator[Callable[[str], Value | None]]:
-        yield self._of_process
-        yield self._of_files
-
-    def _of_process(self, name: str) -> Value | None:
-        label = f"{name} (environment)"
-        return Value(self.environ[name], label, label) if name in self.environ else None
-
-    def _of_files(self, name: str) -> Value | None:
-        setting = self.files.settings.get(name)
-        return Value(setting.text, f"{name} ({setting.origin})", setting.origin) if setting else None
-
-    def find(self, *names: str) -> Value | None:
-        """The first of the names that says something. One that is set to nothing hides the env files' values."""
-        for look in self._layers():
-            values = [value for value in map(look, names) if value is not None]
-            if values:
-                return next((value for value in values if value.text.strip()), None)
-        return None
-
-    def names(self) -> frozenset[str]:
-        return frozenset(self.environ) | frozenset(self.files.settings)
-
-    def url(self, name: str) -> Value | None:
-        """The URL in variable `name`, or in the file that ``<name>_FILE`` names. Raises ConfigError E205, E207."""
-        for look in self._layers():
-            direct, by_file = look(name), look(f"{name}_FILE")
-            if direct and direct.text.strip() and by_file and by_file.text.strip():
-                raise ConfigError(
-                    f"{direct.name} and {by_file.name} are both set", code="E205", hint="unset one of them"
-                )
-            if by_file and by_file.text.strip():
-                return self._url_in_file(by_file)
-            if direct or by_file:
-                return direct if direct and direct.text.strip() else None
-        return None
-
-    def _url_in_file(self, value: Value) -> Value:
-        path = value.text.strip()
-        try:
-            with open(Path(self.cwd, path), encoding="utf-8-sig", errors="replace") as file:
-                text = file.read(_LONGEST_URL_FILE)
-        except (OSError, ValueError) as exc:  # ValueError: a NUL in the name
-            reason = exc.strerror if isinstance(exc, OSError) else "no file has such a name"
-            raise ConfigError(f"{value.name}: {path} cannot be read: {reason}", code="E207") from exc
-        if not text.strip():
-            raise ConfigError(f"{value.name}: {path} is empty", code="E202", hint="write the URL into it")
-        return Value(text, value.name, value.name)
-
-    def db_variables(self) -> dict[str, str]:
-        """libpq's keywords from the ``DB_*`` variables, with their defaults; empty when none of them is set."""
-        given = {name: value.text for name in _DB_KEYWORDS if (value := self.find(name))}
-        if not given:
-            return {}
-        defaults = {name: VARIABLES[name].default for name in ("DB_HOST", "DB_PORT", "DB_USER", "DB_NAME")}
-        return {_DB_KEYWORDS[name]: text for name, text in {**defaults, **given}.items()}
-
-    def has_libpq_place(self) -> bool:
-        return any(self.find(name) for name in _PLACES)
-
-    def completed(self, target: Dsn) -> Dsn:
-        names = ("HOME", "PGSERVICEFILE", "PGSYSCONFDIR", *keywords.VARIABLES.values(), *keywords.SETTING_VARIABLES)
-        environ = {name: value.text for name in names if (value := self.find(name))}
-        service = target.conninfo.get("service") or environ.get("PGSERVICE")
-        return target.completed(environ, service=pgservice.read(service, environ) if service else None)
 
 
 class _Choice:
@@ -340,6 +288,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
     protected = _protected(choice)
     return Settings(
         migrations_dirs=_directories(choice, flags.migrations_dirs),
+        version_order=_order(choice, flags.version_order),
         migrations_table=_table(choice, flags.migrations_table),
         schema_file=choice.text("DBMIGRATE_SCHEMA_FILE", flags.schema_file),
         schema_versions=_layout(choice),
@@ -391,6 +340,15 @@ def _directories(choice: _Choice, flags: Sequence[str]) -> tuple[str, ...]:
     return directories
 
 
+def _order(choice: _Choice, flag: str | None) -> Order:
+    value = choice.value("DBMIGRATE_VERSION_ORDER", flag)
+    try:
+        return Order(value.text.strip())
+    except ValueError:
+        hint = f"use {' or '.join(Order)}"
+        raise ConfigError(f"{value.name}: unknown order {value.text.strip()!r}", code="E205", hint=hint) from None
+
+
 def _table(choice: _Choice, flag: str | None) -> str:
     """``table`` or ``schema.table``; whatever follows the first dot is the table's name (dbmate)."""
     text = choice.text("DBMIGRATE_MIGRATIONS_TABLE", flag)
@@ -423,25 +381,8 @@ def _environment(choice: _Choice, flag: str | None) -> str | None:
     if not _ENVIRONMENT_NAME.fullmatch(value.text.strip()):
         hint = "use letters, digits, _ - and ."
         raise ConfigError(f"{value.name}: the name of the environment is empty or impossible", code="E205", hint=hint)
-    variable = _variable_of(value.text.strip())
-    known = _URL_NAME.fullmatch(variable)
-    return known[1].lower() if known else variable
-
-
-def canonical(environment: str) -> str:
-    """The one spelling of an environment's name: ``eu-west.prod``, ``EU_WEST_PROD_DATABASE_URL`` are ``eu_west_prod``.
-
-    Letter case does not count, so that no spelling of a protected environment gets past its protection.
-    """
-    name = re.sub(r"[.-]", "_", environment).lower()
-    return name.removesuffix("_database_url") or name
-
-
-def _variable_of(environment: str) -> str:
-    """``production`` -> ``PRODUCTION_DATABASE_URL``; a name that ends in ``_URL`` is a variable itself (dbmate)."""
-    if environment.endswith("_URL"):
-        return environment
-    return re.sub(r"[.-]", "_", environment).upper() + "_DATABASE_URL"
+    variable = variable_of(value.text.strip())
+    return name_of(variable) or variable
 
 
 def _for_programs(sources: Sources) -> dict[str, str]:

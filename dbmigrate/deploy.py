@@ -121,9 +121,9 @@ class Deployer(Workbench):
     # -- before
 
     def _verify(self) -> int:
-        found = files.find(self._options.directories)
+        found = files.find(self._options.directories, self._options.order)
         recorded = self.recorded()
-        findings = verification.verify(found, recorded, verification.sums(found, recorded))
+        findings = verification.verify(found, recorded, verification.sums(found, recorded), self._options.order)
         verification.refuse_changes(findings)
         _refuse_gone(findings)
         self._pass(Phase.VERIFY, len(recorded.applied))
@@ -390,12 +390,11 @@ _BY_HAND = "undo it by hand, or with a new migration; the backup can be read int
 
 def _refuse_gone(findings: Sequence[Finding]) -> None:
     """Raise Refused E701 if the file of an applied migration is gone: what runs is not what this checkout says."""
-    gone = next((each for each in findings if each.deviation in (Deviation.MISSING, Deviation.RENAMED)), None)
+    gone = next((each for each in findings if each.deviation is Deviation.MISSING), None)
     if gone is None:
         return
-    what = "has another version now" if gone.deviation is Deviation.RENAMED else "is gone"
     error = Refused(
-        f"{gone.name} is applied, but its file {what}",
+        f"{gone.name} is applied, but its file is gone",
         code="E701",
         hint="deploy from a checkout that has it; see `dbmigrate verify` for all, and `dbmigrate repair`",
     )
@@ -422,6 +421,8 @@ def _obstacle(migration: Migration | None) -> str | None:
         return None
     if migration.is_irreversible:
         return "is irreversible"
+    if any(section.fault for section in migration.run_order(Direction.DOWN)):
+        return "has a down section that cannot run"
     does_something = any(section.count for section in migration.run_order(Direction.UP))
     undoes_something = any(section.count for section in migration.run_order(Direction.DOWN))
     return "has an empty down section" if does_something and not undoes_something else None

@@ -14,7 +14,7 @@ from dbmigrate import catalog, database, plan, remedies, schemacopy, scratch, ve
 from dbmigrate.catalog import Scope
 from dbmigrate.errors import DatabaseError, PlanError
 from dbmigrate.events import Warned
-from dbmigrate.model import Deviation, Policy, Problem, Severity
+from dbmigrate.model import Deviation, Direction, Policy, Problem, Severity
 from dbmigrate.remedies import Apart
 from dbmigrate.schema import dump as schema_file
 from dbmigrate.schema import file, lineends
@@ -141,7 +141,9 @@ class Comparer(Workbench):
     def _quiet(self, copy: Dsn, session: Session) -> Comparer:
         """For work on a scratch database, with the tracking table where it is in the target; says nothing."""
         table = f"{session.tables.schema}.{session.tables.name}"
-        return Comparer(copy, Options(directories=self._options.directories, table=table))
+        return Comparer(
+            copy, Options(directories=self._options.directories, table=table, policy=Policy(order=self._options.order))
+        )
 
     def _load(self, path: str) -> None:
         with self._open(_COMMAND) as session:
@@ -152,13 +154,13 @@ class Comparer(Workbench):
 
         def planned(view: View) -> Plan:
             chosen = [file for file in view.files if file.version in versions]
-            return plan.up(chosen, view.history, migrations=view.migrations, policy=Policy())
+            return plan.up(chosen, view.history, migrations=view.migrations, policy=self._options.policy)
 
         def wanted(view: View) -> Sequence[str]:
             return [version for version in plan.pending_versions(view.files, view.history) if version in versions]
 
         if versions:
-            self._change(Wish(_COMMAND, wanted, planned))
+            self._change(Wish(_COMMAND, wanted, planned, (Direction.UP,)))
 
     def _drift(
         self, against: str, expected: Picture, live: Picture, *, scope: Scope, notes: Sequence[str] = ()

@@ -81,7 +81,6 @@ CODES: dict[str, str] = {
     "E233": "the migration is declared irreversible",
     "E234": "the file of an applied migration is gone, and its down SQL is not in the log",
     "E235": "the migrations directory does not exist",
-    "E236": "a file of this name exists already",
     "E237": "the name gives no usable file name",
     "E238": "the schema file cannot be loaded",
     "E239": "what was shown is not what would be done any more",
@@ -154,6 +153,8 @@ CODES: dict[str, str] = {
     "E715": "another tool has recorded these files as applied",
     "E716": "a protected environment has tables, but no history",
     "E717": "the history of these files is in another schema",
+    "E720": "an applied file has another version now",
+    "E721": "a version was applied from another file",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
@@ -175,6 +176,10 @@ WARNINGS: dict[str, str] = {
     "W306": "another run did the step while this one waited for the lock (behind a pooler)",
     "W307": "the database of a dry run does not exist yet",
     "W308": "a file was changed after it was applied, and is rolled back as it is now",
+    "W670": "files of applied migrations are missing",
+    "W671": "an applied file has another version now",
+    "W672": "a version was applied from another file",
+    "W673": "a section that is not run now has a fault",
     # the schema file
     "W401": "the schema file was not written",
     "W402": "user mappings are left out of the schema file, because they hold passwords",

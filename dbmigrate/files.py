@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError, PlanError
@@ -15,6 +16,8 @@ from dbmigrate.values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
+
+    from dbmigrate.order import Order
 
 # dbmate's rule (db.go): leading ASCII digits are the version, the rest of the name is free
 _NAME = re.compile(r"([0-9]+).*\.sql", re.DOTALL)
@@ -35,7 +38,7 @@ class PassedOver:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """What the migrations directories hold: migrations in the order of their names, and what is passed over."""
+    """What the migrations directories hold: migrations in order, and what is passed over."""
 
     files: tuple[MigrationFile, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
@@ -49,8 +52,8 @@ class Directory:
         return (Problem("W665", message, Severity.NOTE, hint=_way_in(self.passed_over)),)
 
 
-def look(directories: Sequence[str]) -> Directory:
-    """Read all `directories`; migrations are ordered by the bytes of their names (dbmate's rule).
+def look(directories: Sequence[str], order: Order) -> Directory:
+    """Read all `directories`; migrations stand in `order`.
 
     Directories are not searched recursively. Files whose names do not begin with digits and end in ``.sql`` are not
     migrations; a directory that is named twice is read once. Raises PlanError E235 (no such directory), E221 (two files
@@ -61,14 +64,14 @@ def look(directories: Sequence[str]) -> Directory:
     others: list[os.DirEntry[str]] = []
     for directory in places:
         _list(directory, found, others)
-    found.sort(key=lambda file: os.fsencode(file.name))
+    found.sort(key=lambda file: order.key(file.name))
     _refuse_twins(found)
     return Directory(tuple(found), _passed_over(others) if others else ())
 
 
-def find(directories: Sequence[str]) -> tuple[MigrationFile, ...]:
-    """The migration files of all `directories`. Raises as `look`."""
-    return look(directories).files
+def find(directories: Sequence[str], order: Order) -> tuple[MigrationFile, ...]:
+    """The migration files of all `directories`, in `order`. Raises as `look`."""
+    return look(directories, order).files
 
 
 def refuse_none(present: Directory, directories: Sequence[str]) -> None:
@@ -215,22 +218,26 @@ def _twins(one: MigrationFile, other: MigrationFile) -> PlanError:
     )
 
 
-def create(directory: str, name: str, now: datetime) -> str:
-    """Make an empty migration file named after `now` (UTC) and `name`; return its path.
+def create(directories: Sequence[str], name: str, now: datetime) -> str:
+    """Make an empty migration file in the first directory, named after `now` (UTC) and `name`; return its path.
 
-    The name becomes lower-case words joined by ``_``, so that it can neither leave the directory nor need quoting.
-    Missing directories are made. Raises PlanError E237 (nothing usable in the name), E236 (a file of this second is
-    there already); ConfigError E207.
+    Where a migration of that second exists in any of the directories, the next free second is taken. The name becomes
+    lower-case words joined by ``_``, so that it can neither leave the directory nor need quoting. The first directory
+    is made if it is missing. The file is there whole or not at all. Raises PlanError E237 (nothing usable in the name);
+    ConfigError E207.
     """
-    version = f"{now:%Y%m%d%H%M%S}"
-    path = os.path.normpath(os.path.join(directory, f"{version}_{_slug(name)}.sql"))
+    slug = _slug(name)
+    path = os.path.normpath(os.path.join(directories[0], f"{now:%Y%m%d%H%M%S}_{slug}.sql"))
     try:
-        os.makedirs(directory or ".", mode=0o755, exist_ok=True)
-        _refuse_twin(version, directory)
-        _write_new(path)
+        os.makedirs(directories[0] or ".", mode=0o755, exist_ok=True)
+        while True:
+            version = f"{now:%Y%m%d%H%M%S}"
+            path = os.path.normpath(os.path.join(directories[0], f"{version}_{slug}.sql"))
+            if _write_new(path, version, directories):
+                return path
+            now += timedelta(seconds=1)
     except OSError as exc:
         raise ConfigError(f"cannot write {path}: {exc.strerror}", code="E207") from exc
-    return path
 
 
 def _slug(name: str) -> str:
@@ -244,21 +251,30 @@ def _slug(name: str) -> str:
     return slug.encode()[:_LONGEST_SLUG].decode(errors="ignore")
 
 
-def _refuse_twin(version: str, directory: str) -> None:
-    """`find` would refuse two files of one version; commands in a script come several to the second."""
-    for name in os.listdir(directory or "."):
-        match = _NAME.fullmatch(name)
-        if match and match[1] == version:
-            raise _exists(os.path.normpath(os.path.join(directory, name)))
-
-
-def _write_new(path: str) -> None:
+def _write_new(path: str, version: str, directories: Sequence[str]) -> bool:
+    """Write the file unless its version is taken. The temporary file is named after the version and made exclusively:
+    of two processes that want one version the second one sees it, or else the finished file of the first one.
+    """
+    claim = os.path.join(os.path.dirname(path), f".dbmigrate-new-{version}.tmp")
     try:
-        with open(path, "x", encoding="utf-8", newline="\n") as file:
-            file.write(_TEMPLATE)
-    except FileExistsError as exc:
-        raise _exists(path) from exc
+        descriptor = os.open(claim, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except FileExistsError:
+        return False
+    with ExitStack() as undo:
+        undo.callback(os.unlink, claim)
+        with os.fdopen(descriptor, "wb") as file:
+            if _is_taken(version, directories):
+                return False
+            file.write(_TEMPLATE.encode())
+            file.flush()
+            os.fsync(descriptor)  # a full disk or quota may be told no earlier
+        os.rename(claim, path)
+        undo.pop_all()
+    return True
 
 
-def _exists(path: str) -> PlanError:
-    return PlanError(f"file already exists: {path}", code="E236", hint="run the command again in a second")
+def _is_taken(version: str, directories: Sequence[str]) -> bool:
+    """`find` would refuse two files of one version; a dangling link is one too."""
+    present = (name for each in directories if os.path.isdir(each or ".") for name in os.listdir(each or "."))
+    matches = map(_NAME.fullmatch, present)
+    return any(match is not None and match[1] == version for match in matches)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import field
 from enum import StrEnum
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import Error
 from dbmigrate.model import MigrationState
+from dbmigrate.order import Order
 from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ class Column:
 
     @property
     def is_current(self) -> bool:
-        """Whether it was asked, and nothing is pending or unfinished there."""
-        waiting = self.count(CellState.PENDING) + self.count(CellState.UNFINISHED)
+        """Whether it was asked, and nothing is pending, unfinished or without its file there."""
+        waiting = sum(map(self.count, (CellState.PENDING, CellState.UNFINISHED, CellState.MISSING)))
         return self.failure is None and not waiting
 
 
@@ -148,8 +148,8 @@ def _reading(look: Look) -> Reading:
 # ------------------------------------------------------------------------------------------------------------- merging
 
 
-def merge(readings: Sequence[Reading], *, totals: Mapping[str, int] | None = None) -> Table:
-    """One table of all statuses, in file-name order. `totals` are the numbers of statements of unfinished versions."""
+def merge(readings: Sequence[Reading], *, totals: Mapping[str, int] | None = None, order: Order = Order.NAME) -> Table:
+    """One table of all statuses, in `order`. `totals` are the numbers of statements of unfinished versions."""
     by_version = [{row.version: row for row in reading.status.rows} if reading.status else {} for reading in readings]
     names = {version: row.name for rows in reversed(by_version) for version, row in rows.items()}
     rows = tuple(
@@ -161,7 +161,7 @@ def merge(readings: Sequence[Reading], *, totals: Mapping[str, int] | None = Non
                 for reading, rows in zip(readings, by_version, strict=True)
             ),
         )
-        for version in sorted(names, key=lambda version: (os.fsencode(names[version]), version))
+        for version in sorted(names, key=lambda version: (order.key(names[version]), version))
     )
     columns = tuple(_column(reading, [row.cells[number] for row in rows]) for number, reading in enumerate(readings))
     return Table(columns, rows, _folded(rows))

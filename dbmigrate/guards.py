@@ -42,11 +42,15 @@ class Need(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a change goes. `environment` is empty where it has no name; then it cannot be protected."""
+    """Where a change goes. `environment` is empty where it has no name; then it cannot be protected.
+
+    `because` goes on after "... is protected", where another name than the environment's was given.
+    """
 
     environment: str
     database: str
     is_protected: bool = False
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,9 @@ def _silent(need: Need, target: Target, consent: Consent) -> Refused:
     else:
         hint = f"{'--yes is not enough' if consent.yes else 'no terminal to ask on'}: pass --confirm DBNAME"
     return unchanged(
-        Refused(f"{target.environment} is protected; a change has to be confirmed", code="E707", hint=hint)
+        Refused(
+            f"{target.environment} is protected{target.because}; a change has to be confirmed", code="E707", hint=hint
+        )
     )
 
 

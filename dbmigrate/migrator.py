@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dbmigrate import database, files, history, plan, planhash, verification
 from dbmigrate.errors import ConnectionFailed, Error
 from dbmigrate.events import Planned, RunStarted, SchemaLoaded, SchemaRead, SchemaWritten
-from dbmigrate.model import ALL, LAST, Goal, History, Plan, Problem, Report, Severity, Status
+from dbmigrate.model import ALL, LAST, Direction, Goal, History, Plan, Problem, Report, Severity, Status
 from dbmigrate.workbench import Options, View, Wish, Workbench
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class Migrator(Workbench):
         with self._open("status") as session:
             recorded = session.read_history()
             oddities = self._oddities(session, recorded)
-        findings = verification.verify(found, recorded, verification.sums(found, recorded))
-        status = verification.marked(plan.status(found, recorded), findings)
+        findings = verification.verify(found, recorded, verification.sums(found, recorded), self._options.order)
+        status = verification.marked(plan.status(found, recorded, self._options.order), findings)
         return replace(status, problems=(*status.problems, *oddities))
 
     def plan_up(self, goal: Goal = ALL) -> Plan:
@@ -79,7 +79,9 @@ class Migrator(Workbench):
             if not database.exists(self._dsn):
                 return lockreport.LockReport(problems=(lockreport.needless(self._dsn.database),))
             with self._planned(self._upward(goal)) as (session, planned):
-                return lockreport.make(session, planned, files.find(self._options.directories), means)
+                return lockreport.make(
+                    session, planned, files.find(self._options.directories, self._options.order), means
+                )
         except Error as exc:
             return lockreport.LockReport(problems=(lockreport.missing(exc),))
 
@@ -117,7 +119,13 @@ class Migrator(Workbench):
         """Undo the last migration and apply it again."""
         last = self._downward(LAST)
         return self._change(
-            Wish("redo", last.versions, lambda view: plan.redo(view.files, view.history, migrations=view.migrations))
+            Wish(
+                "redo",
+                last.versions,
+                lambda view: _with_notes(
+                    plan.redo(view.files, view.history, migrations=view.migrations, order=self._options.order), view
+                ),
+            )
         )
 
     # -- the database and the schema file
@@ -162,7 +170,7 @@ class Migrator(Workbench):
         """`up` for a database that does not exist yet: all files are read, then it is created."""
         from dbmigrate import parser
 
-        parsed = {file.version: parser.read(file) for file in found}
+        parsed = {file.version: parser.read(file, (Direction.UP,)) for file in found}
         made = plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
         approved = self._approved_beforehand(self._hashed(made, History()))
         database.create_if_missing(self._dsn, on_event=self._on_event)
@@ -183,13 +191,19 @@ class Migrator(Workbench):
             made = plan.up(view.files, view.history, migrations=view.migrations, goal=goal, policy=self._options.policy)
             return Plan(made.steps, (*made.problems, *notes))
 
-        return Wish(command, lambda view: plan.pending_versions(view.files, view.history), planned, begins=True)
+        return Wish(
+            command, lambda view: plan.pending_versions(view.files, view.history), planned, (Direction.UP,), begins=True
+        )
 
     def _downward(self, goal: Goal) -> Wish:
+        order = self._options.order
         return Wish(
             "rollback",
-            lambda view: [item.version for item in plan.rollback_order(view.files, view.history, goal)],
-            lambda view: _with_notes(plan.down(view.files, view.history, migrations=view.migrations, goal=goal), view),
+            lambda view: [item.version for item in plan.rollback_order(view.files, view.history, goal, order)],
+            lambda view: _with_notes(
+                plan.down(view.files, view.history, migrations=view.migrations, goal=goal, order=order), view
+            ),
+            (Direction.DOWN,),
         )
 
     def _script(self, wish: Wish) -> Iterator[str]:

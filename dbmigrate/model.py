@@ -6,6 +6,7 @@ from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from dbmigrate.order import Order
 from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Section:
     memory (`parser.statements` reads them again). `redundant` holds the ordinals, from 0 and as written, of wrapper
     statements (``BEGIN;`` ... ``COMMIT;``) that are not run, because the section runs in a transaction of our own;
     `count` is the number of those that are run. `cuts` says where what is run stands in a file whose statements are
-    not kept; None also where there would be too many.
+    not kept; None also where there would be too many. `fault` is why it cannot run, where only the others are to.
     """
 
     direction: Direction
@@ -115,6 +116,7 @@ class Section:
     redundant: frozenset[int] = frozenset()
     statements: tuple[Statement, ...] | None = None
     cuts: tuple[Cut, ...] | None = None
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,9 +332,10 @@ LAST = Goal(steps=1)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one."""
+    """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one in `order`."""
 
     strict: bool = False
+    order: Order = Order.NAME
 
 
 # -------------------------------------------------------------------------------------------------------- verification
@@ -343,6 +346,7 @@ class Deviation(StrEnum):
 
     CHANGED = "changed"  # an applied file is not what was applied
     COSMETIC = "cosmetic"  # ... but only comments, white space, line ends or letter case differ
+    OTHER_FILE = "other-file"  # ... and has another name too: the version was applied from another file
     MISSING = "missing"  # the file of an applied version is gone
     RENAMED = "renamed"  # ... and a pending file has its very content
     OUT_OF_ORDER = "out-of-order"  # pending, though a higher version is applied

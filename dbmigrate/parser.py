@@ -14,26 +14,36 @@ from typing import TYPE_CHECKING
 
 from dbmigrate import headers, othertools
 from dbmigrate.cuts import Cuts
+from dbmigrate.errors import MigrationFileError
 from dbmigrate.fingerprint import TokenSum
 from dbmigrate.lexer import COPY_DATA, PieceKind, PostgresLexer, words
 from dbmigrate.model import Direction, Migration, Problem, Section, Severity, Statement, StatementKind
 from dbmigrate.pieces import pass_data, pieces, statement_of
 from dbmigrate.reruns import passages, statements
-from dbmigrate.sections import Draft
+from dbmigrate.sections import BOTH, Draft, tolerated
 from dbmigrate.source import Cursor, Origin, Source, byte_length, checksum
 from dbmigrate.statements import classify, is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
-    from dbmigrate.errors import MigrationFileError
     from dbmigrate.lexer import Piece, Token
     from dbmigrate.model import MigrationFile
 
-__all__ = ["checksum", "passages", "read", "read_kept", "split_sql", "statements", "token_checksum"]
+__all__ = [
+    "KEEP_TEXT",
+    "checksum",
+    "passages",
+    "read",
+    "read_kept",
+    "split_sql",
+    "statements",
+    "token_checksum",
+    "token_sum",
+]
 
 _KEEP_STATEMENTS = 64 << 10  # bytes; the statements of larger files are read again when they are run
-_KEEP_TEXT = 1 << 20  # bytes; of larger files neither text nor token checksum is kept
+KEEP_TEXT = 1 << 20  # bytes; of larger files neither text nor token checksum is kept
 _DUMP_COMMANDS = frozenset(("\\restrict", "\\unrestrict", "\\connect"))
 _BACKSLASH_HINTS = {
     "\\copy": "write COPY ... FROM stdin; with its data below it, up to a line \\.",
@@ -46,24 +56,25 @@ _CONFLICT = ("<<<<<<<", ">>>>>>>")
 _NOT_IN_RUNS = ("migrate:", *_CONFLICT)  # what has to be looked at statement by statement
 
 
-def read(file: MigrationFile) -> Migration:
-    """Read and check a migration file.
+def read(file: MigrationFile, runs: Collection[Direction] = BOTH) -> Migration:
+    """Read and check a migration file of which these directions are to run.
 
     Raises MigrationFileError E210-E220 or E223 for the first fault in the file, ConfigError E207 if it cannot be read.
-    What is odd but can be run is told in `Migration.problems` (W2xx).
+    What is odd but can be run is told in `Migration.problems` (W2xx); so are E217, E219 and E220 in a section that is
+    not to run (W673): old projects of dbmate have down sections that nobody has ever run.
     """
     origin = Origin(file.path)
     with Source(file.path) as source:
-        if source.size > _KEEP_TEXT:
-            reading = _Reading(origin, _Size.LARGE)
+        if source.size > KEEP_TEXT:
+            reading = _Reading(origin, _Size.LARGE, runs)
             lexer = PostgresLexer(headers.BOUNDARY)
             sections = reading.run(lexer.read_runs(source.read, but=_NOT_IN_RUNS))
             total, problems = source.finish(), tuple(reading.problems)
             return Migration(file, sections, total, problems=problems, marks=tuple(source.marks))
         text = source.read_all()
         if source.size <= _KEEP_STATEMENTS:
-            return _from_text(_Reading(origin, _Size.SMALL), file, text, source.finish())
-        migration = _from_text(_Reading(origin, _Size.MEDIUM), file, text, source.finish())
+            return _from_text(_Reading(origin, _Size.SMALL, runs), file, text, source.finish())
+        migration = _from_text(_Reading(origin, _Size.MEDIUM, runs), file, text, source.finish())
         return replace(migration, marks=tuple(source.marks))
 
 
@@ -102,13 +113,18 @@ def split_sql(text: str, *, path: str = "(SQL)") -> Iterator[Statement]:
 def token_checksum(text: str) -> str:
     """The SHA-256 (hex) of the tokens: comments, white space and the case of unquoted words do not count.
 
-    Section headers and their options do. Strings, quoted names, dollar-quoted bodies and COPY data count verbatim.
-    Raises MigrationFileError E217.
+    Section headers and their options do. Strings, quoted names, dollar-quoted bodies and COPY data count verbatim. A
+    redundant BEGIN and COMMIT do not count. Raises MigrationFileError E217.
     """
+    return token_sum(text).hexdigest()
+
+
+def token_sum(text: str) -> TokenSum:
+    """The sum of the tokens, to be compared with one that was recorded. Raises MigrationFileError E217."""
     tokens = TokenSum()
     for piece in pieces(Origin("(text)", text), PostgresLexer(headers.BOUNDARY).get_tokens(text)):
         tokens.add(piece, [value for kind, value in piece.copy or () if kind is COPY_DATA])
-    return tokens.hexdigest()
+    return tokens
 
 
 # ----------------------------------------------------------------------------------------------------- reading a file
@@ -123,7 +139,10 @@ class _Size(Enum):
 
 
 def _from_text(reading: _Reading, file: MigrationFile, text: str, checksum: str) -> Migration:
-    sections = reading.run(PostgresLexer(headers.BOUNDARY).get_tokens(text))
+    try:
+        sections = reading.run(PostgresLexer(headers.BOUNDARY).get_tokens(text))
+    except MigrationFileError as fault:
+        sections = reading.end_at(fault, text)
     return Migration(
         file,
         sections,
@@ -138,7 +157,7 @@ def _from_text(reading: _Reading, file: MigrationFile, text: str, checksum: str)
 class _Reading:
     """One pass over a file: finds its sections and the first fault."""
 
-    def __init__(self, origin: Origin, size: _Size) -> None:
+    def __init__(self, origin: Origin, size: _Size, runs: Collection[Direction] = BOTH) -> None:
         self.problems: list[Problem] = []
         self.tokens = TokenSum()
         self._origin = origin
@@ -147,6 +166,7 @@ class _Reading:
         self._drafts: list[Draft] = []
         self._sections: list[Section] = []
         self._foreign: str | None = None
+        self._runs = runs
 
     def run(self, tokens: Iterable[Token]) -> tuple[Section, ...]:
         """The sections. Raises MigrationFileError."""
@@ -199,6 +219,7 @@ class _Reading:
             if cuts is not None:
                 cuts.close(span)
         self._drafts[-1].add(statement)
+        self._judge(self._drafts[-1])
         if self._size is not _Size.LARGE:
             self.tokens.add(piece, statement.copy_data or ())
 
@@ -264,6 +285,23 @@ class _Reading:
                 width=7,
             )
 
+    def _judge(self, draft: Draft) -> None:
+        if draft.fault is not None and draft.header.direction in self._runs:
+            raise draft.fault
+
+    def end_at(self, fault: MigrationFileError, text: str) -> tuple[Section, ...]:
+        """The sections, where the rest of the last one is inside something that is not closed.
+
+        Raises `fault` if it is another one, if that section is to run, or if what is hidden may hold the next one.
+        """
+        last = self._drafts[-1] if self._drafts else None
+        is_hidden = headers.quoted(text[self._cursor.offset :]) is not None
+        if fault.code != "E217" or is_hidden or last is None or last.header.direction is Direction.UP:
+            raise fault
+        last.fault = last.fault or fault
+        self._close(last)
+        return tuple(self._sections)
+
     # -- headers
 
     def _open(self, piece: Piece) -> None:
@@ -320,8 +358,12 @@ class _Reading:
 
     def _close(self, draft: Draft) -> None:
         section = draft.finish()
+        self._judge(draft)
         self._sections.append(section)
-        self.problems += draft.problems
+        if draft.fault is not None:
+            self.problems.append(tolerated(draft.fault, draft.header.direction))
+        told = {problem.code for problem in self.problems}
+        self.problems += [problem for problem in draft.problems if problem.code not in told]  # W201 once in a file
         if section.direction is Direction.UP and not section.count:
             place = self._origin.place((section.line, 1))
             self.problems.append(Problem("W203", "the up section holds no statement", place=place))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -28,14 +27,17 @@ from dbmigrate.model import (
     Step,
     Unfinished,
 )
+from dbmigrate.order import Key, Order, number
 
 Migrations = Mapping[str, Migration]
+
+_BY_NUMBER = '`version-order = "numeric"` in dbmigrate.toml (or --version-order numeric) orders them by number'
 
 
 def up(
     files: Sequence[MigrationFile], history: History, *, migrations: Migrations, goal: Goal = ALL, policy: Policy
 ) -> Plan:
-    """Apply what is pending, in file-name order, as far as `goal` says.
+    """Apply what is pending, in the order of `files`, as far as `goal` says.
 
     `migrations` holds the parsed file of every pending version. Raises PlanError E230 (no files at all), E232 (the
     goal is no version of these files); NeedsAttention E502 (an earlier run is unfinished); Refused E702 (`policy` is
@@ -46,45 +48,50 @@ def up(
     _refuse_unfinished(history)
     waiting = frozenset(pending_versions(files, history))
     pending = [file for file in files if file.version in waiting]
-    late = _out_of_order(pending, history)
+    highest = policy.order.highest(_versions(history))
+    late = [file for file in pending if highest and policy.order.key(file.version) <= policy.order.key(highest)]
     if policy.strict and late:
-        raise Refused(
-            f"migration `{late[0].version}` is out of order with already applied migrations, the version number has "
-            f"to be higher than the applied migration `{_highest(history)}` in --strict mode",
-            code="E702",
-            hint="give the file a newer version, or run without --strict",
-        )
+        raise _out_of_order(late[0], highest, policy.order)
     chosen = _until(pending, files, goal)
     steps = tuple(_run(migrations[file.version], Direction.UP) for file in chosen)
-    highest, running = _highest(history), {file.version for file in chosen}
+    running = {file.version for file in chosen}
     problems = [_late_problem(file, highest) for file in late if file.version in running]
-    return Plan(steps, (*_order_problems(files), *problems, *_file_problems(steps)))
+    return Plan(steps, (*_order_problems(files, policy.order), *problems, *_file_problems(steps)))
 
 
 def pending_versions(files: Sequence[MigrationFile], history: History) -> Sequence[str]:
-    """The versions that are not applied, in file-name order."""
+    """The versions that are not applied, in the order of `files`."""
     applied = _versions(history)
     return [file.version for file in files if file.version not in applied]
 
 
-def down(files: Sequence[MigrationFile], history: History, *, migrations: Migrations, goal: Goal = LAST) -> Plan:
-    """Undo applied migrations from the last one in file-name order.
+def down(
+    files: Sequence[MigrationFile],
+    history: History,
+    *,
+    migrations: Migrations,
+    goal: Goal = LAST,
+    order: Order = Order.NAME,
+) -> Plan:
+    """Undo applied migrations from the last one in `order`.
 
     A `goal` with steps undoes that many, one with a version undoes everything after that version, and `ALL` undoes
     everything. Raises PlanError E231 (nothing is applied), E232 (the version is not applied), E233 (irreversible),
     E234 (no file and no kept down SQL); NeedsAttention E502.
     """
     _refuse_unfinished(history)
-    chosen = rollback_order(files, history, goal)
+    chosen = rollback_order(files, history, goal, order)
     steps = tuple(_undo(applied, migrations) for applied in chosen)
     present = {file.version for file in files}
     gone = tuple(_gone_problem(step) for step in steps if step.version not in present)
     return Plan(steps, (*gone, *_file_problems(steps)))
 
 
-def redo(files: Sequence[MigrationFile], history: History, *, migrations: Migrations) -> Plan:
+def redo(
+    files: Sequence[MigrationFile], history: History, *, migrations: Migrations, order: Order = Order.NAME
+) -> Plan:
     """Undo the last applied migration and apply its file again. Raises as `down`, and PlanError E234 without a file."""
-    undo = down(files, history, migrations=migrations)
+    undo = down(files, history, migrations=migrations, order=order)
     by_version = {file.version: file for file in files}
     version = undo.steps[0].version
     if version not in by_version:
@@ -94,22 +101,22 @@ def redo(files: Sequence[MigrationFile], history: History, *, migrations: Migrat
             hint="restore the file from version control, or undo the migration with `dbmigrate rollback`",
         )
     again = _run(migrations[version], Direction.UP)
-    return Plan((*undo.steps, again), (*undo.problems, *_file_problems((again,))))
+    told = [problem for problem in _file_problems((again,)) if problem.code != "W201"]  # it ran that way already
+    return Plan((*undo.steps, again), (*undo.problems, *told))
 
 
-def rollback_order(files: Sequence[MigrationFile], history: History, goal: Goal) -> tuple[Applied, ...]:
+def rollback_order(
+    files: Sequence[MigrationFile], history: History, goal: Goal, order: Order = Order.NAME
+) -> tuple[Applied, ...]:
     """The applied versions that `goal` undoes, last first. Raises PlanError E231, E232."""
-    applied = sorted(history.applied, key=_sort_key(files))
+    applied = sorted(history.applied, key=_sort_key(files, order))
     if not applied:
         raise PlanError("can't rollback: no migrations have been applied", code="E231")
     if goal.version is not None:
         names = [item.version for item in applied]
         if goal.version not in names:
-            raise PlanError(
-                f"version {goal.version} is not applied, so it is nothing to roll back to",
-                code="E232",
-                hint="see `dbmigrate status`",
-            )
+            message = f"version {goal.version} is not applied, so it is nothing to roll back to"
+            raise unknown_version(goal.version, names, message)
         applied = applied[names.index(goal.version) + 1 :]
     last_first = tuple(reversed(applied))
     return last_first if goal.steps is None else last_first[: goal.steps]
@@ -143,8 +150,21 @@ def up_to(files: Sequence[MigrationFile], version: str) -> Sequence[str]:
     return [file.version for file in _until(files, files, Goal(version=version))]
 
 
-def status(files: Sequence[MigrationFile], history: History) -> Status:
-    """Every file and every applied version, in file-name order."""
+def unknown_version(asked: str, known: Sequence[str], message: str) -> PlanError:
+    """The error for a version that is not among the `known` ones: perhaps its zeros, or its end, are missing.
+
+    A file name is taken for its version.
+    """
+    digits = number(asked)
+    same = [version for version in known if digits and number(version) == digits]
+    begun = [version for version in known if asked and version.startswith(asked)]
+    meant = same or begun
+    hint = f"did you mean {meant[0]}?" if len(meant) == 1 else "see `dbmigrate status`"
+    return PlanError(message, code="E232", hint=hint)
+
+
+def status(files: Sequence[MigrationFile], history: History, order: Order = Order.NAME) -> Status:
+    """Every file and every applied version, in `order`."""
     rows = {file.version: StatusRow(file.version, file.name, MigrationState.PENDING) for file in files}
     for item in history.applied:
         row = rows.get(item.version)
@@ -154,14 +174,14 @@ def status(files: Sequence[MigrationFile], history: History) -> Status:
     for broken in history.unfinished:
         row = rows.get(broken.version) or StatusRow(broken.version, broken.name, MigrationState.UNFINISHED)
         rows[broken.version] = replace(row, state=MigrationState.UNFINISHED, unfinished=broken)
-    ordered = sorted(rows.values(), key=lambda row: os.fsencode(row.name))
-    return Status(tuple(ordered), _order_problems(files))
+    ordered = sorted(rows.values(), key=lambda row: order.key(row.name))
+    return Status(tuple(ordered), _order_problems(files, order))
 
 
-def newest(files: Sequence[MigrationFile], versions: Sequence[str]) -> str | None:
-    """The applied version that stands last in file-name order."""
+def newest(files: Sequence[MigrationFile], versions: Sequence[str], order: Order = Order.NAME) -> str | None:
+    """The applied version that comes last in `order`."""
     names = {file.version: file.name for file in files}
-    return max(versions, key=lambda version: os.fsencode(names.get(version) or version), default=None)
+    return max(versions, key=lambda version: order.key(names.get(version) or version), default=None)
 
 
 # ------------------------------------------------------------------------------------------------------------- details
@@ -187,10 +207,11 @@ def _refuse_unfinished(history: History) -> None:
 def _until(pending: Sequence[MigrationFile], files: Sequence[MigrationFile], goal: Goal) -> Sequence[MigrationFile]:
     if goal.version is None:
         return pending if goal.steps is None else pending[: goal.steps]
-    names = {file.version: os.fsencode(file.name) for file in files}
+    names = [file.version for file in files]
     if goal.version not in names:
-        raise PlanError(f"no migration file has version {goal.version}", code="E232", hint="see `dbmigrate status`")
-    return [file for file in pending if os.fsencode(file.name) <= names[goal.version]]
+        raise unknown_version(goal.version, names, f"no migration file has version {goal.version}")
+    wanted = frozenset(names[: names.index(goal.version) + 1])
+    return [file for file in pending if file.version in wanted]
 
 
 def _run(migration: Migration, direction: Direction) -> Step:
@@ -214,24 +235,27 @@ def _undo(applied: Applied, migrations: Migrations) -> Step:
     return _run(migration, Direction.DOWN)
 
 
-def _sort_key(files: Sequence[MigrationFile]) -> Callable[[Applied], bytes]:
-    """File-name order, where a version whose file is gone stands where its recorded name would."""
+def _sort_key(files: Sequence[MigrationFile], order: Order) -> Callable[[Applied], Key]:
+    """A version whose file is gone stands where its recorded name would."""
     names = {file.version: file.name for file in files}
 
-    def key(applied: Applied) -> bytes:
-        return os.fsencode(names.get(applied.version) or applied.name or applied.version)
+    def key(applied: Applied) -> Key:
+        return order.key(names.get(applied.version) or applied.name or applied.version)
 
     return key
 
 
-def _highest(history: History) -> str:
-    return max(_versions(history), default="")
-
-
-def _out_of_order(pending: Sequence[MigrationFile], history: History) -> list[MigrationFile]:
-    """dbmate compares versions as texts (db.go): what is not above the highest applied version came late."""
-    highest = _highest(history)
-    return [file for file in pending if highest and file.version <= highest]
+def _out_of_order(file: MigrationFile, highest: str, order: Order) -> Refused:
+    """dbmate compares versions as texts (db.go), and says so in these words; where that surprises, say why."""
+    message = (
+        f"migration `{file.version}` is out of order with already applied migrations, the version number has "
+        f"to be higher than the applied migration `{highest}` in --strict mode"
+    )
+    hint = "give the file a newer version, or run without --strict"
+    if order is Order.NAME and Order.NUMERIC.key(file.version) > Order.NUMERIC.key(highest):
+        message += f" (versions are compared byte by byte, so `{file.version}` comes before `{highest}`)"
+        hint = f"{_BY_NUMBER}; or {hint}"
+    return Refused(message, code="E702", hint=hint)
 
 
 def _late_problem(file: MigrationFile, highest: str) -> Problem:
@@ -243,17 +267,13 @@ def _late_problem(file: MigrationFile, highest: str) -> Problem:
     )
 
 
-def _order_problems(files: Sequence[MigrationFile]) -> tuple[Problem, ...]:
+def _order_problems(files: Sequence[MigrationFile], order: Order) -> tuple[Problem, ...]:
     """Files run in the order of their names' bytes; where their numbers say otherwise, people are surprised."""
-    for first, second in itertools.pairwise(files):
-        if int(first.version) > int(second.version):
-            return (
-                Problem(
-                    "W302",
-                    f"{first.name} runs before {second.name}: files are ordered by name, not by number",
-                    hint="pad the numbers with zeros, or use timestamps",
-                ),
-            )
+    by_number = Order.NUMERIC.key
+    for first, second in itertools.pairwise(files if order is Order.NAME else ()):
+        if by_number(first.version) > by_number(second.version):
+            message = f"{first.name} runs before {second.name}: files are ordered by name, not by number"
+            return (Problem("W302", message, hint=f"{_BY_NUMBER}; or pad the numbers with zeros"),)
     return ()
 
 
@@ -266,7 +286,8 @@ def _file_problems(steps: Sequence[Step]) -> tuple[Problem, ...]:
     for step in steps:
         if step.migration is None:
             continue
-        found += step.migration.problems if step.direction is Direction.UP else ()
+        is_up = step.direction is Direction.UP
+        found += (problem for problem in step.migration.problems if is_up or problem.code == "W673")
         if step.direction is Direction.DOWN and not any(s.count for s in step.migration.run_order(Direction.DOWN)):
             found.append(
                 Problem("W303", f"{step.name} has an empty down section: its version is forgotten, nothing is undone")

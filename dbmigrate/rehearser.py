@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dbmigrate import database, files, parser, plan, planhash, rehearsal
 from dbmigrate.events import Planned, RunStarted
 from dbmigrate.migrator import Migrator
-from dbmigrate.model import ALL, LAST, Goal, History
+from dbmigrate.model import ALL, LAST, Direction, Goal, History
 from dbmigrate.rehearsal import Rehearsed, Scene
 from dbmigrate.workbench import View
 
@@ -38,7 +38,7 @@ class Rehearser(Migrator):
         if database.exists(self._dsn):
             return self._on_copy(self._upward(goal), means)
         found = self._present()
-        parsed = {file.version: parser.read(file) for file in found}
+        parsed = {file.version: parser.read(file, (Direction.UP,)) for file in found}
         made = plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
         planned = self._announced(self._hashed(made, History()))
         return rehearsal.on_nothing(self._dsn, planned, self._options.table, means.choice)
@@ -63,7 +63,7 @@ class Rehearser(Migrator):
         return self._in_place(self._downward(goal))
 
     def _on_copy(self, wish: Wish, means: Means) -> Rehearsed:
-        found = files.find(self._options.directories)
+        found = files.find(self._options.directories, self._options.order)
         with self._planned(wish) as (session, planned):
             self._announced(planned)
             return rehearsal.on_copy(Scene(session, planned, found, self._options.pacing), means)

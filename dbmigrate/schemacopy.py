@@ -10,7 +10,7 @@ from psycopg import sql
 
 from dbmigrate import database, history, impact, parser, scratch
 from dbmigrate.errors import DatabaseError, Error, PlanError, Refused, ToolMissing
-from dbmigrate.model import Problem, Severity
+from dbmigrate.model import Direction, Problem, Severity
 from dbmigrate.schema import dump, load, normalise, pgdump, sending
 from dbmigrate.values import dataclass
 
@@ -111,7 +111,7 @@ def _applied(origin: Origin, because: Error) -> Iterator[Migration]:
     versions = {item.version for item in origin.session.read_history().applied}
     if versions - {file.version for file in origin.files}:
         raise PlanError(f"{because.message}; and files of applied migrations are gone", code="E264", hint=because.hint)
-    return (parser.read(file) for file in origin.files if file.version in versions)
+    return (parser.read(file, (Direction.UP,)) for file in origin.files if file.version in versions)
 
 
 def _impossible(exc: Error, hint: str | None) -> PlanError:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate import statements
-from dbmigrate.model import Problem, Section, Statement, StatementKind
+from dbmigrate.errors import MigrationFileError
+from dbmigrate.model import Direction, Problem, Section, Statement, StatementKind
 
 if TYPE_CHECKING:
     from dbmigrate.cuts import Cuts
-    from dbmigrate.errors import MigrationFileError
     from dbmigrate.headers import Header
     from dbmigrate.source import Origin
 
@@ -21,6 +21,21 @@ _SPOKEN = {
     StatementKind.ROLLBACK: "undoes what the section has done, which would be recorded as applied",
     StatementKind.TWO_PHASE: "hands the section's transaction over to somebody else",
 }
+
+
+BOTH = tuple(Direction)
+
+
+def tolerated(fault: MigrationFileError, direction: Direction) -> Problem:
+    """What is said of a fault in a section that is not to run now."""
+    later = "`rollback` will refuse this file" if direction is Direction.DOWN else "it is not run now"
+    return Problem(
+        "W673",
+        f"{fault.message}, in the {direction} section: {later} ({fault.code})",
+        place=fault.place,
+        hint=fault.hint,
+        excerpt=fault.excerpt,
+    )
 
 
 class _Control(NamedTuple):
@@ -51,13 +66,14 @@ class Draft:
     cuts: Cuts | None = None
     count: int = 0
     problems: list[Problem] = field(default_factory=list)
+    fault: MigrationFileError | None = None  # the first one
     _controls: list[_Control] = field(default_factory=list)
     _has_slotless_subscription: bool = False
 
     def add(self, statement: Statement) -> None:
-        """The next statement. Raises MigrationFileError E220."""
+        """The next statement; `fault` may be E220 afterwards."""
         if statement.kind is StatementKind.OUTSIDE:
-            self._check_outside(statement)
+            self.fault = self.fault or self._outside_fault(statement)
         elif statement.kind is not StatementKind.PLAIN:
             self._controls.append(_Control(self.count, statement))
         elif statements.releases_slot(statement.sql):
@@ -67,8 +83,12 @@ class Draft:
         self.count += 1
 
     def finish(self) -> Section:
-        """The whole section. Raises MigrationFileError E219."""
-        redundant = self._redundant() if self.header.transaction else self._check_blocks()
+        """The whole section; `fault` may be E219 afterwards."""
+        redundant: frozenset[int] = frozenset()
+        try:
+            redundant = self._redundant() if self.header.transaction else self._check_blocks()
+        except MigrationFileError as fault:
+            self.fault = self.fault or fault
         return Section(
             self.header.direction,
             self.number,
@@ -80,25 +100,26 @@ class Draft:
             redundant=redundant,
             statements=None if self.kept is None else tuple(self.kept),
             cuts=None if self.cuts is None else self.cuts.without(redundant),
+            fault=self.fault.message if self.fault else None,
         )
 
     # -- outside of transactions
 
-    def _check_outside(self, statement: Statement) -> None:
+    def _outside_fault(self, statement: Statement) -> MigrationFileError | None:
         block = self._open_block()
         if not self.header.transaction and block is None:
-            return
+            return None
         if self._has_slotless_subscription and statements.first_word(statement.sql) == "DROP":
-            return  # without a slot the server drops a subscription in a transaction too
+            return None  # without a slot the server drops a subscription in a transaction too
         name = statements.label(statement.sql)
         if block is not None:
-            raise self._error(
+            return self._error(
                 "E220",
                 f"{name} cannot run inside a transaction, and line {block.statement.line} begins one",
                 statement,
                 hint="move it before the BEGIN or behind the COMMIT",
             )
-        raise self._error(
+        return self._error(
             "E220",
             f"{name} cannot run inside a transaction",
             statement,

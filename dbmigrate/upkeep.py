@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Decision", "Repair", "Upkeep"]
 
-_Intention = Callable[[Unfinished, Migration, History], Plan]
 _Settlement = Callable[["Session", Plan], Plan]
+_NOTHING: tuple[Direction, ...] = ()  # is run by what only records
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,15 @@ class Repair:
     forget_missing: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Intent:
+    """What becomes of an unfinished migration: the plan, and the direction that it runs."""
+
+    command: str
+    plan: Callable[[Unfinished, Migration, History], Plan]
+    runs: Callable[[Unfinished], Direction]
+
+
 class Upkeep(Workbench):
     """Questions about the history, and corrections of it. Every correction is logged with its reason."""
 
@@ -53,7 +62,7 @@ class Upkeep(Workbench):
 
     def verify(self) -> tuple[Finding, ...]:
         """Every disagreement of files and history. Writes nothing. Raises PlanError E230: there is no file at all."""
-        present = files.look(self._options.directories)
+        present = files.look(self._options.directories, self._options.order)
         files.refuse_none(present, self._options.directories)
         self._warn(present.notes)
         with self._open("verify") as session:
@@ -104,7 +113,7 @@ class Upkeep(Workbench):
             names = plan.up_to(view.files, version)
             return Plan(tuple(_record(view.migrations[name], Direction.UP, LogKind.BASELINE) for name in names))
 
-        return self._change(Wish("baseline", lambda view: plan.up_to(view.files, version), planned))
+        return self._change(Wish("baseline", lambda view: plan.up_to(view.files, version), planned, _NOTHING))
 
     def mark_applied(self, version: str) -> Report:
         """Record one pending migration as applied without running it. Raises PlanError E232, E241."""
@@ -119,16 +128,21 @@ class Upkeep(Workbench):
 
         Raises PlanError E242 (none is unfinished), NeedsAttention E505, E506, and what running it raises.
         """
-        return self._recover("resume", _going_on, partial(_rest, decision=decision))
+        intent = _Intent("resume", _going_on, lambda broken: broken.direction)
+        return self._recover(intent, partial(_rest, decision=decision))
 
     def undo(self) -> Report:
         """Run the down section of a migration that is unfinished, and close its journal. Raises as `resume`."""
-        return self._recover("undo", lambda broken, migration, _: plan.undo(broken, migration))
+        return self._recover(
+            _Intent("undo", lambda broken, migration, _: plan.undo(broken, migration), lambda _: Direction.DOWN)
+        )
 
     # -- how
 
     def _findings(self, view: View) -> tuple[Finding, ...]:
-        found = verification.verify(view.files, view.history, verification.sums(view.files, view.history))
+        found = verification.verify(
+            view.files, view.history, verification.sums(view.files, view.history), self._options.order
+        )
         return tuple(
             replace(finding, changed_in=provenance.last_change(finding.file.file.path))
             if finding.file and finding.deviation is Deviation.CHANGED
@@ -144,10 +158,12 @@ class Upkeep(Workbench):
         def planned(view: View) -> Plan:
             steps: list[Step] = []
             for finding in self._findings(view):
+                if finding.deviation is Deviation.OTHER_FILE:
+                    raise verification.other_file(finding)  # recording it would say that it ran
                 steps += _corrections(finding, view.migrations, repair)
             return Plan(tuple(steps))
 
-        return Wish("repair", versions, planned)
+        return Wish("repair", versions, planned, _NOTHING)
 
     def _mark(self, version: str, direction: Direction) -> Report:
         def planned(view: View) -> Plan:
@@ -157,32 +173,33 @@ class Upkeep(Workbench):
                 raise PlanError(f"version {version} is {state} already", code="E241")
             migration = view.migrations.get(version)
             if migration is None and direction is Direction.UP:
-                raise PlanError(f"no migration file has version {version}", code="E232", hint="see `dbmigrate status`")
+                known = [file.version for file in view.files]
+                raise plan.unknown_version(version, known, f"no migration file has version {version}")
             name = migration.name if migration else version
             return Plan((Step(version, name, direction, Action.RECORD, migration, kind=LogKind.MARK),))
 
-        return self._change(Wish("mark", lambda view: [version], planned))
+        return self._change(Wish("mark", lambda view: [version], planned, _NOTHING))
 
-    def _recover(self, command: str, intend: _Intention, settle: _Settlement = lambda session, plan: plan) -> Report:
-        """Do what `intend` says of the first unfinished migration; `settle` looks at the database for what is left."""
+    def _recover(self, intent: _Intent, settle: _Settlement = lambda session, plan: plan) -> Report:
+        """Do what `intent` says of the first unfinished migration; `settle` looks at the database for what is left."""
         found = self._present()
-        with self._open(command) as session:
+        with self._open(intent.command) as session:
 
             def prepare() -> tuple[Plan, History]:
                 recorded = session.read_history()
-                return self._intended(session, View(found, recorded), intend), recorded
+                return self._intended(session, View(found, recorded), intent), recorded
 
             intended, recorded = self._settled(session, prepare)
             return self._execute(session, settle(session, intended), View(found, recorded))
 
-    def _intended(self, session: Session, view: View, intend: _Intention) -> Plan:
+    def _intended(self, session: Session, view: View, intent: _Intent) -> Plan:
         if not view.history.unfinished:
             raise PlanError("no migration is unfinished", code="E242", hint="`dbmigrate up` applies what is pending")
         broken = view.history.unfinished[0]
-        migration = self._parse(session, view, [broken.version]).get(broken.version)
+        migration = self._parse(session, view, [broken.version], [intent.runs(broken)]).get(broken.version)
         if migration is None:
             raise PlanError(f"the file of {broken.name} is gone", code="E234", hint="restore it to go on")
-        return self._hashed(intend(broken, migration, view.history), view.history)
+        return self._hashed(intent.plan(broken, migration, view.history), view.history)
 
 
 def _going_on(broken: Unfinished, migration: Migration, recorded: History) -> Plan:

@@ -60,6 +60,12 @@ VARIABLES: Mapping[str, Variable] = {
         key="migrations-dir",
         kind=Kind.LIST,
     ),
+    "DBMIGRATE_VERSION_ORDER": Variable(
+        "what comes first: name (the bytes of the file name, as in dbmate) or numeric (the number of the version)",
+        "name",
+        "--version-order",
+        key="version-order",
+    ),
     "DBMIGRATE_MIGRATIONS_TABLE": Variable(
         "the tracking table, with or without a schema",
         "schema_migrations",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dbmigrate import database, dsn, files, history, plan, planhash, provenance
 from dbmigrate.errors import ConfigError, Error, PlanError
 from dbmigrate.events import Event, RunStarted, SchemaWritten, Warned
-from dbmigrate.model import History, Migration, MigrationFile, Plan, Policy, Problem, Report
+from dbmigrate.model import Direction, History, Migration, MigrationFile, Plan, Policy, Problem, Report
 from dbmigrate.pacing import Pacing
 from dbmigrate.session import Access, Session
 from dbmigrate.values import dataclass
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dbmigrate.model import Outcome, SchemaFile
+    from dbmigrate.order import Order
     from dbmigrate.schema.versions import Dumping
 
 
@@ -51,6 +52,10 @@ class Options:
     is_protected: bool = False
     allow_existing: bool = False
 
+    @property
+    def order(self) -> Order:
+        return self.policy.order
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -65,12 +70,14 @@ class View:
 class Wish:
     """What a command wants: the versions whose files it needs, and the plan it makes of them.
 
-    `begins` says that it may begin a history by running files.
+    `runs` are the directions that may be run: a fault in a section of another one is a warning. `begins` says that it
+    may begin a history by running files.
     """
 
     command: str
     versions: Callable[[View], Sequence[str]]
     plan: Callable[[View], Plan]
+    runs: tuple[Direction, ...] = tuple(Direction)
     begins: bool = False
 
 
@@ -105,7 +112,7 @@ class Workbench:
 
     def _present(self) -> tuple[MigrationFile, ...]:
         """The migration files; what is passed over is told, once."""
-        found = files.look(self._options.directories)
+        found = files.look(self._options.directories, self._options.order)
         if found.notes != self._told:
             self._warn(found.notes)
         self._told = found.notes
@@ -129,7 +136,7 @@ class Workbench:
     def _known_files(self) -> Sequence[MigrationFile]:
         """The migration files; none where the directory is missing or wrong, which is for the command to say."""
         with suppress(PlanError, ConfigError):
-            return files.find(self._options.directories)
+            return files.find(self._options.directories, self._options.order)
         return ()
 
     def recorded(self) -> History:
@@ -159,7 +166,7 @@ class Workbench:
 
     def _change_in(self, session: Session, wish: Wish, view: View, *, approved: str = "") -> Report:
         """What `_change` does, in a session that is open, seen from what it has shown so far."""
-        read = self._parse(session, view, wish.versions(view))
+        read = self._parse(session, view, wish.versions(view), wish.runs)
 
         def prepare() -> tuple[Plan, History]:
             now = View(view.files, session.read_history(), read)
@@ -200,7 +207,7 @@ class Workbench:
         return self._options.where or self._dsn.display
 
     def _plan(self, session: Session, wish: Wish, view: View) -> Plan:
-        migrations = self._parse(session, view, wish.versions(view))
+        migrations = self._parse(session, view, wish.versions(view), wish.runs)
         made = wish.plan(replace(view, migrations=migrations))
         if wish.begins and made.steps and not self._options.allow_existing:
             made = replace(made, problems=(*made.problems, *self._judged(session, view.history)))
@@ -218,7 +225,9 @@ class Workbench:
     def _hashed(self, made: Plan, recorded: History) -> Plan:
         return replace(made, digest=planhash.digest(made, recorded, table=self._options.table))
 
-    def _parse(self, session: Session, view: View, wanted: Sequence[str]) -> Mapping[str, Migration]:
+    def _parse(
+        self, session: Session, view: View, wanted: Sequence[str], runs: Sequence[Direction]
+    ) -> Mapping[str, Migration]:
         """Read the files of the wanted versions; a version without a file is read from the log, if it keeps it."""
         present = {file.version: file for file in view.files}
         parsed = dict(view.migrations)
@@ -228,7 +237,7 @@ class Workbench:
 
         for version in wanted:
             if version in present and version not in parsed:
-                parsed[version] = parser.read(present[version])
+                parsed[version] = parser.read(present[version], runs)
         for version in wanted:
             if version not in parsed and (kept := self._kept(session, version)):
                 name, down_sql = kept
@@ -244,7 +253,7 @@ class Workbench:
         started = time.monotonic()
         if not planned.steps:
             written, problems = self._refresh(session, ())
-            current = plan.newest(view.files, [item.version for item in view.history.applied])
+            current = plan.newest(view.files, [item.version for item in view.history.applied], self._options.order)
             return Report((), problems, current, written, time.monotonic() - started)
         from dbmigrate.executor import Executor
 
@@ -272,7 +281,7 @@ class Workbench:
     def _current(self, session: Session, found: Sequence[MigrationFile]) -> str | None:
         """The newest applied version; None if that cannot be asked any more: what was done is done."""
         with suppress(Error), database.translated(self._dsn):
-            return plan.newest(found, history.versions(session.conn, session.tables))
+            return plan.newest(found, history.versions(session.conn, session.tables), self._options.order)
         return None
 
     def _refresh(self, session: Session, done: Sequence[Outcome]) -> tuple[SchemaFile | None, tuple[Problem, ...]]:

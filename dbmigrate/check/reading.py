@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dbmigrate.model import Migration, MigrationFile
+    from dbmigrate.order import Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,13 @@ class Reading:
     problems: tuple[Problem, ...] = ()
 
 
-def read(directories: Sequence[str]) -> Reading:
-    """Read all files of the directories; what is passed over there is a note.
+def read(directories: Sequence[str], order: Order) -> Reading:
+    """Read all files of the directories, in `order`; what is passed over there is a note.
 
     Raises PlanError E235 (no such directory), E230 (no migration in it), ConfigError E207.
     """
     try:
-        seen = files.look(directories)
+        seen = files.look(directories, order)
     except PlanError as exc:
         if exc.code != "E221":
             raise
@@ -47,7 +48,7 @@ def read(directories: Sequence[str]) -> Reading:
             problems.append(_problem(exc))
             first_broken = number if first_broken is None else first_broken
     sound = tuple(read[:first_broken])
-    untried, notes = _untried(present, first_broken), (*seen.notes, *_notes(present, read))
+    untried, notes = _untried(present, first_broken), (*seen.notes, *_notes(present, read, order))
     return Reading(present, tuple(read), sound, (*problems, *untried, *notes))
 
 
@@ -63,8 +64,10 @@ def _untried(present: Sequence[MigrationFile], first_broken: int | None) -> tupl
     return (found("C114", message, None, severity=Severity.NOTE),)
 
 
-def _notes(present: Sequence[MigrationFile], read: Sequence[Migration]) -> tuple[Problem, ...]:
+def _notes(present: Sequence[MigrationFile], read: Sequence[Migration], order: Order) -> tuple[Problem, ...]:
     """What a plan to run all of them would say beforehand: order and oddities of files."""
     migrations = {migration.version: migration for migration in read}
     readable = [file for file in present if file.version in migrations]
-    return plan.up(readable, History(), migrations=migrations, policy=Policy()).problems if readable else ()
+    if not readable:
+        return ()
+    return plan.up(readable, History(), migrations=migrations, policy=Policy(order=order)).problems

@@ -14,6 +14,7 @@ from dbmigrate.check.application import Application
 from dbmigrate.check.values import Report, Trial, found
 from dbmigrate.check.walk import Walk
 from dbmigrate.model import Direction, Place, Problem, Severity
+from dbmigrate.order import Order
 from dbmigrate.queries import Collection
 from dbmigrate.values import dataclass
 
@@ -42,6 +43,7 @@ class Options:
     """
 
     directories: tuple[str, ...] = ("./db/migrations",)
+    order: Order = Order.NAME
     table: str = "schema_migrations"
     dumping: Dumping | None = None
     since: str | None = None
@@ -58,7 +60,7 @@ def run(options: Options, choice: Choice) -> Report:
     `scratch.open_server` raises.
     """
     began = time.monotonic()
-    read = reading.read(options.directories)
+    read = reading.read(options.directories, options.order)
     meant = _meant(read, options)
     report = Report(_only(read.problems, meant, options), files=len(read.files), looked_at=len(meant))
     if options.lint is not None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import common
+from dbmigrate.model import MigrationState
+
+if TYPE_CHECKING:
+    from dbmigrate.model import Status
 
 
 class StatusFormat(StrEnum):
@@ -28,7 +32,9 @@ def status(
     format_: Annotated[
         StatusFormat, typer.Option("--format", metavar="FORMAT", help="human, json, or markdown (a table).")
     ] = StatusFormat.HUMAN,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything is pending.")] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with 1 if anything is pending or missing.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing; implies --exit-code.")] = False,
 ) -> None:
     """Show applied and pending migrations."""
@@ -52,7 +58,7 @@ def status(
         call.renderer.status(found)
     if exit_code or call.is_quiet:
         _refuse_none(call)
-    if found.pending and (exit_code or call.is_quiet):
+    if not _is_current(found) and (exit_code or call.is_quiet):
         raise typer.Exit(1)
 
 
@@ -61,7 +67,13 @@ def _refuse_none(call: Call) -> None:
     from dbmigrate import files
 
     directories = call.settings().migrations_dirs
-    files.refuse_none(files.look(directories), directories)
+    files.refuse_none(files.look(directories, call.settings().version_order), directories)
+
+
+def _is_current(found: Status) -> bool:
+    """Whether nothing is pending, and the files of all applied versions are there."""
+    is_other = any(problem.code == "W672" for problem in found.problems)
+    return not (found.pending or found.count(MigrationState.MISSING) or is_other)
 
 
 @common

@@ -145,10 +145,18 @@ class Call:
     def elsewhere(self, environment: str) -> Iterator[Migrator]:
         """A migrator for questions about another environment, which gives up sooner on a server that is silent."""
         from dbmigrate.migrator import Migrator, Options
+        from dbmigrate.model import Policy
 
         settings = self.settings_of(environment)
         with self.served(settings.target().patient(PATIENCE)) as dsn:
-            yield Migrator(dsn, Options(directories=settings.migrations_dirs, table=settings.migrations_table))
+            yield Migrator(
+                dsn,
+                Options(
+                    directories=settings.migrations_dirs,
+                    table=settings.migrations_table,
+                    policy=Policy(order=settings.version_order),
+                ),
+            )
 
     def _backing_up(self, directory: str | None) -> tuple[Callable[[Session, Plan], None], ...]:
         if directory is None:
@@ -221,7 +229,7 @@ class Call:
             directories=settings.migrations_dirs,
             table=settings.migrations_table,
             dumping=dumping(settings) if settings.dump_schema else None,
-            policy=Policy(strict=settings.strict),
+            policy=Policy(strict=settings.is_strict, order=settings.version_order),
             pacing=Pacing(lock_timeout=settings.lock_timeout, timeout=settings.timeout),
             lock_wait=settings.lock_wait,
             where=self.where(settings),

@@ -93,6 +93,7 @@ def _options(call: Call, *, since: str | None, longest: float | None, wants_lint
     settings = call.settings()
     return Options(
         directories=settings.migrations_dirs,
+        order=settings.version_order,
         table=settings.migrations_table,
         dumping=dumping(settings) if settings.dump_schema else None,
         since=since,

@@ -28,10 +28,19 @@ _AFTER_CONNECTING = 30.0  # seconds that the questions may take
 
 def survey(call: Call, names: Sequence[str]) -> Table:
     """Ask the environments `names`, as they were given, or all that are known; raises ConfigError E201, E203."""
-    for problem in files.look(call.settings().migrations_dirs).notes:
+    for problem in files.look(call.settings().migrations_dirs, call.settings().version_order).notes:
         call.renderer.on_event(Warned(problem))
     readings = fleet.gather([_look(call, name) for name in dict.fromkeys(names or _known(call))])
-    return fleet.merge(readings, totals=_totals(call, readings))
+    _tell_order(call, readings)
+    return fleet.merge(readings, totals=_totals(call, readings), order=call.settings().version_order)
+
+
+def _tell_order(call: Call, readings: Iterable[Reading]) -> None:
+    """What is to be said of the order of the files; all environments say the same of them."""
+    problems = (problem for reading in readings if reading.status for problem in reading.status.problems)
+    odd = next((problem for problem in problems if problem.code == "W302"), None)
+    if odd is not None:
+        call.renderer.on_event(Warned(odd))
 
 
 def show(call: Call, table: Table, *, as_markdown: bool) -> None:
@@ -90,9 +99,10 @@ def _totals(call: Call, readings: Iterable[Reading]) -> Mapping[str, int]:
     from dbmigrate import parser
 
     found: dict[str, int] = {}
-    for file in files.find(call.settings().migrations_dirs):
+    for file in files.find(call.settings().migrations_dirs, call.settings().version_order):
         if file.version in broken:
             with suppress(MigrationFileError, ConfigError):
-                sections = parser.read(file).run_order(broken[file.version].direction)
+                direction = broken[file.version].direction
+                sections = parser.read(file, (direction,)).run_order(direction)
                 found[file.version] = sum(section.count for section in sections)
     return found

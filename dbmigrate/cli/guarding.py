@@ -85,7 +85,10 @@ def before_destroying(call: Call, deed: str, *, confirm: str | None) -> None:
 
 
 def _target(settings: Settings) -> Target:
-    return Target(settings.environment or "", settings.target().database, settings.is_protected)
+    protection = settings.protection
+    name = protection.environment if protection else settings.environment or ""
+    because = f", and {protection.by} leads to this database" if protection and protection.by else ""
+    return Target(name, settings.target().database, protection is not None, because)
 
 
 def _ask(call: Call, question: str, word: str) -> None:

@@ -60,7 +60,7 @@ def lint(
     call.add({"json": format_ is Format.JSON})
     settings = call.settings()
     config = LintConfig.from_mapping(settings.project.lint, path=f"{settings.project.path}: lint")
-    chosen = selection.of(settings.migrations_dirs, files=files or (), since=since)
+    chosen = selection.of(settings.migrations_dirs, settings.version_order, files=files or (), since=since)
     found = find(chosen.migrations, config=config, only=chosen.only, unapplied=chosen.unapplied)
     problems = (*chosen.problems, *found)
     show_findings(call, "lint", problems, files=chosen.files, format_=format_)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from functools import partial
@@ -16,8 +17,11 @@ from dbmigrate.cli.program import app
 from dbmigrate.errors import ConfigError, Error, Interrupted, Terminated
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
 
+_NO_COMMAND = re.compile(r"(No such command '(.*?)')\.?(?: Did you mean .*)?", re.DOTALL)
+_EXTRA = re.compile(r"Got unexpected extra arguments? ?\(?s?\)? ?\(([^ )]+).*\)", re.DOTALL)
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # typer keeps its copy of click private; the base of what a wrong command line raises is found through the public name
 _ClickException: type[Exception] = typer.BadParameter.__mro__[2]
@@ -37,7 +41,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except KeyboardInterrupt as exc:
         code = _failed(call, Interrupted.by(exc, "interrupted"))
     except _ClickException as exc:
-        code = _failed(call, _usage_error(exc))
+        code = _failed(call, _usage_error(exc, given))
     except OSError as exc:  # such as a full disk below stdout
         code = _failed(call, _unwritten(exc))
     sys.exit(code if isinstance(code, int) else 0)
@@ -62,11 +66,37 @@ def _unwritten(exc: OSError) -> Error:
     return error
 
 
-def _usage_error(exc: BaseException) -> Error:
+def _usage_error(exc: BaseException, given: Sequence[str]) -> Error:
     message = exc.format_message() if hasattr(exc, "format_message") else str(exc)
-    context = getattr(exc, "ctx", None)
+    if unknown := _NO_COMMAND.fullmatch(message):
+        message = unknown[1]  # typer guesses among our commands alone
+    context: Any = getattr(exc, "ctx", None)
     where = context.command_path if context is not None else "dbmigrate"
-    return ConfigError(message.rstrip("."), code="E200", hint=f"see `{where} --help`")
+    more, meant = _meant(exc, message, context, given)
+    help_ = f"see `{where} --help`"
+    return ConfigError(message.rstrip(".") + more, code="E200", hint=f"{meant}; {help_}" if meant else help_)
+
+
+def _meant(exc: BaseException, message: str, context: Any, given: Sequence[str]) -> tuple[str, str | None]:  # noqa: ANN401
+    """More about what is wrong, and what was probably meant. What typer found is in its message alone."""
+    from dbmigrate.cli import suggestions
+    from dbmigrate.cli.table import ENTRIES
+
+    if unknown := _NO_COMMAND.fullmatch(message):
+        names = [name for entry in ENTRIES for name in (entry.name, *entry.aliases)]
+        return "", suggestions.for_command(unknown[2], names)
+    if context is None:
+        return "", None
+    if extra := _EXTRA.fullmatch(message):
+        return "", suggestions.for_argument(context.info_name, extra[1])
+    if not hasattr(exc, "possibilities"):
+        return "", None
+    option = str(getattr(exc, "option_name", ""))
+    is_short = option.startswith("-") and not option.startswith("--")
+    written = next((word for word in given if is_short and word.startswith(option) and word != option), option)
+    known = [name for parameter in context.command.params for name in parameter.opts]
+    more = f" (in {written.partition('=')[0]})" if written != option else ""
+    return more, suggestions.for_option(context.info_name, written, known)
 
 
 def _is_long(command: Any, name: str) -> bool:  # noqa: ANN401 (typer keeps the class private)

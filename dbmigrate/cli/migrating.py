@@ -48,8 +48,8 @@ def new(
 
     from dbmigrate import files
 
-    directory = call.settings().migrations_dirs[0]
-    call.renderer.created_file(files.create(directory, " ".join(name), datetime.now(UTC)))
+    directories = call.settings().migrations_dirs
+    call.renderer.created_file(files.create(directories, " ".join(name), datetime.now(UTC)))
 
 
 @common

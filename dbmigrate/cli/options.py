@@ -27,6 +27,10 @@ COMMON: dict[str, Any] = {
             "--migrations-dir", "-d", metavar="DIR", help="Migrations directory, repeatable. [./db/migrations]"
         ),
     ],
+    "version_order": Annotated[
+        str | None,
+        typer.Option("--version-order", metavar="ORDER", help="Order of migrations: name or numeric. [name]"),
+    ],
     "migrations_table": Annotated[
         str | None,
         typer.Option("--migrations-table", metavar="NAME", help="Tracking table. [schema_migrations]"),

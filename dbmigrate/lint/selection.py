@@ -10,6 +10,7 @@ from dbmigrate import files as directory_of
 from dbmigrate import parser
 from dbmigrate.errors import ConfigError, Error, MigrationFileError, PlanError
 from dbmigrate.model import Place, Problem, Severity
+from dbmigrate.order import Order
 from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ class Selection:
     files: int = 0
 
 
-def of(directories: Sequence[str], *, files: Sequence[str] = (), since: str | None = None) -> Selection:
+def of(
+    directories: Sequence[str], order: Order = Order.NAME, *, files: Sequence[str] = (), since: str | None = None
+) -> Selection:
     """What a command asks for: `files` if any are named, else what changed `since` a revision, else everything.
 
     Raises PlanError E230 where a directory has no migration at all; what is passed over is a note.
@@ -43,19 +46,19 @@ def of(directories: Sequence[str], *, files: Sequence[str] = (), since: str | No
     if files and since is not None:
         raise ConfigError("FILE and --since exclude each other", code="E200", hint="give one of them")
     if files:
-        return named(files)
-    chosen = everything(directories) if since is None else changed(directories, since)
+        return named(files, order)
+    chosen = everything(directories, order) if since is None else changed(directories, since, order)
     if any(problem.code == "E221" for problem in chosen.problems):
         return chosen
-    present = directory_of.look(directories)
+    present = directory_of.look(directories, order)
     directory_of.refuse_none(present, directories)
     return replace(chosen, problems=(*present.notes, *chosen.problems))
 
 
-def everything(directories: Sequence[str]) -> Selection:
-    """All migrations of the directories. Raises PlanError E235 (no such directory), ConfigError E207."""
+def everything(directories: Sequence[str], order: Order = Order.NAME) -> Selection:
+    """All migrations of the directories, in `order`. Raises PlanError E235 (no such directory), ConfigError E207."""
     try:
-        present = directory_of.find(directories)
+        present = directory_of.find(directories, order)
     except PlanError as exc:
         if exc.code != "E221":
             raise
@@ -64,7 +67,7 @@ def everything(directories: Sequence[str]) -> Selection:
     return Selection(migrations, problems=problems, files=len(present))
 
 
-def changed(directories: Sequence[str], revision: str) -> Selection:
+def changed(directories: Sequence[str], revision: str, order: Order = Order.NAME) -> Selection:
     """The migrations that changed since a git revision: nobody has applied these yet, or nobody should have.
 
     Raises ConfigError E247 (no such revision), and what `everything` raises.
@@ -72,10 +75,10 @@ def changed(directories: Sequence[str], revision: str) -> Selection:
     from dbmigrate import provenance  # brings psycopg along
 
     paths = {path for directory in directories for path in provenance.changed_since(revision, directory)}
-    return _reduced(everything(directories), paths, is_unapplied=bool(paths))
+    return _reduced(everything(directories, order), paths, is_unapplied=bool(paths))
 
 
-def named(paths: Sequence[str]) -> Selection:
+def named(paths: Sequence[str], order: Order = Order.NAME) -> Selection:
     """The migrations in these files; the others in their directories are context.
 
     A file whose name is not that of a migration is a problem, E252. Raises ConfigError E207.
@@ -83,7 +86,7 @@ def named(paths: Sequence[str]) -> Selection:
     directories = list(dict.fromkeys(os.path.dirname(path) or "." for path in paths))
     for path in paths:
         parser.checksum(path)  # one that cannot be read is an error
-    whole = everything(directories)
+    whole = everything(directories, order)
     found = _reduced(whole, {os.path.realpath(path) for path in paths}, is_unapplied=False)
     if any(problem.code == "E221" for problem in whole.problems):
         return found

@@ -16,6 +16,7 @@ _SHOWN_COLUMNS = 100  # of a statement
 _DEVIATIONS = {
     Deviation.CHANGED: "was changed after it was applied",
     Deviation.COSMETIC: "was edited after it was applied, but only in its layout",
+    Deviation.OTHER_FILE: "was never applied: its version was, from another file",
     Deviation.MISSING: "is applied, but its file is gone",
     Deviation.RENAMED: "is applied, but its file has another version now",
     Deviation.OUT_OF_ORDER: "is pending, though a higher version is applied",
@@ -23,6 +24,7 @@ _DEVIATIONS = {
 }
 _WAYS_OUT = {
     Deviation.MISSING: "restore it from version control, or `dbmigrate repair --forget-missing`",
+    Deviation.OTHER_FILE: "give another service a table of its own with --migrations-table, or rename the file back",
     Deviation.RENAMED: "`dbmigrate repair` follows it",
     Deviation.UNFINISHED: "`dbmigrate resume` goes on with it",
 }
@@ -30,8 +32,9 @@ _WAYS_OUT = {
 
 def finding_lines(finding: Finding) -> Iterator[str]:
     """A disagreement, with both checksums, who applied it, which commit changed it, and the way out."""
-    yield f"{finding.name} {_DEVIATIONS[finding.deviation]}"
     applied, file = finding.applied, finding.file
+    from_another = f" ({applied.name})" if applied and finding.deviation is Deviation.OTHER_FILE else ""
+    yield f"{finding.name} {_DEVIATIONS[finding.deviation]}{from_another}"
     if applied is not None and applied.checksum:
         when = f" {applied.applied_at:%Y-%m-%d %H:%M:%S %Z}" if applied.applied_at else ""
         commit = f" (commit {applied.git_commit[:12]})" if applied.git_commit else ""

@@ -150,7 +150,7 @@ def test_which_ones_are_protected_can_be_said(run, project, environ, database_ur
 
     assert run("-e", "staging", "up", env=env).exit_code == 7
     assert run("-e", "EU_WEST_DATABASE_URL", "up", env={**env, "EU_WEST_DATABASE_URL": database_url}).exit_code == 7
-    assert run("-e", "production", "up", env=env).exit_code == 0
+    assert run("-e", "production", "up", env={**environ, "DBMIGRATE_PROTECTED": "staging, eu-west"}).exit_code == 0
 
 
 def test_the_project_file_can_say_it_and_can_say_none(run, project, environ, database_url):

@@ -273,7 +273,8 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "file-order",
         "Files run in the order of their names' bytes (`10_b` before `9_a`), in silence.",
-        "The same order, and `up` and `status` warn where the numbers say otherwise.",
+        "The same order, and `up` and `status` warn where the numbers say otherwise; "
+        '`version-order = "numeric"` orders by number.',
         "Few people expect it.",
     ),
     Difference(
@@ -330,9 +331,16 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "file-gone",
         "An applied version whose file is gone is not shown, and `rollback` undoes the one before it.",
-        "`status` shows it as `[?]` (and does not count it); `rollback` undoes it with the down SQL kept in the log, or"
+        "`status` shows it as `[?]` (and does not count it), `up` and `status` warn; `rollback` undoes it with the down"
+        " SQL kept in the log, or"
         " stops if dbmate applied it.",
         "After a change of branches, the wrong migration was undone.",
+    ),
+    Difference(
+        "file-renamed",
+        "An applied file that was given another version is run again.",
+        "`up` stops, exit code 7, and says which file it was; `repair` records the new version.",
+        "A migration runs once.",
     ),
     Difference(
         "file-changed",

@@ -223,6 +223,17 @@ def test_file_gone(program, without_file, url):
     assert tables(url) == program.expects(dbmate=["b", "schema_migrations"], dbmigrate=["a", "schema_migrations"])
 
 
+def test_file_renamed(program, project, url, query):
+    path = project.migration("1_a", up="create table if not exists a (i int); insert into a values (1);")
+    program.ok("up", url=url)
+    path.rename(project.migrations / "2_a.sql")
+
+    done = program("up", url=url)
+
+    assert done.exit_code == program.expects(dbmate=0, dbmigrate=7)
+    assert query(url, "select count(*) from a") == [(program.expects(dbmate=2, dbmigrate=1),)]
+
+
 def test_file_gone_that_dbmate_applied(program, without_file, url, query):
     query(url, "drop table if exists schema_migrations_log")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,12 +13,13 @@ import pytest
 
 from dbmigrate import files
 from dbmigrate.errors import ConfigError, PlanError
+from dbmigrate.order import Order
 
 NOW = datetime(2026, 3, 1, 9, 5, 7, tzinfo=UTC)
 
 
 def found(*directories: Path) -> list[str]:
-    return [file.name for file in files.find([str(directory) for directory in directories])]
+    return [file.name for file in files.find([str(directory) for directory in directories], Order.NAME)]
 
 
 def fill(directory: Path, *names: str) -> Path:
@@ -46,7 +49,7 @@ def fill(directory: Path, *names: str) -> Path:
 def test_a_name_of_digits_and_sql_is_a_migration(tmp_path: Path, name: str, version: str) -> None:
     fill(tmp_path, name)
 
-    (file,) = files.find([str(tmp_path)])
+    (file,) = files.find([str(tmp_path)], Order.NAME)
 
     assert (file.version, file.name, file.path) == (version, name, str(tmp_path / name))
 
@@ -167,7 +170,7 @@ def test_a_directory_that_does_not_exist_is_named(
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(PlanError) as caught:
-        files.find([directory])
+        files.find([directory], Order.NAME)
 
     assert caught.value.code == "E235"
     assert caught.value.message == f"could not find migrations directory `{directory}`"
@@ -177,18 +180,18 @@ def test_the_directory_is_named_as_it_was_given(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(PlanError, match=re.escape("`./db/migrations`")):
-        files.find(["./db/migrations"])
+        files.find(["./db/migrations"], Order.NAME)
 
 
 # -------------------------------------------------------------------------------------------------------------- create
 
 
 def test_a_new_file_has_both_headers_and_is_a_migration(tmp_path: Path) -> None:
-    path = files.create(str(tmp_path), "create users", NOW)
+    path = files.create([str(tmp_path)], "create users", NOW)
 
     assert path == str(tmp_path / "20260301090507_create_users.sql")
     assert Path(path).read_bytes() == b"-- migrate:up\n\n\n-- migrate:down\n\n"
-    assert [file.path for file in files.find([str(tmp_path)])] == [path]
+    assert [file.path for file in files.find([str(tmp_path)], Order.NAME)] == [path]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +215,7 @@ def test_a_new_file_has_both_headers_and_is_a_migration(tmp_path: Path) -> None:
     ],
 )
 def test_a_name_becomes_words_that_stay_in_the_directory(tmp_path: Path, name: str, slug: str) -> None:
-    path = files.create(str(tmp_path / "m"), name, NOW)
+    path = files.create([str(tmp_path / "m")], name, NOW)
 
     assert path == str(tmp_path / "m" / f"20260301090507_{slug}.sql")
     assert os.listdir(tmp_path) == ["m"]
@@ -221,7 +224,7 @@ def test_a_name_becomes_words_that_stay_in_the_directory(tmp_path: Path, name: s
 @pytest.mark.parametrize("name", ["", " ", "///", "..", "_", "\n", "\U0001f680", "--", "\x00", "…"])
 def test_a_name_without_letters_or_digits_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(PlanError) as caught:
-        files.create(str(tmp_path / "m"), name, NOW)
+        files.create([str(tmp_path / "m")], name, NOW)
 
     assert caught.value.code == "E237"
     assert not (tmp_path / "m").exists()
@@ -229,27 +232,24 @@ def test_a_name_without_letters_or_digits_is_refused(tmp_path: Path, name: str) 
 
 @pytest.mark.parametrize("letter", ["a", "ß", "名", "\U00020000"])
 def test_a_long_name_is_cut_to_what_file_systems_take(tmp_path: Path, letter: str) -> None:
-    path = files.create(str(tmp_path), letter * 500, NOW)
+    path = files.create([str(tmp_path)], letter * 500, NOW)
 
     assert len(os.fsencode(os.path.basename(path))) <= 255
-    assert [file.path for file in files.find([str(tmp_path)])] == [path]
+    assert [file.path for file in files.find([str(tmp_path)], Order.NAME)] == [path]
 
 
-def test_the_same_name_in_the_same_second_is_refused_and_the_first_file_kept(tmp_path: Path) -> None:
-    path = Path(files.create(str(tmp_path), "users", NOW))
+def test_the_same_name_in_the_same_second_takes_the_next_one_and_the_first_file_is_kept(tmp_path: Path) -> None:
+    path = Path(files.create([str(tmp_path)], "users", NOW))
     path.write_text("-- migrate:up\nselect 1;\n-- migrate:down\n")
 
-    with pytest.raises(PlanError) as caught:
-        files.create(str(tmp_path), "users", NOW)
-
-    assert caught.value.code == "E236"
+    assert files.create([str(tmp_path)], "users", NOW) == str(tmp_path / "20260301090508_users.sql")
     assert "select 1" in path.read_text()
 
 
 def test_missing_directories_are_made_and_the_path_is_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
-    assert files.create("./db//migrations/", "users", NOW) == "db/migrations/20260301090507_users.sql"
+    assert files.create(["./db//migrations/"], "users", NOW) == "db/migrations/20260301090507_users.sql"
 
 
 @pytest.mark.parametrize("directory", ["taken", "taken/below"])
@@ -257,7 +257,7 @@ def test_a_file_in_the_place_of_the_directory_is_reported(tmp_path: Path, direct
     fill(tmp_path, "taken")
 
     with pytest.raises((ConfigError, PlanError)) as caught:
-        files.create(str(tmp_path / directory), "users", NOW)
+        files.create([str(tmp_path / directory)], "users", NOW)
 
     assert caught.value.code == "E207"
     assert str(tmp_path / "taken") in caught.value.message
@@ -266,25 +266,59 @@ def test_a_file_in_the_place_of_the_directory_is_reported(tmp_path: Path, direct
 def test_a_link_in_the_place_of_the_new_file_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "20260301090507_users.sql").symlink_to(tmp_path / "victim")
 
-    with pytest.raises(PlanError):
-        files.create(str(tmp_path), "users", NOW)
-
+    assert files.create([str(tmp_path)], "users", NOW).endswith("20260301090508_users.sql")
     assert not (tmp_path / "victim").exists()
 
 
-def test_another_name_in_the_same_second_is_refused_because_it_would_be_the_same_version(tmp_path: Path) -> None:
-    files.create(str(tmp_path), "users", NOW)
+def test_the_next_free_second_is_free_in_all_directories_and_carries_over(tmp_path: Path) -> None:
+    fill(tmp_path / "a", "20261231235959_users.sql")
+    fill(tmp_path / "b", "20270101000000_posts.sql")
+    late = datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)
 
-    with pytest.raises(PlanError) as caught:
-        files.create(str(tmp_path), "posts", NOW)
+    path = files.create([str(tmp_path / "a"), str(tmp_path / "b"), str(tmp_path / "none")], "tags", late)
 
-    assert caught.value.code == "E236"
-    assert "20260301090507_users.sql" in caught.value.message
-    assert found(tmp_path) == ["20260301090507_users.sql"]
+    assert path == str(tmp_path / "a" / "20270101000001_tags.sql")
+    assert sorted(os.listdir(tmp_path / "a")) == ["20261231235959_users.sql", "20270101000001_tags.sql"]
+
+
+def test_a_claim_that_was_left_behind_costs_one_second(tmp_path: Path) -> None:
+    fill(tmp_path, ".dbmigrate-new-20260301090507.tmp")
+
+    assert files.create([str(tmp_path)], "users", NOW).endswith("20260301090508_users.sql")
+
+
+def test_many_processes_in_one_second_get_a_version_each(tmp_path: Path) -> None:
+    program = (
+        "import sys; from datetime import datetime, UTC; from dbmigrate import files\n"
+        "now = datetime(2026, 3, 1, tzinfo=UTC)\n"
+        f"for n in range(5): files.create([{str(tmp_path)!r}], f'p{{sys.argv[1]}}_{{n}}', now)"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", program, str(number)]) for number in range(6)]
+
+    assert [process.wait(timeout=60) for process in running] == [0] * 6
+    versions = [file.version for file in files.find([str(tmp_path)], Order.NAME)]
+    assert versions == [f"202603010000{second:02}" for second in range(30)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a full disk")
+def test_on_a_full_disk_nothing_of_the_file_stays(tmp_path: Path) -> None:
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(tmp_path)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        (tmp_path / "filler").write_bytes(b"x" * 4096)
+        with pytest.raises(ConfigError) as caught:
+            files.create([str(tmp_path)], "users", NOW)
+        assert (caught.value.code, "No space left" in caught.value.message) == ("E207", True)
+        assert os.listdir(tmp_path) == ["filler"]
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
 
 
 def test_a_new_file_in_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
-    assert files.create("", "users", NOW) == "20260301090507_users.sql"
+    assert files.create([""], "users", NOW) == "20260301090507_users.sql"
     assert found(tmp_path) == ["20260301090507_users.sql"]

@@ -73,7 +73,7 @@ def passages(migration: Migration, section: Section) -> Iterator[parser.Passage]
 def test_the_bytes_that_are_sent_are_those_of_the_statements(tmp_path, text: str, piece: int, longest: int):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parser, "_KEEP_STATEMENTS", 0)
-        patch.setattr(parser, "_KEEP_TEXT", 0)
+        patch.setattr(parser, "KEEP_TEXT", 0)
         patch.setattr(source, "_CHUNK", piece)
         patch.setattr(cuts, "_LONGEST", longest)
         migration = read(tmp_path / "1_any.sql", text)
