@@ -110,6 +110,9 @@ CODES: dict[str, str] = {
     "E260": "what a database should be cannot be built for the comparison",
     "E261": "files of applied migrations are gone, so what they made cannot be known",
     "E264": "the schema of the target cannot be copied to a scratch database",
+    # scripts
+    "E270": "a migration changes how its own text is read, so the dry run cannot be a script",
+    "E271": "psql cannot connect to a database of this name",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",

@@ -62,6 +62,12 @@ class Pacing:
                     found.setdefault(name, durations.seconds(section.options[name]))
         return replace(self, **found) if found else self  # type: ignore[arg-type]
 
+    @property
+    def given(self) -> dict[str, str]:
+        """The limits that were asked for, as settings of the server."""
+        limits = {"lock_timeout": self.lock_timeout, "statement_timeout": self.timeout}
+        return {name: milliseconds(limit) for name, limit in limits.items() if limit is not None}
+
     def attempts(self) -> Attempts:
         return Attempts(self)
 

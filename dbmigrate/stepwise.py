@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import pq
 
-from dbmigrate import database, diagnosis, history, indexes, pacing, partitions, statements, wire
+from dbmigrate import database, diagnosis, history, indexes, pacing, partitions, statements, textsettings, wire
 from dbmigrate.errors import (
     ConnectionFailed,
     DatabaseError,
@@ -49,6 +49,7 @@ _FAILURES = (
     KeyboardInterrupt,
 )
 _MAY_FORBID_WRITING = re.compile(r"read\b.*\bonly\b|transaction_read_only", re.IGNORECASE | re.DOTALL).search
+OPENING = "BEGIN READ WRITE;"  # of a transaction of our own: the file may have made its session read-only
 _WAY_ON = "correct the file from that statement on, then continue with `dbmigrate resume`"
 
 
@@ -225,6 +226,7 @@ class Stepwise:
             watch.completed(batch)
         if self._session.conn.info.transaction_status != pq.TransactionStatus.INTRANS:
             raise MigrationFailed(f"{self._step.name}: statement {unit.number} ended its own transaction", code="E403")
+        textsettings.refuse_changed(self._session.conn, self._migration)
         row = self._session.writer.step_done(self._step, unit.number, as_one(unit))
         if self._is_read_only(unit):
             self._commit()
@@ -264,6 +266,7 @@ class Stepwise:
         for batch, tags in wire.send_all(self._session.conn, unit.statements, pulse=watch.pulse):
             watch.completed(batch)
             self._tally.add(tags)
+        textsettings.refuse_changed(self._session.conn, self._migration)
         if self._scope is not None:
             self._refuse_invalid(unit, self._scope)
         self._own(journalled(writer.step_closed(self._step, unit.number)))
@@ -399,4 +402,4 @@ def as_ourselves(row: str) -> str:
 
 def journalled(row: str) -> str:
     """A journal row in a transaction of its own."""
-    return f"BEGIN READ WRITE;\n{as_ourselves(row)}COMMIT;\n"
+    return f"{OPENING}\n{as_ourselves(row)}COMMIT;\n"

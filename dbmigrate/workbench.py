@@ -165,7 +165,8 @@ class Workbench:
         return self._hashed(wish.plan(replace(view, migrations=migrations)), view.history)
 
     def _hashed(self, made: Plan, recorded: History) -> Plan:
-        return replace(made, digest=planhash.digest(made, recorded, table=self._options.table))
+        settings = {**self._options.pacing.given, **self._dsn.settings}
+        return replace(made, digest=planhash.digest(made, recorded, table=self._options.table, settings=settings))
 
     def _parse(self, session: Session, view: View, wanted: Sequence[str]) -> Mapping[str, Migration]:
         """Read the files of the wanted versions; a version without a file is read from the log, if it keeps it."""
