@@ -47,7 +47,7 @@ SELECT pg_catalog.pg_try_advisory_lock({key}) AS dbmigrate_locked \\gset
 DO $$ BEGIN RAISE EXCEPTION 'another run holds the migration lock'; END $$;
 \\endif
 """
-_XID = "SELECT pg_catalog.pg_current_xact_id()::text AS dbmigrate_xid \\gset\n"
+_XID = "SELECT pg_catalog.pg_current_xact_id()::text AS dbmigrate_xid"
 
 
 def script(plan: Plan, session: Session, pacing: Pacing, *, title: str, prologue: str = "") -> Iterator[str]:
@@ -55,11 +55,11 @@ def script(plan: Plan, session: Session, pacing: Pacing, *, title: str, prologue
 
     Raises MigrationFileError E270 where a migration changes how its own text is read.
     """
+    for step in plan.steps:
+        _refuse_unreadable(step)
     yield f"-- dbmigrate {_one_line(title)} · {_count(len(plan.steps))}\n-- plan {PREFIX}{plan.digest}\n"
     if not plan.steps and not prologue:
         return
-    for step in plan.steps:
-        _refuse_unreadable(step)
     yield _HEAD
     yield prologue
     yield from _variables(plan, session, pacing)
@@ -110,11 +110,17 @@ def _variables(plan: Plan, session: Session, pacing: Pacing) -> Iterator[str]:
     yield psqltext.variable("dbmigrate_unchanged", textsettings.PROOF)
     if any(not _is_stepwise(step) for step in plan.steps):
         proof = closing(":'dbmigrate_xid'") + _as_login(session)
+        yield "-- the beginning of a migration: it remembers its transaction\n"
+        yield psqltext.variable("dbmigrate_begin", _begin(pacing.settings(session.dsn, pacing.lock_timeout)))
         yield "-- the end of a migration: it is still in its own transaction, and the record is written as ourselves\n"
         yield psqltext.variable("dbmigrate_end", f":dbmigrate_unchanged\n{proof}")
     if any(_is_stepwise(step) for step in plan.steps):
         yield "-- in a migration without a transaction the log is written as ourselves\n"
         yield psqltext.variable("dbmigrate_log", stepwise.as_ourselves(_as_login(session)))
+
+
+def _begin(limits: str) -> str:
+    return f"BEGIN;\n{limits}{_XID}"
 
 
 def _is_stepwise(step: Step) -> bool:
@@ -155,6 +161,7 @@ class _Script:
     def __init__(self, step: Step, session: Session, pacing: Pacing) -> None:
         self._step = step
         self._session = session
+        self._usual = _begin(pacing.settings(session.dsn, pacing.lock_timeout))
         self._pacing = pacing.of(step)
         self._watch = textsettings.Watch(step.migration)
 
@@ -167,7 +174,8 @@ class _Script:
 
     def _transaction(self) -> Iterator[str]:
         step, writer = self._step, self._session.writer
-        yield f"BEGIN;\n{self._limits()}{_XID}"
+        begin = _begin(self._limits())
+        yield ":dbmigrate_begin \\gset\n" if begin == self._usual else f"{begin} \\gset\n"
         if step.migration is not None and step.runs_sql:
             for section in step.migration.run_order(step.direction):
                 yield from self._verbatim(parser.statements(step.migration, section))

@@ -13,17 +13,28 @@ from dbmigrate.lexer import reads_alike
 
 # a quoted name, or a literal as `journal.literal` writes it
 _QUOTED = re.compile(r'"[^"]*(?:""[^"]*)*"' + r"|( E)?'([^']*(?:''[^']*)*)'")
+_WIDTH = 100
 _SHORT = {"\n": "\\n", "\r": "\\r"}
 
 
 def variable(name: str, commands: str) -> str:
-    """The lines that make a psql variable of SQL of our own, one for each line of it.
+    """The lines that make a psql variable of SQL of our own, whose lines are short.
 
     Where ``:name`` stands, psql reads the SQL as if it stood there.
     """
-    first, *rest = commands.splitlines()
+    first, *rest = _packed(commands.splitlines())
     lines = [f"\\set {name} {_argument(first)}", *(f"\\set {name} :{name} {_argument(line)}" for line in rest)]
     return "\n".join(lines) + "\n"
+
+
+def _packed(lines: list[str]) -> list[str]:
+    packed = lines[:1]
+    for line in lines[1:]:
+        if len(packed[-1]) + len(line) < _WIDTH:
+            packed[-1] += f" {line}"
+        else:
+            packed.append(line)
+    return packed
 
 
 def _argument(text: str) -> str:
