@@ -215,17 +215,18 @@ class _Script:
             if self._watch.is_due(statement):
                 yield "\n:dbmigrate_unchanged"
             yield statement.lead if "\n" in statement.lead else f"{statement.lead}\n"
-            yield psqltext.statement(statement.sql)
+            sent = psqltext.statement(statement.sql)
+            yield sent
             if textsettings.takes_back(statement.sql):
-                yield "\n\\encoding UTF8"  # in a run the session was opened with it
+                yield "\n\\encoding UTF8\n"  # in a run the session was opened with it
             if statement.copy_data is not None:
+                yield "" if sent.endswith("\n") else "\n"
                 yield from _copy_data(statement.copy_data)
         yield "\n"
 
 
 def _copy_data(pieces: Iterable[str]) -> Iterator[str]:
     """The data and its end marker, which must end like the lines before it: older psqls hand it on to the server."""
-    yield "\n"
     end = "\n"
     for piece in pieces:
         yield piece

@@ -62,13 +62,13 @@ def connect(name: str) -> str:
 def statement(sql: str) -> str:
     """A statement with its end: as the file has it, or as a text where psql could read it otherwise than the server.
 
-    ``\\gexec`` sends the text without reading it.
+    ``\\gexec`` sends the text without reading it; what follows on its line would be arguments.
     """
     if reads_alike(sql):
         return sql if sql.endswith(";") else f"{sql}\n;"
     tag = next(tag for number in count() if (tag := f"$sql{number or ''}$") not in sql)
     note = "-- psql would read this statement otherwise than the server does: it is sent as a text\n"
-    return f"{note}SELECT {tag}{sql}{tag} \\gexec"
+    return f"{note}SELECT {tag}{sql}{tag} \\gexec\n"
 
 
 def one_line(record: str) -> str:

@@ -14,6 +14,7 @@ from dbmigrate.errors import Error
 from dbmigrate.model import ALL
 from tests.db.test_dry_run import Twins
 from tests.support.catalog import Fingerprint, fingerprint
+from tests.support.commands import CompletedRun
 from tests.support.psql import psql
 
 # what means something outside of quotes: to psql, to the server or to both
@@ -140,12 +141,13 @@ class Pair:
         try:
             self._twins.migrated.up()
         except Error:
-            assert self._run(script) == 3
+            assert self._run(script).exit_code == 3
             migrated, scripted = self._states()
             assert (scripted.schema, scripted.rows) == (migrated.schema, migrated.rows)
             assert scripted.versions == migrated.versions
             return False
-        assert self._run(script) == 0
+        done = self._run(script)
+        assert done.exit_code == 0, done.stderr
         migrated, scripted = self._states()
         assert scripted == migrated
         return True
@@ -153,14 +155,15 @@ class Pair:
     def _back(self) -> None:
         script = "".join(self._twins.scripted.script_rollback(ALL))
         self._twins.migrated.rollback(ALL)
-        assert self._run(script) == 0
+        done = self._run(script)
+        assert done.exit_code == 0, done.stderr
         migrated, scripted = self._states()
         assert scripted == migrated
 
-    def _run(self, script: str) -> int:
+    def _run(self, script: str) -> CompletedRun:
         done = psql(self._twins.scripted_url, script, "-v", "x=1", "-v", "PORT=1); drop table t0; --")
         assert os.listdir() == [], "a command ran"
-        return done.exit_code
+        return done
 
     def _states(self) -> tuple[Fingerprint, Fingerprint]:
         return fingerprint(self._twins.migrated_url), fingerprint(self._twins.scripted_url)
