@@ -164,6 +164,7 @@ WARNINGS: dict[str, str] = {
     "W202": "an unknown option of a section is ignored",
     "W203": "an up section holds no statement",
     "W204": "a section header inside quoted or commented text is text (dbmate takes it for a header)",
+    "W675": "a migration sets something for its session, which does not hold in the files after it",
     # plans and history
     "W301": "a migration is applied out of order",
     "W302": "files run in the order of their names, which is not that of their numbers",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from dbmigrate import statements
-from dbmigrate.model import Problem, Section, Statement, StatementKind
+from dbmigrate import leftsettings, statements
+from dbmigrate.model import Direction, Problem, Section, Statement, StatementKind
 
 if TYPE_CHECKING:
     from dbmigrate.cuts import Cuts
@@ -53,6 +53,7 @@ class Draft:
     problems: list[Problem] = field(default_factory=list)
     _controls: list[_Control] = field(default_factory=list)
     _has_slotless_subscription: bool = False
+    _left: leftsettings.Left = field(default_factory=leftsettings.Left)
 
     def add(self, statement: Statement) -> None:
         """The next statement. Raises MigrationFileError E220."""
@@ -64,11 +65,14 @@ class Draft:
             self._has_slotless_subscription = True
         if self.kept is not None:
             self.kept.append(statement)
+        if self.header.direction is Direction.UP:
+            self._left.add(statement)
         self.count += 1
 
     def finish(self) -> Section:
         """The whole section. Raises MigrationFileError E219."""
         redundant = self._redundant() if self.header.transaction else self._check_blocks()
+        self._tell_left()
         return Section(
             self.header.direction,
             self.number,
@@ -81,6 +85,12 @@ class Draft:
             statements=None if self.kept is None else tuple(self.kept),
             cuts=None if self.cuts is None else self.cuts.without(redundant),
         )
+
+    def _tell_left(self) -> None:
+        if self._left.found:
+            first = self._left.first
+            place = self.origin.place((first.line, first.column))
+            self.problems.append(Problem("W675", self._left.message, place=place, hint=leftsettings.HINT))
 
     # -- outside of transactions
 
