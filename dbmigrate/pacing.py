@@ -195,5 +195,6 @@ class Watch:
 
     def _report(self, batch: Batch, elapsed: float) -> None:
         detail = self._session.monitor.detail() if elapsed >= 1.0 else None
-        total = self._number + batch.count - 1
-        self._session.emit(Progress(self._step, self._number, total, batch.title, elapsed, detail))
+        last = self._number + batch.count - 1
+        title = batch.title if batch.count == 1 else ""
+        self._session.emit(Progress(self._step, self._number, last, title, elapsed, detail))
