@@ -16,6 +16,7 @@ from psycopg import sql
 
 from dbmigrate import database, history, journal, parser, psqltext, stepwise, textsettings
 from dbmigrate.executor import closing
+from dbmigrate.lexer import without_empty
 from dbmigrate.planhash import PREFIX
 from dbmigrate.units import Unit, as_one, units
 
@@ -214,7 +215,8 @@ class _Script:
         for statement in statements:
             if self._watch.is_due(statement):
                 yield "\n:dbmigrate_unchanged"
-            yield statement.lead if "\n" in statement.lead else f"{statement.lead}\n"
+            lead = without_empty(statement.lead)
+            yield lead if "\n" in lead else f"{lead}\n"
             sent = psqltext.statement(statement.sql)
             yield sent
             if textsettings.takes_back(statement.sql):

@@ -178,6 +178,10 @@ class Watch:
         self._since = time.monotonic()
         self._reported = self._looked = 0.0
 
+    def begin_at(self, number: int) -> None:
+        """Statements are counted from here on, in a migration that runs in several parts."""
+        self._number = number
+
     def completed(self, batch: Batch) -> None:
         self._number += batch.count
         self._since, self._reported = time.monotonic(), 0.0

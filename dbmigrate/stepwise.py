@@ -217,6 +217,7 @@ class Stepwise:
     def _atomic(self, unit: Unit, watch: Watch) -> None:
         """The unit and its journal row in one transaction: the server commits both or neither."""
         self._committing = None
+        watch.begin_at(unit.number)
         body = unit.statements if unit.opening else unit.statements[:-1]
         if unit.opening:
             self._own(f"{unit.opening} {self._unit_settings(watch)}")
@@ -263,6 +264,7 @@ class Stepwise:
         self._detachment = partitions.detachment(self._session.conn, unit.first.sql)
         self._own(journalled(writer.step_started(self._step, unit.number, unit.first)))
         watch = pacing.Watch(self._session, self._step, None)
+        watch.begin_at(unit.number)
         for batch, tags in wire.send_all(self._session.conn, unit.statements, pulse=watch.pulse):
             watch.completed(batch)
             self._tally.add(tags)

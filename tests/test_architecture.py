@@ -74,7 +74,7 @@ MAY_IMPORT: dict[str, str] = {
     "recovery": "database diagnosis errors events indexes journal model partitions statements stepwise units values",
     "executor": "database diagnosis errors events model pacing parser session stepwise textsettings wire",
     "psqltext": "errors lexer",
-    "dryrun": "database executor history journal parser planhash psqltext stepwise textsettings units",
+    "dryrun": "database executor history journal lexer parser planhash psqltext stepwise textsettings units",
     "schema": "database errors events history model values",
     "backup": "database errors schema values",
     "catalog": "database schema values",

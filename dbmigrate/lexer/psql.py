@@ -42,6 +42,18 @@ def reads_alike(sql: str) -> bool:
         return False
 
 
+def without_empty(lead: str) -> str:
+    """What stands before a statement, without the semicolons of empty ones.
+
+    psql 18 stops reading a script, as if it had ended, at the end of a line with an empty statement after COPY data.
+    """
+    if ";" not in lead:
+        return lead
+    empty = [at for kind, at, _ in scan.spans(lead) if kind is T.Punctuation and lead[at] == ";"]
+    ends = [*empty, len(lead)]
+    return "".join(lead[begin:end] for begin, end in zip([0, *(at + 1 for at in empty)], ends, strict=True))
+
+
 def may_be_read_otherwise(lead: str, sql: str) -> bool:
     """Whether a statement would be read otherwise, by psql or the server, under another encoding or string syntax."""
     if not sql.isascii() or _SWALLOWED(lead):
