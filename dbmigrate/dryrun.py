@@ -1,6 +1,11 @@
 """A plan as a psql script that leaves exactly what running the plan would leave, the records included.
 
-The text of every statement of ours comes from the same functions that a run uses. Nothing is executed here.
+The text of every statement of ours comes from the same functions that a run uses. Nothing is executed here. What is the
+same for every migration stands at the top, once, in variables of psql: what is left to read are the migrations.
+
+psql reads a script before the server does, and can run programs. A statement that it would read otherwise than the
+server goes into the script as a text (`psqltext.statement`). How both read depends on the session's encoding and string
+syntax; a migration that may have changed these is stopped before its next statement that depends on them.
 """
 
 from __future__ import annotations
@@ -9,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from dbmigrate import database, history, parser, stepwise
+from dbmigrate import database, history, journal, parser, psqltext, stepwise, textsettings
 from dbmigrate.executor import closing
+from dbmigrate.lexer import without_empty
 from dbmigrate.planhash import PREFIX
 from dbmigrate.units import Unit, as_one, units
 
@@ -29,6 +35,10 @@ _HEAD = """\
 \\set QUIET on
 \\set AUTOCOMMIT on
 \\set ON_ERROR_ROLLBACK off
+\\set SINGLELINE off
+\\set SINGLESTEP off
+\\unset FETCH_COUNT
+\\encoding UTF8
 """
 _LOCK = """
 -- one runner at a time, as `dbmigrate` itself does it
@@ -38,29 +48,45 @@ SELECT pg_catalog.pg_try_advisory_lock({key}) AS dbmigrate_locked \\gset
 DO $$ BEGIN RAISE EXCEPTION 'another run holds the migration lock'; END $$;
 \\endif
 """
+_XID = "SELECT pg_catalog.pg_current_xact_id()::text AS dbmigrate_xid"
 
 
 def script(plan: Plan, session: Session, pacing: Pacing, *, title: str, prologue: str = "") -> Iterator[str]:
-    """The script, in pieces, so that a large file is never held as a whole. Reads the files; writes nothing."""
+    """The script, in pieces, so that a large file is never held as a whole. Reads the files; writes nothing.
+
+    Raises MigrationFileError E270 where a migration changes how its own text is read.
+    """
+    for step in plan.steps:
+        _refuse_unreadable(step)
     yield f"-- dbmigrate {_one_line(title)} · {_count(len(plan.steps))}\n-- plan {PREFIX}{plan.digest}\n"
     if not plan.steps and not prologue:
         return
     yield _HEAD
     yield prologue
-    yield _settings(session)
-    yield _LOCK.format(key=session.key.sql)
+    yield from _variables(plan, session, pacing)
+    yield f"\n:dbmigrate_settings\n{_LOCK.format(key=session.key.sql)}"
     if ddl := history.creation(session.conn, session.tables):
         yield f"\n-- the tracking tables\n{ddl}"
     for step in plan.steps:
         yield f"\n{_RULE}\n-- {_one_line(step.name)} ({step.direction})\n{_RULE}\n"
-        yield from _step(step, session, pacing)
+        yield from _Script(step, session, pacing).pieces()
     yield f"\nSELECT pg_catalog.pg_advisory_unlock({session.key.sql});\n"
 
 
+def _refuse_unreadable(step: Step) -> None:
+    """Before anything is printed; the statements of a very large file are read once only, when they are."""
+    migration = step.migration
+    if migration is None or not step.runs_sql or migration.token_checksum is None:
+        return
+    for section in migration.run_order(step.direction):
+        for statement in parser.statements(migration, section):
+            textsettings.refuse(statement, migration)
+
+
 def creation(conn: Connection, name: str) -> str:
-    """The prologue for a database that does not exist yet: make it, and go on in it."""
+    """The prologue for a database that does not exist yet: make it, and go on in it. Raises ConfigError E271."""
     quoted = sql.Identifier(name).as_string(conn)
-    return f"\n-- the database\nCREATE DATABASE {quoted};\n\\connect {quoted}\n"
+    return f"\n-- the database\nCREATE DATABASE {quoted};\n{psqltext.connect(name)}"
 
 
 def _count(number: int) -> str:
@@ -72,10 +98,40 @@ def _one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
+# ------------------------------------------------------------------------------- what is the same for every migration
+
+
+def _variables(plan: Plan, session: Session, pacing: Pacing) -> Iterator[str]:
+    """What is sent around the migrations, as psql variables."""
+    yield "\n-- What is sent around every migration, under a name: psql reads it where :name stands.\n"
+    yield "-- the settings of the session\n" + psqltext.variable("dbmigrate_settings", _settings(session))
+    renewal = f"{database.session_reset()}:dbmigrate_settings\n"
+    yield "-- a session as new for each migration\n" + psqltext.variable("dbmigrate_reset", renewal)
+    yield "-- the encoding and the string syntax by which this script is read are still the same\n"
+    yield psqltext.variable("dbmigrate_unchanged", textsettings.PROOF)
+    if any(not _is_stepwise(step) for step in plan.steps):
+        proof = closing(":'dbmigrate_xid'") + _as_login(session)
+        yield "-- the beginning of a migration: it remembers its transaction\n"
+        yield psqltext.variable("dbmigrate_begin", _begin(pacing.settings(session.dsn, pacing.lock_timeout)))
+        yield "-- the end of a migration: it is still in its own transaction, and the record is written as ourselves\n"
+        yield psqltext.variable("dbmigrate_end", f":dbmigrate_unchanged\n{proof}")
+    if any(_is_stepwise(step) for step in plan.steps):
+        yield "-- in a migration without a transaction the log is written as ourselves\n"
+        yield psqltext.variable("dbmigrate_log", stepwise.as_ourselves(_as_login(session)))
+
+
+def _begin(limits: str) -> str:
+    return f"BEGIN;\n{limits}{_XID}"
+
+
+def _is_stepwise(step: Step) -> bool:
+    return step.runs_sql and step.migration is not None and not step.migration.is_transactional(step.direction)
+
+
 def _settings(session: Session) -> str:
     """What a run's connection brings with it: psql has an encoding of its own, and none of the URL's settings."""
     given = (
-        f"SELECT pg_catalog.set_config({_literal(name)}, {_literal(value)}, false);\n"
+        f"SELECT pg_catalog.set_config({journal.literal(name)}, {journal.literal(value)}, false);\n"
         for name, value in session.dsn.settings.items()
     )
     ours = database.session_settings(session.conn, session.dsn)
@@ -94,75 +150,85 @@ def _limits_of_the_url(session: Session) -> str:
 
 def _local(session: Session, name: str) -> str:
     value = session.dsn.settings.get(name)
-    return "" if value is None else f"SET LOCAL {name} = {_literal(value)};\n"
+    return "" if value is None else f"SET LOCAL {name} = {journal.literal(value)};\n"
 
 
-def _literal(text: str) -> str:
-    """Good while standard_conforming_strings is on, as `_settings` begins by setting it."""
-    return "'" + text.replace("'", "''") + "'"
+# ------------------------------------------------------------------------------------------------------ one migration
 
 
-def _step(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
-    yield database.session_reset() + _settings(session)
-    pacing = pacing.of(step)
-    if step.runs_sql and step.migration and not step.migration.is_transactional(step.direction):
-        yield from _stepwise(step, session, pacing)
-    else:
-        yield from _transaction(step, session, pacing)
+class _Script:
+    """The part of one migration."""
 
+    def __init__(self, step: Step, session: Session, pacing: Pacing) -> None:
+        self._step = step
+        self._session = session
+        self._usual = _begin(pacing.settings(session.dsn, pacing.lock_timeout))
+        self._pacing = pacing.of(step)
+        self._watch = textsettings.Watch(step.migration)
 
-def _transaction(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
-    writer = session.writer
-    yield f"BEGIN;\n{pacing.settings(session.dsn, pacing.lock_timeout)}"
-    yield "SELECT pg_catalog.pg_current_xact_id()::text AS dbmigrate_xid \\gset\n"
-    if step.migration is not None and step.runs_sql:
-        for section in step.migration.run_order(step.direction):
-            yield from _verbatim(parser.statements(step.migration, section))
-    yield "\n" + closing(":'dbmigrate_xid'") + _as_login(session)
-    yield f"{writer.record(step)}{writer.finished(step)}COMMIT;\n"
+    def pieces(self) -> Iterator[str]:
+        yield ":dbmigrate_reset\n"
+        yield from self._stepwise() if _is_stepwise(self._step) else self._transaction()
 
+    def _limits(self) -> str:
+        return self._pacing.settings(self._session.dsn, self._pacing.lock_timeout)
 
-def _stepwise(step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
-    assert step.migration is not None
-    writer = session.writer
-    yield stepwise.session_limits(pacing)
-    yield writer.precondition(step)
-    yield writer.started(step)
-    for unit in units(step.migration, step.direction):
-        pieces = _atomic(unit, step, session, pacing) if unit.is_atomic else _outside(unit, step, session)
-        yield from pieces
-    yield f"\n{database.session_reset()}{_settings(session)}BEGIN;\n{writer.record(step)}{writer.closed(step)}COMMIT;\n"
+    def _transaction(self) -> Iterator[str]:
+        step, writer = self._step, self._session.writer
+        begin = _begin(self._limits())
+        yield ":dbmigrate_begin \\gset\n" if begin == self._usual else f"{begin} \\gset\n"
+        if step.migration is not None and step.runs_sql:
+            for section in step.migration.run_order(step.direction):
+                yield from self._verbatim(parser.statements(step.migration, section))
+        yield "\n:dbmigrate_end\n"
+        yield psqltext.one_line(f"{writer.record(step)}{writer.finished(step)}COMMIT;\n")
 
+    def _stepwise(self) -> Iterator[str]:
+        step, writer = self._step, self._session.writer
+        assert step.migration is not None
+        yield stepwise.session_limits(self._pacing)
+        yield psqltext.one_line(writer.precondition(step) + writer.started(step))
+        for unit in units(step.migration, step.direction):
+            yield from self._atomic(unit) if unit.is_atomic else self._outside(unit)
+        yield "\n:dbmigrate_reset\n"
+        yield psqltext.one_line(f"BEGIN;\n{writer.record(step)}{writer.closed(step)}COMMIT;\n")
 
-def _atomic(unit: Unit, step: Step, session: Session, pacing: Pacing) -> Iterator[str]:
-    if unit.opening:
-        limits = pacing.settings(session.dsn, pacing.lock_timeout) + _limits_of_the_url(session)
-        yield f"\n{unit.opening}\n{limits}"
-    yield from _verbatim(unit.statements if unit.opening else unit.statements[:-1])
-    row = session.writer.step_done(step, unit.number, as_one(unit))
-    yield f"\n{stepwise.as_ourselves(_as_login(session) + row)}COMMIT;\n"
+    def _atomic(self, unit: Unit) -> Iterator[str]:
+        if unit.opening:
+            yield f"\n{unit.opening}\n{self._limits()}{_limits_of_the_url(self._session)}"
+        yield from self._verbatim(unit.statements if unit.opening else unit.statements[:-1])
+        row = self._session.writer.step_done(self._step, unit.number, as_one(unit))
+        yield f"\n:dbmigrate_unchanged\n:dbmigrate_log\n{psqltext.one_line(row)}COMMIT;\n"
 
+    def _outside(self, unit: Unit) -> Iterator[str]:
+        writer = self._session.writer
+        yield self._logged(writer.step_started(self._step, unit.number, unit.first))
+        yield from self._verbatim(unit.statements)
+        yield "\n:dbmigrate_unchanged" + self._logged(writer.step_closed(self._step, unit.number))
 
-def _outside(unit: Unit, step: Step, session: Session) -> Iterator[str]:
-    started = session.writer.step_started(step, unit.number, unit.first)
-    yield f"\n{stepwise.journalled(_as_login(session) + started)}"
-    yield from _verbatim(unit.statements)
-    yield f"\n{stepwise.journalled(_as_login(session) + session.writer.step_closed(step, unit.number))}"
+    def _logged(self, row: str) -> str:
+        """A row of the log in a transaction of its own."""
+        return f"\n{stepwise.OPENING}\n:dbmigrate_log\n{psqltext.one_line(row)}COMMIT;\n"
 
-
-def _verbatim(statements: Iterable[Statement]) -> Iterator[str]:
-    """Statements as the file has them, each ended, with the data that belongs to it."""
-    for statement in statements:
-        yield statement.lead if "\n" in statement.lead else f"{statement.lead}\n"
-        yield statement.sql if statement.sql.endswith(";") else f"{statement.sql}\n;"
-        if statement.copy_data is not None:
-            yield from _copy_data(statement.copy_data)
-    yield "\n"
+    def _verbatim(self, statements: Iterable[Statement]) -> Iterator[str]:
+        """Statements as the file has them, each ended, with the data that belongs to it."""
+        for statement in statements:
+            if self._watch.is_due(statement):
+                yield "\n:dbmigrate_unchanged"
+            lead = without_empty(statement.lead)
+            yield lead if "\n" in lead else f"{lead}\n"
+            sent = psqltext.statement(statement.sql)
+            yield sent
+            if textsettings.takes_back(statement.sql):
+                yield "\n\\encoding UTF8\n"  # in a run the session was opened with it
+            if statement.copy_data is not None:
+                yield "" if sent.endswith("\n") else "\n"
+                yield from _copy_data(statement.copy_data)
+        yield "\n"
 
 
 def _copy_data(pieces: Iterable[str]) -> Iterator[str]:
     """The data and its end marker, which must end like the lines before it: older psqls hand it on to the server."""
-    yield "\n"
     end = "\n"
     for piece in pieces:
         yield piece

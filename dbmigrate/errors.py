@@ -109,6 +109,9 @@ CODES: dict[str, str] = {
     "E260": "what a database should be cannot be built for the comparison",
     "E261": "files of applied migrations are gone, so what they made cannot be known",
     "E264": "the schema of the target cannot be copied to a scratch database",
+    # scripts
+    "E270": "a migration changes how its own text is read, so the dry run cannot be a script",
+    "E271": "psql cannot connect to a database of this name",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",
@@ -167,6 +170,7 @@ WARNINGS: dict[str, str] = {
     "W202": "an unknown option of a section is ignored",
     "W203": "an up section holds no statement",
     "W204": "a section header inside quoted or commented text is text (dbmate takes it for a header)",
+    "W675": "a migration sets something for its session, which does not hold in the files after it",
     # plans and history
     "W301": "a migration is applied out of order",
     "W302": "files run in the order of their names, which is not that of their numbers",

@@ -87,11 +87,15 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a long step is: statement `number` of `total`, its text, seconds since it was sent, what it waits for."""
+    """Where a long step is: at statement `number`, or at one of `number` to `last` that were sent together.
+
+    `sql` is the text of a single one: the server does not tell which of several it is at. `seconds` have passed since
+    it was sent, and `detail` says what it waits for.
+    """
 
     step: Step
     number: int
-    total: int
+    last: int
     sql: str
     seconds: float
     detail: str | None = None

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import pq
 
-from dbmigrate import database, diagnosis, pacing, parser, stepwise, wire
+from dbmigrate import database, diagnosis, pacing, parser, stepwise, textsettings, wire
 from dbmigrate.errors import (
     ConnectionFailed,
     DatabaseError,
@@ -291,13 +291,7 @@ def refuse_changes(conn: Connection, migration: Migration) -> None:
     """Raise when the file left the transaction (E403), or changed how its own text is read (E406)."""
     if conn.pgconn.transaction_status != pq.TransactionStatus.INTRANS:
         raise MigrationFailed(f"{migration.name}: {_LEFT}", code="E403", hint=_LEFT_HINT)
-    for name, wanted in (("client_encoding", b"UTF8"), ("standard_conforming_strings", b"on")):
-        if conn.pgconn.parameter_status(name.encode()) != wanted:
-            raise MigrationFailed(
-                f"{migration.name} sets {name} to {conn.info.parameter_status(name)!r}",
-                code="E406",
-                hint=f"files are read as UTF-8 with standard strings: leave {name} alone",
-            )
+    textsettings.refuse_changed(conn, migration)
 
 
 def closing(xid: str) -> str:

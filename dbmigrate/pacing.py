@@ -62,6 +62,12 @@ class Pacing:
                     found.setdefault(name, durations.seconds(section.options[name]))
         return replace(self, **found) if found else self  # type: ignore[arg-type]
 
+    @property
+    def given(self) -> dict[str, str]:
+        """The limits that were asked for, as settings of the server."""
+        limits = {"lock_timeout": self.lock_timeout, "statement_timeout": self.timeout}
+        return {name: milliseconds(limit) for name, limit in limits.items() if limit is not None}
+
     def attempts(self) -> Attempts:
         return Attempts(self)
 
@@ -172,6 +178,10 @@ class Watch:
         self._since = time.monotonic()
         self._reported = self._looked = 0.0
 
+    def begin_at(self, number: int) -> None:
+        """Statements are counted from here on, in a migration that runs in several parts."""
+        self._number = number
+
     def completed(self, batch: Batch) -> None:
         self._number += batch.count
         self._since, self._reported = time.monotonic(), 0.0
@@ -189,5 +199,6 @@ class Watch:
 
     def _report(self, batch: Batch, elapsed: float) -> None:
         detail = self._session.monitor.detail() if elapsed >= 1.0 else None
-        total = self._number + batch.count - 1
-        self._session.emit(Progress(self._step, self._number, total, batch.title, elapsed, detail))
+        last = self._number + batch.count - 1
+        title = batch.title if batch.count == 1 else ""
+        self._session.emit(Progress(self._step, self._number, last, title, elapsed, detail))

@@ -16,6 +16,7 @@ from dbmigrate import headers, othertools
 from dbmigrate.cuts import Cuts
 from dbmigrate.errors import MigrationFileError
 from dbmigrate.fingerprint import TokenSum
+from dbmigrate.leftsettings import change_of
 from dbmigrate.lexer import COPY_DATA, PieceKind, PostgresLexer, words
 from dbmigrate.model import Direction, Migration, Problem, Section, Severity, Statement, StatementKind
 from dbmigrate.pieces import pass_data, pieces, statement_of
@@ -258,7 +259,7 @@ class _Reading:
         text = piece.lead if piece.number > 1 else piece.lead + piece.text  # there is nothing of the kind in a run
         if "migrate:" in text or "<<<<<<<" in text or ">>>>>>>" in text:
             return False
-        if piece.number == 1 and not is_plain(piece.text):
+        if piece.number == 1 and (not is_plain(piece.text) or change_of(piece.text)):
             return False
         self._cursor.advance(piece.lead)
         self._pass_over(piece)

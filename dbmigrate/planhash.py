@@ -10,24 +10,34 @@ from typing import TYPE_CHECKING
 from dbmigrate.errors import ConfigError, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dbmigrate.model import History, Plan, Step
 
 PREFIX = "sha256:"
 _GIVEN = re.compile(r"(?:sha256:)?([0-9a-f]{12,64})", re.IGNORECASE)
 
 
-def digest(plan: Plan, history: History, *, table: str) -> str:
+def digest(plan: Plan, history: History, *, table: str, settings: Mapping[str, str]) -> str:
     """SHA-256 (hex) over what will run, byte by byte, and over where it starts from.
 
     That is: for every step its version, file name, direction, action and the checksum of the file's bytes; which
     statements an interrupted run did already; and every version that is recorded. Two databases in the same state,
-    given the same files, have the same plan: what was reviewed for one may run on the other.
+    given the same files, have the same plan: what was reviewed for one may run on the other. Where the URL or an option
+    gives settings for the session (`search_path`, `role` ...), which decide what the SQL does, they count as well.
     """
     start = {
         "applied": sorted(item.version for item in history.applied),
         "unfinished": sorted((item.version, sorted(item.done)) for item in history.unfinished),
     }
-    content = {"format": 1, "table": table, "start": start, "steps": [_step(step) for step in plan.steps]}
+    content: dict[str, object] = {
+        "format": 1,
+        "table": table,
+        "start": start,
+        "steps": [_step(step) for step in plan.steps],
+    }
+    if settings:
+        content["settings"] = sorted(settings.items())
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

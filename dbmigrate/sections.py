@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from dbmigrate import statements
+from dbmigrate import leftsettings, statements
 from dbmigrate.errors import MigrationFileError
 from dbmigrate.model import Direction, Problem, Section, Statement, StatementKind
 
@@ -69,6 +69,7 @@ class Draft:
     fault: MigrationFileError | None = None  # the first one
     _controls: list[_Control] = field(default_factory=list)
     _has_slotless_subscription: bool = False
+    _left: leftsettings.Left = field(default_factory=leftsettings.Left)
 
     def add(self, statement: Statement) -> None:
         """The next statement; `fault` may be E220 afterwards."""
@@ -80,6 +81,8 @@ class Draft:
             self._has_slotless_subscription = True
         if self.kept is not None:
             self.kept.append(statement)
+        if self.header.direction is Direction.UP:
+            self._left.add(statement)
         self.count += 1
 
     def finish(self) -> Section:
@@ -89,6 +92,7 @@ class Draft:
             redundant = self._redundant() if self.header.transaction else self._check_blocks()
         except MigrationFileError as fault:
             self.fault = self.fault or fault
+        self._tell_left()
         return Section(
             self.header.direction,
             self.number,
@@ -102,6 +106,12 @@ class Draft:
             cuts=None if self.cuts is None else self.cuts.without(redundant),
             fault=self.fault.message if self.fault else None,
         )
+
+    def _tell_left(self) -> None:
+        if self._left.found:
+            first = self._left.first
+            place = self.origin.place((first.line, first.column))
+            self.problems.append(Problem("W675", self._left.message, place=place, hint=leftsettings.HINT))
 
     # -- outside of transactions
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import pq
 
-from dbmigrate import database, diagnosis, history, indexes, pacing, partitions, statements, wire
+from dbmigrate import database, diagnosis, history, indexes, pacing, partitions, statements, textsettings, wire
 from dbmigrate.errors import (
     ConnectionFailed,
     DatabaseError,
@@ -49,6 +49,7 @@ _FAILURES = (
     KeyboardInterrupt,
 )
 _MAY_FORBID_WRITING = re.compile(r"read\b.*\bonly\b|transaction_read_only", re.IGNORECASE | re.DOTALL).search
+OPENING = "BEGIN READ WRITE;"  # of a transaction of our own: the file may have made its session read-only
 _WAY_ON = "correct the file from that statement on, then continue with `dbmigrate resume`"
 
 
@@ -216,6 +217,7 @@ class Stepwise:
     def _atomic(self, unit: Unit, watch: Watch) -> None:
         """The unit and its journal row in one transaction: the server commits both or neither."""
         self._committing = None
+        watch.begin_at(unit.number)
         body = unit.statements if unit.opening else unit.statements[:-1]
         if unit.opening:
             self._own(f"{unit.opening} {self._unit_settings(watch)}")
@@ -225,6 +227,7 @@ class Stepwise:
             watch.completed(batch)
         if self._session.conn.info.transaction_status != pq.TransactionStatus.INTRANS:
             raise MigrationFailed(f"{self._step.name}: statement {unit.number} ended its own transaction", code="E403")
+        textsettings.refuse_changed(self._session.conn, self._migration)
         row = self._session.writer.step_done(self._step, unit.number, as_one(unit))
         if self._is_read_only(unit):
             self._commit()
@@ -261,9 +264,11 @@ class Stepwise:
         self._detachment = partitions.detachment(self._session.conn, unit.first.sql)
         self._own(journalled(writer.step_started(self._step, unit.number, unit.first)))
         watch = pacing.Watch(self._session, self._step, None)
+        watch.begin_at(unit.number)
         for batch, tags in wire.send_all(self._session.conn, unit.statements, pulse=watch.pulse):
             watch.completed(batch)
             self._tally.add(tags)
+        textsettings.refuse_changed(self._session.conn, self._migration)
         if self._scope is not None:
             self._refuse_invalid(unit, self._scope)
         self._own(journalled(writer.step_closed(self._step, unit.number)))
@@ -399,4 +404,4 @@ def as_ourselves(row: str) -> str:
 
 def journalled(row: str) -> str:
     """A journal row in a transaction of its own."""
-    return f"BEGIN READ WRITE;\n{as_ourselves(row)}COMMIT;\n"
+    return f"{OPENING}\n{as_ourselves(row)}COMMIT;\n"

@@ -337,9 +337,13 @@ def _locate(statements: Sequence[Statement], position: int) -> tuple[int, int]:
 
 
 def _named_place(sql: str, cause: psycopg.Error) -> int | None:
-    """DDL errors mostly come without a position: take the only place where the name in the message stands."""
+    """DDL errors mostly come without a position: take the only place where the name in the message stands.
+
+    A name in quotes begins with its quote.
+    """
     match = _QUOTED_NAME.search(cause.diag.message_primary or "")
     if match is None:
         return None
-    places = [found.start() for found in re.finditer(rf"(?<!\w){re.escape(match[1])}(?!\w)", sql)]
+    name = re.escape(match[1])
+    places = [found.start() for found in re.finditer(rf'"{name}"|(?<!\w){name}(?!\w)', sql)]
     return places[0] if len(places) == 1 else None

@@ -223,7 +223,8 @@ class Workbench:
         return surroundings.judge(around, is_protected=self._options.is_protected)
 
     def _hashed(self, made: Plan, recorded: History) -> Plan:
-        return replace(made, digest=planhash.digest(made, recorded, table=self._options.table))
+        settings = {**self._options.pacing.given, **self._dsn.settings}
+        return replace(made, digest=planhash.digest(made, recorded, table=self._options.table, settings=settings))
 
     def _parse(
         self, session: Session, view: View, wanted: Sequence[str], runs: Sequence[Direction]

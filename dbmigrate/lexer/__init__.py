@@ -9,6 +9,7 @@ without comments, dollar quotes and backslashes is one token altogether) and fou
 through a window of whole lines, which grows only while a single statement does not fit into it.
 """
 
+from dbmigrate.lexer.psql import may_be_read_otherwise, reads_alike, without_empty
 from dbmigrate.lexer.splitter import Piece, PieceKind, PostgresSplitter
 from dbmigrate.lexer.tokeniser import PostgresLexer, Word, placed_words, words
 from dbmigrate.lexer.tokens import COPY_DATA, LexerError, Token
@@ -22,6 +23,9 @@ __all__ = [
     "PostgresSplitter",
     "Token",
     "Word",
+    "may_be_read_otherwise",
     "placed_words",
+    "reads_alike",
+    "without_empty",
     "words",
 ]

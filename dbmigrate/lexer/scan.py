@@ -83,6 +83,12 @@ def _escaped(text: str, at: int) -> int:
     return match.end()
 
 
+def ends_alike(text: str, at: int, end: int) -> bool:
+    """Whether a plain string whose quote is at `at` ends at `end` also where backslashes escape."""
+    match = _ESCAPED(text, at)
+    return match is not None and match.end() == end
+
+
 def symbol(text: str, at: int, _floor: int) -> Span:
     match = _IDENTIFIER(text, at)
     if match is None:

@@ -191,7 +191,8 @@ class _Look:
         """The findings that no comment has foreseen and no setting switches off, with their lines."""
         spans = list(self._spans())
         ignores = suppression.ignores(self.path, self.document.comments, spans, is_known=is_known)
-        every = (*self.migration.problems, *self.problems, *self._beside(foreign, spans))
+        told = (problem for problem in self.migration.problems if problem.code != "W675")  # as L145
+        every = (*told, *self.problems, *self._beside(foreign, spans))
         kept = [each for each in every if self.config.is_on(each.code) and not self._is_ignored(each, ignores)]
         was_asked = {each.code for each in foreign}
         about_comments = ignores.problems(lambda code: self._is_asked(code, was_asked))

@@ -280,6 +280,13 @@ _RULES = (
         lines=files.name_is_vague,
     ),
     Rule(code="L144", name="many-changes", title="many changes in one file", severity=_NOTE, lines=files.many_changes),
+    Rule(
+        code="L145",
+        name="session-setting",
+        title="a setting of the session is left behind",
+        severity=_WARNING,
+        lines=files.setting_is_left,
+    ),
     # PostgreSQL
     Rule(
         code="L151",

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _ACTIVITY = {Direction.UP: "Applying", Direction.DOWN: "Rolling back"}
 _RESULT = {Direction.UP: "Applied", Direction.DOWN: "Rolled back"}
+_BESIDE_AN_EXCERPT = 12  # columns: the number of a line, and what sets it apart
 _PIPE_REPORT_EVERY = 30.0
 _SUGGESTIONS = (
     ("rollback", "undo the last migration"),
@@ -158,7 +159,8 @@ class Human:
 
     def error(self, error: Error) -> None:
         self._erase()
-        self._streams.talk(text.error_block(error))
+        columns = max(_columns() - _BESIDE_AN_EXCERPT, 20)
+        self._streams.talk(text.error_block(error, columns) if self._is_live else text.error_block(error))
         if error.report is not None and error.report.done:
             self._talk(f"before it: {text.closing_line('', error.report)}")
 
@@ -255,8 +257,11 @@ class Human:
 
     def _progress(self, event: Progress) -> None:
         detail = f" · {event.detail}" if event.detail else ""
-        which = f"statement {event.number}" + (f" of {event.total}" if event.total > 1 else "")
-        line = text.one_line(f"  {event.step.name} · {which} · {event.sql} · {text.duration(event.seconds)}{detail}")
+        which = f"statement {event.number}"
+        if event.last > event.number:
+            which = f"one of the statements {event.number} to {event.last}"
+        shown = f" · {event.sql}" if event.sql else ""
+        line = text.one_line(f"  {event.step.name} · {which}{shown} · {text.duration(event.seconds)}{detail}")
         if self._is_live:
             self._redraw(line)
         elif time.monotonic() - self._reported >= _PIPE_REPORT_EVERY:
@@ -272,10 +277,7 @@ class Human:
 
     def _redraw(self, line: str) -> None:
         if self._verbosity > Verbosity.QUIET:
-            import shutil
-
-            width = max(shutil.get_terminal_size().columns - 1, 20)
-            line = text.cut(line, width)
+            line = text.cut(line, max(_columns() - 1, 20))
             length = text.cells(line)
             self._streams.draw(f"\r{line}{' ' * (self._live_length - length)}")
             self._live_length = length
@@ -291,3 +293,10 @@ class Human:
         elif row.unfinished is not None:
             for line in tables.unfinished_lines(row.unfinished):
                 self._talk(text.safe(f"    {line}"))
+
+
+def _columns() -> int:
+    """How wide the terminal is."""
+    import shutil
+
+    return shutil.get_terminal_size().columns

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
+_WIDEST = 160  # columns of an excerpt where there is no terminal
+
+
 def safe(text: str) -> str:
     """`text` with control characters made visible, except line feeds and tabs."""
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text.replace("\r\n", "\n"))
@@ -72,17 +75,20 @@ def problem(found: Problem) -> str:
     return safe(f"{found.severity}[{found.code}]: {found.message}{place}{hint}")
 
 
-def error_block(error: Error) -> str:
-    """The whole story of a failure: what, where, the lines, the server's words, what is true now, what to do."""
-    return "\n".join(safe(line) for line in _error_lines(error))
+def error_block(error: Error, width: int = _WIDEST) -> str:
+    """The whole story of a failure: what, where, the lines, the server's words, what is true now, what to do.
+
+    Lines of the file are cut at `width` characters.
+    """
+    return "\n".join(safe(line) for line in _error_lines(error, width))
 
 
-def _error_lines(error: Error) -> Iterator[str]:
+def _error_lines(error: Error, width: int) -> Iterator[str]:
     yield f"error[{error.code}]: {error.message}"
     if error.place is not None:
         yield f"  --> {error.place}"
     if error.excerpt is not None:
-        yield from excerpt_lines(error.excerpt)
+        yield from excerpt_lines(error.excerpt, width)
     for label, text in error.details:
         yield f"{label}: {text}"
     if error.state:
@@ -91,19 +97,19 @@ def _error_lines(error: Error) -> Iterator[str]:
         yield f"hint: {error.hint}"
 
 
-_WIDEST = 160
-
-
-def excerpt_lines(excerpt: Excerpt) -> Iterator[str]:
-    """The lines with their numbers, and the caret below the last one. Long lines are cut around the caret."""
+def excerpt_lines(excerpt: Excerpt, width: int = _WIDEST) -> Iterator[str]:
+    """The lines with their numbers, and the caret below the last one. Long lines are cut around the caret, and what is
+    underlined where its line ends or is cut.
+    """
     margin = len(str(excerpt.lines[-1][0]))
-    begin = max(excerpt.column - 1 - _WIDEST // 2, 0) if len(excerpt.lines[-1][1]) > _WIDEST else 0
+    begin = max(excerpt.column - 1 - width // 2, 0) if len(excerpt.lines[-1][1]) > width else 0
     for number, line in excerpt.lines:
-        yield f"  {number:>{margin}} | {line[begin : begin + _WIDEST]}".rstrip()
-    last = excerpt.lines[-1][1][begin : begin + _WIDEST]
+        yield f"  {number:>{margin}} | {line[begin : begin + width]}".rstrip()
+    last = excerpt.lines[-1][1][begin : begin + width]
     before, under = last[: excerpt.column - 1 - begin], last[excerpt.column - 1 - begin :][: excerpt.width]
     padding = "".join("\t" if character == "\t" else " " * _cells(character) for character in safe(before))
-    yield f"  {'':>{margin}} | {padding}{'^' * max(cells(safe(under)), 1)}"
+    room = max(width - len(padding), 1)
+    yield f"  {'':>{margin}} | {padding}{'^' * min(max(cells(safe(under)), 1), room)}"
 
 
 def cells(line: str) -> int:

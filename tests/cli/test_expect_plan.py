@@ -179,3 +179,48 @@ def test_what_is_no_hash_is_a_wrong_option(run_here, project, text):
 
     assert refused.exit_code == 2
     assert "error[E205]" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "search_path=app",
+        "role=pg_monitor",
+        "options=-c%20search_path%3Dapp",
+        "lock_timeout=3s",
+        "timezone=UTC",
+        "my.own=1",
+    ],
+)
+def test_another_setting_of_the_url_is_another_plan(run, digest, project, database_url, query, parameters):
+    """The same SQL does something else under it, and the script says so."""
+    project.migration("1_a", up=USERS)
+    query(database_url, "create schema app")
+    reviewed = digest()
+    before = fingerprint(database_url)
+    env = {"DATABASE_URL": f"{database_url}{'&' if '?' in database_url else '?'}{parameters}"}
+
+    refused = run("up", "--expect-plan", reviewed, env=env)
+
+    assert refused.exit_code == 7
+    assert "error[E712]" in refused.stderr
+    assert fingerprint(database_url) == before
+
+
+def test_the_same_settings_of_the_url_are_the_same_plan(run, project, database_url):
+    project.migration("1_a", up=USERS)
+    env = {"DATABASE_URL": f"{database_url}{'&' if '?' in database_url else '?'}timezone=UTC"}
+    shown = run("up", "--dry-run", env=env)
+    reviewed = re.search(r"^-- plan sha256:([0-9a-f]{64})$", shown.stdout, re.MULTILINE)[1]
+
+    assert run("up", "--expect-plan", reviewed, env=env).exit_code == 0
+
+
+@pytest.mark.parametrize("option", ["--lock-timeout", "--timeout"])
+def test_another_limit_of_the_run_is_another_plan(run_here, digest, project, option):
+    project.migration("1_a", up=USERS)
+
+    limited = digest("up", option, "3s")
+
+    assert run_here("up", "--expect-plan", limited).exit_code == 7
+    assert run_here("up", option, "3s", "--expect-plan", limited).exit_code == 0

@@ -115,6 +115,19 @@ select 1; copy a from stdin;
 -- migrate:down transaction:false
 delete from a where id in (6, 7);
 """,
+    "empty_statements_behind_data": r"""
+--% 1_a.sql
+-- migrate:up
+create table a (id int);
+copy a from stdin;
+1
+\.
+;;/* ; */;select 1; -- ;
+;insert into a values (2);
+;;
+-- migrate:down
+;drop table a;;
+""",
     "csv_data": r"""
 --% 1_a.sql
 -- migrate:up

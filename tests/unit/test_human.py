@@ -354,7 +354,7 @@ def test_quiet_prints_results_and_errors() -> None:
 
 
 def progress(sql: str, seconds: float = 2.0, name: str = "1_a") -> Progress:
-    return Progress(step(name), 1, 3, sql, seconds)
+    return Progress(step(name), 1, 1, sql, seconds)
 
 
 def test_a_running_statement_is_one_live_line_that_is_drawn_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -365,7 +365,7 @@ def test_a_running_statement_is_one_live_line_that_is_drawn_over(monkeypatch: py
         StepStarted(step("1_a")), progress("create index a_very_long_name"), progress("select 1", 3.0)
     )
 
-    assert terminal.screen() == ["Applying: 1_a.sql", "  1_a.sql · statement 1 of 3 · select 1 · 3.0 s"]
+    assert terminal.screen() == ["Applying: 1_a.sql", "  1_a.sql · statement 1 · select 1 · 3.0 s"]
 
 
 @pytest.mark.parametrize("event", [StepDone(outcome("1_a")), WARNING, StepFailed(step("1_a"), 1)])
@@ -423,3 +423,11 @@ def test_every_event_is_shown_by_some_handler() -> None:
 
     assert {type(event) for event in EVERY_EVENT} == set(get_args(events.Event))
     Shown().events(*EVERY_EVENT)
+
+
+def test_of_statements_that_were_sent_together_none_is_named() -> None:
+    terminal = Terminal()
+
+    Shown(err=terminal).events(StepStarted(step("1_a")), Progress(step("1_a"), 2, 5, "", 3.0, "waiting for 7"))
+
+    assert terminal.screen()[-1] == "  1_a.sql · one of the statements 2 to 5 · 3.0 s · waiting for 7"

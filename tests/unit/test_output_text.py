@@ -252,3 +252,15 @@ def test_counts_have_a_plural(number: int, expected: str) -> None:
 @pytest.mark.parametrize("severity", list(Severity))
 def test_a_problem_begins_with_its_severity_and_its_code(severity: Severity) -> None:
     assert text.problem(Problem("W302", "odd", severity)) == f"{severity.value}[W302]: odd"
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+@pytest.mark.parametrize("column", [1, 60, 250])
+def test_what_is_underlined_ends_where_its_line_is_cut(width: int, column: int) -> None:
+    shown = Excerpt(((7, "select " + "x" * 400),), column, 400)
+    error = MigrationFileError("wrong", code="E217", place=Place("f.sql", 7, column), excerpt=shown)
+
+    _, _, line, caret = text.error_block(error, width).split("\n")
+
+    assert len(caret) <= len(line) == width + len("  7 | ")
+    assert caret.count("^") > 1

@@ -113,6 +113,13 @@ def _names_two(words: list[str]) -> bool:
     return at > 0 and at + 1 < len(words) and (words[at + 1] in _VERBS or words[0] not in _VERBS)
 
 
+def setting_is_left(file: File) -> Iterator[Found]:
+    """L145"""
+    for problem in file.migration.problems:
+        if problem.code == "W675" and problem.place is not None:
+            yield Found(problem.place.line, problem.message, problem.hint)
+
+
 def many_changes(file: File) -> Iterator[Found]:
     """L144"""
     made = sum(isinstance(unit.shape, CreateTable) and unit.shape.partition_of is None for unit in file.ups)

@@ -269,6 +269,12 @@ def test_many_changes(tmp_path: Path) -> None:
     assert codes(tmp_path, up.replace("t3", "t2"), before=before) == []
 
 
+def test_a_setting_that_is_left_behind(tmp_path: Path) -> None:
+    assert codes(tmp_path, "select 1;\nset search_path = app;\nset lock_timeout = 0;") == ["L145:3"]
+    assert codes(tmp_path, "set search_path = app;\nreset search_path;") == []
+    assert codes(tmp_path, "set local search_path = app;") == []
+
+
 # ---------------------------------------------------------------------------------------------- what is known, and when
 
 
@@ -342,7 +348,7 @@ def test_half_a_million_rows_are_linted_in_no_time(tmp_path: Path) -> None:
 
 
 def test_every_rule_is_tried_here() -> None:
-    tried = {code for code, _ in (*BAD, *BAD_OUTSIDE)} | {"L135", "L141", "L142", "L143", "L144", "L171"}
+    tried = {code for code, _ in (*BAD, *BAD_OUTSIDE)} | {"L135", "L141", "L142", "L143", "L144", "L145", "L171"}
 
     assert set(RULES) == tried
 
