@@ -7,14 +7,16 @@ the history. What has to be built for the comparison is built in a scratch datab
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from dbmigrate import catalog, database, files, plan, schemacopy, scratch
+from dbmigrate import catalog, database, files, parser, plan, reach, schemacopy, scratch
 from dbmigrate.catalog import Scope
-from dbmigrate.errors import DatabaseError, PlanError
+from dbmigrate.errors import DatabaseError, MigrationFileError, PlanError
 from dbmigrate.events import Warned
 from dbmigrate.model import Policy, Problem, Severity
 from dbmigrate.schema import dump as schema_file
+from dbmigrate.schema.file import read as read_schema_file
 from dbmigrate.values import dataclass
 from dbmigrate.workbench import Options, View, Wish, Workbench
 
@@ -24,11 +26,10 @@ if TYPE_CHECKING:
     from dbmigrate.catalog import Catalog, Difference
     from dbmigrate.dsn import Dsn
     from dbmigrate.errors import Error
-    from dbmigrate.model import Plan
+    from dbmigrate.model import Migration, Plan
     from dbmigrate.scratch import Choice, ScratchServer
     from dbmigrate.session import Session
 
-    Build = Callable[[ScratchServer, "Comparer"], None]  # makes what should be in an empty scratch database
 
 FILE_SCOPE = Scope.SCHEMA_FILE
 MIGRATIONS_SCOPE = Scope.COMMENTS | Scope.GRANTS
@@ -62,6 +63,13 @@ class Picture(NamedTuple):
     versions: tuple[str, ...]
 
 
+class Building(NamedTuple):
+    """What makes what should be in an empty scratch database, and what that may do beside it."""
+
+    make: Callable[[ScratchServer, Comparer], None]
+    reach: reach.Reach
+
+
 class Comparer(Workbench):
     """Compares the database with what it should be. `scope` says what counts beside the objects themselves.
 
@@ -75,14 +83,15 @@ class Comparer(Workbench):
         def load(server: ScratchServer, copy: Comparer) -> None:
             server.retrying(lambda: copy._load(path))
 
-        live, expected = self._beside(choice, lambda _: load)
+        building = Building(load, _reach_of_file(path))
+        live, expected = self._beside(choice, lambda _: building)
         return self._drift(path, expected, live, scope=scope, notes=_versions_apart(live, expected, path))
 
     def with_migrations(self, choice: Choice, *, scope: Scope = MIGRATIONS_SCOPE) -> Drift:
         """Against what the files of the applied migrations make. Raises PlanError E261: some of them are gone."""
         found = files.find(self._options.directories)
 
-        def replay(live: Picture) -> Build:
+        def replay(live: Picture) -> Building:
             missing = sorted(set(live.versions) - {file.version for file in found})
             if missing:
                 raise PlanError(
@@ -90,7 +99,8 @@ class Comparer(Workbench):
                     code="E261",
                     hint="restore them from version control, or compare with the schema file: --against file",
                 )
-            return lambda server, copy: server.retrying(lambda: copy._replay(live.versions))
+            migrations = [parser.read(file) for file in found if file.version in live.versions]
+            return Building(lambda server, copy: _replayed(server, copy, migrations), reach.of_all(migrations))
 
         live, expected = self._beside(choice, replay)
         return self._drift("the migrations", expected, live, scope=scope)
@@ -103,16 +113,17 @@ class Comparer(Workbench):
 
     # -- both sides
 
-    def _beside(self, choice: Choice, builder: Callable[[Picture], Build]) -> tuple[Picture, Picture]:
+    def _beside(self, choice: Choice, builder: Callable[[Picture], Building]) -> tuple[Picture, Picture]:
         """The target, and what the builder for it makes of an empty scratch database."""
         with self._open(_COMMAND) as session:
             live = _picture(session)
-            build = builder(live)
-            wanted = replace(choice, target=session.dsn, major=session.facts.server_version // _MAJOR)
+            building = builder(live)
+            major = session.facts.server_version // _MAJOR
+            wanted = replace(choice, target=session.dsn, major=major, reach=building.reach, spared=session.dsn)
             with scratch.open_server(wanted) as server, server.database() as copy:
                 there = self._quiet(schemacopy.alike(session, copy), session)
                 try:
-                    build(server, there)
+                    building.make(server, there)
                 except DatabaseError as exc:
                     raise _unbuildable(exc, scratch.way_out(exc, server)) from exc
                 if server.note:
@@ -153,6 +164,21 @@ class Comparer(Workbench):
             )
         differences = catalog.compare(expected.catalog, live.catalog, scope=scope)
         return Drift(self._where, against, differences, tuple(notes))
+
+
+def _replayed(server: ScratchServer, copy: Comparer, migrations: Sequence[Migration]) -> None:
+    for migration in migrations:
+        server.admit(migration)
+    versions = [migration.version for migration in migrations]
+    server.retrying(lambda: copy._replay(versions))
+
+
+def _reach_of_file(path: str) -> reach.Reach:
+    """Raises ConfigError E207."""
+    try:
+        return reach.of_sql(read_schema_file(Path(path)))
+    except MigrationFileError:
+        return reach.Reach.INSIDE  # loading it says what is wrong with it
 
 
 def _picture(session: Session) -> Picture:

@@ -110,6 +110,8 @@ CODES: dict[str, str] = {
     "E260": "what a database should be cannot be built for the comparison",
     "E261": "files of applied migrations are gone, so what they made cannot be known",
     "E264": "the schema of the target cannot be copied to a scratch database",
+    "E275": "a migration was not tried, because of what it could do outside of the scratch database",
+    "E276": "a scratch database could not be dropped",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",
@@ -186,6 +188,7 @@ WARNINGS: dict[str, str] = {
     "W662": "a migration fails on a copy of the schema, and the lock report ends there",
     "W663": "a lock report without the sizes of the tables",
     "W664": "the schema was copied by running the applied migrations again",
+    "W680": "the lock report ends before a migration that could do something outside of the scratch database",
     # configuration and environments
     "W620": "there are two project files",
     "W621": "applied files were edited",

@@ -78,16 +78,22 @@ MAY_IMPORT: dict[str, str] = {
     "schema session values",
     "impact": "database diagnosis dsn errors executor lexer model parser partitions statements units values wire",
     "embedded": "errors values",
-    "scratch": "database dsn embedded errors values",
-    "schemacopy": "database errors history impact model parser schema scratch values",
-    "lockreport": "database errors impact model schemacopy scratch values",
-    "drift": "catalog database errors events files model plan schema schemacopy scratch values workbench",
+    "reach": "database errors lexer model parser statements",
+    "sameserver": "database",
+    "confinement": "database",
+    "removal": "database errors",
+    "scratchserver": "confinement database errors reach removal values",
+    "scratch": "confinement database dsn embedded errors reach removal sameserver scratchserver values",
+    "schemacopy": "database errors history impact model parser reach schema scratch values",
+    "lockreport": "database errors impact model reach schemacopy scratch values",
+    "drift": "catalog database errors events files model parser plan reach schema schemacopy scratch values workbench",
     "trial": "database diagnosis errors executor parser wire",
-    "rehearsal": "database errors executor history model pacing provenance schemacopy scratch session trial values",
+    "rehearsal": "database errors executor history model pacing provenance reach schemacopy scratch session trial "
+    "values",
     "queries": "database errors lexer model parser statements values",
     "lint": "errors files headers lexer model parser provenance source values",
     "explanations": "errors lint values",
-    "check": "catalog database errors files history impact model parser plan provenance queries schema scratch "
+    "check": "catalog database errors files history impact model parser plan provenance queries reach schema scratch "
     "session statements trial values",
     "migrator": "database dryrun errors events files history lockreport model parser plan planhash schema "
     "verification workbench",
@@ -109,8 +115,8 @@ HOMES: dict[str, str] = {
     "typer": "cli",
     "sqlparse": "lexer",
     "dotenv": "envfile",
-    "psycopg": "catalog database diagnosis dryrun executor history impact monitor pacing queries schema schemacopy "
-    "session stepwise trial wire",
+    "psycopg": "catalog database diagnosis dryrun executor history impact monitor pacing queries removal sameserver "
+    "schema schemacopy session stepwise trial wire",
     "subprocess": "embedded health lint provenance schema",
     "signal": "cli embedded health",
     "socket": "database embedded",
