@@ -226,7 +226,7 @@ _CODE = frozenset(("FUNCTION", "PROCEDURE"))
 _WAYS_OUT = re.compile(
     r"\bCOPY\b[^;]{0,4000}?\b(?:FROM|TO)\s+(?:PROGRAM\b|E?'|\$)|\bDBLINK\w*\"?\s*\(|\bPG_READ_(?:BINARY_)?FILE\b"
     r"|\bPG_LS_\w+|\bPG_STAT_FILE\b|\bPG_FILE_\w+|\bLO_(?:IMPORT|EXPORT)\b|\bIMPORT\s+FOREIGN\s+SCHEMA\b"
-    r"|\bCREATE\s+USER\s+MAPPING\b|\bCREATE\s+FOREIGN\s+TABLE\b[^;]*\b(?:PROGRAM|FILENAME)\s+'|\bHTTP_\w+\s*\("
+    r"|\bCREATE\s+USER\s+MAPPING\b|\bCREATE\s+FOREIGN\s+TABLE\b[^;]*\b(?:PROGRAM|FILENAME)\b|\bHTTP_\w+\s*\("
     r"|\bNET\s*\.\s*HTTP|\bCRON\s*\.\s*\w+\s*\(",
     re.IGNORECASE | re.DOTALL,
 )
@@ -337,11 +337,11 @@ def _of_statement(sql: str, *, is_suspect: bool) -> Reach:
         return Reach.INSIDE
     head = tuple(islice(_words(sql), 12))
     found = _of_head(head)
+    if word == "DO" or (word == "CREATE" and _CODE & {*head[:4]}):
+        return found | _of_program(list(_words(sql)))
     if not is_suspect:
         return found
     said = list(_words(sql))
-    if word == "DO" or (word == "CREATE" and _CODE & {*head[:4]}):
-        return found | _of_program(said)
     code = [token for token in said if not _is_literal(token) or word == "COPY"]
     return found | _of_code(code) | _of_options(sql, head)
 
