@@ -240,11 +240,18 @@ class Deployer(Workbench):
         try:
             report = way_back.undo(done)
         except KeyboardInterrupt as exc:
-            raise self._interrupted(exc) from exc
+            error = Interrupted.by(exc, "interrupted during the rollback")
+            raise self._left_as_it_is(error, self._still_applied(done)) from exc
         except Error as exc:
-            undone = exc.report.done if exc.report else ()
-            raise self._stuck(failure, exc, done[: len(done) - len(undone)]) from exc
+            raise self._stuck(failure, exc, self._still_applied(done, exc.report)) from exc
         self._pass(Phase.ROLLBACK, report)
+
+    def _still_applied(self, done: Sequence[Outcome], undone: Report | None = None) -> Sequence[Outcome]:
+        """What stays of `done`: the database knows it, also where a signal came between COMMIT and the word of it."""
+        with suppress(Error):
+            applied = {item.version for item in self.recorded().applied}
+            return tuple(one for one in done if one.step.version in applied)
+        return done[: len(done) - len(undone.done if undone else ())]
 
     def _way_back(self, failure: Error, *, lock_wait: float | None = None) -> WayBack:
         assert self._start is not None
@@ -290,7 +297,7 @@ class Deployer(Workbench):
     def _left_as_it_is(self, exc: Error, done: Sequence[Outcome]) -> Error:
         """Nobody but a person may go on here: half done without a transaction, outcome unknown, or told to stop."""
         exc.details = (*exc.details, *self._backup_details())
-        exc.state = _sentence(exc.state, _standing(done) if done else "nothing else was applied by this run")
+        exc.state = _sentence(exc.state, _standing(done))
         return exc
 
     def _interrupted(self, exc: BaseException) -> Error:

@@ -189,6 +189,8 @@ WARNINGS: dict[str, str] = {
     "W663": "a lock report without the sizes of the tables",
     "W664": "the schema was copied by running the applied migrations again",
     "W680": "the lock report ends before a migration that could do something outside of the scratch database",
+    "W681": "a failure could not be written to the log",
+    "W682": "the session was closed for pg_dump, because the role may have no second one",
     # configuration and environments
     "W620": "there are two project files",
     "W621": "applied files were edited",

@@ -285,9 +285,8 @@ def test_nothing_is_left_of_a_database_that_cannot_be_dropped_as_it_is(
 def test_a_prepared_transaction_does_not_keep_a_scratch_database(query, database_url):
     named = scratch.Choice(explicit=dsn.parse(database_url))
 
-    with scratch.open_server(named) as found, found.database() as made:
-        with psycopg.connect(**made.conninfo) as conn:
-            conn.execute("create table t (id int)")
-            conn.execute("prepare transaction 'left over'")
+    with scratch.open_server(named) as found, found.database() as made, psycopg.connect(**made.conninfo) as conn:
+        conn.execute("create table t (id int)")
+        conn.execute("prepare transaction 'left over'")
 
     assert query(database_url, LEFT) == []
