@@ -101,8 +101,9 @@ MAY_IMPORT: dict[str, str] = {
     "migrator": "database dryrun errors events files history lockreport model parser plan planhash schema "
     "verification workbench",
     "rehearser": "database events files migrator model parser plan planhash rehearsal workbench",
-    "deploy": "backup database deployconfig errors events files health history migrator model values verification "
-    "workbench",
+    "undoing": "errors model",
+    "deploy": "backup database deployconfig errors events files health history migrator model undoing values "
+    "verification workbench",
     "upkeep": "database errors files history model plan provenance recovery values verification workbench",
     "demo": "errors",
     "output": "events fleet model values",
