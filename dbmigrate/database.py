@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from dbmigrate import silence
 from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, Refused
 from dbmigrate.events import Created, Dropped, ServerNotice, Waiting
 from dbmigrate.values import dataclass
@@ -34,9 +35,17 @@ OLDEST_SERVER = 130000
 # PostgreSQL cuts application_name at NAMEDATALEN - 1 bytes
 _NAME_LIMIT = 63
 # a server that vanished without a word is noticed within a minute; the URL may say otherwise
-_KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
+_KEEPALIVES = {
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "connect_timeout": "30",
+    "tcp_user_timeout": "60000",  # keepalives are not sent while something that was sent is not acknowledged
+}
+OWN_LOCK_TIMEOUT = "5s"  # of statements of our own; those of files have limits of their own
 MAINTENANCE = "postgres"
 _MAINTENANCE_DATABASES = (MAINTENANCE, "template1")
+_LOCKED = "another session holds a lock that is needed: end it, or try again when it has ended"
 _POOLER_HINT = (
     "use the server's direct URL, or pass --allow-pooler: then every migration takes its own lock inside its "
     "transaction, and migrations without a transaction are refused"
@@ -88,7 +97,7 @@ def connect(dsn: Dsn, *, command: str, on_event: Callable[[Event], None]) -> Con
             hint="upgrade the server",
         )
     conn.add_notice_handler(lambda diagnostic: on_event(_notice(diagnostic)))
-    with translated(dsn):
+    with translated(dsn), silence.limited(conn):
         run(conn, _login_settings(conn, dsn))
     return conn
 
@@ -96,7 +105,7 @@ def connect(dsn: Dsn, *, command: str, on_event: Callable[[Event], None]) -> Con
 def _login(dsn: Dsn, command: str) -> Connection:
     try:
         conninfo = make_conninfo("", **_KEEPALIVES | dsn.conninfo_for_connect(application_name(command)))
-        return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+        return silence.PatientConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
     except psycopg.Error as exc:
         raise _login_failure(exc, dsn) from exc
 
@@ -104,7 +113,7 @@ def _login(dsn: Dsn, command: str) -> Connection:
 def _login_bare(dsn: Dsn, command: str) -> Connection:
     """Log in without server settings, which poolers refuse; where there turns out to be none, as usual."""
     conn = _login(replace(dsn, settings={}), command)
-    with translated(dsn):
+    with translated(dsn), silence.limited(conn):
         pid = query(conn, "select pg_catalog.pg_backend_pid()")[0][0]
     if pid != conn.info.backend_pid:
         return conn
@@ -161,7 +170,7 @@ def _login_settings(conn: Connection, dsn: Dsn) -> str:
 def _wanted(conn: Connection, dsn: Dsn) -> dict[str, str]:
     wanted = {
         "statement_timeout": "0",
-        "lock_timeout": "0",
+        "lock_timeout": OWN_LOCK_TIMEOUT,
         "idle_in_transaction_session_timeout": "0",
         "standard_conforming_strings": "on",
         "tcp_keepalives_idle": "30",
@@ -365,7 +374,8 @@ def translation(exc: psycopg.Error, dsn: Dsn) -> Error:
         return ConnectionFailed(f"the server ended the connection: {message}", code="E305", sqlstate=exc.sqlstate)
     if is_loss(exc):
         return ConnectionFailed(f"the connection was lost: {_reason(message)}", code="E305")
-    return DatabaseError(message, code="E402", details=details(exc, dsn), sqlstate=exc.sqlstate)
+    code, hint = ("E405", _LOCKED) if exc.sqlstate == "55P03" else ("E402", None)
+    return DatabaseError(message, code=code, hint=hint, details=details(exc, dsn), sqlstate=exc.sqlstate)
 
 
 def is_farewell(exc: psycopg.Error) -> bool:

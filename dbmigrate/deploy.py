@@ -22,7 +22,8 @@ from dbmigrate.deployconfig import DeployConfig, OnFailure
 from dbmigrate.errors import DatabaseError, Error, Interrupted, NeedsAttention, PlanError, Refused
 from dbmigrate.events import Passed, Phase, RunStarted, Targeted, Waiting, Warned
 from dbmigrate.migrator import Migrator
-from dbmigrate.model import Deviation, Direction, LogState, Plan, Problem, Report, Step
+from dbmigrate.model import Deviation, LogState, Plan, Problem, Report, Step
+from dbmigrate.undoing import obstacle, refuse_obstacles, steps_back
 from dbmigrate.values import dataclass
 from dbmigrate.workbench import Wish, Workbench
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from dbmigrate.dsn import Dsn
     from dbmigrate.events import Event
     from dbmigrate.health import Check, Verdict
-    from dbmigrate.model import Finding, Migration, Outcome
+    from dbmigrate.model import Finding, Outcome
     from dbmigrate.session import Session
     from dbmigrate.workbench import Options, View
 
@@ -163,7 +164,7 @@ class Deployer(Workbench):
         """Said before anything runs: what a failing health check could not undo."""
         if not self._config.checks or self._config.on_failure is OnFailure.KEEP:
             return ()
-        found = ((step.name, _obstacle(step.migration)) for step in plan.steps)
+        found = ((step.name, obstacle(step.migration)) for step in plan.steps)
         return tuple(
             Problem("W630", f"{name} {why}: if the health check fails, nothing of this deployment can be rolled back")
             for name, why in found
@@ -187,7 +188,7 @@ class Deployer(Workbench):
             exc.state = exc.state or "nothing was changed"
             return exc
         if isinstance(exc, NeedsAttention | Interrupted):
-            return self._left_as_it_is(exc, done)
+            return self._left_as_it_is(exc, done, "nothing else was applied by this run")
         if not done:
             exc.state = _sentence(exc.state, _AS_BEFORE)
             return exc
@@ -240,11 +241,18 @@ class Deployer(Workbench):
         try:
             report = way_back.undo(done)
         except KeyboardInterrupt as exc:
-            raise self._interrupted(exc) from exc
+            error = Interrupted.by(exc, "interrupted during the rollback")
+            raise self._left_as_it_is(error, self._still_applied(done), _standing(())) from exc
         except Error as exc:
-            undone = exc.report.done if exc.report else ()
-            raise self._stuck(failure, exc, done[: len(done) - len(undone)]) from exc
+            raise self._stuck(failure, exc, self._still_applied(done, exc.report)) from exc
         self._pass(Phase.ROLLBACK, report)
+
+    def _still_applied(self, done: Sequence[Outcome], undone: Report | None = None) -> Sequence[Outcome]:
+        """What stays of `done`: the database knows it, also where a signal came between COMMIT and the word of it."""
+        with suppress(Error):
+            applied = {item.version for item in self.recorded().applied}
+            return tuple(one for one in done if one.step.version in applied)
+        return done[: len(done) - len(undone.done if undone else ())]
 
     def _way_back(self, failure: Error, *, lock_wait: float | None = None) -> WayBack:
         assert self._start is not None
@@ -256,7 +264,7 @@ class Deployer(Workbench):
     def _stuck(self, failure: Error, exc: Error, standing: Sequence[Outcome]) -> Error:
         """The rollback failed: `failure` was why there was one, `exc` why it did not succeed."""
         if isinstance(exc, Interrupted):
-            return self._left_as_it_is(exc, standing)
+            return self._left_as_it_is(exc, standing, _standing(()))
         if isinstance(exc, PlanError):
             self._note(failure, exc, standing)
         error = NeedsAttention(
@@ -287,10 +295,10 @@ class Deployer(Workbench):
         error.report = report
         return error
 
-    def _left_as_it_is(self, exc: Error, done: Sequence[Outcome]) -> Error:
+    def _left_as_it_is(self, exc: Error, done: Sequence[Outcome], otherwise: str) -> Error:
         """Nobody but a person may go on here: half done without a transaction, outcome unknown, or told to stop."""
         exc.details = (*exc.details, *self._backup_details())
-        exc.state = _sentence(exc.state, _standing(done) if done else "nothing else was applied by this run")
+        exc.state = _sentence(exc.state, _standing(done) if done else otherwise)
         return exc
 
     def _interrupted(self, exc: BaseException) -> Error:
@@ -303,7 +311,7 @@ class Deployer(Workbench):
     def _note(self, failure: Error, why: Error, done: Sequence[Outcome]) -> None:
         """Let the log say that the newest migration of this run was not undone, and why it should have been."""
         way_back = self._way_back(failure, lock_wait=min(self._options.lock_wait, _NOTE_WAIT))
-        way_back.note(_undoing(done)[0], why)
+        way_back.note(steps_back(done)[0], why)
 
     def _backup_details(self) -> tuple[tuple[str, str], ...]:
         taken = self._start.backup if self._start else None
@@ -327,7 +335,7 @@ class WayBack(Workbench):
         Raises NeedsAttention E509 (something else was changed since), E502 (a migration is unfinished), PlanError E233
         (one of them cannot be undone): nothing was undone. Else as `Migrator.rollback`.
         """
-        steps = _undoing(done)
+        steps = steps_back(done)
         expected = self._start.applied | {step.version for step in steps}
 
         def planned(view: View) -> Plan:
@@ -338,7 +346,7 @@ class WayBack(Workbench):
             now = frozenset(item.version for item in view.history.applied)
             if now != expected:
                 raise _overtaken(f"version {min(now ^ expected)} is {'applied' if now - expected else 'gone'}")
-            _refuse_obstacles(steps)
+            refuse_obstacles(steps)
             return Plan(steps)
 
         return self._change(Wish("rollback", lambda view: (), planned))
@@ -400,32 +408,6 @@ def _refuse_gone(findings: Sequence[Finding]) -> None:
     )
     error.state = "nothing was run"
     raise error
-
-
-def _undoing(done: Sequence[Outcome]) -> tuple[Step, ...]:
-    """The way back, last first, by the very files that were applied."""
-    return tuple(
-        Step(one.step.version, one.step.name, Direction.DOWN, migration=one.step.migration) for one in reversed(done)
-    )
-
-
-def _refuse_obstacles(steps: Sequence[Step]) -> None:
-    for step in steps:
-        if obstacle := _obstacle(step.migration):
-            raise PlanError(f"{step.name} {obstacle}", code="E233")
-
-
-def _obstacle(migration: Migration | None) -> str | None:
-    """Why a migration cannot be undone. An empty down section would forget the version, and leave what it made."""
-    if migration is None:
-        return None
-    if migration.is_irreversible:
-        return "is irreversible"
-    if any(section.fault for section in migration.run_order(Direction.DOWN)):
-        return "has a down section that cannot run"
-    does_something = any(section.count for section in migration.run_order(Direction.UP))
-    undoes_something = any(section.count for section in migration.run_order(Direction.DOWN))
-    return "has an empty down section" if does_something and not undoes_something else None
 
 
 def _overtaken(what: str) -> NeedsAttention:

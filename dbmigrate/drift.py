@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from dbmigrate import catalog, database, plan, remedies, schemacopy, scratch, verification
+from dbmigrate import catalog, database, parser, plan, reach, remedies, schemacopy, scratch, verification
 from dbmigrate.catalog import Scope
-from dbmigrate.errors import DatabaseError, PlanError
+from dbmigrate.errors import DatabaseError, MigrationFileError, PlanError
 from dbmigrate.events import Warned
 from dbmigrate.model import Deviation, Direction, Policy, Problem, Severity
 from dbmigrate.remedies import Apart
@@ -27,12 +27,11 @@ if TYPE_CHECKING:
     from dbmigrate.catalog import Catalog, Difference
     from dbmigrate.dsn import Dsn
     from dbmigrate.errors import Error
-    from dbmigrate.model import History, MigrationFile, Plan
+    from dbmigrate.model import History, Migration, MigrationFile, Plan
     from dbmigrate.remedies import Remedy
     from dbmigrate.scratch import Choice, ScratchServer
     from dbmigrate.session import Session
 
-    Build = Callable[[ScratchServer, "Comparer"], None]  # makes what should be in an empty scratch database
 
 FILE_SCOPE = Scope.SCHEMA_FILE
 MIGRATIONS_SCOPE = Scope.COMMENTS | Scope.GRANTS
@@ -71,6 +70,13 @@ class Picture(NamedTuple):
         return frozenset(item.version for item in self.history.applied)
 
 
+class Building(NamedTuple):
+    """What makes what should be in an empty scratch database, and what that may do beside it."""
+
+    make: Callable[[ScratchServer, Comparer], None]
+    reach: reach.Reach
+
+
 class Comparer(Workbench):
     """Compares the database with what it should be. `scope` says what counts beside the objects themselves.
 
@@ -84,7 +90,8 @@ class Comparer(Workbench):
         def load(server: ScratchServer, copy: Comparer) -> None:
             server.retrying(lambda: copy._load(path))
 
-        live, expected = self._beside(choice, lambda _: load)
+        building = Building(load, _reach_of_file(path))
+        live, expected = self._beside(choice, lambda _: building)
         apart = _apart(live, expected)
         found = self._drift(path, expected, live, scope=scope, notes=_versions_apart(apart, path))
         if lineends.are_converted(file.read(Path(path))):
@@ -95,7 +102,7 @@ class Comparer(Workbench):
         """Against what the files of the applied migrations make. Raises PlanError E261: some of them are gone."""
         found = self._present()
 
-        def replay(live: Picture) -> Build:
+        def replay(live: Picture) -> Building:
             missing = sorted(live.versions - {file.version for file in found})
             if missing:
                 raise PlanError(
@@ -103,7 +110,8 @@ class Comparer(Workbench):
                     code="E261",
                     hint="restore them from version control, or compare with the schema file: --against file",
                 )
-            return lambda server, copy: server.retrying(lambda: copy._replay(live.versions))
+            migrations = [parser.read(each, (Direction.UP,)) for each in found if each.version in live.versions]
+            return Building(lambda server, copy: _replayed(server, copy, migrations), reach.of_all(migrations))
 
         live, expected = self._beside(choice, replay)
         drift = self._drift("the migrations", expected, live, scope=scope)
@@ -121,16 +129,17 @@ class Comparer(Workbench):
 
     # -- both sides
 
-    def _beside(self, choice: Choice, builder: Callable[[Picture], Build]) -> tuple[Picture, Picture]:
+    def _beside(self, choice: Choice, builder: Callable[[Picture], Building]) -> tuple[Picture, Picture]:
         """The target, and what the builder for it makes of an empty scratch database."""
         with self._open(_COMMAND) as session:
             live = _picture(session)
-            build = builder(live)
-            wanted = replace(choice, target=session.dsn, major=session.facts.server_version // _MAJOR)
+            building = builder(live)
+            major = session.facts.server_version // _MAJOR
+            wanted = replace(choice, target=session.dsn, major=major, reach=building.reach, spared=session.dsn)
             with scratch.open_server(wanted) as server, server.database() as copy:
                 there = self._quiet(schemacopy.alike(session, copy), session)
                 try:
-                    build(server, there)
+                    building.make(server, there)
                 except DatabaseError as exc:
                     raise _unbuildable(exc, scratch.way_out(exc, server)) from exc
                 if server.note:
@@ -184,6 +193,21 @@ def _without_line_ends(found: Drift) -> Drift:
     return replace(
         found, differences=left, notes=(note, *(each for each in found.notes if lineends.REMEDY not in each))
     )
+
+
+def _replayed(server: ScratchServer, copy: Comparer, migrations: Sequence[Migration]) -> None:
+    for migration in migrations:
+        server.admit(migration)
+    versions = [migration.version for migration in migrations]
+    server.retrying(lambda: copy._replay(versions))
+
+
+def _reach_of_file(path: str) -> reach.Reach:
+    """Raises ConfigError E207."""
+    try:
+        return reach.of_sql(file.read(Path(path)))
+    except MigrationFileError:
+        return reach.Reach.INSIDE  # loading it says what is wrong with it
 
 
 def _picture(session: Session) -> Picture:

@@ -112,6 +112,8 @@ CODES: dict[str, str] = {
     # scripts
     "E270": "a migration changes how its own text is read, so the dry run cannot be a script",
     "E271": "psql cannot connect to a database of this name",
+    "E275": "a migration was not tried, because of what it could do outside of the scratch database",
+    "E276": "a scratch database could not be dropped",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",
@@ -204,6 +206,9 @@ WARNINGS: dict[str, str] = {
     "W665": "files of the migrations directory are no migrations, and are passed over",
     "W666": "the database has tables or another tool's history, but no history of these files",
     "W667": "the tracking table would lose or refuse what is recorded",
+    "W680": "the lock report ends before a migration that could do something outside of the scratch database",
+    "W681": "a failure could not be written to the log",
+    "W682": "the session was closed for pg_dump, because the role may have no second one",
     # configuration and environments
     "W620": "there are two project files",
     "W621": "applied files were edited",

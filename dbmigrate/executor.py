@@ -302,7 +302,7 @@ def closing(xid: str) -> str:
     """
     return (
         "SET CONSTRAINTS ALL IMMEDIATE;\nRESET SESSION AUTHORIZATION;\nRESET ROLE;\n"
-        "SET LOCAL search_path = pg_catalog;\nSET LOCAL statement_timeout = 0;\n"
+        "SET LOCAL search_path = pg_catalog;\nSET LOCAL statement_timeout = 0;\nSET LOCAL lock_timeout = '2s';\n"
         f"SELECT CASE WHEN pg_catalog.pg_current_xact_id()::text = {xid} THEN '1' ELSE '{_LEFT}' END::int;\n"
     )
 

@@ -10,8 +10,8 @@ from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate import database, impact, schemacopy, scratch
-from dbmigrate.errors import DatabaseError, Error
+from dbmigrate import database, impact, reach, schemacopy, scratch
+from dbmigrate.errors import DatabaseError, Error, Refused
 from dbmigrate.model import Problem, Severity
 from dbmigrate.values import dataclass
 
@@ -52,8 +52,9 @@ def make(session: Session, planned: Plan, files: Sequence[MigrationFile], means:
     if not migrations:
         return LockReport()
     # the settings of the target's sessions are taken over one by one: to be read-only is none for a scratch database
-    choice = replace(means.choice, target=None, major=session.facts.server_version // 10000)
+    chosen = replace(means.choice, target=None, major=session.facts.server_version // 10000)
     try:
+        choice = schemacopy.sparing(chosen, session, migrations)
         with scratch.open_server(choice) as server, server.database() as copy:
             found = _measured(schemacopy.Origin(session, files, means.environ), migrations, server, copy)
     except Error as exc:
@@ -92,9 +93,14 @@ def _measured(origin: schemacopy.Origin, migrations: Sequence[Migration], server
     with database.connect(copy, command="scratch", on_event=_ignore) as conn:
         for migration in migrations:
             try:
+                reach.refuse_ways_out(migration)
                 found.impacts += server.retrying(partial(impact.run_measured, conn, migration, bench))
             except DatabaseError as exc:
                 found.problems.append(_failed(migration, exc, server))
+                break
+            except Refused as exc:
+                message = f"the lock report ends before {migration.name}: {exc.message}"
+                found.problems.append(Problem("W680", message, Severity.WARNING, place=exc.place, hint=exc.hint))
                 break
             found.measured += 1
     if server.note:

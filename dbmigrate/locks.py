@@ -19,13 +19,14 @@ from dbmigrate.events import Waiting
 from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from dbmigrate.database import Connection
     from dbmigrate.events import Event
 
 # "dbm1" as a number: the first half of every key, so that our locks are recognisable in pg_locks
 NAMESPACE = 0x64626D31
+NOBODY = 0  # the process id of a prepared transaction
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.025, 1.0
 _FIRST_REPORT, _REPORT_EVERY = 1.0, 10.0
 
@@ -45,6 +46,39 @@ select a.pid, coalesce(a.usename::text, '?'), coalesce(nullif(a.application_name
        a.usesysid is null
 from pg_catalog.pg_stat_activity a where a.pid = any(pg_catalog.pg_blocking_pids(%s::int4))
 """
+_HOLDERS = """
+select distinct l.pid, coalesce(nullif(a.application_name, ''), a.backend_type, '?'), coalesce(a.usename::text, '?'),
+       coalesce(a.state, '?'), pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 80),
+       p.gid, p.owner::text, pg_catalog.date_trunc('second', pg_catalog.now() - p.prepared)::text
+from pg_catalog.pg_locks l
+left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+left join pg_catalog.pg_locks its on l.pid is null and its.pid is null and its.locktype = 'transactionid'
+  and its.virtualtransaction = l.virtualtransaction
+left join pg_catalog.pg_prepared_xacts p on p.transaction = its.transactionid
+where l.locktype = 'relation' and l.granted and l.pid is distinct from pg_catalog.pg_backend_pid()
+  and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+  and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
+  and l.relation in (select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = %s::pg_catalog.text and c.relname::text = any(%s::pg_catalog.text[]))
+"""
+# a prepared transaction has no process: pg_blocking_pids() calls it 0, and the lock says which transaction it is. What
+# CREATE INDEX CONCURRENTLY and a wait for a transaction's end wait for is told by the numbers of both.
+# https://www.postgresql.org/docs/current/view-pg-locks.html
+_PREPARED = """
+select p.gid, p.owner::text, pg_catalog.date_trunc('second', pg_catalog.now() - p.prepared)::text, p.transaction::text
+from pg_catalog.pg_prepared_xacts p
+join pg_catalog.pg_locks its on its.locktype = 'transactionid' and its.transactionid = p.transaction and its.pid is null
+where 0 = any(pg_catalog.pg_blocking_pids(%s::int4)) and exists (
+  select from pg_catalog.pg_locks waiting join pg_catalog.pg_locks held on held.granted and held.pid is null
+    and held.virtualtransaction = its.virtualtransaction and held.locktype = waiting.locktype
+    and held.database is not distinct from waiting.database and held.relation is not distinct from waiting.relation
+    and held.page is not distinct from waiting.page and held.tuple is not distinct from waiting.tuple
+    and held.transactionid is not distinct from waiting.transactionid
+    and held.classid is not distinct from waiting.classid and held.objid is not distinct from waiting.objid
+    and held.objsubid is not distinct from waiting.objsubid
+  where waiting.pid = %s::int4 and not waiting.granted)
+"""
+_IS_PREPARED = "select count(*) from pg_catalog.pg_prepared_xacts where transaction::text = %s::pg_catalog.text"
 # not by pg_stat_activity.xact_start, which is hidden from roles without pg_read_all_stats
 _ALIVE = "select count(*) from pg_catalog.pg_locks where pid = %s::int4 and virtualtransaction = %s"
 
@@ -145,7 +179,7 @@ def _not_acquired(held_by: str, wait: float) -> LockNotAcquired:
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """A session that stands in the way of another one.
+    """A session that stands in the way of another one, or a prepared transaction (`pid` is `NOBODY`).
 
     `is_autovacuum`: one that nobody's role runs, and which gives way to who waits for longer than deadlock_timeout.
     """
@@ -161,7 +195,7 @@ class Blocker:
 
 def blockers(conn: Connection, pid: int) -> tuple[Blocker, ...]:
     """Who blocks the session `pid`, asked on another connection."""
-    return tuple(
+    sessions = tuple(
         Blocker(
             int(str(row[0])),
             None if row[6] is None else str(row[6]),
@@ -172,8 +206,33 @@ def blockers(conn: Connection, pid: int) -> tuple[Blocker, ...]:
         )
         for row in database.query(conn, _BLOCKERS, pid)
     )
+    return sessions + tuple(
+        Blocker(NOBODY, str(xid), _prepared(str(gid), str(owner), str(age)))
+        for gid, owner, age, xid in database.query(conn, _PREPARED, pid, pid)
+    )
+
+
+def _prepared(gid: str, owner: str, age: str) -> str:
+    quoted = "'" + gid.replace("'", "''") + "'"
+    return (
+        f"the prepared transaction {quoted} (role {owner}, prepared {age} ago), which has no session:"
+        f" end it with ROLLBACK PREPARED {quoted}, or COMMIT PREPARED"
+    )
+
+
+def holders(conn: Connection, schema: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Who holds locks on these tables that a row to be written, or to be read, would wait for; in words."""
+    rows = database.query(conn, _HOLDERS, schema, list(names))
+    return tuple(
+        f"process {row[0]} ({row[1]}, role {row[2]}, {row[3]}): {row[4]}"
+        if row[0] is not None
+        else _prepared(str(row[5]), str(row[6]), str(row[7]))
+        for row in rows
+    )
 
 
 def is_alive(conn: Connection, blocker: Blocker) -> bool:
     """Whether the transaction that blocked is still going on."""
+    if blocker.pid == NOBODY:
+        return database.query(conn, _IS_PREPARED, blocker.transaction)[0][0] != 0
     return database.query(conn, _ALIVE, blocker.pid, blocker.transaction)[0][0] != 0

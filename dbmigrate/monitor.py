@@ -7,11 +7,14 @@ work goes on without.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from datetime import datetime
+from enum import Enum, auto
 from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 
-from dbmigrate import database, locks
+from dbmigrate import database, locks, silence
 from dbmigrate.errors import Error
 
 if TYPE_CHECKING:
@@ -20,14 +23,29 @@ if TYPE_CHECKING:
     from dbmigrate.database import Connection
     from dbmigrate.dsn import Dsn
     from dbmigrate.events import Event
+    from dbmigrate.history import Tables
     from dbmigrate.locks import Blocker
 
 Answer = TypeVar("Answer")
+
+_CONNECT_TIMEOUT = "5"
+_ANSWER_SECONDS = 5.0
+_ASK_AFTER, _ASK_EVERY = 10.0, 5.0  # seconds without an answer
+_LOOKS = 2  # that have to find a session with nothing to do: an answer may be on its way
+_ACTIVITY = "select state = 'active' or state is null from pg_catalog.pg_stat_activity where pid = %s::int4"
 
 _INDEX_BUILD = """
 select phase, blocks_done, blocks_total, tuples_done, tuples_total, current_locker_pid
 from pg_catalog.pg_stat_progress_create_index where pid = %s::int4
 """
+
+
+class Activity(Enum):
+    """What a session does, as far as the server can be asked."""
+
+    ACTIVE = auto()
+    IDLE = auto()
+    UNKNOWN = auto()
 
 
 class Monitor:
@@ -43,6 +61,22 @@ class Monitor:
         """Look at another session from now on: behind a pooler each transaction may have a process of its own."""
         self._pid = pid
 
+    def holders(self, tables: Tables) -> tuple[str, ...]:
+        """Who holds the tracking tables, in words."""
+        names = (tables.name, tables.log_name)
+        return self._ask(lambda conn: locks.holders(conn, tables.schema, names)) or ()
+
+    def watch(self, conn: Connection) -> Silence:
+        """A pulse that finds out when the session of `conn` is waited for in vain."""
+        return Silence(self, conn)
+
+    def activity(self) -> Activity:
+        """What the server says that the session does."""
+        rows = self._ask(lambda conn: database.query(conn, _ACTIVITY, self._pid))
+        if rows is None:
+            return Activity.UNKNOWN
+        return Activity.ACTIVE if rows and rows[0][0] else Activity.IDLE
+
     def blockers(self) -> tuple[Blocker, ...]:
         return self._ask(lambda conn: locks.blockers(conn, self._pid)) or ()
 
@@ -52,6 +86,11 @@ class Monitor:
         if found:
             return f"waiting for {found[0]}"
         return self._ask(self._index_build)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether there is no second connection."""
+        return self._refused
 
     def wait_until_gone(self, found: tuple[Blocker, ...], *, seconds: float) -> None:
         """Return when the transactions in `found` have ended, or after `seconds`."""
@@ -78,12 +117,46 @@ class Monitor:
             return None
         try:
             if self._conn is None:
-                self._conn = database.connect(self._dsn, command="monitor", on_event=_ignore)
+                patient = replace(self._dsn, conninfo={"connect_timeout": _CONNECT_TIMEOUT, **self._dsn.conninfo})
+                self._conn = database.connect(patient, command="monitor", on_event=_ignore)
+                silence.limit(self._conn, _ANSWER_SECONDS)
             return question(self._conn)
         except (psycopg.Error, Error):  # optional by design: the work must not depend on being watched
             self._refused = True
             self.close()
             return None
+
+
+class Silence:
+    """A pulse: nothing comes from the server, which may work, or may never have got what was sent.
+
+    Ends the wait when the server says twice that the session has nothing to do. `since` says when the silence began.
+    """
+
+    def __init__(self, monitor: Monitor, conn: Connection) -> None:
+        self._monitor = monitor
+        self._conn = conn
+        self._began = self._asked = time.monotonic()
+        self._idle = 0
+        self.since = datetime.now().astimezone()
+
+    def __call__(self) -> None:
+        """Raise psycopg.OperationalError, with the connection closed, when the answer will not come any more."""
+        now = time.monotonic()
+        if now - self._began < _ASK_AFTER or now - self._asked < _ASK_EVERY:
+            return
+        self._asked = now
+        self._idle = self._idle + 1 if self._monitor.activity() is Activity.IDLE else 0
+        if self._idle >= _LOOKS:
+            self._conn.pgconn.finish()
+            raise psycopg.OperationalError(
+                f"nothing came from the server since {self.since:%H:%M:%S}, and it has nothing to do for this session"
+            )
+
+    @property
+    def text(self) -> str:
+        """What the live line says about it."""
+        return f"nothing came from the server since {self.since:%H:%M:%S}, and it cannot be asked"
 
 
 def _ignore(event: Event) -> None:

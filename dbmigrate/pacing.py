@@ -33,6 +33,7 @@ _LOOK_AT_LEAST = 0.1
 # where nobody can be named who could be waited for: so long after the first try, then twice as long each time
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
 _REPORT_AFTER, _REPORT_EVERY = 0.3, 0.25
+_SILENT_AFTER = 10.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +144,10 @@ def persist(
             if attempts.left <= 0 or not can_repeat():
                 assert step.migration is not None
                 error = diagnosis.lock_failure(exc, step.migration, session.dsn)
-                raise _gave_up(error, known, tries=number, seconds=attempts.elapsed) from exc
-        session.emit(Retrying(step, number, tuple(map(str, watch.blockers))))
+                named = tuple(map(str, known)) or session.monitor.holders(session.tables)
+                raise _gave_up(error, named, tries=number, seconds=attempts.elapsed) from exc
+        named = tuple(map(str, watch.blockers)) or session.monitor.holders(session.tables)
+        session.emit(Retrying(step, number, named))
         if not (watch.blockers and all(each.is_autovacuum for each in watch.blockers) and attempts.hurry(limit)):
             _pause(session, pacing, watch, number=number, most=attempts.left)
     raise AssertionError("attempts never end by themselves")
@@ -160,8 +163,8 @@ def _pause(session: Session, pacing: Pacing, watch: Watch, *, number: int, most:
         time.sleep(min(random.uniform(0.5, 1.0) * longest, max(most, 0.05)))
 
 
-def _gave_up(error: Error, known: tuple[Blocker, ...], *, tries: int, seconds: float) -> Error:
-    error.details += tuple(("BLOCKED BY", str(blocker)) for blocker in known)
+def _gave_up(error: Error, known: tuple[str, ...], *, tries: int, seconds: float) -> Error:
+    error.details += tuple(("BLOCKED BY", blocker) for blocker in known)
     error.hint = f"gave up after {tries} tries in {seconds:.0f} s; end what is in the way, or run it at a quieter time"
     return error
 
@@ -177,6 +180,7 @@ class Watch:
         self._number = 1
         self._since = time.monotonic()
         self._reported = self._looked = 0.0
+        self._silence = session.monitor.watch(session.conn)
 
     def begin_at(self, number: int) -> None:
         """Statements are counted from here on, in a migration that runs in several parts."""
@@ -185,11 +189,13 @@ class Watch:
     def completed(self, batch: Batch) -> None:
         self._number += batch.count
         self._since, self._reported = time.monotonic(), 0.0
+        self._silence = self._session.monitor.watch(self._session.conn)
 
     def pulse(self, batch: Batch) -> None:
         """Called some times a second while `batch` runs on the server."""
         now = time.monotonic()
         elapsed = now - self._since
+        self._silence()
         if self.limit and min(elapsed, now - self._looked) >= max(self.limit * _LOOK_AFTER, _LOOK_AT_LEAST):
             self._looked = now
             self.blockers = self._session.monitor.blockers() or self.blockers
@@ -198,7 +204,10 @@ class Watch:
             self._report(batch, elapsed)
 
     def _report(self, batch: Batch, elapsed: float) -> None:
-        detail = self._session.monitor.detail() if elapsed >= 1.0 else None
+        monitor = self._session.monitor
+        detail = monitor.detail() if elapsed >= 1.0 else None
+        if monitor.is_refused and elapsed >= _SILENT_AFTER:
+            detail = self._silence.text
         last = self._number + batch.count - 1
         title = batch.title if batch.count == 1 else ""
         self._session.emit(Progress(self._step, self._number, last, title, elapsed, detail))

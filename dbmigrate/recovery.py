@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate import database, diagnosis, indexes, journal, partitions, statements, stepwise
+from dbmigrate import database, diagnosis, indexes, journal, partitions, silence, statements, stepwise, writing
 from dbmigrate.errors import NeedsAttention
 from dbmigrate.events import Warned
 from dbmigrate.model import LogState, Problem, Severity, StepRecord, Unfinished
@@ -64,15 +64,15 @@ def _replay(session: Session, done: Sequence[Unit]) -> None:
             stepwise.replay(session, unit)
     with database.translated(session.dsn):
         # but what was left half done has to be cleared away even so
-        database.run(session.conn, "set default_transaction_read_only = off")
+        # and a limit would end CONCURRENTLY half-way once more
+        database.run(session.conn, "set default_transaction_read_only = off; set lock_timeout = 0")
 
 
 def _write_down(session: Session, broken: Unfinished, record: StepRecord, unit: Unit | None) -> None:
     """What was found out holds now; a later statement may drop the very thing that it was seen by."""
     checksum = journal.statement_checksum(as_one(unit)) if unit else record.checksum
-    with database.translated(session.dsn):
-        row = session.writer.settled(broken, record.number, checksum)
-        database.run(session.conn, stepwise.journalled(row))
+    row = session.writer.settled(broken, record.number, checksum)
+    writing.run(session, stepwise.journalled(row))
 
 
 def _refuse_edit(record: StepRecord, unit: Unit | None, broken: Unfinished, migration: Migration) -> None:
@@ -118,7 +118,8 @@ def _settle_index(session: Session, scope: indexes.Scope) -> bool:
     with database.translated(session.dsn):
         for name in indexes.leftovers(session.conn, scope):
             _tell(session, "W640", f"index {name} was left invalid, and is dropped")
-            database.run(session.conn, f"drop index concurrently if exists {name}")
+            with silence.unlimited(session.conn):
+                database.run(session.conn, f"drop index concurrently if exists {name}")
         return indexes.is_done(session.conn, scope)
 
 
@@ -128,7 +129,8 @@ def _settle_detachment(session: Session, begun: partitions.Detachment) -> bool:
         found = partitions.attachment(session.conn, begun)
         if found is partitions.Attachment.PENDING:
             _tell(session, "W641", f"a partition was left half detached: {begun.finish}")
-            database.run(session.conn, begun.finish)
+            with silence.unlimited(session.conn):
+                database.run(session.conn, begun.finish)
     return found is not partitions.Attachment.WHOLE
 
 

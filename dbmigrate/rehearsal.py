@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate import database, history, provenance, schemacopy, scratch, trial
+from dbmigrate import database, history, provenance, reach, schemacopy, scratch, trial
 from dbmigrate.errors import DatabaseError, Error, Interrupted, MigrationFailed, NeedsAttention, PlanError
 from dbmigrate.executor import Executor
 from dbmigrate.model import Outcome, Plan, Problem, Severity
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dbmigrate.dsn import Dsn
     from dbmigrate.events import Event
     from dbmigrate.lockreport import Means
-    from dbmigrate.model import MigrationFile, Step
+    from dbmigrate.model import Migration, MigrationFile, Step
     from dbmigrate.scratch import Choice, ScratchServer
 
 IN_PLACE_LOCK_TIMEOUT = 2.0  # seconds
@@ -79,7 +79,8 @@ def on_copy(scene: Scene, means: Means) -> Rehearsed:
     began = time.monotonic()
     target = scene.session
     major = target.facts.server_version // 10000
-    choice = replace(means.choice, target=target.dsn, on_target=TargetServer.UNUSED, major=major)
+    chosen = replace(means.choice, target=target.dsn, on_target=TargetServer.UNUSED, major=major)
+    choice = schemacopy.sparing(chosen, target, _admitted(scene.plan))
     with scratch.open_server(choice) as server, server.database() as made:
         copy = schemacopy.alike(target, made)
         problems = schemacopy.fill(schemacopy.Origin(target, scene.files, means.environ), server, copy)
@@ -99,7 +100,9 @@ def on_copy(scene: Scene, means: Means) -> Rehearsed:
 def on_nothing(target: Dsn, planned: Plan, table: str, choice: Choice) -> Rehearsed:
     """The same for a database that does not exist yet: on an empty one."""
     began = time.monotonic()
-    with scratch.open_server(replace(choice, target=target, on_target=TargetServer.UNUSED)) as server:
+    reaches = reach.of_all(_admitted(planned))
+    choice = replace(choice, target=target, on_target=TargetServer.UNUSED, reach=reaches, spared=target)
+    with scratch.open_server(choice) as server:
         with server.database() as made, Session(_access_to(made, table)) as stage:
             stage.lock()
             stage.ensure_tables()
@@ -111,6 +114,14 @@ def on_nothing(target: Dsn, planned: Plan, table: str, choice: Choice) -> Rehear
             problems=_told(server),
             seconds=time.monotonic() - began,
         )
+
+
+def _admitted(planned: Plan) -> list[Migration]:
+    """The migrations that are run. Raises Refused E275 for one that would do something outside of the database."""
+    migrations = [step.migration for step in planned.steps if step.migration is not None and step.runs_sql]
+    for migration in migrations:
+        reach.refuse_ways_out(migration, more=reach.Reach.SETTINGS)
+    return migrations
 
 
 def _access(copy: Dsn, scene: Scene) -> Access:

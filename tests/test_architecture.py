@@ -70,6 +70,9 @@ MAY_IMPORT: dict[str, str] = {
     "guards": "errors model values",
     "fleet": "errors model order values",
     "database": "errors events values",
+    "fleet": "errors model values",
+    "silence": "",
+    "database": "errors events silence values",
     "wire": "values",
     "locks": "database errors events values",
     "monitor": "database errors locks",
@@ -77,6 +80,8 @@ MAY_IMPORT: dict[str, str] = {
     "history": "database errors model tableshape values",
     "whereabouts": "database errors history model othertools placement values verification",
     "surroundings": "database errors model othertools values",
+    "monitor": "database errors locks silence",
+    "history": "database errors model values",
     "journal": "model values",
     "indexes": "database statements values",
     "partitions": "database lexer values",
@@ -84,18 +89,25 @@ MAY_IMPORT: dict[str, str] = {
     "diagnosis": "database errors model wire",
     "provenance": "database errors journal",
     "session": "database errors events history journal locks model monitor surroundings values whereabouts wire",
+    "writing": "database errors events silence wire",
+    "session": "database errors events history journal locks model monitor silence values wire writing",
     "pacing": "diagnosis durations errors events values wire",
     "textsettings": "errors lexer model",
     "stepwise": "database diagnosis errors history indexes locks model pacing partitions statements textsettings units "
     "wire",
     "recovery": "database diagnosis errors events indexes journal model partitions statements stepwise units values",
     "executor": "database diagnosis errors events journal model pacing parser session stepwise wire",
+    "stepwise": "database diagnosis errors history indexes locks model pacing partitions statements units wire writing",
+    "recovery": "database diagnosis errors events indexes journal model partitions silence statements stepwise units "
+    "values writing",
+    "executor": "database diagnosis errors events model pacing parser session stepwise wire",
     "dryrun": "database executor history parser planhash stepwise units",
     "schema": "database errors events history model values wire",
     "executor": "database diagnosis errors events model pacing parser session stepwise textsettings wire",
     "psqltext": "errors lexer",
     "dryrun": "database executor history journal lexer parser planhash psqltext stepwise textsettings units",
     "schema": "database errors events history model values",
+    "schema": "database errors events history model silence values",
     "backup": "database errors schema values",
     "catalog": "database schema values",
     "workbench": "database dsn errors events executor files history model pacing parser plan planhash provenance "
@@ -108,18 +120,30 @@ MAY_IMPORT: dict[str, str] = {
     "remedies": "",
     "drift": "catalog database errors events files model plan remedies schema schemacopy scratch values verification "
     "workbench",
+    "reach": "database errors lexer model parser statements",
+    "sameserver": "database",
+    "confinement": "database",
+    "removal": "database errors",
+    "scratchserver": "confinement database errors reach removal values",
+    "scratch": "confinement database dsn embedded errors reach removal sameserver scratchserver values",
+    "schemacopy": "database errors history impact model parser reach schema scratch values",
+    "lockreport": "database errors impact model reach schemacopy scratch values",
+    "drift": "catalog database errors events files model parser plan reach schema schemacopy scratch values workbench",
     "trial": "database diagnosis errors executor parser wire",
-    "rehearsal": "database errors executor history model pacing provenance schemacopy scratch session trial values",
+    "rehearsal": "database errors executor history model pacing provenance reach schemacopy scratch session trial "
+    "values",
     "queries": "database errors lexer model parser statements values",
     "lint": "errors files headers lexer model order parser provenance source values",
     "explanations": "errors lint values",
     "check": "catalog database errors files history impact model order parser plan provenance queries schema scratch "
+    "check": "catalog database errors files history impact model parser plan provenance queries reach schema scratch "
     "session statements trial values",
     "migrator": "database dryrun errors events files history lockreport model parser plan planhash schema "
     "verification workbench",
     "rehearser": "database events files migrator model parser plan planhash rehearsal workbench",
-    "deploy": "backup database deployconfig errors events files health history migrator model values verification "
-    "workbench",
+    "undoing": "errors model",
+    "deploy": "backup database deployconfig errors events files health history migrator model undoing values "
+    "verification workbench",
     "upkeep": "database errors files history model plan provenance recovery values verification workbench",
     "demo": "errors",
     "output": "events fleet model values",
@@ -137,6 +161,8 @@ HOMES: dict[str, str] = {
     "dotenv": "envfile",
     "psycopg": "catalog database diagnosis dryrun executor history impact monitor pacing queries schema schemacopy "
     "session stepwise surroundings trial whereabouts wire",
+    "psycopg": "catalog database diagnosis dryrun executor history impact monitor pacing queries removal sameserver "
+    "schema schemacopy session silence stepwise trial wire",
     "subprocess": "embedded health lint provenance schema",
     "signal": "cli embedded health",
     "socket": "database embedded",

@@ -49,10 +49,11 @@ class Ground:
             return self.reader.fingerprint()
 
     def run(self, migration: Migration, direction: Direction = Direction.UP) -> tuple[Impact, ...]:
-        """Run a migration for good. Raises MigrationFailed, ConnectionFailed.
+        """Run a migration for good. Raises MigrationFailed, ConnectionFailed, Refused E275.
 
         A role that it wants and nobody has made is made up on a server of our own.
         """
+        self.server.admit(migration)
         own = frozenset(impact.Relation(*name) for name in own_tables(self.session))
         bench = impact.Bench(self.dsn, direction, own)
         return self.server.retrying(partial(impact.run_measured, self.session.conn, migration, bench))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from dbmigrate import catalog, database, parser, scratch, trial
 from dbmigrate.catalog import Change, Kind, Scope
 from dbmigrate.check.values import failed, found
-from dbmigrate.errors import DatabaseError, Error, MigrationFailed
+from dbmigrate.errors import DatabaseError, Error, MigrationFailed, Refused
 from dbmigrate.model import Direction, Place, Problem, Severity
 from dbmigrate.statements import first_word
 from dbmigrate.values import dataclass
@@ -44,6 +44,10 @@ _MAKES_ANEW = re.compile(
 
 class NotReadError(Exception):
     """The fingerprints differ, and what was there before was not read: only the catalogs can tell."""
+
+
+class _HasMoreRightsError(Exception):
+    """The role of the scratch server got rights that a statement lacked: it can be tried again."""
 
 
 class _NeedsCommitError(Exception):
@@ -106,20 +110,23 @@ def go(ground: Ground, migration: Migration, views: Views) -> Trip:
         return Trip(_empty(migration, views))
     if migration.is_transactional(Direction.DOWN) and migration.is_transactional(Direction.UP):
         with suppress(_NeedsCommitError):
-            return Trip(tuple(_rolled_back(ground, migration, views)))
+            try:
+                return Trip(tuple(_rolled_back(ground, migration, views)))
+            except _HasMoreRightsError:
+                return Trip(tuple(_rolled_back(ground, migration, views)))
     if views.before.catalog is None:
         raise NotReadError  # now, when nothing has been spoilt yet
     problems = tuple(_for_good(ground, migration, views))
     return Trip(problems, is_spoilt=bool(problems))
 
 
-def uncompared(migration: Migration, error: DatabaseError) -> Trip:
+def uncompared(migration: Migration, error: Error) -> Trip:
     """What has to be said when the schema is not what it was, and what it was cannot be made again to compare it."""
     message = f"the way back of {migration.name} was not compared: {error.message}, when it was run a second time"
     return Trip((found("C107", message, down_place(migration), severity=Severity.WARNING),))
 
 
-def stuck(migration: Migration, error: DatabaseError) -> Problem:
+def stuck(migration: Migration, error: Error) -> Problem:
     """What has to be said when the way back left something, and all could not be run again without it."""
     message = f"what the down section of {migration.name} left stays: {error.message}, when all was run a second time"
     return found("C107", message, down_place(migration), severity=Severity.WARNING)
@@ -163,14 +170,14 @@ def _there_and_back(
 ) -> Iterator[Problem]:
     try:
         run(Direction.DOWN)
-    except DatabaseError as exc:
+    except (DatabaseError, Refused) as exc:
         yield _failure("C102", "the down section of {} fails", exc, ground, migration)
         return
     is_same, left = _undone(ground, migration, views.before)
     yield from left
     try:
         run(Direction.UP)
-    except DatabaseError as exc:
+    except (DatabaseError, Refused) as exc:
         yield _failure("C104", "{} cannot be applied again after its down section", exc, ground, migration)
         return
     if any(problem.severity is Severity.ERROR for problem in left):
@@ -203,7 +210,10 @@ def _statements(migration: Migration) -> Iterator[str]:
     return (statement.sql for section in sections for statement in parser.statements(migration, section))
 
 
-def _failure(code: str, what: str, exc: DatabaseError, ground: Ground, migration: Migration) -> Problem:
+def _failure(code: str, what: str, exc: Error, ground: Ground, migration: Migration) -> Problem:
+    if isinstance(exc, Refused) or (ground.server.is_confined and exc.sqlstate == "42501"):
+        message = f"the way back of {migration.name} was not tried: {exc.message}"
+        return found("C107", message, exc.place or down_place(migration), severity=Severity.WARNING, hint=exc.hint)
     hint = scratch.way_out(exc, ground.server)
     return failed(code, what.format(migration.name), exc, place=down_place(migration), hint=hint)
 
@@ -214,6 +224,8 @@ def _attempt(ground: Ground, migration: Migration, direction: Direction) -> None
     except MigrationFailed as exc:
         if exc.sqlstate in _BEFORE_COMMIT:
             raise _NeedsCommitError from exc
+        if ground.server.elevates_for(exc):
+            raise _HasMoreRightsError from exc
         raise
 
 

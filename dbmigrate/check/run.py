@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbmigrate import provenance, scratch
-from dbmigrate.check import reach, reading, schemafile
+from dbmigrate import provenance, reach, scratch
+from dbmigrate.check import reading, schemafile
 from dbmigrate.check.application import Application
 from dbmigrate.check.values import Report, Trial, found
 from dbmigrate.check.walk import Walk
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.scratch import Choice, ScratchServer
 
-_REACH = "a migration makes what belongs to the whole server, such as a role: that was tried on a throw-away server"
 NO_QUERIES = Collection(())
 Linter = Callable[["Sequence[Migration]", frozenset[str]], "Iterable[Problem]"]
 
@@ -67,11 +66,9 @@ def run(options: Options, choice: Choice) -> Report:
         said = options.lint(read.migrations, meant)
         report = replace(report, problems=tuple(_once((*report.problems, *said))))
     if read.sound:
-        chosen = _without_reach(choice, read)
-        with scratch.open_server(chosen) as server:
+        reaches = reach.of_all(read.sound) | schemafile.reach_of(options.dumping)
+        with scratch.open_server(replace(choice, reach=reaches, spared=choice.target)) as server:
             report = _tried(report, read, meant, server, options)
-        if chosen is not choice:
-            report = replace(report, notes=(_REACH, *report.notes))
     return replace(report, seconds=time.monotonic() - began)
 
 
@@ -95,13 +92,6 @@ def _only(problems: Sequence[Problem], meant: frozenset[str], options: Options) 
 def _once(problems: Iterable[Problem]) -> Iterable[Problem]:
     """What both the parser and the linter have noted about a file is told once."""
     return {(problem.code, problem.place, problem.message): problem for problem in problems}.values()
-
-
-def _without_reach(choice: Choice, read: Reading) -> Choice:
-    """The target's server is not for migrations that change more than their database."""
-    if choice.on_target is scratch.TargetServer.USED and any(map(reach.is_beyond_database, read.sound)):
-        return replace(choice, on_target=scratch.TargetServer.UNUSED)
-    return choice
 
 
 def _tried(report: Report, read: Reading, meant: frozenset[str], server: ScratchServer, options: Options) -> Report:

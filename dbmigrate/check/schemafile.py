@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from dbmigrate import catalog, database, history
+from dbmigrate import catalog, database, history, reach
 from dbmigrate.catalog import Change, Kind, Scope
 from dbmigrate.check import ground
 from dbmigrate.check.values import found
@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     from dbmigrate.session import Session
 
 _REMEDY = "apply the migrations, and commit the file that `dbmigrate up` or `dbmigrate dump` writes"
+
+
+def reach_of(dumping: Dumping | None) -> reach.Reach:
+    """What loading the schema file may do beside making a schema; one that cannot be read is told by `compare`."""
+    if dumping is None or not Path(dumping.path).is_file():
+        return reach.Reach.INSIDE
+    try:
+        return reach.of_sql(file.read(Path(dumping.path)))
+    except Error:
+        return reach.Reach.INSIDE
 
 
 def compare(walked: Ground, migrations: Sequence[Migration], dumping: Dumping) -> tuple[Problem, ...]:

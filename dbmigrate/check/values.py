@@ -46,8 +46,8 @@ class Trial:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the up section itself did not work."""
-        return any(problem.code == "C101" for problem in self.problems)
+        """Whether the up section itself did not work, or was not tried."""
+        return any(problem.code in ("C101", "C114") for problem in self.problems)
 
 
 @dataclass(frozen=True, slots=True)

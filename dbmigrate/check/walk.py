@@ -7,12 +7,12 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbmigrate import scratch
-from dbmigrate.check import ground, reach, roundtrip
+from dbmigrate import reach, scratch
+from dbmigrate.check import ground, roundtrip
 from dbmigrate.check.roundtrip import Need, View, Views
-from dbmigrate.check.values import Trial, failed
-from dbmigrate.errors import DatabaseError
-from dbmigrate.model import Direction, Place
+from dbmigrate.check.values import Trial, failed, found
+from dbmigrate.errors import DatabaseError, Refused
+from dbmigrate.model import Direction, Place, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -93,7 +93,7 @@ class Walk:
             return trial
         try:
             self._begin_anew(migrations)
-        except DatabaseError as exc:
+        except (DatabaseError, Refused) as exc:
             return replace(trial, problems=(*trip.problems, roundtrip.stuck(migrations[-1], exc)), is_stuck=True)
         return trial
 
@@ -110,7 +110,7 @@ class Walk:
                 self._needs[number] = Need.CATALOG
         try:
             before = self._begin_anew(migrations)
-        except DatabaseError as exc:
+        except (DatabaseError, Refused) as exc:
             return roundtrip.uncompared(migrations[-1], exc)
         return roundtrip.go(self.ground, migrations[-1], Views(View(catalog=before), View(catalog=self.ground.look())))
 
@@ -118,6 +118,9 @@ class Walk:
         began = time.monotonic()
         try:
             impacts = self.ground.run(migration)
+        except Refused as exc:
+            unknown = found("C114", exc.message, exc.place, severity=Severity.WARNING, hint=exc.hint)
+            return Trial(migration, time.monotonic() - began, problems=(unknown,))
         except DatabaseError as exc:
             place = Place(migration.file.path, migration.run_order(Direction.UP)[0].line)
             what, hint = f"{migration.name} fails on an empty database", scratch.way_out(exc, self._server)
@@ -149,6 +152,6 @@ def _needs(migrations: Sequence[Migration], looked_at: Collection[str]) -> list[
     A fingerprint is not relied on where it may be impossible to run the migrations again, to see more.
     """
     needs = [roundtrip.need(each) if each.version in looked_at else Need.NOTHING for each in migrations]
-    if any(map(reach.is_beyond_database, migrations)):
+    if reach.of_all(migrations) & reach.BEYOND:
         needs = [Need.CATALOG if each is Need.FINGERPRINT else each for each in needs]
     return [*needs, Need.NOTHING]

@@ -71,7 +71,13 @@ VERBOSE: dict[str, Any] = {
 ToVersion = Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Up to and including this version.")]
 DownTo = Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Undo everything after this version.")]
 Steps = Annotated[int | None, typer.Option("--steps", "-n", metavar="N", min=1, help="At most N migrations.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the SQL as a psql script; change nothing.")]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Print the SQL as a psql script; change nothing. It runs on a scratch server, for the lock report.",
+    ),
+]
 Strict = Annotated[
     bool | None,
     typer.Option("--strict/--no-strict", help="Refuse migrations out of order. [on for protected environments]"),

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 ScratchUrl = Annotated[
     str | None,
     typer.Option(
-        "--scratch-url", metavar="URL", help="Server for scratch databases. [DBMIGRATE_SCRATCH_URL, else an own one]"
+        "--scratch-url",
+        metavar="URL",
+        help="Server for scratch databases: SQL of the files runs there. [DBMIGRATE_SCRATCH_URL, otherwise its own]",
     ),
 ]
 

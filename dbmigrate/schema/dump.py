@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import time
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dbmigrate import database, history
-from dbmigrate.errors import Error
+import psycopg
+
+from dbmigrate import database, history, silence
+from dbmigrate.errors import DatabaseError, Error
 from dbmigrate.events import Warned
-from dbmigrate.model import SchemaFile
+from dbmigrate.model import Problem, SchemaFile, Severity
 from dbmigrate.schema import file, load, normalise, pgdump, sending, versions
 
 if TYPE_CHECKING:
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.session import Session
 
+_TOO_MANY = re.compile("too many connections for|too many clients already|remaining connection slots")
+_PAUSE = 0.3  # seconds
 _TRIES = 5  # of a dump that nobody interferes with
 _LONG_FILE = 20_000  # lines, from the first change to the last, above which counting would take longer than the dump
 
@@ -31,7 +37,7 @@ def text(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ()) -
     """
     for _ in range(_TRIES):
         applied = _applied(session)
-        raw = _dumped(session, dumping, arguments)
+        raw = _dumped_in_turn(session, dumping, arguments)
         if _applied(session) == applied:
             break
     for problem in normalise.problems(raw):
@@ -39,10 +45,34 @@ def text(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ()) -
     return normalise.normalise(raw) + _rendered(session, applied, dumping.layout)
 
 
-def _dumped(session: Session, dumping: Dumping, arguments: Sequence[str]) -> str:
+def _dumped_in_turn(session: Session, dumping: Dumping, arguments: Sequence[str]) -> str:
+    """Where the role may have no second session beside ours, pg_dump gets ours."""
+    try:
+        return _dumped(session, dumping, arguments)
+    except DatabaseError as exc:
+        if not _TOO_MANY.search(exc.message):
+            raise
+        message = "the session, and with it the migration lock, was let go of for pg_dump: there was none left for it"
+        session.emit(Warned(Problem("W682", message, Severity.NOTE)))
+    environ = environment(session)
+    return session.stepping_aside(lambda: _dumped_patiently(session, dumping, arguments, environ))
+
+
+def _dumped_patiently(session: Session, dumping: Dumping, arguments: Sequence[str], environ: Mapping[str, str]) -> str:
+    """The server takes a moment to count a session that has ended out."""
+    for _ in range(_TRIES):
+        with suppress(DatabaseError):
+            return _dumped(session, dumping, arguments, environ)
+        time.sleep(_PAUSE)
+    return _dumped(session, dumping, arguments, environ)
+
+
+def _dumped(
+    session: Session, dumping: Dumping, arguments: Sequence[str], environ: Mapping[str, str] | None = None
+) -> str:
     log = f'"{_escaped(session.tables.schema)}"."{_escaped(session.tables.log_name)}"'
     return pgdump.dump(
-        {**dumping.environ, **environment(session)},
+        {**dumping.environ, **(environment(session) if environ is None else environ)},
         server_version=session.facts.server_version,
         exclude_tables=[log],
         extra_arguments=arguments,
@@ -127,4 +157,5 @@ def apply(session: Session, path: str) -> None:
     Raises PlanError E238 (not a file that can be sent), DatabaseError E402 with its place in the file.
     """
     content = load.prepare(file.read(Path(path)), path=path)
-    sending.send(session.conn, content + versions.proof(content), path=path, dsn=session.dsn)
+    with silence.unlimited(session.conn):
+        sending.send(session.conn, content + versions.proof(content), path=path, dsn=session.dsn)

@@ -615,6 +615,37 @@ def test_a_signal_in_a_migration_leaves_the_ones_before_it(start, shop, database
     assert versions(query, database_url) == ["1", "2"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_when_all_is_rolled_back_says_that_nothing_is_applied(start, shop, database_url, query, number):
+    """It comes while pg_dump writes the schema file for the second time."""
+    root = shop.root
+    env = script(shop, f"if [ -e {root}/once ]; then touch {root}/asked; exec sleep 60; fi; touch {root}/once; exit 1")
+    process = start("deploy", "--no-backup", *SICK, env={"DATABASE_URL": database_url, **env})
+    assert eventually((root / "asked").exists, seconds=30)
+
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=20)
+
+    assert process.returncode == 128 + number, errors
+    assert "state: nothing of this run is applied any more" in errors
+    assert "it stays" not in errors
+    assert versions(query, database_url) == ["1"]
+
+
+def test_a_signal_half_way_through_the_rollback_names_what_is_still_applied(start, shop, database_url, query):
+    shop.migration("2_names", up="alter table users add name text;", down="select pg_sleep(60);")
+    process = start("deploy", "--no-backup", *SICK, env={"DATABASE_URL": database_url})
+    faults.backend(database_url, doing="%pg_sleep%")
+
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=20)
+
+    assert process.returncode == 143, errors
+    assert "2_names.sql is applied by this run" in errors
+    assert "3_orders.sql" not in errors.partition("state: ")[2]
+    assert versions(query, database_url) == ["1", "2"]
+
+
 def _in_the_backup(project):
     marker = project.root / "asked"
     return script(project, f"touch {marker}; exec sleep 5"), "true", marker.exists

@@ -52,6 +52,8 @@ class Action(Enum):
     REPLACE     `text` in it is replaced by `instead`, and it is passed on
     BEFORE      `call` is called, then the message is passed on
     AFTER       the message is passed on, then `call` is called
+    SWALLOW     neither it nor anything after it is passed on by its connection, either way, which stays open; with
+                `unreachable` the same goes for every connection
     """
 
     CUT = auto()
@@ -63,6 +65,7 @@ class Action(Enum):
     REPLACE = auto()
     BEFORE = auto()
     AFTER = auto()
+    SWALLOW = auto()
 
 
 class Ending(Enum):
@@ -130,6 +133,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.seen: list[Message] = []
+        self.is_silent = False
         self._faults: list[Fault] = []
         self._links: list[_Link] = []
         self._lock = threading.Lock()
@@ -167,7 +171,7 @@ class Proxy:
         with self._lock:
             self.seen.append(message)
             due = [fault for fault in self._faults if fault.is_due(message)]
-        if due and due[0].unreachable:
+        if due and due[0].unreachable and due[0].action is not Action.SWALLOW:
             self.stop_listening()
         return due[0] if due else None
 
@@ -197,6 +201,7 @@ class _Link:
         self._number = number
         self._server: socket.socket | None = None
         self._is_cut = False
+        self._is_silent = False
 
     def run(self) -> None:
         with suppress(OSError):
@@ -233,6 +238,8 @@ class _Link:
 
     def _pass(self, message: Message, receiver: socket.socket) -> bool:
         """Send a message on, or do what a fault wants; False when the link is cut."""
+        if self._is_silent or self._proxy.is_silent:
+            return True
         fault = self._proxy.due(message)
         if fault is None:
             receiver.sendall(message.wire)
@@ -292,6 +299,11 @@ class _Link:
         fault.call()
         return True
 
+    def swallow(self, fault: Fault, message: Message, receiver: socket.socket) -> bool:
+        self._is_silent = True
+        self._proxy.is_silent = fault.unreachable
+        return True
+
     def _leave_client(self, fault: Fault) -> None:
         self._is_cut = True
         if fault.ending is Ending.HALF_CLOSE:
@@ -317,6 +329,7 @@ _ACTIONS: dict[Action, Callable[[_Link, Fault, Message, socket.socket], bool]] =
     Action.REPLACE: _Link.replace,
     Action.BEFORE: _Link.before,
     Action.AFTER: _Link.after,
+    Action.SWALLOW: _Link.swallow,
 }
 
 
