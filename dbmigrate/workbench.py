@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate import database, dsn, files, history, plan, planhash, provenance
-from dbmigrate.errors import Error, PlanError
+from dbmigrate.errors import Error, LockNotAcquired, PlanError
 from dbmigrate.events import Event, RunStarted, SchemaWritten, Warned
 from dbmigrate.model import History, Migration, MigrationFile, Plan, Policy, Problem, Report
 from dbmigrate.pacing import Pacing
@@ -236,11 +236,25 @@ class Workbench:
 
         try:
             database.refuse_shared_session(session.facts, "pg_dump changes the settings of its session")
+            _refuse_without_lock(session)
             with database.translated(self._dsn):
-                written = schema_file.refresh(session, dumping)
+                new = schema_file.text(session, dumping)
+            _refuse_without_lock(session)  # it can have been lost while pg_dump was running
+            written = schema_file.store(new, dumping)
         except Error as exc:
-            problem = Problem("W401", f"the schema file was not written: {exc.message}", hint=exc.hint)
+            code = "W642" if isinstance(exc, LockNotAcquired) else "W401"
+            problem = Problem(code, f"the schema file was not written: {exc.message}", hint=exc.hint)
             self._on_event(Warned(problem))
             return None, (problem,)
         self._on_event(SchemaWritten(written))
         return written, ()
+
+
+def _refuse_without_lock(session: Session) -> None:
+    """A run that lost its lock must not write the schema file: another one may have, of a newer schema."""
+    if not session.has_lock():
+        raise LockNotAcquired(
+            "this run lost its connection, and the migration lock with it",
+            code="E601",
+            hint="the run that has the lock now writes it; otherwise `dbmigrate dump` does",
+        )
