@@ -111,8 +111,8 @@ HOMES: dict[str, str] = {
     "typer": "cli",
     "sqlparse": "lexer",
     "dotenv": "envfile",
-    "psycopg": "catalog database diagnosis dryrun executor history impact indexes monitor pacing queries schema schemacopy "
-    "session stepwise trial wire",
+    "psycopg": "catalog database diagnosis dryrun executor history impact indexes monitor pacing queries schema "
+    "schemacopy session stepwise trial wire",
     "subprocess": "embedded health lint provenance schema",
     "signal": "cli embedded health",
     "socket": "database embedded",

@@ -176,7 +176,7 @@ def test_killed_between_a_statement_and_its_row_the_database_is_asked(
         started[0].wait(timeout=10)
 
     with Proxy(server) as proxy:
-        fault = proxy.arm(Fault(TO_SERVER, Action.BEFORE, text=b"update ", kind=b"Q", call=kill))
+        fault = proxy.arm(Fault(TO_SERVER, Action.CUT, text=b"update ", kind=b"Q", call=kill))
         started.append(start(*command, env={"DATABASE_URL": proxy.url(name_of(database_url))}))
         started[0].wait(timeout=60)
 
@@ -305,7 +305,7 @@ def test_an_index_of_the_same_name_that_was_made_after_the_drop_is_not_dropped(
         query(database_url, "create index old on tally (n)")
 
     with Proxy(server) as proxy:
-        proxy.arm(Fault(TO_SERVER, Action.BEFORE, text=b"update ", kind=b"Q", call=replace))
+        proxy.arm(Fault(TO_SERVER, Action.CUT, text=b"update ", kind=b"Q", call=replace))
         started.append(start(*command, env={"DATABASE_URL": proxy.url(name_of(database_url))}))
         started[0].wait(timeout=60)
 
@@ -370,7 +370,7 @@ def test_the_question_about_a_statement_says_which_direction_it_belongs_to(
         started[0].wait(timeout=10)
 
     with Proxy(server) as proxy:
-        proxy.arm(Fault(TO_SERVER, Action.BEFORE, text=b"update ", kind=b"Q", call=kill))
+        proxy.arm(Fault(TO_SERVER, Action.CUT, text=b"update ", kind=b"Q", call=kill))
         started.append(start(*command, env={"DATABASE_URL": proxy.url(name_of(database_url))}))
         started[0].wait(timeout=60)
 
