@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate import database, dsn, files, history, plan, planhash, provenance
-from dbmigrate.errors import Error, LockNotAcquired, PlanError
+from dbmigrate.errors import Error, Interrupted, LockNotAcquired, PlanError
 from dbmigrate.events import Event, RunStarted, SchemaWritten, Warned
 from dbmigrate.model import History, Migration, MigrationFile, Plan, Policy, Problem, Report
 from dbmigrate.pacing import Pacing
@@ -65,6 +65,9 @@ class Wish:
     command: str
     versions: Callable[[View], Sequence[str]]
     plan: Callable[[View], Plan]
+
+
+_STALE = "the schema file is not up to date: `dbmigrate dump` writes it"
 
 
 def _ignore(event: Event) -> None:
@@ -206,11 +209,28 @@ class Workbench:
             executor.run(planned)
         except Error as exc:
             if executor.done:
-                report = self._report(session, executor.done, view.files)
+                report = self._report_in_spite_of(exc, session, executor.done, view.files)
                 exc.report = replace(report, seconds=time.monotonic() - started)
             raise
-        report = self._report(session, executor.done, view.files)
+        try:
+            report = self._report(session, executor.done, view.files)
+        except KeyboardInterrupt as exc:
+            error = Interrupted.by(exc, "interrupted while the schema file was being written")
+            error.report = Report(tuple(executor.done), seconds=time.monotonic() - started)
+            error.state, error.hint = "every migration of this run is done", _STALE
+            raise error from exc
         return replace(report, seconds=time.monotonic() - started)
+
+    def _report_in_spite_of(
+        self, failure: Error, session: Session, done: Sequence[Outcome], found: Sequence[MigrationFile]
+    ) -> Report:
+        """What was done before `failure`, which a signal that comes now must not hide."""
+        try:
+            return self._report(session, done, found)
+        except KeyboardInterrupt:
+            problem = Problem("W401", "the schema file was not written: interrupted", hint=_STALE)
+            self._on_event(Warned(problem))
+            return Report(tuple(done), (problem,))
 
     def _report(self, session: Session, done: Sequence[Outcome], found: Sequence[MigrationFile]) -> Report:
         """What was done, after the schema file was written for it; also after a failure in mid-run."""

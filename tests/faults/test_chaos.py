@@ -18,17 +18,18 @@ from tests.support.chaos import Book, Round
 from tests.support.clusters import own_server
 from tests.support.databases import query
 from tests.support.projects import Project
+from tests.support.proxy import TO_SERVER, Proxy
 from tests.support.psql import ENVIRON
 from tests.support.servers import DatabaseServer, UnavailableError, binaries_of, cache_directory
 
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What one run of all migrations leaves, and how long it takes."""
+    """What one run of all migrations leaves, and how many messages it sends."""
 
     schema: str
     lasting: list
-    seconds: float
+    messages: int
 
 
 _found: dict[int, Undisturbed] = {}
@@ -57,10 +58,10 @@ def new_round(victim, runner, project, book):
     """Makes a database with a ledger, and a round on it."""
     names = []
 
-    def make(seed: int, seconds: float) -> Round:
+    def make(seed: int, messages: int) -> Round:
         names.append(f"chaos_{seed}_{len(names)}_{time.monotonic_ns()}")
         query(victim.url("postgres"), f"create database {names[-1]} template template0")
-        made = Round(victim, names[-1], runner, seconds, random.Random(seed))
+        made = Round(victim, names[-1], runner, book, messages, random.Random(seed))
         query(made.url, f"alter database {names[-1]} set synchronous_commit = on")
         query(made.url, "create table ledger (who text)")
         project.schema_file.unlink(missing_ok=True)
@@ -72,13 +73,14 @@ def new_round(victim, runner, project, book):
 
 
 @pytest.fixture
-def undisturbed(victim, new_round, project) -> Undisturbed:
+def undisturbed(victim, new_round, project, runner) -> Undisturbed:
     if victim.major not in _found:
-        began = time.monotonic()
         quiet = new_round(0, 0)
-        quiet.recover()
+        with Proxy(victim) as proxy:
+            done = runner.run("up", env={"DATABASE_URL": proxy.url(quiet.name)})
+        assert done.exit_code == 0, done.stderr
         _found[victim.major] = Undisturbed(
-            project.schema_file.read_text(), query(quiet.url, chaos.LASTING), time.monotonic() - began
+            project.schema_file.read_text(), query(quiet.url, chaos.LASTING), len(proxy.messages(TO_SERVER))
         )
     return _found[victim.major]
 
@@ -86,7 +88,7 @@ def undisturbed(victim, new_round, project) -> Undisturbed:
 def test_whatever_disturbs_the_runs_they_end_as_if_nothing_had_happened(
     chaos_seed, new_round, undisturbed, project, book
 ):
-    disturbed = new_round(chaos_seed, undisturbed.seconds)
+    disturbed = new_round(chaos_seed, undisturbed.messages)
     for _ in range(disturbed.rng.randint(1, 4)):
         said = disturbed.disturbed("up")
         if "error[E502]" in said or "dbmigrate resume" in said:

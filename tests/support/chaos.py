@@ -26,6 +26,7 @@ from tests.support.servers import DatabaseServer
 
 _SLOW = "select pg_sleep(0.02);"
 _MARK = "-- mark"
+_NOT_WRITTEN = ("W401", "W642", "the schema file is not up to date")
 _TABLES = """\
 create type mood as enum ('fine');
 create table items (id int primary key, n int not null, note text);
@@ -67,6 +68,11 @@ class Book:
         undo = f"drop table if exists pair_{version};\n{self._note(f'{version}/down/{len(down) + 1}')}"
         text = f"-- migrate:up\n{first}\n-- migrate:down\n{undo}\n-- migrate:up {FALSE}\n{rest}\n"
         self.project.write(f"{version}_pairs.sql", f"{text}-- migrate:down {FALSE}\n{back}\n")
+
+    @property
+    def ups(self) -> int:
+        """The number of notes of an undisturbed run."""
+        return sum("/up" in key for key in self.keys)
 
     def _numbered(self, version: int, direction: str, statements: Sequence[str], *, first: int = 1) -> str:
         lines = []
@@ -121,12 +127,16 @@ def write(project: Project) -> Book:
 
 @dataclass
 class Round:
-    """One database, and what happens to the runs on it. `said` is what they and their disturber said, for a failure."""
+    """One database, and what happens to the runs on it: when so many notes are in the ledger, or at a message.
+
+    `messages` is how many messages an undisturbed run sends. `said` is what the runs said, for a failure.
+    """
 
     server: DatabaseServer
     name: str
     runner: Runner
-    seconds: float  # what an undisturbed run takes
+    book: Book
+    messages: int
     rng: random.Random
     said: list[str] = field(default_factory=list)
     was_lost: bool = False  # whether a run may have ended without the chance to write the schema file
@@ -156,7 +166,7 @@ class Round:
                 except ValueError:  # the harm has read what was left
                     errors.append("")
                 self.said.append(f"$ {' '.join(command)} -> {process.returncode}\n{errors[-1]}")
-                self.was_lost |= process.returncode == -signal.SIGKILL or "W401" in errors[-1] or "W642" in errors[-1]
+                self.was_lost |= process.returncode < 0 or any(word in errors[-1] for word in _NOT_WRITTEN)
             for thread in threads:
                 thread.join()
         self._wait_for_server()
@@ -167,26 +177,28 @@ class Round:
         kind = self.rng.choice(
             ("signal", "signal", "kill", "terminate", "cut", "cut", "late", "message", "stall", "crash", "lock")
         )
-        moment = self.rng.uniform(0.15, 1.3) * self.seconds
-        self.said.append(f"# {kind} after {moment:.2f} s")
+        moment = partial(self._until, self._notes() + self.rng.randint(0, self._left()), self.rng.uniform(0, 0.03))
+        self.said.append(f"# {kind}")
         if kind in ("cut", "late", "message", "stall"):
             proxy.arm(self._fault(kind, processes))
             return []
         harm = {"signal": self._signal, "kill": self._signal, "terminate": self._terminate}.get(kind)
         if harm is self._signal:
             number = signal.SIGKILL if kind == "kill" else self.rng.choice((signal.SIGINT, signal.SIGTERM))
-            return [partial(self._after, moment, partial(self._signal, processes, number))]
+            return [partial(self._after, processes, moment, partial(self._signal, processes, number))]
         if kind == "terminate":
-            return [partial(self._after, moment, self._terminate)]
+            return [partial(self._after, processes, moment, self._terminate)]
         if kind == "crash":
             self.was_lost = True
-            return [partial(self._after, moment, partial(crash, self.server))]
+            return [partial(self._after, processes, moment, partial(crash, self.server))]
         table = self.rng.choice(("items", "schema_migrations_log", "whole"))
-        return [partial(self._after, moment, partial(self._lock, table, processes))]
+        return [partial(self._after, processes, moment, partial(self._lock, table, processes))]
 
     def _fault(self, kind: str, processes: list) -> Fault:
         rng = self.rng
-        direction, number = rng.choice((TO_SERVER, TO_CLIENT)), int(2 ** rng.uniform(3, 9))
+        direction = rng.choice((TO_SERVER, TO_CLIENT))
+        most = self.messages * (3 if direction is TO_CLIENT else 1)  # there are several answers to one message
+        number = rng.randint(8, max(round(most * self._left() / self.book.ups), 20))
         self.said.append(f"# at message {number} {direction.name}")
         if kind == "message":
             which = rng.choice((signal.SIGINT, signal.SIGTERM, signal.SIGKILL))
@@ -203,8 +215,24 @@ class Round:
         action = rng.choice((Action.CUT, Action.CUT_AFTER, Action.CUT_INSIDE))
         return Fault(direction, action, number=number, ending=rng.choice((Ending.RESET, Ending.CLOSE)))
 
-    def _after(self, seconds: float, harm: Callable[[], None]) -> None:
+    def _notes(self) -> int:
+        return int(query(self.url, "select count(*) from ledger")[0][0])
+
+    def _left(self) -> int:
+        """How many notes are missing, about, if nothing is undone."""
+        return max(self.book.ups - self._notes(), 5)
+
+    def _until(self, notes: int, seconds: float, processes: list) -> None:
+        """Wait until there are so many notes, and a little longer."""
+        with suppress(psycopg.Error), psycopg.connect(self.url, autocommit=True) as conn:
+            while any(process.poll() is None for process in processes):
+                if conn.execute("select count(*) from ledger").fetchone()[0] >= notes:
+                    break
+                time.sleep(0.003)
         time.sleep(seconds)
+
+    def _after(self, processes: list, moment: Callable[[list], None], harm: Callable[[], None]) -> None:
+        moment(processes)
         with suppress(psycopg.Error):
             harm()
 
