@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 JOBS ?= 4
 SERVERS ?= 13,14,15,15-debian,16,17,18
 BENCH ?= --write
+# disturbed runs in the matrix, over all servers; `make test` has ten
+CHAOS ?= 600
 
 .PHONY: all setup demo test test-matrix bench docs lint types clean help
 .DEFAULT_GOAL := all
@@ -21,7 +23,7 @@ test: setup ## all tests, on one PostgreSQL server (TEST_DATABASE_URL, else the 
 	$(BIN)/python -m pytest -n $(JOBS)
 
 test-matrix: setup ## the database tests on every server in SERVERS=13,15-debian,...
-	$(BIN)/python -m pytest -n $(JOBS) --server-versions $(SERVERS)
+	$(BIN)/python -m pytest -n $(JOBS) --server-versions $(SERVERS) --chaos-rounds $(CHAOS)
 
 bench: setup ## measure, and write bench/RESULTS.md (20 minutes); BENCH='--quick' or BENCH='--only startup' to look only
 	$(BIN)/python -m bench $(BENCH)

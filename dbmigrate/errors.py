@@ -215,6 +215,7 @@ WARNINGS: dict[str, str] = {
     # recovery
     "W640": "an invalid index that an interrupted statement left is dropped",
     "W641": "a detachment of a partition that was interrupted is completed",
+    "W642": "the schema file was not written, because the migration lock was lost",
     # lint
     "W650": "squawk is not installed: only the own rules were run",
     "W651": "squawk could not be run",

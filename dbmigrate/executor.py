@@ -57,7 +57,6 @@ class Executor:
     def __init__(self, session: Session, pacing: Pacing) -> None:
         self._session = session
         self._pacing = pacing
-        self._committing: str | None = None  # the id of the transaction whose COMMIT was sent
         self._newest: int | None = None  # the last event of the log, as long as no other run can have written one
         self._counts = not session.facts.is_pooled  # whether it is this run that gives its events their numbers
         self.done: list[Outcome] = []
@@ -78,7 +77,7 @@ class Executor:
 
     def _run_step(self, step: Step) -> None:
         started = time.monotonic()
-        self._committing = None
+        self._session.committing = None
         self._session.emit(StepStarted(step))
         try:
             tally = self._run(step)
@@ -96,10 +95,10 @@ class Executor:
 
     def _came_too_late(self) -> bool:
         """Whether the transaction was committed before a signal could stop it: the server knows, nobody else does."""
-        if self._committing is None:
+        if self._session.committing is None:
             return False
         self._session.abort()
-        return bool(self._session.verdict(self._committing))
+        return bool(self._session.verdict(self._session.committing))
 
     def _finish(self, outcome: Outcome) -> None:
         self.done.append(outcome)
@@ -143,7 +142,7 @@ class Executor:
 
     def _transaction(self, step: Step, migration: Migration, limits: Pacing, watch: Watch) -> wire.Tally:
         tally = wire.Tally()
-        self._committing = None
+        self._session.committing = None
         settings = limits.settings(self._session.dsn, watch.limit)
         opening = self._session.opening(settings)
         xid = "" if opening else self._session.begin(step, settings)
@@ -161,7 +160,7 @@ class Executor:
         Returns the id of the event, if it is known and no other run can come in between.
         """
         writer = self._session.writer
-        self._committing = xid
+        self._session.committing = xid
         event = None if self._newest is None else self._newest + 1
         asks = event is None and self._counts
         record = f"{writer.record(step)}{writer.finished(step, event)}{writer.newest() if asks else ''}"
@@ -204,11 +203,13 @@ class Executor:
         if step.migration.is_transactional(step.direction):
             error.state = error.state or self._state(step, is_lost=was_lost and isinstance(error, Interrupted))
             self._session.note(self._session.writer.failed(step, error))
+        else:
+            self._session.note(self._session.writer.broken(step, error))  # unless it is closed already
         error.state = error.state or "it runs without a transaction: `dbmigrate status` shows how far it got"
         return error
 
     def _state(self, step: Step, *, is_lost: bool) -> str:
-        if is_lost and self._committing is not None:
+        if is_lost and self._session.committing is not None:
             return f"whether {step.name} was committed is not known; `dbmigrate status` shows it"
         undone = "not rolled back yet, but it will be" if is_lost else "rolled back"
         return f"{undone}; nothing of {step.name} was {_PAST[step.direction.value]}"

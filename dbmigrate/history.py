@@ -32,7 +32,8 @@ from {} where step is null and state::text = 'done' order by version, event_id d
 """
 
 # one row an event; `step` numbers the statements of a migration without a transaction and is null for the whole
-# migration; `in_transaction` tells whether its effect and its row were committed together
+# migration; `in_transaction` tells whether its effect and its row were committed together; `details` holds what was
+# there before a statement outside a transaction ran (`outcomes.Before`)
 _LOG_COLUMNS = """
     event_id bigint primary key,
     run_id uuid not null,
@@ -56,7 +57,8 @@ _LOG_COLUMNS = """
     tool_version varchar,
     git_commit varchar,
     git_dirty boolean,
-    reason text
+    reason text,
+    details jsonb
 """
 
 # what a table has to be so that rows can be written to it and stay: the last columns are for `tableshape`
@@ -95,6 +97,7 @@ left join pg_catalog.pg_attribute k on k.attrelid = c.oid and k.attnum > 0 and n
                                    and k.attname = case when c.relname = %s then 'event_id' else 'version' end
 where n.nspname = %s
 """
+_DETAILS = "details jsonb"
 _LOG_BEGINS = "event_id bigint, run_id uuid, version character varying, file character varying, direction"
 _TEXT_TYPES = ("version character varying", "version text")
 # tables that make of one that looks like ours another tool's; `othertools` knows which
@@ -359,10 +362,10 @@ def _newest_unfinished(conn: Connection, tables: Tables, runs: Sequence[_OpenRun
 def _steps(conn: Connection, tables: Tables, runs: Sequence[_OpenRun]) -> tuple[StepRecord, ...]:
     """The newest record of each statement in runs of one version and direction."""
     statement = sql.SQL(
-        "select distinct on (step) step, state, checksum, coalesce(up_sql, down_sql), error from {log}"
+        "select distinct on (step) step, state, checksum, coalesce(up_sql, down_sql), error, {details} from {log}"
         " where version::text = %s and direction::text = %s and run_id = any(%s) and step is not null"
         " order by step, event_id desc"
-    ).format(log=tables.log)
+    ).format(log=tables.log, details=sql.SQL("null" if _DETAILS in tables.missing else "details"))
     rows = conn.execute(statement, (runs[0].version, runs[0].direction, [run.run_id for run in runs])).fetchall()
     return tuple(
         StepRecord(
@@ -371,9 +374,22 @@ def _steps(conn: Connection, tables: Tables, runs: Sequence[_OpenRun]) -> tuple[
             str(row[2]),
             cast("str | None", row[3]),
             cast("str | None", row[4]),
+            _before(row[5]),
         )
         for row in rows
     )
+
+
+def has_open_entries(conn: Connection, tables: Tables, version: str) -> bool:
+    """Whether the log has something of this version that was never closed: for who has the lock, of a run that died."""
+    statement = sql.SQL("select exists (select 1 from {} where version::text = %s and state::text = 'started')")
+    rows = conn.execute(statement.format(tables.log), (version,)).fetchall()
+    return bool(rows[0][0])
+
+
+def _before(details: object) -> frozenset[str] | None:
+    found = details.get("before") if isinstance(details, dict) else None
+    return frozenset(map(str, found)) if isinstance(found, list) else None
 
 
 def events(conn: Connection, tables: Tables, *, limit: int | None, failed: bool) -> tuple[LogEvent, ...]:

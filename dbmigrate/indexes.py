@@ -1,25 +1,31 @@
-"""What concurrent index statements leave behind. An interrupted one leaves an index that is not valid: it is updated
-by every writer, used by no query and, if unique, enforces nothing.
+"""What concurrent index statements leave, and whether they are done. An interrupted one leaves an index that is not
+valid: it is updated by every writer, used by no query and, if unique, enforces nothing.
 
 https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import psycopg
 
 from dbmigrate import database
+from dbmigrate.lexer import placed_words
+from dbmigrate.outcomes import Leftover, Outcome
 from dbmigrate.statements import IndexAction, IndexTarget
 from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from dbmigrate.database import Connection
+    from dbmigrate.outcomes import Before
     from dbmigrate.statements import IndexOperation
 
 # indexes that are not valid, with their table; a partitioned index is invalid until all of its parts are there, and a
 # running build is somebody's work in progress
 _INVALID = """
-select pg_catalog.format('%%I.%%I', n.nspname, i.relname), n.nspname::text, i.relname::text, t.relname::text
+select i.oid::text, pg_catalog.format('%%I.%%I', n.nspname, i.relname), n.nspname::text, i.relname::text,
+       t.relname::text
 from pg_catalog.pg_index x
 join pg_catalog.pg_class i on i.oid = x.indexrelid and i.relkind = 'i'
 join pg_catalog.pg_class t on t.oid = x.indrelid
@@ -35,6 +41,17 @@ join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.oid = pg_catalog.to_regclass(case when %s::text is null then '' else pg_catalog.quote_ident(%s::text) || '.' end
                                      || pg_catalog.quote_ident(%s::text))
 """
+# the indexes of a table, and whatever else has the wanted name: indexes share one name space with tables
+_PRESENT = """
+select c.oid::text, c.relname::text, coalesce(t.relname::text = %s::text, false), coalesce(x.indisvalid, false)
+from pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+left join pg_catalog.pg_index x on x.indexrelid = c.oid
+left join pg_catalog.pg_class t on t.oid = x.indrelid
+where n.nspname::text = %s::text and (c.relname::text = %s::text or t.relname::text = %s::text)
+"""
+_DEFINITION = "select indisunique, pg_catalog.pg_get_indexdef(indexrelid) from pg_catalog.pg_index where"
+_CLONE = "dbmigrate_clone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +78,130 @@ def resolve(conn: Connection, operation: IndexOperation) -> Scope:
     return Scope(operation, schema, operation.name, table)
 
 
-def leftovers(conn: Connection, scope: Scope) -> tuple[str, ...]:
-    """The quoted names of invalid indexes that the operation can have left."""
-    return tuple(str(row[0]) for row in database.query(conn, _INVALID) if _belongs(scope, *map(str, row[1:])))
+class _Present(NamedTuple):
+    """A relation that is there: an index of the table, or one that has the wanted name."""
+
+    oid: str
+    name: str
+    is_on_table: bool
+    is_valid: bool
 
 
-def _belongs(scope: Scope, schema: str, name: str, table: str) -> bool:
-    operation = scope.operation
-    if operation.action is IndexAction.REINDEX:
-        return _is_transient(name) and _is_reindexed(scope, schema, name, table)
-    if scope.schema is not None and schema != scope.schema:
-        return False
-    return name == scope.name if scope.name is not None else table == scope.table
+@dataclass(frozen=True, slots=True)
+class IndexProbe:
+    """Looks up what became of a concurrent index statement, `sql`."""
+
+    scope: Scope
+    sql: str
+
+    def before(self, conn: Connection) -> Before:
+        """The table's indexes and what has the index's name already; for DROP the index itself."""
+        return frozenset(item.oid for item in self._present(conn))
+
+    def leftovers(self, conn: Connection, before: Before | None) -> tuple[Leftover, ...]:
+        """The invalid indexes that the operation can have left."""
+        return tuple(
+            Leftover(name, "W640", f"index {name} was left invalid, and is dropped", _dropping(name))
+            for oid, name, *names in (tuple(map(str, row)) for row in database.query(conn, _INVALID))
+            if self._belongs(*names) and self._can_be_ours(oid, before)
+        )
+
+    def outcome(self, conn: Connection, before: Before | None) -> Outcome:
+        action = self.scope.operation.action
+        if action is IndexAction.REINDEX:
+            return Outcome.UNKNOWN
+        present = self._present(conn)
+        if action is IndexAction.DROP:
+            is_there = present if before is None else before & {item.oid for item in present}
+            return Outcome.UNDONE if is_there or before == frozenset() else Outcome.DONE
+        return self._built(conn, before, present)
+
+    def _built(self, conn: Connection, before: Before | None, present: tuple[_Present, ...]) -> Outcome:
+        """Done means: an index on that table, with that definition, valid, that was not there before."""
+        name = self.scope.name
+        new = [item for item in present if item.is_on_table and item.is_valid and item.oid not in (before or ())]
+        fitting = [item for item in new if name in (None, item.name) and self._is_as_defined(conn, item.oid)]
+        if fitting:
+            return Outcome.UNKNOWN if name is None and before is None else Outcome.DONE
+        is_taken = name is not None and any(item.name == name for item in present)
+        return Outcome.UNKNOWN if is_taken and not self.scope.operation.is_lenient else Outcome.UNDONE
+
+    def _present(self, conn: Connection) -> tuple[_Present, ...]:
+        scope = self.scope
+        if scope.operation.action is IndexAction.REINDEX:
+            return ()
+        rows = database.query(conn, _PRESENT, scope.table, scope.schema, scope.name, scope.table)
+        return tuple(_Present(str(row[0]), str(row[1]), bool(row[2]), bool(row[3])) for row in rows)
+
+    def _can_be_ours(self, oid: str, before: Before | None) -> bool:
+        """IF NOT EXISTS meets what an earlier attempt left under the name; a name that the server chooses is new."""
+        if before is None or self.scope.operation.action is IndexAction.REINDEX:
+            return True
+        if self.scope.operation.action is IndexAction.DROP:
+            return oid in before
+        return self.scope.name is not None or oid not in before
+
+    def _belongs(self, schema: str, name: str, table: str) -> bool:
+        scope = self.scope
+        if scope.operation.action is IndexAction.REINDEX:
+            return _is_transient(name) and _is_reindexed(scope, schema, name, table)
+        if scope.schema is not None and schema != scope.schema:
+            return False
+        return scope.name in (None, name) and scope.table in (None, table)
+
+    def _is_as_defined(self, conn: Connection, oid: str) -> bool:
+        """Whether an index is what the statement makes: the server itself builds that on an empty copy of the table.
+
+        False where that cannot be tried, for want of the right to make temporary tables, say.
+        """
+        copy = _on_copy(self.scope, self.sql)
+        if copy is None:
+            return False
+        try:
+            database.run(conn, copy)
+            made = database.query(conn, f"{_DEFINITION} indrelid = 'pg_temp.{_CLONE}'::pg_catalog.regclass")
+            found = database.query(conn, f"{_DEFINITION} indexrelid = %s::text::oid", oid)
+            return [_comparable(*row) for row in made] == [_comparable(*row) for row in found]
+        except psycopg.Error:
+            if conn.closed or conn.broken:
+                raise
+            return False
+        finally:
+            if not conn.closed and not conn.broken:
+                database.run(conn, "rollback")
+
+
+def _dropping(name: str) -> str:
+    return f"drop index concurrently if exists {name}"
+
+
+def _comparable(is_unique: object, definition: object) -> tuple[object, str]:
+    """The definition without the names of index and table, which the copy does not have."""
+    return is_unique, str(definition).partition(" USING ")[2]
+
+
+def _on_copy(scope: Scope, sql: str) -> str | None:
+    """The statement for an empty copy of the table, in a transaction that has to be rolled back.
+
+    As ourselves, because a role of the file's may lack the right to make the copy; its search_path has to stay.
+    """
+    if scope.schema is None or scope.table is None:
+        return None
+    said = list(placed_words(sql))
+    texts = [word.text for word in said]
+    at = texts.index("ON") + 1
+    at += texts[at] == "ONLY"
+    while texts[at + 1 : at + 2] == ["."]:
+        at += 2
+    rest = sql[said[at].end :]
+    original = ".".join('"{}"'.format(name.replace('"', '""')) for name in (scope.schema, scope.table))
+    return (
+        "begin read write;\nset local session authorization default;\nset local role to default;\n"
+        "set local lock_timeout = '3s';\n"
+        f"create temporary table {_CLONE} (like {original});\n"
+        f"create {'unique ' if scope.operation.is_unique else ''}index on pg_temp.{_CLONE}{rest}"
+        + ("" if rest.endswith(";") else "\n;")
+    )
 
 
 def _is_transient(name: str) -> bool:
@@ -89,13 +218,3 @@ def _is_reindexed(scope: Scope, schema: str, name: str, table: str) -> bool:
     if target is IndexTarget.TABLE:
         return table == scope.table
     return target is not IndexTarget.INDEX or name.startswith((scope.name or "")[:50])
-
-
-def is_done(conn: Connection, scope: Scope) -> bool:
-    """Whether the database looks as it does after the operation, though nobody saw it end."""
-    if leftovers(conn, scope) or scope.name is None:
-        return False
-    exists = bool(database.query(conn, _SCHEMA_OF, scope.schema, scope.schema, scope.name))
-    if scope.operation.action is IndexAction.CREATE:
-        return exists
-    return scope.operation.action is IndexAction.DROP and not exists

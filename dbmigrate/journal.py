@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate.model import Action, Direction, LogState
+from dbmigrate.model import Action, Direction, LogKind, LogState
 from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dbmigrate.errors import Error
     from dbmigrate.history import Tables
     from dbmigrate.model import Statement, Step, Unfinished
+    from dbmigrate.outcomes import Before
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,9 @@ class Writer:
         With `event_id` None the server finds out which one comes next, which takes it as long as all else in the row.
         """
         given = {} if event_id is None else {"event_id": literal(event_id)}
-        return self._insert({**self._whole(step), **given, **_DONE})
+        supersedes = step.action is Action.UNDO or step.kind is LogKind.MARK
+        closing = self.undone(step) if supersedes else ""
+        return closing + self._insert({**self._whole(step), **given, **_DONE})
 
     def newest(self) -> str:
         """A query for the id of the last event."""
@@ -102,15 +105,17 @@ class Writer:
 
     def closed(self, step: Step) -> str:
         """Close the row of `started` as done."""
-        return self._close(step, None, LogState.DONE)
+        closing = self.undone(step) if step.action is Action.UNDO else ""
+        return closing + self._close(step, None, LogState.DONE)
 
     def step_done(self, step: Step, number: int, statement: Statement) -> str:
         """The log row of a statement that ran in the same transaction as this row."""
         return self._insert({**self._part(step, number, statement), **_DONE})
 
-    def step_started(self, step: Step, number: int, statement: Statement) -> str:
-        """The log row that announces a statement which cannot run in a transaction."""
-        return self._insert({**self._part(step, number, statement), **_open(in_transaction=False)})
+    def step_started(self, step: Step, number: int, statement: Statement, before: Before | None = None) -> str:
+        """The log row that announces a statement which cannot run in a transaction, and what it may be taken for."""
+        known = {} if before is None else {"details": literal(_json({"before": sorted(before)}))}
+        return self._insert({**self._part(step, number, statement), **_open(in_transaction=False), **known})
 
     def step_closed(self, step: Step, number: int) -> str:
         return self._close(step, number, LogState.DONE)
@@ -124,13 +129,38 @@ class Writer:
         return self._close(step, number, state, error)
 
     def settled(self, broken: Unfinished, number: int, checksum: str) -> str:
-        """Mark a statement as done whose outcome the interrupted runs did not know; `checksum` is that of its text."""
+        """Mark a statement as done whose outcome the interrupted runs did not know; `checksum` is that of its text.
+
+        Of an end that nobody saw the time is known only as not later than now.
+        """
         version, direction = literal(broken.version), literal(broken.direction.value)
         return (
-            f"update {self._log} set state = 'done', checksum = {literal(checksum)} where version::text = {version}"
+            f"update {self._log} set state = 'done', checksum = {literal(checksum)}, error = null, sqlstate = null,"
+            f" finished_at = coalesce(finished_at, pg_catalog.clock_timestamp()) where version::text = {version}"
             f" and direction::text = {direction} and step = {number} and state::text = 'started'"
             f" and event_id > (select coalesce(max(event_id), 0::bigint) from {self._log}"
             f" where version::text = {version} and step is null and state::text = 'done');\n"
+        )
+
+    def taken_over(self, step: Step) -> str:
+        """Close what earlier runs of this migration left open, because this run has the lock: they have all ended.
+
+        A statement of theirs that is still open was looked up, or asked about, and runs again. While they are undone
+        their statements stay open, until `undone` says what became of them.
+        """
+        statements = "false" if step.action is Action.UNDO else f"direction::text = {literal(step.log_kind.value)}"
+        return self._abandoned(step, f"(step is null or {statements})", _ENDED)
+
+    def undone(self, step: Step) -> str:
+        """Close all that earlier runs of this migration left open, when it was undone or marked."""
+        return self._abandoned(step, "true", _SUPERSEDED)
+
+    def _abandoned(self, step: Step, which: str, why: str) -> str:
+        return (
+            f"update {self._log} set state = 'failed', finished_at = coalesce(finished_at,"
+            f" pg_catalog.clock_timestamp()), error = coalesce(error, {literal(why)})"
+            f" where version::text = {literal(step.version)} and run_id <> {self._run_id}"
+            f" and state::text = 'started' and {which};\n"
         )
 
     def failed(self, step: Step, error: Error) -> str:
@@ -198,6 +228,8 @@ def _proved(expected: int, what: str) -> str:
 # the texts by which a failed proof is told apart from other errors; the number that was counted stands behind them
 ROWS, EVENTS = "rows of the version", "entries of the log"
 
+_ENDED = "the run ended before it could say how: killed, or its connection lost"
+_SUPERSEDED = "the run ended before it could say how; the migration was undone or marked since"
 _KEPT_CHARACTERS = 1024 * 1024
 
 
@@ -211,6 +243,12 @@ def statement_checksum(statement: Statement) -> str:
     import hashlib
 
     return hashlib.sha256(statement.sql.encode()).hexdigest()
+
+
+def _json(value: object) -> str:
+    import json
+
+    return json.dumps(value)
 
 
 def literal(value: str | int | None) -> str:

@@ -194,13 +194,14 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """One journalled statement of a migration without a transaction. `number` counts from 1."""
+    """One journalled statement of a migration without a transaction. `number` counts from 1; `before`: `outcomes`."""
 
     number: int
     state: LogState
     checksum: str
     sql: str | None = None
     error: str | None = None
+    before: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 from dbmigrate import database
 from dbmigrate.lexer import words
+from dbmigrate.outcomes import Leftover, Outcome
 from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dbmigrate.database import Connection
+    from dbmigrate.outcomes import Before
 
 _FIRST_SERVER = 140000  # that can detach concurrently
 _FIND = """
@@ -69,6 +71,31 @@ def attachment(conn: Connection, wanted: Detachment) -> Attachment:
     if not rows:
         return Attachment.NONE
     return Attachment.PENDING if rows[0][0] else Attachment.WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class DetachmentProbe:
+    """Looks up how far a concurrent detachment got."""
+
+    wanted: Detachment
+
+    def before(self, conn: Connection) -> Before:
+        """The partition, if it is one of the table's."""
+        is_part = attachment(conn, self.wanted) is not Attachment.NONE
+        return frozenset((str(self.wanted.partition),)) if is_part else frozenset()
+
+    def leftovers(self, conn: Connection, before: Before | None) -> tuple[Leftover, ...]:
+        """A partition half-way, which has to be completed: it cannot be begun a second time."""
+        if attachment(conn, self.wanted) is not Attachment.PENDING:
+            return ()
+        message = f"a partition was left half detached: {self.wanted.finish}"
+        return (Leftover("the partition", "W641", message, self.wanted.finish),)
+
+    def outcome(self, conn: Connection, before: Before | None) -> Outcome:
+        if attachment(conn, self.wanted) is Attachment.WHOLE:
+            return Outcome.UNDONE
+        was_part = before is None or str(self.wanted.partition) in before
+        return Outcome.DONE if was_part else Outcome.UNKNOWN
 
 
 def _names(said: Sequence[str]) -> tuple[str, str] | None:

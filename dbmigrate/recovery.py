@@ -6,24 +6,31 @@ knows more. Where the database shows the truth it is looked up; where it cannot,
 
 from __future__ import annotations
 
+import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from dbmigrate import database, diagnosis, indexes, journal, partitions, silence, statements, stepwise, writing
+from dbmigrate import database, diagnosis, journal, probes, silence, statements, stepwise, writing
 from dbmigrate.errors import NeedsAttention
 from dbmigrate.events import Warned
+from dbmigrate.lexer import words
 from dbmigrate.model import LogState, Problem, Severity, StepRecord, Unfinished
+from dbmigrate.outcomes import Outcome
 from dbmigrate.units import as_one, units
 from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dbmigrate.errors import Error
     from dbmigrate.model import Migration
+    from dbmigrate.outcomes import Probe
     from dbmigrate.session import Session
     from dbmigrate.units import Unit
 
 # running these again does no harm and leaves nothing half done
-_REPEATABLE = frozenset(("VACUUM", "ANALYZE", "CLUSTER", "REINDEX", "DISCARD", "REFRESH", "CHECKPOINT"))
+_REPEATABLE = frozenset(("VACUUM", "ANALYZE", "CLUSTER", "REINDEX", "REPACK", "DISCARD", "REFRESH", "CHECKPOINT"))
+_REPEATABLE_ALTER = re.compile(r"SYSTEM |DATABASE \S+ SET TABLESPACE|SUBSCRIPTION \S+ (REFRESH|SET)\b").match
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,13 @@ def finished_units(session: Session, broken: Unfinished, migration: Migration, d
     done = {number for number in broken.done if number not in decision.retry}
     _replay(session, [present[number] for number in sorted(done)])
     for record in broken.steps:
-        if record.state is LogState.STARTED and _took_effect(session, record, present, migration, decision):
-            unit = present.get(record.number)
+        if record.state is not LogState.STARTED:
+            continue
+        unit = present.get(record.number)
+        took_effect = record.number in decision.done or _took_effect(session, record, decision)
+        if took_effect is None:
+            raise _unknowable(record, unit, broken, migration)
+        if took_effect:
             if record.number not in decision.done:
                 _refuse_edit(record, unit, broken, migration)
             _write_down(session, broken, record, unit)
@@ -86,24 +98,21 @@ def _refuse_edit(record: StepRecord, unit: Unit | None, broken: Unfinished, migr
     )
 
 
-def _took_effect(
-    session: Session, record: StepRecord, present: dict[int, Unit], migration: Migration, decision: Decision
-) -> bool:
-    """Whether a statement that was running when the run ended is done. False: it can run again."""
-    if record.number in decision.done:
-        return True
+def _took_effect(session: Session, record: StepRecord, decision: Decision) -> bool | None:
+    """Whether a statement that was running when the run ended is done. False: it can run again; None: who knows."""
     sql, wants_again = record.sql or "", record.number in decision.retry
-    operation = statements.index_operation(sql)
-    if operation is not None:
-        return _settle_index(session, indexes.resolve(session.conn, operation)) and not wants_again
-    detachment = partitions.detachment(session.conn, sql)
-    if detachment is not None:
-        return _settle_detachment(session, detachment) and not wants_again
-    if wants_again or statements.first_word(sql) in _REPEATABLE:
-        return False
-    unit = present.get(record.number)
-    raise NeedsAttention(
-        f"whether statement {record.number} of {migration.name} took effect cannot be known",
+    with database.translated(session.dsn):
+        probe = probes.probe(session.conn, sql)
+        outcome = Outcome.UNKNOWN if probe is None else _settle(session, probe, record)
+    if outcome is not Outcome.UNKNOWN:
+        return outcome is Outcome.DONE and not wants_again
+    return False if wants_again or _is_repeatable(sql) else None
+
+
+def _unknowable(record: StepRecord, unit: Unit | None, broken: Unfinished, migration: Migration) -> Error:
+    return NeedsAttention(
+        f"whether statement {record.number} of {broken.name} took effect cannot be known"
+        f" (direction: {broken.direction})",
         code="E506",
         place=diagnosis.place_of(migration.file.path, unit.first) if unit else None,
         hint=(
@@ -113,25 +122,18 @@ def _took_effect(
     )
 
 
-def _settle_index(session: Session, scope: indexes.Scope) -> bool:
-    """Look whether a concurrent index statement is done; drop what it left if it is not."""
-    with database.translated(session.dsn):
-        for name in indexes.leftovers(session.conn, scope):
-            _tell(session, "W640", f"index {name} was left invalid, and is dropped")
-            with silence.unlimited(session.conn):
-                database.run(session.conn, f"drop index concurrently if exists {name}")
-        return indexes.is_done(session.conn, scope)
+def _settle(session: Session, probe: Probe, record: StepRecord) -> Outcome:
+    """Clear away what the statement left half made, and look whether it is done."""
+    for left in probe.leftovers(session.conn, record.before):
+        _tell(session, left.code, left.message)
+        with silence.unlimited(session.conn):
+            database.run(session.conn, left.cleanup)
+    return probe.outcome(session.conn, record.before)
 
 
-def _settle_detachment(session: Session, begun: partitions.Detachment) -> bool:
-    """Look whether a partition is detached; complete it if it is half-way, because it cannot be begun a second time."""
-    with database.translated(session.dsn):
-        found = partitions.attachment(session.conn, begun)
-        if found is partitions.Attachment.PENDING:
-            _tell(session, "W641", f"a partition was left half detached: {begun.finish}")
-            with silence.unlimited(session.conn):
-                database.run(session.conn, begun.finish)
-    return found is not partitions.Attachment.WHOLE
+def _is_repeatable(sql: str) -> bool:
+    first, *rest = [*islice(words(sql), 8), ""]
+    return first in _REPEATABLE or (first == "ALTER" and _REPEATABLE_ALTER(" ".join(rest)) is not None)
 
 
 def _tell(session: Session, code: str, message: str) -> None:

@@ -89,6 +89,7 @@ class Session:
             raise
         self._pid = self.conn.info.backend_pid
         self.monitor = Monitor(access.dsn, self._pid)
+        self.committing: str | None = None  # the id of the transaction of a step's record, when its COMMIT is sent
         self._is_used = False  # whether a migration ran in it, which may have left something behind
 
     def __enter__(self) -> Session:
@@ -296,16 +297,21 @@ class Session:
 
     # -- after a failure
 
-    def abort(self) -> None:
-        """Leave no statement running and no transaction open; a session that is beyond that is closed."""
+    def abort(self) -> bool:
+        """Leave no statement running and no transaction open; a session that is beyond that is closed.
+
+        Returns whether the statement that was running ended well before it could be cancelled.
+        """
+        ended_well = False
         with suppress(psycopg.Error):
             if self.conn.info.transaction_status == pq.TransactionStatus.ACTIVE:
                 self.conn.cancel_safe(timeout=5)
-                wire.drain(self.conn, pulse=silence.Deadline(self.conn, 10.0))
+                ended_well = wire.drain(self.conn, pulse=silence.Deadline(self.conn, 10.0))
             if self.conn.info.transaction_status != pq.TransactionStatus.IDLE:
                 database.run(self.conn, "ROLLBACK")
-            return
+            return ended_well
         database.close(self.conn)
+        return False
 
     def reset(self) -> None:
         """Forget what a migration did to the session, and set it up again; not for a closed or a shared one."""
@@ -367,6 +373,22 @@ class Session:
                 time.sleep(_RECONNECT_PAUSE)
             else:
                 return
+
+    def has_lock(self) -> bool:
+        """Whether this run is still the only one, or is so again: the lock is taken over from its own lost session.
+
+        Behind a pooler there is no lock between two transactions.
+        """
+        if self.facts.is_pooled:
+            return True
+        for _ in range(2):  # the first question may be what shows that the connection is lost
+            with suppress(Error, psycopg.Error):
+                if self.conn.closed or self.conn.broken:
+                    self._reconnect()
+                if not locks.is_held(self.conn, self.key):
+                    self.regain_lock()
+                return True
+        return False
 
     def _reconnect(self) -> None:
         """A new connection, which has no lock; the monitor still looks at the lost session."""

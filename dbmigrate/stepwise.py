@@ -8,7 +8,7 @@ it refuses there is announced before and closed after; if the run dies between, 
 from __future__ import annotations
 
 import re
-from enum import StrEnum
+from enum import Enum, StrEnum
 from inspect import GEN_CREATED, getgeneratorstate
 from types import GeneratorType
 from typing import TYPE_CHECKING
@@ -16,18 +16,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import pq
 
-from dbmigrate import (
-    database,
-    diagnosis,
-    history,
-    indexes,
-    pacing,
-    partitions,
-    statements,
-    textsettings,
-    wire,
-    writing,
-)
+from dbmigrate import database, diagnosis, history, indexes, pacing, probes, statements, textsettings, wire, writing
 from dbmigrate.errors import (
     ConnectionFailed,
     DatabaseError,
@@ -41,12 +30,14 @@ from dbmigrate.errors import (
 )
 from dbmigrate.locks import is_held
 from dbmigrate.model import Action, Direction, LogState
+from dbmigrate.outcomes import Outcome
 from dbmigrate.units import Unit, as_one, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dbmigrate.model import Migration, Step
+    from dbmigrate.outcomes import Before, Probe
     from dbmigrate.pacing import Pacing, Watch
     from dbmigrate.session import Session
 
@@ -70,6 +61,17 @@ class Fate(StrEnum):
     DONE = "was committed"
     UNDONE = "was rolled back"
     UNKNOWN = "may have left something behind"
+
+
+class Phase(Enum):
+    """How far a statement outside a transaction has come, as far as we know."""
+
+    ANNOUNCING = "nothing was sent yet"
+    RUNNING = "sent"
+    ENDED = "the server has said that it is done"
+
+
+_FATES = {Outcome.DONE: Fate.DONE, Outcome.UNDONE: Fate.UNDONE, Outcome.UNKNOWN: Fate.UNKNOWN}
 
 
 def run(session: Session, step: Step, pacing: Pacing) -> wire.Tally:
@@ -97,8 +99,9 @@ class Stepwise:
         self._committing: str | None = None  # the id of the unit's transaction, when its COMMIT is sent
         self._done = set(step.done)
         self._tally = wire.Tally()
-        self._scope: indexes.Scope | None = None
-        self._detachment: partitions.Detachment | None = None
+        self._phase = Phase.ANNOUNCING
+        self._probe: Probe | None = None
+        self._before: Before = frozenset()
 
     @property
     def _migration(self) -> Migration:
@@ -111,6 +114,8 @@ class Stepwise:
         self._refuse_overtaken()
         self._session.reset()
         self._own(session_limits(self._pacing))
+        if history.has_open_entries(self._session.conn, self._session.tables, self._step.version):
+            writing.run(self._session, journalled(writer.taken_over(self._step)))
         writing.run(self._session, journalled(writer.started(self._step)))
         for unit in self._units():
             if unit.number not in self._done:
@@ -133,6 +138,7 @@ class Stepwise:
             asking = f"BEGIN READ WRITE; SET LOCAL lock_timeout = '2s'; {record}"
             asking += "SELECT pg_catalog.pg_current_xact_id()::text;"
             xid = writing.retried(self._session, lambda: self._value(asking))
+            self._session.committing = xid  # a signal that comes from here on may come too late
             self._commit()
         except ConnectionFailed as exc:
             committed = False if xid is None else self._session.verdict(xid)
@@ -145,6 +151,9 @@ class Stepwise:
             raise self._unrecorded(exc, "E501") from exc
 
     def _unrecorded(self, exc: Error, code: str) -> Error:
+        if code == "E501":
+            self._session.abort()
+            self._session.note(self._session.writer.broken(self._step, exc))
         error = NeedsAttention(
             exc.message,
             code=code,
@@ -197,7 +206,7 @@ class Stepwise:
     def _guarded(self, unit: Unit) -> None:
         """Step boundary: whatever goes wrong in a unit is journalled, and told for what it is."""
         self._refuse_lost_lock()
-        self._committing = None
+        self._committing, self._phase = None, Phase.ANNOUNCING
         try:
             if unit.is_atomic:
                 pacing.persist(
@@ -271,74 +280,81 @@ class Stepwise:
         return " ".join(parts)
 
     def _outside(self, unit: Unit) -> None:
-        writer = self._session.writer
-        operation = statements.index_operation(unit.first.sql)
-        self._scope = indexes.resolve(self._session.conn, operation) if operation else None
-        self._detachment = partitions.detachment(self._session.conn, unit.first.sql)
-        writing.run(self._session, journalled(writer.step_started(self._step, unit.number, unit.first)))
+        writer, conn = self._session.writer, self._session.conn
+        self._probe = probes.probe(conn, unit.first.sql)
+        self._before = self._probe.before(conn) if self._probe else frozenset()
+        entry = writer.step_started(self._step, unit.number, unit.first, self._before)
+        writing.run(self._session, journalled(entry))
+        self._phase = Phase.RUNNING
         watch = pacing.Watch(self._session, self._step, None)
         watch.begin_at(unit.number)
-        for batch, tags in wire.send_all(self._session.conn, unit.statements, pulse=watch.pulse):
+        for batch, tags in wire.send_all(conn, unit.statements, pulse=watch.pulse):
             watch.completed(batch)
             self._tally.add(tags)
-        textsettings.refuse_changed(self._session.conn, self._migration)
-        if self._scope is not None:
-            self._refuse_invalid(unit, self._scope)
+        if isinstance(self._probe, indexes.IndexProbe):
+            self._refuse_invalid(unit, self._probe)
+        self._phase = Phase.ENDED
+        textsettings.refuse_changed(conn, self._migration)
         writing.run(self._session, journalled(writer.step_closed(self._step, unit.number)))
 
-    def _refuse_invalid(self, unit: Unit, scope: indexes.Scope) -> None:
+    def _refuse_invalid(self, unit: Unit, probe: indexes.IndexProbe) -> None:
         """IF NOT EXISTS over an invalid index of an earlier attempt says "skipping" and succeeds: no success."""
-        left = indexes.leftovers(self._session.conn, scope)
+        left = probe.leftovers(self._session.conn, self._before)
         if left:
             error = NeedsAttention(
-                f"{self._step.name}: statement {unit.number} succeeded, but index {left[0]} is invalid",
+                f"{self._step.name}: statement {unit.number} succeeded, but index {left[0].name} is invalid",
                 code="E504",
                 place=diagnosis.place_of(self._migration.file.path, unit.first),
                 hint="`dbmigrate resume` drops it and builds it again",
             )
             self._session.reset()
-            self._journal_outside(unit, error)
-            self._session.note(self._session.writer.broken(self._step, error))
+            self._close(unit, Fate.UNKNOWN, error)
             raise error
 
     # -- failures
 
     def _failure(self, unit: Unit, exc: BaseException) -> Error:
-        self._session.abort()
+        ended_well = self._session.abort()
         cause = self._cause(exc)
-        fate = self._fate(unit)
+        fate = self._fate(unit) if unit.is_atomic else self._fate_outside(unit, exc, ended_well=ended_well)
         self._session.reset()
-        if fate is Fate.UNDONE:
-            self._session.note(self._session.writer.step_failed(self._step, unit.number, unit.first, cause))
-        elif fate is Fate.UNKNOWN and not unit.is_atomic:
-            fate = self._journal_outside(unit, cause)
-        self._session.note(self._session.writer.broken(self._step, cause))
+        self._close(unit, fate, cause)
         return self._clean(cause) if fate is Fate.UNDONE and not self._done else self._verdict(unit, cause, fate)
+
+    def _close(self, unit: Unit, fate: Fate, cause: Error) -> None:
+        """Write down how a unit and the run ended. What cannot be written now is looked up by `resume`."""
+        writer, step = self._session.writer, self._step
+        if unit.is_atomic:
+            row = writer.step_failed(step, unit.number, unit.first, cause) if fate is Fate.UNDONE else ""
+        elif fate is Fate.DONE:
+            row = writer.step_closed(step, unit.number)
+        else:
+            state = LogState.FAILED if fate is Fate.UNDONE else LogState.STARTED
+            row = writer.step_broken(step, unit.number, cause, state=state)
+        self._session.note(row + writer.broken(step, cause))
 
     def _fate(self, unit: Unit) -> Fate:
         """What became of a unit in a transaction whose COMMIT may have been sent: only the server knows."""
-        if not unit.is_atomic:
-            return Fate.UNKNOWN
         committed = self._committing is not None and self._session.verdict(self._committing)
         return Fate.UNKNOWN if committed is None else Fate.DONE if committed else Fate.UNDONE
 
-    def _journal_outside(self, unit: Unit, cause: Error) -> Fate:
-        """Write down how a statement outside a transaction ended; it may have left something."""
-        left = self._leaves_something(unit, cause)
-        state = LogState.STARTED if left else LogState.FAILED
-        self._session.note(self._session.writer.step_broken(self._step, unit.number, cause, state=state))
-        return Fate.UNKNOWN if left else Fate.UNDONE
-
-    def _leaves_something(self, unit: Unit, cause: Error) -> bool:
-        """A statement that the server itself refused left nothing, unless it works in several transactions."""
+    def _fate_outside(self, unit: Unit, exc: BaseException, *, ended_well: bool) -> Fate:
+        """What became of a statement outside a transaction: what the server has said, else what the database shows."""
+        if self._phase is not Phase.RUNNING:
+            return Fate.DONE if self._phase is Phase.ENDED else Fate.UNDONE
         if self._session.conn.closed or self._session.conn.broken:
-            return True
-        if self._detachment is not None:
-            attachment = partitions.attachment(self._session.conn, self._detachment)
-            return attachment is partitions.Attachment.PENDING
-        if self._scope is None:
-            return statements.first_word(unit.first.sql) in ("CALL", "DO") or cause.sqlstate is None
-        return bool(indexes.leftovers(self._session.conn, self._scope))
+            return Fate.UNKNOWN
+        try:
+            if self._probe is not None and self._probe.leftovers(self._session.conn, self._before):
+                return Fate.UNKNOWN
+            if isinstance(exc, wire.StatementError):
+                # one that the server itself refused left nothing, unless it works in several transactions
+                return Fate.UNKNOWN if statements.first_word(unit.first.sql) in ("CALL", "DO") else Fate.UNDONE
+            if ended_well or self._probe is None:
+                return Fate.DONE if ended_well else Fate.UNKNOWN
+            return _FATES[self._probe.outcome(self._session.conn, self._before)]
+        except psycopg.Error:
+            return Fate.UNKNOWN
 
     def _cause(self, exc: BaseException) -> Error:
         if isinstance(exc, Error):
@@ -364,7 +380,7 @@ class Stepwise:
         error = NeedsAttention(
             cause.message,
             code="E501",
-            hint=_WAY_ON if cause.sqlstate else "continue with `dbmigrate resume`",
+            hint=_WAY_ON if cause.sqlstate and fate is not Fate.DONE else "continue with `dbmigrate resume`",
             place=cause.place or diagnosis.place_of(self._migration.file.path, unit.first),
             excerpt=cause.excerpt,
             details=cause.details,

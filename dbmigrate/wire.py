@@ -283,14 +283,21 @@ def _discard_copy(pgconn: pq.abc.PGconn) -> None:
             pgconn.consume_input()
 
 
-def drain(conn: Connection, *, pulse: Callable[[], None] | None = None) -> None:
-    """Read away what is left of a query that was cancelled or whose results nobody wants any more."""
+def drain(conn: Connection, *, pulse: Callable[[], None] | None = None) -> bool:
+    """Read away what is left of a query that was cancelled or whose results nobody wants any more.
+
+    Returns whether it ended well all the same: the wish to cancel it can come too late.
+    """
     pgconn = conn.pgconn
+    ended: list[pq.ExecStatus] = []
     while pgconn.status == pq.ConnStatus.OK and (result := _result(pgconn, pulse=pulse)) is not None:
         if result.status == pq.ExecStatus.COPY_IN:
             pgconn.put_copy_end(b"cancelled")
         elif result.status == pq.ExecStatus.COPY_OUT:
             _discard_copy(pgconn)
+        else:
+            ended.append(pq.ExecStatus(result.status))
+    return bool(ended) and all(status in _DONE for status in ended)
 
 
 # ------------------------------------------------------------------------------------------------------------- errors

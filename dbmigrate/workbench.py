@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate import database, dsn, files, history, plan, planhash, provenance
-from dbmigrate.errors import ConfigError, Error, PlanError
+from dbmigrate.errors import ConfigError, Error, Interrupted, LockNotAcquired, PlanError
 from dbmigrate.events import Event, RunStarted, SchemaWritten, Warned
 from dbmigrate.model import Direction, History, Migration, MigrationFile, Plan, Policy, Problem, Report
 from dbmigrate.pacing import Pacing
@@ -79,6 +79,9 @@ class Wish:
     plan: Callable[[View], Plan]
     runs: tuple[Direction, ...] = tuple(Direction)
     begins: bool = False
+
+
+_STALE = "the schema file is not up to date: `dbmigrate dump` writes it"
 
 
 def _ignore(event: Event) -> None:
@@ -267,11 +270,28 @@ class Workbench:
             executor.run(planned)
         except Error as exc:
             if executor.done:
-                report = self._report(session, executor.done, view.files)
+                report = self._report_in_spite_of(exc, session, executor.done, view.files)
                 exc.report = replace(report, seconds=time.monotonic() - started)
             raise
-        report = self._report(session, executor.done, view.files)
+        try:
+            report = self._report(session, executor.done, view.files)
+        except KeyboardInterrupt as exc:
+            error = Interrupted.by(exc, "interrupted while the schema file was being written")
+            error.report = Report(tuple(executor.done), seconds=time.monotonic() - started)
+            error.state, error.hint = "every migration of this run is done", _STALE
+            raise error from exc
         return replace(report, seconds=time.monotonic() - started)
+
+    def _report_in_spite_of(
+        self, failure: Error, session: Session, done: Sequence[Outcome], found: Sequence[MigrationFile]
+    ) -> Report:
+        """What was done before `failure`, which a signal that comes now must not hide."""
+        try:
+            return self._report(session, done, found)
+        except KeyboardInterrupt:
+            problem = Problem("W401", "the schema file was not written: interrupted", hint=_STALE)
+            self._on_event(Warned(problem))
+            return Report(tuple(done), (problem,))
 
     def _report(self, session: Session, done: Sequence[Outcome], found: Sequence[MigrationFile]) -> Report:
         """What was done, after the schema file was written for it; also after a failure in mid-run."""
@@ -297,11 +317,25 @@ class Workbench:
 
         try:
             database.refuse_shared_session(session.facts, "pg_dump changes the settings of its session")
+            _refuse_without_lock(session)
             with database.translated(self._dsn):
-                written = schema_file.refresh(session, dumping)
+                new = schema_file.text(session, dumping)
+            _refuse_without_lock(session)  # it can have been lost while pg_dump was running
+            written = schema_file.store(new, dumping)
         except Error as exc:
-            problem = Problem("W401", f"the schema file was not written: {exc.message}", hint=exc.hint)
+            code = "W642" if isinstance(exc, LockNotAcquired) else "W401"
+            problem = Problem(code, f"the schema file was not written: {exc.message}", hint=exc.hint)
             self._on_event(Warned(problem))
             return None, (problem,)
         self._on_event(SchemaWritten(written))
         return written, ()
+
+
+def _refuse_without_lock(session: Session) -> None:
+    """A run that lost its lock must not write the schema file: another one may have, of a newer schema."""
+    if not session.has_lock():
+        raise LockNotAcquired(
+            "this run lost its connection, and the migration lock with it",
+            code="E601",
+            hint="the run that has the lock now writes it; otherwise `dbmigrate dump` does",
+        )

@@ -50,12 +50,33 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run every database test on each of these PostgreSQL versions, for example 13,15,15-debian,18",
     )
 
+    parser.addoption(
+        "--chaos-rounds",
+        type=int,
+        default=int(ENVIRON.get("DBMIGRATE_TEST_CHAOS_ROUNDS", "10")),
+        help="how many rounds of tests/faults/test_chaos.py there are, over all servers",
+    )
+    parser.addoption("--chaos-first", type=int, default=1, help="the seed of the first of these rounds")
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     chosen = versions(metafunc.config.getoption("--server-versions"))
-    if chosen and "server" in metafunc.fixturenames:
+    if "chaos_seed" in metafunc.fixturenames:
+        first, rounds = metafunc.config.getoption("--chaos-first"), metafunc.config.getoption("--chaos-rounds")
+        _spread(metafunc, range(first, first + rounds), chosen)
+    elif chosen and "server" in metafunc.fixturenames:
         names = [f"pg{major}" for major in chosen]
         metafunc.parametrize("server", chosen, indirect=True, scope="session", ids=names)
+
+
+def _spread(metafunc: pytest.Metafunc, seeds: range, majors: list[int]) -> None:
+    """Each seed on one of the servers."""
+    if not majors:
+        metafunc.parametrize("chaos_seed", seeds)
+        return
+    pairs = sorted((majors[seed % len(majors)], seed) for seed in seeds)
+    names = [f"pg{major}-{seed}" for major, seed in pairs]
+    metafunc.parametrize(("server", "chaos_seed"), pairs, indirect=["server"], scope="session", ids=names)
 
 
 @pytest.fixture(scope="session")

@@ -83,8 +83,10 @@ MAY_IMPORT: dict[str, str] = {
     "monitor": "database errors locks silence",
     "history": "database errors model values",
     "journal": "model values",
-    "indexes": "database statements values",
-    "partitions": "database lexer values",
+    "outcomes": "values",
+    "indexes": "database lexer outcomes statements values",
+    "partitions": "database lexer outcomes values",
+    "probes": "database indexes lexer outcomes partitions statements values",
     "units": "model parser statements values wire",
     "diagnosis": "database errors model wire",
     "provenance": "database errors journal",
@@ -100,6 +102,8 @@ MAY_IMPORT: dict[str, str] = {
     "stepwise": "database diagnosis errors history indexes locks model pacing partitions statements units wire writing",
     "recovery": "database diagnosis errors events indexes journal model partitions silence statements stepwise units "
     "values writing",
+    "stepwise": "database diagnosis errors history indexes locks model outcomes pacing probes statements units wire",
+    "recovery": "database diagnosis errors events journal lexer model outcomes probes statements stepwise units values",
     "executor": "database diagnosis errors events model pacing parser session stepwise wire",
     "dryrun": "database executor history parser planhash stepwise units",
     "schema": "database errors events history model values wire",
@@ -163,6 +167,8 @@ HOMES: dict[str, str] = {
     "session stepwise surroundings trial whereabouts wire",
     "psycopg": "catalog database diagnosis dryrun executor history impact monitor pacing queries removal sameserver "
     "schema schemacopy session silence stepwise trial wire",
+    "psycopg": "catalog database diagnosis dryrun executor history impact indexes monitor pacing queries schema "
+    "schemacopy session stepwise trial wire",
     "subprocess": "embedded health lint provenance schema",
     "signal": "cli embedded health",
     "socket": "database embedded",

@@ -113,7 +113,11 @@ def _rendered(session: Session, applied: Sequence[str], layout: versions.Layout)
 
 def refresh(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ()) -> SchemaFile:
     """Write the schema file; an identical one is left alone. Raises as `text`, and ConfigError E207."""
-    new = text(session, dumping, arguments=arguments)
+    return store(text(session, dumping, arguments=arguments), dumping)
+
+
+def store(new: str, dumping: Dumping) -> SchemaFile:
+    """Make `new` the schema file; an identical one is left alone. Raises ConfigError E207."""
     path = Path(dumping.path)
     old = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     file.write_atomically(path, new)

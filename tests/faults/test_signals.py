@@ -11,7 +11,7 @@ import pytest
 from tests.support import faults
 from tests.support.environment import PACKAGE_PARENT
 from tests.support.faults import FALSE, INVALID
-from tests.support.proxy import TO_CLIENT, Action, Fault, Proxy
+from tests.support.proxy import TO_CLIENT, TO_SERVER, Action, Fault, Proxy
 
 UP = ("up", "--no-dump-schema")
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
@@ -185,6 +185,34 @@ def test_what_was_applied_before_a_signal_is_in_the_schema_file(start, project, 
 
     assert process.returncode == 143
     assert "before_it" in project.schema_file.read_text(), errors
+
+
+@each_signal
+def test_a_signal_while_the_schema_file_is_written_says_what_is_applied_and_how_to_write_it(
+    server, start, run, project, database_url, number, code
+):
+    project.migration("1_a", up="create table a ();")
+    started = []
+
+    def interrupt() -> None:
+        started[0].send_signal(number)
+        time.sleep(0.5)
+
+    with Proxy(server) as proxy:  # the first thing that pg_dump asks for
+        fault = Fault(TO_SERVER, Action.BEFORE, text=b"pg_is_in_recovery", call=interrupt, number=2)
+        proxy.arm(fault)
+        name = database_url.partition("?")[0].rpartition("/")[2]
+        started.append(start("up", env={"DATABASE_URL": proxy.url(name)}))
+        errors = ended(started[0])
+
+    assert fault.happened
+    assert started[0].returncode == code, errors
+    assert "interrupted while the schema file was being written" in errors
+    assert "1 applied" in errors
+    assert "`dbmigrate dump` writes it" in errors
+    assert faults.versions(database_url) == ["1"]
+    assert run("dump", env={"DATABASE_URL": database_url}).exit_code == 0
+    assert "create table public.a" in project.schema_file.read_text().lower()
 
 
 def test_a_terminal_that_goes_away_with_its_signal_does_not_keep_the_work_from_being_undone(
