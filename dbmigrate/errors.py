@@ -192,6 +192,9 @@ WARNINGS: dict[str, str] = {
     # recovery
     "W640": "an invalid index that an interrupted statement left is dropped",
     "W641": "a detachment of a partition that was interrupted is completed",
+    # output
+    "W685": "stdout cannot be written",
+    "W686": "stderr cannot be written",
     # lint
     "W650": "squawk is not installed: only the own rules were run",
     "W651": "squawk could not be run",

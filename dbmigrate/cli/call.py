@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dbmigrate.guards import Consent
     from dbmigrate.migrator import Migrator, Options
     from dbmigrate.model import Goal, Plan, Problem
-    from dbmigrate.output import Renderer
+    from dbmigrate.output import Renderer, Streams
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.session import Session
     from dbmigrate.upkeep import Upkeep
@@ -43,6 +43,7 @@ class Call:
     wants_traceback: bool = False
     verbosity: Verbosity = Verbosity.NORMAL
     _renderer: Renderer | None = None
+    _streams: Streams | None = None
     _settings: Settings | None = None
 
     def add(self, given: dict[str, object]) -> None:
@@ -73,8 +74,14 @@ class Call:
             from dbmigrate.output import Human, Json, standard_streams
 
             kind = Json if self.wants_json else Human
-            self._renderer = kind(standard_streams(os.environ), verbosity=self.verbosity)
+            self._streams = standard_streams(os.environ)
+            self._renderer = kind(self._streams, verbosity=self.verbosity)
         return self._renderer
+
+    @property
+    def lost_answer(self) -> OSError | None:
+        """Why what was asked for could not be printed, if it could not."""
+        return None if self._streams is None else self._streams.lost_answer
 
     def settings(self) -> Settings:
         """The settings, resolved once: flags over the environment over env files over defaults.
@@ -247,11 +254,12 @@ class Call:
         """Print a dry run's script. A reader that went away (``| head``) ends the program as SIGPIPE would."""
         import sys
 
+        from dbmigrate.output.renderer import silence
+
         try:
             self.renderer.script(pieces)
         except BrokenPipeError:
-            # keep the interpreter from complaining again when it flushes stdout
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            silence(sys.stdout)
             raise typer.Exit(128 + signal.SIGPIPE) from None
 
     @property

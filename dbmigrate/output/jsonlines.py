@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 # the shape of the objects; a change that breaks readers raises the number
 FORMAT = "dbmigrate/1"
+_RUNNER_COMMAND = re.compile(r"#(?=#\w*\[)")
 
 
 class Json:
@@ -40,7 +42,7 @@ class Json:
         self._print({"command": command, "ok": True, **_report(report)})
 
     def status(self, status: Status) -> None:
-        self._print(
+        self._answer(
             {
                 "command": "status",
                 "ok": True,
@@ -53,12 +55,15 @@ class Json:
         )
 
     def findings(self, findings: Sequence[Finding]) -> None:
-        self._print({"command": "verify", "ok": True, "findings": [_finding(finding) for finding in findings]})
+        self._answer({"command": "verify", "ok": True, "findings": [_finding(finding) for finding in findings]})
 
     def events(self, events: Sequence[LogEvent]) -> None:
-        self._print({"command": "history", "ok": True, "events": [_event(event) for event in events]})
+        self._answer({"command": "history", "ok": True, "events": [_event(event) for event in events]})
 
     def answer(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
+        self._answer({"command": command, "ok": True, **value})
+
+    def outcome(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
         self._print({"command": command, "ok": True, **value})
 
     def plan(self, plan: Plan) -> None:
@@ -102,8 +107,19 @@ class Json:
         self._talker.error(error)
 
     def _print(self, value: Mapping[str, object]) -> None:
-        # in ASCII: a stream that cannot encode a character would write an escape that JSON does not have
-        self._streams.result(json.dumps({"format": FORMAT, **value}))
+        self._streams.result(_line(value))
+
+    def _answer(self, value: Mapping[str, object]) -> None:
+        """What was asked for, and not only what became of a change."""
+        self._streams.answer(_line(value))
+
+
+def _line(value: Mapping[str, object]) -> str:
+    """In ASCII: a stream that cannot encode a character would write an escape that JSON does not have.
+
+    A ``##[``, which GitHub's runner takes for a command wherever it stands, is written as JSON allows to.
+    """
+    return _RUNNER_COMMAND.sub(r"\\u0023", json.dumps({"format": FORMAT, **value}))
 
 
 def _report(report: Report) -> dict[str, object]:

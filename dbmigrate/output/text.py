@@ -13,13 +13,29 @@ if TYPE_CHECKING:
     from dbmigrate.errors import Error
     from dbmigrate.model import Excerpt, Problem, Report
 
-# terminal escape sequences in file names or server messages must not reach a terminal
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# What comes from files and servers must not reach a terminal as an escape sequence, nor be shown in another order than
+# it is written in (https://trojansource.codes): control characters, bidirectional formatting, Unicode's line ends.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# Nor may it give orders to a CI runner. GitHub's takes "::" at the start of a line, behind white space too, and "##["
+# anywhere (ActionCommand.cs of actions/runner); Azure's "##vso[", TeamCity's "##teamcity[".
+_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\w*\[)", re.MULTILINE)
+_MARGIN = "    "
 
 
 def safe(text: str) -> str:
-    """`text` with control characters made visible, except line feeds and tabs."""
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text.replace("\r\n", "\n"))
+    """`text` with control characters made visible, except line feeds and tabs, and without commands to a CI runner."""
+    shown = _CONTROL.sub(lambda found: _escape(found[0]), text.replace("\r\n", "\n"))
+    return _COMMAND.sub(lambda found: (found[1] or "") + _escape(found[0][-1]), shown)
+
+
+def _escape(character: str) -> str:
+    number = ord(character)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+
+
+def block(text: str) -> str:
+    """`text` that is not our own, as `safe` shows it: its further lines are indented, so that none looks like ours."""
+    return safe(text).replace("\n", f"\n{_MARGIN}")
 
 
 def one_line(text: str) -> str:
@@ -68,13 +84,13 @@ def count(number: int, noun: str) -> str:
 def problem(found: Problem) -> str:
     """One line, and one for the hint."""
     place = f" ({found.place})" if found.place else ""
-    hint = f"\n  hint: {found.hint}" if found.hint else ""
-    return safe(f"{found.severity}[{found.code}]: {found.message}{place}{hint}")
+    hint = f"\n  hint: {block(found.hint)}" if found.hint else ""
+    return f"{block(f'{found.severity}[{found.code}]: {found.message}{place}')}{hint}"
 
 
 def error_block(error: Error) -> str:
     """The whole story of a failure: what, where, the lines, the server's words, what is true now, what to do."""
-    return "\n".join(safe(line) for line in _error_lines(error))
+    return "\n".join(block(line) for line in _error_lines(error))
 
 
 def _error_lines(error: Error) -> Iterator[str]:
