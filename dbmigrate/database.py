@@ -87,7 +87,7 @@ def connect(dsn: Dsn, *, command: str, on_event: Callable[[Event], None]) -> Con
             code="E304",
             hint="upgrade the server",
         )
-    conn.add_notice_handler(lambda diagnostic: on_event(_notice(diagnostic)))
+    conn.add_notice_handler(lambda diagnostic: on_event(_notice(diagnostic, dsn)))
     with translated(dsn):
         run(conn, _login_settings(conn, dsn))
     return conn
@@ -112,13 +112,10 @@ def _login_bare(dsn: Dsn, command: str) -> Connection:
     return _login(dsn, command)
 
 
-def _notice(diagnostic: psycopg.errors.Diagnostic) -> ServerNotice:
-    return ServerNotice(
-        diagnostic.severity or "NOTICE",
-        diagnostic.message_primary or "",
-        diagnostic.message_detail,
-        diagnostic.message_hint,
-    )
+def _notice(diagnostic: psycopg.errors.Diagnostic, dsn: Dsn) -> ServerNotice:
+    texts = (diagnostic.message_primary or "", diagnostic.message_detail, diagnostic.message_hint)
+    message, detail, hint = (text and dsn.quoted(text) for text in texts)
+    return ServerNotice(diagnostic.severity or "NOTICE", message or "", detail, hint)
 
 
 def session_settings(conn: Connection, dsn: Dsn) -> str:
@@ -360,7 +357,7 @@ def translation(exc: psycopg.Error, dsn: Dsn) -> Error:
 
     A DatabaseError carries the server's DETAIL and HINT.
     """
-    message = dsn.redact(exc.diag.message_primary or str(exc).strip() or type(exc).__name__)
+    message = dsn.quoted(exc.diag.message_primary or str(exc).strip() or type(exc).__name__)
     if is_farewell(exc):
         return ConnectionFailed(f"the server ended the connection: {message}", code="E305", sqlstate=exc.sqlstate)
     if is_loss(exc):
@@ -390,7 +387,7 @@ def _reason(message: str) -> str:
 
 def _login_failure(exc: psycopg.Error, dsn: Dsn) -> Error:
     """libpq reports a failed login as text only; the server's own sentences tell a missing database apart."""
-    message = dsn.redact(str(exc).strip() or type(exc).__name__)
+    message = dsn.quoted(str(exc).strip() or type(exc).__name__)
     if not isinstance(exc, psycopg.OperationalError):
         return DatabaseError(message, code="E402")
     if _is_missing_database(str(exc), dsn.database):
@@ -426,7 +423,7 @@ def details(exc: psycopg.Error, dsn: Dsn) -> tuple[tuple[str, str], ...]:
         ("HINT", exc.diag.message_hint),
         ("CONTEXT", exc.diag.context),
     )
-    return tuple((label, dsn.redact(text)) for label, text in found if text)
+    return tuple((label, dsn.quoted(text)) for label, text in found if text)
 
 
 def close(conn: Connection) -> None:

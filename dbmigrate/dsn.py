@@ -204,6 +204,10 @@ class Dsn:
         public = {self.user, self.database, *(self.conninfo.get("host") or "").split(",")}
         return redaction.redact(text, secrets=self.secrets, public=public)
 
+    def quoted(self, text: str) -> str:
+        """A text of the server's, as it may be shown and logged: without secrets, and not longer than anybody reads."""
+        return redaction.quoted(text, self.redact)
+
 
 # ------------------------------------------------------------------------------------------------------------- parsing
 

@@ -63,7 +63,7 @@ MAY_IMPORT: dict[str, str] = {
     "indexes": "database statements values",
     "partitions": "database lexer values",
     "units": "model parser statements values wire",
-    "diagnosis": "database errors model wire",
+    "diagnosis": "database errors model redaction wire",
     "provenance": "database errors journal",
     "session": "database errors events history journal locks model monitor values wire",
     "pacing": "diagnosis durations errors events values wire",
@@ -96,10 +96,10 @@ MAY_IMPORT: dict[str, str] = {
     "workbench",
     "upkeep": "database errors files history model plan provenance recovery values verification workbench",
     "demo": "errors",
-    "output": "events fleet model values",
+    "output": "events fleet model redaction values",
     "cli": "catalog check config database demo deploy deployconfig drift durations embedded errors events "
     "explanations files fleet guards health impact lint lockreport migrator model output pacing parser "
-    "planhash provenance queries rehearser schema scratch upkeep values",
+    "planhash provenance queries redaction rehearser schema scratch upkeep values",
     "__main__": "cli",
     "__init__": "",
 }

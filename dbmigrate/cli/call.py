@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dbmigrate.errors import ConfigError, Refused
+from dbmigrate.errors import ConfigError, Error, Refused
 from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Call:
     verbosity: Verbosity = Verbosity.NORMAL
     _renderer: Renderer | None = None
     _streams: Streams | None = None
+    _hide: Callable[[str], str] | None = None
     _settings: Settings | None = None
 
     def add(self, given: dict[str, object]) -> None:
@@ -61,7 +62,7 @@ class Call:
             self.environments = tuple(dict.fromkeys((*self.environments, *named)))
             meant["environment"] = named[-1]
         self.given |= meant
-        self._settings = None
+        self._settings = self._hide = None
 
     def take_environments(self) -> tuple[str, ...]:
         """The environments that were named, for the one command that sees to several of them."""
@@ -75,8 +76,22 @@ class Call:
 
             kind = Json if self.wants_json else Human
             self._streams = standard_streams(os.environ)
-            self._renderer = kind(self._streams, verbosity=self.verbosity)
+            self._renderer = kind(self._streams, verbosity=self.verbosity, hide=self.hide)
         return self._renderer
+
+    def hide(self, text: str) -> str:
+        """`text`, such as SQL, without the passwords of the database that was chosen."""
+        if self._hide is None:
+            self._hide = self._hiding()
+        return self._hide(text)
+
+    def _hiding(self) -> Callable[[str], str]:
+        from dbmigrate.redaction import redact
+
+        with suppress(Error):  # without a database there is still what looks like a password
+            if self._settings is not None:
+                return self._settings.target().redact
+        return redact
 
     @property
     def lost_answer(self) -> OSError | None:
@@ -92,7 +107,7 @@ class Call:
 
         if self._settings is None:
             self._refuse_several()
-            self._settings = load(Flags(**self.given), os.environ, os.getcwd())
+            self._settings, self._hide = load(Flags(**self.given), os.environ, os.getcwd()), None
             self._warn(self._settings.project.problems)
         return self._settings
 

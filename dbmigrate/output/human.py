@@ -59,8 +59,11 @@ _MARKS = {
 class Human:
     """Lines of text. On a terminal a running statement is shown in one live line below them."""
 
-    def __init__(self, streams: Streams, *, verbosity: Verbosity = Verbosity.NORMAL) -> None:
+    def __init__(
+        self, streams: Streams, *, verbosity: Verbosity = Verbosity.NORMAL, hide: Callable[[str], str] = str
+    ) -> None:
         self._streams = streams
+        self._hide = hide  # masks the secrets that SQL may hold
         self._verbosity = verbosity
         self._is_live = streams.err.isatty()
         self._live_length = 0
@@ -117,7 +120,7 @@ class Human:
 
     def events(self, events: Sequence[LogEvent]) -> None:
         for line in tables.event_lines(events):
-            self._streams.answer(text.block(line))
+            self._streams.answer(text.block(self._hide(line)))
         if not events:
             self._talk("No events")
 
@@ -166,9 +169,10 @@ class Human:
 
     def error(self, error: Error) -> None:
         self._erase()
-        self._streams.talk(text.error_block(error))
+        block = text.error_block(error, hide=self._hide)
+        self._streams.talk(block)
         if self._streams.lost_messages is not None and not self._streams.is_script:
-            self._streams.result(text.error_block(error))
+            self._streams.result(block)
         if error.report is not None and error.report.done:
             self._talk(f"before it: {text.closing_line('', error.report)}")
 
@@ -264,7 +268,8 @@ class Human:
     def _progress(self, event: Progress) -> None:
         detail = f" · {event.detail}" if event.detail else ""
         which = f"statement {event.number}" + (f" of {event.total}" if event.total > 1 else "")
-        line = text.one_line(f"  {event.step.name} · {which} · {event.sql} · {text.duration(event.seconds)}{detail}")
+        sql = self._hide(event.sql)
+        line = text.one_line(f"  {event.step.name} · {which} · {sql} · {text.duration(event.seconds)}{detail}")
         if self._is_live:
             self._redraw(line)
         elif time.monotonic() - self._reported >= _PIPE_REPORT_EVERY:
@@ -302,4 +307,4 @@ class Human:
             self._talk(f"    {text.one_line(row.name)} is applied, but its file is gone")
         elif row.unfinished is not None:
             for line in tables.unfinished_lines(row.unfinished):
-                self._talk(f"    {line}")
+                self._talk(f"    {self._hide(line)}")

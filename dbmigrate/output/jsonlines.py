@@ -14,7 +14,7 @@ from dbmigrate.output.renderer import Streams
 from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
@@ -28,11 +28,14 @@ _RUNNER_COMMAND = re.compile(r"#(?=#\w*\[)")
 class Json:
     """Times are ISO 8601 in UTC, durations milliseconds."""
 
-    def __init__(self, streams: Streams, *, verbosity: Verbosity = Verbosity.NORMAL) -> None:
+    def __init__(
+        self, streams: Streams, *, verbosity: Verbosity = Verbosity.NORMAL, hide: Callable[[str], str] = str
+    ) -> None:
         self._streams = streams
+        self._hide = hide
         # what a person would read on stdout (`Applied: ...`) must not stand between the JSON there
         self._talker = Human(
-            Streams(streams.err, streams.err, streams.paint_err, streams.paint_err), verbosity=verbosity
+            Streams(streams.err, streams.err, streams.paint_err, streams.paint_err), verbosity=verbosity, hide=hide
         )
 
     def on_event(self, event: Event) -> None:
@@ -49,7 +52,7 @@ class Json:
                 "applied": len(status.applied),
                 "pending": len(status.pending),
                 "missing": status.count(MigrationState.MISSING),
-                "migrations": [_row(row) for row in status.rows],
+                "migrations": [_row(row, self._hide) for row in status.rows],
                 "problems": [_problem(problem) for problem in status.problems],
             }
         )
@@ -142,7 +145,7 @@ def _outcome(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _row(row: StatusRow) -> dict[str, object]:
+def _row(row: StatusRow, hide: Callable[[str], str]) -> dict[str, object]:
     return {
         "version": row.version,
         "file": row.name,
@@ -150,18 +153,18 @@ def _row(row: StatusRow) -> dict[str, object]:
         "applied_at": row.applied_at.astimezone(UTC).isoformat() if row.applied_at else None,
         "applied_by": row.applied_by,
         "edited": row.edited,
-        "unfinished": _unfinished(row.unfinished) if row.unfinished else None,
+        "unfinished": _unfinished(row.unfinished, hide) if row.unfinished else None,
     }
 
 
-def _unfinished(broken: Unfinished) -> dict[str, object]:
+def _unfinished(broken: Unfinished, hide: Callable[[str], str]) -> dict[str, object]:
     """`statement` is the one that it stopped at, null if it stopped between two."""
     stopped = broken.stopped_at
     return {
         "direction": broken.direction.value,
         "done": sorted(broken.done),
         "statement": stopped.number if stopped else None,
-        "sql": stopped.sql if stopped else None,
+        "sql": hide(stopped.sql) if stopped and stopped.sql else None,
         "error": stopped.error if stopped else broken.error,
     }
 

@@ -7,8 +7,10 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from dbmigrate.redaction import masked
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dbmigrate.errors import Error
     from dbmigrate.model import Excerpt, Problem, Report
@@ -88,17 +90,20 @@ def problem(found: Problem) -> str:
     return f"{block(f'{found.severity}[{found.code}]: {found.message}{place}')}{hint}"
 
 
-def error_block(error: Error) -> str:
-    """The whole story of a failure: what, where, the lines, the server's words, what is true now, what to do."""
-    return "\n".join(block(line) for line in _error_lines(error))
+def error_block(error: Error, *, hide: Callable[[str], str] = str) -> str:
+    """The whole story of a failure: what, where, the lines, the server's words, what is true now, what to do.
+
+    `hide` masks secrets that the excerpt may show.
+    """
+    return "\n".join(block(line) for line in _error_lines(error, hide))
 
 
-def _error_lines(error: Error) -> Iterator[str]:
+def _error_lines(error: Error, hide: Callable[[str], str]) -> Iterator[str]:
     yield f"error[{error.code}]: {error.message}"
     if error.place is not None:
         yield f"  --> {error.place}"
     if error.excerpt is not None:
-        yield from excerpt_lines(error.excerpt)
+        yield from excerpt_lines(masked(error.excerpt, hide))
     for label, text in error.details:
         yield f"{label}: {text}"
     if error.state:

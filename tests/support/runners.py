@@ -10,7 +10,7 @@ _V2 = re.compile(r"\s*::(\w[\w-]*)(?: [^:]*)?::")
 
 
 def commands(log: str) -> list[str]:
-    """The names of the commands that the runner would take from these lines, minding ``stop-commands``."""
+    """The names of the commands that the runner obeys in these lines; none between ``stop-commands`` and its token."""
     found: list[str] = []
     resume: str | None = None
     for line in log.splitlines():
@@ -18,8 +18,7 @@ def commands(log: str) -> list[str]:
         name = match[1] if match else None
         if resume is not None:
             resume = None if name == resume else resume
-        elif name == "stop-commands":
-            resume = line.partition("::stop-commands::")[2].strip()
         elif name is not None:
             found.append(name)
+            resume = line.partition("::stop-commands::")[2].strip() or None
     return found
