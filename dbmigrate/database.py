@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from dbmigrate import login_hints
 from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, Refused
 from dbmigrate.events import Created, Dropped, ServerNotice, Waiting
 from dbmigrate.values import dataclass
@@ -394,26 +395,11 @@ def _login_failure(exc: psycopg.Error, dsn: Dsn) -> Error:
         return ConnectionFailed(
             f'database "{dsn.database}" does not exist', code="E303", hint="create it with `dbmigrate create` or `up`"
         )
-    return ConnectionFailed(message, code="E301", hint=_connect_hint(message))
+    return ConnectionFailed(message, code="E301", hint=login_hints.hint(message, dsn.settings))
 
 
 def _is_missing_database(message: str, database: str) -> bool:
     return f'database "{database}" does not exist' in message
-
-
-def _connect_hint(message: str) -> str | None:
-    hints = {
-        "password authentication failed": "check user and password in the URL; percent-encode special characters",
-        "no password supplied": "put a password into the URL, PGPASSWORD or ~/.pgpass",
-        "Connection refused": "is the server running, and is the port right? `dbmigrate wait` waits for it",
-        "could not translate host name": "check the host name in the URL; percent-encode special characters",
-        "server does not support SSL": "add ?sslmode=disable to the URL if the connection may be unencrypted",
-        "no pg_hba.conf entry": "the server's pg_hba.conf does not let this user connect from here",
-        "remaining connection slots": "the server has no connection left; try again later",
-        "too many clients": "the server has no connection left; try again later",
-        "starting up": "the server is starting; `dbmigrate wait` waits for it",
-    }
-    return next((hint for fragment, hint in hints.items() if fragment in message), None)
 
 
 def details(exc: psycopg.Error, dsn: Dsn) -> tuple[tuple[str, str], ...]:

@@ -110,6 +110,8 @@ CODES: dict[str, str] = {
     "E260": "what a database should be cannot be built for the comparison",
     "E261": "files of applied migrations are gone, so what they made cannot be known",
     "E264": "the schema of the target cannot be copied to a scratch database",
+    # database URLs
+    "E280": "the database URL has a parameter that is for another program",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",
