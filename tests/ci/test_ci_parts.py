@@ -384,6 +384,18 @@ def test_what_is_installed_comes_from_the_checkout(checkout, tmp_path, path):
 
 @pytest.mark.matrix
 @pytest.mark.slow
+def test_the_first_lines_of_the_readme_install_the_program(checkout, tmp_path):
+    lines = re.search(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    environ = {**environment.clean(os.environ, home=tmp_path), "HOME": str(tmp_path)}
+
+    script = f"set -e\n{lines}\ncd /\ndbmigrate --version\n"
+    done = subprocess.run(["sh", "-c", script], cwd=checkout, env=environ, capture_output=True, text=True, timeout=300)
+
+    assert done.stdout.endswith(f"dbmigrate version {dbmigrate.__version__}\n"), done.stdout + done.stderr
+
+
+@pytest.mark.matrix
+@pytest.mark.slow
 @pytest.mark.parametrize("hook", ["dbmigrate-lint", "dbmigrate-names"])
 def test_the_hooks_work_from_a_checkout(checkout, tmp_path, hook):
     """pre-commit itself installs the checkout, and runs the hook on a project's file."""
