@@ -95,7 +95,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if len(skipped) > 3:
         parts.append(f"{sum(skipped.values()) - sum(number for _, number in skipped.most_common(3))} more skipped")
     if left_out := config.stash.get(LEFT_OUT, 0):
-        parts.insert(0, f"{left_out} slow tests ({_HOW})")
+        parts.insert(0, f"{left_out} of the matrix ({_HOW})")
     if parts:
         terminalreporter.write_line(f"left out: {'; '.join(parts)}", yellow=True)
 
