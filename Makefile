@@ -19,10 +19,10 @@ setup: ## make the virtual environment (does nothing when it is there)
 demo: setup ## run the example project on a PostgreSQL of its own
 	@$(BIN)/dbmigrate demo
 
-test: setup ## all tests, on one PostgreSQL server (TEST_DATABASE_URL, else the embedded one)
+test: setup ## the tests but for the slow ones of the matrix, on one PostgreSQL server (TEST_DATABASE_URL, else the embedded one)
 	$(BIN)/python -m pytest -n $(JOBS)
 
-test-matrix: setup ## the database tests on every server in SERVERS=13,15-debian,...
+test-matrix: setup ## every test, those on databases on every server in SERVERS=13,15-debian,...
 	$(BIN)/python -m pytest -n $(JOBS) --server-versions $(SERVERS) --chaos-rounds $(CHAOS)
 
 bench: setup ## measure, and write bench/RESULTS.md (20 minutes); BENCH='--quick' or BENCH='--only startup' to look only

@@ -41,6 +41,7 @@ CASES: dict[str, Callable[[Setting], Iterator[Case | Chapter]]] = {
     "growth": cases.growth,
     "inserts": bulk.inserts,
     "copy": bulk.copies,
+    "answers": bulk.answers,
     "far": cases.dumping_far_away,
     "rollback": cases.rollback,
     "check": cases.checking,

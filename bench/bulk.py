@@ -16,6 +16,7 @@ CLIENT_MB, BACKEND_MB = 60, 30  # beyond the file; of a server process
 FULL_MB = 100  # the size that the targets of time are about, beside 10 MB
 _TABLE = "create table item (id bigint, name text, price numeric);\n"
 _IS_THERE = "select exists (select from item)"
+_IS_THERE_EMPTY = "select to_regclass('item') is not null"
 
 
 def many_rows(number: int) -> str:
@@ -88,6 +89,23 @@ def copies(setting: Setting) -> Iterator[Case]:
         cwd=root,
         targets=(*([Target(1.3, "psql")] if size == FULL_MB else []), *_memory(size)),
         proof=_IS_THERE,
+    )
+
+
+def answers(setting: Setting) -> Iterator[Case]:
+    """A migration whose statement returns rows that nobody reads: they must not gather in the memory."""
+    size = setting.size.megabytes
+    root = setting.folder / "answers"
+    rows = f"select repeat('x', 100000) from generate_series(1, {size * MB // 100_000});\n"
+    _write(root, iter([_TABLE, rows]))
+    yield Case(
+        f"a statement that returns {size} MB",
+        (*setting.dbmate(NO_DUMP, "up"), setting.ours(NO_DUMP, "up")),
+        setting.fresh,
+        setting.size.long,
+        cwd=root,
+        targets=(Target(CLIENT_MB, what="client"),),
+        proof=_IS_THERE_EMPTY,
     )
 
 

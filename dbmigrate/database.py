@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from dbmigrate import silence
+from dbmigrate import login_hints, silence
 from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, Refused
 from dbmigrate.events import Created, Dropped, ServerNotice, Waiting
 from dbmigrate.values import dataclass
@@ -96,7 +96,7 @@ def connect(dsn: Dsn, *, command: str, on_event: Callable[[Event], None]) -> Con
             code="E304",
             hint="upgrade the server",
         )
-    conn.add_notice_handler(lambda diagnostic: on_event(_notice(diagnostic)))
+    conn.add_notice_handler(lambda diagnostic: on_event(_notice(diagnostic, dsn)))
     with translated(dsn), silence.limited(conn):
         run(conn, _login_settings(conn, dsn))
     return conn
@@ -121,13 +121,10 @@ def _login_bare(dsn: Dsn, command: str) -> Connection:
     return _login(dsn, command)
 
 
-def _notice(diagnostic: psycopg.errors.Diagnostic) -> ServerNotice:
-    return ServerNotice(
-        diagnostic.severity or "NOTICE",
-        diagnostic.message_primary or "",
-        diagnostic.message_detail,
-        diagnostic.message_hint,
-    )
+def _notice(diagnostic: psycopg.errors.Diagnostic, dsn: Dsn) -> ServerNotice:
+    texts = (diagnostic.message_primary or "", diagnostic.message_detail, diagnostic.message_hint)
+    message, detail, hint = (text and dsn.quoted(text) for text in texts)
+    return ServerNotice(diagnostic.severity or "NOTICE", message or "", detail, hint)
 
 
 def session_settings(conn: Connection, dsn: Dsn) -> str:
@@ -369,7 +366,7 @@ def translation(exc: psycopg.Error, dsn: Dsn) -> Error:
 
     A DatabaseError carries the server's DETAIL and HINT.
     """
-    message = dsn.redact(exc.diag.message_primary or str(exc).strip() or type(exc).__name__)
+    message = dsn.quoted(exc.diag.message_primary or str(exc).strip() or type(exc).__name__)
     if is_farewell(exc):
         return ConnectionFailed(f"the server ended the connection: {message}", code="E305", sqlstate=exc.sqlstate)
     if is_loss(exc):
@@ -400,33 +397,18 @@ def _reason(message: str) -> str:
 
 def _login_failure(exc: psycopg.Error, dsn: Dsn) -> Error:
     """libpq reports a failed login as text only; the server's own sentences tell a missing database apart."""
-    message = dsn.redact(str(exc).strip() or type(exc).__name__)
+    message = dsn.quoted(str(exc).strip() or type(exc).__name__)
     if not isinstance(exc, psycopg.OperationalError):
         return DatabaseError(message, code="E402")
     if _is_missing_database(str(exc), dsn.database):
         return ConnectionFailed(
             f'database "{dsn.database}" does not exist', code="E303", hint="create it with `dbmigrate create` or `up`"
         )
-    return ConnectionFailed(message, code="E301", hint=_connect_hint(message))
+    return ConnectionFailed(message, code="E301", hint=login_hints.hint(message, dsn.settings))
 
 
 def _is_missing_database(message: str, database: str) -> bool:
     return f'database "{database}" does not exist' in message
-
-
-def _connect_hint(message: str) -> str | None:
-    hints = {
-        "password authentication failed": "check user and password in the URL; percent-encode special characters",
-        "no password supplied": "put a password into the URL, PGPASSWORD or ~/.pgpass",
-        "Connection refused": "is the server running, and is the port right? `dbmigrate wait` waits for it",
-        "could not translate host name": "check the host name in the URL; percent-encode special characters",
-        "server does not support SSL": "add ?sslmode=disable to the URL if the connection may be unencrypted",
-        "no pg_hba.conf entry": "the server's pg_hba.conf does not let this user connect from here",
-        "remaining connection slots": "the server has no connection left; try again later",
-        "too many clients": "the server has no connection left; try again later",
-        "starting up": "the server is starting; `dbmigrate wait` waits for it",
-    }
-    return next((hint for fragment, hint in hints.items() if fragment in message), None)
 
 
 def details(exc: psycopg.Error, dsn: Dsn) -> tuple[tuple[str, str], ...]:
@@ -436,7 +418,7 @@ def details(exc: psycopg.Error, dsn: Dsn) -> tuple[tuple[str, str], ...]:
         ("HINT", exc.diag.message_hint),
         ("CONTEXT", exc.diag.context),
     )
-    return tuple((label, dsn.redact(text)) for label, text in found if text)
+    return tuple((label, dsn.quoted(text)) for label, text in found if text)
 
 
 def close(conn: Connection) -> None:

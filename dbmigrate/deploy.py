@@ -218,7 +218,7 @@ class Deployer(Workbench):
 
     def _unhealthy(self, verdict: Verdict, report: Report) -> Error:
         """The error to raise. What the application said is shown, and kept out of the log."""
-        said = "\n".join(f"  {line}" for line in verdict.answer.said.splitlines())
+        said = verdict.answer.said.strip("\n")
         failure = DatabaseError(
             f"health check failed: {verdict.summary}",
             code="E411",

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from dbmigrate import database
+from dbmigrate import database, redaction
 from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, MigrationFailed
 from dbmigrate.model import Excerpt, Place, Statement
 from dbmigrate.wire import StatementError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dbmigrate.dsn import Dsn
     from dbmigrate.model import Migration
 
@@ -59,11 +61,11 @@ def failure(exc: StatementError, migration: Migration, dsn: Dsn) -> Error:
         return _lost(cause, dsn)
     place = place_of(migration.file.path, exc.statement, exc.offset)
     return MigrationFailed(
-        f"{dsn.redact(cause.diag.message_primary or str(cause))} ({cause.sqlstate})",
+        f"{dsn.quoted(cause.diag.message_primary or str(cause))} ({cause.sqlstate})",
         code="E405" if is_lock_failure(cause) else "E401",
         hint=_HINTS.get(cause.sqlstate),
         place=place,
-        excerpt=excerpt(place, exc),
+        excerpt=excerpt(place, exc, hide=dsn.redact),
         details=database.details(cause, dsn),
         sqlstate=cause.sqlstate,
     )
@@ -82,8 +84,11 @@ def place_of(path: str, statement: Statement, offset: int | None = None) -> Plac
     return Place(path, statement.line + breaks, column)
 
 
-def excerpt(place: Place, exc: StatementError) -> Excerpt | None:
-    """The lines around a place, read from the file; None where the file cannot be read (any more)."""
+def excerpt(place: Place, exc: StatementError, *, hide: Callable[[str], str]) -> Excerpt | None:
+    """The lines around a place, read from the file; None where the file cannot be read (any more).
+
+    `hide` masks secrets: a migration may quote the password of the very connection.
+    """
     first = max(place.line - _SHOWN_BEFORE, 1)
     try:
         with open(place.path, encoding="utf-8-sig", errors="replace", newline="\n") as file:
@@ -93,4 +98,5 @@ def excerpt(place: Place, exc: StatementError) -> Excerpt | None:
     if len(lines) != place.line - first + 1:
         return None
     token = _WORD.match(exc.statement.sql, exc.offset or 0)
-    return Excerpt(tuple(enumerate(lines, first)), place.column, len(token[0]) if token else 1)
+    shown = Excerpt(tuple(enumerate(lines, first)), place.column, len(token[0]) if token else 1)
+    return redaction.masked(shown, hide)

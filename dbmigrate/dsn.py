@@ -22,7 +22,7 @@ from urllib.parse import unquote_to_bytes
 
 from dbmigrate import redaction
 from dbmigrate.errors import ConfigError
-from dbmigrate.keywords import KEYWORDS, SECRETS, SETTING_VARIABLES, VARIABLES
+from dbmigrate.keywords import KEYWORDS, SECRETS, SETTING_VARIABLES, VARIABLES, foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -204,6 +204,10 @@ class Dsn:
         public = {self.user, self.database, *(self.conninfo.get("host") or "").split(",")}
         return redaction.redact(text, secrets=self.secrets, public=public)
 
+    def quoted(self, text: str) -> str:
+        """A text of the server's, as it may be shown and logged: without secrets, and not longer than anybody reads."""
+        return redaction.quoted(text, self.redact)
+
 
 # ------------------------------------------------------------------------------------------------------------- parsing
 
@@ -344,6 +348,11 @@ class _Reader:
             raise self.fault("sslinline is not supported", "write key and certificates to files, and name these")
         if (key, value) == ("ssl", "true"):  # as libpq does for JDBC's URLs
             key, value = "sslmode", "require"
+        if instead := foreign(key, value):
+            # only names that are known get here: nothing of a password that was cut wrongly
+            what = "an sslmode" if key == "sslmode" else f"a parameter {key}"
+            message = f"the database URL{self._origin} has {what} that PostgreSQL does not know"
+            raise ConfigError(message, code="E280", hint=instead)
         key = {"socket": "host", "tz": "timezone", "TimeZone": "timezone"}.get(key, key)
         if key in KEYWORDS:
             self._conninfo.pop(key, None)

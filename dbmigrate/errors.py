@@ -114,6 +114,8 @@ CODES: dict[str, str] = {
     "E271": "psql cannot connect to a database of this name",
     "E275": "a migration was not tried, because of what it could do outside of the scratch database",
     "E276": "a scratch database could not be dropped",
+    # database URLs
+    "E280": "the database URL has a parameter that is for another program",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",
@@ -216,6 +218,9 @@ WARNINGS: dict[str, str] = {
     "W640": "an invalid index that an interrupted statement left is dropped",
     "W641": "a detachment of a partition that was interrupted is completed",
     "W642": "the schema file was not written, because the migration lock was lost",
+    # output
+    "W685": "stdout cannot be written",
+    "W686": "stderr cannot be written",
     # lint
     "W650": "squawk is not installed: only the own rules were run",
     "W651": "squawk could not be run",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-__all__ = ["redact", "spellings"]
+    from dbmigrate.model import Excerpt
+
+__all__ = ["masked", "quoted", "redact", "spellings"]
 
 _MASK = "********"
 _WORD = re.compile(r"\S+")
@@ -19,6 +22,27 @@ _NAMED_PASSWORD = re.compile(
     re.IGNORECASE,
 )
 _SHORT = 4
+_LONGEST = 10_000  # characters of one text of the server that are shown and logged
+_MARGIN = 4_000  # so much more is looked at, for secrets that stand across the cut
+
+
+def quoted(text: str, hide: Callable[[str], str]) -> str:
+    """The beginning of `text`, and how much was left out. Cut after `hide`, which could not tell half a secret."""
+    if len(text) <= _LONGEST:
+        return hide(text)
+    begin = hide(text[: _LONGEST + _MARGIN])[:_LONGEST]
+    return f"{begin}… ({len(text[_LONGEST:].encode(errors='replace')):,} bytes more)"
+
+
+def masked(shown: Excerpt, hide: Callable[[str], str]) -> Excerpt:
+    """An excerpt without secrets, whose caret is still below the token that it was below."""
+    lines = tuple((number, hide(line)) for number, line in shown.lines)
+    if lines == shown.lines:
+        return shown
+    last, at = shown.lines[-1][1], shown.column - 1
+    before, token = hide(last[:at]), hide(last[at : at + shown.width])
+    column = min(len(before), len(lines[-1][1])) + 1
+    return replace(shown, lines=lines, column=column, width=max(len(token), 1))
 
 
 def redact(text: str, *, secrets: Iterable[str] = (), public: Iterable[str] = ()) -> str:
@@ -46,9 +70,10 @@ def _without_url_password(word: re.Match[str]) -> str:
 
 
 def spellings(secret: str) -> set[str]:
-    """A secret as it may be echoed: as given, percent-decoded, percent-encoded."""
+    """A secret as it may be echoed: as given, percent-decoded, percent-encoded, and as SQL quotes it."""
     decoded = unquote_to_bytes(secret).decode("utf-8", "replace")
     forms = {secret, decoded}
     for text in (secret, decoded):
         forms |= {quote(text, safe=""), quote(text), quote_plus(text)}
+        forms |= {text.replace("'", "''"), text.replace("'", "''").replace("\\", "\\\\")}
     return forms - {""}

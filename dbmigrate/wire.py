@@ -28,9 +28,10 @@ BATCH_CHARACTERS = 256 * 1024
 _COPY_CHUNK = 64 * 1024
 _PULSE_SECONDS = 0.1
 _TITLE_LENGTH, _TITLE_BYTES = 60, 1000
-_DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.SINGLE_TUPLE)
+_DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 # the name that a message is about: relation "x", column "x", «x» in other languages
 _QUOTED_NAME = re.compile(r'["«„]([^"»“]+)["»“]')
+_SEARCHED = 1000  # characters of a message; a name is at most 63 bytes long
 
 
 class StatementError(Exception):
@@ -187,11 +188,14 @@ def ask(conn: Connection, script: str, *, pulse: Callable[[], None] | None = Non
     _send(conn.pgconn, script.encode())
     tags: list[bytes] = []
     row: tuple[str, ...] = ()
+    begun = False  # whether the first row of the statement has come
     failed: pq.abc.PGresult | None = None
     while (result := _result(conn.pgconn, pulse=pulse)) is not None:
-        if result.status in _DONE:
+        if result.status == pq.ExecStatus.SINGLE_TUPLE:
+            begun, row = (begun, row) if begun else (True, _row(result))
+        elif result.status in _DONE:
             tags.append(result.command_status or b"")
-            row = _row(result) or row
+            begun = False
         else:
             failed = failed or result  # a session that dies of its error reports the loss after it
     error = psycopg.errors.error_from_result(failed, encoding="utf-8") if failed else None
@@ -200,6 +204,9 @@ def ask(conn: Connection, script: str, *, pulse: Callable[[], None] | None = Non
 
 def _send(pgconn: pq.abc.PGconn, text: bytes) -> None:
     pgconn.send_query(text)
+    # nobody reads the rows of a migration: each comes, and goes, by itself, so that they never fill the memory
+    # https://www.postgresql.org/docs/current/libpq-single-row-mode.html
+    pgconn.set_single_row_mode()
     while pgconn.flush():
         _wait(pgconn, writing=(pgconn.socket,))
         pgconn.consume_input()
@@ -217,9 +224,10 @@ def _finish(conn: Connection, batch: Batch, before: Opening, *, pulse: Pulse) ->
     failed: pq.abc.PGresult | None = None
     look = partial(pulse, batch)
     while (result := _result(conn.pgconn, pulse=look)) is not None:
-        if result.status in _DONE:
+        if result.status == pq.ExecStatus.SINGLE_TUPLE:
+            row = _row(result) if len(tags) == before.count - 1 else row
+        elif result.status in _DONE:
             tags.append(result.command_status or b"")
-            row = _row(result) if len(tags) == before.count else row
         elif result.status == pq.ExecStatus.COPY_IN:
             _copy_in(conn.pgconn, batch.copy_data if len(tags) - before.count >= batch.count - 1 else None)
         elif result.status == pq.ExecStatus.COPY_OUT:
@@ -351,7 +359,7 @@ def _named_place(sql: str, cause: psycopg.Error) -> int | None:
 
     A name in quotes begins with its quote.
     """
-    match = _QUOTED_NAME.search(cause.diag.message_primary or "")
+    match = _QUOTED_NAME.search((cause.diag.message_primary or "")[:_SEARCHED])
     if match is None:
         return None
     name = re.escape(match[1])

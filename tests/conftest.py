@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -47,8 +48,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--server-versions",
         default=ENVIRON.get("DBMIGRATE_TEST_VERSIONS", ""),
-        help="run every database test on each of these PostgreSQL versions, for example 13,15,15-debian,18",
+        help="run every database test on each of these PostgreSQL versions, for example 13,15-debian,18; and --everything",
     )
+    parser.addoption("--everything", action="store_true", help="run the tests marked as matrix too")
 
     parser.addoption(
         "--chaos-rounds",
@@ -69,14 +71,61 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("server", chosen, indirect=True, scope="session", ids=names)
 
 
-def _spread(metafunc: pytest.Metafunc, seeds: range, majors: list[int]) -> None:
+def _spread(metafunc: pytest.Metafunc, seeds: range, majors: list[Version]) -> None:
     """Each seed on one of the servers."""
     if not majors:
         metafunc.parametrize("chaos_seed", seeds)
         return
-    pairs = sorted((majors[seed % len(majors)], seed) for seed in seeds)
+    pairs = sorted(((majors[seed % len(majors)], seed) for seed in seeds), key=str)
     names = [f"pg{major}-{seed}" for major, seed in pairs]
     metafunc.parametrize(("server", "chaos_seed"), pairs, indirect=["server"], scope="session", ids=names)
+
+
+LEFT_OUT = pytest.StashKey[int]()
+_HOW = "`make test-matrix` runs them"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is slow and rarely breaks waits for the matrix, or for somebody who names it (``-m matrix``)."""
+    wants_all = config.getoption("--everything") or config.getoption("--server-versions") or config.getoption("-m")
+    left_out = [] if wants_all else [item for item in items if item.get_closest_marker("matrix")]
+    config.stash[LEFT_OUT] = len(left_out)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("matrix")]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of xdist tells how many tests it left out, which is what each of them did."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["left_out"] = session.config.stash.get(LEFT_OUT, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    config: pytest.Config = node.config  # type: ignore[attr-defined]
+    told = getattr(node, "workeroutput", {}).get("left_out", 0)
+    config.stash[LEFT_OUT] = max(config.stash.get(LEFT_OUT, 0), told)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """One line for all that was not run, as the last one before the count."""
+    skipped = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", ()))
+    parts = [f"{number} skipped ({reason})" for reason, number in skipped.most_common(3)]
+    if len(skipped) > 3:
+        parts.append(f"{sum(skipped.values()) - sum(number for _, number in skipped.most_common(3))} more skipped")
+    if left_out := config.stash.get(LEFT_OUT, 0):
+        parts.insert(0, f"{left_out} of the matrix ({_HOW})")
+    if parts:
+        terminalreporter.write_line(f"left out: {'; '.join(parts)}", yellow=True)
+
+
+def _reason(report: pytest.TestReport) -> str:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    first = reason.removeprefix("Skipped: ").partition("\n")[0]
+    return f"{first}: install Node.js" if first.endswith("npm is not installed") else first
 
 
 @pytest.fixture(scope="session")

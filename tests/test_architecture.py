@@ -73,6 +73,9 @@ MAY_IMPORT: dict[str, str] = {
     "fleet": "errors model values",
     "silence": "",
     "database": "errors events silence values",
+    "fleet": "errors model values",
+    "login_hints": "",
+    "database": "errors events login_hints values",
     "wire": "values",
     "locks": "database errors events values",
     "monitor": "database errors locks",
@@ -88,7 +91,7 @@ MAY_IMPORT: dict[str, str] = {
     "partitions": "database lexer outcomes values",
     "probes": "database indexes lexer outcomes partitions statements values",
     "units": "model parser statements values wire",
-    "diagnosis": "database errors model wire",
+    "diagnosis": "database errors model redaction wire",
     "provenance": "database errors journal",
     "session": "database errors events history journal locks model monitor surroundings values whereabouts wire",
     "writing": "database errors events silence wire",
@@ -150,10 +153,10 @@ MAY_IMPORT: dict[str, str] = {
     "verification workbench",
     "upkeep": "database errors files history model plan provenance recovery values verification workbench",
     "demo": "errors",
-    "output": "events fleet model values",
+    "output": "events fleet model redaction values",
     "cli": "catalog check config database demo deploy deployconfig drift durations embedded errors events "
     "explanations files fleet guards health impact lint lockreport migrator model output pacing parser "
-    "planhash provenance queries rehearser schema scratch upkeep values",
+    "planhash provenance queries redaction rehearser schema scratch upkeep values",
     "__main__": "cli",
     "__init__": "",
 }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dbmigrate.errors import ConfigError, Refused
+from dbmigrate.errors import ConfigError, Error, Refused
 from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dbmigrate.guards import Consent
     from dbmigrate.migrator import Migrator, Options
     from dbmigrate.model import Goal, Plan, Problem
-    from dbmigrate.output import Renderer
+    from dbmigrate.output import Renderer, Streams
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.session import Session
     from dbmigrate.upkeep import Upkeep
@@ -43,6 +43,8 @@ class Call:
     wants_traceback: bool = False
     verbosity: Verbosity = Verbosity.NORMAL
     _renderer: Renderer | None = None
+    _streams: Streams | None = None
+    _hide: Callable[[str], str] | None = None
     _settings: Settings | None = None
 
     def add(self, given: dict[str, object]) -> None:
@@ -60,7 +62,7 @@ class Call:
             self.environments = tuple(dict.fromkeys((*self.environments, *named)))
             meant["environment"] = named[-1]
         self.given |= meant
-        self._settings = None
+        self._settings = self._hide = None
 
     def take_environments(self) -> tuple[str, ...]:
         """The environments that were named, for the one command that sees to several of them."""
@@ -73,8 +75,28 @@ class Call:
             from dbmigrate.output import Human, Json, standard_streams
 
             kind = Json if self.wants_json else Human
-            self._renderer = kind(standard_streams(os.environ), verbosity=self.verbosity)
+            self._streams = standard_streams(os.environ)
+            self._renderer = kind(self._streams, verbosity=self.verbosity, hide=self.hide)
         return self._renderer
+
+    def hide(self, text: str) -> str:
+        """`text`, such as SQL, without the passwords of the database that was chosen."""
+        if self._hide is None:
+            self._hide = self._hiding()
+        return self._hide(text)
+
+    def _hiding(self) -> Callable[[str], str]:
+        from dbmigrate.redaction import redact
+
+        with suppress(Error):  # without a database there is still what looks like a password
+            if self._settings is not None:
+                return self._settings.target().redact
+        return redact
+
+    @property
+    def lost_answer(self) -> OSError | None:
+        """Why what was asked for could not be printed, if it could not."""
+        return None if self._streams is None else self._streams.lost_answer
 
     def settings(self) -> Settings:
         """The settings, resolved once: flags over the environment over env files over defaults.
@@ -85,7 +107,7 @@ class Call:
 
         if self._settings is None:
             self._refuse_several()
-            self._settings = load(Flags(**self.given), os.environ, os.getcwd())
+            self._settings, self._hide = load(Flags(**self.given), os.environ, os.getcwd()), None
             self._warn(self._settings.project.problems)
         return self._settings
 
@@ -257,11 +279,12 @@ class Call:
         """Print a dry run's script. A reader that went away (``| head``) ends the program as SIGPIPE would."""
         import sys
 
+        from dbmigrate.output.renderer import silence
+
         try:
             self.renderer.script(pieces)
         except BrokenPipeError:
-            # keep the interpreter from complaining again when it flushes stdout
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            silence(sys.stdout)
             raise typer.Exit(128 + signal.SIGPIPE) from None
 
     @property

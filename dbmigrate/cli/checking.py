@@ -10,7 +10,7 @@ import typer
 
 from dbmigrate.cli import scratching
 from dbmigrate.cli.call import Call, dumping
-from dbmigrate.cli.linting import Format, FormatOption, SinceOption, SummaryOption, show_findings, write_summary
+from dbmigrate.cli.linting import Format, FormatOption, SinceOption, SummaryOption, masked, show_findings, write_summary
 from dbmigrate.cli.options import common
 from dbmigrate.errors import ConfigError
 from dbmigrate.values import dataclass
@@ -62,6 +62,7 @@ def check(
         options = replace(options, applied=_applied(call, live))
         report = module.run(options, scratching.for_check(call, target, live.conn if live else None))
         priced = _priced(live, report)
+    report = replace(report, problems=masked(call, report.problems))
     scratching.tell(call, report.notes)
     is_detailed = bool(since or call.environments) if locks is None else locks
     _show(call, report, priced, detailed=priced if is_detailed else (), format_=format_)

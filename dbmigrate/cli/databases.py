@@ -39,7 +39,7 @@ def dump(
     """Write the schema file."""
     with call.migrator() as migrator:
         written = migrator.dump(dumping(call.settings()), arguments=arguments or ())
-    call.renderer.answer("dump", (), {"path": written.path, "added": written.added, "removed": written.removed})
+    call.renderer.outcome("dump", (), {"path": written.path, "added": written.added, "removed": written.removed})
 
 
 @common
@@ -50,7 +50,7 @@ def load(call: Call, confirm: Confirm = None) -> None:
     guarding.before_destroying(call, f"load {call.settings().schema_file}", confirm=confirm)
     with call.migrator() as migrator:
         loaded = migrator.load(call.settings().schema_file)
-    call.renderer.answer("load", (), {"path": loaded.path, "recorded": loaded.recorded})
+    call.renderer.outcome("load", (), {"path": loaded.path, "recorded": loaded.recorded})
 
 
 @common

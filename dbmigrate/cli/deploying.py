@@ -89,7 +89,7 @@ def deploy(
     consent = Consent(yes=yes, applied_in=require_applied_in, allow_existing=allow_existing)
     with call.deployer(config, reason=reason, expect_plan=expect_plan, consent=consent) as deployer:
         done = deployer.deploy()
-    call.renderer.answer("deploy", deploying.result_lines(done), deploying.value(done))
+    call.renderer.outcome("deploy", deploying.result_lines(done), deploying.value(done))
 
 
 def _agreed(call: Call) -> DeployConfig:

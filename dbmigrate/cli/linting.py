@@ -11,9 +11,9 @@ from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import common
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from dbmigrate.model import Problem
+    from dbmigrate.model import Excerpt, Problem
 
 
 class Format(StrEnum):
@@ -62,7 +62,7 @@ def lint(
     config = LintConfig.from_mapping(settings.project.lint, path=f"{settings.project.path}: lint")
     chosen = selection.of(settings.migrations_dirs, settings.version_order, files=files or (), since=since)
     found = find(chosen.migrations, config=config, only=chosen.only, unapplied=chosen.unapplied)
-    problems = (*chosen.problems, *found)
+    problems = masked(call, (*chosen.problems, *found))
     show_findings(call, "lint", problems, files=chosen.files, format_=format_)
     write_summary(summary, problems, title="Lint", files=chosen.files)
     if findings.is_bad(problems, Severity(fail_on.value)):
@@ -101,6 +101,18 @@ def show_findings(call: Call, command: str, problems: Sequence[Problem], *, file
     else:
         lines = findings.human(problems, files=files)
         call.renderer.answer(command, lines, findings.value(problems, files=files))
+
+
+def masked(call: Call, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems with excerpts that show no password of the database."""
+    from dataclasses import replace
+
+    from dbmigrate import redaction
+
+    def excerpt(problem: Problem) -> Excerpt | None:
+        return problem.excerpt and redaction.masked(problem.excerpt, call.hide)
+
+    return tuple(replace(problem, excerpt=excerpt(problem)) for problem in problems)
 
 
 def write_summary(path: str | None, problems: Sequence[Problem], *, title: str, files: int) -> None:

@@ -29,6 +29,7 @@ _ClickException: type[Exception] = typer.BadParameter.__mro__[2]
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and exit with its code. Nothing but this function turns an error into an exit code."""
+    _open_missing_streams()
     _catch_signals()
     call = Call()
     given = sys.argv[1:] if arguments is None else arguments
@@ -44,7 +45,22 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         code = _failed(call, _usage_error(exc, given))
     except OSError as exc:  # such as a full disk below stdout
         code = _failed(call, _unwritten(exc))
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(_final(call, code if isinstance(code, int) else 0))
+
+
+def _final(call: Call, code: int) -> int:
+    """The exit code of a command, which must not say that all is well when its answer did not arrive.
+
+    For a reader that went away it is that of a program that SIGPIPE ends, and nothing is said.
+    """
+    lost = call.lost_answer
+    if lost is None:
+        return code
+    from dbmigrate.output import renderer
+
+    if renderer.has_no_reader(lost):
+        return code or 128 + signal.SIGPIPE
+    return code or _failed(call, _unwritten(lost))
 
 
 def _failed(call: Call, error: Error) -> int:
@@ -59,7 +75,9 @@ def _failed(call: Call, error: Error) -> int:
 def _unwritten(exc: OSError) -> Error:
     """What cannot be written is dropped: it must not fail again when the interpreter flushes it at its end."""
     if exc.filename is None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from dbmigrate.output import renderer
+
+        renderer.silence(sys.stdout)
     what = "the output cannot be written" if exc.filename is None else exc.filename
     error = ConfigError(f"{what}: {exc.strerror or exc}", code="E207")
     error.__cause__ = exc
@@ -103,6 +121,21 @@ def _is_long(command: Any, name: str) -> bool:  # noqa: ANN401 (typer keeps the 
     """Whether some command has the long option `name`; asked only for arguments that are written with one dash."""
     every = (command, *command.commands.values())
     return any(name in (*parameter.opts, "--help") for each in every for parameter in each.params)
+
+
+def _open_missing_streams() -> None:
+    """Let stdin, stdout and stderr be /dev/null where the caller closed them (``>&-``).
+
+    Else the first files that are opened, such as the connection to the server, get their numbers, and the streams of
+    Python are None.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _catch_signals() -> None:

@@ -60,8 +60,11 @@ _MARKS = {
 class Human:
     """Lines of text. On a terminal a running statement is shown in one live line below them."""
 
-    def __init__(self, streams: Streams, *, verbosity: Verbosity = Verbosity.NORMAL) -> None:
+    def __init__(
+        self, streams: Streams, *, verbosity: Verbosity = Verbosity.NORMAL, hide: Callable[[str], str] = str
+    ) -> None:
         self._streams = streams
+        self._hide = hide  # masks the secrets that SQL may hold
         self._verbosity = verbosity
         self._is_live = streams.err.isatty()
         self._live_length = 0
@@ -96,44 +99,51 @@ class Human:
 
     def report(self, command: str, report: Report) -> None:
         self._talk(text.closing_line(command, report))
+        self._streams.tell_lost_messages()
 
     def status(self, status: Status) -> None:
         """dbmate's lines; marks of our own for what dbmate does not show are not counted in its totals."""
         for row in status.rows:
-            self._streams.result(f"{_MARKS[row.state]} {text.one_line(row.name)}")
+            self._streams.answer(f"{_MARKS[row.state]} {text.one_line(row.name)}")
             self._explain(row)
-        self._streams.result()
-        self._streams.result(f"Applied: {len(status.applied)}")
-        self._streams.result(f"Pending: {len(status.pending)}")
+        self._streams.answer()
+        self._streams.answer(f"Applied: {len(status.applied)}")
+        self._streams.answer(f"Pending: {len(status.pending)}")
         for found in status.problems:
             self._warned_of(Warned(found))
 
     def findings(self, findings: Sequence[Finding]) -> None:
         for finding in findings:
             for line in tables.finding_lines(finding):
-                self._streams.result(text.safe(line))
+                self._streams.answer(text.block(line))
         serious = sum(finding.is_serious for finding in findings)
         self._talk(f"{text.count(serious, 'disagreement')}" if serious else "Files and history agree")
 
     def events(self, events: Sequence[LogEvent]) -> None:
         for line in tables.event_lines(events):
-            self._streams.result(text.safe(line))
+            self._streams.answer(text.block(self._hide(line)))
         if not events:
             self._talk("No events")
 
     def answer(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
         for line in lines:
-            self._streams.result(text.safe(line))
+            self._streams.answer(text.block(line))
+
+    def outcome(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
+        for line in lines:
+            self._streams.result(text.block(line))
+        self._streams.tell_lost_messages()
 
     def plan(self, plan: Plan) -> None:
         for step in plan.steps:
-            self._streams.talk(text.safe(f"  {tables.correction(step)}"))
+            self._streams.talk(text.one_line(f"  {tables.correction(step)}"))
         if not plan.steps:
             self._talk("Nothing to change")
 
     def ask(self, question: str) -> str:
-        self._streams.err.write(question)
-        self._streams.err.flush()
+        self._streams.draw(question)
+        if self._streams.lost_messages is not None:
+            return ""  # to what nobody could read nobody has agreed
         answer = ""
         try:
             answer = sys.stdin.readline()
@@ -153,14 +163,18 @@ class Human:
         self._streams.raw(pieces)
 
     def suggestions(self, program: str) -> None:
-        self._talk("\nTry next:")
+        self._talk()
+        self._talk("Try next:")
         for arguments, effect in _SUGGESTIONS:
             self._talk(f"  {program} {arguments:<24} # {effect}")
 
     def error(self, error: Error) -> None:
         self._erase()
-        columns = max(_columns() - _BESIDE_AN_EXCERPT, 20)
-        self._streams.talk(text.error_block(error, columns) if self._is_live else text.error_block(error))
+        columns = max(_columns() - _BESIDE_AN_EXCERPT, 20) if self._is_live else text.WIDEST
+        block = text.error_block(error, columns, hide=self._hide)
+        self._streams.talk(block)
+        if self._streams.lost_messages is not None and not self._streams.is_script:
+            self._streams.result(block)
         if error.report is not None and error.report.done:
             self._talk(f"before it: {text.closing_line('', error.report)}")
 
@@ -213,7 +227,7 @@ class Human:
 
     def _notice(self, event: ServerNotice) -> None:
         detail = f" ({event.detail})" if event.detail else ""
-        self._talk(text.safe(f"  {event.severity}: {event.message}{detail}"))
+        self._talk(f"  {event.severity}: {event.message}{detail}")
 
     def _created(self, event: Created) -> None:
         self._talk(f"Creating: {event.name}" if event.kind == "database" else f"Creating {event.kind}: {event.name}")
@@ -241,26 +255,24 @@ class Human:
 
     def _waiting(self, event: Waiting) -> None:
         waited = f" ({text.duration(event.seconds)} so far)" if event.seconds else ""
-        self._talk(text.safe(f"Waiting for {event.what}{waited}"))
+        self._talk(f"Waiting for {event.what}{waited}")
 
     def _retrying(self, event: Retrying) -> None:
         blocked = f": {'; '.join(event.blockers)}" if event.blockers else ""
-        self._talk(
-            text.safe(f"  {event.step.name} did not get a lock in time (try {event.attempt}), trying again{blocked}")
-        )
+        self._talk(f"  {event.step.name} did not get a lock in time (try {event.attempt}), trying again{blocked}")
 
     def _warned_of(self, event: Warned) -> None:
         line = text.problem(event.problem)
         if line not in self._warned:
             self._warned.add(line)
-            self._talk(line)
+            self._tell(line)
 
     def _progress(self, event: Progress) -> None:
         detail = f" · {event.detail}" if event.detail else ""
         which = f"statement {event.number}"
         if event.last > event.number:
             which = f"one of the statements {event.number} to {event.last}"
-        shown = f" · {event.sql}" if event.sql else ""
+        shown = f" · {self._hide(event.sql)}" if event.sql else ""
         line = text.one_line(f"  {event.step.name} · {which}{shown} · {text.duration(event.seconds)}{detail}")
         if self._is_live:
             self._redraw(line)
@@ -269,11 +281,15 @@ class Human:
 
     # -- printing
 
-    def _talk(self, line: str) -> None:
+    def _talk(self, line: str = "") -> None:
+        self._tell(text.block(line))
+
+    def _tell(self, prepared: str) -> None:
+        """What is safe to print already."""
         self._erase()
         if self._verbosity > Verbosity.QUIET:
             self._reported = time.monotonic()
-            self._streams.talk(text.safe(line))
+            self._streams.talk(prepared)
 
     def _redraw(self, line: str) -> None:
         if self._verbosity > Verbosity.QUIET:
@@ -292,7 +308,7 @@ class Human:
             self._talk(f"    {text.one_line(row.name)} is applied, but its file is gone")
         elif row.unfinished is not None:
             for line in tables.unfinished_lines(row.unfinished):
-                self._talk(text.safe(f"    {line}"))
+                self._talk(f"    {self._hide(line)}")
 
 
 def _columns() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from dbmigrate.output.renderer import Streams
 from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
@@ -21,16 +22,20 @@ if TYPE_CHECKING:
 
 # the shape of the objects; a change that breaks readers raises the number
 FORMAT = "dbmigrate/1"
+_RUNNER_COMMAND = re.compile(r"#(?=#\w*\[)")
 
 
 class Json:
     """Times are ISO 8601 in UTC, durations milliseconds."""
 
-    def __init__(self, streams: Streams, *, verbosity: Verbosity = Verbosity.NORMAL) -> None:
+    def __init__(
+        self, streams: Streams, *, verbosity: Verbosity = Verbosity.NORMAL, hide: Callable[[str], str] = str
+    ) -> None:
         self._streams = streams
+        self._hide = hide
         # what a person would read on stdout (`Applied: ...`) must not stand between the JSON there
         self._talker = Human(
-            Streams(streams.err, streams.err, streams.paint_err, streams.paint_err), verbosity=verbosity
+            Streams(streams.err, streams.err, streams.paint_err, streams.paint_err), verbosity=verbosity, hide=hide
         )
 
     def on_event(self, event: Event) -> None:
@@ -40,25 +45,28 @@ class Json:
         self._print({"command": command, "ok": True, **_report(report)})
 
     def status(self, status: Status) -> None:
-        self._print(
+        self._answer(
             {
                 "command": "status",
                 "ok": True,
                 "applied": len(status.applied),
                 "pending": len(status.pending),
                 "missing": status.count(MigrationState.MISSING),
-                "migrations": [_row(row) for row in status.rows],
+                "migrations": [_row(row, self._hide) for row in status.rows],
                 "problems": [_problem(problem) for problem in status.problems],
             }
         )
 
     def findings(self, findings: Sequence[Finding]) -> None:
-        self._print({"command": "verify", "ok": True, "findings": [_finding(finding) for finding in findings]})
+        self._answer({"command": "verify", "ok": True, "findings": [_finding(finding) for finding in findings]})
 
     def events(self, events: Sequence[LogEvent]) -> None:
-        self._print({"command": "history", "ok": True, "events": [_event(event) for event in events]})
+        self._answer({"command": "history", "ok": True, "events": [_event(event) for event in events]})
 
     def answer(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
+        self._answer({"command": command, "ok": True, **value})
+
+    def outcome(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
         self._print({"command": command, "ok": True, **value})
 
     def plan(self, plan: Plan) -> None:
@@ -102,8 +110,19 @@ class Json:
         self._talker.error(error)
 
     def _print(self, value: Mapping[str, object]) -> None:
-        # in ASCII: a stream that cannot encode a character would write an escape that JSON does not have
-        self._streams.result(json.dumps({"format": FORMAT, **value}))
+        self._streams.result(_line(value))
+
+    def _answer(self, value: Mapping[str, object]) -> None:
+        """What was asked for, and not only what became of a change."""
+        self._streams.answer(_line(value))
+
+
+def _line(value: Mapping[str, object]) -> str:
+    """In ASCII: a stream that cannot encode a character would write an escape that JSON does not have.
+
+    A ``##[``, which GitHub's runner takes for a command wherever it stands, is written as JSON allows to.
+    """
+    return _RUNNER_COMMAND.sub(r"\\u0023", json.dumps({"format": FORMAT, **value}))
 
 
 def _report(report: Report) -> dict[str, object]:
@@ -126,7 +145,7 @@ def _outcome(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _row(row: StatusRow) -> dict[str, object]:
+def _row(row: StatusRow, hide: Callable[[str], str]) -> dict[str, object]:
     return {
         "version": row.version,
         "file": row.name,
@@ -134,18 +153,18 @@ def _row(row: StatusRow) -> dict[str, object]:
         "applied_at": row.applied_at.astimezone(UTC).isoformat() if row.applied_at else None,
         "applied_by": row.applied_by,
         "edited": row.edited,
-        "unfinished": _unfinished(row.unfinished) if row.unfinished else None,
+        "unfinished": _unfinished(row.unfinished, hide) if row.unfinished else None,
     }
 
 
-def _unfinished(broken: Unfinished) -> dict[str, object]:
+def _unfinished(broken: Unfinished, hide: Callable[[str], str]) -> dict[str, object]:
     """`statement` is the one that it stopped at, null if it stopped between two."""
     stopped = broken.stopped_at
     return {
         "direction": broken.direction.value,
         "done": sorted(broken.done),
         "statement": stopped.number if stopped else None,
-        "sql": stopped.sql if stopped else None,
+        "sql": hide(stopped.sql) if stopped and stopped.sql else None,
         "error": stopped.error if stopped else broken.error,
     }
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from dbmigrate.model import Problem
+from dbmigrate.output import text
 from dbmigrate.output.colour import painted, wanted
-from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,20 +20,50 @@ if TYPE_CHECKING:
     from dbmigrate.model import Finding, LogEvent, Plan, Report, Status
 
 
-@dataclass(frozen=True, slots=True)
-class Streams:
-    """The two streams of a command.
+_GONE = (errno.EPIPE, errno.EIO)
 
-    A reader that went away (``| head``, a terminal that was closed) ends the output, not the work.
+
+class Streams:
+    """The two streams of a command. What cannot be written any more ends the output, not the work.
+
+    That a reader went away (``| head``, a terminal that was closed) is nothing to talk about; a full disk is.
+    `lost_answer` tells at the end that a command whose only result is its output had its output lost.
     """
 
-    out: TextIO
-    err: TextIO
-    paint_out: Callable[[str], str] = str
-    paint_err: Callable[[str], str] = str
+    def __init__(
+        self,
+        out: TextIO,
+        err: TextIO,
+        paint_out: Callable[[str], str] = str,
+        paint_err: Callable[[str], str] = str,
+    ) -> None:
+        self.out = out
+        self.err = err
+        self.paint_out = paint_out
+        self.paint_err = paint_err
+        self.is_script = False  # whether stdout is what a program reads
+        self._is_answer = False
+        self._lost: dict[TextIO, OSError] = {}
+
+    @property
+    def lost_answer(self) -> OSError | None:
+        """Why the answer of the command is not, or not whole, on stdout; None where it is, or where none was asked."""
+        return self._lost.get(self.out) if self._is_answer else None
+
+    @property
+    def lost_messages(self) -> OSError | None:
+        """Why stderr cannot be written, where that is worth a word."""
+        lost = self._lost.get(self.err)
+        return None if lost is None or has_no_reader(lost) else lost
 
     def result(self, text: str = "") -> None:
+        """A line of stdout that tells of work: the work matters more than the line."""
         self._write(self.out, f"{self.paint_out(text)}\n")
+
+    def answer(self, text: str = "") -> None:
+        """A line of stdout that was asked for: without it the command has failed."""
+        self._is_answer = True
+        self.result(text)
 
     def talk(self, text: str = "") -> None:
         self._write(self.err, f"{self.paint_err(text)}\n")
@@ -41,10 +73,11 @@ class Streams:
         self._write(self.err, text)
 
     def raw(self, pieces: Iterable[str]) -> None:
-        """Text that is a program's input, such as a dry run's script: a reader that went away is an error here.
+        """Text that is a program's input, such as a dry run's script: what cannot be written is an error here.
 
         It is UTF-8 whatever the terminal is, because the script says so of itself.
         """
+        self.is_script = True
         reconfigure = getattr(self.out, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(encoding="utf-8", errors="strict")
@@ -58,10 +91,36 @@ class Streams:
             stream.write(text)
             stream.flush()
         except OSError as exc:
-            if exc.errno not in (errno.EPIPE, errno.EIO):
-                raise
-            # what is still in the buffer must not fail again when the interpreter flushes it at its end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            self._give_up(stream, exc)
+
+    def _give_up(self, stream: TextIO, exc: OSError) -> None:
+        """What is still in the buffer must not fail again when the interpreter flushes it at its end."""
+        silence(stream)
+        self._lost[stream] = exc
+        if stream is self.out and self.out is not self.err and not (self._is_answer or has_no_reader(exc)):
+            self.talk(_told("W685", "stdout", exc))
+
+    def tell_lost_messages(self) -> None:
+        """A word on stdout that there is less on stderr than there should be."""
+        if self.lost_messages is not None and not self.is_script and self.out is not self.err:
+            self.result(_told("W686", "stderr", self.lost_messages))
+
+
+def has_no_reader(exc: OSError) -> bool:
+    """Whether the other end of a pipe or a terminal is gone."""
+    return exc.errno in _GONE
+
+
+def silence(stream: TextIO) -> None:
+    """From here on what is written to `stream` goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _told(code: str, name: str, exc: OSError) -> str:
+    message = f"{name} cannot be written: {exc.strerror}; what belongs there is lost, the command goes on"
+    return text.problem(Problem(code, message))
 
 
 def standard_streams(environ: Mapping[str, str]) -> Streams:
@@ -73,6 +132,8 @@ def standard_streams(environ: Mapping[str, str]) -> Streams:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+        with suppress(OSError):  # a pipe of an event loop, as Node's, may be set to fail where it should wait
+            os.set_blocking(stream.fileno(), True)
     paint_out, paint_err = (painted if wanted(stream, environ) else str for stream in (sys.stdout, sys.stderr))
     return Streams(sys.stdout, sys.stderr, paint_out, paint_err)
 
@@ -97,6 +158,9 @@ class Renderer(Protocol):
 
     def answer(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
         """The answer to a question: `lines` for people, `value` for programs."""
+
+    def outcome(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
+        """What became of work, in the same two forms: the work is what matters."""
 
     def plan(self, plan: Plan) -> None:
         """What a correction would change, before it is asked for."""

@@ -7,22 +7,40 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from dbmigrate.redaction import masked
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dbmigrate.errors import Error
     from dbmigrate.model import Excerpt, Problem, Report
 
-# terminal escape sequences in file names or server messages must not reach a terminal
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# What comes from files and servers must not reach a terminal as an escape sequence, nor be shown in another order than
+# it is written in (https://trojansource.codes): control characters, bidirectional formatting, Unicode's line ends.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# Nor may it give orders to a CI runner. GitHub's takes "::" at the start of a line, behind white space too, and "##["
+# anywhere (ActionCommand.cs of actions/runner); Azure's "##vso[", TeamCity's "##teamcity[".
+_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\w*\[)", re.MULTILINE)
+_MARGIN = "    "
 
 
-_WIDEST = 160  # columns of an excerpt where there is no terminal
+WIDEST = 160  # columns of an excerpt where there is no terminal
 
 
 def safe(text: str) -> str:
-    """`text` with control characters made visible, except line feeds and tabs."""
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text.replace("\r\n", "\n"))
+    """`text` with control characters made visible, except line feeds and tabs, and without commands to a CI runner."""
+    shown = _CONTROL.sub(lambda found: _escape(found[0]), text.replace("\r\n", "\n"))
+    return _COMMAND.sub(lambda found: (found[1] or "") + _escape(found[0][-1]), shown)
+
+
+def _escape(character: str) -> str:
+    number = ord(character)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+
+
+def block(text: str) -> str:
+    """`text` that is not our own, as `safe` shows it: its further lines are indented, so that none looks like ours."""
+    return safe(text).replace("\n", f"\n{_MARGIN}")
 
 
 def one_line(text: str) -> str:
@@ -71,24 +89,24 @@ def count(number: int, noun: str) -> str:
 def problem(found: Problem) -> str:
     """One line, and one for the hint."""
     place = f" ({found.place})" if found.place else ""
-    hint = f"\n  hint: {found.hint}" if found.hint else ""
-    return safe(f"{found.severity}[{found.code}]: {found.message}{place}{hint}")
+    hint = f"\n  hint: {block(found.hint)}" if found.hint else ""
+    return f"{block(f'{found.severity}[{found.code}]: {found.message}{place}')}{hint}"
 
 
-def error_block(error: Error, width: int = _WIDEST) -> str:
+def error_block(error: Error, width: int = WIDEST, *, hide: Callable[[str], str] = str) -> str:
     """The whole story of a failure: what, where, the lines, the server's words, what is true now, what to do.
 
-    Lines of the file are cut at `width` characters.
+    Lines of the file are cut at `width` characters. `hide` masks secrets that the excerpt may show.
     """
-    return "\n".join(safe(line) for line in _error_lines(error, width))
+    return "\n".join(block(line) for line in _error_lines(error, width, hide))
 
 
-def _error_lines(error: Error, width: int) -> Iterator[str]:
+def _error_lines(error: Error, width: int, hide: Callable[[str], str]) -> Iterator[str]:
     yield f"error[{error.code}]: {error.message}"
     if error.place is not None:
         yield f"  --> {error.place}"
     if error.excerpt is not None:
-        yield from excerpt_lines(error.excerpt, width)
+        yield from excerpt_lines(masked(error.excerpt, hide), width)
     for label, text in error.details:
         yield f"{label}: {text}"
     if error.state:
@@ -97,7 +115,7 @@ def _error_lines(error: Error, width: int) -> Iterator[str]:
         yield f"hint: {error.hint}"
 
 
-def excerpt_lines(excerpt: Excerpt, width: int = _WIDEST) -> Iterator[str]:
+def excerpt_lines(excerpt: Excerpt, width: int = WIDEST) -> Iterator[str]:
     """The lines with their numbers, and the caret below the last one. Long lines are cut around the caret, and what is
     underlined where its line ends or is cut.
     """

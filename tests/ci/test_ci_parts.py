@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import venv
 import zipfile
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import yaml
 import dbmigrate
 from tests.support import environment
 from tests.support.linters import UnavailableError, linter
+from tests.support.runners import commands
 from tests.support.workflows import Runner, load, shell_steps
 
 ROOT = Path(dbmigrate.__file__).parent.parent
@@ -227,6 +229,7 @@ def action(job, project, programs):
         installed = runner.temp / "dbmigrate" / "bin"
         installed.parent.mkdir()
         shutil.copytree(programs, installed)
+        (installed / "python").symlink_to(sys.executable)
         (step,) = shell_steps(load(ACTION)["runs"]["steps"])
         return runner, runner.run(step)
 
@@ -260,6 +263,167 @@ def test_the_action_fails_as_the_command_did_and_runs_nothing_else(action, proje
 
     assert (code, failed_code) == (2, 4), job.log + failed.log
     assert not (project.root / "oops").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ('up --reason "release 42"', "release 42"),
+        ("up --reason 'release 42'", "release 42"),
+        ("up --reason=release\\ 42", "release 42"),
+        ("up --reason 'it''s'", "its"),
+        ('up --reason "it\'s \\"so\\""', 'it\'s "so"'),
+        ("up --reason '*'", "*"),
+        ("up --reason *", "*"),
+        ("up --reason '$(touch oops)`touch oops`$HOME'", "$(touch oops)`touch oops`$HOME"),
+        ('up --reason "; touch oops"', "; touch oops"),
+        ("up\n  --reason 'two\nlines'\n", "two\nlines"),
+        ("up --reason '--format github'", "--format github"),
+        ("up --reason 'a # b'", "a # b"),
+    ],
+)
+def test_quotes_in_the_command_of_the_action_hold_words_together(action, project, database_url, query, command, reason):
+    project.migration("1_a", up="create table a (id int);", down="drop table a;")
+
+    job, code = action(command, database_url)
+
+    assert code == 0, job.log
+    assert query(database_url, "select reason from schema_migrations_log where state = 'done'") == [(reason,)]
+    assert not (project.root / "oops").exists()
+
+
+def test_a_quote_that_is_not_closed_fails_the_action_and_runs_nothing(action, project, database_url, query):
+    project.migration("1_a", up="create table a (id int);", down="drop table a;")
+
+    job, code = action('up --reason "release 42', database_url)
+
+    assert code == 2
+    assert "cannot be split into words: No closing quotation" in job.log
+    assert query(database_url, "select to_regclass('a')") == [(None,)]
+
+
+ORDERS = "\n::add-mask::a\n ##[error]b\n::stop-commands::c\n::set-output name=plan-hash::d\n"
+
+
+@pytest.mark.parametrize("command", ["up", "up --dry-run", "history", "status", "lint"])
+def test_text_of_files_and_servers_orders_the_runner_nothing(action, project, database_url, command):
+    project.migration(
+        "1_a", up=f"/*{ORDERS}*/ do $$ begin raise notice using message = $t${ORDERS}$t$; end $$;", down="select 1;"
+    )
+
+    job, code = action(command, database_url)
+
+    assert code == 0, job.log
+    assert len(commands(job.log)) == 2  # the two pairs of stop-commands with our token
+    assert set(commands(job.log)) == {"stop-commands"}
+
+
+def test_annotations_are_still_for_the_runner(action, project, database_url):
+    project.migration("1_a", up=f"drop table a; select $${ORDERS}$$;", down="")
+
+    job, code = action("lint --format github", database_url)
+
+    assert code == 1, job.log
+    assert {"stop-commands"} < set(commands(job.log)) <= {"stop-commands", "error", "warning", "notice"}
+
+
+def test_the_token_is_another_one_each_time(action, project, database_url):
+    project.migration("1_a", up="select 1;", down="")
+
+    logs = [action("status", database_url)[0].log for _ in range(2)]
+
+    tokens = [re.findall("^::stop-commands::([0-9a-f]{32})$", log, re.MULTILINE)[0] for log in logs]
+    assert len(set(tokens)) == 2
+
+
+# --------------------------------------------------------------------------------------------------- from a checkout
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of what git has of this repository."""
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    for name in filter(None, names.split("\0")):
+        target = tmp_path / "checkout" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, target)
+    return tmp_path / "checkout"
+
+
+def _install_step(path):
+    document = load(path)
+    jobs = document["jobs"].values() if "jobs" in document else [document["runs"]]
+    return next((step, job) for job in jobs for step in job["steps"] if step.get("name") == "Install")
+
+
+@pytest.mark.matrix
+@pytest.mark.slow
+@pytest.mark.parametrize("path", [ACTION, ROOT / ".github/workflows/db-check.yml"], ids=lambda path: path.name)
+def test_what_is_installed_comes_from_the_checkout(checkout, tmp_path, path):
+    step, job = _install_step(path)
+    venv.create(tmp_path / "python", with_pip=True)
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    environ = {
+        **environment.clean(os.environ, home=temp),
+        "PATH": f"{tmp_path / 'python' / 'bin'}:{os.environ['PATH']}",
+        "GITHUB_ACTION_PATH": str(checkout),
+        "RUNNER_TEMP": str(temp),
+        **{name: str(text) for name, text in job.get("env", {}).items() if "${{" not in str(text)},
+        "VERSION": "",
+    }
+
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+    done = subprocess.run(command, env=environ, cwd=checkout, capture_output=True, text=True, timeout=300)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    installed = (temp / "dbmigrate" if path == ACTION else tmp_path / "python") / "bin" / "dbmigrate"
+    shown = subprocess.run([installed, "--version"], capture_output=True, text=True, env=environ)
+    assert shown.stdout == f"dbmigrate version {dbmigrate.__version__}\n"
+
+
+@pytest.mark.matrix
+@pytest.mark.slow
+def test_the_first_lines_of_the_readme_install_the_program(checkout, tmp_path):
+    lines = re.search(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    environ = {**environment.clean(os.environ, home=tmp_path), "HOME": str(tmp_path)}
+
+    script = f"set -e\n{lines}\ncd /\ndbmigrate --version\n"
+    done = subprocess.run(["sh", "-c", script], cwd=checkout, env=environ, capture_output=True, text=True, timeout=300)
+
+    assert done.stdout.endswith(f"dbmigrate version {dbmigrate.__version__}\n"), done.stdout + done.stderr
+
+
+@pytest.mark.matrix
+@pytest.mark.slow
+@pytest.mark.parametrize("hook", ["dbmigrate-lint", "dbmigrate-names"])
+def test_the_hooks_work_from_a_checkout(checkout, tmp_path, hook):
+    """pre-commit itself installs the checkout, and runs the hook on a project's file."""
+    venv.create(tmp_path / "python", with_pip=True)
+    python = tmp_path / "python" / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", "pre-commit"]
+    if subprocess.run(install, capture_output=True, timeout=300).returncode:
+        pytest.skip("pre-commit could not be installed")
+    environ = {**environment.clean(os.environ, home=tmp_path), "PRE_COMMIT_HOME": str(tmp_path / "cache")}
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+
+    def git(directory, *words):
+        subprocess.run(["git", *identity, *words], cwd=directory, env=environ, check=True, capture_output=True)
+
+    work = tmp_path / "work"
+    (work / "db" / "migrations").mkdir(parents=True)
+    (work / "db/migrations/1_a.sql").write_text("-- migrate:up\ndrop table a;\n-- migrate:down\n")
+    (work / "db/migrations/1_b.sql").write_text("-- migrate:up\nselect 1;\n-- migrate:down\n")
+    for directory in (checkout, work):
+        git(directory, "init", "-q")
+        git(directory, "add", "-A")
+    git(checkout, "commit", "-qm", "a checkout")
+
+    try_repo = [python, "-m", "pre_commit", "try-repo", checkout, hook, "--all-files"]
+    done = subprocess.run(try_repo, cwd=work, env=environ, capture_output=True, text=True, timeout=500)
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "E221" in done.stdout
 
 
 # ------------------------------------------------------------------------------------------------ hooks, image, compose

@@ -532,7 +532,7 @@ def test_the_words_of_a_health_command_are_shown_harmlessly_and_not_all_of_them(
     assert done.exit_code == 4
     assert len(done.stderr) < 10_000
     assert "\x1b" not in done.stderr
-    assert "\n  \\x1b]0;title\\x07::error::x\n  error[E999]: no\ufffd\n" in done.stderr
+    assert "\n    \\x1b]0;title\\x07::error::x\n    error[E999]: no\ufffd\n" in done.stderr
 
 
 def test_secrets_of_a_health_url_are_shown_nowhere(dbmigrate, shop, database_url, query):

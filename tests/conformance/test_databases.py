@@ -50,6 +50,7 @@ def test_c1_a_dropped_database_is_gone(program, url):
     assert f'database "{database_of(url)}" does not exist' in done.stderr
 
 
+@pytest.mark.matrix
 @pytest.mark.slow  # the server waits five seconds for the others to go
 def test_c1_drop_does_not_end_other_sessions(program, url, make_database):
     import psycopg

@@ -31,6 +31,7 @@ def test_both_make_the_same_database(dbmate, dbmigrate, project, shared_files, u
     assert dumped(dbmigrate, project, url) == dumped(dbmigrate, project, twin_url)
 
 
+@pytest.mark.matrix
 @pytest.mark.slow
 def test_both_undo_it_alike(dbmate, dbmigrate, project, shared_files, url, twin_url):
     dbmate.ok("up", url=url)

@@ -10,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 from dbmigrate import config, dsn
 from dbmigrate.config import Flags
 from dbmigrate.embedded import Search, find
+from dbmigrate.keywords import foreign
 from tests.support.servers import PASSWORD
 
 
@@ -179,3 +180,24 @@ def test_a_program_connects_where_the_service_says_although_it_has_another_one(p
 
     assert done.stderr == ""
     assert "PostgreSQL database dump complete" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("lock_timeot=3s", "lock_timeot is from the database URL"),
+        ("lock_timeout=3x", "lock_timeout is from the database URL"),
+        ("shared_buffers=1GB", "shared_buffers is from the database URL"),
+    ],
+)
+def test_a_setting_that_is_refused_at_the_login_is_said_to_come_from_the_url(run, project, database_url, query, named):
+    done = run("status", env={"DATABASE_URL": with_query(database_url, query)})
+
+    assert done.exit_code == 3
+    assert f"hint: {named}" in done.stderr
+
+
+def test_no_setting_of_the_server_is_taken_for_a_parameter_of_another_program(database_url, query):
+    names = [name for (name,) in query(database_url, "select name from pg_settings where context in ('user','superuser')")]
+
+    assert [name for name in names if foreign(name, "x")] == []

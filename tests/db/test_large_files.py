@@ -86,7 +86,7 @@ def run_and_watch(start, url: str, *arguments: str) -> Peak:
     return Peak(client, server, process.returncode, process.stdout.read(), process.stderr.read())
 
 
-SIZES = [pytest.param(24 * MEGABYTE, id="24MB"), pytest.param(100 * MEGABYTE, id="100MB", marks=pytest.mark.slow)]
+SIZES = [pytest.param(24 * MEGABYTE, id="24MB"), pytest.param(100 * MEGABYTE, id="100MB", marks=(pytest.mark.slow, pytest.mark.matrix))]
 
 
 @pytest.mark.parametrize("size", SIZES)

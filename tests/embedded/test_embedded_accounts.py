@@ -59,6 +59,7 @@ def nobodys_python(nobody):
     return pytest.skip("the account nobody can reach no Python >= 3.11")
 
 
+@pytest.mark.matrix
 @as_root
 def test_an_ordinary_user_runs_the_server_himself(nobody, nobodys_python, open_tmp_path):
     home = open_tmp_path / "home"
@@ -101,6 +102,7 @@ def account(name: str) -> bool:
     return any(entry.pw_name == name for entry in pwd.getpwall())
 
 
+@pytest.mark.matrix
 @as_root
 def test_root_gets_a_copy_of_programs_that_only_root_can_reach(tmp_path, cluster_cache):
     wheel = find(Search(directories=(), path=""))
@@ -124,6 +126,7 @@ def test_root_gets_a_copy_of_programs_that_only_root_can_reach(tmp_path, cluster
         shutil.rmtree(copy)
 
 
+@pytest.mark.matrix
 @as_root
 def test_data_that_roots_server_cannot_reach_is_put_elsewhere_and_said_so(tmp_path):
     private = tmp_path / "private"

@@ -124,6 +124,7 @@ def test_a_cluster_is_made_once_and_copied_ever_after(binaries, tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.matrix
 def test_several_threads_may_fill_the_cache_at_once(binaries, tmp_path):
     answers = []
 

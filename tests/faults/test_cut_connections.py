@@ -184,6 +184,7 @@ def test_a_commit_that_takes_long_is_waited_for(proxy, three, database_url, quer
     assert told.exit_code == 0
 
 
+@pytest.mark.matrix
 @pytest.mark.slow
 def test_a_server_that_stays_away_after_commit_leaves_the_question_open(proxy, three, database_url, run, query) -> None:
     """The one case in which nobody can know: exit code 5, and what to do."""
@@ -268,7 +269,11 @@ def options_of(project) -> Options:
 
 @pytest.mark.parametrize(
     ("direction", "action", "kind", "stride"),
-    [(TO_SERVER, Action.CUT, b"Q", 1), (TO_SERVER, Action.CUT_AFTER, b"Q", 1), (TO_CLIENT, Action.CUT, b"C", 4)],
+    [
+        pytest.param(TO_SERVER, Action.CUT, b"Q", 1, marks=pytest.mark.matrix),
+        pytest.param(TO_SERVER, Action.CUT_AFTER, b"Q", 1, marks=pytest.mark.matrix),
+        (TO_CLIENT, Action.CUT, b"C", 4),
+    ],
 )
 def test_a_migration_without_a_transaction_cut_at_any_message_is_finished_by_the_next_run(
     server, project, database_url, query, direction, action, kind, stride

@@ -47,6 +47,7 @@ def killed_at(server, start, make_database):
     return killed_at
 
 
+@pytest.mark.matrix
 @pytest.mark.slow
 @pytest.mark.parametrize("action", [Action.BEFORE, Action.AFTER] if LONG else [Action.AFTER], ids=lambda it: it.name)
 def test_killed_at_every_step_boundary_the_next_run_ends_as_if_nothing_had_happened(

@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 
 from tests.support.psql import program
+from tests.support.servers import PASSWORD
 
 # what libpq or Go's driver would quote in an error; every one holds the same password
 MALFORMED = (
@@ -100,6 +101,62 @@ def test_a_password_in_a_server_message_is_hidden(server, project, run, database
 
     assert done.exit_code == 4
     assert "cannot reach postgres://postgres:********@" in done.stderr
+
+
+# where a migration, or what is said of it, may quote the password of the very connection
+QUOTING = {
+    "the statement fails": "create user app password '{}' bad;",
+    "in a line before it": "-- the password is {}\nselect nonsense;",
+    "behind the place, in the same line": "select nonsense, '{}';",
+    "before the place, in the same line": "select '{}', nonsense;",
+    "in a connection string": "select nonsense, 'host=db password={}';",
+    "in a notice": "do $$ begin raise notice '%', 'it is {}'; end $$;\nselect nonsense;",
+    "in detail and hint": "do $$ begin raise 'x' using detail = 'it is {}', hint = 'it is {}'; end $$;",
+    "the file cannot be read": "select '{}' 'not closed;",
+    "a psql command": "\\c {}",
+}
+
+
+@pytest.mark.parametrize("body", QUOTING.values(), ids=QUOTING.keys())
+@pytest.mark.parametrize("spelling", [PASSWORD, quote(PASSWORD, safe="")], ids=["plain", "encoded"])
+def test_a_password_that_a_migration_quotes_is_masked(server, project, run, database_url, body, spelling) -> None:
+    if not server.is_ours:
+        pytest.skip("needs a login with a password")
+    project.migration("1_a", up=body.replace("{}", spelling))
+    environ = {"DATABASE_URL": server.tcp_url(name_of(database_url))}
+
+    for command in (("up", "--json"), ("history",), ("lint",)):  # --json is both: JSON, and text on stderr
+        done = run(*command, env=environ)
+
+        assert done.exit_code != 0 or command[0] == "history"
+        assert spelling not in done.stdout + done.stderr
+
+
+def test_the_caret_stands_below_its_word_when_a_password_before_it_is_masked(
+    server, project, run, database_url
+) -> None:
+    if not server.is_ours:
+        pytest.skip("needs a login with a password")
+    project.migration("1_a", up=f"select '{PASSWORD}', nonsense;")
+
+    done = run("up", env={"DATABASE_URL": server.tcp_url(name_of(database_url))})
+
+    lines = done.stderr.splitlines()
+    number = next(number for number, line in enumerate(lines) if line.endswith("^^^^^^^^"))
+    assert lines[number - 1].index("nonsense") == lines[number].index("^")
+
+
+def test_a_password_in_an_unfinished_migration_is_masked(server, project, run, database_url) -> None:
+    if not server.is_ours:
+        pytest.skip("needs a login with a password")
+    project.migration("1_a", up=f"create table a ();\nselect '{PASSWORD}', nonsense;", up_options="transaction:false")
+    environ = {"DATABASE_URL": server.tcp_url(name_of(database_url))}
+    run("up", env=environ)
+
+    shown = [run(*command, env=environ) for command in (("status",), ("status", "--json"), ("verify",))]
+
+    assert "nonsense" in shown[0].stdout + shown[0].stderr
+    assert PASSWORD not in "".join(done.stdout + done.stderr for done in shown)
 
 
 def test_no_password_stands_on_the_command_line_of_pg_dump(server, project, run, database_url, tmp_path) -> None:

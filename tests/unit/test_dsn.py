@@ -477,3 +477,60 @@ def test_a_service_that_only_libpq_can_find_is_left_to_it():
 def test_a_wrong_port_in_the_environment_is_an_error():
     with pytest.raises(ConfigError, match=r"from the PG\* variables: the port is not a number"):
         dsn.parse("postgres://h").completed({"PGPORT": "five"})
+
+
+# ----------------------------------------------------------------------------------- parameters for other programs
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "instead"),
+    [
+        ("pgbouncer=true", "pgbouncer", "direct URL"),
+        ("pgbouncer=true&connection_limit=1", "pgbouncer", "direct URL"),
+        ("connection_limit=5&pool_timeout=10", "connection_limit", "connection pool"),
+        ("schema=public", "schema", "search_path=NAME"),
+        ("currentSchema=app", "currentSchema", "search_path=NAME"),
+        ("sslmode=no-verify", "sslmode", "sslmode=require"),
+        ("sslmode=Require", "sslmode", "sslmode=require"),
+        ("ssl=no-verify", "ssl", "sslmode=require"),
+        ("ssl=1", "ssl", "sslmode=require"),
+        ("sslaccept=strict", "sslaccept", "sslmode=require"),
+        ("supa=base-pooler.x", "supa", "direct URL"),
+        ("targetServerType=primary", "targetServerType", "target_session_attrs=primary"),
+        ("ApplicationName=x", "ApplicationName", "application_name=NAME"),
+        ("prepareThreshold=0", "prepareThreshold", "prepared statements"),
+        ("x-migrations-table=m", "x-migrations-table", "--migrations-table"),
+        ("encoding=utf8&pool=5", "encoding", "UTF-8"),
+    ],
+)
+def test_a_parameter_for_another_program_is_named_with_what_to_write(query, name, instead):
+    with pytest.raises(ConfigError) as caught:
+        dsn.parse(f"postgres://u:s3cret@h/app?{query}", origin="DATABASE_URL")
+
+    assert caught.value.code == "E280"
+    assert name in caught.value.message
+    assert "DATABASE_URL" in caught.value.message
+    assert instead in caught.value.hint
+    assert "s3cret" not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "sslmode=require&channel_binding=require",  # Neon
+        "options=endpoint%3Dep-cool-1",  # Neon without SNI
+        "sslmode=verify-full&target_session_attrs=primary&connect_timeout=10",
+        "ssl=true",
+        "sslmode=",
+        "application_name=x&tcp_user_timeout=10000&keepalives=1",
+        "statement_timeout=5s&search_path=app&app.pool=1",
+    ],
+)
+def test_what_libpq_or_a_server_knows_is_not_taken_for_another_programs(query):
+    dsn.parse(f"postgres://h/app?{query}")
+
+
+def test_no_setting_of_a_server_is_among_the_parameters_of_other_programs():
+    from dbmigrate.keywords import KEYWORDS, foreign
+
+    assert [name for name in KEYWORDS if foreign(name, "")] == []

@@ -104,7 +104,7 @@ def test_nothing_gets_out_of_an_annotation() -> None:
 
     assert [part.partition("=")[0] for part in properties.split(",")] == ["file", "line", "col", "title"]
     assert ":" not in properties
-    assert "%0A::stop-commands" in message
+    assert "%0A\\x3a:stop-commands" in message
     assert not any(line.startswith("::") for line in rest)
 
 

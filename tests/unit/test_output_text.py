@@ -88,7 +88,7 @@ def test_the_error_block_tells_the_whole_story_in_order() -> None:
         "  2 | -- a table\n"
         "  3 | create table a (b intx);\n"
         "    |                   ^^^^\n"
-        "DETAIL: first\nsecond\n"
+        "DETAIL: first\n    second\n"
         "CONTEXT: SQL statement\n"
         "state: the migration was rolled back\n"
         "hint: did you mean `int`?"

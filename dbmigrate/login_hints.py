@@ -1,0 +1,46 @@
+"""What to do about a login that failed, by the words of the message: libpq has nothing but text for it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+_HINTS = {
+    "password authentication failed": "check user and password in the URL; percent-encode special characters",
+    "no password supplied": "put a password into the URL, PGPASSWORD or ~/.pgpass",
+    "Connection refused": "is the server running, and is the port right? `dbmigrate wait` waits for it",
+    "could not translate host name": "check the host name in the URL; percent-encode special characters",
+    "server does not support SSL": "add ?sslmode=disable to the URL if the connection may be unencrypted",
+    "no pg_hba.conf entry": "the server's pg_hba.conf does not let this user connect from here",
+    "remaining connection slots": "the server has no connection left; try again later",
+    "too many clients": "the server has no connection left; try again later",
+    "starting up": "the server is starting; `dbmigrate wait` waits for it",
+}
+# of the server, and of PgBouncer: https://github.com/pgbouncer/pgbouncer/blob/master/src/client.c
+_REFUSED_SETTING = re.compile(
+    r"(?:unrecognized configuration parameter|invalid value for parameter|permission denied to set parameter|parameter)"
+    r' "([^"]+)"|unsupported startup parameter(?: in options)?: (\S+)'
+)
+
+
+def hint(message: str, settings: Container[str]) -> str | None:
+    """The way out; `settings` are the names of those that the database URL asks for."""
+    known = (told for fragment, told in _HINTS.items() if fragment in message)
+    return _of_setting(message, settings) or next(known, None)
+
+
+def _of_setting(message: str, settings: Container[str]) -> str | None:
+    """For a setting that was refused at the login: that it came from the URL, and what can be written there."""
+    found = _REFUSED_SETTING.search(message)
+    name = (found[1] or found[2]).lower() if found else ""
+    if name not in settings:
+        return None
+    if found and found[2]:
+        return f"{name} is from the database URL, and a pooler does not pass it on: take it out, or use --allow-pooler"
+    return (
+        f"{name} is from the database URL (or PGOPTIONS): what libpq does not know is taken for a setting of the"
+        " server, as lock_timeout=3s; correct it, or take it out"
+    )
