@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,15 @@ _OPENING, _CLOSING = ("(", "["), (")", "]")
 
 def read(sql: str) -> Reader:
     """A reader of a statement; of one that is longer than `MOST_WORDS`, or not closed, only the beginning."""
+    return Reader(_words(sql))
+
+
+@lru_cache(maxsize=2)  # several rules read the statement that they are asked about
+def _words(sql: str) -> tuple[Word, ...]:
     found: list[Word] = []
     with suppress(LexerError):  # the body of a routine may be in any language
         found.extend(islice(placed_words(sql), MOST_WORDS))
-    return Reader(found)
+    return tuple(found)
 
 
 class Reader:
