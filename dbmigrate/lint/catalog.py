@@ -48,6 +48,7 @@ class Index:
     columns: tuple[str, ...]
     version: str
     is_partial: bool = False
+    is_unique: bool = False
 
 
 @dataclass(slots=True)
@@ -82,10 +83,15 @@ class Table:
         ]
 
     def has_index_for(self, columns: tuple[str, ...]) -> bool:
-        """Whether an index begins with these columns, in any order."""
+        """Whether rows with these values are found by an index: it begins with the columns, in any order, or it is
+        unique and some of them are all of its columns, so that it leads to one row at most.
+        """
         wanted = set(columns)
         return any(
-            set(index.columns[: len(columns)]) == wanted for index in self.indexes.values() if not index.is_partial
+            set(index.columns[: len(columns)]) == wanted
+            or (index.is_unique and len(index.columns) > 0 and wanted.issuperset(index.columns))
+            for index in self.indexes.values()
+            if not index.is_partial
         )
 
     def add_constraint(self, found: Constraint, version: str) -> None:
@@ -96,7 +102,7 @@ class Table:
         if found.kind in (ConstraintKind.PRIMARY, ConstraintKind.NOT_NULL) and not found.not_valid:
             self.required.update(found.columns)
         if found.kind in (ConstraintKind.PRIMARY, ConstraintKind.UNIQUE) and not found.using_index:
-            self.indexes[name] = Index(name, found.columns, version)
+            self.indexes[name] = Index(name, found.columns, version, is_unique=True)
 
     def _default_name(self, found: Constraint) -> str:
         """As the server names it (ChooseConstraintName), but for the number behind a name that is taken."""
@@ -195,7 +201,9 @@ class Catalog:
             case CreateIndex():
                 table = self._known(shape.table)
                 name = shape.name or "_".join((shape.table.name, *shape.columns, "idx"))
-                table.indexes[name] = Index(name, shape.columns, version, shape.is_partial)
+                table.indexes[name] = Index(
+                    name, shape.columns, version, shape.is_partial, shape.is_unique and shape.is_plain
+                )
             case Drop():
                 self._drop(shape)
             case EnumType():

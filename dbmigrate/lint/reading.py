@@ -96,14 +96,21 @@ class Reader:
         return Name(parts[-2] if len(parts) > 1 else None, parts[-1], at)
 
     def names(self) -> tuple[Name, ...]:
-        """Names with commas between them."""
+        """Names with commas between them, as of tables: ``ONLY a, b *, ONLY (c)``."""
         found = []
-        while (name := self.name()) is not None:
+        while (name := self._table()) is not None:
             found.append(name)
             self.take("*")
             if not self.take(","):
                 break
         return tuple(found)
+
+    def _table(self) -> Name | None:
+        """A name, or ``ONLY`` before one that may stand in parentheses."""
+        if not self.take("ONLY") or self.peek() != "(":
+            return self.name()
+        inside = Reader(self.group())
+        return inside.name()
 
     def group(self) -> tuple[Word, ...]:
         """What stands between the parentheses that open next, without them; empty if none do."""

@@ -172,6 +172,7 @@ class CreateIndex:
     is_lenient: bool = False
     is_partial: bool = False
     is_only: bool = False
+    is_plain: bool = True  # `columns` are all of its keys
     name_at: int = 0
 
 

@@ -298,6 +298,40 @@ def test_an_index_in_a_later_migration_serves_the_foreign_key(tmp_path: Path) ->
     assert lint(selection.everything([str(tmp_path)]).migrations, config=OWN) == ()
 
 
+@pytest.mark.parametrize(
+    ("index", "expected"),
+    [
+        ("create unique index on c (p);", []),  # one row at most has this p, whatever its q
+        ("alter table c add unique (q);", []),
+        ("create index on c (q, p);", []),
+        ("create index on c (p);", ["L173"]),
+        ("create unique index on c (p) where q > 0;", ["L173"]),
+        ("create unique index on c (p, r);", ["L173"]),
+        ("create unique index on c (lower(p));", ["L173"]),
+        ("create unique index on c (p, lower(q));", ["L173"]),
+    ],
+)
+def test_an_index_that_leads_to_one_row_serves_a_foreign_key(index: str, expected: list[str], tmp_path: Path) -> None:
+    up = "create table c (p text, q text, r text, foreign key (p, q) references c (p, q));"
+
+    assert [code.partition(":")[0] for code in codes(tmp_path, f"{up} {index}")] == expected
+
+
+def test_a_partition_of_partitions_is_known_as_one(tmp_path: Path) -> None:
+    up = "create table x partition of big for values from (1) to (2) partition by list (id);"
+    index = "create index concurrently on x (id);"
+
+    assert codes(tmp_path, index, options=NOT_IN_TRANSACTION, before=f"{TABLES}\n{up}") == ["L154:2"]
+
+
+def test_columns_of_a_typed_table_and_of_a_partition_keep_their_constraints(tmp_path: Path) -> None:
+    before = "create table y of ty (a with options primary key); create table p partition of big (id not null) default;"
+
+    assert (
+        codes(tmp_path, "alter table y alter a set not null; alter table p alter id set not null;", before=before) == []
+    )
+
+
 def test_up_sections_share_a_transaction_unless_one_of_them_has_none(tmp_path: Path) -> None:
     text = (
         "-- migrate:up\nalter table t add constraint x check (c < 9) not valid;\n-- migrate:down irreversible:true\n"
