@@ -103,12 +103,13 @@ def _options(call: Call, *, since: str | None, longest: float | None, wants_lint
 
 def _linter(settings: Settings, since: str | None) -> Linter:
     """What `lint` finds in the migrations, by the project's configuration. What changed `since` is applied nowhere."""
-    from dbmigrate.lint import LintConfig, lint
+    from dbmigrate.lint import UNREAD, LintConfig, lint
 
     config = LintConfig.from_mapping(settings.project.lint, path=f"{settings.project.path}: lint")
 
     def find(migrations: Sequence[Migration], meant: frozenset[str]) -> Iterable[Problem]:
-        return lint(migrations, config=config, only=meant, unapplied=meant if since else ())
+        found = lint(migrations, config=config, only=meant, unapplied=meant if since else ())
+        return [each for each in found if each.code != UNREAD]  # here the server itself reads every statement
 
     return find
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ __all__ = ["lint"]
 _MOST_STATEMENTS = 10_000  # of a section; what comes after them are rows of data
 _COPY_SAMPLE = 64 << 10  # characters of COPY data that are looked at
 # squawk's findings that one of ours about the same statement makes superfluous
-_SAME = {"squawk:syntax-error": frozenset(("L151",))}
+_SAME = {squawk.UNREAD: frozenset(("L151",))}
 
 
 def lint(
@@ -209,13 +210,18 @@ class _Look:
 
     def _beside(self, foreign: Sequence[Problem], spans: Sequence[Span]) -> Iterator[Problem]:
         """squawk's findings but for what one of ours says about the same statement."""
+        unread: set[Span | None] = set()
         for problem in foreign:
+            span = _span_at(spans, problem.place.line if problem.place else 0)
             same = _SAME.get(problem.code, frozenset())
-            span = next(
-                (span for span in spans if problem.place and span.first <= problem.place.line <= span.last), None
-            )
             lines = range(span.first, span.last + 1) if span else ()
-            if not any(own.code in same and own.place and own.place.line in lines for own in self.problems):
+            if any(own.code in same and own.place and own.place.line in lines for own in self.problems):
+                continue
+            if problem.code == squawk.UNREAD:
+                if span not in unread:
+                    yield replace(problem, message=f"squawk could not read this statement: {problem.message}")
+                unread.add(span)
+            else:
                 yield problem
 
     def _spans(self) -> Iterator[Span]:
@@ -232,6 +238,12 @@ class _Look:
                 Severity.NOTE,
                 Place(self.path, 1),
             )
+
+
+def _span_at(spans: Sequence[Span], line: int) -> Span | None:
+    """The first span that holds a line; spans are in the order of their lines."""
+    at = bisect_left(spans, line, key=lambda span: span.last)
+    return spans[at] if at < len(spans) and spans[at].first <= line else None
 
 
 def _statements(migration: Migration, section: Section) -> Iterator[Statement]:
