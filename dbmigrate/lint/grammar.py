@@ -32,6 +32,7 @@ from dbmigrate.lint.shape import (
     Maintenance,
     Name,
     Other,
+    Revoke,
     Role,
     Shape,
     Truncate,
@@ -46,6 +47,14 @@ __all__ = ["shape_of"]
 
 _ROLES = ("ROLE", "USER", "GROUP")
 _TABLE_LIKE = ("TABLE", "FOREIGN TABLE", "MATERIALIZED VIEW", "VIEW")
+# of GRANT and REVOKE .. ON; without one it is a table
+_OBJECTS = frozenset(
+    re.findall(
+        r"\w+",
+        "DATABASE DOMAIN FUNCTION LANGUAGE PARAMETER PROCEDURE ROUTINE SCHEMA SEQUENCE SERVER TABLE TABLESPACE TYPE "
+        "WRAPPER",
+    )
+)
 _TWO_WORDS = {
     ("MATERIALIZED", "VIEW"),
     ("FOREIGN", "TABLE"),
@@ -281,6 +290,21 @@ def _grant(reader: Reader) -> Shape:
     return Grant(rights, on, to)
 
 
+def _revoke(reader: Reader) -> Shape:
+    reader.take_any("GRANT", "ADMIN", "INHERIT", "SET") and reader.take("OPTION", "FOR")
+    rights = texts(reader.until("ON", "FROM"))
+    on, names = "", list[Name]()
+    if reader.take("ON"):
+        if reader.peek() == "ALL":
+            on = " ".join(texts(reader.until("FROM"))).lower()
+        else:
+            on = _kind(reader).lower() if _OBJECTS.intersection((reader.peek(), reader.peek(1))) else "table"
+        for part in Reader(reader.until("FROM")).parts():
+            names += [name] if (name := part.name()) else []
+    reader.take("FROM")
+    return Revoke(rights, on, tuple(names), names_in(reader.until("GRANTED", "CASCADE", "RESTRICT")))
+
+
 def _copy(reader: Reader) -> Shape:
     table = reader.name()
     reader.group()
@@ -315,6 +339,7 @@ _PARSERS: dict[str, Callable[[Reader], Shape]] = {
     "MERGE": changes,
     "REFRESH": _maintenance("REFRESH"),
     "REINDEX": _maintenance("REINDEX"),
+    "REVOKE": _revoke,
     "TRUNCATE": _truncate,
     "UPDATE": changes,
     "VACUUM": _maintenance("VACUUM"),

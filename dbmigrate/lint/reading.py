@@ -13,7 +13,7 @@ from dbmigrate.lint.shape import Name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["MOST_WORDS", "Reader", "folded", "is_name", "is_text", "read", "spelled", "text_of"]
+__all__ = ["MOST_WORDS", "Reader", "folded", "is_name", "is_text", "read", "spelled", "text_of", "words_of"]
 
 MOST_WORDS = 20_000  # of a statement; what comes after them are rows of data
 _OPENING, _CLOSING = ("(", "["), (")", "]")
@@ -21,11 +21,12 @@ _OPENING, _CLOSING = ("(", "["), (")", "]")
 
 def read(sql: str) -> Reader:
     """A reader of a statement; of one that is longer than `MOST_WORDS`, or not closed, only the beginning."""
-    return Reader(_words(sql))
+    return Reader(word for word in words_of(sql) if word.text != ";")
 
 
 @lru_cache(maxsize=2)  # several rules read the statement that they are asked about
-def _words(sql: str) -> tuple[Word, ...]:
+def words_of(sql: str) -> tuple[Word, ...]:
+    """All words of a text, the semicolons too; of a long one the first `MOST_WORDS`."""
     found: list[Word] = []
     with suppress(LexerError):  # the body of a routine may be in any language
         found.extend(islice(placed_words(sql), MOST_WORDS))
@@ -36,7 +37,7 @@ class Reader:
     """A position in a sequence of words. What is taken moves it; what is asked does not."""
 
     def __init__(self, found: Iterable[Word]) -> None:
-        self._words = tuple(word for word in found if word.text != ";")
+        self._words = tuple(found)
         self._at = 0
 
     @property

@@ -37,6 +37,14 @@ _PLACEHOLDERS = re.compile(
 _MAIL = re.compile(r"(?<=[\w.+%-])@((?:[\w-]++\.)+[A-Za-z]{2,})").finditer
 # reserved for examples (RFC 2606, RFC 6761), and what people write when they make one up
 _MADE_UP = re.compile(r"(^|\.)(example|test|invalid|localhost|local|acme|foo|bar)(\.|$)", re.IGNORECASE).search
+# the address of a desk, and of nobody
+_OFFICE = re.compile(
+    r"(?:^|[^\w.+%-])(?:abuse|admin|billing|contact|hello|help|info|mail|no-?reply|office|postmaster|root|sales|security"
+    r"|service|support|system|team|test|webmaster)$",
+    re.IGNORECASE,
+).search
+_FIELDS = re.compile(r"[\t\n]").split
+_LONGEST_VALUE = 200  # characters
 _CARD = re.compile(r"(?<![\d-])(?:\d[ -]?){12,18}\d(?![\d-])").finditer
 _SSN = re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\d-])").search
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b").finditer
@@ -91,19 +99,20 @@ def personal_data(seen: Seen) -> Iterator[Found]:
         if what:
             yield Found(word.start, f"{what} is written in the file", _NOT_HERE)
             return
-    if seen.unit.statement.copy_data is not None:
-        for part in seen.unit.statement.copy_data:
-            what = _personal(part)
-            if what:
-                yield Found(0, f"{what} stands in the data of this COPY", _NOT_HERE)
-                return
+    for part in seen.unit.statement.copy_data or ():
+        what = next((said for field in _FIELDS(part) if (said := _personal(field))), None)
+        if what:
+            yield Found(0, f"{what} stands in the data of this COPY", _NOT_HERE)
+            return
 
 
 _NOT_HERE = "load people's data from where it is kept; migrations are copied to every laptop, and stay in the history"
 
 
 def _personal(text: str) -> str | None:
-    if any(not _MADE_UP(found[1]) for found in _MAIL(text)):
+    if len(text) > _LONGEST_VALUE:  # a document: a template, terms of use, a page
+        return None
+    if any(not _MADE_UP(found[1]) and not _OFFICE(text[: found.start()]) for found in _MAIL(text)):
         return "an e-mail address"
     if any(_is_card(found[0]) for found in _CARD(text)):
         return "a card number"
@@ -129,7 +138,7 @@ def _is_iban(text: str) -> bool:
 def grants_much(seen: Seen) -> Iterator[Found]:
     """L163"""
     shape = seen.shape
-    if isinstance(shape, Grant) and shape.on:
+    if isinstance(shape, Grant) and shape.on and not _TRUSTED.union(seen.catalog.owners).issuperset(shape.to):
         writes = {"INSERT", "UPDATE", "DELETE", "TRUNCATE", "CREATE", "TRIGGER"} & set(shape.rights)
         if shape.rights[:1] == ("ALL",):
             yield Found(0, f"GRANT ALL on {shape.on.lower()} gives rights that nobody has asked for", _FEW)
@@ -143,6 +152,15 @@ def grants_much(seen: Seen) -> Iterator[Found]:
             )
 
 
+# who has all rights anyway: the owner, and the roles that Supabase's own files grant everything to, because there the
+# policies of a table are what guards its rows (https://supabase.com/docs/guides/database/postgres/roles)
+_TRUSTED = frozenset(
+    re.findall(
+        r"\w+",
+        "anon authenticated service_role postgres supabase_admin supabase_auth_admin supabase_storage_admin "
+        "dashboard_user current_user session_user current_role",
+    )
+)
 _FEW = "name the rights that are needed: SELECT, INSERT, .."
 
 
