@@ -25,7 +25,7 @@ NOT_IN_TRANSACTION = "transaction:false"
 
 # loops in which a row that was changed is found again
 ENDLESS = [
-    "loop update t set a = d where id in (select id from t where a is null limit 9); "
+    "loop update t set a = b::text where id in (select id from t where a is null limit 9); "
     "get diagnostics n = row_count; exit when n = 0; end loop;",
     "loop update t set a = upper(b::text) where a is null; exit when not found; end loop;",
     "loop with page as (select id from t where a is null limit 9) update t set a = page.d from page "
