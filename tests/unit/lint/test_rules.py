@@ -28,7 +28,7 @@ ENDLESS = [
     "loop update t set a = b::text where id in (select id from t where a is null limit 9); "
     "get diagnostics n = row_count; exit when n = 0; end loop;",
     "loop update t set a = upper(b::text) where a is null; exit when not found; end loop;",
-    "loop with page as (select id from t where a is null limit 9) update t set a = page.d from page "
+    "loop with page as (select id, a from t where a is null limit 9) update t set a = page.a from page "
     "where t.id = page.id; get diagnostics n = row_count; if n = 0 then exit; end if; end loop;",
     "loop update t set c = 1 where id in (select id from t where b < 5 limit 9); exit when not found; end loop;",
     "n := 1; while n > 0 loop update t set a = null where a is null; get diagnostics n := row_count; end loop;",
@@ -46,7 +46,7 @@ ENDING = [
     "loop update t set a = b::text where a is null; n := n + 1; exit when n > 9; end loop;",
     "loop update t set a = b::text where a is null; exit; end loop;",
     "loop update t set c = c + 1 where c < 9; exit when not found; end loop;",
-    "loop update t set a = now()::text where a is null; exit when not found; end loop;",
+    "loop update t set a = left(now()::text, 9) where a is null; exit when not found; end loop;",
 ]
 # DDL in a string that is written out
 EXECUTED = [
