@@ -250,9 +250,12 @@ def test_a_hook_names_files_that_are_committed(branch, run, add) -> None:
     assert run("lint", "db/migrations/1_add_i.sql").exit_code == 1
 
 
-def test_check_leaves_old_files_and_the_baseline_alone(branch, run, add, project, tmp_path, database_url: str) -> None:
+def test_check_leaves_old_files_and_the_baseline_alone(branch, run, add, git, project, database_url: str) -> None:
     env = {"DBMIGRATE_SCRATCH_URL": database_url}
     project.migration("0_add_t", up="create table t (a int);", down="drop table t;")
+    git("add", ".")
+    git("commit", "-q", "-m", "the table")
+    git("push", "-q", "origin", "feature:main")
 
     def of_lint() -> list[tuple[str, str]]:
         done = run("check", "--json", "--no-dump-schema", env=env)
