@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["executed"]
 
 _ENDS = ("", "INTO", "USING")
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*").fullmatch
 _PLACEHOLDER = re.compile(r"%(?:(?P<percent>%)|[ILs])")
 
 
@@ -61,4 +62,13 @@ def _formatted(arguments: Sequence[Word]) -> str | None:
     if not given or len(_PLACEHOLDER.findall(given[0])) - given[0].count("%%") != len(given) - 1:
         return None
     rest = iter(given[1:])
-    return _PLACEHOLDER.sub(lambda found: "%" if found["percent"] else next(rest), given[0])
+    return _PLACEHOLDER.sub(lambda found: "%" if found["percent"] else _written(found[0], next(rest)), given[0])
+
+
+def _written(placeholder: str, argument: str) -> str:
+    """An argument as %I, %L or %s writes it."""
+    if placeholder == "%L":
+        return "'" + argument.replace("'", "''") + "'"
+    if placeholder == "%I" and not _PLAIN_NAME(argument):
+        return '"' + argument.replace('"', '""') + '"'
+    return argument

@@ -254,28 +254,10 @@ _RULES = (
         severity=_WARNING,
         units=protecting.switches_row_security,
     ),
-    Rule(
-        code="L129",
-        name="revoke",
-        title="rights are taken away",
-        severity=_WARNING,
-        units=protecting.takes_rights,
-    ),
+    Rule(code="L129", name="revoke", title="rights are taken away", severity=_WARNING, units=protecting.takes_rights),
     # data
-    Rule(
-        code="L131",
-        name="delete-all",
-        title="DELETE without WHERE",
-        severity=_WARNING,
-        statement=losing.deletes_all,
-    ),
-    Rule(
-        code="L132",
-        name="update-all",
-        title="UPDATE without WHERE",
-        severity=_WARNING,
-        statement=losing.updates_all,
-    ),
+    Rule(code="L131", name="delete-all", title="DELETE without WHERE", severity=_WARNING, statement=losing.deletes_all),
+    Rule(code="L132", name="update-all", title="UPDATE without WHERE", severity=_WARNING, statement=losing.updates_all),
     Rule(
         code="L133",
         name="truncate",
@@ -284,13 +266,7 @@ _RULES = (
         squawk=("ban-truncate-cascade",),
         statement=losing.truncates,
     ),
-    Rule(
-        code="L134",
-        name="cascade",
-        title="DROP .. CASCADE",
-        severity=_WARNING,
-        statement=losing.cascades,
-    ),
+    Rule(code="L134", name="cascade", title="DROP .. CASCADE", severity=_WARNING, statement=losing.cascades),
     Rule(
         code="L135",
         name="lossy-down",

@@ -35,10 +35,11 @@ _VERBS = frozenset(
     re.findall(
         r"\w+",
         """
-        add alter backfill change check clean convert copy create delete drop enable disable expand contract extend fill
-        fix grant import index insert link load lower make merge migrate move normalise normalize partition populate
-        prepare raise record refactor remove rename replace require reset restrict revoke seed set split store switch
-        sync truncate tune unify unlink update upgrade validate widen
+        add alter backfill change check clean contract convert copy create delete disable drop empty enable
+        expand extend fill fix grant import index insert link load lock lower make merge migrate move
+        normalise normalize partition populate prepare raise record refactor remove rename replace require
+        reset restrict revoke seed set split store switch sync truncate tune unify unlink update upgrade
+        validate widen
         """,
     )
 )

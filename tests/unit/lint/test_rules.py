@@ -58,6 +58,7 @@ EXECUTED = [
     ("L112", "execute E'alter table t alter c type bigint' using 1;"),
 ]
 NOT_EXECUTED = [
+    "execute format('comment on table t is %L', 'x; drop table t'); execute format('analyze %I', 't; drop table t');",
     "execute 'select 1'; execute 'drop table ' || 'x'; raise notice 'drop table t';",
     "execute format('drop table %I', current_user); execute format('drop table %I');",
     "execute '';",
