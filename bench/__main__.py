@@ -46,6 +46,7 @@ CASES: dict[str, Callable[[Setting], Iterator[Case | Chapter]]] = {
     "check": cases.checking,
     "scratch": inside.scratch_server,
     "splitter": inside.splitting,
+    "lint": inside.long_words,
     "stalls": inside.stalled_writers,
 }
 
