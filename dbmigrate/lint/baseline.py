@@ -59,7 +59,11 @@ class Baseline:
             return ()
         more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
         message = f"the baseline names findings that are no longer there: {gone[0]}{more}"
-        return (Problem("W656", message, Severity.NOTE, Place(os.path.join(self.directory, FILE), 1), _AGAIN),)
+        return (
+            Problem(
+                "W656", message, Severity.NOTE, Place(os.path.normpath(os.path.join(self.directory, FILE)), 1), _AGAIN
+            ),
+        )
 
 
 def read(directory: str = ".") -> Baseline | None:

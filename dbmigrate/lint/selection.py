@@ -84,10 +84,10 @@ def changed_here(directories: Sequence[str]) -> Selection:
 
 
 def pending(directories: Sequence[str], versions: Iterable[str]) -> Selection:
-    """The migrations of these versions, which a database has not applied."""
+    """The files of these versions, which a database has not applied. Raises PlanError E221, E235, ConfigError E207."""
     wanted = set(versions)
-    whole = everything(directories)
-    found = _reduced(whole, {os.path.realpath(each.file.path) for each in whole.migrations if each.version in wanted})
+    paths = {os.path.realpath(file.path) for file in directory_of.find(directories) if file.version in wanted}
+    found = _reduced(everything(directories), paths)
     return replace(found, unapplied=found.only or frozenset(), is_whole=True)
 
 

@@ -169,13 +169,20 @@ def test_with_a_database_what_it_has_applied_is_history(run, project: Project, a
     assert findings(run("lint", "--json", env={"DATABASE_URL": "postgres://127.0.0.1:1/none"}))[0][1] == "2_add_i.sql"
 
 
+def test_a_pending_file_that_cannot_be_read_counts(run, project: Project, add, database_url: str) -> None:
+    project.migration("1_add_t", up="create table t (a int);", down_options="irreversible:true")
+    assert run("up", "--no-dump-schema", env={"DATABASE_URL": database_url}).exit_code == 0
+    project.migration("2_add_i", up="vacuum;", down_options="irreversible:true")
+    done = run("--url", database_url, "lint", "--json")
+
+    assert (done.exit_code, findings(done)) == (1, [("E220", "2_add_i.sql")])
+
+
 def test_an_environment_that_is_named_is_asked(run, project: Project, add, database_url: str) -> None:
     project.migration("1_add_t", up="create table t (a int);", down_options="irreversible:true")
     assert run("up", "--no-dump-schema", env={"DATABASE_URL": database_url}).exit_code == 0
     add(2)
-    done = run(
-        "-e", "stage", "lint", "--json", env={"DATABASE_URL_STAGE": database_url, "STAGE_DATABASE_URL": database_url}
-    )
+    done = run("-e", "stage", "lint", "--json", env={"STAGE_DATABASE_URL": database_url})
 
     assert (done.exit_code, findings(done)) == (1, [("L101", "2_add_i.sql")]), done.stderr
 

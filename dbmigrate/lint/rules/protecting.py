@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.lint.context import Found
 from dbmigrate.lint.reading import folded
-from dbmigrate.lint.shape import ActionKind, AlterTable, ConstraintKind, CreateObject, Drop, Name, Other, Revoke
+from dbmigrate.lint.shape import ActionKind, AlterTable, ConstraintKind, CreateObject, Drop, Grant, Name, Other, Revoke
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,10 +45,19 @@ def takes_rights(file: File) -> Iterator[tuple[Unit, Found]]:
             continue  # to create objects is no right that an application uses
         if shape.on and shape.names and all(_is_own(file, shape.on, name) for name in shape.names):
             continue
-        said = [*shape.rights, *(("on", shape.on) if shape.on else ()), ", ".join(map(str, shape.names))]
+        if shape.of == ("public",) and _are_granted(file, shape):
+            continue  # to name who may, instead of everybody
+        rights = shape.rights if shape.on else map(str.lower, shape.rights)  # or names of roles
+        said = [*rights, *(("on", shape.on) if shape.on else ()), ", ".join(map(str, shape.names))]
         what = " ".join(filter(None, said)).replace(" ,", ",")
         message = f"REVOKE {what} from {', '.join(shape.of)}: code that still uses it gets permission denied"
         yield unit, Found(0, message, "release code that does without it first; revoke in a later migration")
+
+
+def _are_granted(file: File, revoked: Revoke) -> bool:
+    """Whether the migration grants something on each of the objects."""
+    granted = [set(unit.shape.on.upper().split()) for unit in file.ups if isinstance(unit.shape, Grant)]
+    return bool(revoked.names) and all(any(name.name.upper() in on for on in granted) for name in revoked.names)
 
 
 def _is_own(file: File, kind: str, name: Name) -> bool:

@@ -144,7 +144,7 @@ def grants_much(seen: Seen) -> Iterator[Found]:
             yield Found(0, f"GRANT ALL on {shape.on.lower()} gives rights that nobody has asked for", _FEW)
         elif "public" in shape.to and writes:
             yield Found(0, f"every role may {' and '.join(sorted(writes))} on {shape.on.lower()}", _FEW)
-    elif isinstance(shape, Role):
+    elif isinstance(shape, Role) and shape.name not in _TRUSTED:
         rights = [word for word in ("SUPERUSER", "BYPASSRLS", "REPLICATION") if word in shape.words]
         if rights:
             yield Found(
