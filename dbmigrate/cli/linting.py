@@ -138,7 +138,7 @@ def show_findings(
     *,
     files: int,
     format_: Format,
-    history: Sequence[Problem] = (),
+    history: Sequence[Problem] | None = None,
 ) -> None:
     """Print findings on stdout in the wanted format; JSON and text are the renderer's. `history` is only counted."""
     from dbmigrate import provenance
@@ -150,9 +150,11 @@ def show_findings(
     elif format_ is Format.GITLAB:
         call.script([f"{reports.gitlab(reports.below(provenance.prefix(), problems))}\n"])
     else:
-        lines = [*findings.human(problems, files=files), *findings.of_history(history)]
+        lines = [*findings.human(problems, files=files), *findings.of_history(history or ())]
         value = findings.value(problems, files=files)
-        call.renderer.answer(command, lines, value | ({"history": findings.numbers(history)} if history else {}))
+        call.renderer.answer(
+            command, lines, value | ({} if history is None else {"history": findings.numbers(history)})
+        )
 
 
 def write_summary(path: str | None, problems: Sequence[Problem], *, title: str, files: int) -> None:

@@ -104,11 +104,20 @@ def test_the_default_branch_is_the_one_that_the_remote_names(branch, run, add, g
     assert findings(run("lint", "--json")) == []
 
 
+def test_a_remote_and_a_branch_may_have_other_names(branch, run, git) -> None:
+    git("push", "-q", "origin", "main:master")
+    git("remote", "rename", "origin", "upstream")
+    git("update-ref", "-d", "refs/remotes/upstream/main")
+    git("fetch", "-q", "upstream", "master:refs/remotes/upstream/master")
+
+    assert run("lint").stdout.startswith("no findings in 0 files\nnot counted: 2 warnings")
+
+
 def test_all_counts_every_file(branch, run) -> None:
     done = run("lint", "--all", "--json")
 
     assert (done.exit_code, findings(done)) == (1, [("L101", "1_add_i.sql"), ("L101", "2_add_i.sql")])
-    assert "history" not in json.loads(done.stdout)
+    assert json.loads(done.stdout)["history"] == {"errors": 0, "warnings": 0, "notes": 0}
 
 
 @pytest.mark.parametrize("is_repository", [True, False])

@@ -115,7 +115,7 @@ def drops_key(file: File) -> Iterator[tuple[Unit, Found]]:
             yield unit, Found(name.at, message, "choose another one before: ALTER TABLE .. REPLICA IDENTITY")
 
 
-_KEY = "rows can be doubled, ON CONFLICT and replication do not find them any more"
+_KEY = "rows can become duplicates, and ON CONFLICT and logical replication fail"
 _SWAP = "put another key in its place in the same statement: ADD PRIMARY KEY USING INDEX"
 
 
