@@ -48,6 +48,7 @@ CASES: dict[str, Callable[[Setting], Iterator[Case | Chapter]]] = {
     "drift": comparing.drift,
     "scratch": inside.scratch_server,
     "splitter": inside.splitting,
+    "lint": inside.long_words,
     "stalls": inside.stalled_writers,
 }
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from bench import splitter, stalls
+from bench import linting, splitter, stalls
 from bench.cases import small
 from bench.harness import Program
 from bench.report import OURS, Chapter, Verdict, table
@@ -141,6 +141,10 @@ def _spread(seconds: list[float]) -> tuple[str, ...]:
 
 def splitting(setting: Setting) -> Iterator[Chapter]:
     yield splitter.chapter([size for size in (1, 10, 100) if size <= setting.size.megabytes])
+
+
+def long_words(setting: Setting) -> Iterator[Chapter]:
+    yield linting.chapter()
 
 
 def stalled_writers(setting: Setting) -> Iterator[Chapter]:

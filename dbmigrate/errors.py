@@ -228,6 +228,7 @@ WARNINGS: dict[str, str] = {
     "W653": "an ignore comment suppresses nothing",
     "W654": "an ignore comment names no rule that exists",
     "W655": "a large file was looked at in part",
+    "W656": "the baseline names findings that are no longer there",
 }
 
 

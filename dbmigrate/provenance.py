@@ -64,6 +64,24 @@ def changed_since(revision: str, directory: str) -> frozenset[str]:
     return frozenset(os.path.realpath(os.path.join(directory, name)) for name in names if name)
 
 
+def fork_point(directory: str) -> str | None:
+    """The commit where the branch of `directory` left the default branch of its remote; None where git knows none.
+
+    A clone says which branch that is (`refs/remotes/origin/HEAD`); a checkout in CI often does not, and then it is one
+    of the usual names.
+    """
+    remotes = (_git(directory, "remote") or "").split()
+    if not remotes:
+        return None
+    remote = "origin" if "origin" in remotes else remotes[0]
+    said = _git(directory, "symbolic-ref", "--quiet", f"refs/remotes/{remote}/HEAD")
+    for branch in filter(None, (said, f"refs/remotes/{remote}/main", f"refs/remotes/{remote}/master")):
+        base = _git(directory, "merge-base", branch, "HEAD")
+        if base:
+            return base
+    return None
+
+
 def _commit(directory: str) -> tuple[str | None, bool | None]:
     """HEAD of the repository that holds `directory`, and whether anything below it differs from HEAD."""
     commit = _git(directory, "rev-parse", "--verify", "--quiet", "HEAD")

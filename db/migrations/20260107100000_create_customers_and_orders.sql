@@ -4,7 +4,6 @@
 -- kept in cents; a line's total is computed by the database, so no client can
 -- get it wrong.
 -- Rollback: drops the tables, and with them all orders.
--- dbmigrate:ignore-file L100: nothing slow follows the foreign keys
 
 -- migrate:up
 CREATE TABLE boxoffice.customers (

@@ -5,7 +5,6 @@
 -- A date as the partition key: the bounds mean the same in every time zone.
 -- The default partition catches what has no quarter yet; it should stay empty.
 -- Rollback: drops the table with all partitions, and with them the scans.
--- dbmigrate:ignore-file L100: nothing slow follows the foreign key
 
 -- migrate:up
 CREATE TABLE boxoffice.door_scans (

@@ -104,13 +104,21 @@ def _options(call: Call, *, since: str | None, longest: float | None, wants_lint
 
 
 def _linter(settings: Settings, since: str | None) -> Linter:
-    """What `lint` finds in the migrations, by the project's configuration. What changed `since` is applied nowhere."""
-    from dbmigrate.lint import LintConfig, lint
+    """What `lint` finds in the migrations, by the project's configuration. What changed `since` is applied nowhere.
+
+    Without it, what changed since the branch began counts, as for `lint`: the other files are tried, not reviewed.
+    """
+    from dbmigrate.lint import UNREAD, LintConfig, baseline, lint, selection
 
     config = LintConfig.from_mapping(settings.project.lint, path=f"{settings.project.path}: lint")
+    known = baseline.read()
 
     def find(migrations: Sequence[Migration], meant: frozenset[str]) -> Iterable[Problem]:
-        return lint(migrations, config=config, only=meant, unapplied=meant if since else ())
+        new = meant if since else selection.changed_here(settings.migrations_dirs).only
+        only = meant if new is None else meant & new
+        found = lint(migrations, config=config, only=only, unapplied=new or ())
+        read = [each for each in found if each.code != UNREAD]  # here the server itself reads every statement
+        return read if known is None else known.new(read)
 
     return find
 

@@ -13,6 +13,7 @@ from dbmigrate.cli.options import common
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from dbmigrate.lint.selection import Selection
     from dbmigrate.model import Excerpt, Problem
 
 
@@ -47,12 +48,16 @@ def lint(
     call: Call,
     files: Annotated[list[str] | None, typer.Argument(metavar="[FILE...]", help="Only these.")] = None,
     since: SinceOption = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every file counts, not only those that are new.")] = False,
+    write_baseline: Annotated[
+        bool, typer.Option("--write-baseline", help="Accept what is found now: write it into the baseline.")
+    ] = False,
     format_: FormatOption = Format.HUMAN,
     summary: SummaryOption = None,
     fail_on: Annotated[FailOn, typer.Option("--fail-on", help="Exit with 1 from this severity on.")] = FailOn.WARNING,
 ) -> None:
     """Look for what migrations would block, break or lose; exit with 1 if there is any."""
-    from dbmigrate.lint import LintConfig, selection
+    from dbmigrate.lint import LintConfig, baseline
     from dbmigrate.lint import lint as find
     from dbmigrate.model import Severity
     from dbmigrate.output import findings
@@ -60,13 +65,54 @@ def lint(
     call.add({"json": format_ is Format.JSON})
     settings = call.settings()
     config = LintConfig.from_mapping(settings.project.lint, path=f"{settings.project.path}: lint")
-    chosen = selection.of(settings.migrations_dirs, settings.version_order, files=files or (), since=since)
-    found = find(chosen.migrations, config=config, only=chosen.only, unapplied=chosen.unapplied)
-    problems = masked(call, (*chosen.problems, *found))
-    show_findings(call, "lint", problems, files=chosen.files, format_=format_)
+    chosen = _selected(call, files or (), since, wants_all=all_ or write_baseline)
+    only = None if chosen.is_whole else chosen.only
+    every = find(chosen.migrations, config=config, only=only, unapplied=chosen.unapplied)
+    if write_baseline:
+        _accept(call, (*chosen.problems, *every))
+        return
+    known = baseline.read()
+    paths = None if only is None else [each.file.path for each in chosen.migrations if each.version in only]
+    problems, history = chosen.split(every if known is None else (*known.new(every), *known.stale(every, paths)))
+    problems = masked(call, problems)
+    show_findings(call, "lint", problems, files=chosen.files, format_=format_, history=history)
     write_summary(summary, problems, title="Lint", files=chosen.files)
     if findings.is_bad(problems, Severity(fail_on.value)):
         raise typer.Exit(1)
+
+
+def _selected(call: Call, files: Sequence[str], since: str | None, *, wants_all: bool) -> Selection:
+    """Which files count: what was said; else what the database has not applied that was named; else what changed."""
+    from dbmigrate.errors import ConfigError
+    from dbmigrate.lint import selection
+
+    if (bool(files), since is not None, wants_all).count(True) > 1:
+        message = "FILE, --since, --all and --write-baseline exclude each other"
+        raise ConfigError(message, code="E200", hint="give one of them")
+    directories, order = call.settings().migrations_dirs, call.settings().version_order
+    if files:
+        return selection.named(files, order)
+    if since is not None:
+        chosen = selection.changed(directories, since, order)
+    elif wants_all:
+        chosen = selection.everything(directories, order)
+    elif call.given.get("url") or call.given.get("environment"):
+        with call.migrator() as migrator:
+            versions = [row.version for row in migrator.status().pending]
+        chosen = selection.pending(directories, versions, order)
+    else:
+        chosen = selection.changed_here(directories, order)
+    return selection.noted(chosen, directories, order)
+
+
+def _accept(call: Call, problems: Sequence[Problem]) -> None:
+    from dbmigrate.lint import baseline
+
+    count = baseline.write(problems)
+    noun = "finding" if count == 1 else "findings"
+    call.renderer.answer(
+        "lint", [f"{count} {noun} written to {baseline.FILE}"], {"baseline": baseline.FILE, "findings": count}
+    )
 
 
 @common
@@ -88,8 +134,16 @@ def explain(
     call.renderer.answer("explain", told, {"code": page.code, "title": page.title, "text": page.text})
 
 
-def show_findings(call: Call, command: str, problems: Sequence[Problem], *, files: int, format_: Format) -> None:
-    """Print findings on stdout in the wanted format; JSON and text are the renderer's."""
+def show_findings(
+    call: Call,
+    command: str,
+    problems: Sequence[Problem],
+    *,
+    files: int,
+    format_: Format,
+    history: Sequence[Problem] | None = None,
+) -> None:
+    """Print findings on stdout in the wanted format; JSON and text are the renderer's. `history` is only counted."""
     from dbmigrate import provenance
     from dbmigrate.output import findings, reports
 
@@ -99,8 +153,11 @@ def show_findings(call: Call, command: str, problems: Sequence[Problem], *, file
     elif format_ is Format.GITLAB:
         call.script([f"{reports.gitlab(reports.below(provenance.prefix(), problems))}\n"])
     else:
-        lines = findings.human(problems, files=files)
-        call.renderer.answer(command, lines, findings.value(problems, files=files))
+        lines = [*findings.human(problems, files=files), *findings.of_history(history or ())]
+        value = findings.value(problems, files=files)
+        call.renderer.answer(
+            command, lines, value | ({} if history is None else {"history": findings.numbers(history)})
+        )
 
 
 def masked(call: Call, problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -10,5 +10,6 @@ from __future__ import annotations
 from dbmigrate.lint.config import LintConfig
 from dbmigrate.lint.engine import lint
 from dbmigrate.lint.registry import RULES, Rule
+from dbmigrate.lint.squawk import UNREAD
 
-__all__ = ["RULES", "LintConfig", "Rule", "lint"]
+__all__ = ["RULES", "UNREAD", "LintConfig", "Rule", "lint"]

@@ -10,11 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dbmigrate.lint.reading import folded
 from dbmigrate.lint.shape import (
     ActionKind,
+    AlterObject,
     AlterTable,
     ConstraintKind,
     CreateIndex,
+    CreateObject,
     CreateRoutine,
     CreateTable,
     Drop,
@@ -48,6 +51,7 @@ class Index:
     columns: tuple[str, ...]
     version: str
     is_partial: bool = False
+    is_unique: bool = False
 
 
 @dataclass(slots=True)
@@ -64,6 +68,9 @@ class Table:
     constraints: dict[str, Constraint] = field(default_factory=dict)
     valid: set[str] = field(default_factory=set)
     indexes: dict[str, Index] = field(default_factory=dict)
+    primary: set[str] = field(default_factory=set)  # names of its primary keys, also of one that is dropped
+    identity: str | None = None  # the index that is its replica identity
+    policies: set[str] = field(default_factory=set)
 
     def proves_not_null(self, column: str) -> bool:
         """Whether no row can have a NULL there: SET NOT NULL then reads nothing."""
@@ -82,10 +89,15 @@ class Table:
         ]
 
     def has_index_for(self, columns: tuple[str, ...]) -> bool:
-        """Whether an index begins with these columns, in any order."""
+        """Whether rows with these values are found by an index: it begins with the columns, in any order, or it is
+        unique and some of them are all of its columns, so that it leads to one row at most.
+        """
         wanted = set(columns)
         return any(
-            set(index.columns[: len(columns)]) == wanted for index in self.indexes.values() if not index.is_partial
+            set(index.columns[: len(columns)]) == wanted
+            or (index.is_unique and len(index.columns) > 0 and wanted.issuperset(index.columns))
+            for index in self.indexes.values()
+            if not index.is_partial
         )
 
     def add_constraint(self, found: Constraint, version: str) -> None:
@@ -93,10 +105,12 @@ class Table:
         self.constraints[name] = found
         if not found.not_valid:
             self.valid.add(name)
+        if found.kind is ConstraintKind.PRIMARY:
+            self.primary.add(name)
         if found.kind in (ConstraintKind.PRIMARY, ConstraintKind.NOT_NULL) and not found.not_valid:
             self.required.update(found.columns)
         if found.kind in (ConstraintKind.PRIMARY, ConstraintKind.UNIQUE) and not found.using_index:
-            self.indexes[name] = Index(name, found.columns, version)
+            self.indexes[name] = Index(name, found.columns, version, is_unique=True)
 
     def _default_name(self, found: Constraint) -> str:
         """As the server names it (ChooseConstraintName), but for the number behind a name that is taken."""
@@ -124,6 +138,8 @@ class Table:
                 self.constraints.pop(action.name, None)
                 self.indexes.pop(action.name, None)
                 self.valid.discard(action.name)
+            case ActionKind.OTHER if action.words[:2] == ("REPLICA", "IDENTITY"):
+                self.identity = folded(action.words[-1]) if "INDEX" in action.words else None
             case _:
                 self._act_on_column(action)
 
@@ -166,6 +182,7 @@ class Catalog:
         self._tables: dict[str, list[Table]] = {}  # by bare name
         self._enums: list[tuple[Name, str]] = []
         self._routines: list[tuple[CreateRoutine, str]] = []
+        self.owners: set[str] = set()  # roles that own something
 
     def table(self, name: Name) -> Table | None:
         """The table that a name means; None if no statement made it."""
@@ -185,6 +202,22 @@ class Catalog:
     def routine(self, name: Name) -> CreateRoutine | None:
         return next((found for found, _ in reversed(self._routines) if found.name.means(name)), None)
 
+    def has_policy(self, name: Name) -> bool:
+        """Whether a statement has made a policy for a table, and none has dropped it."""
+        table = self.table(name)
+        return table is not None and bool(table.policies)
+
+    def was_primary(self, name: Name, constraint: str) -> bool:
+        """Whether a constraint is, or was until it was dropped, the primary key of a table."""
+        table = self.table(name)
+        known = table.primary if table else ()
+        return constraint in known or (not known and constraint.endswith("_pkey"))
+
+    def identity_of(self, index: Name) -> Name | None:
+        """The table whose replica identity an index is, or was until it was dropped."""
+        tables = (table for tables in self._tables.values() for table in tables)
+        return next((table.name for table in tables if table.identity == index.name), None)
+
     def apply(self, shape: Shape, version: str) -> None:
         """What a statement of the migration `version` changes."""
         match shape:
@@ -195,7 +228,15 @@ class Catalog:
             case CreateIndex():
                 table = self._known(shape.table)
                 name = shape.name or "_".join((shape.table.name, *shape.columns, "idx"))
-                table.indexes[name] = Index(name, shape.columns, version, shape.is_partial)
+                table.indexes[name] = Index(
+                    name, shape.columns, version, shape.is_partial, shape.is_unique and shape.is_plain
+                )
+            case AlterObject(words=("OWNER", "TO", role)) | CreateObject(words=("AUTHORIZATION", role)):
+                self.owners.add(folded(role))
+            case CreateObject(kind="POLICY", name=Name(name=policy), on=Name() as on):
+                self._known(on).policies.add(policy)
+            case Drop(kind="POLICY", on=Name() as on):
+                self._known(on).policies.difference_update(name.name for name in shape.names)
             case Drop():
                 self._drop(shape)
             case EnumType():
@@ -230,6 +271,8 @@ class Catalog:
         table = self._known(shape.table)
         for action in shape.actions:
             self._act(table, action, version)
+            if action.words[:2] == ("OWNER", "TO"):
+                self.owners.add(folded(action.words[-1]))
 
     def _act(self, table: Table, action: Action, version: str) -> None:
         if action.kind is ActionKind.ATTACH and action.partition is not None:

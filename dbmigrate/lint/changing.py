@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dbmigrate.lexer import Word
-    from dbmigrate.lint.shape import Shape
+    from dbmigrate.lint.shape import Name, Shape, Words
 
 __all__ = ["changes"]
 
 _VERBS = {verb.value: verb for verb in Verb}
 # a condition that is written to say that all rows are meant
 _ALWAYS_TRUE = (("TRUE",), ("1", "=", "1"))
+_BEFORE_TABLES = ("FROM", "JOIN", "TABLE", "USING")
+_FROM_INSIDE = frozenset(("EXTRACT", "OVERLAY", "POSITION", "SUBSTRING", "TRIM"))
+_LONGEST_NAME = 7  # words: ONLY database.schema.name, and one more
 _ASSIGNMENT = 3  # words: column = value
 
 
@@ -65,20 +68,50 @@ def _change(reader: Reader) -> Change | None:
         return None
     if verb in (Verb.INSERT, Verb.MERGE):
         reader.until("VALUES", "SELECT", "WITH", "TABLE", "DEFAULT", "USING")
-        return Change(verb, table, at, is_query=reader.peek() in ("SELECT", "WITH", "TABLE"))
+        if reader.peek() not in ("SELECT", "WITH", "TABLE"):
+            return Change(verb, table, at)
+        return Change(verb, table, at, is_query=True, sources=tuple(_sources(reader.rest())))
     sets: tuple[str, ...] = ()
+    values: tuple[Words, ...] = ()
     is_constant = False
     if verb is Verb.UPDATE:
         reader.until("SET")
         reader.next()
         assigned = reader.until("FROM", "WHERE", "RETURNING", "LIMIT", "ORDER")
         sets = tuple(_set_columns(Reader(assigned)))
+        values = tuple(texts(part.words[2:]) if part.peek(1) == "=" else () for part in Reader(assigned).parts())
         is_constant = all(len(part.words) == _ASSIGNMENT and _is_literal(part) for part in Reader(assigned).parts())
     reader.until("WHERE", "RETURNING", "LIMIT", "ORDER")
     condition = texts(reader.until("RETURNING", "LIMIT", "ORDER")) if reader.take("WHERE") else ()
     reader.until("LIMIT", "ORDER")
     limit_at = None if reader.is_done else reader.start
-    return Change(verb, table, at, condition in ((), *_ALWAYS_TRUE), limit_at, sets, is_constant)
+    return Change(verb, table, at, condition in ((), *_ALWAYS_TRUE), limit_at, sets, is_constant, values=values)
+
+
+def _sources(words: Sequence[Word]) -> Iterator[Name]:
+    """The tables behind FROM, JOIN, USING and TABLE: no functions, no parts of WITH, none of the server's own."""
+    own = {
+        folded(word.text)
+        for word, after, opens in zip(words, words[1:], words[2:], strict=False)
+        if (after.text, opens.text) == ("AS", "(")
+    }
+    callers: list[str] = []  # what stands before each parenthesis that is open: EXTRACT (year FROM ..)
+    for index, word in enumerate(words):
+        before = words[index - 1].text if index else ""
+        if word.text == "(":
+            callers.append(before)
+        elif word.text == ")" and callers:
+            callers.pop()
+        elif word.text in _BEFORE_TABLES and before != "DISTINCT" and not _FROM_INSIDE.intersection(callers[-1:]):
+            reader = Reader(words[index + 1 :][:_LONGEST_NAME])
+            reader.take("ONLY")
+            name = reader.name()
+            if name and reader.peek() != "(" and name.name not in own and not _is_of_server(name):
+                yield name
+
+
+def _is_of_server(name: Name) -> bool:
+    return name.schema in ("pg_catalog", "information_schema") or name.name.startswith("pg_")
 
 
 def _is_literal(part: Reader) -> bool:

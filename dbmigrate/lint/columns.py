@@ -87,6 +87,7 @@ def column(reader: Reader) -> Column | None:
     named = reader.name()
     if named is None:
         return None
+    reader.take("WITH", "OPTIONS")  # the column of a typed table or of a partition, which has its type from there
     type_ = texts(reader.until(*_CLAUSES))
     default: Words | None = None
     generated = Generated.NO

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate.lexer import LexerError, placed_words
+from dbmigrate.lint.executing import executed
 from dbmigrate.lint.grammar import shape_of
 from dbmigrate.lint.reading import folded
 from dbmigrate.lint.shape import (
@@ -18,13 +19,17 @@ from dbmigrate.lint.shape import (
     Block,
     Change,
     Changes,
+    Constraint,
+    ConstraintKind,
     CreateIndex,
     CreateObject,
     CreateRoutine,
     CreateTable,
+    Drop,
     EnumType,
     Name,
     Shape,
+    Truncate,
     Verb,
 )
 from dbmigrate.values import dataclass
@@ -36,7 +41,7 @@ if TYPE_CHECKING:
     from dbmigrate.lint.catalog import Catalog, Table
     from dbmigrate.model import Migration, Statement
 
-__all__ = ["Before", "Ending", "File", "Found", "Seen", "Unit", "made", "units", "unproven"]
+__all__ = ["Before", "Ending", "File", "Found", "Seen", "Unit", "made", "references", "units", "unproven"]
 
 # after these PL/pgSQL begins a statement
 _OPENERS = frozenset((";", "BEGIN", "THEN", "ELSE", "LOOP", ">>"))
@@ -71,13 +76,15 @@ class Unit:
 
 
 def units(statement: Statement) -> Iterator[Unit]:
-    """A statement, and after it those inside of it if it is a DO block."""
+    """A statement, and after it those inside of it if it is a DO block; also those that it executes from a string."""
     shape = shape_of(statement.sql)
     yield Unit(statement, statement.sql, shape)
     if isinstance(shape, Block) and shape.body is not None:
         for start, end in _inner(shape.body):
-            sql = shape.body[start:end]
-            yield Unit(statement, sql, shape_of(sql), shape.at + start)
+            sql, offset = shape.body[start:end], shape.at + start
+            yield Unit(statement, sql, shape_of(sql), offset)
+            for at, text in executed(sql):
+                yield Unit(statement, text, shape_of(text), offset + at)
 
 
 def _inner(body: str) -> Iterator[tuple[int, int]]:
@@ -102,20 +109,31 @@ class Before:
     """What happened earlier in a transaction, as far as rules ask: gathered on the way, not searched for each time.
 
     `altered` is the first table that others may be using and that is locked against them, `filled` the first change of
-    rows that others may be using. `unproven` are the tables with a NOT VALID constraint, by its name (empty for none).
+    rows that others may be using. `locked` are all such tables. `moved` are the tables that got rows from a query.
+    `parents` are the tables that new foreign keys refer to. `is_held_up`: something slow came after one of these locks.
+    `unproven` are the tables with a NOT VALID constraint, by its name (empty for none).
     """
 
     altered: Name | None = None
     filled: Change | None = None
+    locked: list[Name] = field(default_factory=list)
+    moved: list[Name] = field(default_factory=list)
+    parents: list[Name] = field(default_factory=list)
+    is_held_up: bool = False
     unproven: dict[str, list[Name]] = field(default_factory=dict)
     enum_values: dict[str, AddEnumValue] = field(default_factory=dict)
 
     def add(self, seen: Seen) -> None:
         """The next unit, looked at before the catalog has learnt of it."""
+        self.is_held_up |= bool(self.altered or self.parents) and any(True for _ in seen.slow())
         self.altered = self.altered or seen.altered()
         self.filled = self.filled or next(seen.filled(), None)
+        self.locked += [name for name in seen.locked() if not any(name.means(other) for other in self.locked)]
+        self.parents += seen.referred()
         shape = seen.shape
-        if isinstance(shape, AddEnumValue):
+        if isinstance(shape, Changes):
+            self.moved += [change.table for change in shape.changes if change.is_query]
+        elif isinstance(shape, AddEnumValue):
             self.enum_values[shape.value] = shape
         elif isinstance(shape, AlterTable):
             for name in unproven(shape):
@@ -179,12 +197,46 @@ class Seen:
                 pass
         return name if name is not None and not self.is_new(name) else None
 
+    def locked(self) -> Iterator[Name]:
+        """The tables that others may be using and that this unit locks against them."""
+        if isinstance(self.shape, Truncate):
+            yield from (name for name in self.shape.tables if not self.is_new(name))
+        elif isinstance(self.shape, Drop) and self.shape.kind == "TABLE":
+            yield from (name for name in self.shape.names if not self.is_new(name))
+        elif name := self.altered():
+            yield name
+
+    def referred(self) -> Iterator[Name]:
+        """The tables that others may be using and that a new foreign key refers to: no one else writes to them."""
+        for constraint in references(self.shape):
+            if constraint.references and not self.is_new(constraint.references):
+                yield constraint.references
+
+    def slow(self) -> Iterator[Change]:
+        """The changes whose time depends on how many rows there are in tables that others may be using."""
+        for change in self.shape.changes if isinstance(self.shape, Changes) else ():
+            is_old = not self.is_new(change.table) and (change.verb is not Verb.INSERT or change.is_query)
+            if is_old or any(not self.is_new(name) for name in change.sources):
+                yield change
+
     def filled(self) -> Iterator[Change]:
         """The changes of rows in tables that others may be using, but for rows that are written out."""
         if isinstance(self.shape, Changes):
             for change in self.shape.changes:
                 if (change.verb is not Verb.INSERT or change.is_query) and not self.is_new(change.table):
                     yield change
+
+
+def references(shape: Shape) -> Iterator[Constraint]:
+    """The foreign keys that a statement adds."""
+    found: list[Constraint] = []
+    if isinstance(shape, CreateTable):
+        found = [*shape.constraints, *(each for column in shape.columns for each in column.constraints)]
+    elif isinstance(shape, AlterTable):
+        for action in shape.actions:
+            found += [action.constraint] if action.constraint else []
+            found += action.column.constraints if action.column else ()
+    yield from (each for each in found if each.kind is ConstraintKind.FOREIGN)
 
 
 def made(found: Iterable[Unit]) -> dict[str, list[Name]]:
@@ -212,7 +264,10 @@ def _made(shape: Shape) -> Iterator[Name]:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A whole migration. `comments` are its line comments, each with its line; `catalog` is what there is after it."""
+    """A whole migration. `comments` are its line comments, each with its line; `catalog` is what there is after it.
+
+    `made` are the objects that its up sections make, by their bare names.
+    """
 
     migration: Migration
     ups: Sequence[Unit]
@@ -220,6 +275,7 @@ class File:
     comments: Sequence[tuple[int, str]]
     fresh: frozenset[str]
     catalog: Catalog
+    made: Mapping[str, Sequence[Name]]
     changed: Sequence[Name] = ()  # the tables that were there before it and that it alters, once each
 
     def is_new(self, name: Name) -> bool:

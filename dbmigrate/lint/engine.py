@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from dbmigrate.lint.context import Before, Ending, File, Found, Seen, Unit, made
 from dbmigrate.lint.document import Document, read_document
 from dbmigrate.lint.registry import RULES
 from dbmigrate.lint.rules.security import secret_words
-from dbmigrate.lint.shape import AlterTable, Name
+from dbmigrate.lint.shape import ActionKind, AlterTable, Name
 from dbmigrate.lint.suppression import Span
 from dbmigrate.model import Direction, Migration, Place, Problem, Severity, Statement, StatementKind
 from dbmigrate.source import Cursor
@@ -30,7 +31,7 @@ __all__ = ["lint"]
 _MOST_STATEMENTS = 10_000  # of a section; what comes after them are rows of data
 _COPY_SAMPLE = 64 << 10  # characters of COPY data that are looked at
 # squawk's findings that one of ours about the same statement makes superfluous
-_SAME = {"squawk:syntax-error": frozenset(("L151",))}
+_SAME = {squawk.UNREAD: frozenset(("L151",))}
 
 
 def lint(
@@ -105,6 +106,7 @@ class _Look:
     changed: list[Name] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     _sections: list[tuple[Section, list[Statement]]] = field(default_factory=list)
+    _up_units: list[tuple[Section, list[Unit]]] = field(default_factory=list)
 
     @property
     def path(self) -> str:
@@ -112,7 +114,7 @@ class _Look:
 
     def file(self, catalog: Catalog) -> File:
         comments = [(comment.line, comment.text) for comment in self.document.comments]
-        return File(self.migration, self.ups, self.downs, comments, self.fresh, catalog, self.changed)
+        return File(self.migration, self.ups, self.downs, comments, self.fresh, catalog, made(self.ups), self.changed)
 
     # -- asking the rules
 
@@ -120,8 +122,12 @@ class _Look:
         """Go through the statements in their order: ask the rules about each, then let the catalog learn it."""
         self._sections = [(section, list(_statements(self.migration, section))) for section in self.migration.sections]
         for section, statements in self._sections:
-            into = self.ups if section.direction is Direction.UP else self.downs
-            into += [unit for statement in statements for unit in units(statement)]
+            inside = [unit for statement in statements for unit in units(statement)]
+            if section.direction is Direction.UP:
+                self.ups += inside
+                self._up_units.append((section, inside))
+            else:
+                self.downs += inside
         about_statements = [rule for rule in rules if rule.statement]
         for seen in self._seen(catalog):
             for rule in about_statements:
@@ -133,21 +139,18 @@ class _Look:
         self._ask_about_file(self.file(catalog), rules)
 
     def _seen(self, catalog: Catalog) -> Iterator[Seen]:
-        ours, shared, names = iter(self.ups), Before(), made(self.ups)
+        shared, names = Before(), made(self.ups)
         is_one = self.migration.is_transactional(Direction.UP)
-        for section, statements in self._sections:
-            if section.direction is Direction.UP:
-                count = sum(1 for statement in statements for _ in units(statement))
-                found = list(islice(ours, count))
-                for unit, before in _grouped(found, section, shared if is_one else Before()):
-                    yield Seen(unit, before, names, catalog, self.fresh, self.config.server)
+        for section, found in self._up_units:
+            for unit, before in _grouped(found, section, shared if is_one else Before()):
+                yield Seen(unit, before, names, catalog, self.fresh, self.config.server)
 
     def _note(self, seen: Seen) -> None:
         """What of a unit is needed later."""
         for word in secret_words(seen):
             self.document.hide(self._place(seen.unit, word.start), word.end - word.start)
         shape = seen.shape
-        altered = shape.table if isinstance(shape, AlterTable) else None
+        altered = shape.table if isinstance(shape, AlterTable) and not _only_moves(shape) else None
         if altered and not seen.is_new(altered) and not any(altered.means(name) for name in self.changed):
             self.changed.append(altered)
 
@@ -196,7 +199,11 @@ class _Look:
         kept = [each for each in every if self.config.is_on(each.code) and not self._is_ignored(each, ignores)]
         was_asked = {each.code for each in foreign}
         about_comments = ignores.problems(lambda code: self._is_asked(code, was_asked))
-        for problem in (*kept, *(each for each in about_comments if self.config.is_on(each.code)), *self._too_large()):
+        for problem in (
+            *_folded(kept),
+            *(each for each in about_comments if self.config.is_on(each.code)),
+            *self._too_large(),
+        ):
             severity = self.config.severity_of(problem.code, problem.severity)
             excerpt = self.document.excerpt(problem.place) if problem.place else None
             yield replace(problem, severity=severity, excerpt=excerpt)
@@ -210,13 +217,18 @@ class _Look:
 
     def _beside(self, foreign: Sequence[Problem], spans: Sequence[Span]) -> Iterator[Problem]:
         """squawk's findings but for what one of ours says about the same statement."""
+        unread: set[Span | None] = set()
         for problem in foreign:
+            span = _span_at(spans, problem.place.line if problem.place else 0)
             same = _SAME.get(problem.code, frozenset())
-            span = next(
-                (span for span in spans if problem.place and span.first <= problem.place.line <= span.last), None
-            )
             lines = range(span.first, span.last + 1) if span else ()
-            if not any(own.code in same and own.place and own.place.line in lines for own in self.problems):
+            if any(own.code in same and own.place and own.place.line in lines for own in self.problems):
+                continue
+            if problem.code == squawk.UNREAD:
+                if span not in unread:
+                    yield replace(problem, message=f"squawk could not read this statement: {problem.message}")
+                unread.add(span)
+            else:
                 yield problem
 
     def _spans(self) -> Iterator[Span]:
@@ -233,6 +245,32 @@ class _Look:
                 Severity.NOTE,
                 Place(self.path, 1),
             )
+
+
+def _only_moves(shape: AlterTable) -> bool:
+    """L125 counts these."""
+    return all(action.kind is ActionKind.SET_SCHEMA for action in shape.actions)
+
+
+def _folded(problems: Sequence[Problem]) -> Iterator[Problem]:
+    """The findings of one file; of a rule that has found too many the first, with the lines of the others."""
+    by_code: dict[str, list[Problem]] = {}
+    for problem in problems:
+        by_code.setdefault(problem.code, []).append(problem)
+    for code, found in by_code.items():
+        most = RULES[code].most if code in RULES else None
+        if most is None or len(found) <= most:
+            yield from found
+        else:
+            first, *others = sorted(found, key=_order)
+            lines = ", ".join(str(each.place.line) for each in others if each.place)
+            yield replace(first, message=f"{first.message}; {len(others)} more like it in this file, in lines {lines}")
+
+
+def _span_at(spans: Sequence[Span], line: int) -> Span | None:
+    """The first span that holds a line; spans are in the order of their lines."""
+    at = bisect_left(spans, line, key=lambda span: span.last)
+    return spans[at] if at < len(spans) and spans[at].first <= line else None
 
 
 def _statements(migration: Migration, section: Section) -> Iterator[Statement]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbmigrate.lint.reading import folded, is_name
@@ -16,22 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ["volatile_call"]
 
-# pg_proc.provolatile is i or s; what users write in a DEFAULT. A function that is not here may be volatile.
-_STEADY = frozenset(
+# What looks like a call and is syntax, or a type with its limits. https://www.postgresql.org/docs/current/functions.html
+_SYNTAX = frozenset(
     re.findall(
         r"\w+",
         """
-        abs age array_fill btrim cardinality cast ceil ceiling char_length chr clamp coalesce concat concat_ws
-        current_database current_query current_schema current_schemas current_setting date date_part date_trunc decode
-        encode extract floor format greatest initcap int4range int8range json_build_array json_build_object
-        jsonb_build_array jsonb_build_object jsonb_object json_object jsonb_set justify_days justify_hours
-        justify_interval least left length lower lpad ltrim make_date make_interval make_time make_timestamp
-        make_timestamptz md5 mod now nullif numrange overlay pg_current_xact_id pg_typeof position power quote_ident
-        quote_literal replace reverse right round row row_to_json rpad rtrim sha224 sha256 sha384 sha512 split_part sqrt
-        statement_timestamp string_to_array strpos substr substring timezone to_char to_date to_json to_jsonb to_number
-        to_regclass to_timestamp to_tsvector transaction_timestamp translate trim trunc tsrange tstzrange txid_current
-        upper bit char character decimal dec float interval numeric time timestamp timestamptz timetz varbit varchar
-        varying array in any all some not and or
+        cast coalesce greatest least nullif row trim treat normalize grouping exists xmlelement xmlforest xmlconcat
+        xmlparse xmlpi xmlroot xmlserialize json_array json_scalar json_serialize json_exists json_query json_value
+        array in any all some not and or is like ilike between case when then else
+        bit varbit char character varying decimal dec float numeric time timestamp interval varchar
         """,
     )
 )
@@ -47,7 +42,15 @@ def _is_steady(name: Name, catalog: Catalog) -> bool:
     routine = catalog.routine(name)
     if routine is not None:
         return any(word in routine.words for word in _VOLATILE_WORDS)
-    return name.name in _STEADY and name.schema in (None, "pg_catalog")
+    if name.schema is None and name.name in _SYNTAX:
+        return True
+    return name.schema in (None, "pg_catalog") and name.name in _steady_functions()
+
+
+@cache  # read when the first DEFAULT with a call comes along
+def _steady_functions() -> frozenset[str]:
+    """The functions of PostgreSQL none of whose forms is volatile; scripts/steady_functions.py writes the list."""
+    return frozenset(Path(__file__).with_name("steady_functions.txt").read_text("ascii").split())
 
 
 def _calls(default: Words) -> Iterator[Name]:

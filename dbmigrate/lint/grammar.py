@@ -32,6 +32,7 @@ from dbmigrate.lint.shape import (
     Maintenance,
     Name,
     Other,
+    Revoke,
     Role,
     Shape,
     Truncate,
@@ -46,6 +47,14 @@ __all__ = ["shape_of"]
 
 _ROLES = ("ROLE", "USER", "GROUP")
 _TABLE_LIKE = ("TABLE", "FOREIGN TABLE", "MATERIALIZED VIEW", "VIEW")
+# of GRANT and REVOKE .. ON; without one it is a table
+_OBJECTS = frozenset(
+    re.findall(
+        r"\w+",
+        "DATABASE DOMAIN FUNCTION LANGUAGE PARAMETER PROCEDURE ROUTINE SCHEMA SEQUENCE SERVER TABLE TABLESPACE TYPE "
+        "WRAPPER",
+    )
+)
 _TWO_WORDS = {
     ("MATERIALIZED", "VIEW"),
     ("FOREIGN", "TABLE"),
@@ -117,19 +126,25 @@ def _create_table(reader: Reader) -> Shape:
     table = reader.name()
     if table is None:
         return Other(("CREATE", "TABLE"))
-    if reader.take("PARTITION", "OF"):
-        parent = reader.name()
-        return CreateTable(table, partition_of=parent, is_known=False, is_lenient=is_lenient)
-    defined = [] if reader.peek(1) == "AS" else list(Reader(reader.group()).parts())
+    parent = reader.name() if reader.take("PARTITION", "OF") else None
+    is_typed = reader.take("OF")  # .. a composite type, which has the columns
+    if is_typed:
+        reader.name()
+    inside = reader.group()
+    defined = [] if reader.peek() == "AS" else list(Reader(inside).parts())  # (a, b) AS SELECT ..: names alone
     constraints = [columns.constraint(part) for part in defined if columns.is_constraint(part)]
     found = [columns.column(part) for part in defined if not columns.is_constraint(part) and part.peek() != "LIKE"]
+    if parent is not None:
+        reader.until("PARTITION", "USING", "WITH", "TABLESPACE")  # FOR VALUES .. may hold any expression
     rest = texts(reader.rest())
+    is_listed = bool(defined) and "INHERITS" not in rest and all(part.words[0].text != "LIKE" for part in defined)
     return CreateTable(
         table,
         tuple(column for column in found if column is not None),
         tuple(constraint for constraint in constraints if constraint is not None),
+        partition_of=parent,
         is_partitioned=("PARTITION", "BY") in pairwise(rest),
-        is_known=bool(defined) and "INHERITS" not in rest and all(part.words[0].text != "LIKE" for part in defined),
+        is_known=is_listed and not is_typed and parent is None,
         is_lenient=is_lenient,
     )
 
@@ -149,15 +164,17 @@ def _create_index(reader: Reader) -> Shape:
     if reader.take("USING"):
         reader.next()
     keys = reader.group()
+    plain = _plain(keys)
     return CreateIndex(
         table,
         name.name if name else None,
-        _plain(keys),
+        plain,
         is_unique=is_unique,
         is_concurrent=is_concurrent,
         is_lenient=is_lenient,
         is_partial="WHERE" in texts(reader.rest()),
         is_only=is_only,
+        is_plain=len(plain) == len(list(Reader(keys).parts())),
         name_at=name_at,
     )
 
@@ -238,13 +255,11 @@ def _dropped(reader: Reader) -> tuple[Name, ...]:
 
 def _truncate(reader: Reader) -> Shape:
     reader.take("TABLE")
-    reader.take("ONLY")
     return Truncate(reader.names(), "CASCADE" in texts(reader.rest()))
 
 
 def _lock(reader: Reader) -> Shape:
     reader.take("TABLE")
-    reader.take("ONLY")
     tables = reader.names()
     if not reader.take("IN"):
         return LockTables(tables)
@@ -273,6 +288,21 @@ def _grant(reader: Reader) -> Shape:
     reader.take("TO")
     to = names_in(reader.until("WITH", "GRANTED"))
     return Grant(rights, on, to)
+
+
+def _revoke(reader: Reader) -> Shape:
+    reader.take_any("GRANT", "ADMIN", "INHERIT", "SET") and reader.take("OPTION", "FOR")
+    rights = texts(reader.until("ON", "FROM"))
+    on, names = "", list[Name]()
+    if reader.take("ON"):
+        if reader.peek() == "ALL":
+            on = " ".join(texts(reader.until("FROM"))).lower()
+        else:
+            on = _kind(reader).lower() if _OBJECTS.intersection((reader.peek(), reader.peek(1))) else "table"
+        for part in Reader(reader.until("FROM")).parts():
+            names += [name] if (name := part.name()) else []
+    reader.take("FROM")
+    return Revoke(rights, on, tuple(names), names_in(reader.until("GRANTED", "CASCADE", "RESTRICT")))
 
 
 def _copy(reader: Reader) -> Shape:
@@ -309,6 +339,7 @@ _PARSERS: dict[str, Callable[[Reader], Shape]] = {
     "MERGE": changes,
     "REFRESH": _maintenance("REFRESH"),
     "REINDEX": _maintenance("REINDEX"),
+    "REVOKE": _revoke,
     "TRUNCATE": _truncate,
     "UPDATE": changes,
     "VACUUM": _maintenance("VACUUM"),

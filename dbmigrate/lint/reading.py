@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from dbmigrate.lint.shape import Name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["MOST_WORDS", "Reader", "folded", "is_name", "is_text", "read", "spelled", "text_of"]
+__all__ = ["MOST_WORDS", "Reader", "folded", "is_name", "is_text", "read", "spelled", "text_of", "words_of"]
 
 MOST_WORDS = 20_000  # of a statement; what comes after them are rows of data
 _OPENING, _CLOSING = ("(", "["), (")", "]")
@@ -20,17 +21,23 @@ _OPENING, _CLOSING = ("(", "["), (")", "]")
 
 def read(sql: str) -> Reader:
     """A reader of a statement; of one that is longer than `MOST_WORDS`, or not closed, only the beginning."""
+    return Reader(word for word in words_of(sql) if word.text != ";")
+
+
+@lru_cache(maxsize=2)  # several rules read the statement that they are asked about
+def words_of(sql: str) -> tuple[Word, ...]:
+    """All words of a text, the semicolons too; of a long one the first `MOST_WORDS`."""
     found: list[Word] = []
     with suppress(LexerError):  # the body of a routine may be in any language
         found.extend(islice(placed_words(sql), MOST_WORDS))
-    return Reader(found)
+    return tuple(found)
 
 
 class Reader:
     """A position in a sequence of words. What is taken moves it; what is asked does not."""
 
     def __init__(self, found: Iterable[Word]) -> None:
-        self._words = tuple(word for word in found if word.text != ";")
+        self._words = tuple(found)
         self._at = 0
 
     @property
@@ -90,14 +97,21 @@ class Reader:
         return Name(parts[-2] if len(parts) > 1 else None, parts[-1], at)
 
     def names(self) -> tuple[Name, ...]:
-        """Names with commas between them."""
+        """Names with commas between them, as of tables: ``ONLY a, b *, ONLY (c)``."""
         found = []
-        while (name := self.name()) is not None:
+        while (name := self._table()) is not None:
             found.append(name)
             self.take("*")
             if not self.take(","):
                 break
         return tuple(found)
+
+    def _table(self) -> Name | None:
+        """A name, or ``ONLY`` before one that may stand in parentheses."""
+        if not self.take("ONLY") or self.peek() != "(":
+            return self.name()
+        inside = Reader(self.group())
+        return inside.name()
 
     def group(self) -> tuple[Word, ...]:
         """What stands between the parentheses that open next, without them; empty if none do."""

@@ -8,7 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dbmigrate.lint.rules import breaking, conventions, files, locking, losing, rewriting, security, traps
+from dbmigrate.lint.rules import (
+    breaking,
+    conventions,
+    files,
+    locking,
+    loops,
+    losing,
+    protecting,
+    rewriting,
+    security,
+    traps,
+)
 from dbmigrate.model import Severity
 
 if TYPE_CHECKING:
@@ -18,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES", "Rule"]
 
+_MOST = 3
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
 
 
@@ -36,6 +48,7 @@ class Rule:
     severity: Severity
     squawk: tuple[str, ...] = ()
     is_optional: bool = False
+    most: int | None = None
     statement: Callable[[Seen], Iterator[Found]] | None = None
     lines: Callable[[File], Iterator[Found]] | None = None
     units: Callable[[File], Iterator[tuple[Unit, Found]]] | None = None
@@ -47,8 +60,8 @@ _RULES = (
     Rule(
         code="L100",
         name="reference-locks-parent",
-        title="a new foreign key blocks writes to the table that it refers to",
-        severity=_NOTE,
+        title="a new foreign key blocks writes while something slow follows",
+        severity=_WARNING,
         statement=locking.reference_locks_parent,
     ),
     Rule(
@@ -112,7 +125,7 @@ _RULES = (
         name="lock-table",
         title="LOCK TABLE in a mode that blocks others",
         severity=_WARNING,
-        statement=locking.locks_table,
+        units=locking.locks_table,
     ),
     Rule(
         code="L109",
@@ -160,6 +173,13 @@ _RULES = (
         severity=_WARNING,
         statement=rewriting.changes_data_and_schema,
     ),
+    Rule(
+        code="L116",
+        name="locks-many-tables",
+        title="one transaction locks many tables",
+        severity=_WARNING,
+        statement=locking.locks_many_tables,
+    ),
     # running code
     Rule(
         code="L121",
@@ -198,6 +218,7 @@ _RULES = (
         name="rename-object",
         title="a type, function, schema or value is renamed or moved",
         severity=_WARNING,
+        most=_MOST,
         squawk=("renaming-object", "ban-set-schema"),
         statement=breaking.moves_object,
     ),
@@ -226,21 +247,17 @@ _RULES = (
         ),
         statement=breaking.drops_object,
     ),
+    Rule(
+        code="L128",
+        name="row-security",
+        title="row level security is switched, or a policy dropped",
+        severity=_WARNING,
+        units=protecting.switches_row_security,
+    ),
+    Rule(code="L129", name="revoke", title="rights are taken away", severity=_WARNING, units=protecting.takes_rights),
     # data
-    Rule(
-        code="L131",
-        name="delete-all",
-        title="DELETE without WHERE",
-        severity=_WARNING,
-        statement=losing.deletes_all,
-    ),
-    Rule(
-        code="L132",
-        name="update-all",
-        title="UPDATE without WHERE",
-        severity=_WARNING,
-        statement=losing.updates_all,
-    ),
+    Rule(code="L131", name="delete-all", title="DELETE without WHERE", severity=_WARNING, statement=losing.deletes_all),
+    Rule(code="L132", name="update-all", title="UPDATE without WHERE", severity=_WARNING, statement=losing.updates_all),
     Rule(
         code="L133",
         name="truncate",
@@ -249,19 +266,27 @@ _RULES = (
         squawk=("ban-truncate-cascade",),
         statement=losing.truncates,
     ),
-    Rule(
-        code="L134",
-        name="cascade",
-        title="DROP .. CASCADE",
-        severity=_WARNING,
-        statement=losing.cascades,
-    ),
+    Rule(code="L134", name="cascade", title="DROP .. CASCADE", severity=_WARNING, statement=losing.cascades),
     Rule(
         code="L135",
         name="lossy-down",
         title="the down section does not bring the data back",
         severity=_WARNING,
         units=losing.rollback_loses,
+    ),
+    Rule(
+        code="L136",
+        name="trigger-off",
+        title="a trigger is dropped or disabled",
+        severity=_WARNING,
+        units=protecting.switches_triggers_off,
+    ),
+    Rule(
+        code="L137",
+        name="key-dropped",
+        title="a primary key or replica identity is dropped",
+        severity=_WARNING,
+        units=protecting.drops_key,
     ),
     # files
     Rule(code="L141", name="no-down", title="an empty down section", severity=_WARNING, lines=files.no_down),
@@ -329,7 +354,14 @@ _RULES = (
         name="batches-in-one-transaction",
         title="a DO block with batches that are one transaction",
         severity=_WARNING,
-        statement=traps.loops_in_one_transaction,
+        statement=loops.loops_in_one_transaction,
+    ),
+    Rule(
+        code="L158",
+        name="loop-never-ends",
+        title="a loop that never ends",
+        severity=_WARNING,
+        statement=loops.never_ends,
     ),
     # security
     Rule(
@@ -351,6 +383,7 @@ _RULES = (
         name="grant-all",
         title="more rights than are needed",
         severity=_WARNING,
+        most=_MOST,
         statement=security.grants_much,
     ),
     Rule(
@@ -375,6 +408,7 @@ _RULES = (
         name="fk-without-index",
         title="a foreign key without an index",
         severity=_WARNING,
+        most=_MOST,
         ending=conventions.reference_without_index,
     ),
     # partitions
@@ -392,6 +426,13 @@ _RULES = (
         severity=_WARNING,
         squawk=("require-concurrent-partition-detach",),
         statement=traps.detaches_blocking,
+    ),
+    Rule(
+        code="L183",
+        name="move-and-attach",
+        title="rows are copied into a partition that is attached in the same transaction",
+        severity=_WARNING,
+        statement=traps.moves_and_attaches,
     ),
 )
 

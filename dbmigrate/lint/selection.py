@@ -1,4 +1,8 @@
-"""Which migrations are looked at: all, those that are named, or those that changed since a revision."""
+"""Which migrations count: those that are named, that changed, that a database has not applied, or all.
+
+A file that was applied long ago is history: nobody will run it again, and it must not be changed. So where it is known
+which files are new, only their findings count, and those of the others are only counted.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate import files as directory_of
 from dbmigrate import parser
-from dbmigrate.errors import ConfigError, Error, MigrationFileError, PlanError
+from dbmigrate.errors import Error, MigrationFileError, PlanError
 from dbmigrate.model import Place, Problem, Severity
 from dbmigrate.order import Order
 from dbmigrate.values import dataclass
@@ -19,14 +23,15 @@ if TYPE_CHECKING:
     from dbmigrate.files import PassedOver
     from dbmigrate.model import Migration, MigrationFile
 
-__all__ = ["Selection", "changed", "everything", "named", "of"]
+__all__ = ["Selection", "changed", "changed_here", "everything", "named", "noted", "pending"]
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """`migrations` are all that could be read; of them `only` these versions are reported, and `files` is their number.
+    """`migrations` are all that could be read; of them `only` these versions count, and `files` is their number.
 
-    `unapplied` are versions that no database has. `problems` are about files that cannot be read as migrations.
+    `unapplied` are versions that no database has. `problems` are about files that cannot be read as migrations,
+    `history` the same about files that do not count. `is_whole`: the other files are looked at, to count what is there.
     """
 
     migrations: tuple[Migration, ...] = ()
@@ -34,20 +39,22 @@ class Selection:
     unapplied: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
     files: int = 0
+    history: tuple[Problem, ...] = ()
+    is_whole: bool = False
+
+    def split(self, found: Iterable[Problem]) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+        """The findings that count, and those of history."""
+        others = {each.file.path for each in self.migrations if self.only is not None and each.version not in self.only}
+        every = tuple(found)
+        old = tuple(problem for problem in every if problem.place and problem.place.path in others)
+        return (
+            (*self.problems, *(problem for problem in every if not problem.place or problem.place.path not in others)),
+            (*self.history, *old),
+        )
 
 
-def of(
-    directories: Sequence[str], order: Order = Order.NAME, *, files: Sequence[str] = (), since: str | None = None
-) -> Selection:
-    """What a command asks for: `files` if any are named, else what changed `since` a revision, else everything.
-
-    Raises PlanError E230 where a directory has no migration at all; what is passed over is a note.
-    """
-    if files and since is not None:
-        raise ConfigError("FILE and --since exclude each other", code="E200", hint="give one of them")
-    if files:
-        return named(files, order)
-    chosen = everything(directories, order) if since is None else changed(directories, since, order)
+def noted(chosen: Selection, directories: Sequence[str], order: Order = Order.NAME) -> Selection:
+    """The same with a note of what is passed over. Raises PlanError E230: there is no migration in the directories."""
     if any(problem.code == "E221" for problem in chosen.problems):
         return chosen
     present = directory_of.look(directories, order)
@@ -75,7 +82,24 @@ def changed(directories: Sequence[str], revision: str, order: Order = Order.NAME
     from dbmigrate import provenance  # brings psycopg along
 
     paths = {path for directory in directories for path in provenance.changed_since(revision, directory)}
-    return _reduced(everything(directories, order), paths, is_unapplied=bool(paths))
+    found = _reduced(everything(directories, order), paths)
+    return replace(found, unapplied=found.only or frozenset(), is_whole=True)
+
+
+def changed_here(directories: Sequence[str], order: Order = Order.NAME) -> Selection:
+    """What changed since this branch left the remote's default branch; everything where git does not know that."""
+    from dbmigrate import provenance
+
+    base = provenance.fork_point(directories[0]) if directories else None
+    return everything(directories, order) if base is None else changed(directories, base, order)
+
+
+def pending(directories: Sequence[str], versions: Iterable[str], order: Order = Order.NAME) -> Selection:
+    """The files of these versions, which a database has not applied. Raises PlanError E221, E235, ConfigError E207."""
+    wanted = set(versions)
+    paths = {os.path.realpath(file.path) for file in directory_of.find(directories, order) if file.version in wanted}
+    found = _reduced(everything(directories, order), paths)
+    return replace(found, unapplied=found.only or frozenset(), is_whole=True)
 
 
 def named(paths: Sequence[str], order: Order = Order.NAME) -> Selection:
@@ -87,7 +111,7 @@ def named(paths: Sequence[str], order: Order = Order.NAME) -> Selection:
     for path in paths:
         parser.checksum(path)  # one that cannot be read is an error
     whole = everything(directories, order)
-    found = _reduced(whole, {os.path.realpath(path) for path in paths}, is_unapplied=False)
+    found = _reduced(whole, {os.path.realpath(path) for path in paths})
     if any(problem.code == "E221" for problem in whole.problems):
         return found
     problems = tuple(map(_strange, directory_of.passed_over(paths)))
@@ -103,7 +127,7 @@ _STRANGE = "no migration: the name does not begin with digits and end in .sql, s
 _NAME = "rename it, as `dbmigrate new` would name it; or keep it in another directory"
 
 
-def _reduced(whole: Selection, paths: Iterable[str], *, is_unapplied: bool) -> Selection:
+def _reduced(whole: Selection, paths: Iterable[str]) -> Selection:
     wanted = set(paths)
     kept = frozenset(
         migration.version for migration in whole.migrations if os.path.realpath(migration.file.path) in wanted
@@ -112,8 +136,8 @@ def _reduced(whole: Selection, paths: Iterable[str], *, is_unapplied: bool) -> S
         problem for problem in whole.problems if not problem.place or os.path.realpath(problem.place.path) in wanted
     )
     broken = {problem.place.path for problem in problems if problem.place}
-    unapplied = kept if is_unapplied else frozenset()
-    return Selection(whole.migrations, kept, unapplied, problems, len(kept) + len(broken))
+    history = tuple(problem for problem in whole.problems if problem not in problems)
+    return Selection(whole.migrations, kept, problems=problems, files=len(kept) + len(broken), history=history)
 
 
 def _read(present: Sequence[MigrationFile]) -> tuple[tuple[Migration, ...], tuple[Problem, ...]]:

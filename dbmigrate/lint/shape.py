@@ -172,6 +172,7 @@ class CreateIndex:
     is_lenient: bool = False
     is_partial: bool = False
     is_only: bool = False
+    is_plain: bool = True  # `columns` are all of its keys
     name_at: int = 0
 
 
@@ -235,6 +236,8 @@ class Change:
 
     `is_whole`: no WHERE says which rows. `limit_at` is where a LIMIT or ORDER BY stands that PostgreSQL does not have.
     `sets` are the columns that UPDATE sets, `is_constant` says that it sets all of them to the same for every row.
+    `values` are the words that they are set to, as far as each column has its own. `sources` are the tables that an
+    INSERT .. SELECT reads.
     """
 
     verb: Verb
@@ -245,6 +248,8 @@ class Change:
     sets: tuple[str, ...] = ()
     is_constant: bool = False
     is_query: bool = False  # INSERT .. SELECT
+    values: tuple[Words, ...] = ()
+    sources: tuple[Name, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +299,16 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Revoke:
+    """REVOKE of rights on objects, or of membership (`on` is empty)."""
+
+    rights: Words
+    on: str = ""
+    names: tuple[Name, ...] = ()
+    of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Role:
     """CREATE or ALTER ROLE, USER, GROUP."""
 
@@ -326,6 +341,7 @@ Shape = (
     | LockTables
     | Maintenance
     | Grant
+    | Revoke
     | Role
     | Block
 )

@@ -15,7 +15,6 @@ __all__ = ["SQUAWK_RULES", "SquawkRule", "Treatment", "link"]
 class Treatment(Enum):
     """What becomes of a rule."""
 
-    ERROR = "reported as an error"
     WARNING = "reported as a warning"
     NOTE = "reported as a note"
     OPTIONAL = "a matter of taste: a note, and only where the configuration enables it"
@@ -31,8 +30,7 @@ class SquawkRule:
     treatment: Treatment
 
 
-_E, _W, _N, _O, _R, _X, _I = (
-    Treatment.ERROR,
+_W, _N, _O, _R, _X, _I = (
     Treatment.WARNING,
     Treatment.NOTE,
     Treatment.OPTIONAL,
@@ -117,7 +115,11 @@ _TABLE: tuple[tuple[str, Treatment, str], ...] = (
     ("require-statement-timeout", _X, "no statement_timeout: --timeout sets it"),
     ("require-table-schema", _I, "a table without its schema"),
     ("require-timeout-settings", _X, "no timeouts: every run has them"),
-    ("syntax-error", _E, "squawk's parser, which follows PostgreSQL's grammar, does not understand the statement"),
+    (
+        "syntax-error",
+        _N,
+        "squawk could not read the statement, which PostgreSQL may well do: told once in each statement",
+    ),
     ("transaction-nesting", _X, "BEGIN in a transaction: W201, E219"),
     ("unused-ignore", _X, "a squawk-ignore comment that suppresses nothing"),
 )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.model import Problem
 
-__all__ = ["closing_line", "counts", "human", "is_bad", "value", "worst_first"]
+__all__ = ["closing_line", "counts", "human", "is_bad", "numbers", "of_history", "value", "worst_first"]
 
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 
@@ -63,16 +63,26 @@ def closing_line(problems: Sequence[Problem], *, files: int) -> str:
     return f"{counts(problems)}{where} · explain one: dbmigrate explain {worst_first(problems)[0].code}"
 
 
-def value(problems: Sequence[Problem], *, files: int) -> dict[str, object]:
-    """The findings for a JSON object. Lines and columns count from 1."""
+def of_history(problems: Sequence[Problem]) -> Iterator[str]:
+    """``not counted: 7 warnings in 3 older files · show them: dbmigrate lint --all``; nothing where there is none."""
+    if problems:
+        files = text.count(len({problem.place.path for problem in problems if problem.place}), "older file")
+        yield f"not counted: {counts(problems)} in {files} · show them: dbmigrate lint --all"
+
+
+def numbers(problems: Sequence[Problem]) -> dict[str, int]:
+    """How many there are, for a JSON object."""
     number = Counter(problem.severity for problem in problems)
     return {
-        "files": files,
         "errors": number[Severity.ERROR],
         "warnings": number[Severity.WARNING],
         "notes": number[Severity.NOTE],
-        "findings": [_finding(problem) for problem in problems],
     }
+
+
+def value(problems: Sequence[Problem], *, files: int) -> dict[str, object]:
+    """The findings for a JSON object. Lines and columns count from 1."""
+    return {"files": files, **numbers(problems), "findings": [_finding(problem) for problem in problems]}
 
 
 def _finding(problem: Problem) -> dict[str, object]:

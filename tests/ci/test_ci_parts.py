@@ -224,8 +224,9 @@ def test_the_secret_is_in_no_log_and_gone_afterwards(migrate, project, database_
 def action(job, project, programs):
     """Run action.yml with this command; the runner and the exit code."""
 
-    def run(command, url):
+    def run(command, url, **environ):
         runner = job({"inputs.command": command, "inputs.database-url": url, "inputs.version": "0"})
+        runner.environ |= environ
         installed = runner.temp / "dbmigrate" / "bin"
         installed.parent.mkdir()
         shutil.copytree(programs, installed)
@@ -424,6 +425,44 @@ def test_the_hooks_work_from_a_checkout(checkout, tmp_path, hook):
 
     assert done.returncode == 1, done.stdout + done.stderr
     assert "E221" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "base", "expected"),
+    [
+        ("lint --format json", "main", ["2_index_b.sql"]),
+        ("lint --format json --all", "main", ["1_index_a.sql", "2_index_b.sql"]),
+        ("lint --format json db/migrations/1_index_a.sql", "main", ["1_index_a.sql"]),
+        ("lint --format json", "", ["1_index_a.sql", "2_index_b.sql"]),
+    ],
+)
+def test_the_action_lints_what_the_pull_request_brings(command, base, expected, action, project, tmp_path_factory):
+    """In the checkout that actions/checkout makes of a pull request: one commit, and no other branch."""
+
+    def git(*arguments, cwd=project.root):
+        identity = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main")
+        subprocess.run(["git", "-C", cwd, *identity, *arguments], check=True, capture_output=True)
+
+    (project.root / "dbmigrate.toml").write_text("[lint]\nsquawk = false\n")
+    remote = tmp_path_factory.mktemp("remote")
+    git("init", "-q", "--bare", cwd=remote)
+    git("init", "-q")
+    for branch, name in (("main", "1_index_a"), ("feature", "2_index_b")):
+        git("checkout", "-q", "-b", branch)
+        project.migration(name, up=f"create index i{name} on t (a);", down_options="irreversible:true")
+        git("add", ".")
+        git("commit", "-q", "-m", name)
+        git("push", "-q", str(remote), branch)
+    shutil.rmtree(project.root / ".git")
+    git("init", "-q")
+    git("remote", "add", "origin", f"file://{remote}")
+    git("fetch", "-q", "--depth=1", "origin", "+refs/heads/feature:refs/remotes/pull/1/merge")
+    git("checkout", "-q", "--force", "refs/remotes/pull/1/merge")
+
+    job, code = action(command, "", GITHUB_BASE_REF=base)
+
+    found, _ = json.JSONDecoder().raw_decode(job.log[job.log.index("{") :])  # behind it `status` says that no database is configured
+    assert (code, [Path(each["path"]).name for each in found["findings"]]) == (1, expected)
 
 
 # ------------------------------------------------------------------------------------------------ hooks, image, compose

@@ -129,7 +129,7 @@ def test_settings_of_the_project_file_count(run, project: Project, tmp_path: Pat
 
 def test_the_example_project_is_clean(run) -> None:
     directory = Path(__file__).parents[2] / "db" / "migrations"
-    done = run("lint", "-d", directory)
+    done = run("lint", "--all", "-d", directory)
 
     assert (done.exit_code, done.stdout) == (0, "no findings in 18 files\n")
 

@@ -9,7 +9,10 @@ import pytest
 from dbmigrate import Migrator
 from dbmigrate.errors import MigrationFailed, MigrationFileError, NeedsAttention
 from dbmigrate.migrator import Options
+from tests.support import lint_library as library
 from tests.support.lint_corpus import BASE, DANGEROUS, FAILING, SAFE, name_of
+
+LIBRARY = [*library.SAFE, *(path for path in library.HAZARDS if name_of(path) not in library.ENDLESS)]
 
 
 def migrator(path: Path, tmp_path: Path, database_url: str) -> Migrator:
@@ -31,3 +34,16 @@ def test_a_broken_migration_of_the_corpus_fails(path: Path, tmp_path: Path, data
         migrator(path, tmp_path, database_url).migrate()
 
     assert caught.value.code in ("E220", "E401", "E501")
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=name_of)
+def test_a_migration_of_the_library_runs_unless_it_is_said_to_fail(path: Path, tmp_path: Path, database_url: str) -> None:
+    for file in (*library.BASE, path):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    migrator = Migrator(database_url, Options(directories=(str(tmp_path),)))
+
+    if name_of(path) in library.FAILING:
+        with pytest.raises((MigrationFailed, NeedsAttention)):
+            migrator.migrate()
+    else:
+        assert [outcome.step.name for outcome in migrator.migrate().done][-1] == path.name

@@ -22,7 +22,7 @@ EXPECTED: dict[str, list[str]] = {
     "check_amounts_at_once": ["L107:3"],
     "lock_orders": ["L108:2"],
     "touch_orders": ["L109:2"],
-    "create_invoices": ["L100:4", "L173:4"],
+    "create_invoices": ["L100:6", "L173:4"],
     "add_tokens": ["L111:2", "L111:3", "L111:4"],
     "amount_becomes_bigint": ["L112:2", "L112:3"],
     "compact_orders": ["L113:2", "L113:3", "L113:4"],

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate.lint.context import Found
-from dbmigrate.lint.shape import AlterTable, ConstraintKind, CreateIndex, CreateObject, CreateTable, Drop
+from dbmigrate.lint.context import Found, references
+from dbmigrate.lint.shape import AlterTable, CreateIndex, CreateObject, CreateTable, Drop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,14 +52,6 @@ def _is_new_column(file: File, versions: dict[str, str], constraint: Constraint)
 
 def _references(unit: Unit) -> Iterator[tuple[Name, Constraint]]:
     """The foreign keys that a statement adds."""
-    shape = unit.shape
-    found: list[Constraint] = []
-    if isinstance(shape, CreateTable):
-        found = [*shape.constraints, *(each for column in shape.columns for each in column.constraints)]
-    elif isinstance(shape, AlterTable):
-        for action in shape.actions:
-            found += [action.constraint] if action.constraint else []
-            found += action.column.constraints if action.column else ()
-    for constraint in found:
-        if constraint.kind is ConstraintKind.FOREIGN and isinstance(shape, CreateTable | AlterTable):
-            yield shape.table, constraint
+    if isinstance(unit.shape, CreateTable | AlterTable):
+        for constraint in references(unit.shape):
+            yield unit.shape.table, constraint

@@ -12,20 +12,21 @@ from dbmigrate.lint.context import Found, unproven
 from dbmigrate.lint.shape import (
     ActionKind,
     AlterTable,
+    Changes,
     ConstraintKind,
     CreateIndex,
     CreateObject,
-    CreateTable,
     Drop,
     LockTables,
     Maintenance,
+    Name,
+    Truncate,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from dbmigrate.lint.context import Seen
-    from dbmigrate.lint.shape import Constraint, Name
+    from dbmigrate.lint.context import File, Seen, Unit
 
 _BLOCKING_MODES = ("SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE")
 _BUILDING = {
@@ -37,33 +38,16 @@ _VALIDATE_LATER = "add it as NOT VALID; VALIDATE it in the next migration, or in
 
 
 def reference_locks_parent(seen: Seen) -> Iterator[Found]:
-    """L100"""
-    told: list[Name] = []
-    for constraint in _new_references(seen):
-        parent = constraint.references
-        if parent is None or seen.is_new(parent) or any(parent.means(name) for name in told):
-            continue
-        told.append(parent)
+    """L100: the lock itself is short; it is told where something slow makes it long."""
+    before = seen.before
+    change = next(seen.slow(), None)
+    if before.parents and change and not before.altered and not before.is_held_up:
         yield Found(
-            constraint.at,
-            f"a foreign key to {parent} blocks writes to {parent} until the transaction ends",
-            "let nothing slow follow in the same transaction",
+            change.at,
+            f"{change.verb.value} of {change.table} while a new foreign key blocks writes to "
+            f"{before.parents[0]} until the transaction ends",
+            "make the foreign key in one migration, and fill tables in the next",
         )
-
-
-def _new_references(seen: Seen) -> Iterator[Constraint]:
-    """Foreign keys whose own table is not read for them: for the others L104 says it."""
-    shape = seen.shape
-    if isinstance(shape, CreateTable):
-        found = [*shape.constraints, *(constraint for column in shape.columns for constraint in column.constraints)]
-        yield from (each for each in found if each.references and not each.references.means(shape.table))
-    elif isinstance(shape, AlterTable):
-        for action in shape.actions:
-            if action.constraint and action.constraint.references:
-                if action.constraint.not_valid or seen.is_new(shape.table):
-                    yield action.constraint
-            elif action.column and (action.column.default is None or seen.is_new(shape.table)):
-                yield from (each for each in action.column.constraints if each.references)
 
 
 def index_blocks_writes(seen: Seen) -> Iterator[Found]:
@@ -183,17 +167,41 @@ def validates_in_same_transaction(seen: Seen) -> Iterator[Found]:
             )
 
 
-def locks_table(seen: Seen) -> Iterator[Found]:
+def locks_table(file: File) -> Iterator[tuple[Unit, Found]]:
     """L108"""
-    if isinstance(seen.shape, LockTables) and seen.shape.mode in _BLOCKING_MODES:
-        for name in seen.shape.tables:
-            if not seen.is_new(name):
-                what = "reads and writes" if seen.shape.mode == "ACCESS EXCLUSIVE" else "writes"
-                yield Found(
-                    name.at,
-                    f"LOCK TABLE {name} stops {what} until the transaction ends",
-                    "each statement takes the lock that it needs; lock in a weaker mode, or for less work",
+    for at, unit in enumerate(file.ups):
+        shape = unit.shape
+        if not isinstance(shape, LockTables) or shape.mode not in _BLOCKING_MODES:
+            continue
+        for name in shape.tables:
+            is_own = file.is_new(name) or any(made.means(name) for made in file.made.get(name.name, ()))
+            if not is_own and not _is_needed(name, shape, file.ups[at + 1 :]):
+                what = "reads and writes" if shape.mode == "ACCESS EXCLUSIVE" else "writes"
+                yield (
+                    unit,
+                    Found(
+                        name.at,
+                        f"LOCK TABLE {name} stops {what} until the transaction ends",
+                        "each statement takes the lock that it needs; lock in a weaker mode, or for less work",
+                    ),
                 )
+
+
+def _is_needed(name: Name, lock: LockTables, later: Sequence[Unit]) -> bool:
+    """Whether a later statement takes such a lock anyway, or changes rows under one that lets readers go on."""
+    for unit in later:
+        match unit.shape:
+            case AlterTable(table=table) | CreateIndex(table=table) | CreateObject(on=Name() as table):
+                tables: Sequence[Name] = (table,)
+            case Truncate(tables=tables) | Drop(kind="TABLE", names=tables):
+                pass
+            case Changes(changes=changes) if lock.mode != "ACCESS EXCLUSIVE":
+                tables = [change.table for change in changes]
+            case _:
+                continue
+        if any(table.means(name) for table in tables):
+            return True
+    return False
 
 
 def trigger_blocks_writes(seen: Seen) -> Iterator[Found]:
@@ -204,4 +212,21 @@ def trigger_blocks_writes(seen: Seen) -> Iterator[Found]:
             0,
             f"CREATE TRIGGER waits for every writer of {shape.on}, and blocks all others until the transaction ends",
             "let nothing slow follow in the same transaction",
+        )
+
+
+_MOST_LOCKED = 2  # tables in use that one transaction may lock before it is told
+
+
+def locks_many_tables(seen: Seen) -> Iterator[Found]:
+    """L116: told once, where the transaction asks for its third table."""
+    before = seen.before.locked
+    more = [name for name in seen.locked() if not any(name.means(other) for other in before)]
+    if len(before) <= _MOST_LOCKED < len(before) + len(more):
+        names = ", ".join(map(str, [*before, *more]))
+        yield Found(
+            0,
+            f"one transaction locks {len(before) + len(more)} tables that are in use: {names}. It keeps each while it "
+            "waits for the next, which is how deadlocks with the application come about",
+            "one migration for each table, or a section with transaction:false",
         )

@@ -107,7 +107,7 @@ def refreshes_view(seen: Seen) -> Iterator[Found]:
 def changes_data_and_schema(seen: Seen) -> Iterator[Found]:
     """L115: told once in a transaction, where the second of the two kinds begins."""
     altered, filled = seen.before.altered, seen.before.filled
-    if altered and not filled and (change := next(seen.filled(), None)):
+    if altered and not filled and not seen.before.is_held_up and (change := next(seen.slow(), None)):
         yield Found(
             change.at,
             f"{change.verb.value} of {change.table} while the transaction holds its lock on {altered}: others wait "

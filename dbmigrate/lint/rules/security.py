@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,23 +17,34 @@ if TYPE_CHECKING:
     from dbmigrate.lexer import Word
     from dbmigrate.lint.context import Seen
 
+# Every expression below takes time in proportion to the text: a migration may hold a megabyte without a blank. So none
+# begins with a repetition that could begin again at each character (`[\w.]+@`); what stands to the left of a sign is
+# looked at from there, and what is taken by a possessive `++` is not given back.
+
 # what keys of well-known services, tokens and private keys look like
 _KEYS = re.compile(
     r"AKIA[0-9A-Z]{16}|ASIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{40}|glpat-[A-Za-z0-9_-]{20}"
     r"|sk_live_[A-Za-z0-9]{16}|rk_live_[A-Za-z0-9]{16}|sk-[A-Za-z0-9_-]{32}|xox[abprs]-[A-Za-z0-9-]{10}"
     r"|AIza[0-9A-Za-z_-]{35}|SG\.[A-Za-z0-9_-]{16}|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{32}"
-    r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}+\.eyJ[A-Za-z0-9_-]{8,}+\.|-----BEGIN [A-Z ]{,40}PRIVATE KEY-----"
 ).search
-_URL_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^\s:/@]+:([^\s/@]+)@", re.IGNORECASE).search
-_CONNECTION_PASSWORD = re.compile(r"\bpassword\s*=\s*[^\s'\\]", re.IGNORECASE).search
+_URL_PASSWORD = re.compile(r"(?<=[a-z0-9+.-])://[^\s:/@]++:([^\s/@]++)@", re.IGNORECASE).search
+_CONNECTION_PASSWORD = re.compile(r"\bpassword\s*+=\s*+[^\s'\\]", re.IGNORECASE).search
 _PLACEHOLDERS = re.compile(
-    r"[<\[{$%*]|\bx{3,}\b|change_?me|example|placeholder|redacted|secret_here", re.IGNORECASE
+    r"[<\[{$%*]|\bx{3,}+\b|change_?me|example|placeholder|redacted|secret_here", re.IGNORECASE
 ).search
-_SECRET_COLUMNS = frozenset(("PASSWORD", "PASSWD", "API_KEY", "APIKEY", "SECRET", "SECRET_KEY", "ACCESS_TOKEN"))
 
-_MAIL = re.compile(r"[\w.+%-]+@((?:[\w-]+\.)+[A-Za-z]{2,})").finditer
+_MAIL = re.compile(r"(?<=[\w.+%-])@((?:[\w-]++\.)+[A-Za-z]{2,})").finditer
 # reserved for examples (RFC 2606, RFC 6761), and what people write when they make one up
 _MADE_UP = re.compile(r"(^|\.)(example|test|invalid|localhost|local|acme|foo|bar)(\.|$)", re.IGNORECASE).search
+# the address of a desk, and of nobody
+_OFFICE = re.compile(
+    r"(?:^|[^\w.+%-])(?:abuse|admin|billing|contact|hello|help|info|mail|no-?reply|office|postmaster|root|sales|security"
+    r"|service|support|system|team|test|webmaster)$",
+    re.IGNORECASE,
+).search
+_FIELDS = re.compile(r"[\t\n]").split
+_LONGEST_VALUE = 200  # characters
 _CARD = re.compile(r"(?<![\d-])(?:\d[ -]?){12,18}\d(?![\d-])").finditer
 _SSN = re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\d-])").search
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b").finditer
@@ -44,38 +56,38 @@ _OUTSIDE = (
 
 def secret(seen: Seen) -> Iterator[Found]:
     """L161; the message does not repeat it, and no excerpt shows it."""
-    for what, word in _secrets(seen):
+    for what, word in _secrets(seen.unit.sql, isinstance(seen.shape, Role)):
         yield Found(word.start, f"{what} is written in the file", _OUTSIDE)
 
 
 def secret_words(seen: Seen) -> Iterator[Word]:
     """The literals that hold secrets."""
-    for _, word in _secrets(seen):
+    for _, word in _secrets(seen.unit.sql, isinstance(seen.shape, Role)):
         yield word
 
 
-def _secrets(seen: Seen) -> Iterator[tuple[str, Word]]:
-    words = read(seen.unit.sql).words
-    is_role = isinstance(seen.shape, Role)
+@lru_cache(maxsize=1)  # asked twice about each statement: for the rule, and for what no excerpt may show
+def _secrets(sql: str, is_role: bool) -> tuple[tuple[str, Word], ...]:  # noqa: FBT001  a key of the cache
+    words = read(sql).words
+    has_options = [word.text for word in words[1:3]] == ["USER", "MAPPING"]  # OPTIONS (password '..')
+    found = []
     for before, word in pairwise((None, *words)):
         if word is None or not is_text(word.text):
             continue
         text = text_of(word.text)
-        previous = before.text if before else ""
-        if previous == "PASSWORD" and text and (is_role or _is_option(seen)):
-            yield "a password", word
-        elif _KEYS(text):
-            yield "an API key, token or private key", word
-        elif (found := _URL_PASSWORD(text)) and not _PLACEHOLDERS(found[1]):
-            yield "a URL with a password", word
-        elif _CONNECTION_PASSWORD(text) and not word.text.startswith("$"):
-            yield "a connection string with a password", word
+        if before and before.text == "PASSWORD" and text and (is_role or has_options):
+            found.append(("a password", word))
+        elif what := _kind_of_secret(text, is_quoted=not word.text.startswith("$")):
+            found.append((what, word))
+    return tuple(found)
 
 
-def _is_option(seen: Seen) -> bool:
-    """CREATE USER MAPPING .. OPTIONS (password '..')"""
-    head = read(seen.unit.sql).words[:3]
-    return [word.text for word in head][1:3] == ["USER", "MAPPING"]
+def _kind_of_secret(text: str, *, is_quoted: bool) -> str | None:
+    if _KEYS(text):
+        return "an API key, token or private key"
+    if (found := _URL_PASSWORD(text)) and not _PLACEHOLDERS(found[1]):
+        return "a URL with a password"
+    return "a connection string with a password" if is_quoted and _CONNECTION_PASSWORD(text) else None
 
 
 def personal_data(seen: Seen) -> Iterator[Found]:
@@ -87,19 +99,20 @@ def personal_data(seen: Seen) -> Iterator[Found]:
         if what:
             yield Found(word.start, f"{what} is written in the file", _NOT_HERE)
             return
-    if seen.unit.statement.copy_data is not None:
-        for part in seen.unit.statement.copy_data:
-            what = _personal(part)
-            if what:
-                yield Found(0, f"{what} stands in the data of this COPY", _NOT_HERE)
-                return
+    for part in seen.unit.statement.copy_data or ():
+        what = next((said for field in _FIELDS(part) if (said := _personal(field))), None)
+        if what:
+            yield Found(0, f"{what} stands in the data of this COPY", _NOT_HERE)
+            return
 
 
 _NOT_HERE = "load people's data from where it is kept; migrations are copied to every laptop, and stay in the history"
 
 
 def _personal(text: str) -> str | None:
-    if any(not _MADE_UP(found[1]) for found in _MAIL(text)):
+    if len(text) > _LONGEST_VALUE:  # a document: a template, terms of use, a page
+        return None
+    if any(not _MADE_UP(found[1]) and not _OFFICE(text[: found.start()]) for found in _MAIL(text)):
         return "an e-mail address"
     if any(_is_card(found[0]) for found in _CARD(text)):
         return "a card number"
@@ -125,13 +138,13 @@ def _is_iban(text: str) -> bool:
 def grants_much(seen: Seen) -> Iterator[Found]:
     """L163"""
     shape = seen.shape
-    if isinstance(shape, Grant) and shape.on:
+    if isinstance(shape, Grant) and shape.on and not _TRUSTED.union(seen.catalog.owners).issuperset(shape.to):
         writes = {"INSERT", "UPDATE", "DELETE", "TRUNCATE", "CREATE", "TRIGGER"} & set(shape.rights)
         if shape.rights[:1] == ("ALL",):
             yield Found(0, f"GRANT ALL on {shape.on.lower()} gives rights that nobody has asked for", _FEW)
         elif "public" in shape.to and writes:
             yield Found(0, f"every role may {' and '.join(sorted(writes))} on {shape.on.lower()}", _FEW)
-    elif isinstance(shape, Role):
+    elif isinstance(shape, Role) and shape.name not in _TRUSTED:
         rights = [word for word in ("SUPERUSER", "BYPASSRLS", "REPLICATION") if word in shape.words]
         if rights:
             yield Found(
@@ -139,6 +152,15 @@ def grants_much(seen: Seen) -> Iterator[Found]:
             )
 
 
+# who has all rights anyway: the owner, and the roles that Supabase's own files grant everything to, because there the
+# policies of a table are what guards its rows (https://supabase.com/docs/guides/database/postgres/roles)
+_TRUSTED = frozenset(
+    re.findall(
+        r"\w+",
+        "anon authenticated service_role postgres supabase_admin supabase_auth_admin supabase_storage_admin "
+        "dashboard_user current_user session_user current_role",
+    )
+)
 _FEW = "name the rights that are needed: SELECT, INSERT, .."
 
 

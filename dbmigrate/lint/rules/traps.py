@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate.lint.context import Found, units
+from dbmigrate.lint.context import Found
 from dbmigrate.lint.reading import folded, is_name, is_text, read, text_of
 from dbmigrate.lint.shape import (
     ActionKind,
     AddEnumValue,
     AlterTable,
-    Block,
     Changes,
     CreateIndex,
     CreateObject,
@@ -109,26 +108,6 @@ def name_is_cut(seen: Seen) -> Iterator[Found]:
                 return
 
 
-def loops_in_one_transaction(seen: Seen) -> Iterator[Found]:
-    """L156"""
-    block = seen.shape
-    if not isinstance(block, Block) or block.body is None:
-        return
-    words = [word.text for word in read(block.body).words]
-    loops = any(word == "LOOP" and before != "END" for before, word in zip(["", *words], words, strict=False))
-    commits = "COMMIT" in words
-    if loops and not commits and _changes_rows(seen):
-        yield Found(
-            0,
-            "the batches of this DO block are one transaction: rows stay locked until the last one is done",
-            "COMMIT after each batch, in a section with transaction:false; or one migration for each batch",
-        )
-
-
-def _changes_rows(seen: Seen) -> bool:
-    return any(isinstance(unit.shape, Changes) for unit in units(seen.unit.statement))
-
-
 def attaches_unproven(seen: Seen) -> Iterator[Found]:
     """L181"""
     for _, action in seen.actions(ActionKind.ATTACH):
@@ -153,4 +132,17 @@ def detaches_blocking(seen: Seen) -> Iterator[Found]:
                 action.at,
                 f"DETACH PARTITION waits for every query on {parent}, and makes all others wait meanwhile",
                 "use DETACH PARTITION .. CONCURRENTLY (PostgreSQL 14) in a section with transaction:false",
+            )
+
+
+def moves_and_attaches(seen: Seen) -> Iterator[Found]:
+    """L183"""
+    for parent, action in seen.actions(ActionKind.ATTACH):
+        partition = action.partition
+        if partition is not None and any(partition.means(name) for name in seen.before.moved):
+            yield Found(
+                action.at,
+                f"{partition} is filled and attached to {parent} in one transaction: its locks last as long as the "
+                "copy, and rows that others write to the old place meanwhile are left behind",
+                "copy in batches first, with a trigger that follows the writes; ATTACH in a migration of its own",
             )

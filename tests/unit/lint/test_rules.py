@@ -23,9 +23,53 @@ create index t_a on t (a);
 """
 NOT_IN_TRANSACTION = "transaction:false"
 
+# loops in which a row that was changed is found again
+ENDLESS = [
+    "loop update t set a = b::text where id in (select id from t where a is null limit 9); "
+    "get diagnostics n = row_count; exit when n = 0; end loop;",
+    "loop update t set a = upper(b::text) where a is null; exit when not found; end loop;",
+    "loop with page as (select id, a from t where a is null limit 9) update t set a = page.a from page "
+    "where t.id = page.id; get diagnostics n = row_count; if n = 0 then exit; end if; end loop;",
+    "loop update t set c = 1 where id in (select id from t where b < 5 limit 9); exit when not found; end loop;",
+    "n := 1; while n > 0 loop update t set a = null where a is null; get diagnostics n := row_count; end loop;",
+    "loop update t set a = case when c = 1 then 'x' end where a is null; exit when not found; end loop;",
+]
+# the other loops end
+ENDING = [
+    "loop update t set a = d where a is null; exit when not found; end loop;",
+    "loop update t set a = coalesce(b::text, '') where a is null; exit when not found; end loop;",
+    "loop update t set a = 'x' where a is null; get diagnostics n = row_count; exit when n = 0; end loop;",
+    "loop update t set a = b::text where a is null and b is not null; exit when not found; end loop;",
+    "loop update t set a = b::text where id > n and id <= n + 9; n := n + 9; exit when not found; end loop;",
+    "loop delete from t where id in (select id from t limit 9); exit when not found; end loop;",
+    "for n in 1..9 loop update t set a = b::text where a is null; end loop;",
+    "loop update t set a = b::text where a is null; n := n + 1; exit when n > 9; end loop;",
+    "loop update t set a = b::text where a is null; exit; end loop;",
+    "loop update t set c = c + 1 where c < 9; exit when not found; end loop;",
+    "loop update t set a = left(now()::text, 9) where a is null; exit when not found; end loop;",
+]
+# DDL in a string that is written out
+EXECUTED = [
+    ("L122", "execute 'drop table t';"),
+    ("L101", "if true then execute 'create index on t (a)'; end if;"),
+    ("L121", "execute $x$alter table t drop column a$x$;"),
+    ("L121", "execute format('alter table %I drop column %I', 't', 'a');"),
+    ("L133", "execute 'analyze t; truncate t;';"),
+    ("L112", "execute E'alter table t alter c type bigint' using 1;"),
+]
+NOT_EXECUTED = [
+    "execute format('comment on table t is %L', 'x; drop table t'); execute format('analyze %I', 't; drop table t');",
+    "execute 'select 1'; execute 'drop table ' || 'x'; raise notice 'drop table t';",
+    "execute format('drop table %I', current_user); execute format('drop table %I');",
+    "execute '';",
+]
+
 BAD = [
-    ("L100", "create table x (p bigint primary key references parent (id));"),
-    ("L100", "create table x (p bigint primary key, foreign key (p) references public.parent);"),
+    ("L100", "create table x (p bigint primary key references parent (id)); insert into x select id from t;"),
+    (
+        "L100",
+        "create table x (p bigint primary key, foreign key (p) references public.parent); delete from t where c = 1;",
+    ),
     ("L101", "create index on t (a);"),
     ("L101", 'CREATE /* concurrently */ UNIQUE INDEX "concurrently" ON "t" (a);'),
     ("L101", "create index on unknown_table (a);"),
@@ -66,6 +110,8 @@ BAD = [
         "create trigger x after insert on t for each row execute function trig(); with q as (select 1) "
         "update parent set id = 2 where id = 1;",
     ),
+    ("L115", "alter table t add e int; create table x (id int); insert into x select id from t;"),
+    ("L116", "alter table t add e int; create index on parent (id); drop table old_orders;"),
     ("L121", "alter table t drop a;"),
     ("L122", "drop table if exists t, parent;"),
     ("L123", "alter table t rename a to z;"),
@@ -77,6 +123,16 @@ BAD = [
     ("L126", "alter table t add column e int not null;"),
     ("L127", "drop view v;"),
     ("L127", "drop schema s;"),
+    ("L128", "alter table t enable row level security;"),
+    ("L128", "alter table t force row level security;"),
+    ("L128", "alter table only public.t disable row level security;"),
+    ("L128", "drop policy if exists own_rows on t;"),
+    ("L129", "revoke select on t from app;"),
+    ("L129", "revoke grant option for all privileges on all tables in schema public from app cascade;"),
+    ("L129", "revoke execute on function steady(int) from public;"),
+    ("L129", "revoke app from ann;"),
+    ("L129", "revoke select on t from public; grant select on parent to app;"),
+    ("L129", "revoke select on t from app; grant select on t to other;"),
     ("L131", "delete from only t;"),
     ("L131", "delete from t where true;"),
     ("L131", "with gone as (delete from t returning *) insert into parent select id from gone;"),
@@ -85,12 +141,23 @@ BAD = [
     ("L133", "truncate table only t, parent;"),
     ("L134", "drop view v cascade;"),
     ("L134", "alter table t drop constraint x cascade;"),
+    ("L136", "drop trigger x on t;"),
+    ("L136", "alter table t disable trigger all;"),
+    ("L136", "alter table t disable trigger x; alter table t enable trigger y;"),
+    ("L136", "set local session_replication_role = 'replica';"),
+    ("L136", "set session_replication_role to replica;"),
+    ("L137", "alter table t drop constraint t_pkey;"),
+    ("L137", "alter table unknown drop constraint if exists unknown_pkey cascade;"),
+    ("L137", "alter table t replica identity nothing;"),
+    ("L137", "alter table t replica identity using index t_a; drop index t_a;"),
     ("L151", "update t set a = '1' where c = 1 limit 5;"),
     ("L151", "delete from t order by id;"),
     ("L152", "alter type mood add value 'glad'; update t set a = 'glad' where c = 1;"),
     ("L152", "create type x as enum (); alter type x add value 'glad'; create table y (z x default 'glad');"),
     ("L155", f"create table {'ä' * 32} ();"),
     ("L156", "do $$ begin for i in 1..9 loop delete from t where c = i; end loop; end $$;"),
+    *(("L158", f"do $$ declare n int; begin {loop} end $$;") for loop in ENDLESS),
+    *((code, f"do $$ begin {execute} end $$;") for code, execute in EXECUTED),
     ("L161", "create role r login password 'hunter2';"),
     ("L161", "alter user r with encrypted password $$hunter2$$;"),
     ("L161", "insert into t (d) values ('ghp_abcdefghijklmnopqrstuvwxyz0123456789');"),
@@ -107,6 +174,7 @@ BAD = [
     ("L173", "alter table t add column p bigint references parent;"),
     ("L181", "alter table big attach partition t for values from (1) to (2);"),
     ("L182", "alter table big detach partition x;"),
+    ("L183", "create table p (id bigint); insert into p select id from t; alter table big attach partition p default;"),
 ]
 BAD_OUTSIDE = [
     ("L113", "vacuum (full, verbose) t;"),
@@ -133,7 +201,31 @@ GOOD = [
     "lock table t in row exclusive mode;",
     "drop function trig();",
     "drop view v; create view v as select 1;",
-    "drop trigger x on t;",
+    "create table x (a int primary key); alter table x enable row level security; drop policy if exists p on x;",
+    "create policy p on t using (true); alter table t enable row level security;",
+    "alter table t enable row level security; create policy p on t using (true);",
+    "drop policy p on t; create policy p on t using (c > 0);",
+    "revoke create on schema public from public;",
+    "revoke all on function steady() from public; grant execute on function steady() to app;",
+    "alter role postgres nosuperuser replication bypassrls;",
+    "create function g() returns int language sql as 'select 1'; revoke all on function g() from public;",
+    "create table x (a int primary key); revoke all on x from public; alter table x drop constraint x_pkey;",
+    "alter table t drop constraint t_pkey, add constraint t_pkey primary key using index t_a;",
+    "alter table t replica identity full; alter table t replica identity using index t_a;",
+    "alter table t add e int, add f int; alter table parent add g int;",
+    *(f"do $$ declare s int; begin {execute} end $$;" for execute in NOT_EXECUTED),
+    "create table x (a int primary key); do $$ begin for i in 1..9 loop insert into x values (i); end loop; end $$;",
+    "do $$ begin for i in 1..9 loop insert into t (id, d) values (i, 'seed'); end loop; end $$;",
+    "create table x (p bigint primary key references parent (id)); insert into x (p) values (1);",
+    "create table x (p bigint primary key references parent (id)); insert into x select generate_series(1, 9);",
+    "create table x (p bigint primary key); insert into x select extract(year from now()) from pg_class;",
+    "lock table t in exclusive mode; update t set a = 'x' where c = 1;",
+    "lock table t; alter table t add e int;",
+    "grant all on t to postgres, anon, authenticated, service_role; grant all on t to current_user;",
+    "alter table t owner to shop; grant all on t to shop;",
+    "create schema s authorization keeper; grant all on schema s to keeper;",
+    "insert into t (d) values ('support@shop.com'), ('no-reply@shop.com');",
+    f"insert into t (d) values ('<p>{'Terms of use. ' * 20} Write to jane.doe@gmail.com.</p>');",
     "alter index t_a rename to t_b;",
     "alter table t rename constraint x to y;",
     "update t set a = 'x' where c = 1;",
@@ -154,6 +246,7 @@ GOOD = [
     "create view v as select 1; create procedure p() language sql as 'delete from t';",
 ]
 GOOD_OUTSIDE = [
+    *(f"do $$ declare n int; begin {loop.replace('end loop', 'commit; end loop')} end $$;" for loop in ENDING),
     "create index concurrently x on t (a);\ndrop index concurrently if exists x;\nreindex (concurrently) index t_a;",
     "refresh materialized view concurrently m;",
     "vacuum t;",
@@ -265,8 +358,36 @@ def test_many_changes(tmp_path: Path) -> None:
     before = "".join(f"create table t{number} (id int primary key);" for number in range(4))
     up = "".join(f"alter table t{number} add column a int;" for number in range(4))
 
-    assert codes(tmp_path, up, before=before) == ["L144:1"]
-    assert codes(tmp_path, up.replace("t3", "t2"), before=before) == []
+    assert codes(tmp_path, up, before=before, options=NOT_IN_TRANSACTION) == ["L144:1"]
+    assert codes(tmp_path, up.replace("t3", "t2"), before=before, options=NOT_IN_TRANSACTION) == []
+    assert codes(tmp_path, up, before=before) == ["L116:2"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "drop trigger x on t; create trigger x after insert on t for each row execute function trig();",
+        "alter table t disable trigger x; update t set a = 'x' where c = 1; alter table t enable trigger x;",
+        "drop policy p on t; drop trigger x on t; drop table t;",
+        "drop trigger x on t; alter table t drop column a;",
+        "lock table t; drop table t;",
+    ],
+)
+def test_what_has_another_in_its_place_or_nothing_to_guard_is_left_alone(sql: str, tmp_path: Path) -> None:
+    found = {code.partition(":")[0] for code in codes(tmp_path, sql, before=TABLES)}
+
+    assert found.isdisjoint({"L128", "L136", "L108"})
+
+
+def test_many_findings_of_a_kind_are_told_in_one(tmp_path: Path) -> None:
+    before = "".join(f"create view v{number} as select 1;" for number in range(5))
+    up = "\n".join(f"alter view v{number} set schema elsewhere;" for number in range(5))
+    text = f"-- migrate:up\n{up}\n-- migrate:down irreversible:true\n"
+    found = problems(tmp_path, text, before=before)
+
+    assert [(each.code, each.place.line) for each in found if each.place and each.code == "L125"] == [("L125", 2)]
+    assert "4 more like it in this file, in lines 3, 4, 5, 6" in found[0].message
+    assert "L144" not in [each.code for each in found]
 
 
 def test_a_setting_that_is_left_behind(tmp_path: Path) -> None:
@@ -302,6 +423,40 @@ def test_an_index_in_a_later_migration_serves_the_foreign_key(tmp_path: Path) ->
         "-- migrate:up transaction:false\ncreate index concurrently on c (p);\n-- migrate:down irreversible:true\n"
     )
     assert lint(selection.everything([str(tmp_path)]).migrations, config=OWN) == ()
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"),
+    [
+        ("create unique index on c (p);", []),  # one row at most has this p, whatever its q
+        ("alter table c add unique (q);", []),
+        ("create index on c (q, p);", []),
+        ("create index on c (p);", ["L173"]),
+        ("create unique index on c (p) where q > 0;", ["L173"]),
+        ("create unique index on c (p, r);", ["L173"]),
+        ("create unique index on c (lower(p));", ["L173"]),
+        ("create unique index on c (p, lower(q));", ["L173"]),
+    ],
+)
+def test_an_index_that_leads_to_one_row_serves_a_foreign_key(index: str, expected: list[str], tmp_path: Path) -> None:
+    up = "create table c (p text, q text, r text, foreign key (p, q) references c (p, q));"
+
+    assert [code.partition(":")[0] for code in codes(tmp_path, f"{up} {index}")] == expected
+
+
+def test_a_partition_of_partitions_is_known_as_one(tmp_path: Path) -> None:
+    up = "create table x partition of big for values from (1) to (2) partition by list (id);"
+    index = "create index concurrently on x (id);"
+
+    assert codes(tmp_path, index, options=NOT_IN_TRANSACTION, before=f"{TABLES}\n{up}") == ["L154:2"]
+
+
+def test_columns_of_a_typed_table_and_of_a_partition_keep_their_constraints(tmp_path: Path) -> None:
+    before = "create table y of ty (a with options primary key); create table p partition of big (id not null) default;"
+
+    assert (
+        codes(tmp_path, "alter table y alter a set not null; alter table p alter id set not null;", before=before) == []
+    )
 
 
 def test_up_sections_share_a_transaction_unless_one_of_them_has_none(tmp_path: Path) -> None:

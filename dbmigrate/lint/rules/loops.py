@@ -1,0 +1,240 @@
+"""L156, L158: loops in DO blocks, which change rows in batches."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dbmigrate.lint.columns import texts
+from dbmigrate.lint.context import Found, units
+from dbmigrate.lint.reading import folded, is_name, is_text, read, words_of
+from dbmigrate.lint.shape import Block, Changes, Verb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dbmigrate.lint.context import Seen, Unit
+    from dbmigrate.lint.shape import Change, Words
+
+_CONTROL = frozenset((";", "BEGIN", "THEN", "ELSE", "LOOP", ">>"))
+_ENDLESS = ("", "WHILE")  # loops that their own head does not end: LOOP, and WHILE with a count of rows
+_COUNTED = frozenset(("NOT", "FOUND", "IS", "NULL", "COALESCE", "(", ")", ",", "=", "<", "<=", ">", ">=", "<>", "OR"))
+_STEADY_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        "TRUE FALSE CURRENT_TIMESTAMP CURRENT_DATE CURRENT_TIME LOCALTIMESTAMP CURRENT_USER SESSION_USER DEFAULT "
+        "INTERVAL DATE TIMESTAMP TIMESTAMPTZ AT TIME ZONE AND OR NOT ARRAY",
+    )
+)
+
+
+def loops_in_one_transaction(seen: Seen) -> Iterator[Found]:
+    """L156"""
+    block = seen.shape
+    if not isinstance(block, Block) or block.body is None:
+        return
+    words = texts(read(block.body).words)
+    loops = any(word == "LOOP" and before != "END" for before, word in zip(["", *words], words, strict=False))
+    if loops and "COMMIT" not in words and _changes_old_rows(seen):
+        yield Found(
+            0,
+            "the batches of this DO block are one transaction: rows stay locked until the last one is done",
+            "COMMIT after each batch, in a section with transaction:false; or one migration for each batch",
+        )
+
+
+def _changes_old_rows(seen: Seen) -> bool:
+    """Rows that are written out, one by one, are seeds: nobody waits for them."""
+    for unit in units(seen.unit.statement):
+        for change in unit.shape.changes if isinstance(unit.shape, Changes) else ():
+            if not seen.is_new(change.table) and (change.verb is not Verb.INSERT or change.is_query):
+                return True
+    return False
+
+
+# -------------------------------------------------------------------------------------------------------------- L158
+
+
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    """A loop of a PL/pgSQL body: what is before LOOP, its words, and where it begins and ends."""
+
+    kind: str
+    head: Words
+    words: Words
+    start: int
+    end: int
+
+
+def never_ends(seen: Seen) -> Iterator[Found]:
+    """L158: UPDATE until no row is changed, where rows that are changed are found again."""
+    block = seen.shape
+    if not isinstance(block, Block) or block.body is None:
+        return
+    inner = [unit for unit in units(seen.unit.statement) if unit.is_nested]
+    variables = _variables(texts(words_of(block.body)))
+    for loop in _loops(block.body):
+        first, last = block.at + loop.start, block.at + loop.end
+        within = [unit for unit in inner if first < unit.offset < last and isinstance(unit.shape, Changes)]
+        if len(within) != 1 or not _ends_by_count(loop, variables):
+            continue
+        unit = within[0]
+        if isinstance(unit.shape, Changes) and [each.verb for each in unit.shape.changes] == [Verb.UPDATE]:
+            change = unit.shape.changes[0]
+            reason = _reason(seen, unit, change, variables)
+            if reason:
+                yield Found(unit.offset + change.at - seen.unit.offset, f"this loop never ends: {reason}", _BY_KEY)
+
+
+_BY_KEY = "walk through the table by its key, from the last one of a batch to the next: see L156"
+
+
+def _reason(seen: Seen, unit: Unit, change: Change, variables: frozenset[str]) -> str | None:
+    """Why a row that was changed is found by the next turn of the loop."""
+    words = texts(read(unit.sql).words)
+    assigned = {word for value in change.values for word in value}
+    condition = _without_assignment(words)
+    names = [
+        folded(word)
+        for word, before in zip(condition, ("", *condition), strict=False)
+        if is_name(word) and before not in ("LIMIT", "FIRST", "NEXT")
+    ]
+    if not condition or variables.intersection(names) or variables.intersection(map(folded, filter(is_name, assigned))):
+        return None
+    if not set(change.sets).intersection(names):
+        return f"its UPDATE of {change.table} does not change what its WHERE asks for"
+    for column, value in zip(change.sets, change.values, strict=False):
+        if _asks_null(condition, column) and value and (gap := _null_of(seen, change, value, condition)):
+            return f"a row of {change.table} whose {gap} is NULL keeps its {column}, and is found again"
+    return None
+
+
+def _without_assignment(words: Words) -> Words:
+    """A statement without what stands between SET and FROM, WHERE or RETURNING."""
+    depth = 0
+    for at, word in enumerate(words):
+        if word == "SET":
+            for end in range(at + 1, len(words)):
+                depth += (words[end] == "(") - (words[end] == ")")
+                if not depth and words[end] in ("FROM", "WHERE", "RETURNING"):
+                    return words[:at] + words[end:]
+            return ()
+    return ()
+
+
+def _asks_null(condition: Words, column: str) -> bool:
+    asked = zip(condition, condition[1:], condition[2:], strict=False)
+    return any(
+        is_name(word) and folded(word) == column and after == ("IS", "NULL")
+        for word, *rest in asked
+        if (after := tuple(rest))
+    )
+
+
+def _null_of(seen: Seen, change: Change, value: Words, condition: Words) -> str | None:
+    """A column in a value that may make it NULL, as far as one can see."""
+    if value == ("NULL",):
+        return "value"
+    if value[0] == "COALESCE" and (is_text(value[-2]) or value[-2][:1].isdigit() or value[-2] in _STEADY_WORDS):
+        return None
+    if value[0] == "CASE":
+        return None if "ELSE" in value else "CASE without ELSE"
+    for at, word in enumerate(value):
+        is_call = value[at + 1 : at + 2] in (("(",), (".",))
+        is_column = is_name(word) and not is_call and word not in _STEADY_WORDS and value[at - 1 : at] != ("::",)
+        if is_column and not _is_required(seen, change, value[:at], word) and not _is_excluded(condition, folded(word)):
+            return folded(word)
+    return None
+
+
+def _is_required(seen: Seen, change: Change, before: Words, word: str) -> bool:
+    """Whether a word is a NOT NULL column of the table that is changed, and not of another one (``page.name``)."""
+    if before[-1:] == (".",) and folded(before[-2]) != change.table.name:
+        return False
+    table = seen.catalog.table(change.table)
+    return table is not None and table.proves_not_null(folded(word))
+
+
+def _is_excluded(condition: Words, column: str) -> bool:
+    """The condition says ``column IS NOT NULL``, or compares it."""
+    for at, word in enumerate(condition):
+        if is_name(word) and folded(word) == column:
+            after = condition[at + 1 : at + 4]
+            if after == ("IS", "NOT", "NULL") or after[:1] in (("=",), ("<",), (">",), ("<>",), ("LIKE",), ("IN",)):
+                return True
+    return False
+
+
+def _ends_by_count(loop: _Loop, variables: frozenset[str]) -> bool:
+    """Whether the only way out is that no row was changed."""
+    if loop.kind not in _ENDLESS or "RETURN" in loop.words:
+        return False
+    conditions = [loop.head] if loop.kind == "WHILE" else []
+    for at, word in enumerate(loop.words):
+        if word == "EXIT":
+            conditions.append(_condition_of_exit(loop.words, at))
+    counted = {folded(word) for word in _row_counts(loop.words)}
+    return bool(conditions) and all(_is_count(condition, counted, variables) for condition in conditions)
+
+
+def _condition_of_exit(words: Words, at: int) -> Words:
+    """``EXIT WHEN ..;`` or ``IF .. THEN EXIT``; empty where there is none."""
+    if words[at + 1 : at + 2] == ("WHEN",):
+        rest = words[at + 2 :]
+        return rest[: rest.index(";")] if ";" in rest else rest
+    before = words[:at]
+    if before[-1:] == ("THEN",) and "IF" in before:
+        start = len(before) - before[::-1].index("IF")
+        return before[start:-1]
+    return ()
+
+
+def _row_counts(words: Words) -> Iterator[str]:
+    """The variables of GET DIAGNOSTICS x = ROW_COUNT."""
+    for at, word in enumerate(words):
+        if word == "ROW_COUNT":
+            yield next((each for each in words[at - 1 :: -1] if each not in (":", "=", ":=")), "")
+
+
+def _is_count(condition: Words, counted: set[str], variables: frozenset[str]) -> bool:
+    """Made of FOUND, a count of rows, numbers and the size of a batch."""
+    names = [word for word in condition if is_name(word) and word not in _COUNTED]
+    asks = "FOUND" in condition or any(folded(word) in counted for word in names)
+    return asks and all(folded(word) in counted or folded(word) in variables for word in names)
+
+
+def _variables(words: Words) -> frozenset[str]:
+    """What DECLARE declares, and what FOR counts with."""
+    found = set[str]()
+    is_declaring, is_first = False, False
+    for at, word in enumerate(words):
+        if word in ("DECLARE", "BEGIN"):
+            is_declaring, is_first = word == "DECLARE", True
+        elif is_declaring:
+            found.update((folded(word),) if is_first and is_name(word) else ())
+            is_first = word == ";"
+        elif word in ("FOR", "FOREACH") and words[at + 2 : at + 3] == ("IN",):
+            found.add(folded(words[at + 1]))
+    return frozenset(found)
+
+
+def _loops(body: str) -> Iterator[_Loop]:
+    """The loops of a body, inner ones first; the words of an outer one hold those of its inner ones."""
+    words = words_of(body)
+    open_: list[tuple[str, Words, int]] = []
+    first = 0  # where the statement begins that comes to a LOOP
+    for at, word in enumerate(words):
+        before = words[at - 1].text if at else ""
+        if word.text == "LOOP" and before != "END":
+            head = texts(words[first:at])
+            open_.append((_kind(head), head[1:], at))
+        elif word.text == "LOOP" and open_:
+            kind, head, start = open_.pop()
+            yield _Loop(kind, head, texts(words[start + 1 : at - 1]), words[start].start, word.end)
+        if word.text in _CONTROL:
+            first = at + 1
+
+
+def _kind(head: Sequence[str]) -> str:
+    return head[0] if head and head[0] in ("FOR", "FOREACH", "WHILE") else ""

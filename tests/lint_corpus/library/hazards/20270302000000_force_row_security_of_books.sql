@@ -1,0 +1,4 @@
+-- migrate:up
+ALTER TABLE ONLY books FORCE ROW LEVEL SECURITY;
+
+-- migrate:down irreversible:true

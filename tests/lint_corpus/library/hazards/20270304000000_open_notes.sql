@@ -1,0 +1,4 @@
+-- migrate:up
+ALTER TABLE notes DISABLE ROW LEVEL SECURITY;
+
+-- migrate:down irreversible:true

@@ -1,0 +1,4 @@
+-- migrate:up
+DROP TRIGGER loans_recorded ON loans;
+
+-- migrate:down irreversible:true

@@ -1,0 +1,4 @@
+-- migrate:up
+ALTER TABLE loans DROP CONSTRAINT loans_pkey;
+
+-- migrate:down irreversible:true

@@ -1,0 +1,4 @@
+-- migrate:up
+ALTER TABLE books REPLICA IDENTITY NOTHING;
+
+-- migrate:down irreversible:true

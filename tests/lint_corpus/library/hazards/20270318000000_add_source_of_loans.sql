@@ -1,0 +1,4 @@
+-- migrate:up
+ALTER TABLE loans ADD COLUMN source text DEFAULT current_query();
+
+-- migrate:down irreversible:true

@@ -1,0 +1,4 @@
+-- migrate:up
+ALTER TABLE members ADD COLUMN token uuid NOT NULL DEFAULT gen_random_uuid();
+
+-- migrate:down irreversible:true

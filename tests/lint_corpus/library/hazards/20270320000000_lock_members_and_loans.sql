@@ -1,0 +1,4 @@
+-- migrate:up
+LOCK TABLE members, ONLY loans;
+
+-- migrate:down irreversible:true

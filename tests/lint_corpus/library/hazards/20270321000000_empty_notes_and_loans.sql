@@ -1,0 +1,4 @@
+-- migrate:up
+TRUNCATE notes, ONLY loans;
+
+-- migrate:down irreversible:true

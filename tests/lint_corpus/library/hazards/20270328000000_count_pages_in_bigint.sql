@@ -1,0 +1,4 @@
+-- migrate:up
+ALTER TABLE books ALTER COLUMN pages TYPE bigint;
+
+-- migrate:down irreversible:true

@@ -1,0 +1,4 @@
+-- migrate:up
+DELETE FROM notes;
+
+-- migrate:down irreversible:true

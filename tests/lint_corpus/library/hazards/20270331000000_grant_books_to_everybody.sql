@@ -1,0 +1,4 @@
+-- migrate:up
+GRANT ALL ON books TO PUBLIC;
+
+-- migrate:down irreversible:true
