@@ -27,6 +27,7 @@ from tests.support.projects import Project
 from tests.support.servers import (
     DatabaseServer,
     UnavailableError,
+    Version,
     cache_directory,
     free_port,
     server_of_major,
@@ -48,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--server-versions",
         default=ENVIRON.get("DBMIGRATE_TEST_VERSIONS", ""),
-        help="run every database test on each of these PostgreSQL versions, for example 13,15-debian,18; and --everything",
+        help="run every database test on each of these servers, for example 13,15-debian,18; and --everything",
     )
     parser.addoption("--everything", action="store_true", help="run the tests marked as matrix too")
 

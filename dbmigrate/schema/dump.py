@@ -9,8 +9,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from dbmigrate import database, history, silence
 from dbmigrate.errors import DatabaseError, Error
 from dbmigrate.events import Warned
