@@ -112,8 +112,8 @@ CODES: dict[str, str] = {
     # scripts
     "E270": "a migration changes how its own text is read, so the dry run cannot be a script",
     "E271": "psql cannot connect to a database of this name",
-    "E275": "a migration was not tried, because of what it could do outside of the scratch database",
-    "E276": "a scratch database could not be dropped",
+    "E722": "a migration was not tried, because of what it could do outside of the scratch database",
+    "E412": "a scratch database could not be dropped",
     # database URLs
     "E280": "the database URL has a parameter that is for another program",
     # connection

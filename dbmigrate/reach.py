@@ -293,7 +293,7 @@ def of_functions(conn: Connection) -> Reach:
 
 
 def refuse_ways_out(migration: Migration, *, more: Reach = Reach.INSIDE) -> None:
-    """Raise Refused E275 for a migration that runs programs, uses files or talks to other servers, with the place."""
+    """Raise Refused E722 for a migration that runs programs, uses files or talks to other servers, with the place."""
     unwanted = Reach.OUT | more
     if not of(migration) & unwanted:
         return
@@ -309,7 +309,7 @@ def not_tried(why: str, place: Place | None) -> Refused:
     """The error for a migration that is not tried, because of what it could do outside of the scratch database."""
     error = Refused(
         f"not tried: {why}",
-        code="E275",
+        code="E722",
         place=place,
         hint="read it; a server where such SQL may run can be named with --scratch-url",
     )

@@ -117,7 +117,7 @@ def on_nothing(target: Dsn, planned: Plan, table: str, choice: Choice) -> Rehear
 
 
 def _admitted(planned: Plan) -> list[Migration]:
-    """The migrations that are run. Raises Refused E275 for one that would do something outside of the database."""
+    """The migrations that are run. Raises Refused E722 for one that would do something outside of the database."""
     migrations = [step.migration for step in planned.steps if step.migration is not None and step.runs_sql]
     for migration in migrations:
         reach.refuse_ways_out(migration, more=reach.Reach.SETTINGS)

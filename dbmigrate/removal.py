@@ -33,7 +33,7 @@ where database = %s::pg_catalog.text and active_pid is not null
 
 
 def drop(server: Dsn, name: str, *, force: str = " with (force)") -> None:
-    """Drop the database `name`, if it is there. Raises DatabaseError E276, ConnectionFailed."""
+    """Drop the database `name`, if it is there. Raises DatabaseError E412, ConnectionFailed."""
     with database.maintenance(server, _COMMAND, _ignore) as conn:
         command = sql.SQL("drop database if exists {}" + force).format(sql.Identifier(name))
         try:
@@ -50,7 +50,7 @@ def drop(server: Dsn, name: str, *, force: str = " with (force)") -> None:
                 raise error from exc
             raise DatabaseError(
                 f"the scratch database {name} could not be dropped: {error.message}",
-                code="E276",
+                code="E412",
                 hint=f"drop it by hand: drop database {sql.Identifier(name).as_string(conn)}",
                 details=error.details,
                 sqlstate=error.sqlstate,

@@ -83,7 +83,7 @@ class ScratchServer:
 
         It is empty, in the encoding and locale of the database that the server's URL names, or UTF-8 on our own
         server; or a copy of the scratch database `template`, which nobody may be connected to. Raises ConfigError E246
-        where it cannot be made, DatabaseError E276 where it cannot be dropped.
+        where it cannot be made, DatabaseError E412 where it cannot be dropped.
         """
         return Scratch(self, template)
 
@@ -95,7 +95,7 @@ class ScratchServer:
         return f"create database {name}{owner} template template0 {self._likeness}"
 
     def admit(self, migration: Migration) -> None:
-        """Raise Refused E275 for a migration that must not be run on a server of our own: it finds a way out."""
+        """Raise Refused E722 for a migration that must not be run on a server of our own: it finds a way out."""
         if self.is_throwaway:
             reach.refuse_ways_out(migration)
 
@@ -103,7 +103,7 @@ class ScratchServer:
         """Do `work`; when it fails for want of something that a server of our own can have, do it again there.
 
         Roles belong to a server, not to a database: a schema file names those that it grants to, and makes none.
-        On somebody's server nothing is made. `work` has to have undone itself when it raises. Raises Refused E275 where
+        On somebody's server nothing is made. `work` has to have undone itself when it raises. Raises Refused E722 where
         it would need the rights of a superuser, and nobody can tell from the text what else it would do with them.
         """
         for _ in range(_MAX_ROLES):

@@ -49,7 +49,7 @@ class Ground:
             return self.reader.fingerprint()
 
     def run(self, migration: Migration, direction: Direction = Direction.UP) -> tuple[Impact, ...]:
-        """Run a migration for good. Raises MigrationFailed, ConnectionFailed, Refused E275.
+        """Run a migration for good. Raises MigrationFailed, ConnectionFailed, Refused E722.
 
         A role that it wants and nobody has made is made up on a server of our own.
         """
