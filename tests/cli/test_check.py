@@ -226,8 +226,11 @@ def test_two_files_of_one_version_are_a_finding(project, checked):
     assert (exit_code, [code for code, _ in found]) == (1, ["E221"])
 
 
-def test_no_files_are_a_finding(project, checked):
-    assert checked() == (1, [("E230", "no migration files found")])
+def test_without_files_there_is_nothing_to_check(project, run, env):
+    done = run("check", env=env)
+
+    assert done.exit_code == 2
+    assert "error[E230]: no migration files found in" in done.stderr
 
 
 def test_a_slow_migration_is_told(project, checked):

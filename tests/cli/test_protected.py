@@ -286,7 +286,7 @@ def test_resume_needs_it_before_it_touches_anything(production, project, databas
         up_options="transaction:false",
         down="drop table log;",
     )
-    assert production("up", "--yes").exit_code == 5
+    assert production("up", "--yes", "--allow-existing").exit_code == 5
     query(database_url, "delete from t")
     before = fingerprint(database_url)
 
