@@ -1,7 +1,7 @@
 """The checksum of a migration's tokens, which tells a change of what it does from a change of how it looks.
 
-What counts is what is run: a redundant BEGIN and COMMIT around a whole section are left out. They
-counted once; `TokenSum.equals` knows what was recorded then.
+What counts is what is run: a redundant BEGIN and COMMIT around a whole section are left out. They counted once;
+`TokenSum.equals` knows what was recorded then.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BEGINS = ("BEGIN", "BEGIN TRANSACTION", "BEGIN WORK", "START TRANSACTION")
 _COMMITS = ("COMMIT", "COMMIT TRANSACTION", "COMMIT WORK", "END")
+_CONTROL = frozenset(("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE"))
 _MOST_PRODUCTS = 2  # sections whose wrappers may differ; of more the up and down sections are all written alike
 
 
@@ -53,8 +54,9 @@ class _Section:
         return b"".join(tokens for ordinal, tokens in enumerate(self.statements) if ordinal not in redundant)
 
     def add(self, piece: Piece, data: Iterable[str]) -> None:
-        tokens = words(piece.text) if piece.kind is PieceKind.STATEMENT else ("--migrate", *piece.text.split())
-        kind = classify(piece.text) if piece.kind is PieceKind.STATEMENT else StatementKind.PLAIN
+        is_statement = piece.kind is PieceKind.STATEMENT
+        tokens = tuple(words(piece.text)) if is_statement else ("--migrate", *piece.text.split())
+        kind = classify(piece.text) if tokens[0] in _CONTROL else StatementKind.PLAIN
         if kind in (StatementKind.BEGIN, StatementKind.COMMIT) and not is_bare(piece.text):
             kind = StatementKind.ROLLBACK  # as little to be left out as that
         if kind not in (StatementKind.PLAIN, StatementKind.OUTSIDE):
