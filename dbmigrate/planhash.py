@@ -59,7 +59,7 @@ def refuse_other(plan: Plan, wanted: str | None) -> None:
         return
     names = ", ".join(step.name for step in plan.steps) or "nothing"
     raise Refused(
-        "the plan is not the one that was reviewed: files or database have changed since",
+        "the plan is not the one that was reviewed: files, database or settings have changed since",
         code="E712",
         hint="look at it again with --dry-run",
         details=(("PLAN", f"{PREFIX}{plan.digest}"), ("EXPECTED", f"{PREFIX}{wanted}"), ("RUNS", names)),
