@@ -98,8 +98,8 @@ class Stepwise:
         self._refuse_lost_lock()
         self._refuse_overtaken()
         self._session.reset()
+        writing.retried(self._session, lambda: self._own(writer.started(self._step)))
         self._own(session_limits(self._pacing))
-        writing.run(self._session, journalled(writer.started(self._step)))
         for unit in self._units():
             if unit.number not in self._done:
                 self._guarded(unit)
