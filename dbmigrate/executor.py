@@ -303,7 +303,9 @@ def closing(xid: str) -> str:
     """
     return (
         "SET CONSTRAINTS ALL IMMEDIATE;\nRESET SESSION AUTHORIZATION;\nRESET ROLE;\n"
-        "SET LOCAL search_path = pg_catalog;\nSET LOCAL statement_timeout = 0;\nSET LOCAL lock_timeout = '2s';\n"
+        "SET LOCAL search_path = pg_catalog;\nSET LOCAL statement_timeout = 0;\n"
+        "SELECT pg_catalog.set_config('lock_timeout', CASE setting WHEN '0' THEN '2s' ELSE setting END, true)"
+        " FROM pg_catalog.current_setting('lock_timeout') AS setting;\n"
         f"SELECT CASE WHEN pg_catalog.pg_current_xact_id()::text = {xid} THEN '1' ELSE '{_LEFT}' END::int;\n"
     )
 

@@ -249,6 +249,9 @@ select exists (select from pg_catalog.pg_foreign_server)
          where extname ~ '(fdw|^dblink|^pl.*u|^plsh|^plr|^adminpack|^http|^pg_net|^pg_cron)')
 """
 
+# by path and checksum: a command asks more than once, and a file may have millions of statements
+_seen: dict[tuple[str, str], Reach] = {}
+
 
 def of_all(migrations: Iterable[Migration]) -> Reach:
     """What any of them may do. Raises ConfigError E207."""
@@ -257,8 +260,11 @@ def of_all(migrations: Iterable[Migration]) -> Reach:
 
 def of(migration: Migration) -> Reach:
     """What one of its directions may do. Raises ConfigError E207."""
-    is_whole = all(section.transaction for section in migration.sections)
-    return _of_file(migration) | (Reach.INSIDE if is_whole else Reach.STEPWISE)
+    key = (migration.file.path, migration.checksum)
+    if key not in _seen:
+        is_whole = all(section.transaction for section in migration.sections)
+        _seen[key] = _of_file(migration) | (Reach.INSIDE if is_whole else Reach.STEPWISE)
+    return _seen[key]
 
 
 def _of_file(migration: Migration) -> Reach:

@@ -113,10 +113,10 @@ class Stepwise:
         self._refuse_lost_lock()
         self._refuse_overtaken()
         self._session.reset()
-        self._own(session_limits(self._pacing))
         if history.has_open_entries(self._session.conn, self._session.tables, self._step.version):
             writing.run(self._session, journalled(writer.taken_over(self._step)))
-        writing.run(self._session, journalled(writer.started(self._step)))
+        writing.retried(self._session, lambda: self._own(writer.started(self._step)))
+        self._own(session_limits(self._pacing))
         for unit in self._units():
             if unit.number not in self._done:
                 self._guarded(unit)
