@@ -41,7 +41,19 @@ if TYPE_CHECKING:
     from dbmigrate.lint.catalog import Catalog, Table
     from dbmigrate.model import Migration, Statement
 
-__all__ = ["Before", "Ending", "File", "Found", "Seen", "Unit", "made", "references", "units", "unproven"]
+__all__ = [
+    "MOST_LOCKED",
+    "Before",
+    "Ending",
+    "File",
+    "Found",
+    "Seen",
+    "Unit",
+    "made",
+    "references",
+    "units",
+    "unproven",
+]
 
 # after these PL/pgSQL begins a statement
 _OPENERS = frozenset((";", "BEGIN", "THEN", "ELSE", "LOOP", ">>"))
@@ -51,6 +63,7 @@ _CONTROLS = frozenset(
 )
 _LONGEST_BLOCK = 20_000  # words
 _VALIDATE = ActionKind.VALIDATE
+MOST_LOCKED = 2  # tables in use that one transaction may lock
 
 
 class Found(NamedTuple):
@@ -109,7 +122,7 @@ class Before:
     """What happened earlier in a transaction, as far as rules ask: gathered on the way, not searched for each time.
 
     `altered` is the first table that others may be using and that is locked against them, `filled` the first change of
-    rows that others may be using. `locked` are all such tables. `moved` are the tables that got rows from a query.
+    rows that others may be using. `locked` are the first of such tables, `moved` those that got rows from a query.
     `parents` are the tables that new foreign keys refer to. `is_held_up`: something slow came after one of these locks.
     `unproven` are the tables with a NOT VALID constraint, by its name (empty for none).
     """
@@ -128,7 +141,8 @@ class Before:
         self.is_held_up |= bool(self.altered or self.parents) and any(True for _ in seen.slow())
         self.altered = self.altered or seen.altered()
         self.filled = self.filled or next(seen.filled(), None)
-        self.locked += [name for name in seen.locked() if not any(name.means(other) for other in self.locked)]
+        if len(self.locked) <= MOST_LOCKED:
+            self.locked += [name for name in seen.locked() if not any(name.means(other) for other in self.locked)]
         self.parents += seen.referred()
         shape = seen.shape
         if isinstance(shape, Changes):

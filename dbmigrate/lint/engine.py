@@ -104,6 +104,7 @@ class _Look:
     ups: list[Unit] = field(default_factory=list)
     downs: list[Unit] = field(default_factory=list)
     changed: list[Name] = field(default_factory=list)
+    _changed: dict[str, list[Name]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     _sections: list[tuple[Section, list[Statement]]] = field(default_factory=list)
     _up_units: list[tuple[Section, list[Unit]]] = field(default_factory=list)
@@ -151,8 +152,11 @@ class _Look:
             self.document.hide(self._place(seen.unit, word.start), word.end - word.start)
         shape = seen.shape
         altered = shape.table if isinstance(shape, AlterTable) and not _only_moves(shape) else None
-        if altered and not seen.is_new(altered) and not any(altered.means(name) for name in self.changed):
-            self.changed.append(altered)
+        if altered and not seen.is_new(altered):
+            same = self._changed.setdefault(altered.name, [])  # there may be thousands of others
+            if not any(altered.means(name) for name in same):
+                same.append(altered)
+                self.changed.append(altered)
 
     def _ask_about_file(self, file: File, rules: Sequence[Rule]) -> None:
         for rule in rules:

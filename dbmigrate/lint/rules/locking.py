@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate.lint.context import Found, unproven
+from dbmigrate.lint.context import MOST_LOCKED, Found, unproven
 from dbmigrate.lint.shape import (
     ActionKind,
     AlterTable,
@@ -24,9 +24,10 @@ from dbmigrate.lint.shape import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from dbmigrate.lint.context import File, Seen, Unit
+    from dbmigrate.lint.shape import Shape
 
 _BLOCKING_MODES = ("SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE")
 _BUILDING = {
@@ -169,39 +170,38 @@ def validates_in_same_transaction(seen: Seen) -> Iterator[Found]:
 
 def locks_table(file: File) -> Iterator[tuple[Unit, Found]]:
     """L108"""
-    for at, unit in enumerate(file.ups):
+    later: dict[str, list[tuple[Name, bool]]] = {}  # what the statements behind a LOCK do with a table of that name
+    found: list[tuple[Unit, Found]] = []
+    for unit in reversed(file.ups):
+        for name, is_data in _targets(unit.shape):
+            later.setdefault(name.name, []).append((name, is_data))
         shape = unit.shape
         if not isinstance(shape, LockTables) or shape.mode not in _BLOCKING_MODES:
             continue
-        for name in shape.tables:
+        for name in reversed(shape.tables):
             is_own = file.is_new(name) or any(made.means(name) for made in file.made.get(name.name, ()))
-            if not is_own and not _is_needed(name, shape, file.ups[at + 1 :]):
+            # what needs the lock anyway, or changes rows under one that lets readers go on
+            uses = [is_data for table, is_data in later.get(name.name, ()) if table.means(name)]
+            is_needed = False in uses or (True in uses and shape.mode != "ACCESS EXCLUSIVE")
+            if not is_own and not is_needed:
                 what = "reads and writes" if shape.mode == "ACCESS EXCLUSIVE" else "writes"
-                yield (
-                    unit,
-                    Found(
-                        name.at,
-                        f"LOCK TABLE {name} stops {what} until the transaction ends",
-                        "each statement takes the lock that it needs; lock in a weaker mode, or for less work",
-                    ),
-                )
+                message = f"LOCK TABLE {name} stops {what} until the transaction ends"
+                hint = "each statement takes the lock that it needs; lock in a weaker mode, or for less work"
+                found.append((unit, Found(name.at, message, hint)))
+    yield from reversed(found)
 
 
-def _is_needed(name: Name, lock: LockTables, later: Sequence[Unit]) -> bool:
-    """Whether a later statement takes such a lock anyway, or changes rows under one that lets readers go on."""
-    for unit in later:
-        match unit.shape:
-            case AlterTable(table=table) | CreateIndex(table=table) | CreateObject(on=Name() as table):
-                tables: Sequence[Name] = (table,)
-            case Truncate(tables=tables) | Drop(kind="TABLE", names=tables):
-                pass
-            case Changes(changes=changes) if lock.mode != "ACCESS EXCLUSIVE":
-                tables = [change.table for change in changes]
-            case _:
-                continue
-        if any(table.means(name) for table in tables):
-            return True
-    return False
+def _targets(shape: Shape) -> Iterator[tuple[Name, bool]]:
+    """The tables that a statement locks itself, and whether that is for a change of rows."""
+    match shape:
+        case AlterTable(table=table) | CreateIndex(table=table) | CreateObject(on=Name() as table):
+            yield table, False
+        case Truncate(tables=tables) | Drop(kind="TABLE", names=tables):
+            yield from ((table, False) for table in tables)
+        case Changes(changes=changes):
+            yield from ((change.table, True) for change in changes)
+        case _:
+            pass
 
 
 def trigger_blocks_writes(seen: Seen) -> Iterator[Found]:
@@ -215,14 +215,13 @@ def trigger_blocks_writes(seen: Seen) -> Iterator[Found]:
         )
 
 
-_MOST_LOCKED = 2  # tables in use that one transaction may lock before it is told
-
-
 def locks_many_tables(seen: Seen) -> Iterator[Found]:
     """L116: told once, where the transaction asks for its third table."""
     before = seen.before.locked
+    if len(before) > MOST_LOCKED:
+        return
     more = [name for name in seen.locked() if not any(name.means(other) for other in before)]
-    if len(before) <= _MOST_LOCKED < len(before) + len(more):
+    if len(before) + len(more) > MOST_LOCKED:
         names = ", ".join(map(str, [*before, *more]))
         yield Found(
             0,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dbmigrate.lint.shape import Change, Words
 
 _CONTROL = frozenset((";", "BEGIN", "THEN", "ELSE", "LOOP", ">>"))
+_DEEPEST = 9  # loops around a loop that is looked at: each one holds the words of all inside of it
 _ENDLESS = ("", "WHILE")  # loops that their own head does not end: LOOP, and WHILE with a count of rows
 _COUNTED = frozenset(("NOT", "FOUND", "IS", "NULL", "COALESCE", "(", ")", ",", "=", "<", "<=", ">", ">=", "<>", "OR"))
 _STEADY_WORDS = frozenset(
@@ -231,6 +232,8 @@ def _loops(body: str) -> Iterator[_Loop]:
             open_.append((_kind(head), head[1:], at))
         elif word.text == "LOOP" and open_:
             kind, head, start = open_.pop()
+            if len(open_) >= _DEEPEST:
+                continue
             yield _Loop(kind, head, texts(words[start + 1 : at - 1]), words[start].start, word.end)
         if word.text in _CONTROL:
             first = at + 1

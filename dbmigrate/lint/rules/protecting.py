@@ -22,7 +22,8 @@ _REPLICA_ROLE = "SESSION_REPLICATION_ROLE"
 
 def switches_row_security(file: File) -> Iterator[tuple[Unit, Found]]:
     """L128"""
-    for unit, table, action in _actions(file):
+    held = _Held(file)
+    for unit, table, action in held.actions:
         if action.words[:4] in _SWITCHES_ON and not file.catalog.has_policy(table):
             what = f"row level security on {table} without a policy hides every row from all but its owner"
             if action.words[0] == "FORCE":
@@ -31,21 +32,22 @@ def switches_row_security(file: File) -> Iterator[tuple[Unit, Found]]:
         elif action.words[:4] == _SWITCHES_OFF:
             message = f"without row level security every role that may read {table} sees all of its rows"
             yield unit, Found(action.at, message, "say in an ignore comment why that is meant")
-    for unit, name, on in _drops(file, "POLICY"):
-        if on is not None and not _is_made(file, "POLICY", name, on):
+    for unit, name, on in held.drops("POLICY"):
+        if on is not None and not held.makes("POLICY", name, on):
             message = f"without the policy {name.name} the roles of {on} see and write other rows than before"
             yield unit, Found(0, message, "create the policy that takes its place in the same transaction")
 
 
 def takes_rights(file: File) -> Iterator[tuple[Unit, Found]]:
     """L129"""
+    held = _Held(file)
     for unit in file.ups:
         shape = unit.shape
         if not isinstance(shape, Revoke) or shape.rights == ("CREATE",):
             continue  # to create objects is no right that an application uses
         if shape.on and shape.names and all(_is_own(file, shape.on, name) for name in shape.names):
             continue
-        if shape.of == ("public",) and _are_granted(file, shape):
+        if shape.of == ("public",) and _are_granted(held, shape):
             continue  # to name who may, instead of everybody
         rights = shape.rights if shape.on else map(str.lower, shape.rights)  # or names of roles
         said = [*rights, *(("on", shape.on) if shape.on else ()), ", ".join(map(str, shape.names))]
@@ -54,10 +56,9 @@ def takes_rights(file: File) -> Iterator[tuple[Unit, Found]]:
         yield unit, Found(0, message, "release code that does without it first; revoke in a later migration")
 
 
-def _are_granted(file: File, revoked: Revoke) -> bool:
+def _are_granted(held: _Held, revoked: Revoke) -> bool:
     """Whether the migration grants something on each of the objects."""
-    granted = [set(unit.shape.on.upper().split()) for unit in file.ups if isinstance(unit.shape, Grant)]
-    return bool(revoked.names) and all(any(name.name.upper() in on for on in granted) for name in revoked.names)
+    return bool(revoked.names) and all(name.name.upper() in held.granted for name in revoked.names)
 
 
 def _is_own(file: File, kind: str, name: Name) -> bool:
@@ -69,12 +70,13 @@ def _is_own(file: File, kind: str, name: Name) -> bool:
 
 def switches_triggers_off(file: File) -> Iterator[tuple[Unit, Found]]:
     """L136"""
-    for unit, table, action in _actions(file):
-        if action.words[:2] in _TRIGGERS_OFF and not _is_enabled_again(file, table, action):
+    held = _Held(file)
+    for unit, table, action in held.actions:
+        if action.words[:2] in _TRIGGERS_OFF and not _is_enabled_again(held, table, action):
             what = " ".join(map(folded, action.words[1:3]))
             yield unit, Found(action.at, f"{what} on {table} is off, and stays off: {_MISSED}", _ON_AGAIN)
-    for unit, name, on in _drops(file, "TRIGGER"):
-        if on is not None and not _is_made(file, "TRIGGER", name, on) and not _loses_column(file, on):
+    for unit, name, on in held.drops("TRIGGER"):
+        if on is not None and not held.makes("TRIGGER", name, on) and not _loses_column(held, on):
             yield unit, Found(0, f"without the trigger {name.name} on {on} {_MISSED}", _STOPPED)
     for unit in file.ups:
         words = unit.shape.words if isinstance(unit.shape, Other) else ()
@@ -89,26 +91,27 @@ _ON_AGAIN = "enable it again in the same transaction"
 _STOPPED = "say in an ignore comment what does its work now"
 
 
-def _is_enabled_again(file: File, table: Name, action: Action) -> bool:
+def _is_enabled_again(held: _Held, table: Name, action: Action) -> bool:
     wanted = ("ENABLE", *action.words[1:3])
-    return any(other.means(table) and each.words[:3] == wanted for _, other, each in _actions(file))
+    return any(each.words[:3] == wanted for each in held.of_table(table))
 
 
-def _loses_column(file: File, table: Name) -> bool:
+def _loses_column(held: _Held, table: Name) -> bool:
     """The trigger has kept a column up to date that goes with it: L121 is about that."""
-    return any(other.means(table) and each.kind is ActionKind.DROP_COLUMN for _, other, each in _actions(file))
+    return any(each.kind is ActionKind.DROP_COLUMN for each in held.of_table(table))
 
 
 def drops_key(file: File) -> Iterator[tuple[Unit, Found]]:
     """L137"""
-    for unit, table, action in _actions(file):
+    held = _Held(file)
+    for unit, table, action in held.actions:
         if action.words[:3] == ("REPLICA", "IDENTITY", "NOTHING"):
             message = f"without a replica identity UPDATE and DELETE of {table} fail where it is published"
             yield unit, Found(action.at, message, "REPLICA IDENTITY DEFAULT is the primary key; FULL is the whole row")
-        elif action.kind is ActionKind.DROP_CONSTRAINT and _takes_primary(file, table, action.name):
+        elif action.kind is ActionKind.DROP_CONSTRAINT and _takes_primary(held, table, action.name):
             message = f"DROP CONSTRAINT {action.name} takes the primary key of {table}: {_KEY}"
             yield unit, Found(action.at, message, _SWAP)
-    for unit, name, _ in _drops(file, "INDEX"):
+    for unit, name, _ in held.drops("INDEX"):
         owner = file.catalog.identity_of(name)
         if owner is not None:
             message = f"the index {name} is the replica identity of {owner}: its published changes fail"
@@ -119,37 +122,59 @@ _KEY = "rows can become duplicates, and ON CONFLICT and logical replication fail
 _SWAP = "put another key in its place in the same statement: ADD PRIMARY KEY USING INDEX"
 
 
-def _takes_primary(file: File, table: Name, constraint: str) -> bool:
+def _takes_primary(held: _Held, table: Name, constraint: str) -> bool:
     """Whether the constraint was a primary key, and the migration makes no other one."""
-    if not file.catalog.was_primary(table, constraint):
+    if not held.file.catalog.was_primary(table, constraint):
         return False
-    added = [action.constraint for _, other, action in _actions(file) if other.means(table) and action.constraint]
+    added = [action.constraint for action in held.of_table(table) if action.constraint]
     return all(each.kind is not ConstraintKind.PRIMARY for each in added)
 
 
 # ------------------------------------------------------------------------------------------------- what the file holds
 
 
-def _actions(file: File) -> Iterator[tuple[Unit, Name, Action]]:
-    """The sub-commands of ALTER TABLE for tables that others may be using."""
-    for unit in file.ups:
-        if isinstance(unit.shape, AlterTable) and not file.is_new(unit.shape.table):
-            for action in unit.shape.actions:
-                yield unit, unit.shape.table, action
+class _Held:
+    """What a migration does to tables that others may be using, gathered once: a file may hold thousands of it."""
 
+    def __init__(self, file: File) -> None:
+        self.file = file
+        self.actions: list[tuple[Unit, Name, Action]] = []
+        self.dropped: list[tuple[Unit, Drop]] = []
+        self.granted: set[str] = set()  # words of what rights are granted on
+        self._by_table: dict[str, list[tuple[Name, Action]]] = {}
+        self._made: dict[tuple[str, str], list[Name]] = {}
+        self._gone: dict[str, list[Name]] = {}
+        for unit in file.ups:
+            self._add(unit)
 
-def _drops(file: File, kind: str) -> Iterator[tuple[Unit, Name, Name | None]]:
-    """What is dropped of a kind, with its table, which stays and which others may be using."""
-    dropped = [(unit, unit.shape) for unit in file.ups if isinstance(unit.shape, Drop)]
-    gone = [name for _, shape in dropped if shape.kind == "TABLE" for name in shape.names]
-    for unit, shape in dropped:
-        table = shape.on
-        is_used = table is None or not (file.is_new(table) or any(table.means(name) for name in gone))
-        if shape.kind == kind and is_used:
-            yield from ((unit, name, table) for name in shape.names)
+    def _add(self, unit: Unit) -> None:
+        match unit.shape:
+            case AlterTable(table=table, actions=actions) if not self.file.is_new(table):
+                self.actions += [(unit, table, action) for action in actions]
+                self._by_table.setdefault(table.name, []).extend((table, action) for action in actions)
+            case CreateObject(kind=kind, name=Name(name=name), on=Name() as on):
+                self._made.setdefault((kind, name), []).append(on)
+            case Grant(on=on_words):
+                self.granted.update(on_words.upper().split())
+            case Drop() as drop:
+                self.dropped.append((unit, drop))
+                for gone in drop.names if drop.kind == "TABLE" else ():
+                    self._gone.setdefault(gone.name, []).append(gone)
+            case _:
+                pass
 
+    def of_table(self, table: Name) -> Iterator[Action]:
+        """The sub-commands of ALTER TABLE for a table."""
+        return (action for name, action in self._by_table.get(table.name, ()) if name.means(table))
 
-def _is_made(file: File, kind: str, name: Name, table: Name) -> bool:
-    """Made anew in the same migration."""
-    made = [unit.shape for unit in file.ups if isinstance(unit.shape, CreateObject) and unit.shape.kind == kind]
-    return any(each.on and each.on.means(table) and each.name and each.name.name == name.name for each in made)
+    def makes(self, kind: str, name: Name, table: Name) -> bool:
+        """Whether it makes a trigger or policy of this name."""
+        return any(on.means(table) for on in self._made.get((kind, name.name), ()))
+
+    def drops(self, kind: str) -> Iterator[tuple[Unit, Name, Name | None]]:
+        """What is dropped of a kind, with its table, which stays and which others may be using."""
+        for unit, shape in self.dropped:
+            on = shape.on
+            is_gone = on is not None and any(on.means(name) for name in self._gone.get(on.name, ()))
+            if shape.kind == kind and not is_gone and not (on is not None and self.file.is_new(on)):
+                yield from ((unit, name, on) for name in shape.names)

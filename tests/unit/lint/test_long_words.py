@@ -122,3 +122,23 @@ def test_what_is_looked_for_is_still_found_in_a_long_text(secret: str, tmp_path:
     expected = "L162:2" if "gmail" in secret else "L161:2"
 
     assert expected in codes(tmp_path, f"insert into t (d) values ('{'ab12' * 10_000}', '{secret}');")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "alter table t{0} add column c int, disable trigger x;",
+        "drop trigger x{0} on t{0}; drop policy p{0} on t{0};",
+        "revoke select on t{0} from public; grant select on t{0} to app;",
+        "lock t{0}; update t{0} set a = 1 where b = 2;",
+        "create table f{0} (a int references p{0});",
+        "do $$ begin loop update t{0} set a = 1 where b = 2; exit when not found; end loop; end $$;",
+        "do $$ begin execute 'drop table t{0}; drop view v{0}'; end $$;",
+    ],
+)
+def test_no_rule_takes_more_than_its_share_of_a_longer_file(statement: str, tmp_path: Path) -> None:
+    def look(count: int) -> float:
+        up = "\n".join(statement.format(number) for number in range(count))
+        return effort(lambda text: codes(tmp_path, text), up)
+
+    assert look(8 * 25) < TIMES * 3 * look(25)
