@@ -112,8 +112,6 @@ CODES: dict[str, str] = {
     # scripts
     "E270": "a migration changes how its own text is read, so the dry run cannot be a script",
     "E271": "psql cannot connect to a database of this name",
-    "E722": "a migration was not tried, because of what it could do outside of the scratch database",
-    "E412": "a scratch database could not be dropped",
     # database URLs
     "E280": "the database URL has a parameter that is for another program",
     # connection
@@ -131,6 +129,7 @@ CODES: dict[str, str] = {
     "E406": "a migration changed how the server reads its text",
     "E410": "the backup failed",
     "E411": "the health check failed",
+    "E412": "a scratch database could not be dropped",
     # a person is needed
     "E501": "a migration without a transaction stopped half-way",
     "E502": "an earlier migration is unfinished",
@@ -162,6 +161,7 @@ CODES: dict[str, str] = {
     "E717": "the history of these files is in another schema",
     "E720": "an applied file has another version now",
     "E721": "a version was applied from another file",
+    "E722": "a migration was not tried, because of what it could do outside of the scratch database",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
