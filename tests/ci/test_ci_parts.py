@@ -463,7 +463,7 @@ def test_the_action_lints_what_the_pull_request_brings(command, base, expected, 
 
     found, _ = json.JSONDecoder().raw_decode(
         job.log[job.log.index("{") :]
-    )  # behind it `status` says that no database is configured
+    )
     assert (code, [Path(each["path"]).name for each in found["findings"]]) == (1, expected)
 
 
