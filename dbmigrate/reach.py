@@ -94,7 +94,7 @@ _OBJECTS = frozenset(
     )
 )
 _BEFORE_OBJECT = frozenset(
-    _WORDS(
+    (
         "OR",
         "REPLACE",
         "TEMP",
@@ -110,7 +110,7 @@ _BEFORE_OBJECT = frozenset(
 )
 # extensions that make nothing but objects in their database
 _KNOWN_EXTENSIONS = frozenset(
-    (
+    _WORDS(
         "amcheck autoinc bloom btree_gin btree_gist citext cube dict_int dict_xsyn earthdistance fuzzystrmatch"
         " hstore insert_username intagg intarray isn lo ltree moddatetime pageinspect pg_buffercache"
         " pg_freespacemap pg_stat_statements pg_trgm pg_visibility pgcrypto pgrowlocks pgstattuple plpgsql refint"
