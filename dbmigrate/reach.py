@@ -77,87 +77,20 @@ _SUSPECT = re.compile(
 
 # ---------------------------------------------------------------------------------------------- statement by statement
 
+_WORDS = re.compile(r"\S+").findall
 _INSIDE = frozenset(
-    (
-        "INSERT",
-        "UPDATE",
-        "DELETE",
-        "MERGE",
-        "SELECT",
-        "WITH",
-        "VALUES",
-        "TABLE",
-        "COPY",
-        "TRUNCATE",
-        "ANALYZE",
-        "ANALYSE",
-        "VACUUM",
-        "REINDEX",
-        "CLUSTER",
-        "REFRESH",
-        "LOCK",
-        "SET",
-        "RESET",
-        "SHOW",
-        "BEGIN",
-        "START",
-        "COMMIT",
-        "END",
-        "ROLLBACK",
-        "ABORT",
-        "SAVEPOINT",
-        "RELEASE",
-        "DECLARE",
-        "FETCH",
-        "MOVE",
-        "CLOSE",
-        "DISCARD",
-        "DEALLOCATE",
-        "EXPLAIN",
-        "NOTIFY",
-        "LISTEN",
-        "UNLISTEN",
-        "DO",
-        "CALL",
-        "GRANT",
-        "REVOKE",
+    _WORDS(
+        "INSERT UPDATE DELETE MERGE SELECT WITH VALUES TABLE COPY TRUNCATE ANALYZE ANALYSE VACUUM REINDEX CLUSTER"
+        " REFRESH LOCK SET RESET SHOW BEGIN START COMMIT END ROLLBACK ABORT SAVEPOINT RELEASE DECLARE FETCH MOVE"
+        " CLOSE DISCARD DEALLOCATE EXPLAIN NOTIFY LISTEN UNLISTEN DO CALL GRANT REVOKE"
     )
 )
 _OF_OBJECTS = frozenset(("CREATE", "ALTER", "DROP", "COMMENT", "SECURITY"))
 _OBJECTS = frozenset(
-    (
-        "TABLE",
-        "INDEX",
-        "VIEW",
-        "MATERIALIZED",
-        "SEQUENCE",
-        "TYPE",
-        "DOMAIN",
-        "SCHEMA",
-        "FUNCTION",
-        "PROCEDURE",
-        "ROUTINE",
-        "TRIGGER",
-        "RULE",
-        "POLICY",
-        "AGGREGATE",
-        "OPERATOR",
-        "CAST",
-        "COLLATION",
-        "CONVERSION",
-        "STATISTICS",
-        "TEXT",
-        "EXTENSION",
-        "PUBLICATION",
-        "COLUMN",
-        "EVENT",
-        "FOREIGN",
-        "SERVER",
-        "TRANSFORM",
-        "LARGE",
-        "DEFAULT",
-        "USER",
-        "CONSTRAINT",
+    _WORDS(
+        "TABLE INDEX VIEW MATERIALIZED SEQUENCE TYPE DOMAIN SCHEMA FUNCTION PROCEDURE ROUTINE TRIGGER RULE POLICY"
+        " AGGREGATE OPERATOR CAST COLLATION CONVERSION STATISTICS TEXT EXTENSION PUBLICATION COLUMN EVENT FOREIGN"
+        " SERVER TRANSFORM LARGE DEFAULT USER CONSTRAINT"
     )
 )
 _BEFORE_OBJECT = frozenset(
@@ -177,48 +110,11 @@ _BEFORE_OBJECT = frozenset(
 )
 # extensions that make nothing but objects in their database
 _KNOWN_EXTENSIONS = frozenset(
-    (
-        "amcheck",
-        "autoinc",
-        "bloom",
-        "btree_gin",
-        "btree_gist",
-        "citext",
-        "cube",
-        "dict_int",
-        "dict_xsyn",
-        "earthdistance",
-        "fuzzystrmatch",
-        "hstore",
-        "insert_username",
-        "intagg",
-        "intarray",
-        "isn",
-        "lo",
-        "ltree",
-        "moddatetime",
-        "pageinspect",
-        "pg_buffercache",
-        "pg_freespacemap",
-        "pg_stat_statements",
-        "pg_trgm",
-        "pg_visibility",
-        "pgcrypto",
-        "pgrowlocks",
-        "pgstattuple",
-        "plpgsql",
-        "refint",
-        "seg",
-        "sslinfo",
-        "tablefunc",
-        "tcn",
-        "tsm_system_rows",
-        "tsm_system_time",
-        "unaccent",
-        "uuid-ossp",
-        "vector",
-        "xml2",
-        "postgis",
+    _WORDS(
+        "amcheck autoinc bloom btree_gin btree_gist citext cube dict_int dict_xsyn earthdistance fuzzystrmatch"
+        " hstore insert_username intagg intarray isn lo ltree moddatetime pageinspect pg_buffercache"
+        " pg_freespacemap pg_stat_statements pg_trgm pg_visibility pgcrypto pgrowlocks pgstattuple plpgsql refint"
+        " seg sslinfo tablefunc tcn tsm_system_rows tsm_system_time unaccent uuid-ossp vector xml2 postgis"
     )
 )
 _READ_LANGUAGES = frozenset(("SQL", "PLPGSQL", "'SQL'", "'PLPGSQL'", '"SQL"', '"PLPGSQL"'))
