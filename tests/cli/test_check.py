@@ -194,10 +194,10 @@ def test_a_migration_that_fails_is_told_with_its_place_and_what_was_not_tried(pr
 
 def test_the_server_decides_what_squawk_cannot_read(project, run, env):
     first(project)
-    unread = "create view w as select * from users where id between 1 and 2 or not pg_is_in_recovery();"
+    unread = "create view w as select * from users where id between 1 and 2 or not starts_with('a', 'b');"
     project.migration("2_read", up=unread, down="drop view w;")
 
-    assert run("check", "--json", "--no-dump-schema", env=env).exit_code == 0
+    assert json.loads(run("check", "--json", "--no-dump-schema", env=env).stdout)["findings"] == []
 
     project.migration("3_refused", up="create tabel t (a int, b int);", down_options="irreversible:true")
     found = json.loads(run("check", "--json", "--no-dump-schema", env=env).stdout)["findings"]
