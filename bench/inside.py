@@ -20,9 +20,9 @@ from bench.cases import small
 from bench.harness import Program
 from bench.report import OURS, Chapter, Verdict, table
 from bench.setting import NO_DUMP, Setting
-from dbmigrate import scratch
-from dbmigrate.dsn import Dsn
+from dbmigrate.connection.dsn import Dsn
 from dbmigrate.embedded import Search
+from dbmigrate.scratch import choose
 from tests.support import environment
 from tests.support.counting import counts_syncs, round_trips, wal_syncs
 from tests.support.proxy import Proxy
@@ -118,7 +118,7 @@ def scratch_server(setting: Setting) -> Iterator[Chapter]:
 def _started(cache: Path | None) -> tuple[float, float, float]:
     """Seconds until the first query on the server, until that of a new database on it, and until both are gone."""
     began = time.perf_counter()
-    with scratch.open_server(scratch.Choice(search=Search.from_environ(os.environ), cache=cache)) as server:
+    with choose.open_server(choose.Choice(search=Search.from_environ(os.environ), cache=cache)) as server:
         _ask(server.dsn)
         query = time.perf_counter() - began
         with server.database() as made:

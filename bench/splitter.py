@@ -105,7 +105,7 @@ def write(path: str, make: Callable[[int], str], size: int) -> None:
 
 def measure(path: str) -> dict[str, float]:
     """Read a file as `dbmigrate up` does. Runs in a process of its own, so that its peak of memory is its own."""
-    from dbmigrate import parser
+    from dbmigrate.migrations import parser
     from dbmigrate.model import MigrationFile
 
     begin = time.process_time()

@@ -13,14 +13,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from dbmigrate.version import __version__
 
 if TYPE_CHECKING:
+    from dbmigrate.api.migrator import Migrator, Options
+    from dbmigrate.api.records import Upkeep
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
-    from dbmigrate.migrator import Migrator, Options
-    from dbmigrate.model import ALL, Direction, Goal, Plan, Problem, Report, Status
-    from dbmigrate.upkeep import Upkeep
+    from dbmigrate.model import ALL, Direction, Goal, Plan, Problem
+    from dbmigrate.reports import Report, Status
 
 _HOMES = {
     "ALL": "dbmigrate.model",
@@ -28,13 +29,13 @@ _HOMES = {
     "Error": "dbmigrate.errors",
     "Event": "dbmigrate.events",
     "Goal": "dbmigrate.model",
-    "Migrator": "dbmigrate.migrator",
-    "Options": "dbmigrate.migrator",
+    "Migrator": "dbmigrate.api.migrator",
+    "Options": "dbmigrate.api.migrator",
     "Plan": "dbmigrate.model",
     "Problem": "dbmigrate.model",
-    "Report": "dbmigrate.model",
-    "Status": "dbmigrate.model",
-    "Upkeep": "dbmigrate.upkeep",
+    "Report": "dbmigrate.reports",
+    "Status": "dbmigrate.reports",
+    "Upkeep": "dbmigrate.api.records",
 }
 
 __all__ = [

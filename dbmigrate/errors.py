@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import TypeVar
 
-    from dbmigrate.model import Excerpt, Place, Report
+    from dbmigrate.model import Excerpt, Place
+    from dbmigrate.reports import Report
 
     AnyError = TypeVar("AnyError", bound="Error")
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from dbmigrate.values import dataclass
+from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
-    from dbmigrate.backup import Backup
-    from dbmigrate.health import Verdict
-    from dbmigrate.lockreport import LockReport
-    from dbmigrate.model import Outcome, Plan, Problem, Report, SchemaFile, Step
+    from dbmigrate.model import Plan, Problem, Step
+    from dbmigrate.reports import Backup, HealthOutcome, LockReport, Outcome, Report, SchemaFile
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunStarted:
     """The connection stands and the plan is made: `where` names environment and server without secrets."""
 
@@ -22,30 +20,30 @@ class RunStarted:
     plan: Plan
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Planned:
     """A dry run is about to show this plan."""
 
     plan: Plan
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepStarted:
     step: Step
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepDone:
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepFailed:
     step: Step
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServerNotice:
     """A NOTICE, WARNING or the like that the server sent while a statement ran."""
 
@@ -55,7 +53,7 @@ class ServerNotice:
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Created:
     """A database or schema is about to be made (`kind` is ``database`` or ``schema``)."""
 
@@ -63,12 +61,12 @@ class Created:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Dropped:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Waiting:
     """Something is waited for; `seconds` is how long already."""
 
@@ -76,7 +74,7 @@ class Waiting:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Retrying:
     """A lock was not granted in time; the transaction was rolled back and will be tried again."""
 
@@ -85,7 +83,7 @@ class Retrying:
     blockers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Progress:
     """Where a long step is: at statement `number`, or at one of `number` to `last` that were sent together.
 
@@ -101,7 +99,7 @@ class Progress:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Targeted:
     """Something is about to be done to a whole database: `where` names it as `RunStarted` does, `deed` says what."""
 
@@ -120,7 +118,7 @@ class Phase(StrEnum):
     ROLLBACK = "rollback"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Passed:
     """A phase is over, with what came of it: the number of verified migrations, the plan, the backup and so on.
 
@@ -128,24 +126,24 @@ class Passed:
     """
 
     phase: Phase
-    result: int | Plan | Backup | Report | Verdict | str
+    result: int | Plan | Backup | Report | HealthOutcome | str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LocksMeasured:
     """What a dry run's migrations would lock is known, or why it is not."""
 
     report: LockReport
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SchemaRead:
     """A schema file is about to be loaded."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SchemaLoaded:
     """A schema file was loaded into `where`; `recorded` versions are applied now, None if that cannot be told."""
 
@@ -154,12 +152,12 @@ class SchemaLoaded:
     recorded: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SchemaWritten:
     schema: SchemaFile
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Warned:
     problem: Problem
 

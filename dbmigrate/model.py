@@ -1,24 +1,23 @@
-"""The values that the parts of dbmigrate hand to each other. Frozen, without I/O, importing nothing of the package."""
+"""The values that the parts of dbmigrate hand to each other. Frozen, without I/O."""
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from dbmigrate.order import Order
-from dbmigrate.values import dataclass
+from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from dbmigrate.cuts import Cut
-
 # ---------------------------------------------------------------------------------------------- places and problems
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """A place in a text file. Line and column are 1-based; columns count characters."""
 
@@ -30,7 +29,7 @@ class Place:
         return f"{self.path}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Excerpt:
     """The source lines to show with an error: the line at fault, at most two before it, and the caret's column."""
 
@@ -45,7 +44,7 @@ class Severity(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """Something to tell that does not stop the run. `code` is stable and documented."""
 
@@ -58,6 +57,54 @@ class Problem:
 
 
 # --------------------------------------------------------------------------------------------------- migration files
+
+SortKey = tuple[int, str, bytes]
+_DIGITS = re.compile("[0-9]*")
+
+
+class Order(StrEnum):
+    """How file names and versions are ordered: the one place that decides what is higher, newer or last.
+
+    dbmate sorts by the bytes of the file name, so that ``10_b.sql`` runs before ``9_a.sql``; so do we, unless
+    ``version-order = "numeric"`` says that the number of the version counts. A version is compared as a file name that
+    is nothing but digits.
+    """
+
+    NAME = "name"
+    NUMERIC = "numeric"
+
+    def key(self, text: str) -> SortKey:
+        """The sort key of a file name or a version. Names of one number are told apart by their bytes."""
+        digits = leading_number(text) if self is Order.NUMERIC else ""
+        return len(digits), digits, os.fsencode(text)
+
+    def highest(self, versions: Iterable[str]) -> str:
+        """The version that comes last; empty if there is none."""
+        return max(versions, key=self.key, default="")
+
+
+def leading_number(text: str) -> str:
+    """The number that a file name or a version begins with, without the zeros before it; ``0`` and none are empty.
+
+    As text: of equally long ones the greater number is the greater text, and `int` refuses more than 4300 digits.
+    """
+    found = _DIGITS.match(text)
+    return found[0].lstrip("0") if found else ""
+
+
+class Cut(NamedTuple):
+    """Statements that travel together: `number` of them, from byte `begin` to `end` of the file's text (without a byte
+    order mark). `line` and `column` are those of the first one, `ordinal` its number in the section, from 0. `data`
+    are the bytes from and to which the inline data of the last one reaches, if that is a COPY with data.
+    """
+
+    begin: int
+    end: int
+    number: int
+    line: int
+    column: int
+    ordinal: int
+    data: tuple[int, int] | None = None
 
 
 class Direction(StrEnum):
@@ -77,7 +124,7 @@ class StatementKind(StrEnum):
     META = "meta"  # \restrict, \unrestrict, \connect as pg_dump writes them: a line for psql, not for the server
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Statement:
     """One SQL statement, verbatim.
 
@@ -95,7 +142,7 @@ class Statement:
     copy_data: Iterable[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Section:
     """One ``-- migrate:up`` or ``-- migrate:down`` section.
 
@@ -119,7 +166,7 @@ class Section:
     fault: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MigrationFile:
     """A file that counts as a migration by its name alone: ``^(\\d+).*\\.sql$``. Its content was not read."""
 
@@ -128,7 +175,7 @@ class MigrationFile:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Migration:
     """A migration file that was read and checked.
 
@@ -178,7 +225,7 @@ class LogState(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Applied:
     """An applied version. All but `version` comes from the log, and is None where only dbmate has been at work."""
 
@@ -192,7 +239,7 @@ class Applied:
     git_commit: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepRecord:
     """One journalled statement of a migration without a transaction. `number` counts from 1; `before`: `outcomes`."""
 
@@ -204,7 +251,7 @@ class StepRecord:
     before: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unfinished:
     """A migration without a transaction that was started and neither finished nor undone."""
 
@@ -225,7 +272,7 @@ class Unfinished:
         return next((step for step in self.steps if step.state is not LogState.DONE), None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogEvent:
     """One row of the log, for people and programs to read. Times have a zone; `duration` is in seconds."""
 
@@ -253,7 +300,7 @@ class LogEvent:
         return "unknown" if self.state is LogState.STARTED and self.error is not None else self.state.value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class History:
     """What the database says about migrations, read in one go."""
 
@@ -286,7 +333,7 @@ class LogKind(StrEnum):
     REPAIR = "repair"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """One migration in one direction. `done` are the statement numbers that an earlier, interrupted run completed.
 
@@ -310,7 +357,7 @@ class Step:
         return self.action in (Action.RUN, Action.UNDO)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """What a command will do, in order, and what is worth saying about it beforehand; `digest` is `planhash`'s."""
 
@@ -319,7 +366,7 @@ class Plan:
     digest: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Goal:
     """How far to go: all of it, a number of migrations, or to a version (given as its text)."""
 
@@ -331,121 +378,9 @@ ALL = Goal()
 LAST = Goal(steps=1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Policy:
     """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one in `order`."""
 
     strict: bool = False
     order: Order = Order.NAME
-
-
-# -------------------------------------------------------------------------------------------------------- verification
-
-
-class Deviation(StrEnum):
-    """How files and history disagree."""
-
-    CHANGED = "changed"  # an applied file is not what was applied
-    COSMETIC = "cosmetic"  # ... but only comments, white space, line ends or letter case differ
-    OTHER_FILE = "other-file"  # ... and has another name too: the version was applied from another file
-    MISSING = "missing"  # the file of an applied version is gone
-    RENAMED = "renamed"  # ... and a pending file has its very content
-    OUT_OF_ORDER = "out-of-order"  # pending, though a higher version is applied
-    UNFINISHED = "unfinished"  # a migration without a transaction stopped half-way
-
-
-@dataclass(frozen=True, slots=True)
-class FileSum:
-    """The checksums of a file as it is now; see `Migration`."""
-
-    file: MigrationFile
-    checksum: str
-    token_checksum: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One disagreement. `applied` is what the history knows, `file` what the directory has."""
-
-    deviation: Deviation
-    version: str
-    name: str
-    applied: Applied | None = None
-    file: FileSum | None = None
-    changed_in: str | None = None  # the last git commit of the file, in one line
-
-    @property
-    def is_serious(self) -> bool:
-        """Whether somebody has to do something about it; a cosmetic edit is only worth knowing."""
-        return self.deviation not in (Deviation.COSMETIC, Deviation.OUT_OF_ORDER)
-
-
-# ------------------------------------------------------------------------------------------------------------- results
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One step that was done. `rows` is the number from the last statement's command tag, None if it has none."""
-
-    step: Step
-    seconds: float
-    statements: int = 0
-    rows: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SchemaFile:
-    """The schema file after a run: where it is, and how many lines came and went."""
-
-    path: str
-    added: int = 0
-    removed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a run did. `current` is the newest applied version in file-name order."""
-
-    done: tuple[Outcome, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    current: str | None = None
-    schema: SchemaFile | None = None
-    seconds: float = 0.0
-
-
-class MigrationState(StrEnum):
-    APPLIED = "applied"
-    PENDING = "pending"
-    UNFINISHED = "unfinished"
-    MISSING = "missing"  # applied, but its file is gone
-
-
-@dataclass(frozen=True, slots=True)
-class StatusRow:
-    version: str
-    name: str
-    state: MigrationState
-    applied_at: datetime | None = None
-    applied_by: str | None = None
-    unfinished: Unfinished | None = None
-    edited: bool = False  # whether the file is not what was applied
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """Every migration of the directories and of the database, in file-name order."""
-
-    rows: tuple[StatusRow, ...]
-    problems: tuple[Problem, ...] = ()
-
-    def count(self, state: MigrationState) -> int:
-        return sum(row.state is state for row in self.rows)
-
-    @property
-    def applied(self) -> tuple[StatusRow, ...]:
-        return tuple(row for row in self.rows if row.state is MigrationState.APPLIED)
-
-    @property
-    def pending(self) -> tuple[StatusRow, ...]:
-        """What `up` would run: pending ones, and those that a crash left unfinished."""
-        return tuple(row for row in self.rows if row.state in (MigrationState.PENDING, MigrationState.UNFINISHED))

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
-from dbmigrate import config, errors
+from dbmigrate import errors
 from dbmigrate.cli.options import COMMON, VERBOSE
 from dbmigrate.cli.program import app
 from dbmigrate.cli.table import ENTRIES
 from dbmigrate.lint import RULES
 from dbmigrate.lint.squawk_rules import SQUAWK_RULES, link
+from dbmigrate.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,7 +30,7 @@ _REGION = re.compile(r"(<!-- generated: (?P<name>[\w -]+) -->\n).*?(<!-- end -->
 
 # of typer's private copy of click: the program with its commands
 _GROUP: Any = typer.main.get_command(app)
-_SHARED = frozenset((*COMMON, *VERBOSE))
+_SHARED = frozenset((*COMMON, *VERBOSE, "help_all"))
 
 
 class Parameter(Protocol):
@@ -143,7 +144,7 @@ def _option_table(parameters: Iterable[Parameter]) -> Iterator[str]:
 
 
 def _variable_of(parameter: Parameter) -> str:
-    names = [name for name, variable in config.VARIABLES.items() if variable.option in parameter.opts]
+    names = [name for name, variable in load.VARIABLES.items() if variable.option in parameter.opts]
     return f" Variable: `{names[0]}`." if names else ""
 
 
@@ -166,7 +167,7 @@ def _summary(text: str | None) -> str:
 
 def _variables(_: str) -> Iterator[str]:
     yield from _table_head("variable", "default", "option", "key", "meaning")
-    for name, variable in config.VARIABLES.items():
+    for name, variable in load.VARIABLES.items():
         twin = f"<br>also `{variable.twin}`" if variable.twin else ""
         default, option, key = _code(variable.default), _code(variable.option), _code(variable.key)
         yield f"| `{name}`{twin} | {default} | {option} | {key} | {_cell(variable.purpose)} |"

@@ -1,4 +1,4 @@
-"""Write dbmigrate/lint/steady_functions.txt: which functions of PostgreSQL give all rows of a statement one value.
+"""Write dbmigrate/lint/sql/steady_functions.txt: which functions of PostgreSQL give all rows of a statement one value.
 
 Run it with a database of the newest PostgreSQL: ``python scripts/steady_functions.py postgres://localhost/postgres``.
 A name is in the file if no function of that name in pg_catalog is volatile; what cannot be called from SQL is left out.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-TARGET = Path(__file__).resolve().parent.parent / "dbmigrate" / "lint" / "steady_functions.txt"
+TARGET = Path(__file__).resolve().parent.parent / "dbmigrate" / "lint" / "sql" / "steady_functions.txt"
 QUERY = """
     select p.proname
     from pg_catalog.pg_proc p

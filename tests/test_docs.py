@@ -17,10 +17,12 @@ from types import ModuleType
 import psycopg
 import pytest
 
-from dbmigrate import config, errors, headers, parser
+from dbmigrate import errors
 from dbmigrate.cli.table import ENTRIES, Entry
 from dbmigrate.errors import MigrationFileError
+from dbmigrate.migrations import headers, parser
 from dbmigrate.model import MigrationFile
+from dbmigrate.settings import load
 from tests.support import environment
 from tests.support.databases import MakeDatabase
 from tests.support.projects import Project
@@ -164,7 +166,7 @@ def test_options_in_the_prose_exist(name: str) -> None:
 
 
 def test_every_variable_is_documented_and_every_documented_one_is_read() -> None:
-    known = {name for name in config.VARIABLES} | {variable.twin for variable in config.VARIABLES.values()}
+    known = {name for name in load.VARIABLES} | {variable.twin for variable in load.VARIABLES.values()}
     pattern = re.compile(r"\b(?:DBMIGRATE|DBMATE|DB)_[A-Z_]*[A-Z]\b")
     texts = {**MANUAL, ".env.example": (ROOT / ".env.example").read_text("utf-8")}
 

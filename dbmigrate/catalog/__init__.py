@@ -9,8 +9,9 @@ extra, changed or in another order. A `Reader` also takes fingerprints, which te
 from __future__ import annotations
 
 from dbmigrate.catalog.comparison import compare
+from dbmigrate.catalog.differences import Difference
 from dbmigrate.catalog.kinds import Change, Kind, Scope
 from dbmigrate.catalog.reading import Reader, read
-from dbmigrate.catalog.values import Catalog, Difference, Item, Key
+from dbmigrate.catalog.values import Catalog, Item, Key
 
 __all__ = ["Catalog", "Change", "Difference", "Item", "Key", "Kind", "Reader", "Scope", "compare", "read"]

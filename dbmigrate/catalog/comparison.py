@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.catalog.definitions import Definitions
+from dbmigrate.catalog.differences import Difference
 from dbmigrate.catalog.kinds import Change, Kind, Scope, aspects
-from dbmigrate.catalog.values import Difference, Key
+from dbmigrate.catalog.values import Key
+from dbmigrate.frozen import frozen
 from dbmigrate.schema.expressions import settle
-from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -58,7 +59,7 @@ def compare(before: Catalog, after: Catalog, *, scope: Scope) -> tuple[Differenc
     return tuple(sorted(found.differences(), key=found.place))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Found:
     """A difference before it is known whether it is told: its object, and in which aspect it changed, if so."""
 

@@ -9,15 +9,15 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
-from dbmigrate import database
 from dbmigrate.catalog import fingerprint, objects, queries
 from dbmigrate.catalog.kinds import Kind
 from dbmigrate.catalog.values import Catalog, Item, Key
+from dbmigrate.connection import database
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from dbmigrate.database import Connection
+    from dbmigrate.connection.database import Connection
 
 Row = tuple[str | None, ...]
 Rows = list[tuple[object, ...]]

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dbmigrate import queries
+from dbmigrate.check import queries
 from dbmigrate.check.values import found
 from dbmigrate.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dbmigrate.database import Connection
+    from dbmigrate.check.queries import Query, Refusal
+    from dbmigrate.connection.database import Connection
     from dbmigrate.model import Migration, Problem
-    from dbmigrate.queries import Query, Refusal
 
 _UNTYPED = "42P18"  # a parameter whose type the statement does not tell
 _SYNTAX = "42601"

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate import files, parser, plan
 from dbmigrate.check.values import found
 from dbmigrate.errors import ConfigError, Error, MigrationFileError, PlanError
+from dbmigrate.frozen import frozen
+from dbmigrate.migrations import find, parser
 from dbmigrate.model import History, Policy, Problem, Severity
-from dbmigrate.values import dataclass
+from dbmigrate.planning import plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dbmigrate.model import Migration, MigrationFile
-    from dbmigrate.order import Order
+    from dbmigrate.model import Migration, MigrationFile, Order
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reading:
     """What was read. `sound` are the migrations up to the first file that cannot be read: what can be run in order."""
 
@@ -33,12 +33,12 @@ def read(directories: Sequence[str], order: Order) -> Reading:
     Raises PlanError E235 (no such directory), E230 (no migration in it), ConfigError E207.
     """
     try:
-        seen = files.look(directories, order)
+        seen = find.look(directories, order)
     except PlanError as exc:
         if exc.code != "E221":
             raise
         return Reading(problems=(_problem(exc),))
-    files.refuse_none(seen, directories)
+    find.refuse_none(seen, directories)
     present = seen.files
     read, problems, first_broken = [], [], None
     for number, file in enumerate(present):

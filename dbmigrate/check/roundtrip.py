@@ -15,19 +15,22 @@ from contextlib import suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from dbmigrate import catalog, database, parser, scratch, trial
+from dbmigrate import catalog
 from dbmigrate.catalog import Change, Kind, Scope
 from dbmigrate.check.values import failed, found
+from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, Error, MigrationFailed, Refused
+from dbmigrate.frozen import frozen
+from dbmigrate.migrations import parser
 from dbmigrate.model import Direction, Place, Problem, Severity
-from dbmigrate.statements import first_word
-from dbmigrate.values import dataclass
+from dbmigrate.scratch import choose, trial
+from dbmigrate.sql.statements import first_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dbmigrate.catalog import Catalog, Difference
-    from dbmigrate.check.ground import Ground
+    from dbmigrate.check.scratch_session import Ground
     from dbmigrate.model import Migration
 
 _DDL = frozenset(("CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE", "SET", "RESET"))
@@ -54,7 +57,7 @@ class _NeedsCommitError(Exception):
     """Both directions cannot be tried in one transaction."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trip:
     """What came of it. `is_spoilt`: the database is not any more what the up section left."""
 
@@ -70,7 +73,7 @@ class Need(IntEnum):
     CATALOG = 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class View:
     """What is known of the schema at one moment; at least one of the two, if anything was needed."""
 
@@ -78,7 +81,7 @@ class View:
     catalog: Catalog | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Views:
     """The schema before the migration, and after its up section."""
 
@@ -214,7 +217,7 @@ def _failure(code: str, what: str, exc: Error, ground: Ground, migration: Migrat
     if isinstance(exc, Refused) or (ground.server.is_confined and exc.sqlstate == "42501"):
         message = f"the way back of {migration.name} was not tried: {exc.message}"
         return found("C107", message, exc.place or down_place(migration), severity=Severity.WARNING, hint=exc.hint)
-    hint = scratch.way_out(exc, ground.server)
+    hint = choose.way_out(exc, ground.server)
     return failed(code, what.format(migration.name), exc, place=down_place(migration), hint=hint)
 
 

@@ -8,31 +8,31 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbmigrate import provenance, reach, scratch
 from dbmigrate.check import reading, schemafile
 from dbmigrate.check.application import Application
+from dbmigrate.check.apply_all import Walk
+from dbmigrate.check.queries import Collection
 from dbmigrate.check.values import Report, Trial, found
-from dbmigrate.check.walk import Walk
-from dbmigrate.model import Direction, Place, Problem, Severity
-from dbmigrate.order import Order
-from dbmigrate.queries import Collection
-from dbmigrate.values import dataclass
+from dbmigrate.frozen import frozen
+from dbmigrate.model import Direction, Order, Place, Problem, Severity
+from dbmigrate.scratch import choose, outside_effects
+from dbmigrate.tracking import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from dbmigrate.check.ground import Ground
+    from dbmigrate.check.queries import Query
     from dbmigrate.check.reading import Reading
+    from dbmigrate.check.scratch_session import Ground
     from dbmigrate.model import Migration
-    from dbmigrate.queries import Query
     from dbmigrate.schema.versions import Dumping
-    from dbmigrate.scratch import Choice, ScratchServer
+    from dbmigrate.scratch.choose import Choice, ScratchServer
 
 NO_QUERIES = Collection(())
 Linter = Callable[["Sequence[Migration]", frozenset[str]], "Iterable[Problem]"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Options:
     """What is checked. `dumping` None leaves the schema file out; `longest` is in seconds.
 
@@ -66,8 +66,8 @@ def run(options: Options, choice: Choice) -> Report:
         said = options.lint(read.migrations, meant)
         report = replace(report, problems=tuple(_once((*report.problems, *said))))
     if read.sound:
-        reaches = reach.of_all(read.sound) | schemafile.reach_of(options.dumping)
-        with scratch.open_server(replace(choice, reach=reaches, spared=choice.target)) as server:
+        reaches = outside_effects.of_all(read.sound) | schemafile.reach_of(options.dumping)
+        with choose.open_server(replace(choice, reach=reaches, spared=choice.target)) as server:
             report = _tried(report, read, meant, server, options)
     return replace(report, seconds=time.monotonic() - began)
 

@@ -5,34 +5,37 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from dbmigrate import catalog, database, history, reach
+from dbmigrate import catalog
 from dbmigrate.catalog import Change, Kind, Scope
-from dbmigrate.check import ground
+from dbmigrate.check import scratch_session
 from dbmigrate.check.values import found
+from dbmigrate.connection import database
 from dbmigrate.errors import Error, ToolMissing
 from dbmigrate.model import Place, Severity
-from dbmigrate.schema import dump, file, lineends
+from dbmigrate.schema import dump, file, line_ends
+from dbmigrate.scratch import outside_effects
+from dbmigrate.tracking import read_history, write_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dbmigrate.catalog import Difference
-    from dbmigrate.check.ground import Ground
+    from dbmigrate.check.scratch_session import Ground
+    from dbmigrate.execution.session import Session
     from dbmigrate.model import Migration, Problem
     from dbmigrate.schema.versions import Dumping
-    from dbmigrate.session import Session
 
 _REMEDY = "apply the migrations, and commit the file that `dbmigrate up` or `dbmigrate dump` writes"
 
 
-def reach_of(dumping: Dumping | None) -> reach.Reach:
+def reach_of(dumping: Dumping | None) -> outside_effects.Reach:
     """What loading the schema file may do beside making a schema; one that cannot be read is told by `compare`."""
     if dumping is None or not Path(dumping.path).is_file():
-        return reach.Reach.INSIDE
+        return outside_effects.Reach.INSIDE
     try:
-        return reach.of_sql(file.read(Path(dumping.path)))
+        return outside_effects.of_sql(file.read(Path(dumping.path)))
     except Error:
-        return reach.Reach.INSIDE
+        return outside_effects.Reach.INSIDE
 
 
 def compare(walked: Ground, migrations: Sequence[Migration], dumping: Dumping) -> tuple[Problem, ...]:
@@ -44,7 +47,7 @@ def compare(walked: Ground, migrations: Sequence[Migration], dumping: Dumping) -
     versions = [migration.version for migration in migrations]
     with database.translated(walked.dsn):
         walked.session.reset()  # the last migration may have left a role behind
-        history.record_versions(walked.session.conn, walked.session.tables, versions)
+        write_log.record_versions(walked.session.conn, walked.session.tables, versions)
     try:
         made, written = dump.text(walked.session, dumping), file.read(path)
     except Error as exc:
@@ -69,12 +72,12 @@ def _differences(walked: Ground, texts: _Texts, versions: Sequence[str], dumping
     place = Place(dumping.path, 1)
     is_same = texts.made.replace("\r\n", "\n") == texts.written.replace("\r\n", "\n")
     try:
-        with ground.bare(walked.server, walked.session.access.table) as session:
+        with scratch_session.bare(walked.server, walked.session.access.table) as session:
             walked.server.retrying(lambda: dump.apply(session, dumping.path))
             if is_same:
                 yield from _line_ends(texts, place)
                 return
-            with ground.reopened(session) as loaded:
+            with scratch_session.reopened(session) as loaded:
                 meant = dump.text(loaded, dumping)
                 told = [*_objects(loaded, walked, dumping), *_versions(loaded, versions, dumping)]
     except Error as exc:
@@ -93,12 +96,12 @@ def _differences(walked: Ground, texts: _Texts, versions: Sequence[str], dumping
 def _line_ends(texts: _Texts, place: Place) -> Iterator[Problem]:
     if texts.made != texts.written:
         message = f"{place.path} says what the migrations make, but its line ends differ"
-        yield found("C105", message, place, severity=Severity.NOTE, hint=lineends.REMEDY)
+        yield found("C105", message, place, severity=Severity.NOTE, hint=line_ends.REMEDY)
 
 
 def _objects(loaded: Session, walked: Ground, dumping: Dumping) -> Iterator[Problem]:
     with database.translated(loaded.dsn):
-        written = catalog.read(loaded.conn, without=ground.own_tables(loaded))
+        written = catalog.read(loaded.conn, without=scratch_session.own_tables(loaded))
     for difference in catalog.compare(written, walked.look(), scope=Scope.SCHEMA_FILE):
         is_order = difference.kind is Kind.COLUMN_ORDER
         yield found(
@@ -123,7 +126,7 @@ def _told(difference: Difference, path: str) -> str:
 
 def _versions(loaded: Session, versions: Sequence[str], dumping: Dumping) -> Iterator[Problem]:
     with database.translated(loaded.dsn):
-        written = history.versions(loaded.conn, loaded.tables)
+        written = read_history.versions(loaded.conn, loaded.tables)
     place = Place(dumping.path, 1)
     for version in versions:
         if version not in written:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from dbmigrate.frozen import frozen
 from dbmigrate.model import Place, Problem, Severity
-from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from dbmigrate.errors import Error
@@ -31,7 +31,7 @@ CODES: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trial:
     """One migration on the scratch database. `seconds` is what its up took there.
 
@@ -50,7 +50,7 @@ class Trial:
         return any(problem.code in ("C101", "C114") for problem in self.problems)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """What a check found. `server` is the version that it ran on, None when nothing could be run. `where` names a
     server that is somebody's, and is empty for a throw-away one.

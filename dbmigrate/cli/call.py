@@ -16,19 +16,19 @@ from dbmigrate.output.verbosity import Verbosity
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from dbmigrate.cli.guarding import Approval
-    from dbmigrate.config import Settings
-    from dbmigrate.deploy import Deployer
-    from dbmigrate.deployconfig import DeployConfig
-    from dbmigrate.drift import Comparer
-    from dbmigrate.dsn import Dsn
-    from dbmigrate.guards import Consent
-    from dbmigrate.migrator import Migrator, Options
+    from dbmigrate.api.drift import Comparer
+    from dbmigrate.api.migrator import Migrator, Options
+    from dbmigrate.api.records import Upkeep
+    from dbmigrate.cli.approval import Approval
+    from dbmigrate.connection.dsn import Dsn
+    from dbmigrate.deploy.run import Deployer
+    from dbmigrate.deploy.settings import DeployConfig
+    from dbmigrate.execution.session import Session
     from dbmigrate.model import Goal, Plan, Problem
     from dbmigrate.output import Renderer, Streams
+    from dbmigrate.planning.approval import Consent
     from dbmigrate.schema.versions import Dumping
-    from dbmigrate.session import Session
-    from dbmigrate.upkeep import Upkeep
+    from dbmigrate.settings.load import Settings
 
 PATIENCE = 10  # seconds for another environment's server to answer; its URL may say otherwise
 
@@ -86,7 +86,7 @@ class Call:
         return self._hide(text)
 
     def _hiding(self) -> Callable[[str], str]:
-        from dbmigrate.redaction import redact
+        from dbmigrate.connection.redaction import redact
 
         with suppress(Error):  # without a database there is still what looks like a password
             if self._settings is not None:
@@ -103,7 +103,7 @@ class Call:
 
         Raises ConfigError E200 for several environments, and what `config.load` raises.
         """
-        from dbmigrate.config import Flags, load
+        from dbmigrate.settings.load import Flags, load
 
         if self._settings is None:
             self._refuse_several()
@@ -113,7 +113,7 @@ class Call:
 
     def settings_of(self, environment: str) -> Settings:
         """The same settings with another environment in place of the chosen one (or of ``--url``)."""
-        from dbmigrate.config import Flags, load
+        from dbmigrate.settings.load import Flags, load
 
         return load(Flags(**self.given | {"url": None, "environment": environment}), os.environ, os.getcwd())
 
@@ -131,7 +131,7 @@ class Call:
         Changes of a protected environment are asked for, or refused where nobody can be asked, whether the command
         says anything about `consent` or not. `backup` is a directory for a backup before something runs.
         """
-        from dbmigrate.migrator import Migrator
+        from dbmigrate.api.migrator import Migrator
 
         with self._target(reason, consent, expect_plan=expect_plan) as (dsn, options):
             options = replace(options, before_run=self._backing_up(backup))
@@ -140,7 +140,7 @@ class Call:
     @contextmanager
     def upkeep(self, *, reason: str | None = None, consent: Consent | None = None) -> Iterator[Upkeep]:
         """The same for the commands that look at the history or correct it."""
-        from dbmigrate.upkeep import Upkeep
+        from dbmigrate.api.records import Upkeep
 
         with self._target(reason, consent) as (dsn, options):
             yield Upkeep(dsn, options, on_event=self.renderer.on_event)
@@ -150,7 +150,7 @@ class Call:
         self, config: DeployConfig, *, reason: str | None, expect_plan: str | None, consent: Consent
     ) -> Iterator[Deployer]:
         """The same for a deployment."""
-        from dbmigrate.deploy import Deployer
+        from dbmigrate.deploy.run import Deployer
 
         with self._target(reason, consent, expect_plan=expect_plan) as (dsn, options):
             yield Deployer(dsn, options, config, environ=self.settings().environ, on_event=self.renderer.on_event)
@@ -158,7 +158,7 @@ class Call:
     @contextmanager
     def comparer(self) -> Iterator[Comparer]:
         """The same for comparisons with what the database should be."""
-        from dbmigrate.drift import Comparer
+        from dbmigrate.api.drift import Comparer
 
         with self._target(None, None) as (dsn, options):
             yield Comparer(dsn, options, on_event=self.renderer.on_event)
@@ -166,7 +166,7 @@ class Call:
     @contextmanager
     def elsewhere(self, environment: str) -> Iterator[Migrator]:
         """A migrator for questions about another environment, which gives up sooner on a server that is silent."""
-        from dbmigrate.migrator import Migrator, Options
+        from dbmigrate.api.migrator import Migrator, Options
         from dbmigrate.model import Policy
 
         settings = self.settings_of(environment)
@@ -183,7 +183,7 @@ class Call:
     def _backing_up(self, directory: str | None) -> tuple[Callable[[Session, Plan], None], ...]:
         if directory is None:
             return ()
-        from dbmigrate.deploy import backing_up
+        from dbmigrate.deploy.run import backing_up
 
         return (backing_up(directory, self.settings().environ, on_event=self.renderer.on_event),)
 
@@ -197,9 +197,10 @@ class Call:
     def _target(
         self, reason: str | None, consent: Consent | None, *, expect_plan: str | None = None
     ) -> Iterator[tuple[Dsn, Options]]:
-        from dbmigrate import database, planhash
+        from dbmigrate.connection import database
+        from dbmigrate.planning import plan_hash
 
-        wanted = None if expect_plan is None else planhash.expected(expect_plan)
+        wanted = None if expect_plan is None else plan_hash.expected(expect_plan)
         settings = self.settings()
         if settings.verbose:
             self.verbosity = max(self.verbosity, Verbosity.VERBOSE)
@@ -222,7 +223,7 @@ class Call:
         is_named = consent is not None and (consent.database is not None or consent.applied_in is not None)
         if not (is_named or settings.is_protected or settings.required):
             return None
-        from dbmigrate.cli.guarding import approval
+        from dbmigrate.cli.approval import approval
 
         return approval(self, settings, consent)
 
@@ -243,9 +244,9 @@ class Call:
             yield dsn.served_by(server.conninfo(dsn.database))
 
     def _options(self, settings: Settings, reason: str | None) -> Options:
-        from dbmigrate.migrator import Options
+        from dbmigrate.api.migrator import Options
+        from dbmigrate.execution.lock_retries import Pacing
         from dbmigrate.model import Policy
-        from dbmigrate.pacing import Pacing
 
         return Options(
             directories=settings.migrations_dirs,

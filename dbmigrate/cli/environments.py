@@ -6,33 +6,34 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate import files, fleet
 from dbmigrate.cli.call import PATIENCE
-from dbmigrate.config import canonical
 from dbmigrate.errors import ConfigError, Error, MigrationFileError
 from dbmigrate.events import Warned
-from dbmigrate.fleet import Look
-from dbmigrate.output import fleet as pictures
+from dbmigrate.migrations import find
+from dbmigrate.output import environments as pictures
 from dbmigrate.output.verbosity import Verbosity
+from dbmigrate.planning import environments
+from dbmigrate.planning.environments import Look
+from dbmigrate.settings.load import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from dbmigrate.cli.call import Call
-    from dbmigrate.dsn import Dsn
-    from dbmigrate.fleet import Reading, Table
-    from dbmigrate.model import Status
+    from dbmigrate.connection.dsn import Dsn
+    from dbmigrate.planning.environments import Reading, Table
+    from dbmigrate.reports import Status
 
 _AFTER_CONNECTING = 30.0  # seconds that the questions may take
 
 
 def survey(call: Call, names: Sequence[str]) -> Table:
     """Ask the environments `names`, as they were given, or all that are known; raises ConfigError E201, E203."""
-    for problem in files.look(call.settings().migrations_dirs, call.settings().version_order).notes:
+    for problem in find.look(call.settings().migrations_dirs, call.settings().version_order).notes:
         call.renderer.on_event(Warned(problem))
-    readings = fleet.gather([_look(call, name) for name in dict.fromkeys(names or _known(call))])
+    readings = environments.gather([_look(call, name) for name in dict.fromkeys(names or _known(call))])
     _tell_order(call, readings)
-    return fleet.merge(readings, totals=_totals(call, readings), order=call.settings().version_order)
+    return environments.merge(readings, totals=_totals(call, readings), order=call.settings().version_order)
 
 
 def _tell_order(call: Call, readings: Iterable[Reading]) -> None:
@@ -57,7 +58,7 @@ def _known(call: Call) -> Sequence[str]:
         raise ConfigError(
             "no environment is known", code="E201", hint="set DEV_DATABASE_URL, STAGING_DATABASE_URL ... in .env"
         )
-    return fleet.in_order(names, [canonical(name) for name in settings.project.order])
+    return environments.in_order(names, [canonical(name) for name in settings.project.order])
 
 
 def _look(call: Call, name: str) -> Look:
@@ -96,10 +97,10 @@ def _totals(call: Call, readings: Iterable[Reading]) -> Mapping[str, int]:
     broken = {row.version: row.unfinished for row in rows if row.unfinished}
     if not broken:
         return {}
-    from dbmigrate import parser
+    from dbmigrate.migrations import parser
 
     found: dict[str, int] = {}
-    for file in files.find(call.settings().migrations_dirs, call.settings().version_order):
+    for file in find.find(call.settings().migrations_dirs, call.settings().version_order):
         if file.version in broken:
             with suppress(MigrationFileError, ConfigError):
                 direction = broken[file.version].direction

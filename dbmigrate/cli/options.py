@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -109,6 +110,10 @@ AllowExisting = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept in the log.")]
 
+# groups of options that settings are made of: `common_with` hands them to the call, as it does the common ones
+LIMITS: dict[str, Any] = {"lock_wait": LockWait, "lock_timeout": LockTimeout, "timeout": Timeout}
+STRICT: dict[str, Any] = {"strict": Strict}
+
 Command = Callable[..., None]
 
 
@@ -126,6 +131,17 @@ def common(function: Command) -> Command:
     return _with_options(function, {**COMMON, **VERBOSE})
 
 
+def common_with(*groups: Mapping[str, Any]) -> Callable[[Command], Command]:
+    """The same with the options of `groups`, which the `Call` collects, too."""
+
+    def decorate(function: Command) -> Command:
+        return _with_options(
+            function, {**{name: each for group in groups for name, each in group.items()}, **COMMON, **VERBOSE}
+        )
+
+    return decorate
+
+
 def common_root(function: Command) -> Command:
     """The same for the options before the command."""
     return _with_options(function, COMMON)
@@ -133,25 +149,45 @@ def common_root(function: Command) -> Command:
 
 def _with_options(function: Command, shared: dict[str, Any]) -> Command:
     signature = inspect.signature(function, eval_str=True)
+    groups: dict[str, Any] = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if name != "call" and is_dataclass(parameter.annotation)
+    }
 
     @functools.wraps(function)
     def wrapper(ctx: typer.Context, **given: object) -> None:
         call = call_of(ctx)
         call.add({name: given.pop(name) for name in shared if name in given and name not in signature.parameters})
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
         if "ctx" in signature.parameters:
             given["ctx"] = ctx
         function(call=call, **given)
 
-    own = [parameter for name, parameter in signature.parameters.items() if name not in ("call", "ctx")]
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    own = list(_expanded(parameter for name, parameter in signature.parameters.items() if name not in ("call", "ctx")))
+    taken = {parameter.name for parameter in own}
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_default(annotation), annotation=annotation)
         for name, annotation in shared.items()
-        if name not in signature.parameters
+        if name not in taken
     ]
-    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     wrapper.__signature__ = signature.replace(parameters=[context, *own, *added])  # type: ignore[attr-defined]
     wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in (context, *own, *added)}
     return wrapper
+
+
+def _expanded(parameters: Iterable[inspect.Parameter]) -> Iterator[inspect.Parameter]:
+    """The parameters of a command, with the options of a group in its place."""
+    for parameter in parameters:
+        if not is_dataclass(parameter.annotation):
+            yield parameter
+            continue
+        annotations = get_type_hints(parameter.annotation, include_extras=True)
+        for field in fields(parameter.annotation):
+            kind = inspect.Parameter.KEYWORD_ONLY
+            yield inspect.Parameter(field.name, kind, default=field.default, annotation=annotations[field.name])
 
 
 def _default(annotation: Any) -> object:  # noqa: ANN401

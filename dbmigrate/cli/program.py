@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from dbmigrate import __version__
 from dbmigrate.cli.call import Call
-from dbmigrate.cli.options import common_root
-from dbmigrate.cli.table import ENTRIES, Entry
+from dbmigrate.cli.options import COMMON, VERBOSE, common_root
+from dbmigrate.cli.table import ENTRIES, GROUPS, Entry
 from dbmigrate.errors import Interrupted
+from dbmigrate.version import __version__
 
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -59,6 +59,8 @@ class Program(TyperGroup):
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 (typer's own keywords, handed through)
         super().__init__(**settings | {"commands": None})
         self.commands = Commands()
+        self.shows_all = False
+        self.params.append(_help_all())
 
     def make_context(self, *arguments: Any, **extra: Any) -> Any:  # noqa: ANN401
         with _told():
@@ -68,10 +70,76 @@ class Program(TyperGroup):
         with _told():
             return super().invoke(ctx)
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
-        """The help of the program is made without importing a command."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(entry.name, entry.summary) for entry in ENTRIES])
+    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        """The commands first, in groups, each with an example; made without importing a command."""
+        widest = max(len(entry.name) for entry in ENTRIES)
+        for title, entries in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(entry.name.ljust(widest), entry.summary) for entry in entries])
+                formatter.write_text(f"Example: {entries[0].example}")
+        _write_options(ctx, formatter, self)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        formatter.write_paragraph()
+        formatter.write_text("`dbmigrate COMMAND --help` shows a command's options and an example.")
+
+
+class CommandHelp(TyperCommand):
+    """A command whose help shows its own options, and an example; ``--help-all`` shows the common options, too."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:  # noqa: ANN401 (typer's own arguments, handed through)
+        super().__init__(*given, **named)
+        self.shows_all = False
+        self.example = ""
+        self.params.append(_help_all())
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        arguments = [each for each in self.get_params(ctx) if each.param_type_name == "argument"]
+        _write_parameters(ctx, formatter, "Arguments", arguments)
+        _write_options(ctx, formatter, self)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        if self.example:
+            formatter.write_paragraph()
+            formatter.write_text(f"Example: {self.example}")
+
+
+def _help_all() -> TyperOption:
+    return TyperOption(
+        param_decls=["--help-all"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_show_all,
+        help="Show the common options, too, and exit.",
+    )
+
+
+def _write_options(ctx: Any, formatter: Any, command: Any) -> None:  # noqa: ANN401
+    """The options of a command; the common ones in one line, unless all were asked for."""
+    options = [each for each in command.get_params(ctx) if each.param_type_name == "option"]
+    common = [each for each in options if each.name in {**COMMON, **VERBOSE}]
+    _write_parameters(ctx, formatter, "Options", [each for each in options if each not in common])
+    if command.shows_all:
+        _write_parameters(ctx, formatter, "Common options", common)
+        return
+    names = ", ".join(max(each.opts, key=len) for each in common)
+    formatter.write_paragraph()
+    formatter.write_text(f"Common options (--help-all explains them): {names}")
+
+
+def _write_parameters(ctx: Any, formatter: Any, title: str, parameters: Iterable[Any]) -> None:  # noqa: ANN401
+    records = [record for each in parameters if (record := each.get_help_record(ctx))]
+    if records:
+        with formatter.section(title):
+            formatter.write_dl(records)
+
+
+def _show_all(ctx: Any, _: Any, is_wanted: bool) -> None:  # noqa: ANN401 (the signature of a callback)
+    if is_wanted and not ctx.resilient_parsing:
+        ctx.command.shows_all = True
+        typer.echo(ctx.get_help())
+        raise typer.Exit
 
 
 app = typer.Typer(
@@ -105,9 +173,11 @@ def root(
 
 
 def _build(entry: Entry, name: str) -> Any:  # noqa: ANN401
-    module, _, function = entry.function.partition(":")
+    command = getattr(import_module(f"dbmigrate.cli.commands.{entry.function}"), entry.function)
     alone = typer.Typer(
         rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False, context_settings=SETTINGS
     )
-    alone.command(name, hidden=name != entry.name)(getattr(import_module(f"dbmigrate.cli.{module}"), function))
-    return typer.main.get_command(alone)
+    alone.command(name, cls=CommandHelp, hidden=name != entry.name)(command)
+    built = typer.main.get_command(alone)
+    built.example = entry.example  # type: ignore[attr-defined]
+    return built

@@ -6,50 +6,160 @@ needs no module at all. That each summary is the first line of its command's doc
 
 from __future__ import annotations
 
+from keyword import iskeyword
 from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """A command. `function` is ``module:name`` below `dbmigrate.cli`; `aliases` are names that the help leaves out."""
+    """A command: the line that the help shows for it, an example, and names that the help leaves out."""
 
     name: str
-    function: str
     summary: str
+    example: str
     aliases: tuple[str, ...] = ()
 
+    @property
+    def function(self) -> str:
+        """The name of its module in `dbmigrate.cli.commands`, and of the function there."""
+        word = self.name.replace("-", "_")
+        return f"{word}_" if iskeyword(word) else word
 
-ENTRIES: tuple[Entry, ...] = (
-    Entry("new", "migrating:new", "Make a new migration file and print its path.", aliases=("n",)),
-    Entry("up", "migrating:up", "Create the database if it is missing, and apply what is pending."),
-    Entry("migrate", "migrating:migrate", "Apply what is pending to a database that exists."),
-    Entry("rollback", "migrating:rollback", "Undo the last migration (also: down).", aliases=("down",)),
-    Entry("redo", "migrating:redo", "Undo the last migration and apply it again."),
-    Entry("deploy", "deploying:deploy", "Verify, plan, back up, migrate, check the health; roll back if that fails."),
-    Entry("status", "asking:status", "Show applied and pending migrations.", aliases=("info",)),
-    Entry("lint", "linting:lint", "Look for what migrations would block, break or lose; exit with 1 if there is any."),
-    Entry(
-        "check",
-        "checking:check",
-        "Try all migrations on a scratch database: up, down, up again; exit with 1 if anything is wrong.",
+
+# in the order of the help: what one does first comes first
+GROUPS: dict[str, tuple[Entry, ...]] = {
+    "Write": (
+        Entry(
+            "new",
+            "Make a new migration file and print its path.",
+            'dbmigrate new "add user preferences"',
+            aliases=("n",),
+        ),
     ),
-    Entry("explain", "linting:explain", "Explain a finding, an error or a warning by its code; without one, list all."),
-    Entry("create", "databases:create", "Create the database."),
-    Entry("drop", "databases:drop", "Drop the database if it exists."),
-    Entry("dump", "databases:dump", "Write the schema file."),
-    Entry("load", "databases:load", "Load the schema file into the database, whole or not at all."),
-    Entry("wait", "databases:wait", "Wait until the server answers."),
-    Entry(
-        "verify",
-        "asking:verify",
-        "Compare the files with what was applied; exit with 1 if they disagree.",
-        aliases=("validate",),
+    "Run": (
+        Entry(
+            "up",
+            "Create the database if it is missing, and apply what is pending.",
+            "dbmigrate -e staging up",
+        ),
+        Entry(
+            "migrate",
+            "Apply what is pending to a database that exists.",
+            "dbmigrate migrate --to 20260301120000",
+        ),
+        Entry(
+            "rollback", "Undo the last migration (also: down).", "dbmigrate rollback -n 2 --dry-run", aliases=("down",)
+        ),
+        Entry(
+            "redo",
+            "Undo the last migration and apply it again.",
+            "dbmigrate redo",
+        ),
+        Entry(
+            "deploy",
+            "Verify, plan, back up, migrate, check the health; roll back if that fails.",
+            "dbmigrate -e production deploy --health-url https://shop.example.com/health",
+        ),
+        Entry(
+            "resume",
+            "Go on with a migration without a transaction that stopped half-way.",
+            "dbmigrate resume --retry 3",
+        ),
     ),
-    Entry("drift", "drifting:drift", "Compare the database with what it should be; exit with 1 if anything differs."),
-    Entry("history", "asking:history", "Show the log, the newest event first."),
-    Entry("repair", "records:repair", "Make the records agree with the files, after showing what will change."),
-    Entry("baseline", "records:baseline", "Record everything up to VERSION as applied, running nothing."),
-    Entry("mark", "records:mark", "Record one migration as applied or as pending, running nothing."),
-    Entry("resume", "records:resume", "Go on with a migration without a transaction that stopped half-way."),
-    Entry("demo", "tour:demo", "Run the example project on an embedded PostgreSQL, in this folder."),
-    Entry("help", "tour:help_", "Show this help, or that of a command.", aliases=("h",)),
-)
+    "Review": (
+        Entry(
+            "status",
+            "Show applied and pending migrations.",
+            "dbmigrate status --all",
+            aliases=("info",),
+        ),
+        Entry(
+            "lint",
+            "Look for what migrations would block, break or lose; exit with 1 if there is any.",
+            "dbmigrate lint --since origin/main",
+        ),
+        Entry(
+            "check",
+            "Try all migrations on a scratch database: up, down, up again; exit with 1 if anything is wrong.",
+            "dbmigrate check --summary",
+        ),
+        Entry(
+            "drift",
+            "Compare the database with what it should be; exit with 1 if anything differs.",
+            "dbmigrate -e production drift --against migrations",
+        ),
+        Entry(
+            "explain",
+            "Explain a finding, an error or a warning by its code; without one, list all.",
+            "dbmigrate explain L105",
+        ),
+    ),
+    "Records": (
+        Entry(
+            "history",
+            "Show the log, the newest event first.",
+            "dbmigrate history --failed",
+        ),
+        Entry(
+            "verify",
+            "Compare the files with what was applied; exit with 1 if they disagree.",
+            "dbmigrate verify",
+            aliases=("validate",),
+        ),
+        Entry(
+            "repair",
+            "Make the records agree with the files, after showing what will change.",
+            'dbmigrate repair --reason "comments only"',
+        ),
+        Entry(
+            "baseline",
+            "Record everything up to VERSION as applied, running nothing.",
+            "dbmigrate baseline 20260301120000",
+        ),
+        Entry(
+            "mark",
+            "Record one migration as applied or as pending, running nothing.",
+            'dbmigrate mark applied 20260301120000 --reason "ran it by hand"',
+        ),
+    ),
+    "Databases": (
+        Entry(
+            "create",
+            "Create the database.",
+            "dbmigrate create",
+        ),
+        Entry(
+            "drop",
+            "Drop the database if it exists.",
+            "dbmigrate -e dev drop",
+        ),
+        Entry(
+            "dump",
+            "Write the schema file.",
+            "dbmigrate dump",
+        ),
+        Entry(
+            "load",
+            "Load the schema file into the database, whole or not at all.",
+            "dbmigrate -e test load",
+        ),
+        Entry(
+            "wait",
+            "Wait until the server answers.",
+            "dbmigrate wait --wait-timeout 30s",
+        ),
+    ),
+    "Start here": (
+        Entry(
+            "demo",
+            "Run the example project on an embedded PostgreSQL, in this folder.",
+            "dbmigrate demo",
+        ),
+        Entry(
+            "help",
+            "Show this help, or that of a command.",
+            "dbmigrate help up",
+            aliases=("h",),
+        ),
+    ),
+}
+ENTRIES: tuple[Entry, ...] = tuple(entry for entries in GROUPS.values() for entry in entries)

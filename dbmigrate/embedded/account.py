@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from dbmigrate import errors
-from dbmigrate.values import dataclass
+from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ COPIES = Path("/var/tmp")
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/local/bin:/usr/bin:/bin"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Account:
     """The account that server programs run as; with None in both fields they run as ourselves."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbmigrate import errors
-from dbmigrate.values import dataclass
+from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +39,7 @@ INSTALL_HINT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Binaries:
     """The server programs in one directory. `version` is PostgreSQL's own, as text: ``18.6``."""
 
@@ -52,7 +52,7 @@ class Binaries:
         return int(re.split(r"\D", self.version, maxsplit=1)[0])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Search:
     """Where to look. `bindir`, when set, is the only place; `path` is a PATH, which is searched at the end."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbmigrate import errors
-from dbmigrate.values import dataclass
+from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
     from dbmigrate.embedded.account import Account
@@ -29,7 +29,7 @@ class Durability(Enum):
     KEPT = "kept"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Programs:
     """Server programs together with the account that runs them from `bindir`, and the watchdog that ends them."""
 

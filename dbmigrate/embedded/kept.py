@@ -20,7 +20,7 @@ from dbmigrate.embedded.cluster import Durability, Programs
 from dbmigrate.embedded.failures import translated
 from dbmigrate.embedded.server import Options, Server, running
 from dbmigrate.embedded.watchdog import guarded_directory, short_directory
-from dbmigrate.values import dataclass
+from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ LOCK_FILE = "dbmigrate.lock"
 ROOT_DATA = Path("/var/tmp")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Patience:
     """How long to wait for another process that uses the same directory, in seconds.
 
@@ -41,7 +41,7 @@ class Patience:
     on_wait: Callable[[str], None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Home:
     """The directory in use, and what has to be said when it is not the one that was asked for."""
 

@@ -16,7 +16,7 @@ from dbmigrate.embedded.account import reachable_bindir, server_account
 from dbmigrate.embedded.cluster import Durability, Programs
 from dbmigrate.embedded.failures import translated
 from dbmigrate.embedded.watchdog import guarded_directory, roomy_directory
-from dbmigrate.values import dataclass
+from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,7 +47,7 @@ THROWAWAY_SETTINGS = COMMON_SETTINGS | {
 KEPT_SETTINGS = COMMON_SETTINGS | {"synchronous_commit": "off"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Options:
     """How to run a server.
 
@@ -61,7 +61,7 @@ class Options:
     start_timeout: float = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Server:
     """A running server. `directory` holds its data; `note` is something the user should be told about it, or None."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbmigrate.embedded.failures import translated
-from dbmigrate.values import dataclass
+from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -47,7 +47,7 @@ done
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Watchdog:
     """The waiting shell. `directory` is ours to use; it is removed at the end, whatever the end is."""
 

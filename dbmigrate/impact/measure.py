@@ -14,24 +14,26 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import pq
 
-from dbmigrate import database, diagnosis, parser, wire
-from dbmigrate.dsn import Dsn
+from dbmigrate.connection import database
+from dbmigrate.connection.dsn import Dsn
 from dbmigrate.errors import DatabaseError, MigrationFailed
-from dbmigrate.executor import closing, refuse_changes
+from dbmigrate.execution import batches, server_errors
+from dbmigrate.execution.steps import Unit, units
+from dbmigrate.execution.transactional import closing, refuse_changes
+from dbmigrate.frozen import frozen
 from dbmigrate.impact import rules, snapshot
-from dbmigrate.impact.values import Impact
 from dbmigrate.impact.watch import Watch
+from dbmigrate.migrations import parser
 from dbmigrate.model import Direction
-from dbmigrate.statements import first_word
-from dbmigrate.units import Unit, units
-from dbmigrate.values import dataclass
+from dbmigrate.reports import Impact
+from dbmigrate.sql.statements import first_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from dbmigrate.database import Connection
-    from dbmigrate.impact.values import Relation, TableImpact
+    from dbmigrate.connection.database import Connection
     from dbmigrate.model import Migration, Statement
+    from dbmigrate.reports import Relation, TableImpact
 
 _BULK = frozenset(("INSERT", "COPY"))  # told as one where they stand in a row: files of data have millions
 # these change no table, and some may only stand before the first query of their transaction, which a look would be
@@ -39,7 +41,7 @@ _SILENT = frozenset(("BEGIN", "START", "SET", "RESET"))
 _SHOWN = 160  # characters of a statement
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bench:
     """Where and how a migration is measured.
 
@@ -68,9 +70,9 @@ def run_measured(conn: Connection, migration: Migration, bench: Bench | None = N
         if migration.is_transactional(bench.direction):
             return tuple(_transaction(conn, migration, bench))
         return tuple(_stepwise(conn, migration, bench))
-    except wire.StatementError as exc:
+    except batches.StatementError as exc:
         _abort(conn)
-        raise diagnosis.failure(exc, migration, bench.dsn) from exc
+        raise server_errors.failure(exc, migration, bench.dsn) from exc
     except psycopg.Error as exc:
         _abort(conn)
         raise _failure_of_ours(exc, migration, bench) from exc
@@ -153,7 +155,7 @@ class _Transaction:
 
     def _send(self, statements: Iterable[Statement]) -> int:
         number = 0
-        for _, tags in wire.send_all(self._conn, statements, pulse=_ignore):
+        for _, tags in batches.send_all(self._conn, statements, pulse=_ignore):
             number += len(tags)
             refuse_changes(self._conn, self._migration)
         return number
@@ -169,11 +171,11 @@ def _emptied(tables: tuple[TableImpact, ...]) -> tuple[TableImpact, ...]:
 
 def _impact(migration: Migration, statement: Statement) -> Impact:
     shown = " ".join(statement.sql[: 4 * _SHOWN].split()).removesuffix(";").rstrip()
-    place = diagnosis.place_of(migration.file.path, statement)
+    place = server_errors.place_of(migration.file.path, statement)
     return Impact(migration.version, place, shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…")
 
 
-def _ignore(batch: wire.Batch) -> None:
+def _ignore(batch: batches.Batch) -> None:
     """The pulse of a statement that nobody watches."""
 
 
@@ -200,7 +202,7 @@ def _atomic(conn: Connection, migration: Migration, unit: Unit, bench: Bench) ->
 def _outside(conn: Connection, migration: Migration, statement: Statement, bench: Bench) -> Iterator[Impact]:
     rule = rules.rule_for(conn, statement, snapshot.baseline(conn, without=bench.without))
     if rule.is_run:
-        for _ in wire.send_all(conn, (statement,), pulse=_ignore):
+        for _ in batches.send_all(conn, (statement,), pulse=_ignore):
             pass
     if rule.tables or rule.note:
         yield replace(

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 
-from dbmigrate import database
+from dbmigrate.connection import database
+from dbmigrate.frozen import frozen
 from dbmigrate.impact import verdicts
-from dbmigrate.impact.values import Priced, PricedTable, Size, Usage, Verdict
-from dbmigrate.values import dataclass
+from dbmigrate.reports import Priced, PricedTable, Size, Usage, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from dbmigrate.database import Connection
-    from dbmigrate.impact.values import Impact, Relation, TableImpact
+    from dbmigrate.connection.database import Connection
+    from dbmigrate.reports import Impact, Relation, TableImpact
 
 # asking for a size waits for whoever rebuilds that very table
 _BEGIN = "BEGIN READ ONLY; SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '10s'"
@@ -77,7 +77,7 @@ where a.datname = pg_catalog.current_database() and a.pid <> pg_catalog.pg_backe
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Market:
     """What was found out: which of the tables are on the target, how large they are, who uses them, since when."""
 

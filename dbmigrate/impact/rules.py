@@ -10,19 +10,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from dbmigrate import database, partitions
-from dbmigrate.impact.values import LockMode, TableImpact, quoted
-from dbmigrate.lexer import words
-from dbmigrate.statements import FALSE, IndexAction, IndexTarget, first_word, index_operation, option_list
-from dbmigrate.values import dataclass
+from dbmigrate.connection import database
+from dbmigrate.execution import leftover_partitions
+from dbmigrate.frozen import frozen
+from dbmigrate.reports import LockMode, TableImpact, quoted
+from dbmigrate.sql import words
+from dbmigrate.sql.statements import FALSE, IndexAction, IndexTarget, first_word, index_operation, option_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from dbmigrate.database import Connection
+    from dbmigrate.connection.database import Connection
     from dbmigrate.impact.snapshot import Baseline, Known
     from dbmigrate.model import Statement
-    from dbmigrate.statements import IndexOperation
+    from dbmigrate.sql.statements import IndexOperation
 
 _OLDER_SNAPSHOTS = "all transactions that are older, whatever they read"
 _USERS = "the transactions that use the table"
@@ -34,7 +35,7 @@ _FULL = LockMode.ACCESS_EXCLUSIVE
 _MILD = LockMode.SHARE_UPDATE_EXCLUSIVE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """What is known of one statement. `is_run` is False for what must not be run on a scratch database."""
 
@@ -156,7 +157,7 @@ def _cluster(names: _Names, statement: Statement, said: tuple[str, ...]) -> Rule
 
 def _alter(names: _Names, statement: Statement, said: tuple[str, ...]) -> Rule:
     """ALTER TABLE .. DETACH PARTITION .. CONCURRENTLY"""
-    found = partitions.detachment(names.conn, statement.sql)
+    found = leftover_partitions.detachment(names.conn, statement.sql)
     wanted = ((found.table, _MILD), (found.partition, _FULL)) if found else ()
     known = names.baseline.relations
     tables = tuple(TableImpact(known[oid].relation, lock) for oid, lock in wanted if oid in known)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from dbmigrate import database
-from dbmigrate.impact.values import LockMode, Relation
-from dbmigrate.values import dataclass
+from dbmigrate.connection import database
+from dbmigrate.frozen import frozen
+from dbmigrate.reports import LockMode, Relation
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from dbmigrate.database import Connection
+    from dbmigrate.connection.database import Connection
 
 _EQUALS = "operator(pg_catalog.=)"
 _FIRST_OID = 16384  # FirstNormalObjectId: what is below is the server's own
@@ -99,7 +99,7 @@ class Look(NamedTuple):
     index_of: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Baseline:
     """The relations that were there before a transaction: the only ones that anybody else can be using."""
 

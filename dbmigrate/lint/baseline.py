@@ -12,8 +12,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError
+from dbmigrate.frozen import frozen
 from dbmigrate.model import Place, Problem, Severity
-from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -27,7 +27,7 @@ _AGAIN = "write it anew: dbmigrate lint --write-baseline"
 Key = tuple[str, str]  # of a finding: file, code
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Baseline:
     """How many findings are known, by file and code. Files are named as seen from `directory`, the baseline's own."""
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dbmigrate.lint.reading import folded
-from dbmigrate.lint.shape import (
+from dbmigrate.lint.sql.reading import folded
+from dbmigrate.lint.sql.shape import (
     ActionKind,
     AlterObject,
     AlterTable,
@@ -29,7 +29,7 @@ from dbmigrate.lint.shape import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dbmigrate.lint.shape import Action, Column, Constraint, Shape
+    from dbmigrate.lint.sql.shape import Action, Column, Constraint, Shape
 
 __all__ = ["Catalog", "Index", "Table"]
 

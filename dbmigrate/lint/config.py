@@ -7,10 +7,10 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import WARNINGS, ConfigError
+from dbmigrate.frozen import frozen
 from dbmigrate.lint.registry import RULES
 from dbmigrate.lint.squawk_rules import SQUAWK_RULES, Treatment
 from dbmigrate.model import Severity
-from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ _SQUAWK_CODE = re.compile(r"squawk:[a-z][a-z0-9-]*").fullmatch
 _KEYS = ("disable", "enable", "severity", "squawk", "pg-version")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LintConfig:
     """Which rules are on, how bad they are, and for which server.
 

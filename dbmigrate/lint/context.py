@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from dbmigrate.lexer import LexerError, placed_words
-from dbmigrate.lint.executing import executed
-from dbmigrate.lint.grammar import shape_of
-from dbmigrate.lint.reading import folded
-from dbmigrate.lint.shape import (
+from dbmigrate.frozen import frozen
+from dbmigrate.lint.sql.execute import executed
+from dbmigrate.lint.sql.grammar import shape_of
+from dbmigrate.lint.sql.reading import folded
+from dbmigrate.lint.sql.shape import (
     Action,
     ActionKind,
     AddEnumValue,
@@ -32,14 +32,14 @@ from dbmigrate.lint.shape import (
     Truncate,
     Verb,
 )
-from dbmigrate.values import dataclass
+from dbmigrate.sql import LexerError, placed_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from dbmigrate.lexer import Word
     from dbmigrate.lint.catalog import Catalog, Table
     from dbmigrate.model import Migration, Statement
+    from dbmigrate.sql import Word
 
 __all__ = [
     "MOST_LOCKED",
@@ -74,7 +74,7 @@ class Found(NamedTuple):
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unit:
     """A statement, or one inside a DO block; `offset` is where it begins in the statement of the file."""
 
@@ -161,7 +161,7 @@ def unproven(shape: AlterTable) -> Iterator[str]:
             yield action.constraint.name or ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seen:
     """One unit of an up section. `before` is what takes effect together with it.
 
@@ -276,7 +276,7 @@ def _made(shape: Shape) -> Iterator[Name]:
             return
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class File:
     """A whole migration. `comments` are its line comments, each with its line; `catalog` is what there is after it.
 
@@ -298,7 +298,7 @@ class File:
         return table is not None and table.version in self.fresh
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ending:
     """All migrations that were looked at, and what there is after the last one."""
 

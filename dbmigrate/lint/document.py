@@ -6,11 +6,11 @@ import re
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from dbmigrate.headers import BOUNDARY
-from dbmigrate.lexer import LexerError, PostgresLexer, PostgresSplitter
+from dbmigrate.frozen import frozen
+from dbmigrate.migrations.headers import BOUNDARY
+from dbmigrate.migrations.source import Cursor, Source
 from dbmigrate.model import Excerpt, Place
-from dbmigrate.source import Cursor, Source
-from dbmigrate.values import dataclass
+from dbmigrate.sql import LexerError, PostgresLexer, PostgresSplitter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ _WIDEST = 400  # characters of a line that are worth showing
 _HIDDEN = "*"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Comment:
     """A ``--`` comment; `text` is without the dashes."""
 
@@ -32,7 +32,7 @@ class Comment:
     verbatim: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Document:
     """A file as text; `lines` and `comments` are empty for one that is too large to be looked at so closely."""
 

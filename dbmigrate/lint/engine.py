@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from dbmigrate import parser
 from dbmigrate.lint import squawk, suppression
 from dbmigrate.lint.catalog import Catalog
 from dbmigrate.lint.config import LintConfig, is_known
@@ -15,10 +14,11 @@ from dbmigrate.lint.context import Before, Ending, File, Found, Seen, Unit, made
 from dbmigrate.lint.document import Document, read_document
 from dbmigrate.lint.registry import RULES
 from dbmigrate.lint.rules.security import secret_words
-from dbmigrate.lint.shape import ActionKind, AlterTable, Name
+from dbmigrate.lint.sql.shape import ActionKind, AlterTable, Name
 from dbmigrate.lint.suppression import Span
+from dbmigrate.migrations import parser
+from dbmigrate.migrations.source import Cursor
 from dbmigrate.model import Direction, Migration, Place, Problem, Severity, Statement, StatementKind
-from dbmigrate.source import Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

@@ -10,23 +10,22 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbmigrate import files as directory_of
-from dbmigrate import parser
 from dbmigrate.errors import Error, MigrationFileError, PlanError
-from dbmigrate.model import Place, Problem, Severity
-from dbmigrate.order import Order
-from dbmigrate.values import dataclass
+from dbmigrate.frozen import frozen
+from dbmigrate.migrations import find as directory_of
+from dbmigrate.migrations import parser
+from dbmigrate.model import Order, Place, Problem, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from dbmigrate.files import PassedOver
+    from dbmigrate.migrations.find import PassedOver
     from dbmigrate.model import Migration, MigrationFile
 
 __all__ = ["Selection", "changed", "changed_here", "everything", "named", "noted", "pending"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Selection:
     """`migrations` are all that could be read; of them `only` these versions count, and `files` is their number.
 
@@ -79,7 +78,7 @@ def changed(directories: Sequence[str], revision: str, order: Order = Order.NAME
 
     Raises ConfigError E247 (no such revision), and what `everything` raises.
     """
-    from dbmigrate import provenance  # brings psycopg along
+    from dbmigrate.tracking import provenance  # brings psycopg along
 
     paths = {path for directory in directories for path in provenance.changed_since(revision, directory)}
     found = _reduced(everything(directories, order), paths)
@@ -88,7 +87,7 @@ def changed(directories: Sequence[str], revision: str, order: Order = Order.NAME
 
 def changed_here(directories: Sequence[str], order: Order = Order.NAME) -> Selection:
     """What changed since this branch left the remote's default branch; everything where git does not know that."""
-    from dbmigrate import provenance
+    from dbmigrate.tracking import provenance
 
     base = provenance.fork_point(directories[0]) if directories else None
     return everything(directories, order) if base is None else changed(directories, base, order)

@@ -17,9 +17,9 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
+from dbmigrate.frozen import frozen
 from dbmigrate.lint.squawk_rules import SQUAWK_RULES, Treatment
 from dbmigrate.model import Place, Problem, Severity
-from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ _SEVERITIES = {
 _IGNORE = "squawk-ignore"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Part:
     """The statements of a file that run in a transaction of the runner's, or those that do not."""
 

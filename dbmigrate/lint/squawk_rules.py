@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from dbmigrate.values import dataclass
+from dbmigrate.frozen import frozen
 
 __all__ = ["SQUAWK_RULES", "SquawkRule", "Treatment", "link"]
 
@@ -23,7 +23,7 @@ class Treatment(Enum):
     OPT_IN = "off in squawk itself; where its configuration turns it on, reported as a warning"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SquawkRule:
     name: str
     meaning: str

@@ -8,12 +8,12 @@ rules, and ours that take their place.
 from __future__ import annotations
 
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dbmigrate.frozen import frozen
 from dbmigrate.lint.registry import RULES
 from dbmigrate.model import Place, Problem, Severity
-from dbmigrate.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,7 +31,7 @@ _SEPARATORS = re.compile(r"[\s,]+")
 _EXAMPLE = "-- dbmigrate:ignore L101: the table has a hundred rows"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """The lines of a statement, or the line of a section's header."""
 

@@ -10,11 +10,10 @@ from dbmigrate.output import text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from dbmigrate.backup import Backup
-    from dbmigrate.deploy import Deployed
+    from dbmigrate.deploy.run import Deployed
     from dbmigrate.events import Passed
-    from dbmigrate.health import Verdict
     from dbmigrate.model import Plan
+    from dbmigrate.reports import Backup, HealthOutcome
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -76,7 +75,7 @@ def _backed_up(backup: Backup) -> str:
     return f"{backup.path} · {size(backup.size)} · {text.duration(backup.seconds)}"
 
 
-def _checked(verdict: Verdict) -> str:
+def _checked(verdict: HealthOutcome) -> str:
     return verdict.summary
 
 
@@ -99,7 +98,7 @@ def _backup_value(backup: Backup) -> dict[str, object]:
     }
 
 
-def _verdict_value(verdict: Verdict) -> dict[str, object]:
+def _verdict_value(verdict: HealthOutcome) -> dict[str, object]:
     return {
         "check": verdict.name,
         "result": verdict.answer.result,

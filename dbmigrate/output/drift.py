@@ -10,8 +10,8 @@ from dbmigrate.output import text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dbmigrate.api.drift import Drift
     from dbmigrate.catalog import Difference
-    from dbmigrate.drift import Drift
 
 _MARGIN = "    "
 

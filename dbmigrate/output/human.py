@@ -28,16 +28,18 @@ from dbmigrate.events import (
     Waiting,
     Warned,
 )
-from dbmigrate.model import Direction, MigrationState, Outcome
+from dbmigrate.model import Direction
 from dbmigrate.output import tables, text
 from dbmigrate.output.verbosity import Verbosity
+from dbmigrate.reports import MigrationState, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dbmigrate.errors import Error
-    from dbmigrate.model import Finding, LogEvent, Plan, Report, Status, StatusRow
+    from dbmigrate.model import LogEvent, Plan
     from dbmigrate.output.renderer import Streams
+    from dbmigrate.reports import Finding, Report, Status, StatusRow
 
 _ACTIVITY = {Direction.UP: "Applying", Direction.DOWN: "Rolling back"}
 _RESULT = {Direction.UP: "Applied", Direction.DOWN: "Rolled back"}

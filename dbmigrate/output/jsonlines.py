@@ -8,17 +8,18 @@ from dataclasses import asdict
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from dbmigrate.model import MigrationState
 from dbmigrate.output.human import Human
 from dbmigrate.output.renderer import Streams
 from dbmigrate.output.verbosity import Verbosity
+from dbmigrate.reports import MigrationState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
-    from dbmigrate.model import Finding, LogEvent, Outcome, Plan, Problem, Report, Status, StatusRow, Unfinished
+    from dbmigrate.model import LogEvent, Plan, Problem, Unfinished
+    from dbmigrate.reports import Finding, Outcome, Report, Status, StatusRow
 
 # the shape of the objects; a change that breaks readers raises the number
 FORMAT = "dbmigrate/1"

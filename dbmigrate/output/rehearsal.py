@@ -10,7 +10,7 @@ from dbmigrate.output import text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dbmigrate.rehearsal import Rehearsed
+    from dbmigrate.scratch.rehearsal import Rehearsed
 
 _WOULD = {Direction.UP: "Would apply", Direction.DOWN: "Would roll back"}
 

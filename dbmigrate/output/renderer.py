@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
-    from dbmigrate.model import Finding, LogEvent, Plan, Report, Status
+    from dbmigrate.model import LogEvent, Plan
+    from dbmigrate.reports import Finding, Report, Status
 
 
 _GONE = (errno.EPIPE, errno.EIO)

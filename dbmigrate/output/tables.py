@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate.model import Action, Deviation, Direction
+from dbmigrate.model import Action, Direction
 from dbmigrate.output import text
+from dbmigrate.reports import Deviation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dbmigrate.model import Finding, LogEvent, Step, Unfinished
+    from dbmigrate.model import LogEvent, Step, Unfinished
+    from dbmigrate.reports import Finding
 
 _SHOWN_COLUMNS = 100  # of a statement
 _DEVIATIONS = {

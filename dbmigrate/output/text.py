@@ -7,13 +7,14 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from dbmigrate.redaction import masked
+from dbmigrate.connection.redaction import masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dbmigrate.errors import Error
-    from dbmigrate.model import Excerpt, Problem, Report
+    from dbmigrate.model import Excerpt, Problem
+    from dbmigrate.reports import Report
 
 # What comes from files and servers must not reach a terminal as an escape sequence, nor be shown in another order than
 # it is written in (https://trojansource.codes): control characters, bidirectional formatting, Unicode's line ends.

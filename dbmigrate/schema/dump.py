@@ -9,17 +9,19 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dbmigrate import database, history, silence
+from dbmigrate.connection import database, silence
 from dbmigrate.errors import DatabaseError, Error
 from dbmigrate.events import Warned
-from dbmigrate.model import Problem, SchemaFile, Severity
+from dbmigrate.model import Problem, Severity
+from dbmigrate.reports import SchemaFile
 from dbmigrate.schema import file, load, normalise, pgdump, sending, versions
+from dbmigrate.tracking import read_history, tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dbmigrate.execution.session import Session
     from dbmigrate.schema.versions import Dumping
-    from dbmigrate.session import Session
 
 _TOO_MANY = re.compile("too many connections for|too many clients already|remaining connection slots")
 _PAUSE = 0.3  # seconds
@@ -95,7 +97,7 @@ def _escaped(name: str) -> str:
 
 def _applied(session: Session) -> list[str]:
     with database.translated(session.dsn):
-        return history.versions(session.conn, session.tables)
+        return read_history.versions(session.conn, session.tables)
 
 
 def _rendered(session: Session, applied: Sequence[str], layout: versions.Layout) -> str:
@@ -146,10 +148,10 @@ def _apart(one: list[str], two: list[str]) -> tuple[list[str], list[str]]:
 def recorded(session: Session) -> int | None:
     """How many versions the tracking table holds, which a schema file may have brought; None if that cannot be read."""
     with suppress(Error), database.translated(session.dsn):
-        tables = history.locate(
+        found = tables.locate(
             session.conn, session.access.table, facts=session.facts, search_path=session.dsn.search_path
         )
-        return len(history.versions(session.conn, tables))
+        return len(read_history.versions(session.conn, found))
     return None
 
 

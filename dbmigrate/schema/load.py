@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import PlanError
 from dbmigrate.model import Place
-from dbmigrate.schema import columns, lineends
+from dbmigrate.schema import columns, line_ends
 from dbmigrate.schema.items import Item, Kind, split
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def prepare(text: str, *, path: str) -> str:
     Raises `PlanError` (E238, with its place) for any other psql command, for a NUL character and for COPY data in
     another format than pg_dump's.
     """
-    text = lineends.converted_back(text.removeprefix("\ufeff"))
+    text = line_ends.converted_back(text.removeprefix("\ufeff"))
     if "\0" in text:
         raise _error("a NUL character", text.index("\0"), text=text, path=path)
     pieces: list[str] = []

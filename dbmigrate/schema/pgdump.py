@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError, DatabaseError, ToolMissing
-from dbmigrate.values import dataclass
+from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -61,7 +61,7 @@ _MAGIC = b"PGDMP"  # how an archive begins
 _WITHOUT_TLS = re.compile(r"SSL|no encryption|insecure")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Search:
     """Where to look. `override`, when set, is a whole command and the only candidate; `path` is a PATH.
 
@@ -80,7 +80,7 @@ class Search:
         return cls(override=environ.get(OVERRIDE) or None, path=environ.get("PATH", os.defpath))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PgDump:
     """A pg_dump that runs here. `version` is (major, minor), (0, 0) for the one of `Search.override`, unasked."""
 

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from dbmigrate import database, wire
+from dbmigrate.connection import database
+from dbmigrate.execution import batches
 from dbmigrate.model import Place
 from dbmigrate.schema import versions
 from dbmigrate.schema.items import Item, Kind, split
 
 if TYPE_CHECKING:
-    from dbmigrate.database import Connection
-    from dbmigrate.dsn import Dsn
+    from dbmigrate.connection.database import Connection
+    from dbmigrate.connection.dsn import Dsn
     from dbmigrate.errors import Error
 
 __all__ = ["send"]
@@ -75,7 +76,7 @@ def _failing(conn: Connection, content: str) -> Item | None:
     if conn.closed or conn.info.transaction_status != TransactionStatus.IDLE:
         return None
     statements = [item for item in split(content) if item.kind is Kind.STATEMENT]
-    done = len(wire.ask(conn, content + _NEVER).tags)
+    done = len(batches.ask(conn, content + _NEVER).tags)
     return statements[done] if done < len(statements) else None
 
 

@@ -10,7 +10,7 @@ from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from dbmigrate.values import dataclass
+from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ class Layout(StrEnum):
     SCATTERED = "scattered"  # one INSERT per row, ordered by the reversed versions: merges without conflicts
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Dumping:
     """How the schema file is made: where it is, which pg_dump, in which layout its versions stand."""
 

@@ -461,9 +461,7 @@ def test_the_action_lints_what_the_pull_request_brings(command, base, expected, 
 
     job, code = action(command, "", GITHUB_BASE_REF=base)
 
-    found, _ = json.JSONDecoder().raw_decode(
-        job.log[job.log.index("{") :]
-    )
+    found, _ = json.JSONDecoder().raw_decode(job.log[job.log.index("{") :])
     assert (code, [Path(each["path"]).name for each in found["findings"]]) == (1, expected)
 
 

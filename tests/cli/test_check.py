@@ -10,7 +10,8 @@ from secrets import token_hex
 
 import pytest
 
-from dbmigrate import catalog, check, explanations
+from dbmigrate import catalog, check
+from dbmigrate.cli import explanations
 from tests.support.children import eventually
 from tests.support.projects import Project
 

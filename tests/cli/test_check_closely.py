@@ -8,9 +8,9 @@ from secrets import token_hex
 import psycopg
 import pytest
 
-from dbmigrate import parser
 from dbmigrate.check.roundtrip import Need, need
-from dbmigrate.files import find
+from dbmigrate.migrations import parser
+from dbmigrate.migrations.find import find
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from dbmigrate import queries
+from dbmigrate.check import queries
 from dbmigrate.embedded import Options, Search, find, throwaway_server
 from tests.support.databases import query
 from tests.support.projects import Project

@@ -8,7 +8,8 @@ from secrets import token_hex
 import psycopg
 import pytest
 
-from dbmigrate import database, dsn, sameserver, scratch
+from dbmigrate.connection import database, dsn, same_server
+from dbmigrate.scratch import choose
 
 ROLES = "select rolname::text from pg_roles where rolname like 'dbmigrate\\_reach\\_%'"
 LEFT = """
@@ -118,8 +119,8 @@ def test_a_server_is_recognised_by_another_address(server, database_url, may_ask
             database.connect(dsn.from_keywords(login), command="t", on_event=lambda _: None) as one,
             database.connect(dsn.parse(database_url), command="t", on_event=lambda _: None) as two,
         ):
-            assert sameserver.are_same(one, two)
-            assert sameserver.are_same(two, one)
+            assert same_server.are_same(one, two)
+            assert same_server.are_same(two, one)
     finally:
         server.admin.execute(f"drop role {role}")
         for name in ("pg_control_system", "pg_postmaster_start_time"):
@@ -283,9 +284,9 @@ def test_nothing_is_left_of_a_database_that_cannot_be_dropped_as_it_is(
 
 
 def test_a_prepared_transaction_does_not_keep_a_scratch_database(query, database_url):
-    named = scratch.Choice(explicit=dsn.parse(database_url))
+    named = choose.Choice(explicit=dsn.parse(database_url))
 
-    with scratch.open_server(named) as found, found.database() as made, psycopg.connect(**made.conninfo) as conn:
+    with choose.open_server(named) as found, found.database() as made, psycopg.connect(**made.conninfo) as conn:
         conn.execute("create table t (id int)")
         conn.execute("prepare transaction 'left over'")
 

@@ -9,7 +9,7 @@ import pytest
 
 from dbmigrate import catalog
 from dbmigrate.catalog import Kind, Reader, Scope
-from dbmigrate.migrator import Migrator, Options
+from dbmigrate.api.migrator import Migrator, Options
 from dbmigrate.model import Goal
 from dbmigrate.schema.load import prepare
 from dbmigrate.schema.normalise import normalise

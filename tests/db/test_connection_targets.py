@@ -7,10 +7,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from dbmigrate import config, dsn
-from dbmigrate.config import Flags
+from dbmigrate.connection import dsn
+from dbmigrate.settings import load
+from dbmigrate.settings.load import Flags
 from dbmigrate.embedded import Search, find
-from dbmigrate.keywords import foreign
+from dbmigrate.connection.libpq_keywords import foreign
 from tests.support.servers import PASSWORD
 
 
@@ -80,14 +81,14 @@ def test_the_db_variables_reach_the_server(tcp_url, tmp_path):
         "DB_NAME": parts["dbname"],
     }
 
-    assert place(config.load(Flags(), environ, str(tmp_path)).target()) == (parts["dbname"], False)
+    assert place(load.load(Flags(), environ, str(tmp_path)).target()) == (parts["dbname"], False)
 
 
 def test_a_service_file_reaches_the_server(parts, tmp_path):
     (tmp_path / "services").write_text("[mine]\n" + "".join(f"{key}={value}\n" for key, value in parts.items()))
     environ = {"PGSERVICEFILE": str(tmp_path / "services"), "PGSERVICE": "mine", "PGHOST": "nowhere.invalid"}
 
-    target = config.load(Flags(), environ, str(tmp_path)).target()
+    target = load.load(Flags(), environ, str(tmp_path)).target()
 
     assert target.database == parts["dbname"]
     assert place(target)[0] == parts["dbname"]
@@ -173,7 +174,7 @@ def test_pg_dump_reaches_the_server_by_its_environment_alone(tcp_url, query, pg_
 def test_a_program_connects_where_the_service_says_although_it_has_another_one(parts, tmp_path, pg_dump):
     (tmp_path / "services").write_text("[mine]\nhost=nowhere.invalid\nuser=nobody\n")
     environ = {"PGSERVICEFILE": str(tmp_path / "services"), "PGSERVICE": "mine", "PGHOST": "nowhere.invalid"}
-    settings = config.load(Flags(url=" ".join(f"{key}='{value}'" for key, value in parts.items())), environ, "/")
+    settings = load.load(Flags(url=" ".join(f"{key}='{value}'" for key, value in parts.items())), environ, "/")
 
     child = {**settings.environ, **settings.target().environment()}
     done = subprocess.run([pg_dump, "-s"], env=child, capture_output=True, text=True)

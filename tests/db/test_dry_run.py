@@ -7,8 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dbmigrate import locks
-from dbmigrate.migrator import Migrator, Options
+from dbmigrate.execution import run_lock
+from dbmigrate.api.migrator import Migrator, Options
 from dbmigrate.model import ALL
 from tests.support.catalog import fingerprint
 from tests.support.psql import programs, psql
@@ -596,7 +596,7 @@ def test_no_table_is_made(run, three, database_url):
 
 def test_a_script_can_be_had_while_another_run_is_at_work(run, three, database_url, twin_database_url):
     with psycopg.connect(database_url, autocommit=True) as other:
-        key = locks.key_for("public.schema_migrations")
+        key = run_lock.key_for("public.schema_migrations")
         other.execute(f"select pg_advisory_lock({key.sql})".encode())
 
         done = run("up", "--dry-run", env={"DATABASE_URL": database_url})

@@ -7,7 +7,7 @@ from shutil import copytree
 
 import pytest
 
-from dbmigrate.migrator import Migrator, Options
+from dbmigrate.api.migrator import Migrator, Options
 from dbmigrate.model import ALL, Goal
 from tests.support.catalog import fingerprint, schema_of
 from tests.support.psql import psql

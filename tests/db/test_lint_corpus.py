@@ -8,7 +8,7 @@ import pytest
 
 from dbmigrate import Migrator
 from dbmigrate.errors import MigrationFailed, MigrationFileError, NeedsAttention
-from dbmigrate.migrator import Options
+from dbmigrate.api.migrator import Options
 from tests.support import lint_library as library
 from tests.support.lint_corpus import BASE, DANGEROUS, FAILING, SAFE, name_of
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dbmigrate import Migrator, explanations
-from dbmigrate.migrator import Options
+from dbmigrate import Migrator
+from dbmigrate.cli import explanations
+from dbmigrate.api.migrator import Options
 from tests.unit.lint.test_rules import ENDING, ENDLESS, TABLES
 
 ROWS = "insert into t (id, a, b, c, d) values (1, null, null, 1, 'x'), (2, null, 2, 2, 'y'), (3, 'z', 3, 3, 'z')"

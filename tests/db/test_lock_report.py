@@ -12,7 +12,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from dbmigrate import database, dsn, impact, parser
+from dbmigrate import impact
+from dbmigrate.connection import database, dsn
+from dbmigrate.migrations import parser
 from dbmigrate.errors import MigrationFailed
 from dbmigrate.impact import Bench, Held, Impact, LockMode, Relation, Usage, Verdict
 from dbmigrate.model import Migration, MigrationFile, Place

@@ -13,10 +13,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dbmigrate import database, dsn, scratch
+from dbmigrate.connection import database, dsn
+from dbmigrate.scratch import choose
 from dbmigrate.embedded import Search
 from dbmigrate.errors import ConfigError, DatabaseError, ToolMissing
-from dbmigrate.scratch import Choice, TargetServer
+from dbmigrate.scratch.choose import Choice, TargetServer
 from tests.support.children import child, eventually, is_running
 
 NAMES = "select datname from pg_database where datname like 'dbmigrate\\_scratch%' order by 1"
@@ -65,7 +66,7 @@ def unprivileged(server) -> Iterator[str]:
 
 
 def test_a_database_is_empty_and_utf8_and_gone_after_the_block(own):
-    with scratch.open_server(own) as server:
+    with choose.open_server(own) as server:
         with server.database() as made:
             assert ask(made, "show server_encoding") == [("UTF8",)]
             assert ask(made, "select count(*) from pg_class where relnamespace = 'public'::regnamespace") == [(0,)]
@@ -73,14 +74,14 @@ def test_a_database_is_empty_and_utf8_and_gone_after_the_block(own):
 
 
 def test_databases_of_one_server_do_not_see_each_other(own):
-    with scratch.open_server(own) as server, server.database() as one, server.database() as two:
+    with choose.open_server(own) as server, server.database() as one, server.database() as two:
         with psycopg.connect(**one.conninfo) as conn:
             conn.execute("create table here (id int)")
         assert ask(two, "select to_regclass('here')::text") == [(None,)]
 
 
 def test_a_copy_has_what_its_template_has(own):
-    with scratch.open_server(own) as server, server.database() as one:
+    with choose.open_server(own) as server, server.database() as one:
         with psycopg.connect(**one.conninfo) as conn:
             conn.execute("create table here (id int)")
         with server.database(template=one.database) as two:
@@ -90,7 +91,7 @@ def test_a_copy_has_what_its_template_has(own):
 def test_the_server_that_was_named_gets_a_new_database_and_keeps_its_own(server, database_url, query):
     query(database_url, "create table mine (id int)")
 
-    with scratch.open_server(Choice(explicit=dsn.parse(database_url))) as found, found.database() as made:
+    with choose.open_server(Choice(explicit=dsn.parse(database_url))) as found, found.database() as made:
         assert names(server) == [made.database]
         assert made.database != dsn.parse(database_url).database
         assert ask(made, "select to_regclass('mine')::text") == [(None,)]
@@ -109,7 +110,7 @@ def test_it_has_the_encoding_and_locale_of_the_database_that_was_named(server, m
         + (" locale_provider libc" if server.version >= 150000 else "")
     )
     try:
-        with scratch.open_server(Choice(explicit=dsn.parse(server.url(other)))) as found, found.database() as made:
+        with choose.open_server(Choice(explicit=dsn.parse(server.url(other)))) as found, found.database() as made:
             assert ask(made, like) == query(server.url(other), like)
     finally:
         server.drop(other)
@@ -118,7 +119,7 @@ def test_it_has_the_encoding_and_locale_of_the_database_that_was_named(server, m
 def test_a_server_named_without_a_database_that_exists_is_good_enough(server):
     named = dsn.parse(server.url("no_such_database_at_all"))
 
-    with scratch.open_server(Choice(explicit=named)) as found, found.database() as made:
+    with choose.open_server(Choice(explicit=named)) as found, found.database() as made:
         assert ask(made, "select 1") == [(1,)]
 
 
@@ -127,7 +128,7 @@ def test_a_role_without_the_right_is_told_so(server, database_url):
         named = dsn.parse(database_url)
         named = dsn.from_keywords({**named.conninfo, "user": role, "password": role})
         with pytest.raises(ConfigError, match=f"{role} may not create databases") as raised:
-            scratch.open_server(Choice(explicit=named)).__enter__()
+            choose.open_server(Choice(explicit=named)).__enter__()
         assert raised.value.code == "E245"
         assert "--scratch-url" in (raised.value.hint or "")
 
@@ -136,7 +137,7 @@ def test_a_target_whose_role_may_not_create_databases_is_left_for_a_server_of_ou
     with unprivileged(server) as role:
         target = dsn.from_keywords({**dsn.parse(database_url).conninfo, "user": role, "password": role})
         choice = Choice(target=target, on_target=TargetServer.USED, cache=own.cache)
-        with scratch.open_server(choice) as found:
+        with choose.open_server(choice) as found:
             assert found.is_throwaway
             assert f"the role {role} may not create databases" in (found.note or "")
 
@@ -146,7 +147,7 @@ def test_a_target_whose_role_may_not_create_databases_is_left_for_a_server_of_ou
 def test_sessions_of_the_target_may_be_read_only(database_url, own, setting, where):
     target = dsn.parse(f"{database_url}{'&' if '?' in database_url else '?'}{setting}")
 
-    with scratch.open_server(replace(own, target=target, on_target=where)) as found, found.database() as made:
+    with choose.open_server(replace(own, target=target, on_target=where)) as found, found.database() as made:
         run_in(made, "create table written (id int)")
         assert found.is_throwaway is (where is TargetServer.UNUSED)
 
@@ -156,7 +157,7 @@ def test_a_target_that_cannot_be_written_is_left_for_a_server_of_our_own(server,
         server.admin.execute(f"alter role {role} createdb")
         server.admin.execute(f"alter role {role} set default_transaction_read_only = on")
         target = dsn.from_keywords({**dsn.parse(database_url).conninfo, "user": role, "password": role})
-        with scratch.open_server(replace(own, target=target, on_target=TargetServer.USED)) as found:
+        with choose.open_server(replace(own, target=target, on_target=TargetServer.USED)) as found:
             assert found.is_throwaway
             assert "is read-only" in (found.note or "")
 
@@ -164,16 +165,16 @@ def test_a_target_that_cannot_be_written_is_left_for_a_server_of_our_own(server,
 def test_what_only_the_targets_server_knows_is_left_out_on_one_of_our_own(own):
     target = dsn.parse("postgres://h/d?role=nobody_here&lc_messages=xx_XX.UTF-8&lock_timeout=7s")
 
-    with scratch.open_server(replace(own, target=target)) as found, found.database() as made:
+    with choose.open_server(replace(own, target=target)) as found, found.database() as made:
         assert ask(made, "select current_setting('role'), current_setting('lock_timeout')") == [("none", "7s")]
 
 
 def test_the_target_is_used_only_when_the_caller_says_so(server, database_url, own):
     target = dsn.parse(database_url)
 
-    with scratch.open_server(Choice(target=target, cache=own.cache)) as found:
+    with choose.open_server(Choice(target=target, cache=own.cache)) as found:
         assert found.is_throwaway
-    with scratch.open_server(Choice(target=target, on_target=TargetServer.USED)) as found:
+    with choose.open_server(Choice(target=target, on_target=TargetServer.USED)) as found:
         assert not found.is_throwaway
         assert found.dsn.conninfo["host"] == target.conninfo["host"]
 
@@ -181,18 +182,18 @@ def test_the_target_is_used_only_when_the_caller_says_so(server, database_url, o
 def test_settings_of_the_target_hold_in_the_scratch_database(own):
     target = dsn.parse("postgres://nobody@127.0.0.1:1/x?search_path=app,public")
 
-    with scratch.open_server(Choice(target=target, cache=own.cache)) as server, server.database() as made:
+    with choose.open_server(Choice(target=target, cache=own.cache)) as server, server.database() as made:
         assert ask(made, "show search_path") == [("app,public",)]
         assert made.search_path == ("app", "public")
 
 
 def test_a_major_version_that_is_not_there_is_replaced_and_said(own):
-    with scratch.open_server(Choice(major=99, cache=own.cache)) as server:
+    with choose.open_server(Choice(major=99, cache=own.cache)) as server:
         assert "the target's is 99" in (server.note or "")
 
 
 def test_without_server_programs_both_remedies_are_named(tmp_path):
-    with pytest.raises(ToolMissing) as raised, scratch.open_server(Choice(search=Search(bindir=tmp_path))):
+    with pytest.raises(ToolMissing) as raised, choose.open_server(Choice(search=Search(bindir=tmp_path))):
         pass
 
     assert raised.value.code == "E244"
@@ -203,14 +204,14 @@ def test_without_server_programs_both_remedies_are_named(tmp_path):
 def test_an_error_in_the_block_is_the_one_that_is_told(server, database_url):
     choice = Choice(explicit=dsn.parse(database_url))
 
-    with pytest.raises(ZeroDivisionError), scratch.open_server(choice) as found, found.database():
+    with pytest.raises(ZeroDivisionError), choose.open_server(choice) as found, found.database():
         raise ZeroDivisionError
 
     assert names(server) == []
 
 
 def test_sessions_that_are_still_there_do_not_keep_it(server, database_url):
-    with scratch.open_server(Choice(explicit=dsn.parse(database_url))) as found, found.database() as made:
+    with choose.open_server(Choice(explicit=dsn.parse(database_url))) as found, found.database() as made:
         left = psycopg.connect(**made.conninfo)
     left.close()
 
@@ -241,15 +242,15 @@ def test_kill_9_leaves_no_server(cluster_cache):
 # ------------------------------------------------------------------------------------------------- what is left behind
 
 
-def stale(server, *, age: int, comment: str = scratch.COMMENT, suffix: str = "0123456789abcdef") -> str:
-    name = f"{scratch.PREFIX}{int(time.time()) - age}_{suffix}"
+def stale(server, *, age: int, comment: str = choose.COMMENT, suffix: str = "0123456789abcdef") -> str:
+    name = f"{choose.PREFIX}{int(time.time()) - age}_{suffix}"
     server.create(name)
     server.admin.execute(f"comment on database {name} is '{comment}'")
     return name
 
 
 def opened(url: str) -> None:
-    with scratch.open_server(Choice(explicit=dsn.parse(url))):
+    with choose.open_server(Choice(explicit=dsn.parse(url))):
         pass
 
 
@@ -295,7 +296,7 @@ def test_one_that_somebody_is_connected_to_stays(server, database_url):
 
 
 def test_a_missing_role_is_made_up_on_a_server_of_our_own(own):
-    with scratch.open_server(own) as server, server.database() as made:
+    with choose.open_server(own) as server, server.database() as made:
         grants = 'create table t (id int); grant select on t to "App ""Reader"""; grant all on t to b'
         server.retrying(lambda: run_in(made, grants))
 
@@ -304,27 +305,27 @@ def test_a_missing_role_is_made_up_on_a_server_of_our_own(own):
 
 
 def test_a_role_that_is_missed_by_set_role_is_made_up(own):
-    with scratch.open_server(own) as server, server.database() as made:
+    with choose.open_server(own) as server, server.database() as made:
         server.retrying(lambda: run_in(made, "set role app; reset role"))
 
         assert server.note == "the role app is made up: no migration makes it"
 
 
 def test_no_role_is_made_on_the_server_of_somebody_else(server, database_url):
-    with scratch.open_server(Choice(explicit=dsn.parse(database_url))) as found, found.database() as made:
+    with choose.open_server(Choice(explicit=dsn.parse(database_url))) as found, found.database() as made:
         with pytest.raises(DatabaseError) as raised:
             found.retrying(lambda: run_in(made, "create table t (id int); grant select on t to no_such_role_here"))
 
-        assert scratch.way_out(raised.value, found) == "make the role no_such_role_here on the scratch server"
+        assert choose.way_out(raised.value, found) == "make the role no_such_role_here on the scratch server"
     assert server.admin.execute("select 1 from pg_roles where rolname = 'no_such_role_here'").fetchall() == []
 
 
 def test_a_missing_extension_is_named_with_its_remedies(own):
-    with scratch.open_server(own) as server, server.database() as made:
+    with choose.open_server(own) as server, server.database() as made:
         with pytest.raises(DatabaseError) as raised:
             run_in(made, "create extension no_such_extension")
 
-        hint = scratch.way_out(raised.value, server)
+        hint = choose.way_out(raised.value, server)
 
     assert "no extension no_such_extension" in (hint or "")
     assert "--scratch-url" in (hint or "")
@@ -334,13 +335,13 @@ def test_a_missing_extension_is_named_with_its_remedies(own):
 
 
 def test_the_cache_follows_the_desktop_rules(tmp_path):
-    assert scratch.cache_directory({"XDG_CACHE_HOME": str(tmp_path / "x")}) == tmp_path / "x" / "dbmigrate"
-    assert scratch.cache_directory({"HOME": str(tmp_path)}) == tmp_path / ".cache" / "dbmigrate"
-    assert scratch.cache_directory({"XDG_CACHE_HOME": "relative", "HOME": str(tmp_path)}) is None
-    assert scratch.cache_directory({}) is None
+    assert choose.cache_directory({"XDG_CACHE_HOME": str(tmp_path / "x")}) == tmp_path / "x" / "dbmigrate"
+    assert choose.cache_directory({"HOME": str(tmp_path)}) == tmp_path / ".cache" / "dbmigrate"
+    assert choose.cache_directory({"XDG_CACHE_HOME": "relative", "HOME": str(tmp_path)}) is None
+    assert choose.cache_directory({}) is None
 
 
 def test_a_cache_that_cannot_be_made_is_done_without(tmp_path):
     (tmp_path / "file").write_text("")
 
-    assert scratch.cache_directory({"XDG_CACHE_HOME": str(tmp_path / "file")}) is None
+    assert choose.cache_directory({"XDG_CACHE_HOME": str(tmp_path / "file")}) is None

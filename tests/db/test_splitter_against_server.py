@@ -13,8 +13,8 @@ import psycopg
 import pytest
 from psycopg import pq
 
-from dbmigrate.lexer import PieceKind, PostgresLexer, PostgresSplitter
-from tests.unit.lexer_cases import CASES, Case
+from dbmigrate.sql import PieceKind, PostgresLexer, PostgresSplitter
+from tests.unit.sql.lexer_cases import CASES, Case
 
 MANY = "cannot insert multiple commands into a prepared statement"
 SYNTAX_ERROR = "42601"

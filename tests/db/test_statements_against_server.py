@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from tests.unit.test_statements import OUTSIDE, PLAIN
+from tests.unit.sql.test_statements import OUTSIDE, PLAIN
 
 REFUSED = ("25001", "2D000")  # active_sql_transaction; invalid_transaction_termination
 # these need objects (a subscription, a partition) or are of a version that is not out before the server refuses them

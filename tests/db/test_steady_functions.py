@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from dbmigrate.lint.catalog import Catalog
-from dbmigrate.lint.columns import texts
-from dbmigrate.lint.expressions import volatile_call
-from dbmigrate.lint.reading import read
+from dbmigrate.lint.sql.columns import texts
+from dbmigrate.lint.sql.expressions import volatile_call
+from dbmigrate.lint.sql.reading import read
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "steady_functions.py"
 STEADY = [

@@ -7,10 +7,10 @@ import threading
 import psycopg
 import pytest
 
-from dbmigrate import locks
+from dbmigrate.execution import run_lock
 from dbmigrate.errors import LockNotAcquired, MigrationFailed, NeedsAttention
 from dbmigrate.events import ServerNotice
-from dbmigrate.migrator import Migrator, Options
+from dbmigrate.api.migrator import Migrator, Options
 from tests.support.children import eventually
 
 FALSE = "transaction:false"
@@ -377,7 +377,7 @@ def test_a_run_stops_when_another_one_has_taken_the_lock_that_its_file_dropped(m
     dropping = "do $$ begin perform pg_advisory_unlock_all(); perform pg_sleep(1); end $$;"
     up = f"create table a (id int);\n{dropping}\ncreate table b (id int);"
     project.migration("1_a", up=up, up_options=FALSE)
-    key = locks.key_for("public.schema_migrations").sql
+    key = run_lock.key_for("public.schema_migrations").sql
     with psycopg.connect(database_url, autocommit=True) as other:
         taking = threading.Thread(target=lambda: take(other, key, after=lambda: exists(select, "a") == ["a"]))
         taking.start()

@@ -6,7 +6,7 @@ import pytest
 
 from dbmigrate.errors import Error
 from dbmigrate.events import Progress
-from dbmigrate.migrator import Migrator, Options
+from dbmigrate.api.migrator import Migrator, Options
 
 
 @pytest.mark.parametrize(

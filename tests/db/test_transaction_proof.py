@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from dbmigrate.executor import closing
+from dbmigrate.execution.transactional import closing
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dbmigrate.migrator import Migrator, Options
+from dbmigrate.api.migrator import Migrator, Options
 from tests.support.children import eventually
 from tests.support.clusters import own_server
 from tests.support.psql import ENVIRON

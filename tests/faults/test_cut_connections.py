@@ -10,10 +10,10 @@ from functools import partial
 import psycopg
 import pytest
 
-from dbmigrate import database, dsn
-from dbmigrate.migrator import Migrator, Options
-from dbmigrate.model import MigrationState
-from dbmigrate.upkeep import Decision, Upkeep
+from dbmigrate.api.migrator import Migrator, Options
+from dbmigrate.api.records import Decision, Upkeep
+from dbmigrate.connection import database, dsn
+from dbmigrate.reports import MigrationState
 from tests.support.children import eventually
 from tests.support.proxy import TO_CLIENT, TO_SERVER, Action, Ending, Fault, Proxy
 from tests.support.rehearsals import Told, tell, versions

@@ -8,9 +8,9 @@ import time
 import psycopg
 import pytest
 
+from dbmigrate.api.migrator import Migrator, Options
 from dbmigrate.errors import MigrationFailed, NeedsAttention
-from dbmigrate.migrator import Migrator, Options
-from dbmigrate.pacing import Pacing
+from dbmigrate.execution.lock_retries import Pacing
 from tests.support import faults
 from tests.support.faults import FALSE, INVALID
 

@@ -205,8 +205,8 @@ def test_a_run_waits_for_another_one_behind_the_pooler(
 def test_a_commit_lost_behind_a_pooler_is_told_as_the_database_has_it(
     server, project, open_tmp_path, database_url, query
 ) -> None:
-    from dbmigrate import dsn
-    from dbmigrate.migrator import Migrator
+    from dbmigrate.api.migrator import Migrator
+    from dbmigrate.connection import dsn
     from tests.support.proxy import TO_CLIENT, Action, Fault, Proxy
     from tests.support.rehearsals import tell
 

@@ -10,7 +10,7 @@ import time
 import psycopg
 import pytest
 
-from dbmigrate import locks
+from dbmigrate.execution import run_lock
 from tests.support import faults
 from tests.support.faults import FALSE, INVALID, LONG, forty
 
@@ -136,7 +136,7 @@ def test_a_lock_that_went_to_somebody_else_ends_the_run_before_its_next_statemen
     faults.backend(database_url, doing="%pg_sleep%")
     with psycopg.connect(database_url, autocommit=True) as other:
         # granted at the COMMIT of the first file, to whoever waits for it
-        other.execute(f"select pg_advisory_lock({locks.key_for('public.schema_migrations').sql})")
+        other.execute(f"select pg_advisory_lock({run_lock.key_for('public.schema_migrations').sql})")
 
         code, errors = ended(process)
 

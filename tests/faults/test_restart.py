@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from dbmigrate.migrator import Migrator
+from dbmigrate.api.migrator import Migrator
 from tests.support.clusters import crash, own_server
 from tests.support.proxy import TO_CLIENT, Action, Fault, Proxy
 from tests.support.psql import ENVIRON

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dbmigrate.api.migrator import Migrator, Options
 from dbmigrate.errors import Error
-from dbmigrate.migrator import Migrator, Options
 from tests.support import faults
 from tests.support.faults import FALSE, LONG
 

@@ -239,7 +239,7 @@ import os, sys
 
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if name == "dbmigrate.cli.migrating":
+        if name == "dbmigrate.cli.run_plan":
             os.kill(os.getpid(), {number:d})
 
 sys.meta_path.insert(0, Finder())

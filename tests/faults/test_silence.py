@@ -9,10 +9,10 @@ import time
 import psycopg
 import pytest
 
-from dbmigrate import dsn
+from dbmigrate.api.migrator import Migrator, Options
+from dbmigrate.connection import dsn
 from dbmigrate.errors import MigrationFailed
-from dbmigrate.migrator import Migrator, Options
-from dbmigrate.pacing import Pacing
+from dbmigrate.execution.lock_retries import Pacing
 from tests.support import faults
 from tests.support.children import eventually
 from tests.support.faults import FALSE

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from dbmigrate.migrator import Migrator, Options
+from dbmigrate.api.migrator import Migrator, Options
 from tests.support.clusters import standby
 from tests.support.psql import ENVIRON
 from tests.support.servers import PASSWORD, DatabaseServer, UnavailableError, binaries_of, cache_directory

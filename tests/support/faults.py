@@ -12,9 +12,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from dbmigrate.api.migrator import Migrator, Options
+from dbmigrate.api.records import Decision, Upkeep
 from dbmigrate.errors import NeedsAttention
-from dbmigrate.migrator import Migrator, Options
-from dbmigrate.upkeep import Decision, Upkeep
 from tests.support.catalog import Fingerprint, fingerprint
 from tests.support.children import eventually
 from tests.support.databases import query

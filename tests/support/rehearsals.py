@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dbmigrate.dsn import Dsn
+from dbmigrate.api.migrator import Migrator, Options
+from dbmigrate.connection.dsn import Dsn
 from dbmigrate.errors import Error
 from dbmigrate.events import Event, StepDone
-from dbmigrate.migrator import Migrator, Options
-from dbmigrate.model import Report
+from dbmigrate.reports import Report
 from tests.support.databases import query
 from tests.support.projects import Project
 

@@ -11,7 +11,6 @@ from dbmigrate.model import (
     LogState,
     Migration,
     MigrationFile,
-    Outcome,
     Problem,
     Section,
     Statement,
@@ -19,6 +18,7 @@ from dbmigrate.model import (
     StepRecord,
     Unfinished,
 )
+from dbmigrate.reports import Outcome
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbmigrate.order import Order, number
+from dbmigrate.model import Order, leading_number
 
 VERSIONS = st.text("0123456789", min_size=1, max_size=60)
 NAMES = st.tuples(VERSIONS, st.sampled_from(("", "_a", "a", "-ü", "_B"))).map("".join)
@@ -43,4 +43,4 @@ def test_a_number_that_python_refuses_to_convert_has_its_place() -> None:
     ("text", "expected"), [("001_users.sql", "1"), ("10", "10"), ("000", ""), ("abc", ""), ("", ""), ("٣_a", "")]
 )
 def test_the_number_of_a_name(text: str, expected: str) -> None:
-    assert number(text) == expected
+    assert leading_number(text) == expected

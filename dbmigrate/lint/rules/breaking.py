@@ -5,21 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate.lint.context import Found
-from dbmigrate.lint.shape import (
-    ActionKind,
-    AlterObject,
-    ConstraintKind,
-    Drop,
-    Generated,
-    Name,
-)
-from dbmigrate.lint.types import SERIALS
+from dbmigrate.lint.sql.shape import ActionKind, AlterObject, ConstraintKind, Drop, Generated, Name
+from dbmigrate.lint.sql.types import SERIALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dbmigrate.lint.context import Seen
-    from dbmigrate.lint.shape import Column
+    from dbmigrate.lint.sql.shape import Column
 
 _TABLES = ("TABLE", "FOREIGN TABLE")
 # what queries name; a trigger, an index or a constraint is named by none

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate.lint.context import Found, references
-from dbmigrate.lint.shape import AlterTable, CreateIndex, CreateObject, CreateTable, Drop
+from dbmigrate.lint.sql.shape import AlterTable, CreateIndex, CreateObject, CreateTable, Drop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dbmigrate.lint.context import Ending, File, Seen, Unit
-    from dbmigrate.lint.shape import Constraint, Name
+    from dbmigrate.lint.sql.shape import Constraint, Name
 
 
 def fails_when_repeated(seen: Seen) -> Iterator[Found]:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from dbmigrate.lint.context import Found
-from dbmigrate.lint.shape import AddEnumValue, CreateTable
+from dbmigrate.lint.sql.shape import AddEnumValue, CreateTable
 from dbmigrate.model import Direction
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate.lint.context import MOST_LOCKED, Found, unproven
-from dbmigrate.lint.shape import (
+from dbmigrate.lint.sql.shape import (
     ActionKind,
     AlterTable,
     Changes,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dbmigrate.lint.context import File, Seen, Unit
-    from dbmigrate.lint.shape import Shape
+    from dbmigrate.lint.sql.shape import Shape
 
 _BLOCKING_MODES = ("SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE")
 _BUILDING = {

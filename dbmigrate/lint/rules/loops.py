@@ -6,16 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dbmigrate.lint.columns import texts
 from dbmigrate.lint.context import Found, units
-from dbmigrate.lint.reading import folded, is_name, is_text, read, words_of
-from dbmigrate.lint.shape import Block, Changes, Verb
+from dbmigrate.lint.sql.columns import texts
+from dbmigrate.lint.sql.reading import folded, is_name, is_text, read, words_of
+from dbmigrate.lint.sql.shape import Block, Changes, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dbmigrate.lint.context import Seen, Unit
-    from dbmigrate.lint.shape import Change, Words
+    from dbmigrate.lint.sql.shape import Change, Words
 
 _CONTROL = frozenset((";", "BEGIN", "THEN", "ELSE", "LOOP", ">>"))
 _DEEPEST = 9  # loops around a loop that is looked at: each one holds the words of all inside of it

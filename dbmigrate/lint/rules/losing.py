@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate.lint.context import Found
-from dbmigrate.lint.shape import ActionKind, AlterTable, Changes, Drop, Truncate, Verb
+from dbmigrate.lint.sql.shape import ActionKind, AlterTable, Changes, Drop, Truncate, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dbmigrate.lint.context import File, Seen, Unit
-    from dbmigrate.lint.shape import Change
+    from dbmigrate.lint.sql.shape import Change
 
 
 def deletes_all(seen: Seen) -> Iterator[Found]:

@@ -5,14 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate.lint.context import Found
-from dbmigrate.lint.reading import folded
-from dbmigrate.lint.shape import ActionKind, AlterTable, ConstraintKind, CreateObject, Drop, Grant, Name, Other, Revoke
+from dbmigrate.lint.sql.reading import folded
+from dbmigrate.lint.sql.shape import (
+    ActionKind,
+    AlterTable,
+    ConstraintKind,
+    CreateObject,
+    Drop,
+    Grant,
+    Name,
+    Other,
+    Revoke,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dbmigrate.lint.context import File, Unit
-    from dbmigrate.lint.shape import Action
+    from dbmigrate.lint.sql.shape import Action
 
 _SWITCHES_ON = (("ENABLE", "ROW", "LEVEL", "SECURITY"), ("FORCE", "ROW", "LEVEL", "SECURITY"))
 _SWITCHES_OFF = ("DISABLE", "ROW", "LEVEL", "SECURITY")

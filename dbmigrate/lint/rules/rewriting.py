@@ -8,20 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate.lint.context import Found
-from dbmigrate.lint.expressions import volatile_call
-from dbmigrate.lint.shape import (
-    ActionKind,
-    ConstraintKind,
-    Generated,
-    Maintenance,
-)
-from dbmigrate.lint.types import SERIALS, Cost, change_cost
+from dbmigrate.lint.sql.expressions import volatile_call
+from dbmigrate.lint.sql.shape import ActionKind, ConstraintKind, Generated, Maintenance
+from dbmigrate.lint.sql.types import SERIALS, Cost, change_cost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dbmigrate.lint.context import Seen
-    from dbmigrate.lint.shape import Action, Column, Constraint
+    from dbmigrate.lint.sql.shape import Action, Column, Constraint
 
 _FILL = "add the column without it, give it the default for new rows, fill the old rows in batches"
 

@@ -8,14 +8,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from dbmigrate.lint.context import Found
-from dbmigrate.lint.reading import is_text, read, text_of
-from dbmigrate.lint.shape import Changes, Copy, CreateRoutine, Grant, Role
+from dbmigrate.lint.sql.reading import is_text, read, text_of
+from dbmigrate.lint.sql.shape import Changes, Copy, CreateRoutine, Grant, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dbmigrate.lexer import Word
     from dbmigrate.lint.context import Seen
+    from dbmigrate.sql import Word
 
 # Every expression below takes time in proportion to the text: a migration may hold a megabyte without a blank. So none
 # begins with a repetition that could begin again at each character (`[\w.]+@`); what stands to the left of a sign is

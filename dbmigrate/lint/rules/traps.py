@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate.lint.context import Found
-from dbmigrate.lint.reading import folded, is_name, is_text, read, text_of
-from dbmigrate.lint.shape import (
+from dbmigrate.lint.sql.reading import folded, is_name, is_text, read, text_of
+from dbmigrate.lint.sql.shape import (
     ActionKind,
     AddEnumValue,
     AlterTable,

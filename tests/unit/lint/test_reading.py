@@ -8,11 +8,9 @@ from typing import Any
 import postgast
 import pytest
 
-from dbmigrate import parser
-from dbmigrate.lexer import placed_words
-from dbmigrate.lint.grammar import shape_of
 from dbmigrate.lint.selection import everything
-from dbmigrate.lint.shape import (
+from dbmigrate.lint.sql.grammar import shape_of
+from dbmigrate.lint.sql.shape import (
     AlterTable,
     Changes,
     ConstraintKind,
@@ -24,7 +22,9 @@ from dbmigrate.lint.shape import (
     Shape,
     Truncate,
 )
+from dbmigrate.migrations import parser
 from dbmigrate.model import StatementKind
+from dbmigrate.sql import placed_words
 from tests.support.lint_corpus import CORPUS
 from tests.unit.lint.test_rules import BAD, BAD_OUTSIDE, GOOD, GOOD_OUTSIDE
 

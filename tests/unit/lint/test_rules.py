@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dbmigrate import explanations
+from dbmigrate.cli import explanations
 from dbmigrate.lint import RULES, LintConfig
 from tests.unit.lint.linting import OWN, codes, problems
 

@@ -1,0 +1,1 @@
+"""The Python API: plan, run, verify, rehearse."""

@@ -1,0 +1,276 @@
+"""What a database is, against what it should be: the schema file, its migrations, or another environment.
+
+Reads the target and changes nothing there: no lock, no transaction that writes, no rights but to connect and to read
+the history. What has to be built for the comparison is built in a scratch database.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from dbmigrate import catalog
+from dbmigrate.api.base import Options, View, Wish, Workbench
+from dbmigrate.catalog import Scope
+from dbmigrate.connection import database
+from dbmigrate.errors import DatabaseError, MigrationFileError, PlanError
+from dbmigrate.events import Warned
+from dbmigrate.frozen import frozen
+from dbmigrate.migrations import parser
+from dbmigrate.model import Direction, Policy, Problem, Severity
+from dbmigrate.planning import plan, remedies, verify
+from dbmigrate.planning.remedies import Apart
+from dbmigrate.reports import Deviation
+from dbmigrate.schema import dump as schema_file
+from dbmigrate.schema import file, line_ends
+from dbmigrate.scratch import choose, outside_effects, schema_copy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from dbmigrate.catalog import Catalog, Difference
+    from dbmigrate.connection.dsn import Dsn
+    from dbmigrate.errors import Error
+    from dbmigrate.execution.session import Session
+    from dbmigrate.model import History, Migration, MigrationFile, Plan
+    from dbmigrate.planning.remedies import Remedy
+    from dbmigrate.scratch.choose import Choice, ScratchServer
+
+
+FILE_SCOPE = Scope.SCHEMA_FILE
+MIGRATIONS_SCOPE = Scope.COMMENTS | Scope.GRANTS
+ENVIRONMENT_SCOPE = Scope.COMMENTS | Scope.GRANTS | Scope.SERVER
+
+_COMMAND = "drift"
+_MAJOR = 10000
+_LOCK_TIMEOUT = "55P03"
+# what the server says when something is dropped while it is being described
+_CAUGHT_MOVING = ("XX000", "42P01", "42704", "42883")
+_TRIES = 3
+
+
+@frozen
+class Drift:
+    """How `target` differs from `against`, both as people call them; in `differences` "before" is what should be.
+
+    `notes` say what may explain a part of it, `remedies` which command comes next.
+    """
+
+    target: str
+    against: str
+    differences: tuple[Difference, ...] = ()
+    notes: tuple[str, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
+
+
+class Picture(NamedTuple):
+    """A database at one moment: its objects, and what it records of migrations."""
+
+    catalog: Catalog
+    history: History
+
+    @property
+    def versions(self) -> frozenset[str]:
+        return frozenset(item.version for item in self.history.applied)
+
+
+class Building(NamedTuple):
+    """What makes what should be in an empty scratch database, and what that may do beside it."""
+
+    make: Callable[[ScratchServer, Comparer], None]
+    reach: outside_effects.Reach
+
+
+class Comparer(Workbench):
+    """Compares the database with what it should be. `scope` says what counts beside the objects themselves.
+
+    All methods raise ConnectionFailed, and DatabaseError E405 when an object is locked for too long; those that build a
+    scratch database also ToolMissing E244, ConfigError E245, E246 and PlanError E260.
+    """
+
+    def with_file(self, path: str, choice: Choice, *, scope: Scope = FILE_SCOPE) -> Drift:
+        """Against the schema file. Raises ConfigError E207, PlanError E238, E260."""
+
+        def load(server: ScratchServer, copy: Comparer) -> None:
+            server.retrying(lambda: copy._load(path))
+
+        building = Building(load, _reach_of_file(path))
+        live, expected = self._beside(choice, lambda _: building)
+        apart = _apart(live, expected)
+        found = self._drift(path, expected, live, scope=scope, notes=_versions_apart(apart, path))
+        if line_ends.are_converted(file.read(Path(path))):
+            found = _without_line_ends(found)
+        return replace(found, remedies=remedies.of_file(path, apart)) if found.differences else found
+
+    def with_migrations(self, choice: Choice, *, scope: Scope = MIGRATIONS_SCOPE) -> Drift:
+        """Against what the files of the applied migrations make. Raises PlanError E261: some of them are gone."""
+        found = self._present()
+
+        def replay(live: Picture) -> Building:
+            missing = sorted(live.versions - {file.version for file in found})
+            if missing:
+                raise PlanError(
+                    f"the files of applied migrations are gone: {', '.join(missing)}",
+                    code="E261",
+                    hint="restore them from version control, or compare with the schema file: --against file",
+                )
+            migrations = [parser.read(each, (Direction.UP,)) for each in found if each.version in live.versions]
+            return Building(
+                lambda server, copy: _replayed(server, copy, migrations), outside_effects.of_all(migrations)
+            )
+
+        live, expected = self._beside(choice, replay)
+        drift = self._drift("the migrations", expected, live, scope=scope)
+        if not drift.differences:
+            return drift
+        return replace(drift, remedies=remedies.of_migrations(_edited(found, live.history)))
+
+    def with_database(self, other: Dsn, name: str, *, environment: str, scope: Scope = ENVIRONMENT_SCOPE) -> Drift:
+        """Against another database, called `name`, which should be the same: that of `environment`."""
+        with self._open(_COMMAND) as session, self._open(_COMMAND, other) as there:
+            live, expected = _picture(session), _picture(there)
+        apart = _apart(live, expected)
+        found = self._drift(name, expected, live, scope=scope, notes=_versions_apart(apart, name))
+        return replace(found, remedies=remedies.of_environment(environment, apart)) if found.differences else found
+
+    # -- both sides
+
+    def _beside(self, choice: Choice, builder: Callable[[Picture], Building]) -> tuple[Picture, Picture]:
+        """The target, and what the builder for it makes of an empty scratch database."""
+        with self._open(_COMMAND) as session:
+            live = _picture(session)
+            building = builder(live)
+            major = session.facts.server_version // _MAJOR
+            wanted = replace(choice, target=session.dsn, major=major, reach=building.reach, spared=session.dsn)
+            with choose.open_server(wanted) as server, server.database() as copy:
+                there = self._quiet(schema_copy.alike(session, copy), session)
+                try:
+                    building.make(server, there)
+                except DatabaseError as exc:
+                    raise _unbuildable(exc, choose.way_out(exc, server)) from exc
+                if server.note:
+                    self._on_event(Warned(Problem("W600", server.note, Severity.NOTE)))
+                with there._open(_COMMAND) as built:
+                    return live, _picture(built)
+
+    def _quiet(self, copy: Dsn, session: Session) -> Comparer:
+        """For work on a scratch database, with the tracking table where it is in the target; says nothing."""
+        table = f"{session.tables.schema}.{session.tables.name}"
+        return Comparer(
+            copy, Options(directories=self._options.directories, table=table, policy=Policy(order=self._options.order))
+        )
+
+    def _load(self, path: str) -> None:
+        with self._open(_COMMAND) as session:
+            schema_file.apply(session, path)
+
+    def _replay(self, versions: Collection[str]) -> None:
+        """Run the files of these versions; what ran already in an earlier try is not run again."""
+
+        def planned(view: View) -> Plan:
+            chosen = [file for file in view.files if file.version in versions]
+            return plan.up(chosen, view.history, migrations=view.migrations, policy=self._options.policy)
+
+        def wanted(view: View) -> Sequence[str]:
+            return [version for version in plan.pending_versions(view.files, view.history) if version in versions]
+
+        if versions:
+            self._change(Wish(_COMMAND, wanted, planned, (Direction.UP,)))
+
+    def _drift(
+        self, against: str, expected: Picture, live: Picture, *, scope: Scope, notes: Sequence[str] = ()
+    ) -> Drift:
+        majors = [picture.catalog.server_version // _MAJOR for picture in (live, expected)]
+        if majors[0] != majors[1]:
+            notes = (
+                *notes,
+                f"this is PostgreSQL {majors[0]}, {against} is on {majors[1]}: they may word things differently",
+            )
+        differences = catalog.compare(expected.catalog, live.catalog, scope=scope)
+        if any(difference.is_of_line_ends for difference in differences):
+            notes = (*notes, f"git may have converted line ends: {line_ends.REMEDY}")
+        return Drift(self._where, against, differences, tuple(notes))
+
+
+def _without_line_ends(found: Drift) -> Drift:
+    """Compared with a file in which git has converted them: they say nothing about the database."""
+    left = tuple(difference for difference in found.differences if not difference.is_of_line_ends)
+    note = f"every line of {found.against} ends in CRLF, so line ends were not compared: {line_ends.REMEDY}"
+    return replace(
+        found, differences=left, notes=(note, *(each for each in found.notes if line_ends.REMEDY not in each))
+    )
+
+
+def _replayed(server: ScratchServer, copy: Comparer, migrations: Sequence[Migration]) -> None:
+    for migration in migrations:
+        server.admit(migration)
+    versions = [migration.version for migration in migrations]
+    server.retrying(lambda: copy._replay(versions))
+
+
+def _reach_of_file(path: str) -> outside_effects.Reach:
+    """Raises ConfigError E207."""
+    try:
+        return outside_effects.of_sql(file.read(Path(path)))
+    except MigrationFileError:
+        return outside_effects.Reach.INSIDE  # loading it says what is wrong with it
+
+
+def _picture(session: Session) -> Picture:
+    """Read it; again, if somebody dropped something meanwhile."""
+    for _ in range(_TRIES - 1):
+        try:
+            return _look(session)
+        except DatabaseError as exc:
+            if exc.sqlstate not in _CAUGHT_MOVING:
+                raise _explained(exc) from exc
+    return _look(session)
+
+
+def _look(session: Session) -> Picture:
+    tables = session.tables
+    own = [(tables.schema, tables.name), (tables.schema, tables.log_name)]
+    with database.translated(session.dsn):
+        found = catalog.read(session.conn, without=own)
+    return Picture(found, session.read_history())
+
+
+def _explained(exc: DatabaseError) -> DatabaseError:
+    if exc.sqlstate != _LOCK_TIMEOUT:
+        return exc
+    return DatabaseError(
+        "an object could not be looked at, because somebody has locked it",
+        code="E405",
+        hint="try again when the change that holds the lock has ended",
+        sqlstate=exc.sqlstate,
+    )
+
+
+def _unbuildable(exc: Error, hint: str | None) -> PlanError:
+    return PlanError(
+        f"what the database should be cannot be built in a scratch database: {exc.message}",
+        code="E260",
+        hint=hint or exc.hint,
+        place=exc.place,
+        excerpt=exc.excerpt,
+        details=exc.details,
+        sqlstate=exc.sqlstate,
+    )
+
+
+def _apart(live: Picture, expected: Picture) -> Apart:
+    here, there = live.versions, expected.versions
+    return Apart(sorted(here - there), sorted(there - here))
+
+
+def _versions_apart(apart: Apart, name: str) -> tuple[str, ...]:
+    """What explains most of a drift: migrations that one of the two does not have yet."""
+    lists = ((f"only in {name}", apart.there), ("only applied here", apart.here))
+    return tuple(f"{where}: {', '.join(versions)}" for where, versions in lists if versions)
+
+
+def _edited(found: Sequence[MigrationFile], history: History) -> list[str]:
+    """The files that make something else than what was applied."""
+    findings = verify.verify(found, history, verify.sums(found, history))
+    return [finding.name for finding in findings if finding.deviation is Deviation.CHANGED]

@@ -1,0 +1,257 @@
+"""The public Python API: migrate up and down, ask for the state, make and load the schema file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dbmigrate import reports
+from dbmigrate.api.base import Options, View, Wish, Workbench
+from dbmigrate.connection import database
+from dbmigrate.errors import ConnectionFailed, Error
+from dbmigrate.events import Planned, RunStarted, SchemaLoaded, SchemaRead, SchemaWritten
+from dbmigrate.migrations import find
+from dbmigrate.model import ALL, LAST, Direction, Goal, History, Plan, Problem, Severity
+from dbmigrate.planning import plan, plan_hash, verify
+from dbmigrate.tracking import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from dbmigrate.model import MigrationFile
+    from dbmigrate.reports import FileSum, LockReport, Report, SchemaFile, Status
+    from dbmigrate.schema.versions import Dumping
+    from dbmigrate.scratch.lock_report import Means
+
+__all__ = ["Migrator", "Options"]
+
+
+class Migrator(Workbench):
+    """Migrations of one directory (or several) on one database.
+
+    Methods return values and print nothing; progress goes to `on_event`. Every method opens its own connection and
+    closes it. All raise the errors of `dbmigrate.errors`; an error's `report` holds what was done before it.
+    """
+
+    # -- questions
+
+    def status(self) -> Status:
+        """Applied and pending migrations. Writes nothing: works without the tables and for a read-only role."""
+        found = self._present()
+        with self._open("status") as session:
+            recorded = session.read_history()
+            oddities = self._oddities(session, recorded)
+        findings = verify.verify(found, recorded, verify.sums(found, recorded), self._options.order)
+        status = verify.marked(plan.status(found, recorded, self._options.order), findings)
+        return replace(status, problems=(*status.problems, *oddities))
+
+    def plan_up(self, goal: Goal = ALL) -> Plan:
+        """What `up` would do now."""
+        with self._planned(self._upward(goal)) as (_, planned):
+            return planned
+
+    def plan_rollback(self, goal: Goal = LAST) -> Plan:
+        """What `rollback` would do now."""
+        with self._planned(self._downward(goal)) as (_, planned):
+            return planned
+
+    def script_up(self, goal: Goal = ALL) -> Iterator[str]:
+        """`up` as a psql script, in pieces: a dry run. Writes nothing, takes no lock.
+
+        For a database that does not exist the script begins by creating it; it is to be run in any other database.
+        """
+        if database.exists(self._dsn):
+            yield from self._script(self._upward(goal))
+        else:
+            yield from self._script_from_nothing(self._upward(goal))
+
+    def script_migrate(self, goal: Goal = ALL) -> Iterator[str]:
+        """`migrate` as a psql script, in pieces."""
+        yield from self._script(self._upward(goal, "migrate"))
+
+    def script_rollback(self, goal: Goal = LAST) -> Iterator[str]:
+        """`rollback` as a psql script, in pieces."""
+        yield from self._script(self._downward(goal))
+
+    def locks_up(self, means: Means, goal: Goal = ALL) -> LockReport:
+        """What `up` would lock, rewrite and read: its migrations run on a scratch database, not on this one.
+
+        A failure is no error here: `LockReport.problems` tells of it.
+        """
+        from dbmigrate.scratch import lock_report
+
+        try:
+            if not database.exists(self._dsn):
+                return reports.LockReport(problems=(lock_report.needless(self._dsn.database),))
+            with self._planned(self._upward(goal)) as (session, planned):
+                return lock_report.make(
+                    session, planned, find.find(self._options.directories, self._options.order), means
+                )
+        except Error as exc:
+            return reports.LockReport(problems=(lock_report.missing(exc),))
+
+    # -- changes
+
+    def up(self, goal: Goal = ALL) -> Report:
+        """Create the database if it is missing, then do what `migrate` does.
+
+        The files are looked for, and all of them read, before a database is created for them.
+        """
+        found = self._present()
+        try:
+            opened = self._connect("up")
+        except ConnectionFailed as exc:
+            if exc.code != "E303":
+                raise
+            return self._up_from_nothing(goal, found)
+        with opened as session:
+            return self._change_in(session, self._upward(goal), View(found, session.read_history()))
+
+    def migrate(self, goal: Goal = ALL) -> Report:
+        """Apply pending migrations, each in its own transaction with its record.
+
+        All pending files are read and checked before the first one runs. On failure the migrations before the failing
+        one stay applied (`error.report`), the failing one is rolled back (`error.state` says what is true), and the
+        schema file is written for what was applied.
+        """
+        return self._change(self._upward(goal, "migrate"))
+
+    def rollback(self, goal: Goal = LAST) -> Report:
+        """Undo applied migrations, the last in file-name order first, each in its own transaction with its record."""
+        return self._change(self._downward(goal))
+
+    def redo(self) -> Report:
+        """Undo the last migration and apply it again."""
+        last = self._downward(LAST)
+        return self._change(
+            Wish(
+                "redo",
+                last.versions,
+                lambda view: _with_notes(
+                    plan.redo(view.files, view.history, migrations=view.migrations, order=self._options.order), view
+                ),
+            )
+        )
+
+    # -- the database and the schema file
+
+    def create(self) -> None:
+        """Create the database. Raises DatabaseError E402 if it exists."""
+        database.create(self._dsn, on_event=self._on_event)
+
+    def drop(self) -> None:
+        """Drop the database if it exists."""
+        database.drop(self._dsn, on_event=self._on_event)
+
+    def wait(self, *, timeout: float = 60.0, interval: float = 1.0) -> None:
+        """Return when the server answers; a missing database counts as an answer. Raises ConnectionFailed E302."""
+        database.wait(self._dsn, timeout=timeout, interval=interval, on_event=self._on_event)
+
+    def dump(self, dumping: Dumping, *, arguments: Sequence[str] = ()) -> SchemaFile:
+        """Write the schema file. `arguments` are handed to pg_dump."""
+        from dbmigrate.schema import dump as schema_file
+
+        with self._open("dump") as session:
+            database.refuse_shared_session(session.facts, "pg_dump changes the settings of its session")
+            written = schema_file.refresh(session, dumping, arguments=arguments)
+        self._on_event(SchemaWritten(written))
+        return written
+
+    def load(self, path: str) -> SchemaLoaded:
+        """Load a schema file into the database, whole or not at all. Raises PlanError E238, DatabaseError E402."""
+        from dbmigrate.schema import dump as schema_file
+
+        with self._open("load") as session:
+            database.refuse_shared_session(session.facts, "a schema file changes the settings of its session")
+            self._on_event(SchemaRead(path))
+            schema_file.apply(session, path)
+            loaded = SchemaLoaded(path, self._where, schema_file.recorded(session))
+        self._on_event(loaded)
+        return loaded
+
+    # -- how
+
+    def _up_from_nothing(self, goal: Goal, found: Sequence[MigrationFile]) -> Report:
+        """`up` for a database that does not exist yet: all files are read, then it is created."""
+        from dbmigrate.migrations import parser
+
+        parsed = {file.version: parser.read(file, (Direction.UP,)) for file in found}
+        made = plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
+        approved = self._approved_beforehand(self._hashed(made, History()))
+        database.create_if_missing(self._dsn, on_event=self._on_event)
+        return self._change(self._upward(goal), parsed, approved=approved)
+
+    def _approved_beforehand(self, made: Plan) -> str:
+        """Have the plan for a database that does not exist yet approved; its digest, empty if nobody has a say."""
+        plan_hash.refuse_other(made, self._options.expected_plan)
+        if self._options.approve is None:
+            return ""
+        if ask := self._approval(made, History()):
+            ask()
+        return made.digest
+
+    def _upward(self, goal: Goal, command: str = "up") -> Wish:
+        def planned(view: View) -> Plan:
+            notes = verify.refuse_changes(verify.verify(view.files, view.history, _sums(view)))
+            made = plan.up(view.files, view.history, migrations=view.migrations, goal=goal, policy=self._options.policy)
+            return Plan(made.steps, (*made.problems, *notes))
+
+        return Wish(
+            command, lambda view: plan.pending_versions(view.files, view.history), planned, (Direction.UP,), begins=True
+        )
+
+    def _downward(self, goal: Goal) -> Wish:
+        order = self._options.order
+        return Wish(
+            "rollback",
+            lambda view: [item.version for item in plan.rollback_order(view.files, view.history, goal, order)],
+            lambda view: _with_notes(
+                plan.down(view.files, view.history, migrations=view.migrations, goal=goal, order=order), view
+            ),
+            (Direction.DOWN,),
+        )
+
+    def _script(self, wish: Wish) -> Iterator[str]:
+        from dbmigrate.execution import dry_run_script
+
+        with self._planned(wish) as (session, planned):
+            self._on_event(RunStarted(self._where, planned))
+            self._on_event(Planned(planned))
+            yield from dry_run_script.script(
+                planned, session, self._options.pacing, title=f"{wish.command} · {self._where}"
+            )
+
+    def _script_from_nothing(self, wish: Wish) -> Iterator[str]:
+        """The names are quoted and the server is asked in a maintenance database; nothing is read from there."""
+        from dbmigrate.execution import dry_run_script
+
+        found = self._present()
+        with self._open(wish.command, self._dsn.with_database(database.MAINTENANCE)) as session:
+            session.tables = tables.absent(self._options.table, search_path=self._dsn.search_path)
+            planned = self._plan(session, wish, View(found, History()))
+            note = Problem(
+                "W307",
+                f"database {self._dsn.database} does not exist; the script creates it: run it in postgres",
+                Severity.NOTE,
+            )
+            self._on_event(RunStarted(self._where, replace(planned, problems=(note, *planned.problems))))
+            self._on_event(Planned(planned))
+            title = f"{wish.command} · {self._where}"
+            prologue = dry_run_script.creation(session.conn, self._dsn.database)
+            yield from dry_run_script.script(planned, session, self._options.pacing, title=title, prologue=prologue)
+
+
+def _with_notes(planned: Plan, view: View) -> Plan:
+    """Say which files are not what was applied: it is their down section of today that will run."""
+    undone = {step.version for step in planned.steps}
+    concerned = View(
+        [file for file in view.files if file.version in undone],
+        History(tuple(item for item in view.history.applied if item.version in undone)),
+    )
+    findings = verify.verify(concerned.files, concerned.history, _sums(concerned))
+    notes = filter(None, map(verify.edited_note, findings))
+    return replace(planned, problems=(*planned.problems, *notes))
+
+
+def _sums(view: View) -> Mapping[str, FileSum]:
+    return verify.sums(view.files, view.history)

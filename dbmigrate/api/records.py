@@ -1,0 +1,230 @@
+"""The dangerous part of the Python API: verify what was applied, correct the records, finish what was interrupted.
+
+Apart from `Migrator`, because these change what is recorded without running what was recorded, or run a part only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dbmigrate.api.base import View, Wish, Workbench
+from dbmigrate.connection import database
+from dbmigrate.errors import PlanError
+from dbmigrate.execution import resume as recovery
+from dbmigrate.execution.resume import Decision
+from dbmigrate.frozen import frozen
+from dbmigrate.migrations import find
+from dbmigrate.model import Action, Direction, History, LogEvent, LogKind, Migration, Plan, Step, Unfinished
+from dbmigrate.planning import plan
+from dbmigrate.planning import verify as verification
+from dbmigrate.reports import Deviation, Finding, Report
+from dbmigrate.tracking import provenance, read_history
+
+if TYPE_CHECKING:
+    from dbmigrate.execution.session import Session
+
+__all__ = ["Decision", "Repair", "Upkeep"]
+
+_Settlement = Callable[["Session", Plan], Plan]
+_NOTHING: tuple[Direction, ...] = ()  # is run by what only records
+
+
+@frozen
+class Repair:
+    """What `Upkeep.repair` may do about missing files: forget their versions, or leave them alone."""
+
+    forget_missing: bool = False
+
+
+@frozen
+class _Intent:
+    """What becomes of an unfinished migration: the plan, and the direction that it runs."""
+
+    command: str
+    plan: Callable[[Unfinished, Migration, History], Plan]
+    runs: Callable[[Unfinished], Direction]
+
+
+class Upkeep(Workbench):
+    """Questions about the history, and corrections of it. Every correction is logged with its reason."""
+
+    # -- questions
+
+    def verify(self) -> tuple[Finding, ...]:
+        """Every disagreement of files and history. Writes nothing. Raises PlanError E230: there is no file at all."""
+        present = find.look(self._options.directories, self._options.order)
+        find.refuse_none(present, self._options.directories)
+        self._warn(present.notes)
+        with self._open("verify") as session:
+            recorded = session.read_history()
+            self._warn(self._oddities(session, recorded))
+            return self._findings(View(present.files, recorded))
+
+    def history(self, *, limit: int | None = None, failed: bool = False) -> tuple[LogEvent, ...]:
+        """The events of the log, the newest first; none where only dbmate has been at work."""
+        with self._open("history") as session, database.translated(self._dsn):
+            return read_history.events(session.conn, session.tables, limit=limit, failed=failed)
+
+    def plan_repair(self, repair: Repair) -> Plan:
+        """What `repair` would do now."""
+        with self._planned(self._repairing(repair)) as (_, planned):
+            return planned
+
+    # -- corrections
+
+    def repair(self, repair: Repair, *, expected: Plan) -> Report:
+        """Make the records agree with the files: accept edited ones, follow renamed ones, forget missing ones.
+
+        Raises PlanError E239 if the plan is not `expected` any more.
+        """
+        wish = self._repairing(repair)
+
+        def planned(view: View) -> Plan:
+            made = wish.plan(view)
+            if [_identity(step) for step in made.steps] != [_identity(step) for step in expected.steps]:
+                raise PlanError("files or history have changed meanwhile", code="E239", hint="run the command again")
+            return made
+
+        return self._change(replace(wish, plan=planned))
+
+    def baseline(self, version: str) -> Report:
+        """Record every migration up to `version` as applied without running it.
+
+        For a database that was made by other means. Raises PlanError E240 if anything is recorded already.
+        """
+
+        def planned(view: View) -> Plan:
+            if view.history.applied:
+                raise PlanError(
+                    f"{len(view.history.applied)} migrations are recorded already, so there is nothing to baseline",
+                    code="E240",
+                    hint="`dbmigrate mark applied VERSION --reason TEXT` records single migrations",
+                )
+            names = plan.up_to(view.files, version)
+            return Plan(tuple(_record(view.migrations[name], Direction.UP, LogKind.BASELINE) for name in names))
+
+        return self._change(Wish("baseline", lambda view: plan.up_to(view.files, version), planned, _NOTHING))
+
+    def mark_applied(self, version: str) -> Report:
+        """Record one pending migration as applied without running it. Raises PlanError E232, E241."""
+        return self._mark(version, Direction.UP)
+
+    def mark_pending(self, version: str) -> Report:
+        """Forget that one migration is applied without undoing it. Raises PlanError E232, E241."""
+        return self._mark(version, Direction.DOWN)
+
+    def resume(self, decision: Decision) -> Report:
+        """Finish a migration without a transaction that was interrupted or failed half-way.
+
+        Raises PlanError E242 (none is unfinished), NeedsAttention E505, E506, and what running it raises.
+        """
+        intent = _Intent("resume", _going_on, lambda broken: broken.direction)
+        return self._recover(intent, partial(_rest, decision=decision))
+
+    def undo(self) -> Report:
+        """Run the down section of a migration that is unfinished, and close its journal. Raises as `resume`."""
+        return self._recover(
+            _Intent("undo", lambda broken, migration, _: plan.undo(broken, migration), lambda _: Direction.DOWN)
+        )
+
+    # -- how
+
+    def _findings(self, view: View) -> tuple[Finding, ...]:
+        found = verification.verify(
+            view.files, view.history, verification.sums(view.files, view.history), self._options.order
+        )
+        return tuple(
+            replace(finding, changed_in=provenance.last_change(finding.file.file.path))
+            if finding.file and finding.deviation is Deviation.CHANGED
+            else finding
+            for finding in found
+        )
+
+    def _repairing(self, repair: Repair) -> Wish:
+        def versions(view: View) -> Sequence[str]:
+            found = self._findings(view)
+            return [item.file.file.version for item in found if item.file is not None]
+
+        def planned(view: View) -> Plan:
+            steps: list[Step] = []
+            for finding in self._findings(view):
+                if finding.deviation is Deviation.OTHER_FILE:
+                    raise verification.other_file(finding)  # recording it would say that it ran
+                steps += _corrections(finding, view.migrations, repair)
+            return Plan(tuple(steps))
+
+        return Wish("repair", versions, planned, _NOTHING)
+
+    def _mark(self, version: str, direction: Direction) -> Report:
+        def planned(view: View) -> Plan:
+            is_applied = version in view.history
+            if is_applied is (direction is Direction.UP):
+                state = "applied" if is_applied else "pending"
+                raise PlanError(f"version {version} is {state} already", code="E241")
+            migration = view.migrations.get(version)
+            if migration is None and direction is Direction.UP:
+                known = [file.version for file in view.files]
+                raise plan.unknown_version(version, known, f"no migration file has version {version}")
+            name = migration.name if migration else version
+            return Plan((Step(version, name, direction, Action.RECORD, migration, kind=LogKind.MARK),))
+
+        return self._change(Wish("mark", lambda view: [version], planned, _NOTHING))
+
+    def _recover(self, intent: _Intent, settle: _Settlement = lambda session, plan: plan) -> Report:
+        """Do what `intent` says of the first unfinished migration; `settle` looks at the database for what is left."""
+        found = self._present()
+        with self._open(intent.command) as session:
+
+            def prepare() -> tuple[Plan, History]:
+                recorded = session.read_history()
+                return self._intended(session, View(found, recorded), intent), recorded
+
+            intended, recorded = self._settled(session, prepare)
+            return self._execute(session, settle(session, intended), View(found, recorded))
+
+    def _intended(self, session: Session, view: View, intent: _Intent) -> Plan:
+        if not view.history.unfinished:
+            raise PlanError("no migration is unfinished", code="E242", hint="`dbmigrate up` applies what is pending")
+        broken = view.history.unfinished[0]
+        migration = self._parse(session, view, [broken.version], [intent.runs(broken)]).get(broken.version)
+        if migration is None:
+            raise PlanError(f"the file of {broken.name} is gone", code="E234", hint="restore it to go on")
+        return self._hashed(intent.plan(broken, migration, view.history), view.history)
+
+
+def _going_on(broken: Unfinished, migration: Migration, recorded: History) -> Plan:
+    return plan.resume(broken, migration, history=recorded, done=broken.done)
+
+
+def _rest(session: Session, intended: Plan, decision: Decision) -> Plan:
+    """What is left to run: the database may show more of it done than the journal knows."""
+    recorded = session.read_history()
+    broken, migration = recorded.unfinished[0], intended.steps[0].migration
+    assert migration is not None
+    done = recovery.finished_units(session, broken, migration, decision)
+    return plan.resume(broken, migration, history=recorded, done=done)
+
+
+def _identity(step: Step) -> tuple[object, ...]:
+    return step.version, step.direction, step.action, step.migration.checksum if step.migration else None
+
+
+def _record(migration: Migration, direction: Direction, kind: LogKind) -> Step:
+    return Step(migration.version, migration.name, direction, Action.RECORD, migration, kind=kind)
+
+
+def _corrections(finding: Finding, migrations: Mapping[str, Migration], repair: Repair) -> Sequence[Step]:
+    """The steps that make the records agree with what `finding` says of the files."""
+    kind = LogKind.REPAIR
+    if finding.deviation in (Deviation.CHANGED, Deviation.COSMETIC):
+        migration = migrations[finding.version]
+        return [Step(finding.version, migration.name, Direction.UP, Action.ACCEPT, migration, kind=kind)]
+    forget = Step(finding.version, finding.name, Direction.DOWN, Action.RECORD, kind=kind)
+    if finding.deviation is Deviation.RENAMED and finding.file is not None:
+        return [forget, _record(migrations[finding.file.file.version], Direction.UP, kind)]
+    if finding.deviation is Deviation.MISSING and repair.forget_missing:
+        return [forget]
+    return []

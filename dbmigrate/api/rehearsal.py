@@ -1,0 +1,92 @@
+"""The public Python API of rehearsals: what a run would do, tried where it does not count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dbmigrate.api.base import View
+from dbmigrate.api.migrator import Migrator
+from dbmigrate.connection import database
+from dbmigrate.events import Planned, RunStarted
+from dbmigrate.migrations import find, parser
+from dbmigrate.model import ALL, LAST, Direction, Goal, History
+from dbmigrate.planning import plan, plan_hash
+from dbmigrate.scratch import rehearsal
+from dbmigrate.scratch.rehearsal import Rehearsed, Scene
+
+if TYPE_CHECKING:
+    from dbmigrate.api.base import Wish
+    from dbmigrate.model import Plan
+    from dbmigrate.scratch.lock_report import Means
+
+__all__ = ["Rehearsed", "Rehearser"]
+
+
+class Rehearser(Migrator):
+    """A `Migrator` that can try what it would do. Nothing stays of it but what `Rehearsed.leaves` names.
+
+    All methods raise MigrationFailed E401 to E406 where the run would fail, with the place.
+    """
+
+    @classmethod
+    def of(cls, migrator: Migrator) -> Rehearser:
+        """One for the same database, with the same options and listener."""
+        return cls(migrator._dsn, migrator._options, on_event=migrator._on_event)
+
+    def rehearse_up(self, means: Means, goal: Goal = ALL) -> Rehearsed:
+        """Run what `up` would run on a scratch copy of the schema. Nothing is written to the database.
+
+        A database that does not exist yet is taken for an empty one.
+        """
+        if database.exists(self._dsn):
+            return self._on_copy(self._upward(goal), means)
+        found = self._present()
+        parsed = {file.version: parser.read(file, (Direction.UP,)) for file in found}
+        made = plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
+        planned = self._announced(self._hashed(made, History()))
+        return rehearsal.on_nothing(self._dsn, planned, self._options.table, means.choice)
+
+    def rehearse_migrate(self, means: Means, goal: Goal = ALL) -> Rehearsed:
+        """Run what `migrate` would run on a scratch copy of the schema. The database has to exist."""
+        return self._on_copy(self._upward(goal, "migrate"), means)
+
+    def rehearse_rollback(self, means: Means, goal: Goal = LAST) -> Rehearsed:
+        """Run what `rollback` would run on a scratch copy of the schema."""
+        return self._on_copy(self._downward(goal), means)
+
+    def rehearse_up_in_place(self, goal: Goal = ALL) -> Rehearsed:
+        """Run what `up` would run in one transaction, under the migration lock, and roll it back.
+
+        Raises PlanError E248 for migrations that cannot.
+        """
+        return self._in_place(self._upward(goal))
+
+    def rehearse_rollback_in_place(self, goal: Goal = LAST) -> Rehearsed:
+        """The same for `rollback`."""
+        return self._in_place(self._downward(goal))
+
+    def _on_copy(self, wish: Wish, means: Means) -> Rehearsed:
+        found = find.find(self._options.directories, self._options.order)
+        with self._planned(wish) as (session, planned):
+            self._announced(planned)
+            return rehearsal.on_copy(Scene(session, planned, found, self._options.pacing), means)
+
+    def _in_place(self, wish: Wish) -> Rehearsed:
+        found = self._present()
+        with self._open(wish.command) as session:
+            database.refuse_shared_session(session.facts, "a rehearsal in place holds a lock of its session")
+            rehearsal.refuse_outside(self._plan(session, wish, View(found, session.read_history())))
+
+            def prepare() -> tuple[Plan, History]:
+                recorded = session.read_history()
+                return self._plan(session, wish, View(found, recorded)), recorded
+
+            planned, _ = self._settled(session, prepare)
+            self._on_event(Planned(planned))
+            return rehearsal.in_place(Scene(session, planned, found, self._options.pacing))
+
+    def _announced(self, planned: Plan) -> Plan:
+        plan_hash.refuse_other(planned, self._options.expected_plan)
+        self._on_event(RunStarted(self._where, planned))
+        self._on_event(Planned(planned))
+        return planned

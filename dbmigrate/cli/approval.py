@@ -1,0 +1,113 @@
+"""Who has to agree before something is changed: `guards` decides, here people and other environments are asked."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from dbmigrate.errors import ConfigError, ConnectionFailed, DatabaseError, Refused, unchanged
+from dbmigrate.frozen import frozen
+from dbmigrate.output import questions
+from dbmigrate.planning import approval as guards
+from dbmigrate.planning.approval import Consent, Target
+from dbmigrate.settings.load import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from dbmigrate.api.migrator import Migrator
+    from dbmigrate.model import History, Plan
+    from dbmigrate.output import Renderer
+    from dbmigrate.settings.load import Settings
+
+
+class Asker(Protocol):
+    """What an approval needs of an invocation: whom to ask, and how other environments are reached."""
+
+    @property
+    def renderer(self) -> Renderer: ...
+
+    @property
+    def is_quiet(self) -> bool: ...
+
+    def settings(self) -> Settings: ...
+
+    def where(self, settings: Settings) -> str: ...
+
+    def elsewhere(self, environment: str) -> AbstractContextManager[Migrator]: ...
+
+
+@frozen
+class Approval:
+    """What `Options.approve` is on the command line. Calling it raises Refused E707 to E710."""
+
+    call: Asker
+    settings: Settings
+    consent: Consent
+
+    def __call__(self, plan: Plan, history: History) -> Callable[[], None] | None:
+        self._refuse_untested(plan, history)
+        target = _target(self.settings)
+        need = guards.need_of_plan(plan, history, target, self.consent)
+        word = guards.agree(need, target, self.consent)
+        if word is None:
+            return None
+        heading = self.call.where(self.settings) if self.call.is_quiet else ""
+        return partial(_ask, self.call, questions.of_plan(plan, word, heading=heading), word)
+
+    def _refuse_untested(self, plan: Plan, history: History) -> None:
+        environment = self._comes_first()
+        steps = guards.to_prove(plan, history)
+        if environment is None or not steps:
+            return
+        try:
+            with self.call.elsewhere(environment) as other:
+                elsewhere = other.recorded()
+        except (ConnectionFailed, DatabaseError, Refused) as exc:
+            message = f"{environment} could not be asked what is applied there: {exc.message}"
+            raise unchanged(Refused(message, code="E710", hint=exc.hint)) from exc
+        guards.refuse_untested(steps, elsewhere, environment)
+
+    def _comes_first(self) -> str | None:
+        """The environment that has to have everything already: of the option, else of the project file."""
+        required = self.settings.required
+        given = self.consent.applied_in
+        name = given if given is not None else (required.environment if required else None)
+        if name is not None and self.settings.environment and canonical(name) == canonical(self.settings.environment):
+            origin = "--require-applied-in" if given is not None or required is None else required.origin
+            raise ConfigError(f"{origin}: {name} is the environment that is to be changed", code="E205")
+        return name
+
+
+def approval(call: Asker, settings: Settings, consent: Consent | None) -> Approval:
+    """Who has to agree to changes with these settings."""
+    consent = consent or Consent()
+    return Approval(call, settings, replace(consent, can_ask=sys.stdin.isatty()))
+
+
+def before_destroying(call: Asker, deed: str, *, confirm: str | None) -> None:
+    """Say where ``drop`` or ``load`` goes, and have it confirmed if that is protected. Raises Refused E707, E709."""
+    from dbmigrate.events import Targeted
+
+    settings = call.settings()
+    call.renderer.on_event(Targeted(call.where(settings), deed))
+    target = _target(settings)
+    consent = Consent(database=confirm, can_ask=sys.stdin.isatty())
+    word = guards.agree(guards.need_to_destroy(target), target, consent)
+    if word is not None:
+        heading = f"{call.where(settings)} · {deed}\n" if call.is_quiet else ""
+        _ask(call, heading + questions.to_type(word), word)
+
+
+def _target(settings: Settings) -> Target:
+    protection = settings.protection
+    name = protection.environment if protection else settings.environment or ""
+    because = f", and {protection.by} leads to this database" if protection and protection.by else ""
+    return Target(name, settings.target().database, protection is not None, because)
+
+
+def _ask(call: Asker, question: str, word: str) -> None:
+    guards.refuse_other(call.renderer.ask(question), word)

@@ -1,0 +1,199 @@
+"""`check`: do the migrations work? On a scratch database; the target is at most asked."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dbmigrate.cli import scratch
+from dbmigrate.cli.call import Call, dumping
+from dbmigrate.cli.commands.lint import FormatOption, SinceOption, SummaryOption, masked
+from dbmigrate.cli.findings import Format, show_findings, write_summary
+from dbmigrate.cli.options import common
+from dbmigrate.errors import ConfigError
+from dbmigrate.frozen import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from dbmigrate.check import Linter, Options, Report
+    from dbmigrate.check.queries import Collection
+    from dbmigrate.connection.database import Connection
+    from dbmigrate.connection.dsn import Dsn
+    from dbmigrate.impact import Priced
+    from dbmigrate.model import Migration, Problem
+    from dbmigrate.settings.load import Settings
+
+
+@common
+def check(
+    call: Call,
+    since: SinceOption = None,
+    max_duration: Annotated[
+        str | None, typer.Option("--max-duration", metavar="DURATION", help="Longest time of one migration.")
+    ] = None,
+    locks: Annotated[
+        bool | None,
+        typer.Option("--locks/--no-locks", help="List what is locked, statement by statement. [on with --since, -e]"),
+    ] = None,
+    queries: Annotated[
+        list[str] | None,
+        typer.Option("--queries", metavar="GLOB", help="Files of queries that must go on working, repeatable."),
+    ] = None,
+    from_statistics: Annotated[
+        bool, typer.Option("--from-pg-stat-statements", help="The same for those that the database has seen.")
+    ] = False,
+    no_lint: Annotated[bool, typer.Option("--no-lint", help="Leave the rules of `lint` out.")] = False,
+    format_: FormatOption = Format.HUMAN,
+    summary: SummaryOption = None,
+    scratch_url: scratch.ScratchUrl = None,
+) -> None:
+    """Try all migrations on a scratch database: up, down, up again; exit with 1 if anything is wrong."""
+    from dbmigrate import check as module
+
+    call.add({"scratch_url": scratch_url, "json": format_ is Format.JSON})
+    settings = call.settings()
+    target = _target(settings)
+    options = _options(call, since=since, longest=_seconds(max_duration), wants_lint=not no_lint)
+    with _live(call, target, is_needed=from_statistics) as live:
+        options = replace(options, queries=_queries(queries or (), live if from_statistics else None))
+        options = replace(options, applied=_applied(call, live))
+        report = module.run(options, scratch.for_check(call, target, live.conn if live else None))
+        priced = _priced(live, report)
+    report = replace(report, problems=masked(call, report.problems))
+    scratch.tell(call, report.notes)
+    is_detailed = bool(since or call.environments) if locks is None else locks
+    _show(call, report, priced, detailed=priced if is_detailed else (), format_=format_)
+    write_summary(summary, report.problems, title="Check", files=report.looked_at)
+    _append_details(summary, report, priced)
+    if not report.is_clean:
+        raise typer.Exit(1)
+
+
+def _target(settings: Settings) -> Dsn | None:
+    """The database of this project, if one is configured: a check does without."""
+    try:
+        return settings.target()
+    except ConfigError as exc:
+        if exc.code != "E201":
+            raise
+        return None
+
+
+def _seconds(text: str | None) -> float | None:
+    from dbmigrate.settings import durations
+
+    return None if text is None else durations.duration(text, "--max-duration")
+
+
+def _options(call: Call, *, since: str | None, longest: float | None, wants_lint: bool) -> Options:
+    from dbmigrate.check import Options
+
+    settings = call.settings()
+    return Options(
+        directories=settings.migrations_dirs,
+        order=settings.version_order,
+        table=settings.migrations_table,
+        dumping=dumping(settings) if settings.dump_schema else None,
+        since=since,
+        longest=longest,
+        lint=_linter(settings, since) if wants_lint else None,
+    )
+
+
+def _linter(settings: Settings, since: str | None) -> Linter:
+    """What `lint` finds in the migrations, by the project's configuration. What changed `since` is applied nowhere.
+
+    Without it, what changed since the branch began counts, as for `lint`: the other files are tried, not reviewed.
+    """
+    from dbmigrate.lint import UNREAD, LintConfig, baseline, lint, selection
+
+    config = LintConfig.from_mapping(settings.project.lint, path=f"{settings.project.path}: lint")
+    known = baseline.read()
+
+    def find(migrations: Sequence[Migration], meant: frozenset[str]) -> Iterable[Problem]:
+        new = meant if since else selection.changed_here(settings.migrations_dirs).only
+        only = meant if new is None else meant & new
+        found = lint(migrations, config=config, only=only, unapplied=new or ())
+        read = [each for each in found if each.code != UNREAD]  # here the server itself reads every statement
+        return read if known is None else known.new(read)
+
+    return find
+
+
+@frozen
+class _Live:
+    """The database that migrations are meant for, to ask it something."""
+
+    dsn: Dsn
+    conn: Connection
+
+
+@contextmanager
+def _live(call: Call, target: Dsn | None, *, is_needed: bool) -> Iterator[_Live | None]:
+    """The database of the environment that was named with ``-e``, for sizes and for its version; None without it.
+
+    What `is_needed` is asked for in any case. Raises ConfigError E201.
+    """
+    from dbmigrate.connection import database
+
+    if is_needed:
+        target = call.settings().target()
+    if target is None or not (call.environments or is_needed):
+        yield None
+        return
+    on_event = call.renderer.on_event
+    with call.served(target) as served, database.connect(served, command="check", on_event=on_event) as conn:
+        yield _Live(served, conn)
+
+
+def _queries(patterns: Sequence[str], live: _Live | None) -> Collection:
+    from dbmigrate.check import queries
+
+    given = queries.from_files(patterns)
+    if live is None:
+        return given
+    seen = queries.from_statistics(live.conn)
+    return queries.Collection((*given.queries, *seen.queries), (*given.problems, *seen.problems))
+
+
+def _applied(call: Call, live: _Live | None) -> frozenset[str]:
+    """What the database has, if there is one to ask: queries need to work from there on."""
+    if live is None:
+        return frozenset()
+    from dbmigrate.api.migrator import Migrator, Options
+
+    settings = call.settings()
+    options = Options(directories=settings.migrations_dirs, table=settings.migrations_table)
+    return frozenset(item.version for item in Migrator(live.dsn, options).recorded().applied)
+
+
+def _priced(live: _Live | None, report: Report) -> tuple[Priced, ...]:
+    from dbmigrate import impact
+    from dbmigrate.connection import database
+
+    if live is None:
+        return impact.unpriced(report.impacts)
+    with database.translated(live.dsn):
+        return impact.price(live.conn, report.impacts)
+
+
+def _show(call: Call, report: Report, locks: Sequence[Priced], *, detailed: Sequence[Priced], format_: Format) -> None:
+    from dbmigrate.output import checking
+
+    if format_ in (Format.GITHUB, Format.GITLAB):
+        show_findings(call, "check", report.problems, files=report.looked_at, format_=format_)
+        return
+    call.renderer.answer("check", checking.lines(report, locks, detailed=detailed), checking.value(report, locks))
+
+
+def _append_details(path: str | None, report: Report, locks: Sequence[Priced]) -> None:
+    """Durations and locks, below the findings of the summary."""
+    from dbmigrate.output import checking
+
+    if path is not None:
+        with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.writelines(f"{line}\n" for line in checking.markdown(report, locks))

@@ -1,0 +1,24 @@
+"""``dbmigrate demo``."""
+
+from __future__ import annotations
+
+import sys
+
+from dbmigrate.cli.call import Call
+from dbmigrate.cli.options import common
+from dbmigrate.planning.approval import Consent
+
+
+@common
+def demo(call: Call) -> None:
+    """Run the example project on an embedded PostgreSQL, in this folder."""
+    from pathlib import Path
+
+    from dbmigrate.cli import demo as example
+
+    example.unpack(Path.cwd())
+    call.add({"url": example.URL})
+    with call.migrator(consent=Consent(yes=True)) as migrator:  # its own database, whatever DBMIGRATE_ENV says
+        call.renderer.report("demo", migrator.up())
+        call.renderer.status(migrator.status())
+    call.renderer.suggestions(example.program(sys.argv[0]))

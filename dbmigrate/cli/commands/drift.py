@@ -1,0 +1,69 @@
+"""`drift`: the database against what it should be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dbmigrate.cli import scratch
+from dbmigrate.cli.call import PATIENCE, Call
+from dbmigrate.cli.options import common
+from dbmigrate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dbmigrate.api.drift import Comparer, Drift
+    from dbmigrate.catalog import Scope
+
+FILE, MIGRATIONS = "file", "migrations"
+
+
+@common
+def drift(
+    call: Call,
+    against: Annotated[
+        str,
+        typer.Option("--against", metavar="WHAT", help="file (the schema file), migrations, or an environment's name."),
+    ] = FILE,
+    owners: Annotated[bool, typer.Option("--owners", help="Compare owners, too.")] = False,
+    no_grants: Annotated[bool, typer.Option("--no-grants", help="Leave privileges out.")] = False,
+    scratch_url: scratch.ScratchUrl = None,
+) -> None:
+    """Compare the database with what it should be; exit with 1 if anything differs."""
+    from dbmigrate.output import drift as shown
+
+    call.add({"scratch_url": scratch_url})
+    with call.comparer() as comparer:
+        found = _compared(call, comparer, against, _scope(against, owners=owners, no_grants=no_grants))
+    if not (call.is_quiet and not found.differences):
+        value = shown.value(found) if call.wants_json else {}  # of very many differences it is as large as they are
+        call.renderer.answer("drift", shown.lines(found), value)
+    if found.differences:
+        raise typer.Exit(1)
+
+
+def _compared(call: Call, comparer: Comparer, against: str, scope: Scope) -> Drift:
+    if against == FILE:
+        return comparer.with_file(call.settings().schema_file, scratch.choice(call), scope=scope)
+    if against == MIGRATIONS:
+        return comparer.with_migrations(scratch.choice(call), scope=scope)
+    settings = call.settings_of(against)
+    with call.served(settings.target().patient(PATIENCE)) as other:
+        return comparer.with_database(other, call.where(settings), environment=against, scope=scope)
+
+
+def _scope(against: str, *, owners: bool, no_grants: bool) -> Scope:
+    from dbmigrate.api import drift as module
+    from dbmigrate.catalog import Scope
+
+    usual = {FILE: module.FILE_SCOPE, MIGRATIONS: module.MIGRATIONS_SCOPE}
+    scope = usual.get(against, module.ENVIRONMENT_SCOPE)
+    if owners:
+        if against in usual:
+            raise ConfigError(
+                "--owners compares environments; no file says who owns what",
+                code="E200",
+                hint="name an environment, as in --against staging --owners",
+            )
+        scope |= Scope.OWNERS
+    return scope & ~Scope.GRANTS if no_grants else scope

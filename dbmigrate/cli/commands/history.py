@@ -1,0 +1,21 @@
+"""``dbmigrate history``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dbmigrate.cli.call import Call
+from dbmigrate.cli.options import common
+
+
+@common
+def history(
+    call: Call,
+    number: Annotated[int | None, typer.Option("-n", "--number", metavar="N", min=1, help="The last N events.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only what failed.")] = False,
+) -> None:
+    """Show the log, the newest event first."""
+    with call.upkeep() as upkeep:
+        call.renderer.events(upkeep.history(limit=number, failed=failed))

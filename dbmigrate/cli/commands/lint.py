@@ -1,0 +1,123 @@
+"""``dbmigrate lint``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dbmigrate.cli.call import Call
+from dbmigrate.cli.findings import Format, show_findings, write_summary
+from dbmigrate.cli.options import common
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dbmigrate.lint.selection import Selection
+    from dbmigrate.model import Excerpt, Problem
+
+
+class FailOn(StrEnum):
+    """From which severity on the exit code is 1."""
+
+    NOTE = "note"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print findings.")]
+
+
+SummaryOption = Annotated[
+    str | None, typer.Option("--summary", metavar="FILE", help="Append a summary in Markdown to FILE.")
+]
+
+
+SinceOption = Annotated[
+    str | None, typer.Option("--since", metavar="REV", help="Only files that changed since a git revision.")
+]
+
+
+@common
+def lint(
+    call: Call,
+    files: Annotated[list[str] | None, typer.Argument(metavar="[FILE...]", help="Only these.")] = None,
+    since: SinceOption = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every file counts, not only those that are new.")] = False,
+    write_baseline: Annotated[
+        bool, typer.Option("--write-baseline", help="Accept what is found now: write it into the baseline.")
+    ] = False,
+    format_: FormatOption = Format.HUMAN,
+    summary: SummaryOption = None,
+    fail_on: Annotated[FailOn, typer.Option("--fail-on", help="Exit with 1 from this severity on.")] = FailOn.WARNING,
+) -> None:
+    """Look for what migrations would block, break or lose; exit with 1 if there is any."""
+    from dbmigrate.lint import LintConfig, baseline
+    from dbmigrate.lint import lint as find
+    from dbmigrate.model import Severity
+    from dbmigrate.output import findings
+
+    call.add({"json": format_ is Format.JSON})
+    settings = call.settings()
+    config = LintConfig.from_mapping(settings.project.lint, path=f"{settings.project.path}: lint")
+    chosen = _selected(call, files or (), since, wants_all=all_ or write_baseline)
+    only = None if chosen.is_whole else chosen.only
+    every = find(chosen.migrations, config=config, only=only, unapplied=chosen.unapplied)
+    if write_baseline:
+        _accept(call, (*chosen.problems, *every))
+        return
+    known = baseline.read()
+    paths = None if only is None else [each.file.path for each in chosen.migrations if each.version in only]
+    problems, history = chosen.split(every if known is None else (*known.new(every), *known.stale(every, paths)))
+    problems = masked(call, problems)
+    show_findings(call, "lint", problems, files=chosen.files, format_=format_, history=history)
+    write_summary(summary, problems, title="Lint", files=chosen.files)
+    if findings.is_bad(problems, Severity(fail_on.value)):
+        raise typer.Exit(1)
+
+
+def _selected(call: Call, files: Sequence[str], since: str | None, *, wants_all: bool) -> Selection:
+    """Which files count: what was said; else what the database has not applied that was named; else what changed."""
+    from dbmigrate.errors import ConfigError
+    from dbmigrate.lint import selection
+
+    if (bool(files), since is not None, wants_all).count(True) > 1:
+        message = "FILE, --since, --all and --write-baseline exclude each other"
+        raise ConfigError(message, code="E200", hint="give one of them")
+    directories, order = call.settings().migrations_dirs, call.settings().version_order
+    if files:
+        return selection.named(files, order)
+    if since is not None:
+        chosen = selection.changed(directories, since, order)
+    elif wants_all:
+        chosen = selection.everything(directories, order)
+    elif call.given.get("url") or call.given.get("environment"):
+        with call.migrator() as migrator:
+            versions = [row.version for row in migrator.status().pending]
+        chosen = selection.pending(directories, versions, order)
+    else:
+        chosen = selection.changed_here(directories, order)
+    return selection.noted(chosen, directories, order)
+
+
+def _accept(call: Call, problems: Sequence[Problem]) -> None:
+    from dbmigrate.lint import baseline
+
+    count = baseline.write(problems)
+    noun = "finding" if count == 1 else "findings"
+    call.renderer.answer(
+        "lint", [f"{count} {noun} written to {baseline.FILE}"], {"baseline": baseline.FILE, "findings": count}
+    )
+
+
+def masked(call: Call, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems with excerpts that show no password of the database."""
+    from dataclasses import replace
+
+    from dbmigrate.connection import redaction
+
+    def excerpt(problem: Problem) -> Excerpt | None:
+        return problem.excerpt and redaction.masked(problem.excerpt, call.hide)
+
+    return tuple(replace(problem, excerpt=excerpt(problem)) for problem in problems)

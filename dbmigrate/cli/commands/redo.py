@@ -1,0 +1,18 @@
+"""``dbmigrate redo``."""
+
+from __future__ import annotations
+
+from dbmigrate.cli.call import Call
+from dbmigrate.cli.options import LIMITS, Reason, Yes, common_with
+from dbmigrate.planning.approval import Consent
+
+
+@common_with(LIMITS)
+def redo(
+    call: Call,
+    yes: Yes = False,
+    reason: Reason = None,
+) -> None:
+    """Undo the last migration and apply it again."""
+    with call.migrator(reason=reason, consent=Consent(yes=yes)) as migrator:
+        call.renderer.report("redo", migrator.redo())

@@ -1,0 +1,28 @@
+"""``dbmigrate resume``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dbmigrate.cli.call import Call
+from dbmigrate.cli.options import LIMITS, Reason, Yes, common_with
+from dbmigrate.planning.approval import Consent
+
+
+@common_with(LIMITS)
+def resume(
+    call: Call,
+    retry: Annotated[list[int] | None, typer.Option("--retry", metavar="N", help="Run statement N again.")] = None,
+    done: Annotated[list[int] | None, typer.Option("--done", metavar="N", help="Take statement N as done.")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Run the down section instead.")] = False,
+    yes: Yes = False,
+    reason: Reason = None,
+) -> None:
+    """Go on with a migration without a transaction that stopped half-way."""
+    from dbmigrate.api.records import Decision
+
+    decision = Decision(retry=frozenset(retry or ()), done=frozenset(done or ()))
+    with call.upkeep(reason=reason, consent=Consent(yes=yes)) as upkeep:
+        call.renderer.report("resume", upkeep.undo() if undo else upkeep.resume(decision))

@@ -1,0 +1,62 @@
+"""How findings are shown, and written into a summary of CI."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from dbmigrate.cli.call import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dbmigrate.model import Problem
+
+
+class Format(StrEnum):
+    """How findings are printed."""
+
+    HUMAN = "human"
+    JSON = "json"
+    GITHUB = "github"
+    GITLAB = "gitlab"
+
+
+def show_findings(
+    call: Call,
+    command: str,
+    problems: Sequence[Problem],
+    *,
+    files: int,
+    format_: Format,
+    history: Sequence[Problem] | None = None,
+) -> None:
+    """Print findings on stdout in the wanted format; JSON and text are the renderer's. `history` is only counted."""
+    from dbmigrate.output import findings, reports
+    from dbmigrate.tracking import provenance
+
+    if format_ is Format.GITHUB:
+        placed = reports.below(provenance.prefix(), problems)
+        call.script(f"{line}\n" for line in reports.github(placed, files=files))
+    elif format_ is Format.GITLAB:
+        call.script([f"{reports.gitlab(reports.below(provenance.prefix(), problems))}\n"])
+    else:
+        lines = [*findings.human(problems, files=files), *findings.of_history(history or ())]
+        value = findings.value(problems, files=files)
+        call.renderer.answer(
+            command, lines, value | ({} if history is None else {"history": findings.numbers(history)})
+        )
+
+
+def write_summary(path: str | None, problems: Sequence[Problem], *, title: str, files: int) -> None:
+    """Append the summary to a file, as GitHub's $GITHUB_STEP_SUMMARY wants it. Raises ConfigError E207."""
+    from dbmigrate.errors import ConfigError
+    from dbmigrate.output import reports
+
+    if path is None:
+        return
+    try:
+        with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(reports.summary(problems, title=title, files=files))
+    except OSError as exc:
+        raise ConfigError(f"cannot write {path}: {exc.strerror}", code="E207") from exc

@@ -1,0 +1,1 @@
+"""Where a database is, and connections to it."""

@@ -1,0 +1,427 @@
+"""Connections: open one, set it up, ask what the server is, create and drop databases, translate psycopg's errors."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import socket
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from dbmigrate.connection import login_hints, silence
+from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, Refused
+from dbmigrate.events import Created, Dropped, ServerNotice, Waiting
+from dbmigrate.frozen import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dbmigrate.connection.dsn import Dsn
+    from dbmigrate.events import Event
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+# psycopg also logs what fails while it closes a connection; without a handler Python prints that to stderr
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
+
+OLDEST_SERVER = 130000
+# PostgreSQL cuts application_name at NAMEDATALEN - 1 bytes
+_NAME_LIMIT = 63
+# a server that vanished without a word is noticed within a minute; the URL may say otherwise
+_KEEPALIVES = {
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "connect_timeout": "30",
+    "tcp_user_timeout": "60000",  # keepalives are not sent while something that was sent is not acknowledged
+}
+OWN_LOCK_TIMEOUT = "5s"  # of statements of our own; those of files have limits of their own
+MAINTENANCE = "postgres"
+_MAINTENANCE_DATABASES = (MAINTENANCE, "template1")
+_LOCKED = "another session holds a lock that is needed: end it, or try again when it has ended"
+_POOLER_HINT = (
+    "use the server's direct URL, or pass --allow-pooler: then every migration takes its own lock inside its "
+    "transaction, and migrations without a transaction are refused"
+)
+
+
+@frozen
+class Facts:
+    """What a session is: asked once, right after connecting."""
+
+    database: str
+    role: str
+    schema: str | None  # current_schema(), None when the search_path names no schema that exists
+    server_version: int
+    is_standby: bool
+    is_read_only: bool
+    is_pooled: bool
+
+
+def whoami() -> str:
+    """``user@host`` of this process, as the log and ``application_name`` show it."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container user without an entry in /etc/passwd
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def application_name(command: str) -> str:
+    name = f"dbmigrate {command} {whoami()}:{os.getpid()}"
+    return name.encode()[:_NAME_LIMIT].decode(errors="ignore")
+
+
+def connect(dsn: Dsn, *, command: str, on_event: Callable[[Event], None]) -> Connection:
+    """Open a session in autocommit mode, set up for migrations; notices go to `on_event`.
+
+    Behind a transaction pooler the session is left as it is, because it is shared with others.
+
+    Raises ConnectionFailed E301 (unreachable, login refused), E303 (no such database), E304 (older than PostgreSQL
+    13). Messages are free of secrets.
+    """
+    conn = _login_bare(dsn, command) if dsn.allows_pooler else _login(dsn, command)
+    if conn.info.server_version < OLDEST_SERVER:
+        version = conn.info.parameter_status("server_version")
+        conn.close()
+        raise ConnectionFailed(
+            f"{dsn.display} is PostgreSQL {version}; dbmigrate needs 13 or newer",
+            code="E304",
+            hint="upgrade the server",
+        )
+    conn.add_notice_handler(lambda diagnostic: on_event(_notice(diagnostic, dsn)))
+    with translated(dsn), silence.limited(conn):
+        run(conn, _login_settings(conn, dsn))
+    return conn
+
+
+def _login(dsn: Dsn, command: str) -> Connection:
+    try:
+        conninfo = make_conninfo("", **_KEEPALIVES | dsn.conninfo_for_connect(application_name(command)))
+        return silence.PatientConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
+    except psycopg.Error as exc:
+        raise _login_failure(exc, dsn) from exc
+
+
+def _login_bare(dsn: Dsn, command: str) -> Connection:
+    """Log in without server settings, which poolers refuse; where there turns out to be none, as usual."""
+    conn = _login(replace(dsn, settings={}), command)
+    with translated(dsn), silence.limited(conn):
+        pid = query(conn, "select pg_catalog.pg_backend_pid()")[0][0]
+    if pid != conn.info.backend_pid:
+        return conn
+    conn.close()
+    return _login(dsn, command)
+
+
+def _notice(diagnostic: psycopg.errors.Diagnostic, dsn: Dsn) -> ServerNotice:
+    texts = (diagnostic.message_primary or "", diagnostic.message_detail, diagnostic.message_hint)
+    message, detail, hint = (text and dsn.quoted(text) for text in texts)
+    return ServerNotice(diagnostic.severity or "NOTICE", message or "", detail, hint)
+
+
+def session_settings(conn: Connection, dsn: Dsn) -> str:
+    """The SET commands of a migration session; what the URL sets itself is left alone.
+
+    A vanished client must not keep its locks (client_connection_check_interval, PostgreSQL 14; keepalives for
+    partitions), no time-out of the role may break an index build, and backslashes in strings are plain characters.
+    """
+    return "".join(f"SET {name} = '{value}';\n" for name, value in _wanted(conn, dsn).items())
+
+
+def local_settings(conn: Connection, dsn: Dsn) -> str:
+    """The same, and the URL's own settings, for one transaction: what a session behind a pooler can have."""
+    wanted = {**_wanted(conn, dsn), **dsn.settings}
+    call = sql.SQL("SELECT pg_catalog.set_config({}, {}, true);\n")
+    return "".join(call.format(name, value).as_string(conn) for name, value in wanted.items())
+
+
+def local_reset() -> str:
+    """Take back, inside a transaction, what it set for the session that a pooler hands to others next.
+
+    Five settings are not touched: poolers watch them and give every client its own.
+    """
+    return (
+        "SELECT pg_catalog.set_config(name, reset_val, false) FROM pg_catalog.pg_settings WHERE source = 'session'"
+        " AND name NOT IN ('application_name', 'client_encoding', 'DateStyle', 'TimeZone',"
+        " 'standard_conforming_strings');\nDISCARD TEMP;\nSET LOCAL search_path = pg_catalog;\n"
+    )
+
+
+def _login_settings(conn: Connection, dsn: Dsn) -> str:
+    """`session_settings` as one statement, which has no lasting effect if a pooler has another process answer it."""
+    values = ", ".join(f"('{name}', '{value}')" for name, value in _wanted(conn, dsn).items())
+    return (
+        f"SELECT pg_catalog.set_config(name, value, pg_catalog.pg_backend_pid() <> {conn.info.backend_pid})"
+        f" FROM (VALUES {values}) AS wanted (name, value)"
+    )
+
+
+def _wanted(conn: Connection, dsn: Dsn) -> dict[str, str]:
+    wanted = {
+        "statement_timeout": "0",
+        "lock_timeout": OWN_LOCK_TIMEOUT,
+        "idle_in_transaction_session_timeout": "0",
+        "standard_conforming_strings": "on",
+        "tcp_keepalives_idle": "30",
+        "tcp_keepalives_interval": "10",
+        "tcp_keepalives_count": "3",
+    }
+    if conn.info.server_version >= 140000:
+        wanted |= {"client_connection_check_interval": "2s", "idle_session_timeout": "0"}
+    return {name: value for name, value in wanted.items() if name not in dsn.settings}
+
+
+def session_reset() -> str:
+    """Undo whatever a migration did to the session, except its locks: DISCARD ALL's list without the unlock.
+
+    https://www.postgresql.org/docs/current/sql-discard.html
+    """
+    return (
+        "RESET SESSION AUTHORIZATION;\nRESET ALL;\nDEALLOCATE ALL;\nCLOSE ALL;\nUNLISTEN *;\n"
+        "DISCARD PLANS;\nDISCARD TEMP;\nDISCARD SEQUENCES;\n"
+    )
+
+
+def run(conn: Connection, script: str) -> psycopg.Cursor[tuple[object, ...]]:
+    """Send SQL of our own making, of one or several statements, without parameters."""
+    return conn.execute(script.encode())
+
+
+def last_row(cursor: psycopg.Cursor[tuple[object, ...]]) -> tuple[object, ...]:
+    """The row of the last result of a script."""
+    _to_the_last(cursor)
+    row = cursor.fetchone()
+    assert row is not None
+    return row
+
+
+def last_tag(cursor: psycopg.Cursor[tuple[object, ...]]) -> str:
+    """The command tag of the last result of a script."""
+    _to_the_last(cursor)
+    return cursor.statusmessage or ""
+
+
+def _to_the_last(cursor: psycopg.Cursor[tuple[object, ...]]) -> None:
+    while cursor.nextset():
+        pass
+
+
+def query(conn: Connection, statement: str, *parameters: object) -> list[tuple[object, ...]]:
+    """One statement of our own with parameters; all its rows.
+
+    Asked for in the binary format, which no setting changes: under DateStyle German a time could not be read as text.
+    """
+    return conn.execute(statement, parameters, binary=True).fetchall()
+
+
+def facts(conn: Connection) -> Facts:
+    """Ask the session what it is. A pooler shows by a process id that is not the one of the login (facts of libpq)."""
+    row = query(
+        conn,
+        "select pg_catalog.current_database()::text, current_user::text, pg_catalog.current_schema()::text,"
+        " pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only') = 'on',"
+        " pg_catalog.pg_backend_pid()",
+    )[0]
+    return Facts(
+        database=str(row[0]),
+        role=str(row[1]),
+        schema=None if row[2] is None else str(row[2]),
+        server_version=conn.info.server_version,
+        is_standby=bool(row[3]),
+        is_read_only=bool(row[4]),
+        is_pooled=row[5] != conn.info.backend_pid,
+    )
+
+
+def refuse_unwritable(known: Facts, dsn: Dsn) -> None:
+    """Raise Refused E704 for a standby or a read-only session: a lock could be had there, but nothing written."""
+    if known.is_standby or known.is_read_only:
+        kind = "a standby" if known.is_standby else "read-only (default_transaction_read_only is on)"
+        raise Refused(
+            f"{dsn.display} is {kind}",
+            code="E704",
+            hint="use the primary's URL; with several hosts add target_session_attrs=read-write",
+        )
+
+
+def refuse_pooler(known: Facts, dsn: Dsn) -> None:
+    """Raise Refused E703 when a pooler stands before the server: session locks and settings would not hold."""
+    if known.is_pooled and not dsn.allows_pooler:
+        raise Refused(f"a connection pooler answers at {dsn.display}", code="E703", hint=_POOLER_HINT)
+
+
+def refuse_shared_session(known: Facts, what: str) -> None:
+    """Raise Refused E703 when `what` needs a session of its own and a pooler, allowed or not, gives none."""
+    if known.is_pooled:
+        raise Refused(
+            f"{what}, which needs a session of its own; a pooler gives none",
+            code="E703",
+            hint="use the server's direct URL",
+        )
+
+
+# ------------------------------------------------------------------------------------------------- databases as a whole
+
+
+def exists(dsn: Dsn) -> bool:
+    """Whether the database of `dsn` can be connected to. Raises ConnectionFailed for every reason but its absence."""
+    try:
+        connect(dsn, command="exists", on_event=_ignore).close()
+    except ConnectionFailed as exc:
+        if exc.code != "E303":
+            raise
+        return False
+    return True
+
+
+def create(dsn: Dsn, *, on_event: Callable[[Event], None]) -> None:
+    """Create the database of `dsn`, from a session in a maintenance database.
+
+    Raises DatabaseError E402 (it exists already, no right to create), ConnectionFailed.
+    """
+    on_event(Created("database", dsn.database))
+    with maintenance(dsn, "create", on_event) as conn, translated(dsn):
+        conn.execute(sql.SQL("create database {}").format(sql.Identifier(dsn.database)))
+
+
+def create_if_missing(dsn: Dsn, *, on_event: Callable[[Event], None]) -> None:
+    """As `create`, but another process that creates the same database at the same moment is no failure."""
+    try:
+        create(dsn, on_event=on_event)
+    except DatabaseError as exc:
+        # 42P04 duplicate_database; 23505 on pg_database_datname_index is the same, lost by a hair
+        if exc.sqlstate not in ("42P04", "23505"):
+            raise
+
+
+def drop(dsn: Dsn, *, on_event: Callable[[Event], None]) -> None:
+    """Drop the database of `dsn` if it exists. Raises DatabaseError E402 (in use, not the owner), ConnectionFailed."""
+    on_event(Dropped(dsn.database))
+    with maintenance(dsn, "drop", on_event) as conn, translated(dsn):
+        conn.execute(sql.SQL("drop database if exists {}").format(sql.Identifier(dsn.database)))
+
+
+@contextmanager
+def maintenance(dsn: Dsn, command: str, on_event: Callable[[Event], None]) -> Iterator[Connection]:
+    """A session in ``postgres``, or in ``template1`` where that does not exist. Raises ConnectionFailed."""
+    for name in _MAINTENANCE_DATABASES:
+        try:
+            conn = connect(dsn.with_database(name), command=command, on_event=on_event)
+        except ConnectionFailed as exc:
+            if exc.code == "E303" and name != _MAINTENANCE_DATABASES[-1]:
+                continue
+            raise
+        with conn:
+            yield conn
+        return
+
+
+def wait(dsn: Dsn, *, timeout: float, interval: float, on_event: Callable[[Event], None]) -> None:
+    """Return when the server answers a login; a missing database counts as an answer (dbmate's rule).
+
+    Tries every `interval` seconds for `timeout` seconds. Raises ConnectionFailed E302 with the last reason.
+    """
+    started = time.monotonic()
+    while True:
+        try:
+            exists(dsn)
+        except ConnectionFailed as exc:
+            waited = time.monotonic() - started
+            if waited + interval > timeout:
+                raise ConnectionFailed(
+                    f"unable to connect to database: {exc.message}", code="E302", hint=exc.hint
+                ) from exc
+            on_event(Waiting(f"database {dsn.display}", waited))
+            time.sleep(interval)
+        else:
+            return
+
+
+def _ignore(event: Event) -> None:
+    """The listener of a connection that nobody listens to."""
+
+
+# --------------------------------------------------------------------------------------------------- error translation
+
+
+@contextmanager
+def translated(dsn: Dsn) -> Iterator[None]:
+    """Turn psycopg's errors into ours, without secrets; see `translation`."""
+    try:
+        yield
+    except psycopg.Error as exc:
+        raise translation(exc, dsn) from exc
+
+
+def translation(exc: psycopg.Error, dsn: Dsn) -> Error:
+    """The Error for an error in a session: ConnectionFailed E305 when that was lost, else DatabaseError E402.
+
+    A DatabaseError carries the server's DETAIL and HINT.
+    """
+    message = dsn.quoted(exc.diag.message_primary or str(exc).strip() or type(exc).__name__)
+    if is_farewell(exc):
+        return ConnectionFailed(f"the server ended the connection: {message}", code="E305", sqlstate=exc.sqlstate)
+    if is_loss(exc):
+        return ConnectionFailed(f"the connection was lost: {_reason(message)}", code="E305")
+    code, hint = ("E405", _LOCKED) if exc.sqlstate == "55P03" else ("E402", None)
+    return DatabaseError(message, code=code, hint=hint, details=details(exc, dsn), sqlstate=exc.sqlstate)
+
+
+def is_farewell(exc: psycopg.Error) -> bool:
+    """Whether the server says that it ends the session. It may have committed before: that has to be asked."""
+    return (exc.sqlstate or "").startswith(("57P", "08"))
+
+
+def is_loss(exc: psycopg.Error) -> bool:
+    """Whether the session ended: the server says so, or libpq, which has no SQLSTATE for it.
+
+    psycopg raises OperationalError for a loss that it meets while it reads, but a bare DatabaseError for one that libpq
+    hands over as a result.
+    """
+    is_ours = isinstance(exc, psycopg.OperationalError) or type(exc) is psycopg.DatabaseError
+    return is_farewell(exc) or (exc.sqlstate is None and is_ours)
+
+
+def _reason(message: str) -> str:
+    """What is worth telling of libpq's text about a lost connection, which goes on about what may have happened."""
+    return message.removeprefix("consuming input failed: ").partition("\n")[0]
+
+
+def _login_failure(exc: psycopg.Error, dsn: Dsn) -> Error:
+    """libpq reports a failed login as text only; the server's own sentences tell a missing database apart."""
+    message = dsn.quoted(str(exc).strip() or type(exc).__name__)
+    if not isinstance(exc, psycopg.OperationalError):
+        return DatabaseError(message, code="E402")
+    if _is_missing_database(str(exc), dsn.database):
+        return ConnectionFailed(
+            f'database "{dsn.database}" does not exist', code="E303", hint="create it with `dbmigrate create` or `up`"
+        )
+    return ConnectionFailed(message, code="E301", hint=login_hints.hint(message, dsn.settings))
+
+
+def _is_missing_database(message: str, database: str) -> bool:
+    return f'database "{database}" does not exist' in message
+
+
+def details(exc: psycopg.Error, dsn: Dsn) -> tuple[tuple[str, str], ...]:
+    """The server's further lines about an error, labelled and ordered as psql shows them."""
+    found = (
+        ("DETAIL", exc.diag.message_detail),
+        ("HINT", exc.diag.message_hint),
+        ("CONTEXT", exc.diag.context),
+    )
+    return tuple((label, dsn.quoted(text)) for label, text in found if text)
+
+
+def close(conn: Connection) -> None:
+    """Close without complaint: a broken connection has nothing left to say."""
+    with suppress(psycopg.Error):
+        conn.close()

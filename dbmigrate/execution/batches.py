@@ -1,0 +1,368 @@
+"""A file's SQL on the wire: verbatim batches of whole statements as simple queries, and the place of an error.
+
+psycopg's ``execute`` hides how many statements of a batch succeeded before the error, and is lost in a COPY; the
+documented `psycopg.pq` interface shows both. Counting the results gives the failing statement, so that errors without
+a position (constraints, run-time errors) are found in the file as well.
+"""
+
+from __future__ import annotations
+
+import re
+import select
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import pq
+
+from dbmigrate.frozen import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from dbmigrate.connection.database import Connection
+    from dbmigrate.model import Statement
+
+BATCH_CHARACTERS = 256 * 1024
+_COPY_CHUNK = 64 * 1024
+_PULSE_SECONDS = 0.1
+_TITLE_LENGTH, _TITLE_BYTES = 60, 1000
+_DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
+# the name that a message is about: relation "x", column "x", «x» in other languages
+_QUOTED_NAME = re.compile(r'["«„]([^"»“]+)["»“]')
+_SEARCHED = 1000  # characters of a message; a name is at most 63 bytes long
+
+
+class StatementError(Exception):
+    """The server refused statement number `index` of a batch; `offset` is the error's place in its text, if known."""
+
+    def __init__(self, cause: psycopg.Error, statement: Statement, offset: int | None) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.statement = statement
+        self.offset = offset
+
+
+@frozen
+class Batch:
+    """Consecutive statements that travel in one message: their text in UTF-8, from the first word to the last
+    semicolon, and how many they are. `split` gives them one by one, which only a failure needs. `copy_data` is the
+    inline data of the last one, if that is a COPY; it can be read only before the next batch is asked for.
+    """
+
+    sql: bytes
+    count: int
+    split: Callable[[], Sequence[Statement]]
+    copy_data: Iterable[bytes] | None = None
+
+    @property
+    def copies(self) -> bool:
+        """Whether the batch ends in a COPY with inline data."""
+        return self.copy_data is not None
+
+    @property
+    def title(self) -> str:
+        """How its first statement begins, in one line."""
+        head = self.sql[:_TITLE_BYTES].decode(errors="ignore")
+        # one that ends a line is no text in a string, most likely
+        return " ".join(head.partition(";\n")[0].split())[:_TITLE_LENGTH]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has been done so far: statements, and the command tag of the last one."""
+
+    statements: int = 0
+    tag: bytes = b""
+
+    def add(self, tags: list[bytes]) -> None:
+        self.statements += len(tags)
+        self.tag = tags[-1] if tags else self.tag
+
+    @property
+    def rows(self) -> int | None:
+        last = self.tag.rsplit(b" ", 1)[-1]
+        return int(last) if last.isdigit() else None
+
+
+@frozen
+class Opening:
+    """`count` statements of our own that travel before a batch in its message; the last one returns a row."""
+
+    text: str
+    count: int
+
+
+_NOTHING = Opening("", 0)
+
+
+@frozen
+class Sent:
+    """A batch that is done: the command tags of its statements, and the row of the opening before it."""
+
+    batch: Batch
+    tags: list[bytes]
+    row: tuple[str, ...] = ()
+
+
+@frozen
+class Answer:
+    """What came back for a script of our own: the command tags of its statements, the first row of the last one that
+    returned rows, as text, and the error that ended it, if one did."""
+
+    tags: list[bytes]
+    row: tuple[str, ...]
+    error: psycopg.Error | None
+
+
+Pulse = Callable[[Batch], None]
+
+
+def text_of(statements: Sequence[Statement]) -> str:
+    """The SQL of consecutive statements and what stands between them."""
+    first, *rest = statements
+    return "".join((first.sql, *(part for statement in rest for part in (statement.lead, statement.sql))))
+
+
+def _batch(statements: Sequence[Statement]) -> Batch:
+    data = statements[-1].copy_data
+    sql = text_of(statements).encode()
+    return Batch(sql, len(statements), lambda: statements, None if data is None else _encoded(data))
+
+
+def _encoded(data: Iterable[str]) -> Iterator[bytes]:
+    for piece in data:
+        for begin in range(0, len(piece), _COPY_CHUNK):
+            yield piece[begin : begin + _COPY_CHUNK].encode()
+
+
+def batches(statements: Iterable[Statement]) -> Iterator[Batch]:
+    """Group statements up to about 256 KiB; a COPY with data ends its batch, because its data has to follow it."""
+    gathered: list[Statement] = []
+    size = 0
+    for statement in statements:
+        length = len(statement.lead) + len(statement.sql)
+        if gathered and size + length > BATCH_CHARACTERS:
+            yield _batch(gathered)
+            gathered, size = [], 0
+        gathered.append(statement)
+        size += length
+        if statement.copy_data is not None:
+            yield _batch(gathered)
+            gathered, size = [], 0
+    if gathered:
+        yield _batch(gathered)
+
+
+def send_all(conn: Connection, statements: Iterable[Statement], *, pulse: Pulse) -> Iterator[tuple[Batch, list[bytes]]]:
+    """Run statements batch by batch; yield each batch with the command tags of its statements when it is done.
+
+    See `send`.
+    """
+    for sent in send(conn, batches(statements), pulse=pulse):
+        yield sent.batch, sent.tags
+
+
+def send(conn: Connection, source: Iterator[Batch], *, pulse: Pulse, opening: Opening | None = None) -> Iterator[Sent]:
+    """Run batches, the first one behind `opening`; yield each when it is done.
+
+    While the server works on a batch the next one is read from the file, and `pulse` is called some times a second
+    with the batch. Raises StatementError, and psycopg.Error for the opening; a failure leaves the transaction, if there
+    is one, aborted.
+    """
+    before = opening or _NOTHING
+    batch = next(source, None)
+    while batch is not None:
+        _send(conn.pgconn, before.text.encode() + _ended(batch.sql))
+        upcoming = None if batch.copies else next(source, None)
+        yield _finish(conn, batch, before, pulse=pulse)
+        batch, before = next(source, None) if batch.copies else upcoming, _NOTHING
+
+
+def ask(conn: Connection, script: str, *, pulse: Callable[[], None] | None = None) -> Answer:
+    """Run SQL of our own, of one or several statements; `pulse` is called some times a second until it is done.
+
+    Raises psycopg.OperationalError if the session is lost.
+    """
+    _send(conn.pgconn, script.encode())
+    tags: list[bytes] = []
+    row: tuple[str, ...] = ()
+    begun = False  # whether the first row of the statement has come
+    failed: pq.abc.PGresult | None = None
+    while (result := _result(conn.pgconn, pulse=pulse)) is not None:
+        if result.status == pq.ExecStatus.SINGLE_TUPLE:
+            begun, row = (begun, row) if begun else (True, _row(result))
+        elif result.status in _DONE:
+            tags.append(result.command_status or b"")
+            begun = False
+        else:
+            failed = failed or result  # a session that dies of its error reports the loss after it
+    error = psycopg.errors.error_from_result(failed, encoding="utf-8") if failed else None
+    return Answer(tags, row, error)
+
+
+def _send(pgconn: pq.abc.PGconn, text: bytes) -> None:
+    pgconn.send_query(text)
+    # nobody reads the rows of a migration: each comes, and goes, by itself, so that they never fill the memory
+    # https://www.postgresql.org/docs/current/libpq-single-row-mode.html
+    pgconn.set_single_row_mode()
+    while pgconn.flush():
+        _wait(pgconn, writing=(pgconn.socket,))
+        pgconn.consume_input()
+
+
+def _ended(text: bytes) -> bytes:
+    """A last statement without a semicolon may end in a comment, which must not swallow what follows."""
+    return text if text.endswith(b";") else text + b"\n;"
+
+
+def _finish(conn: Connection, batch: Batch, before: Opening, *, pulse: Pulse) -> Sent:
+    """Collect the results of a message: one command tag per statement. Raises StatementError, psycopg.Error."""
+    tags: list[bytes] = []
+    row: tuple[str, ...] = ()
+    failed: pq.abc.PGresult | None = None
+    look = partial(pulse, batch)
+    while (result := _result(conn.pgconn, pulse=look)) is not None:
+        if result.status == pq.ExecStatus.SINGLE_TUPLE:
+            row = _row(result) if len(tags) == before.count - 1 else row
+        elif result.status in _DONE:
+            tags.append(result.command_status or b"")
+        elif result.status == pq.ExecStatus.COPY_IN:
+            _copy_in(conn.pgconn, batch.copy_data if len(tags) - before.count >= batch.count - 1 else None)
+        elif result.status == pq.ExecStatus.COPY_OUT:
+            _discard_copy(conn.pgconn)
+        elif result.status == pq.ExecStatus.FATAL_ERROR:
+            failed = failed or result  # a session that dies of its error reports the loss after it
+    if failed is not None:
+        raise _failure(batch, before, failed, len(tags))
+    return Sent(batch, tags[before.count :], row)
+
+
+def _row(result: pq.abc.PGresult) -> tuple[str, ...]:
+    if not result.ntuples:
+        return ()
+    return tuple((result.get_value(0, column) or b"").decode() for column in range(result.nfields))
+
+
+def _result(pgconn: pq.abc.PGconn, *, pulse: Callable[[], None] | None = None) -> pq.abc.PGresult | None:
+    while pgconn.is_busy():
+        if not _wait(pgconn, seconds=_PULSE_SECONDS if pulse else None) and pulse:
+            pulse()
+            continue
+        pgconn.consume_input()
+    return pgconn.get_result()
+
+
+def _wait(pgconn: pq.abc.PGconn, *, writing: Sequence[int] = (), seconds: float | None = None) -> bool:
+    """Wait until the socket can be read (or written, where asked for); False when `seconds` passed first."""
+    readable, writable, _ = select.select([pgconn.socket], writing, [], seconds)
+    return bool(readable or writable)
+
+
+def _copy_in(pgconn: pq.abc.PGconn, data: Iterable[bytes] | None) -> None:
+    if data is None:
+        pgconn.put_copy_end(b"COPY FROM STDIN without inline data")
+        return
+    for piece in data:
+        for begin in range(0, len(piece), _COPY_CHUNK):
+            _put(pgconn, piece[begin : begin + _COPY_CHUNK])
+    pgconn.put_copy_end()
+    while pgconn.flush():
+        _wait(pgconn, writing=(pgconn.socket,))
+        pgconn.consume_input()
+
+
+def _put(pgconn: pq.abc.PGconn, data: bytes) -> None:
+    pgconn.put_copy_data(data)
+    while pgconn.flush():
+        _wait(pgconn, writing=(pgconn.socket,))
+        pgconn.consume_input()
+
+
+def _discard_copy(pgconn: pq.abc.PGconn) -> None:
+    """COPY ... TO STDOUT in a migration: its rows have nowhere to go."""
+    while True:
+        length, _ = pgconn.get_copy_data(1)
+        if length == -1:
+            return
+        if length == 0:
+            _wait(pgconn)
+            pgconn.consume_input()
+
+
+def drain(conn: Connection, *, pulse: Callable[[], None] | None = None) -> bool:
+    """Read away what is left of a query that was cancelled or whose results nobody wants any more.
+
+    Returns whether it ended well all the same: the wish to cancel it can come too late.
+    """
+    pgconn = conn.pgconn
+    ended: list[pq.ExecStatus] = []
+    while pgconn.status == pq.ConnStatus.OK and (result := _result(pgconn, pulse=pulse)) is not None:
+        if result.status == pq.ExecStatus.COPY_IN:
+            pgconn.put_copy_end(b"cancelled")
+        elif result.status == pq.ExecStatus.COPY_OUT:
+            _discard_copy(pgconn)
+        else:
+            ended.append(pq.ExecStatus(result.status))
+    return bool(ended) and all(status in _DONE for status in ended)
+
+
+# ------------------------------------------------------------------------------------------------------------- errors
+
+
+def _failure(batch: Batch, before: Opening, failed: pq.abc.PGresult, done: int) -> StatementError | psycopg.Error:
+    """What failed after `done` statements of a message.
+
+    A message is parsed as a whole before its first statement runs: an error before that is one of the file's text.
+    """
+    cause = psycopg.errors.error_from_result(failed, encoding="utf-8")
+    position = int(cause.diag.statement_position or 0) - 1 - len(before.text)
+    if position < 0 < done < before.count:
+        return cause
+    if position < 0 and done == 0:
+        position = _unknown_character(batch, cause)
+    statements = batch.split()
+    if position >= 0:
+        index, offset = _locate(statements, position)
+        return StatementError(cause, statements[index], offset)
+    statement = statements[min(max(done - before.count, 0), len(statements) - 1)]
+    return StatementError(cause, statement, _named_place(statement.sql, cause))
+
+
+def _unknown_character(batch: Batch, cause: psycopg.Error) -> int:
+    """Where the character stands that the database's encoding does not have, for which the whole message is refused.
+
+    The server tells its bytes: ``character with byte sequence 0xe2 0x82 0xac in encoding "UTF8" has no equivalent``.
+    """
+    raw = bytes.fromhex("".join(re.findall(r"0x([0-9a-f]{2})", cause.diag.message_primary or "")))
+    if cause.sqlstate != "22P05" or not raw:
+        return -1
+    offset = batch.sql.find(raw)
+    return -1 if offset < 0 else len(batch.sql[:offset].decode())
+
+
+def _locate(statements: Sequence[Statement], position: int) -> tuple[int, int]:
+    """The statement that holds character `position` of the batch's text, and the offset within its SQL."""
+    begin = 0
+    for index, statement in enumerate(statements):
+        begin += len(statement.lead) if index else 0
+        end = begin + len(statement.sql)
+        if position < end or index == len(statements) - 1:
+            return index, min(max(position - begin, 0), max(len(statement.sql) - 1, 0))
+        begin = end
+    raise AssertionError("a batch has at least one statement")
+
+
+def _named_place(sql: str, cause: psycopg.Error) -> int | None:
+    """DDL errors mostly come without a position: take the only place where the name in the message stands.
+
+    A name in quotes begins with its quote.
+    """
+    match = _QUOTED_NAME.search((cause.diag.message_primary or "")[:_SEARCHED])
+    if match is None:
+        return None
+    name = re.escape(match[1])
+    places = [found.start() for found in re.finditer(rf'"{name}"|(?<!\w){name}(?!\w)', sql)]
+    return places[0] if len(places) == 1 else None

@@ -1,0 +1,241 @@
+"""A plan as a psql script that leaves exactly what running the plan would leave, the records included.
+
+The text of every statement of ours comes from the same functions that a run uses. Nothing is executed here. What is the
+same for every migration stands at the top, once, in variables of psql: what is left to read are the migrations.
+
+psql reads a script before the server does, and can run programs. A statement that it would read otherwise than the
+server goes into the script as a text (`psqltext.statement`). How both read depends on the session's encoding and string
+syntax; a migration that may have changed these is stopped before its next statement that depends on them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from dbmigrate.connection import database
+from dbmigrate.execution import psql_text, stepwise, text_settings
+from dbmigrate.execution.steps import Unit, as_one, units
+from dbmigrate.execution.transactional import closing
+from dbmigrate.migrations import parser
+from dbmigrate.planning.plan_hash import PREFIX
+from dbmigrate.sql import without_empty
+from dbmigrate.tracking import tables, write_log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from dbmigrate.connection.database import Connection
+    from dbmigrate.execution.lock_retries import Pacing
+    from dbmigrate.execution.session import Session
+    from dbmigrate.model import Plan, Statement, Step
+
+_RULE = "-- " + "=" * 100
+_HEAD = """\
+-- Run it with psql: it stops at the first error, and a migration that failed in a transaction leaves nothing.
+\\set ON_ERROR_STOP on
+\\set QUIET on
+\\set AUTOCOMMIT on
+\\set ON_ERROR_ROLLBACK off
+\\set SINGLELINE off
+\\set SINGLESTEP off
+\\unset FETCH_COUNT
+\\encoding UTF8
+"""
+_LOCK = """
+-- one runner at a time, as `dbmigrate` itself does it
+SELECT pg_catalog.pg_try_advisory_lock({key}) AS dbmigrate_locked \\gset
+\\if :dbmigrate_locked
+\\else
+DO $$ BEGIN RAISE EXCEPTION 'another run holds the migration lock'; END $$;
+\\endif
+"""
+_XID = "SELECT pg_catalog.pg_current_xact_id()::text AS dbmigrate_xid"
+
+
+def script(plan: Plan, session: Session, pacing: Pacing, *, title: str, prologue: str = "") -> Iterator[str]:
+    """The script, in pieces, so that a large file is never held as a whole. Reads the files; writes nothing.
+
+    Raises MigrationFileError E270 where a migration changes how its own text is read.
+    """
+    for step in plan.steps:
+        _refuse_unreadable(step)
+    yield f"-- dbmigrate {_one_line(title)} · {_count(len(plan.steps))}\n-- plan {PREFIX}{plan.digest}\n"
+    if not plan.steps and not prologue:
+        return
+    yield _HEAD
+    yield prologue
+    yield from _variables(plan, session, pacing)
+    yield f"\n:dbmigrate_settings\n{_LOCK.format(key=session.key.sql)}"
+    if ddl := tables.creation(session.conn, session.tables):
+        yield f"\n-- the tracking tables\n{ddl}"
+    for step in plan.steps:
+        yield f"\n{_RULE}\n-- {_one_line(step.name)} ({step.direction})\n{_RULE}\n"
+        yield from _Script(step, session, pacing).pieces()
+    yield f"\nSELECT pg_catalog.pg_advisory_unlock({session.key.sql});\n"
+
+
+def _refuse_unreadable(step: Step) -> None:
+    """Before anything is printed; the statements of a very large file are read once only, when they are."""
+    migration = step.migration
+    if migration is None or not step.runs_sql or migration.token_checksum is None:
+        return
+    for section in migration.run_order(step.direction):
+        for statement in parser.statements(migration, section):
+            text_settings.refuse(statement, migration)
+
+
+def creation(conn: Connection, name: str) -> str:
+    """The prologue for a database that does not exist yet: make it, and go on in it. Raises ConfigError E271."""
+    quoted = sql.Identifier(name).as_string(conn)
+    return f"\n-- the database\nCREATE DATABASE {quoted};\n{psql_text.connect(name)}"
+
+
+def _count(number: int) -> str:
+    return f"{number} migration{'' if number == 1 else 's'}"
+
+
+def _one_line(text: str) -> str:
+    """For a comment: names of files and databases may hold line breaks, which would end it."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+# ------------------------------------------------------------------------------- what is the same for every migration
+
+
+def _variables(plan: Plan, session: Session, pacing: Pacing) -> Iterator[str]:
+    """What is sent around the migrations, as psql variables."""
+    yield "\n-- What is sent around every migration, under a name: psql reads it where :name stands.\n"
+    yield "-- the settings of the session\n" + psql_text.variable("dbmigrate_settings", _settings(session))
+    renewal = f"{database.session_reset()}:dbmigrate_settings\n"
+    yield "-- a session as new for each migration\n" + psql_text.variable("dbmigrate_reset", renewal)
+    yield "-- the encoding and the string syntax by which this script is read are still the same\n"
+    yield psql_text.variable("dbmigrate_unchanged", text_settings.PROOF)
+    if any(not _is_stepwise(step) for step in plan.steps):
+        proof = closing(":'dbmigrate_xid'") + _as_login(session)
+        yield "-- the beginning of a migration: it remembers its transaction\n"
+        yield psql_text.variable("dbmigrate_begin", _begin(pacing.settings(session.dsn, pacing.lock_timeout)))
+        yield "-- the end of a migration: it is still in its own transaction, and the record is written as ourselves\n"
+        yield psql_text.variable("dbmigrate_end", f":dbmigrate_unchanged\n{proof}")
+    if any(_is_stepwise(step) for step in plan.steps):
+        yield "-- in a migration without a transaction the log is written as ourselves\n"
+        yield psql_text.variable("dbmigrate_log", stepwise.as_ourselves(_as_login(session)))
+
+
+def _begin(limits: str) -> str:
+    return f"BEGIN;\n{limits}{_XID}"
+
+
+def _is_stepwise(step: Step) -> bool:
+    return step.runs_sql and step.migration is not None and not step.migration.is_transactional(step.direction)
+
+
+def _settings(session: Session) -> str:
+    """What a run's connection brings with it: psql has an encoding of its own, and none of the URL's settings."""
+    given = (
+        f"SELECT pg_catalog.set_config({write_log.literal(name)}, {write_log.literal(value)}, false);\n"
+        for name, value in session.dsn.settings.items()
+    )
+    ours = database.session_settings(session.conn, session.dsn)
+    return f"SET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n{''.join(given)}{ours}"
+
+
+def _as_login(session: Session) -> str:
+    """RESET ROLE means the URL's role in a run, but psql's own in the script."""
+    return _local(session, "role")
+
+
+def _limits_of_the_url(session: Session) -> str:
+    """For a unit in a transaction: outside of transactions no lock timeout is wanted, not even the URL's."""
+    return _local(session, "lock_timeout") + _local(session, "statement_timeout")
+
+
+def _local(session: Session, name: str) -> str:
+    value = session.dsn.settings.get(name)
+    return "" if value is None else f"SET LOCAL {name} = {write_log.literal(value)};\n"
+
+
+# ------------------------------------------------------------------------------------------------------ one migration
+
+
+class _Script:
+    """The part of one migration."""
+
+    def __init__(self, step: Step, session: Session, pacing: Pacing) -> None:
+        self._step = step
+        self._session = session
+        self._usual = _begin(pacing.settings(session.dsn, pacing.lock_timeout))
+        self._pacing = pacing.of(step)
+        self._watch = text_settings.Watch(step.migration)
+
+    def pieces(self) -> Iterator[str]:
+        yield ":dbmigrate_reset\n"
+        yield from self._stepwise() if _is_stepwise(self._step) else self._transaction()
+
+    def _limits(self) -> str:
+        return self._pacing.settings(self._session.dsn, self._pacing.lock_timeout)
+
+    def _transaction(self) -> Iterator[str]:
+        step, writer = self._step, self._session.writer
+        begin = _begin(self._limits())
+        yield ":dbmigrate_begin \\gset\n" if begin == self._usual else f"{begin} \\gset\n"
+        if step.migration is not None and step.runs_sql:
+            for section in step.migration.run_order(step.direction):
+                yield from self._verbatim(parser.statements(step.migration, section))
+        yield "\n:dbmigrate_end\n"
+        yield psql_text.one_line(f"{writer.record(step)}{writer.finished(step)}COMMIT;\n")
+
+    def _stepwise(self) -> Iterator[str]:
+        step, writer = self._step, self._session.writer
+        assert step.migration is not None
+        yield stepwise.session_limits(self._pacing)
+        yield psql_text.one_line(writer.precondition(step) + writer.started(step))
+        for unit in units(step.migration, step.direction):
+            yield from self._atomic(unit) if unit.is_atomic else self._outside(unit)
+        yield "\n:dbmigrate_reset\n"
+        yield psql_text.one_line(f"BEGIN;\n{writer.record(step)}{writer.closed(step)}COMMIT;\n")
+
+    def _atomic(self, unit: Unit) -> Iterator[str]:
+        if unit.opening:
+            yield f"\n{unit.opening}\n{self._limits()}{_limits_of_the_url(self._session)}"
+        yield from self._verbatim(unit.statements if unit.opening else unit.statements[:-1])
+        row = self._session.writer.step_done(self._step, unit.number, as_one(unit))
+        yield f"\n:dbmigrate_unchanged\n:dbmigrate_log\n{psql_text.one_line(row)}COMMIT;\n"
+
+    def _outside(self, unit: Unit) -> Iterator[str]:
+        writer = self._session.writer
+        yield self._logged(writer.step_started(self._step, unit.number, unit.first))
+        yield from self._verbatim(unit.statements)
+        yield "\n:dbmigrate_unchanged" + self._logged(writer.step_closed(self._step, unit.number))
+
+    def _logged(self, row: str) -> str:
+        """A row of the log in a transaction of its own."""
+        return f"\n{stepwise.OPENING}\n:dbmigrate_log\n{psql_text.one_line(row)}COMMIT;\n"
+
+    def _verbatim(self, statements: Iterable[Statement]) -> Iterator[str]:
+        """Statements as the file has them, each ended, with the data that belongs to it."""
+        for statement in statements:
+            if self._watch.is_due(statement):
+                yield "\n:dbmigrate_unchanged"
+            lead = without_empty(statement.lead)
+            yield lead if "\n" in lead else f"{lead}\n"
+            sent = psql_text.statement(statement.sql)
+            yield sent
+            if text_settings.takes_back(statement.sql):
+                yield "\n\\encoding UTF8\n"  # in a run the session was opened with it
+            if statement.copy_data is not None:
+                yield "" if sent.endswith("\n") else "\n"
+                yield from _copy_data(statement.copy_data)
+        yield "\n"
+
+
+def _copy_data(pieces: Iterable[str]) -> Iterator[str]:
+    """The data and its end marker, which must end like the lines before it: older psqls hand it on to the server."""
+    end = "\n"
+    for piece in pieces:
+        yield piece
+        end = (end + piece)[-2:]
+    if not end.endswith("\n"):
+        yield "\n"
+    yield "\\.\r\n" if end == "\r\n" else "\\.\n"

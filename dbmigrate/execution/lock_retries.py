@@ -1,0 +1,214 @@
+"""How long a migration may wait for locks and run, when it tries again, and what is told while it does."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+import psycopg
+
+from dbmigrate.errors import DatabaseError, Error
+from dbmigrate.events import Progress, Retrying
+from dbmigrate.execution import server_errors
+from dbmigrate.execution.batches import StatementError
+from dbmigrate.frozen import frozen
+from dbmigrate.settings import durations
+
+if TYPE_CHECKING:
+    from dbmigrate.connection.dsn import Dsn
+    from dbmigrate.execution.batches import Batch
+    from dbmigrate.execution.run_lock import Blocker
+    from dbmigrate.execution.session import Session
+    from dbmigrate.model import Step
+
+Result = TypeVar("Result")
+
+# Short at first, because everybody queues behind a waiting ACCESS EXCLUSIVE; never below deadlock_timeout (1 s) at the
+# end, because autovacuum gives way only after that
+_ESCALATION = (0.5, 1.0, 2.0)
+_LOOK_AFTER = 0.4  # share of the lock timeout after which, and how often, the blockers are looked up
+_LOOK_AT_LEAST = 0.1
+# where nobody can be named who could be waited for: so long after the first try, then twice as long each time
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
+_REPORT_AFTER, _REPORT_EVERY = 0.3, 0.25
+_SILENT_AFTER = 10.0  # seconds
+
+
+@frozen
+class Pacing:
+    """Limits of a run, in seconds. `lock_timeout` None escalates by itself, 0 waits without limit.
+
+    `timeout` limits each statement, `budget` all tries of a transaction together, `patience` the wait for the
+    transactions that are in the way of one try.
+    """
+
+    lock_timeout: float | None = None
+    timeout: float | None = None
+    budget: float = 300.0
+    patience: float = 30.0
+
+    def of(self, step: Step) -> Pacing:
+        """The limits of one step: the options of its file (``lock_timeout:2s timeout:10min``) win over the run's.
+
+        Where several sections run in one direction, the first one that has the option speaks for all.
+        """
+        if step.migration is None or not step.runs_sql:
+            return self
+        found: dict[str, float | None] = {}
+        for section in step.migration.run_order(step.direction):
+            for name in ("lock_timeout", "timeout"):
+                if name in section.options:
+                    found.setdefault(name, durations.seconds(section.options[name]))
+        return replace(self, **found) if found else self  # type: ignore[arg-type]
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The limits that were asked for, as settings of the server."""
+        limits = {"lock_timeout": self.lock_timeout, "statement_timeout": self.timeout}
+        return {name: milliseconds(limit) for name, limit in limits.items() if limit is not None}
+
+    def attempts(self) -> Attempts:
+        return Attempts(self)
+
+    def settings(self, dsn: Dsn, lock_timeout: float | None) -> str:
+        """SET LOCAL commands for one transaction; what the URL sets itself wins."""
+        wanted = {"idle_in_transaction_session_timeout": "'60s'"}
+        if lock_timeout is not None:
+            wanted["lock_timeout"] = milliseconds(lock_timeout)
+        if self.timeout is not None:
+            wanted["statement_timeout"] = milliseconds(self.timeout)
+        return "".join(f"SET LOCAL {name} = {value};\n" for name, value in wanted.items() if name not in dsn.settings)
+
+
+def milliseconds(seconds: float) -> str:
+    """A time-out as PostgreSQL wants it; a limit below a millisecond must not turn into none."""
+    return str(max(round(seconds * 1000), 1) if seconds else 0)
+
+
+class Attempts(Iterator[float]):
+    """The lock timeouts of successive tries, until the budget is spent."""
+
+    def __init__(self, pacing: Pacing) -> None:
+        self._pacing = pacing
+        self._started = time.monotonic()
+        self._steps = iter(_ESCALATION)
+
+    def __next__(self) -> float:
+        if self._pacing.lock_timeout is not None:
+            return self._pacing.lock_timeout
+        return next(self._steps, _ESCALATION[-1])
+
+    def hurry(self, limit: float) -> bool:
+        """Go on with the longest lock timeout; False if `limit` was that already, or is the user's own."""
+        if self._pacing.lock_timeout is not None or limit >= _ESCALATION[-1]:
+            return False
+        self._steps = iter(())
+        return True
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self._started
+
+    @property
+    def left(self) -> float:
+        """What is left of the budget, in seconds; not positive when it is spent."""
+        return self._pacing.budget - self.elapsed
+
+
+def persist(
+    session: Session,
+    step: Step,
+    pacing: Pacing,
+    *,
+    attempt: Callable[[Watch], Result],
+    can_repeat: Callable[[], bool] = lambda: True,
+) -> Result:
+    """Run a whole transaction, and again when it lost a lock: a lock timeout, a deadlock, a serialization failure.
+
+    Between two tries the transactions that stood in the way are waited for; everybody else gets through meanwhile.
+    Raises MigrationFailed E405 when the budget is spent, naming them; other failures of `attempt` at once.
+    """
+    attempts = pacing.attempts()
+    known: tuple[Blocker, ...] = ()
+    for number, limit in enumerate(attempts, 1):
+        watch = Watch(session, step, limit)
+        try:
+            return attempt(watch)
+        except (StatementError, psycopg.Error, DatabaseError) as exc:
+            if not server_errors.is_lock_failure(exc):
+                raise
+            session.abort()
+            known = watch.blockers or known
+            if attempts.left <= 0 or not can_repeat():
+                assert step.migration is not None
+                error = server_errors.lock_failure(exc, step.migration, session.dsn)
+                named = tuple(map(str, known)) or session.monitor.holders(session.tables)
+                raise _gave_up(error, named, tries=number, seconds=attempts.elapsed) from exc
+        named = tuple(map(str, watch.blockers)) or session.monitor.holders(session.tables)
+        session.emit(Retrying(step, number, named))
+        if not (watch.blockers and all(each.is_autovacuum for each in watch.blockers) and attempts.hurry(limit)):
+            _pause(session, pacing, watch, number=number, most=attempts.left)
+    raise AssertionError("attempts never end by themselves")
+
+
+def _pause(session: Session, pacing: Pacing, watch: Watch, *, number: int, most: float) -> None:
+    """Wait for those who blocked; where nobody can be named (no second connection), ever longer."""
+    if watch.blockers:
+        session.monitor.wait_until_gone(watch.blockers, seconds=min(pacing.patience, most))
+        time.sleep(random.uniform(0.05, 0.25))
+    else:
+        longest = min(_FIRST_PAUSE * 2 ** (number - 1), _LONGEST_PAUSE)
+        time.sleep(min(random.uniform(0.5, 1.0) * longest, max(most, 0.05)))
+
+
+def _gave_up(error: Error, known: tuple[str, ...], *, tries: int, seconds: float) -> Error:
+    error.details += tuple(("BLOCKED BY", blocker) for blocker in known)
+    error.hint = f"gave up after {tries} tries in {seconds:.0f} s; end what is in the way, or run it at a quieter time"
+    return error
+
+
+class Watch:
+    """Looks after one attempt at one step while its statements run: who blocks it, and what to tell."""
+
+    def __init__(self, session: Session, step: Step, limit: float | None) -> None:
+        self.limit = limit
+        self.blockers: tuple[Blocker, ...] = ()
+        self._session = session
+        self._step = step
+        self._number = 1
+        self._since = time.monotonic()
+        self._reported = self._looked = 0.0
+        self._silence = session.monitor.watch(session.conn)
+
+    def begin_at(self, number: int) -> None:
+        """Statements are counted from here on, in a migration that runs in several parts."""
+        self._number = number
+
+    def completed(self, batch: Batch) -> None:
+        self._number += batch.count
+        self._since, self._reported = time.monotonic(), 0.0
+        self._silence = self._session.monitor.watch(self._session.conn)
+
+    def pulse(self, batch: Batch) -> None:
+        """Called some times a second while `batch` runs on the server."""
+        now = time.monotonic()
+        elapsed = now - self._since
+        self._silence()
+        if self.limit and min(elapsed, now - self._looked) >= max(self.limit * _LOOK_AFTER, _LOOK_AT_LEAST):
+            self._looked = now
+            self.blockers = self._session.monitor.blockers() or self.blockers
+        if elapsed >= _REPORT_AFTER and now - self._reported >= _REPORT_EVERY:
+            self._reported = now
+            self._report(batch, elapsed)
+
+    def _report(self, batch: Batch, elapsed: float) -> None:
+        monitor = self._session.monitor
+        detail = monitor.detail() if elapsed >= 1.0 else None
+        if monitor.is_refused and elapsed >= _SILENT_AFTER:
+            detail = self._silence.text
+        last = self._number + batch.count - 1
+        title = batch.title if batch.count == 1 else ""
+        self._session.emit(Progress(self._step, self._number, last, title, elapsed, detail))

@@ -1,0 +1,164 @@
+"""A look at the working session from outside: whom it waits for, and how far an index build is.
+
+The second connection is opened only when a statement takes long, and nothing depends on it: where it is refused, the
+work goes on without.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import datetime
+from enum import Enum, auto
+from typing import TYPE_CHECKING, TypeVar
+
+import psycopg
+
+from dbmigrate.connection import database, silence
+from dbmigrate.errors import Error
+from dbmigrate.execution import run_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dbmigrate.connection.database import Connection
+    from dbmigrate.connection.dsn import Dsn
+    from dbmigrate.events import Event
+    from dbmigrate.execution.run_lock import Blocker
+    from dbmigrate.tracking.tables import Tables
+
+Answer = TypeVar("Answer")
+
+_CONNECT_TIMEOUT = "5"
+_ANSWER_SECONDS = 5.0
+_ASK_AFTER, _ASK_EVERY = 10.0, 5.0  # seconds without an answer
+_LOOKS = 2  # that have to find a session with nothing to do: an answer may be on its way
+_ACTIVITY = "select state = 'active' or state is null from pg_catalog.pg_stat_activity where pid = %s::int4"
+
+_INDEX_BUILD = """
+select phase, blocks_done, blocks_total, tuples_done, tuples_total, current_locker_pid
+from pg_catalog.pg_stat_progress_create_index where pid = %s::int4
+"""
+
+
+class Activity(Enum):
+    """What a session does, as far as the server can be asked."""
+
+    ACTIVE = auto()
+    IDLE = auto()
+    UNKNOWN = auto()
+
+
+class Monitor:
+    """Answers questions about the session `pid`; every answer is empty when there is no second connection."""
+
+    def __init__(self, dsn: Dsn, pid: int) -> None:
+        self._dsn = dsn
+        self._pid = pid
+        self._conn: Connection | None = None
+        self._refused = False
+
+    def follow(self, pid: int) -> None:
+        """Look at another session from now on: behind a pooler each transaction may have a process of its own."""
+        self._pid = pid
+
+    def holders(self, tables: Tables) -> tuple[str, ...]:
+        """Who holds the tracking tables, in words."""
+        names = (tables.name, tables.log_name)
+        return self._ask(lambda conn: run_lock.holders(conn, tables.schema, names)) or ()
+
+    def watch(self, conn: Connection) -> Silence:
+        """A pulse that finds out when the session of `conn` is waited for in vain."""
+        return Silence(self, conn)
+
+    def activity(self) -> Activity:
+        """What the server says that the session does."""
+        rows = self._ask(lambda conn: database.query(conn, _ACTIVITY, self._pid))
+        if rows is None:
+            return Activity.UNKNOWN
+        return Activity.ACTIVE if rows and rows[0][0] else Activity.IDLE
+
+    def blockers(self) -> tuple[Blocker, ...]:
+        return self._ask(lambda conn: run_lock.blockers(conn, self._pid)) or ()
+
+    def detail(self) -> str | None:
+        """Whom the session waits for, else the phase of its index build, else None."""
+        found = self.blockers()
+        if found:
+            return f"waiting for {found[0]}"
+        return self._ask(self._index_build)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether there is no second connection."""
+        return self._refused
+
+    def wait_until_gone(self, found: tuple[Blocker, ...], *, seconds: float) -> None:
+        """Return when the transactions in `found` have ended, or after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self._ask(lambda conn: any(run_lock.is_alive(conn, b) for b in found)):
+            time.sleep(0.2)
+
+    def close(self) -> None:
+        if self._conn is not None:
+            database.close(self._conn)
+            self._conn = None
+
+    def _index_build(self, conn: Connection) -> str | None:
+        rows = database.query(conn, _INDEX_BUILD, self._pid)
+        if not rows:
+            return None
+        phase, blocks, all_blocks, tuples, all_tuples, locker = rows[0]
+        share = f" {tuples:,}/{all_tuples:,} tuples" if all_tuples else ""
+        share = share or (f" {blocks:,}/{all_blocks:,} blocks" if all_blocks else "")
+        return f"{phase}{share}" + (f", waiting for process {locker}" if locker else "")
+
+    def _ask(self, question: Callable[[Connection], Answer]) -> Answer | None:
+        if self._refused:
+            return None
+        try:
+            if self._conn is None:
+                patient = replace(self._dsn, conninfo={"connect_timeout": _CONNECT_TIMEOUT, **self._dsn.conninfo})
+                self._conn = database.connect(patient, command="monitor", on_event=_ignore)
+                silence.limit(self._conn, _ANSWER_SECONDS)
+            return question(self._conn)
+        except (psycopg.Error, Error):  # optional by design: the work must not depend on being watched
+            self._refused = True
+            self.close()
+            return None
+
+
+class Silence:
+    """A pulse: nothing comes from the server, which may work, or may never have got what was sent.
+
+    Ends the wait when the server says twice that the session has nothing to do. `since` says when the silence began.
+    """
+
+    def __init__(self, monitor: Monitor, conn: Connection) -> None:
+        self._monitor = monitor
+        self._conn = conn
+        self._began = self._asked = time.monotonic()
+        self._idle = 0
+        self.since = datetime.now().astimezone()
+
+    def __call__(self) -> None:
+        """Raise psycopg.OperationalError, with the connection closed, when the answer will not come any more."""
+        now = time.monotonic()
+        if now - self._began < _ASK_AFTER or now - self._asked < _ASK_EVERY:
+            return
+        self._asked = now
+        self._idle = self._idle + 1 if self._monitor.activity() is Activity.IDLE else 0
+        if self._idle >= _LOOKS:
+            self._conn.pgconn.finish()
+            raise psycopg.OperationalError(
+                f"nothing came from the server since {self.since:%H:%M:%S}, and it has nothing to do for this session"
+            )
+
+    @property
+    def text(self) -> str:
+        """What the live line says about it."""
+        return f"nothing came from the server since {self.since:%H:%M:%S}, and it cannot be asked"
+
+
+def _ignore(event: Event) -> None:
+    """The monitor's own session has nothing to tell."""

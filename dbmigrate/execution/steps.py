@@ -1,0 +1,78 @@
+"""What is done as a whole in a migration without a transaction: a statement, a block of the file's own, a section."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dbmigrate.execution import batches
+from dbmigrate.frozen import frozen
+from dbmigrate.migrations import parser
+from dbmigrate.model import StatementKind
+from dbmigrate.sql import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dbmigrate.model import Direction, Migration, Section, Statement
+
+
+@frozen
+class Unit:
+    """What is done as a whole: `number` is that of its first statement, `is_atomic` says it shares its commit with the
+    journal row. `opening` is what we begin its transaction with; empty where the file does so itself."""
+
+    number: int
+    statements: tuple[Statement, ...]
+    is_atomic: bool
+    # a file may make its session read-only, which a journal row cannot be written in
+    opening: str = "BEGIN READ WRITE;"
+
+    @property
+    def first(self) -> Statement:
+        return self.statements[0]
+
+    @property
+    def last_number(self) -> int:
+        return self.number + len(self.statements) - 1
+
+
+def units(migration: Migration, direction: Direction) -> Iterator[Unit]:
+    """The units of one direction, numbered by their first statement, from 1."""
+    number = 1
+    for section in migration.run_order(direction):
+        for unit in _of_section(migration, section, number):
+            yield unit
+            number = unit.last_number + 1
+
+
+def _of_section(migration: Migration, section: Section, number: int) -> Iterator[Unit]:
+    if section.transaction:
+        whole = tuple(map(_held, parser.statements(migration, section)))
+        if whole:
+            yield Unit(number, whole, is_atomic=True)
+        return
+    block: list[Statement] = []
+    for position, statement in enumerate(parser.statements(migration, section), number):
+        if block or statement.kind is StatementKind.BEGIN:
+            block.append(_held(statement))
+            if statement.kind is StatementKind.COMMIT:
+                yield Unit(position - len(block) + 1, tuple(block), is_atomic=True, opening="")
+                block = []
+        else:
+            yield Unit(position, (statement,), is_atomic=not _is_outside(statement))
+
+
+def _held(statement: Statement) -> Statement:
+    """A statement with its COPY data in memory: what follows it is read before it runs."""
+    return statement if statement.copy_data is None else replace(statement, copy_data=tuple(statement.copy_data))
+
+
+def _is_outside(statement: Statement) -> bool:
+    """CALL may commit, which no syntax shows: outside a block the server lets it."""
+    return statement.kind is StatementKind.OUTSIDE or statements.first_word(statement.sql) == "CALL"
+
+
+def as_one(unit: Unit) -> Statement:
+    """A unit of several statements as one text, for the journal."""
+    return replace(unit.first, sql=batches.text_of(unit.statements), copy_data=None)

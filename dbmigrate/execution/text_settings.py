@@ -1,0 +1,114 @@
+"""The settings by which a file's text is read: its encoding, and what a backslash in a string means.
+
+Files are read as UTF-8 with standard strings before they run. A migration that changes one of the settings would have
+the rest of its text read otherwise than it was checked; it is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from dbmigrate.errors import MigrationFailed, MigrationFileError
+from dbmigrate.model import Place
+from dbmigrate.sql import may_be_read_otherwise, words
+
+if TYPE_CHECKING:
+    from dbmigrate.connection.database import Connection
+    from dbmigrate.model import Migration, Statement
+
+_NEEDED = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
+_HINT = "files are read as UTF-8 with standard strings: leave {} alone"
+
+# A query of our own for scripts that fails (22P02) where a setting is another one. It runs in the middle of a file,
+# under the file's search_path.
+PROOF = "SELECT CASE WHEN {} THEN '1' ELSE 'the migration changed how its own text is read' END::int;\n".format(
+    " AND ".join(
+        f"pg_catalog.current_setting('{name}') OPERATOR(pg_catalog.=) '{wanted}'" for name, wanted in _NEEDED.items()
+    )
+)
+
+_SPELLINGS = {
+    "client_encoding": ("'UTF8'", "'UTF-8'", "UTF8", "DEFAULT"),
+    "standard_conforming_strings": ("ON", "TRUE", "'ON'", "DEFAULT"),
+}
+# the settings, and the ways to run SQL that is put together
+_SUSPECT = re.compile(
+    r"set_config|pg_settings|client_encoding|standard_conforming|execute|event\s+trigger", re.I
+).search
+_HARMLESS = re.compile(
+    r"(?i:alter|analyze|comment|copy|create|delete|drop|grant|insert|lock|revoke|truncate|update)(?!\w)"
+).match
+
+
+def refuse_changed(conn: Connection, migration: Migration) -> None:
+    """Raise MigrationFailed E406 when the file changed how its own text is read."""
+    for name, wanted in _NEEDED.items():
+        if conn.pgconn.parameter_status(name.encode()) != wanted.encode():
+            raise MigrationFailed(
+                f"{migration.name} sets {name} to {conn.info.parameter_status(name)!r}",
+                code="E406",
+                hint=_HINT.format(name),
+            )
+
+
+class Watch:
+    """Looks at the statements of one migration as they go into a script.
+
+    What a statement does to the settings cannot be known: a function or a trigger can set them. Statements that change
+    rows and objects are taken to leave them alone as long as the migration has shown nothing that could set one.
+    """
+
+    def __init__(self, migration: Migration | None) -> None:
+        self._migration = migration
+        self._is_trusted = True
+        self._may_be_changed = False
+
+    def is_due(self, statement: Statement) -> bool:
+        """Whether the settings have to be proved before `statement`. Raises MigrationFileError E270."""
+        if self._migration is not None:
+            refuse(statement, self._migration)
+        is_due = self._may_be_changed and may_be_read_otherwise(statement.lead, statement.sql)
+        is_due = is_due or (self._may_be_changed and statement.copy_data is not None)
+        self._is_trusted = self._is_trusted and not _SUSPECT(statement.sql)
+        if is_due:
+            self._may_be_changed = False
+        self._may_be_changed = self._may_be_changed or not self._is_trusted or not _HARMLESS(statement.sql)
+        return is_due
+
+
+def refuse(statement: Statement, migration: Migration) -> None:
+    """Raise MigrationFileError E270 for a SET command that changes how the file's text is read."""
+    name = _changed(statement.sql)
+    if name is not None:
+        raise MigrationFileError(
+            f"the dry run cannot be a script: this sets {name}, by which the text itself is read",
+            code="E270",
+            place=Place(migration.file.path, statement.line, statement.column),
+            hint=_HINT.format(name),
+        )
+
+
+def takes_back(sql: str) -> bool:
+    """Whether a statement gives the encoding back the value with which the session was opened."""
+    if sql[:1].upper() not in ("R", "D", "S"):
+        return False
+    said = tuple(islice(words(sql), 5))
+    return said[:2] in (("RESET", "ALL"), ("DISCARD", "ALL"), ("RESET", "CLIENT_ENCODING")) or (
+        said[:1] == ("SET",) and "DEFAULT" in said
+    )
+
+
+def _changed(sql: str) -> str | None:
+    """The setting that a SET command gives another value than it has to have, if it is one."""
+    if sql[:3].upper() != "SET":
+        return None
+    said = [word for word in islice(words(sql), 6) if word != ";"]
+    rest = said[2:] if said[1:2] in (["SESSION"], ["LOCAL"]) else said[1:]
+    if rest[:1] == ["NAMES"]:
+        rest = ["CLIENT_ENCODING", "TO", *rest[1:]]
+    name = rest[0].lower() if rest else ""
+    if name not in _NEEDED or len(rest) < 3:
+        return None
+    return None if rest[2].upper() in _SPELLINGS[name] else name

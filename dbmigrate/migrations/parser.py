@@ -1,0 +1,432 @@
+"""Migration files: text to checked `Migration` values, and the statements that the executor runs.
+
+A file is read once, as a stream: whatever its size, at hand are a window of about 1 MiB and the statement that is being
+looked at. Nothing here contacts a database. Every fault is a MigrationFileError with its place; the first one is told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from dbmigrate.errors import MigrationFileError
+from dbmigrate.migrations import headers, other_tools
+from dbmigrate.migrations.cuts import Cuts
+from dbmigrate.migrations.large_files import passages, statements
+from dbmigrate.migrations.left_settings import change_of
+from dbmigrate.migrations.sections import BOTH, Draft, tolerated
+from dbmigrate.migrations.source import Cursor, Origin, Source, byte_length, checksum
+from dbmigrate.migrations.statement_stream import backslash, pass_data, pieces, statement_of
+from dbmigrate.migrations.token_checksum import TokenSum
+from dbmigrate.model import Direction, Migration, Problem, Section, Severity, Statement, StatementKind
+from dbmigrate.sql import COPY_DATA, PieceKind, PostgresLexer, words
+from dbmigrate.sql.statements import classify, is_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from dbmigrate.model import MigrationFile
+    from dbmigrate.sql import Piece, Token
+
+__all__ = [
+    "KEEP_TEXT",
+    "checksum",
+    "passages",
+    "read",
+    "read_kept",
+    "split_sql",
+    "statements",
+    "token_checksum",
+    "token_sum",
+]
+
+_KEEP_STATEMENTS = 64 << 10  # bytes; the statements of larger files are read again when they are run
+KEEP_TEXT = 1 << 20  # bytes; of larger files neither text nor token checksum is kept
+_DUMP_COMMANDS = frozenset(("\\restrict", "\\unrestrict", "\\connect"))
+_CONFLICT = ("<<<<<<<", ">>>>>>>")
+_NOT_IN_RUNS = ("migrate:", *_CONFLICT)  # what has to be looked at statement by statement
+
+
+def read(file: MigrationFile, runs: Collection[Direction] = BOTH) -> Migration:
+    """Read and check a migration file of which these directions are to run.
+
+    Raises MigrationFileError E210-E220 or E223 for the first fault in the file, ConfigError E207 if it cannot be read.
+    What is odd but can be run is told in `Migration.problems` (W2xx); so are E217, E219 and E220 in a section that is
+    not to run (W673): old projects of dbmate have down sections that nobody has ever run.
+    """
+    origin = Origin(file.path)
+    with Source(file.path) as source:
+        if source.size > KEEP_TEXT:
+            reading = _Reading(origin, _Size.LARGE, runs)
+            lexer = PostgresLexer(headers.BOUNDARY)
+            sections = reading.run(lexer.read_runs(source.read, but=_NOT_IN_RUNS))
+            total, problems = source.finish(), tuple(reading.problems)
+            return Migration(file, sections, total, problems=problems, marks=tuple(source.marks))
+        text = source.read_all()
+        if source.size <= _KEEP_STATEMENTS:
+            return _from_text(_Reading(origin, _Size.SMALL, runs), file, text, source.finish())
+        migration = _from_text(_Reading(origin, _Size.MEDIUM, runs), file, text, source.finish())
+        return replace(migration, marks=tuple(source.marks))
+
+
+def read_kept(file: MigrationFile, down_sql: str) -> Migration:
+    """A migration of which only the down SQL is left, as `Migration.down_sql` had it; there is no up section.
+
+    Lines and the checksum are those of `down_sql`. Raises MigrationFileError as `read` does.
+    """
+    first = down_sql.partition("\n")[0].rstrip("\r")
+    text = down_sql if headers.BOUNDARY.match(first) else f"-- migrate:down\n{down_sql}"
+    digest = hashlib.sha256(down_sql.encode()).hexdigest()
+    return _from_text(_KeptReading(Origin(file.path, text), _Size.SMALL), file, text, digest)
+
+
+def split_sql(text: str, *, path: str = "(SQL)") -> Iterator[Statement]:
+    """The statements of a plain SQL text without sections, named `path` in errors.
+
+    The lines ``\\restrict``, ``\\unrestrict`` and ``\\connect`` of pg_dump come as statements of kind META, to be
+    skipped. Raises MigrationFileError E217 (something is not closed), E218 (any other backslash command).
+    """
+    origin = Origin(path, text)
+    cursor = Cursor()
+    for piece in pieces(origin, PostgresLexer().get_tokens(text)):
+        cursor.advance(piece.lead)
+        if piece.kind is PieceKind.STATEMENT:
+            statement = statement_of(piece, cursor)
+            yield statement
+            pass_data(statement)
+        elif piece.kind is PieceKind.META:
+            if cursor.column != 1 or piece.text.split()[0] not in _DUMP_COMMANDS:
+                raise backslash(origin, piece, cursor)
+            yield Statement(piece.text, cursor.line, cursor.column, StatementKind.META, piece.lead)
+            cursor.advance(piece.text)
+
+
+def token_checksum(text: str) -> str:
+    """The SHA-256 (hex) of the tokens: comments, white space and the case of unquoted words do not count.
+
+    Section headers and their options do. Strings, quoted names, dollar-quoted bodies and COPY data count verbatim. A
+    redundant BEGIN and COMMIT do not count. Raises MigrationFileError E217.
+    """
+    return token_sum(text).hexdigest()
+
+
+def token_sum(text: str) -> TokenSum:
+    """The sum of the tokens, to be compared with one that was recorded. Raises MigrationFileError E217."""
+    tokens = TokenSum()
+    for piece in pieces(Origin("(text)", text), PostgresLexer(headers.BOUNDARY).get_tokens(text)):
+        tokens.add(piece, [value for kind, value in piece.copy or () if kind is COPY_DATA])
+    return tokens
+
+
+# ----------------------------------------------------------------------------------------------------- reading a file
+
+
+class _Size(Enum):
+    """How much of a file is kept."""
+
+    SMALL = "its statements and its text"
+    MEDIUM = "its text"
+    LARGE = "nothing"
+
+
+def _from_text(reading: _Reading, file: MigrationFile, text: str, checksum: str) -> Migration:
+    try:
+        sections = reading.run(PostgresLexer(headers.BOUNDARY).get_tokens(text))
+    except MigrationFileError as fault:
+        sections = reading.end_at(fault, text)
+    return Migration(
+        file,
+        sections,
+        checksum,
+        reading.tokens.hexdigest(),
+        reading.verbatim(text, Direction.UP),
+        reading.verbatim(text, Direction.DOWN),
+        tuple(reading.problems),
+    )
+
+
+class _Reading:
+    """One pass over a file: finds its sections and the first fault."""
+
+    def __init__(self, origin: Origin, size: _Size, runs: Collection[Direction] = BOTH) -> None:
+        self.problems: list[Problem] = []
+        self.tokens = TokenSum()
+        self._origin = origin
+        self._size = size
+        self._cursor = Cursor()
+        self._drafts: list[Draft] = []
+        self._sections: list[Section] = []
+        self._foreign: str | None = None
+        self._runs = runs
+
+    def run(self, tokens: Iterable[Token]) -> tuple[Section, ...]:
+        """The sections. Raises MigrationFileError."""
+        for piece in pieces(self._origin, tokens):
+            if self._size is _Size.LARGE and self._passes(piece):
+                continue
+            self._look_around(piece)
+            self._cursor.advance(piece.lead)
+            if piece.kind is PieceKind.STATEMENT:
+                self._add(piece)
+            elif piece.kind is PieceKind.HEADER:
+                self._open(piece)
+            elif piece.kind is PieceKind.META:
+                raise backslash(self._origin, piece, self._cursor)
+            else:
+                self._close_cut()
+        self._finish()
+        return tuple(self._sections)
+
+    def verbatim(self, text: str, direction: Direction) -> str:
+        """The texts of the sections of one direction, header lines included."""
+        ends = [*(draft.offset for draft in self._drafts[1:]), len(text)]
+        return "".join(
+            text[draft.offset : end]
+            for draft, end in zip(self._drafts, ends, strict=True)
+            if draft.header.direction is direction
+        )
+
+    # -- statements
+
+    def _add(self, piece: Piece) -> None:
+        self._refuse_conflict(piece)
+        if not self._drafts:
+            raise self._error(
+                "E214",
+                "SQL before the first `-- migrate:up`",
+                hint=self._advice("put `-- migrate:up` above it; only comments and blank lines may stand before it"),
+                width=len(piece.text.partition("\n")[0]),
+            )
+        if piece.number > 1:
+            self._pass_over(piece)
+            return
+        cuts = self._drafts[-1].cuts
+        if cuts is not None:
+            self._cut(piece, cuts)
+        statement = statement_of(piece, self._cursor)
+        if statement.copy_data is not None:
+            data, span = self._data(statement.copy_data)
+            statement = replace(statement, copy_data=data)
+            if cuts is not None:
+                cuts.close(span)
+        self._drafts[-1].add(statement)
+        self._judge(self._drafts[-1])
+        if self._size is not _Size.LARGE:
+            self.tokens.add(piece, statement.copy_data or ())
+
+    def _cut(self, piece: Piece, cuts: Cuts) -> None:
+        """A statement that controls transactions stands alone, because it may turn out to be left out."""
+        is_alone = classify(piece.text) is not StatementKind.PLAIN
+        if is_alone:
+            cuts.close()
+        cuts.add(self._cursor, byte_length(piece.text), piece.number)
+        if is_alone:
+            cuts.close()
+
+    def _close_cut(self) -> None:
+        """Let the next statement begin another batch: the very many comments before it belong to none."""
+        cuts = self._drafts[-1].cuts if self._drafts else None
+        if cuts is not None:
+            cuts.close()
+
+    def _data(self, parts: Iterable[str]) -> tuple[tuple[str, ...] | None, tuple[int, int]]:
+        """The inline data of a COPY, if it is kept, and from and to which byte it reaches."""
+        kept: list[str] = []
+        begin = end = 0
+        for part in parts:
+            end = self._cursor.size
+            begin = begin or end - byte_length(part)
+            if self._size is not _Size.LARGE:
+                kept.append(part)
+        return (None if self._size is _Size.LARGE else tuple(kept)), (begin, end)
+
+    def _passes(self, piece: Piece) -> bool:
+        """Pass over statements that need counting and no further look: nearly all of a large file."""
+        if piece.kind is not PieceKind.STATEMENT or not self._drafts or piece.copy is not None:
+            return False
+        if piece.comments and any(headers.may_be_marker(comment) for _, comment in piece.comments):
+            return False
+        text = piece.lead if piece.number > 1 else piece.lead + piece.text  # there is nothing of the kind in a run
+        if "migrate:" in text or "<<<<<<<" in text or ">>>>>>>" in text:
+            return False
+        if piece.number == 1 and (not is_plain(piece.text) or change_of(piece.text)):
+            return False
+        self._cursor.advance(piece.lead)
+        self._pass_over(piece)
+        return True
+
+    def _pass_over(self, piece: Piece) -> None:
+        draft = self._drafts[-1]
+        draft.count += piece.number
+        if draft.cuts is not None:
+            draft.cuts.add(self._cursor, byte_length(piece.text), piece.number)
+        self._cursor.advance(piece.text)
+
+    def _refuse_conflict(self, piece: Piece) -> None:
+        """Conflict markers are operators to the lexer; those in strings and function bodies are none of ours."""
+        if not any(mark in piece.text for mark in _CONFLICT):
+            return
+        if any(word.startswith(_CONFLICT) for word in words(piece.text)):
+            offset = min(at for at in map(piece.text.find, _CONFLICT) if at >= 0)
+            raise self._origin.error(
+                "E223",
+                "a merge conflict is not resolved here",
+                self._cursor.after(piece.text[:offset]),
+                hint="edit the file: keep one side, remove the marker lines",
+                width=7,
+            )
+
+    def _judge(self, draft: Draft) -> None:
+        if draft.fault is not None and draft.header.direction in self._runs:
+            raise draft.fault
+
+    def end_at(self, fault: MigrationFileError, text: str) -> tuple[Section, ...]:
+        """The sections, where the rest of the last one is inside something that is not closed.
+
+        Raises `fault` if it is another one, if that section is to run, or if what is hidden may hold the next one.
+        """
+        last = self._drafts[-1] if self._drafts else None
+        is_hidden = headers.quoted(text[self._cursor.offset :]) is not None
+        if fault.code != "E217" or is_hidden or last is None or last.header.direction is Direction.UP:
+            raise fault
+        last.fault = last.fault or fault
+        self._close(last)
+        return tuple(self._sections)
+
+    # -- headers
+
+    def _open(self, piece: Piece) -> None:
+        header = self._header(piece.text)
+        previous = self._drafts[-1] if self._drafts else None
+        self._refuse_order(header.direction, previous)
+        if previous is not None:
+            self._close(previous)
+        place, draft = self._cursor, Draft(self._origin, header, len(self._drafts))
+        draft.line, draft.offset = place.line, place.offset
+        if self._size is _Size.SMALL:
+            draft.kept = []
+        else:
+            draft.cuts = Cuts()
+        self._drafts.append(draft)
+        if self._size is not _Size.LARGE:
+            self.tokens.add(piece, ())
+        self._cursor.advance(piece.text)
+
+    def _header(self, comment: str) -> headers.Header:
+        try:
+            header = headers.parse(comment)
+        except headers.HeaderError as exc:
+            at = (self._cursor.line, self._cursor.column + exc.start)
+            raise self._origin.error("E216", exc.message, at, hint=exc.hint, width=exc.width) from exc
+        for option in header.ignored:
+            self._note("W202", f"the option `{option}` means nothing here and is ignored", Severity.NOTE)
+        return header
+
+    def _refuse_order(self, direction: Direction, previous: Draft | None) -> None:
+        if direction is Direction.UP:
+            if previous is not None and previous.header.direction is Direction.UP:
+                raise self._no_down(previous, f" before the next `-- migrate:up` on line {self._cursor.line}")
+        elif previous is None:
+            raise self._error(
+                "E213", "`-- migrate:down` stands before `-- migrate:up`", hint="put the up section first", width=15
+            )
+        elif previous.header.direction is Direction.DOWN:
+            raise self._error(
+                "E213",
+                f"a second `-- migrate:down`: the section has one on line {previous.line} already",
+                hint="every `-- migrate:down` needs a `-- migrate:up` before it; join the two, or add the header",
+                width=15,
+            )
+
+    def _no_down(self, up: Draft, before: str = "") -> MigrationFileError:
+        return self._origin.error(
+            "E212",
+            f"the `-- migrate:up` on line {up.line} has no `-- migrate:down`{before}",
+            (up.line, 1),
+            hint=self._advice("add one; it may be empty, or say `-- migrate:down irreversible:true`"),
+            width=13,
+        )
+
+    def _close(self, draft: Draft) -> None:
+        section = draft.finish()
+        self._judge(draft)
+        self._sections.append(section)
+        if draft.fault is not None:
+            self.problems.append(tolerated(draft.fault, draft.header.direction))
+        told = {problem.code for problem in self.problems}
+        self.problems += [problem for problem in draft.problems if problem.code not in told]  # W201 once in a file
+        if section.direction is Direction.UP and not section.count:
+            place = self._origin.place((section.line, 1))
+            self.problems.append(Problem("W203", "the up section holds no statement", place=place))
+
+    def _finish(self) -> None:
+        if not self._drafts:
+            raise self._origin.error(
+                "E211",
+                "the file has no `-- migrate:up` section",
+                (1, 1),
+                hint=self._advice("begin it with the line `-- migrate:up`, and add `-- migrate:down` below"),
+            )
+        last = self._drafts[-1]
+        if last.header.direction is Direction.UP:
+            raise self._no_down(last)
+        self._close(last)
+
+    # -- comments
+
+    def _look_around(self, piece: Piece) -> None:
+        """Look for what is nearly a header, or another tool's, or a header that is text."""
+        for offset, comment in piece.comments:
+            self._foreign = self._foreign or other_tools.tool_of_comment(comment)
+            meant = headers.near_miss(comment)
+            if meant and self._begins_line(piece, offset):
+                raise self._origin.error(
+                    "E215",
+                    f"`{comment.strip()}` is not a section header",
+                    self._cursor.after((piece.lead + piece.text)[:offset]),
+                    hint=f"write `{meant}` in lower case, without blanks in it, at the very beginning of the line",
+                    width=len(comment.rstrip()),
+                )
+        text = piece.lead if piece.kind is PieceKind.HEADER else piece.lead + piece.text
+        inside = headers.quoted(text)
+        if inside is not None:
+            line, _ = self._cursor.after(text[:inside])
+            self.problems.append(
+                Problem(
+                    "W204",
+                    "this line looks like a section header, but stands inside quoted or commented text: it is text",
+                    place=self._origin.place((line, 1)),
+                    hint="indent it; dbmate would begin a section here",
+                )
+            )
+
+    def _begins_line(self, piece: Piece, offset: int) -> bool:
+        before = (piece.lead + piece.text)[:offset]
+        start = before.rfind("\n") + 1
+        return not before[start:].strip() and (start > 0 or self._cursor.column == 1)
+
+    def _advice(self, usual: str) -> str:
+        if self._foreign is None:
+            by_name = other_tools.tool_of_file(os.path.basename(self._origin.path))
+            return f"this looks like a file of {by_name}: {usual}" if by_name else usual
+        return (
+            f"this looks like a file of {self._foreign}: replace its markers by `-- migrate:up` and `-- migrate:down`"
+        )
+
+    def _note(self, code: str, message: str, severity: Severity) -> None:
+        place = self._origin.place((self._cursor.line, self._cursor.column))
+        self.problems.append(Problem(code, message, severity, place))
+
+    def _error(self, code: str, message: str, *, hint: str, width: int) -> MigrationFileError:
+        at = (self._cursor.line, self._cursor.column)
+        return self._origin.error(code, message, at, hint=hint, width=width)
+
+
+class _KeptReading(_Reading):
+    """Down sections alone, one or more."""
+
+    def _refuse_order(self, direction: Direction, previous: Draft | None) -> None:
+        pass

@@ -1,0 +1,1 @@
+"""Every decision, as pure functions of files, history and settings."""

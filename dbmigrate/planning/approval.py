@@ -1,0 +1,172 @@
+"""What has to be said before something is changed, and what must have been applied elsewhere before: pure decisions.
+
+Nobody is asked here. The command line asks, and comes back with what was typed.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from dbmigrate.errors import Refused, unchanged
+from dbmigrate.frozen import frozen
+from dbmigrate.model import Action, Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dbmigrate.model import History, Plan, Step
+
+__all__ = [
+    "Consent",
+    "Need",
+    "Target",
+    "agree",
+    "need_of_plan",
+    "need_to_destroy",
+    "refuse_other",
+    "refuse_untested",
+    "to_prove",
+]
+
+_LONGEST_LIST = 5
+
+
+class Need(Enum):
+    """What has to be said before a change."""
+
+    NOTHING = "nothing"
+    ENVIRONMENT = "environment"  # its name typed, or --yes
+    DATABASE = "database"  # its name typed, or --confirm NAME
+
+
+@frozen
+class Target:
+    """Where a change goes. `environment` is empty where it has no name; then it cannot be protected.
+
+    `because` goes on after "... is protected", where another name than the environment's was given.
+    """
+
+    environment: str
+    database: str
+    is_protected: bool = False
+    because: str = ""
+
+
+@frozen
+class Consent:
+    """What the command line says beforehand.
+
+    `database` is the name given with ``--confirm``, `applied_in` the environment of ``--require-applied-in``.
+    `everything` says that ``--all`` was asked for, `can_ask` that somebody sits at a terminal, `allow_existing` that a
+    history may begin beside what is there.
+    """
+
+    yes: bool = False
+    database: str | None = None
+    applied_in: str | None = None
+    everything: bool = False
+    can_ask: bool = False
+    allow_existing: bool = False
+
+
+def need_of_plan(plan: Plan, history: History, target: Target, consent: Consent) -> Need:
+    """What a plan needs: nothing if it has no steps or its environment is not protected.
+
+    The database's name is needed for ``rollback --all``, and for every rollback of several migrations that leaves none.
+    """
+    if not plan.steps or not target.is_protected:
+        return Need.NOTHING
+    undone = {step.version for step in plan.steps if step.direction is Direction.DOWN and step.runs_sql}
+    kept = {item.version for item in history.applied} - undone
+    is_last_of_many = len(undone) > 1 and not kept
+    return Need.DATABASE if consent.everything or is_last_of_many else Need.ENVIRONMENT
+
+
+def need_to_destroy(target: Target) -> Need:
+    """What ``drop`` and ``load`` need."""
+    return Need.DATABASE if target.is_protected else Need.NOTHING
+
+
+def agree(need: Need, target: Target, consent: Consent) -> str | None:
+    """The name that has to be typed; None if nothing has to be asked.
+
+    Raises Refused E709 if the name of ``--confirm`` is another one (whether it is needed or not), E707 if something has
+    to be typed and nobody is there.
+    """
+    if consent.database is not None and consent.database != target.database:
+        raise _other_name(f"--confirm names {consent.database!r}, but the database is {target.database!r}")
+    is_said = consent.database is not None or (consent.yes and need is Need.ENVIRONMENT)
+    if need is Need.NOTHING or is_said:
+        return None
+    if not consent.can_ask:
+        raise _silent(need, target, consent)
+    return target.environment if need is Need.ENVIRONMENT else target.database
+
+
+def refuse_other(typed: str, word: str) -> None:
+    """Raise Refused E709 unless `typed` is the name that was asked for, but for blanks around it."""
+    if typed.strip() != word.strip():
+        raise _other_name(f"{word!r} was not typed")
+
+
+def to_prove(plan: Plan, history: History) -> tuple[Step, ...]:
+    """The migrations that a plan applies. What `history` shows as unfinished may be finished: half done is worse."""
+    begun = {item.version for item in history.unfinished}
+    return tuple(
+        step
+        for step in plan.steps
+        if step.action is Action.RUN and step.direction is Direction.UP and step.version not in begun
+    )
+
+
+def refuse_untested(steps: Sequence[Step], elsewhere: History, environment: str) -> None:
+    """Raise Refused E708 unless all `steps` are applied in `environment`, from the same files.
+
+    `elsewhere` is what the database of `environment` records. Files are compared where its log knows their checksums.
+    """
+    sums = {item.version: item.checksum for item in elsewhere.applied}
+    unfinished = {item.version for item in elsewhere.unfinished}
+    missing = [step.name for step in steps if step.version not in sums or step.version in unfinished]
+    other = [step.name for step in steps if step.name not in missing and _differs(step, sums[step.version])]
+    if missing or other:
+        raise _untested(missing, other, environment)
+
+
+def _differs(step: Step, checksum: str | None) -> bool:
+    return checksum is not None and step.migration is not None and step.migration.checksum != checksum
+
+
+def _untested(missing: list[str], other: list[str], environment: str) -> Refused:
+    parts = (
+        (f"not applied in {environment}", missing),
+        (f"applied in {environment}, but from another file of that version", other),
+    )
+    return unchanged(
+        Refused(
+            "; ".join(f"{what}: {_listed(names)}" for what, names in parts if names),
+            code="E708",
+            hint=f"apply this very checkout with `dbmigrate -e {environment} up` first",
+        )
+    )
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _LONGEST_LIST
+    return ", ".join(names[:_LONGEST_LIST]) + (f" and {more} more" if more > 0 else "")
+
+
+def _silent(need: Need, target: Target, consent: Consent) -> Refused:
+    if need is Need.ENVIRONMENT:
+        hint = "no terminal to ask on: pass --yes"
+    else:
+        hint = f"{'--yes is not enough' if consent.yes else 'no terminal to ask on'}: pass --confirm DBNAME"
+    return unchanged(
+        Refused(
+            f"{target.environment} is protected{target.because}; a change has to be confirmed", code="E707", hint=hint
+        )
+    )
+
+
+def _other_name(message: str) -> Refused:
+    return unchanged(Refused(message, code="E709", hint="look again where this goes"))

@@ -1,0 +1,295 @@
+"""What to do: pure functions from files, history and a wish to a `Plan`. Nothing here reads, writes or prints."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from dbmigrate.errors import NeedsAttention, PlanError, Refused
+from dbmigrate.model import (
+    ALL,
+    LAST,
+    Action,
+    Applied,
+    Direction,
+    Goal,
+    History,
+    Migration,
+    MigrationFile,
+    Order,
+    Plan,
+    Policy,
+    Problem,
+    Severity,
+    SortKey,
+    Step,
+    Unfinished,
+    leading_number,
+)
+from dbmigrate.reports import MigrationState, Status, StatusRow
+
+Migrations = Mapping[str, Migration]
+
+_BY_NUMBER = '`version-order = "numeric"` in dbmigrate.toml (or --version-order numeric) orders them by number'
+
+
+def up(
+    files: Sequence[MigrationFile], history: History, *, migrations: Migrations, goal: Goal = ALL, policy: Policy
+) -> Plan:
+    """Apply what is pending, in the order of `files`, as far as `goal` says.
+
+    `migrations` holds the parsed file of every pending version. Raises PlanError E230 (no files at all), E232 (the
+    goal is no version of these files); NeedsAttention E502 (an earlier run is unfinished); Refused E702 (`policy` is
+    strict and a pending version is not higher than the highest applied one).
+    """
+    if not files:
+        raise PlanError("no migration files found", code="E230", hint="make one with `dbmigrate new NAME`")
+    _refuse_unfinished(history)
+    waiting = frozenset(pending_versions(files, history))
+    pending = [file for file in files if file.version in waiting]
+    highest = policy.order.highest(_versions(history))
+    late = [file for file in pending if highest and policy.order.key(file.version) <= policy.order.key(highest)]
+    if policy.strict and late:
+        raise _out_of_order(late[0], highest, policy.order)
+    chosen = _until(pending, files, goal)
+    steps = tuple(_run(migrations[file.version], Direction.UP) for file in chosen)
+    running = {file.version for file in chosen}
+    problems = [_late_problem(file, highest) for file in late if file.version in running]
+    return Plan(steps, (*_order_problems(files, policy.order), *problems, *_file_problems(steps)))
+
+
+def pending_versions(files: Sequence[MigrationFile], history: History) -> Sequence[str]:
+    """The versions that are not applied, in the order of `files`."""
+    applied = _versions(history)
+    return [file.version for file in files if file.version not in applied]
+
+
+def down(
+    files: Sequence[MigrationFile],
+    history: History,
+    *,
+    migrations: Migrations,
+    goal: Goal = LAST,
+    order: Order = Order.NAME,
+) -> Plan:
+    """Undo applied migrations from the last one in `order`.
+
+    A `goal` with steps undoes that many, one with a version undoes everything after that version, and `ALL` undoes
+    everything. Raises PlanError E231 (nothing is applied), E232 (the version is not applied), E233 (irreversible),
+    E234 (no file and no kept down SQL); NeedsAttention E502.
+    """
+    _refuse_unfinished(history)
+    chosen = rollback_order(files, history, goal, order)
+    steps = tuple(_undo(applied, migrations) for applied in chosen)
+    present = {file.version for file in files}
+    gone = tuple(_gone_problem(step) for step in steps if step.version not in present)
+    return Plan(steps, (*gone, *_file_problems(steps)))
+
+
+def redo(
+    files: Sequence[MigrationFile], history: History, *, migrations: Migrations, order: Order = Order.NAME
+) -> Plan:
+    """Undo the last applied migration and apply its file again. Raises as `down`, and PlanError E234 without a file."""
+    undo = down(files, history, migrations=migrations, order=order)
+    by_version = {file.version: file for file in files}
+    version = undo.steps[0].version
+    if version not in by_version:
+        raise PlanError(
+            f"the file of migration {version} is gone, so it cannot be applied again",
+            code="E234",
+            hint="restore the file from version control, or undo the migration with `dbmigrate rollback`",
+        )
+    again = _run(migrations[version], Direction.UP)
+    told = [problem for problem in _file_problems((again,)) if problem.code != "W201"]  # it ran that way already
+    return Plan((*undo.steps, again), (*undo.problems, *told))
+
+
+def rollback_order(
+    files: Sequence[MigrationFile], history: History, goal: Goal, order: Order = Order.NAME
+) -> tuple[Applied, ...]:
+    """The applied versions that `goal` undoes, last first. Raises PlanError E231, E232."""
+    applied = sorted(history.applied, key=_sort_key(files, order))
+    if not applied:
+        raise PlanError("can't rollback: no migrations have been applied", code="E231")
+    if goal.version is not None:
+        names = [item.version for item in applied]
+        if goal.version not in names:
+            message = f"version {goal.version} is not applied, so it is nothing to roll back to"
+            raise unknown_version(goal.version, names, message)
+        applied = applied[names.index(goal.version) + 1 :]
+    last_first = tuple(reversed(applied))
+    return last_first if goal.steps is None else last_first[: goal.steps]
+
+
+def resume(unfinished: Unfinished, migration: Migration, *, history: History, done: frozenset[int]) -> Plan:
+    """Go on with a migration without a transaction, after the statements in `done`.
+
+    A down section that stopped is a rollback where the version is recorded, else the undoing of an unfinished up.
+    """
+    is_undo = unfinished.direction is Direction.DOWN and unfinished.version not in history
+    action = Action.UNDO if is_undo else Action.RUN
+    return Plan((Step(unfinished.version, unfinished.name, unfinished.direction, action, migration, done),))
+
+
+def undo(unfinished: Unfinished, migration: Migration) -> Plan:
+    """Run the down section of a migration whose up section is unfinished. Raises PlanError E233, E243."""
+    if unfinished.direction is Direction.DOWN:
+        raise PlanError(
+            f"{unfinished.name} stopped while it was rolled back, so there is nothing to undo",
+            code="E243",
+            hint="finish the rollback with `dbmigrate resume`",
+        )
+    if migration.is_irreversible:
+        raise PlanError(f"{migration.name} is irreversible", code="E233")
+    return Plan((Step(unfinished.version, unfinished.name, Direction.DOWN, Action.UNDO, migration),))
+
+
+def up_to(files: Sequence[MigrationFile], version: str) -> Sequence[str]:
+    """The versions of the files up to and including `version`, in file-name order. Raises PlanError E232."""
+    return [file.version for file in _until(files, files, Goal(version=version))]
+
+
+def unknown_version(asked: str, known: Sequence[str], message: str) -> PlanError:
+    """The error for a version that is not among the `known` ones: perhaps its zeros, or its end, are missing.
+
+    A file name is taken for its version.
+    """
+    digits = leading_number(asked)
+    same = [version for version in known if digits and leading_number(version) == digits]
+    begun = [version for version in known if asked and version.startswith(asked)]
+    meant = same or begun
+    hint = f"did you mean {meant[0]}?" if len(meant) == 1 else "see `dbmigrate status`"
+    return PlanError(message, code="E232", hint=hint)
+
+
+def status(files: Sequence[MigrationFile], history: History, order: Order = Order.NAME) -> Status:
+    """Every file and every applied version, in `order`."""
+    rows = {file.version: StatusRow(file.version, file.name, MigrationState.PENDING) for file in files}
+    for item in history.applied:
+        row = rows.get(item.version)
+        state = MigrationState.APPLIED if row else MigrationState.MISSING
+        name = row.name if row else item.name or item.version
+        rows[item.version] = StatusRow(item.version, name, state, item.applied_at, item.applied_by)
+    for broken in history.unfinished:
+        row = rows.get(broken.version) or StatusRow(broken.version, broken.name, MigrationState.UNFINISHED)
+        rows[broken.version] = replace(row, state=MigrationState.UNFINISHED, unfinished=broken)
+    ordered = sorted(rows.values(), key=lambda row: order.key(row.name))
+    return Status(tuple(ordered), _order_problems(files, order))
+
+
+def newest(files: Sequence[MigrationFile], versions: Sequence[str], order: Order = Order.NAME) -> str | None:
+    """The applied version that comes last in `order`."""
+    names = {file.version: file.name for file in files}
+    return max(versions, key=lambda version: order.key(names.get(version) or version), default=None)
+
+
+# ------------------------------------------------------------------------------------------------------------- details
+
+
+def _versions(history: History) -> frozenset[str]:
+    return frozenset(item.version for item in history.applied)
+
+
+def _refuse_unfinished(history: History) -> None:
+    if not history.unfinished:
+        return
+    broken = history.unfinished[0]
+    stopped = broken.stopped_at
+    where = f" at statement {stopped.number}" if stopped else f" after statement {max(broken.done, default=0)}"
+    raise NeedsAttention(
+        f"{broken.name} ({broken.direction}, without a transaction) is unfinished: it stopped{where}",
+        code="E502",
+        hint="see `dbmigrate status`, then continue with `dbmigrate resume`",
+    )
+
+
+def _until(pending: Sequence[MigrationFile], files: Sequence[MigrationFile], goal: Goal) -> Sequence[MigrationFile]:
+    if goal.version is None:
+        return pending if goal.steps is None else pending[: goal.steps]
+    names = [file.version for file in files]
+    if goal.version not in names:
+        raise unknown_version(goal.version, names, f"no migration file has version {goal.version}")
+    wanted = frozenset(names[: names.index(goal.version) + 1])
+    return [file for file in pending if file.version in wanted]
+
+
+def _run(migration: Migration, direction: Direction) -> Step:
+    return Step(migration.version, migration.name, direction, Action.RUN, migration)
+
+
+def _undo(applied: Applied, migrations: Migrations) -> Step:
+    migration = migrations.get(applied.version)
+    if migration is None:
+        raise PlanError(
+            f"the file of applied migration {applied.name or applied.version} is gone, and the log holds no down SQL",
+            code="E234",
+            hint="restore the file from version control, or undo the change with a new migration",
+        )
+    if migration.is_irreversible:
+        raise PlanError(
+            f"{migration.name} is irreversible",
+            code="E233",
+            hint="it says `irreversible:true` in its down header; undo it with a new migration",
+        )
+    return _run(migration, Direction.DOWN)
+
+
+def _sort_key(files: Sequence[MigrationFile], order: Order) -> Callable[[Applied], SortKey]:
+    """A version whose file is gone stands where its recorded name would."""
+    names = {file.version: file.name for file in files}
+
+    def key(applied: Applied) -> SortKey:
+        return order.key(names.get(applied.version) or applied.name or applied.version)
+
+    return key
+
+
+def _out_of_order(file: MigrationFile, highest: str, order: Order) -> Refused:
+    """dbmate compares versions as texts (db.go), and says so in these words; where that surprises, say why."""
+    message = (
+        f"migration `{file.version}` is out of order with already applied migrations, the version number has "
+        f"to be higher than the applied migration `{highest}` in --strict mode"
+    )
+    hint = "give the file a newer version, or run without --strict"
+    if order is Order.NAME and Order.NUMERIC.key(file.version) > Order.NUMERIC.key(highest):
+        message += f" (versions are compared byte by byte, so `{file.version}` comes before `{highest}`)"
+        hint = f"{_BY_NUMBER}; or {hint}"
+    return Refused(message, code="E702", hint=hint)
+
+
+def _late_problem(file: MigrationFile, highest: str) -> Problem:
+    return Problem(
+        "W301",
+        f"{file.name} is applied out of order: {highest} is already applied",
+        Severity.NOTE,
+        hint="--strict refuses this",
+    )
+
+
+def _order_problems(files: Sequence[MigrationFile], order: Order) -> tuple[Problem, ...]:
+    """Files run in the order of their names' bytes; where their numbers say otherwise, people are surprised."""
+    by_number = Order.NUMERIC.key
+    for first, second in itertools.pairwise(files if order is Order.NAME else ()):
+        if by_number(first.version) > by_number(second.version):
+            message = f"{first.name} runs before {second.name}: files are ordered by name, not by number"
+            return (Problem("W302", message, hint=f"{_BY_NUMBER}; or pad the numbers with zeros"),)
+    return ()
+
+
+def _gone_problem(step: Step) -> Problem:
+    return Problem("W305", f"the file of {step.name} is gone; it is undone with the down SQL kept in the log")
+
+
+def _file_problems(steps: Sequence[Step]) -> tuple[Problem, ...]:
+    found: list[Problem] = []
+    for step in steps:
+        if step.migration is None:
+            continue
+        is_up = step.direction is Direction.UP
+        found += (problem for problem in step.migration.problems if is_up or problem.code == "W673")
+        if step.direction is Direction.DOWN and not any(s.count for s in step.migration.run_order(Direction.DOWN)):
+            found.append(
+                Problem("W303", f"{step.name} has an empty down section: its version is forgotten, nothing is undone")
+            )
+    return tuple(found)

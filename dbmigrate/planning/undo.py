@@ -1,0 +1,40 @@
+"""The way back of migrations that a run has applied: its steps, and what makes it impossible."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dbmigrate.errors import PlanError
+from dbmigrate.model import Direction, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dbmigrate.model import Migration
+    from dbmigrate.reports import Outcome
+
+
+def steps_back(done: Sequence[Outcome]) -> tuple[Step, ...]:
+    """The way back, last first, by the very files that were applied."""
+    return tuple(
+        Step(one.step.version, one.step.name, Direction.DOWN, migration=one.step.migration) for one in reversed(done)
+    )
+
+
+def refuse_obstacles(steps: Sequence[Step]) -> None:
+    for step in steps:
+        if why := obstacle(step.migration):
+            raise PlanError(f"{step.name} {why}", code="E233")
+
+
+def obstacle(migration: Migration | None) -> str | None:
+    """Why a migration cannot be undone. An empty down section would forget the version, and leave what it made."""
+    if migration is None:
+        return None
+    if migration.is_irreversible:
+        return "is irreversible"
+    if any(section.fault for section in migration.run_order(Direction.DOWN)):
+        return "has a down section that cannot run"
+    does_something = any(section.count for section in migration.run_order(Direction.UP))
+    undoes_something = any(section.count for section in migration.run_order(Direction.DOWN))
+    return "has an empty down section" if does_something and not undoes_something else None

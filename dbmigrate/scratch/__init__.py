@@ -1,0 +1,1 @@
+"""Scratch servers and databases, and what is tried on them."""

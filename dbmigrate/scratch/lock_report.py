@@ -1,0 +1,123 @@
+"""The lock report of a plan: its migrations run on a scratch copy of the target's schema, priced on the target.
+
+The report is an addition to what was asked for: whatever keeps it from being made is told, and ends nothing. On the
+target only questions are asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dbmigrate import impact
+from dbmigrate.connection import database
+from dbmigrate.errors import DatabaseError, Error, Refused
+from dbmigrate.frozen import frozen
+from dbmigrate.model import Problem, Severity
+from dbmigrate.reports import LockReport
+from dbmigrate.scratch import choose, outside_effects, schema_copy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dbmigrate.connection.dsn import Dsn
+    from dbmigrate.events import Event
+    from dbmigrate.execution.session import Session
+    from dbmigrate.impact import Impact
+    from dbmigrate.model import Migration, MigrationFile, Plan
+    from dbmigrate.scratch.choose import Choice, ScratchServer
+
+
+@frozen
+class Means:
+    """What a report is made with: where scratch databases may be, and the environment that finds pg_dump."""
+
+    choice: Choice
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+def make(session: Session, planned: Plan, files: Sequence[MigrationFile], means: Means) -> LockReport:
+    """The report for `planned` on the database of `session`. Writes nothing there, takes no lock; never fails."""
+    migrations = [step.migration for step in planned.steps if step.migration is not None and step.runs_sql]
+    if not migrations:
+        return LockReport()
+    # the settings of the target's sessions are taken over one by one: to be read-only is none for a scratch database
+    chosen = replace(means.choice, target=None, major=session.facts.server_version // 10000)
+    try:
+        choice = schema_copy.sparing(chosen, session, migrations)
+        with choose.open_server(choice) as server, server.database() as copy:
+            found = _measured(schema_copy.Origin(session, files, means.environ), migrations, server, copy)
+    except Error as exc:
+        return LockReport(problems=(missing(exc),))
+    return _priced(session, found)
+
+
+def missing(exc: Error) -> Problem:
+    """Why there is no report."""
+    code = "W661" if exc.code == "E264" else "W660"
+    return Problem(code, f"no lock report: {exc.message}", Severity.NOTE, hint=exc.hint or "--no-locks leaves it out")
+
+
+def needless(database: str) -> Problem:
+    """Why there is no report for a database that does not exist yet."""
+    reason = f"database {database} does not exist, so nobody can be made to wait"
+    return Problem("W661", f"no lock report: {reason}", Severity.NOTE)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was measured so far."""
+
+    impacts: list[Impact] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    measured: int = 0
+
+
+def _measured(origin: schema_copy.Origin, migrations: Sequence[Migration], server: ScratchServer, copy: Dsn) -> _Found:
+    """What the migrations did on the copy, up to the first one that failed there."""
+    copy = schema_copy.alike(origin.session, copy)
+    found = _Found(problems=[*schema_copy.fill(origin, server, copy)])
+    tables = origin.session.tables
+    own = frozenset(impact.Relation(tables.schema, name) for name in (tables.name, tables.log_name))
+    bench = impact.Bench(copy, without=own)
+    with database.connect(copy, command="scratch", on_event=_ignore) as conn:
+        for migration in migrations:
+            try:
+                outside_effects.refuse_ways_out(migration)
+                found.impacts += server.retrying(partial(impact.run_measured, conn, migration, bench))
+            except DatabaseError as exc:
+                found.problems.append(_failed(migration, exc, server))
+                break
+            except Refused as exc:
+                message = f"the lock report ends before {migration.name}: {exc.message}"
+                found.problems.append(Problem("W680", message, Severity.WARNING, place=exc.place, hint=exc.hint))
+                break
+            found.measured += 1
+    if server.note:
+        found.problems.append(Problem("W600", server.note, Severity.NOTE))
+    return found
+
+
+def _failed(migration: Migration, exc: DatabaseError, server: ScratchServer) -> Problem:
+    return Problem(
+        "W662",
+        f"the lock report ends before {migration.name}, which fails on a copy of the schema: {exc.message}",
+        place=exc.place,
+        hint=choose.way_out(exc, server) or exc.hint,
+    )
+
+
+def _priced(session: Session, found: _Found) -> LockReport:
+    try:
+        with database.translated(session.dsn):
+            statements = impact.price(session.conn, found.impacts)
+    except Error as exc:
+        statements = impact.unpriced(found.impacts)
+        message = f"the sizes of the tables could not be asked for: {exc.message}"
+        found.problems.append(Problem("W663", message, Severity.NOTE, hint=exc.hint))
+    return LockReport(statements, tuple(found.problems), found.measured)
+
+
+def _ignore(event: Event) -> None:
+    """The listener of sessions that nobody listens to."""

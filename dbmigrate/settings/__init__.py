@@ -1,0 +1,1 @@
+"""Flags, environment, env files and project file, resolved once."""

@@ -1,0 +1,58 @@
+"""Names of environments, and whether two URLs lead to one database."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dbmigrate.connection.dsn import Dsn
+
+__all__ = ["canonical", "is_same_database", "name_of", "variable_of"]
+
+_URL_NAME = re.compile(r"([A-Z0-9_]+)_DATABASE_URL(_FILE)?")
+_ENDS = re.compile(r"(?<=.)_(?:(?:database|db|postgres|postgresql|pg)_)?url\Z")
+_HERE = frozenset(("", "localhost", "127.0.0.1", "::1"))
+
+
+def canonical(environment: str) -> str:
+    """The one spelling of an environment's name: ``eu-west.prod``, ``EU_WEST_PROD_DATABASE_URL`` are ``eu_west_prod``.
+
+    Letter case does not count, and neither does how the variable goes on (``PRODUCTION_URL``, ``PRODUCTION_DB_URL``),
+    so that no spelling of a protected environment gets past its protection.
+    """
+    return _ENDS.sub("", re.sub(r"[.-]", "_", environment).lower())
+
+
+def variable_of(environment: str) -> str:
+    """``production`` -> ``PRODUCTION_DATABASE_URL``; a name that ends in ``_URL`` is a variable itself (dbmate)."""
+    if environment.endswith("_URL"):
+        return environment
+    return re.sub(r"[.-]", "_", environment).upper() + "_DATABASE_URL"
+
+
+def name_of(variable: str) -> str | None:
+    """The name for ``-e`` that a variable makes: ``STAGING_DATABASE_URL`` and ``..._FILE`` make ``staging``."""
+    found = _URL_NAME.fullmatch(variable)
+    return found[1].lower() if found else None
+
+
+def is_same_database(one: Dsn, other: Dsn) -> bool:
+    """Whether two complete targets have a server and the database's name in common, as far as names can tell."""
+    if one.embedded is not None or other.embedded is not None:
+        return one.embedded == other.embedded and one.database == other.database
+    return one.database == other.database and bool(_servers(one) & _servers(other))
+
+
+def _servers(target: Dsn) -> set[tuple[str, str]]:
+    """Every host and address with its port; the names of this machine are one."""
+    ports = (target.conninfo.get("port") or "5432").split(",")
+    servers = set()
+    for keyword in ("host", "hostaddr"):
+        for number, host in enumerate((target.conninfo.get(keyword) or "").split(",")):
+            port = (ports[number] if len(ports) > 1 and number < len(ports) else ports[0]) or "5432"
+            name = host.strip().lower().rstrip(".")
+            is_here = name in _HERE or name.startswith("/")
+            if name or keyword == "host":
+                servers.add(("localhost" if is_here else name, port))
+    return servers

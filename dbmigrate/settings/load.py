@@ -1,0 +1,392 @@
+"""Settings: which database, which files, which limits. The one place that reads flags, environment and env files.
+
+Precedence: flag, environment of the process, env files (``.env``, then ``.env.dbmate``; or those of ``--env-file``),
+project file, default. A variable that is set to nothing counts as not set, and hides the same variable in an env file.
+Where two names mean the same (``DBMIGRATE_WAIT``, ``DBMATE_WAIT``), ours wins.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+from dbmigrate.connection import dsn
+from dbmigrate.connection.dsn import Dsn
+from dbmigrate.errors import ConfigError
+from dbmigrate.frozen import frozen
+from dbmigrate.model import Order
+from dbmigrate.settings import durations, env_file, project_file
+from dbmigrate.settings.environments import canonical, is_same_database, name_of, variable_of
+from dbmigrate.settings.sources import Sources, Value
+from dbmigrate.settings.variables import VARIABLES, Variable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dbmigrate.settings.project_file import Project, Requirement
+
+__all__ = ["ENV_FILES", "VARIABLES", "Flags", "Settings", "Variable", "canonical", "load"]
+
+ENV_FILES = (".env", ".env.dbmate")
+LAYOUTS = ("dbmate", "scattered")  # schema.versions.Layout; a test compares them
+
+_FOR_PROGRAMS = ("DBMIGRATE_PG_DUMP", "DBMIGRATE_PG_BIN")
+_ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+@frozen
+class Flags:
+    """What the command line says. None and empty sequences stand for flags that were not given."""
+
+    url: str | None = field(default=None, repr=False)
+    environment: str | None = None
+    env_files: Sequence[str] = ()
+    scratch_url: str | None = field(default=None, repr=False)
+    migrations_dirs: Sequence[str] = ()
+    version_order: str | None = None
+    migrations_table: str | None = None
+    schema_file: str | None = None
+    no_dump_schema: bool | None = None
+    driver: str | None = None
+    wait: bool | None = None
+    wait_timeout: str | None = None
+    wait_interval: str | None = None
+    lock_wait: str | None = None
+    allow_pooler: bool | None = None
+    lock_timeout: str | None = None
+    timeout: str | None = None
+    strict: bool | None = None
+    verbose: bool | None = None
+    quiet: bool | None = None
+    json: bool | None = None
+
+
+@frozen
+class Protection:
+    """The protected environment that is changed; `by` is its variable, where another name leads to its database."""
+
+    environment: str
+    by: str = ""
+
+
+@frozen
+class Settings:
+    """Everything that a command needs to know. Times are in seconds; paths are as given.
+
+    `environment` is the name after ``-e``, in lower case where it stands for ``<NAME>_DATABASE_URL``.
+    `lock_timeout` None leaves the choice to the executor, 0 is no limit; `timeout` None is none. `environ` is for
+    programs that are started: the environment of this process without PGSERVICE, which `Dsn.environment` replaces.
+    `origins` says for each name in `VARIABLES` that is a setting where its value is from. `protected` are the names of
+    environments, `canonical`; `project` is the project file.
+    """
+
+    migrations_dirs: tuple[str, ...]
+    version_order: Order
+    migrations_table: str
+    schema_file: str
+    schema_versions: str
+    wait_timeout: float
+    wait_interval: float
+    lock_wait: float
+    allow_pooler: bool
+    lock_timeout: float | None
+    timeout: float | None
+    dump_schema: bool
+    lock_report: bool
+    wait: bool
+    strict: bool
+    verbose: bool
+    quiet: bool
+    json: bool
+    environment: str | None
+    protected: frozenset[str]
+    driver: str
+    environ: Mapping[str, str] = field(repr=False)
+    origins: Mapping[str, str]
+    project: Project
+    _sources: Sources = field(repr=False)
+    _url: str | None = field(repr=False)
+    _scratch_url: Value | None = field(repr=False)
+
+    def target(self) -> Dsn:
+        """The database to work on, complete with what libpq would take from ``PG*``.
+
+        Raises ConfigError: E201 nothing is configured, E202 the URL is wrong, E203 the environment's variable is not
+        set, E205 two variables contradict each other, E207 the file with the URL cannot be read.
+        """
+        found = self._located()
+        if self.allow_pooler:
+            found = found.through_pooler()
+        return found if found.embedded is not None else self._sources.completed(found)
+
+    def scratch(self) -> Dsn | None:
+        """The server that was named for scratch databases. Raises ConfigError as `target`."""
+        named = map(self._sources.url, ("DBMIGRATE_SCRATCH_URL", VARIABLES["DBMIGRATE_SCRATCH_URL"].twin))
+        value = self._scratch_url or next(filter(None, named), None)
+        return self._sources.completed(dsn.parse(value.text, origin=value.origin)) if value else None
+
+    @property
+    def origin(self) -> str:
+        """Where the target is from: ``--url``, ``DATABASE_URL (environment)``, ``.env:3``. Raises as `target`."""
+        value = self._url_value()
+        if value is not None:
+            return value.origin
+        return "DB_* variables" if self._sources.db_variables() else "PG* variables"
+
+    @property
+    def env_files(self) -> tuple[str, ...]:
+        """The env files that were read."""
+        return self._sources.files.found
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether changes have to be confirmed; see `protection`."""
+        return self.protection is not None
+
+    @property
+    def protection(self) -> Protection | None:
+        """Why changes have to be confirmed: the environment is protected, or the database is that of one that is.
+
+        ``--url`` does not take that away: who names the environment as well means it. Without a target nothing is.
+        """
+        if self.environment is not None and canonical(self.environment) in self.protected:
+            return Protection(self.environment)
+        try:
+            found = self.target()
+        except ConfigError:
+            return None
+        for name in sorted(self._sources.names()):
+            variable = name.removesuffix("_FILE")
+            if variable.endswith("_URL") and canonical(variable) in self.protected:
+                with suppress(ConfigError):  # what cannot be read leads nowhere
+                    value = self._sources.url(variable)
+                    other = dsn.parse(value.text, driver=self.driver, origin=value.origin) if value else None
+                    if other and is_same_database(found, self._sources.completed(other)):
+                        return Protection(canonical(variable), variable)
+        return None
+
+    @property
+    def is_strict(self) -> bool:
+        """`strict`; where nothing says so or otherwise, what is protected is strict."""
+        return self.strict or (self.origins["DBMIGRATE_STRICT"] == "default" and self.is_protected)
+
+    @property
+    def required(self) -> Requirement | None:
+        """In which environment the project file wants everything to be applied before it is applied here."""
+        protection = self.protection
+        mine = canonical(protection.environment if protection else self.environment or "")
+        return next((found for name, found in self.project.required.items() if canonical(name) == mine), None)
+
+    def environments(self) -> tuple[str, ...]:
+        """Names for ``-e`` that have a database: ``STAGING_DATABASE_URL`` makes ``staging``."""
+        scratch = VARIABLES["DBMIGRATE_SCRATCH_URL"].twin
+        found = ((name_of(name), name) for name in self._sources.names() if not name.startswith(scratch))
+        return tuple(sorted({name for name, variable in found if name and self._sources.find(variable)}))
+
+    def _located(self) -> Dsn:
+        value = self._url_value()
+        if value is not None:
+            return dsn.parse(value.text, driver=self.driver, origin=value.origin)
+        variables = self._sources.db_variables()
+        return dsn.from_keywords(variables, origin="the DB_* variables") if variables else Dsn({})
+
+    def _url_value(self) -> Value | None:
+        """The URL in effect, None when ``DB_*`` or ``PG*`` take its place."""
+        if self._url is not None:
+            return Value(self._url, "--url", "--url")
+        if self.environment is not None:
+            return self._url_of(self.environment)
+        value = self._sources.url("DATABASE_URL")
+        if value is None and not self._sources.db_variables() and not self._sources.has_libpq_place():
+            raise ConfigError(
+                "invalid url, have you set your --url flag or DATABASE_URL environment variable?",
+                code="E201",
+                hint=f"{self._known()}set DATABASE_URL=postgres://user@host/name{self._in_which_file()}"
+                f"{'' if self.environments() else ', or try `dbmigrate demo`'}",
+            )
+        return value
+
+    def _url_of(self, environment: str) -> Value:
+        name = variable_of(environment)
+        value = self._sources.url(name)
+        if value is None:
+            raise ConfigError(f"{name} is not set{self._looked_in()}", code="E203", hint=self._unset_hint(name))
+        return value
+
+    def _looked_in(self) -> str:
+        files = self._sources.files
+        missing = f"; there is no {' and no '.join(files.missing)}" if files.missing else ""
+        return f" (looked in {' and '.join(('the environment', *files.found))}{missing})"
+
+    def _in_which_file(self) -> str:
+        files = self._sources.files
+        return f" in the environment or in {(*files.found, *files.missing, *ENV_FILES)[0]}"
+
+    def _known(self) -> str:
+        known = " or ".join(f"-e {known}" for known in self.environments())
+        return f"name an environment: {known}; or " if known else ""
+
+    def _unset_hint(self, name: str) -> str:
+        known = ", ".join(f"-e {known}" for known in self.environments())
+        return f"set {name}, or choose one of: {known}" if known else f"set {name}"
+
+
+class _Choice:
+    """Looks settings up by their names in `VARIABLES`, and remembers where each was found."""
+
+    def __init__(self, sources: Sources, agreed: Project) -> None:
+        self._sources = sources
+        self._project = agreed
+        self.origins: dict[str, str] = {}
+
+    def value(self, name: str, flag: str | None = None) -> Value:
+        variable = VARIABLES[name]
+        if flag is not None:
+            found = Value(flag, variable.option, variable.option)
+        else:
+            names = (name, variable.twin) if variable.twin else (name,)
+            found = self._sources.find(*names) or self._agreed(name) or Value(variable.default, name, "default")
+        self.origins[name] = found.origin
+        return found
+
+    def _agreed(self, name: str) -> Value | None:
+        """What the project file says."""
+        found = self._project.values.get(name)
+        return Value(found.text, f"{found.key} ({found.origin})", found.origin) if found else None
+
+    def text(self, name: str, flag: str | None = None) -> str:
+        """A text that cannot be empty unless that is its default."""
+        value = self.value(name, flag)
+        if VARIABLES[name].default and not value.text.strip():
+            raise ConfigError(f"{value.name} is empty", code="E205", hint="give it a value, or leave it out")
+        return value.text.strip()
+
+    def seconds(self, name: str, flag: str | None = None) -> float:
+        value = self.value(name, flag)
+        return durations.duration(value.text, value.name)
+
+    def optional_seconds(self, name: str, flag: str | None = None) -> float | None:
+        value = self.value(name, flag)
+        return durations.duration(value.text, value.name) if value.origin != "default" else None
+
+    def boolean(self, name: str, *, flag: bool | None) -> bool:
+        value = self.value(name, None if flag is None else str(flag))
+        return durations.boolean(value.text, value.name)
+
+
+def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
+    """Read the env files and settle everything but the target, which only `Settings.target` asks for.
+
+    Raises ConfigError: E204 for a line of an env file, E205 for an impossible value, E207 for an unreadable file, E253
+    to E256 for the project file.
+    """
+    files = env_file.read(tuple(flags.env_files) or ENV_FILES, cwd=cwd)
+    sources = Sources(environ, files, cwd)
+    agreed = project_file.read(cwd)
+    choice = _Choice(sources, agreed)
+    protected = _protected(choice)
+    return Settings(
+        migrations_dirs=_directories(choice, flags.migrations_dirs),
+        version_order=_order(choice, flags.version_order),
+        migrations_table=_table(choice, flags.migrations_table),
+        schema_file=choice.text("DBMIGRATE_SCHEMA_FILE", flags.schema_file),
+        schema_versions=_layout(choice),
+        wait_timeout=choice.seconds("DBMIGRATE_WAIT_TIMEOUT", flags.wait_timeout),
+        wait_interval=_interval(choice, flags.wait_interval),
+        lock_wait=choice.seconds("DBMIGRATE_LOCK_WAIT", flags.lock_wait),
+        allow_pooler=choice.boolean("DBMIGRATE_ALLOW_POOLER", flag=flags.allow_pooler),
+        lock_timeout=choice.optional_seconds("DBMIGRATE_LOCK_TIMEOUT", flags.lock_timeout),
+        timeout=choice.optional_seconds("DBMIGRATE_TIMEOUT", flags.timeout),
+        dump_schema=not choice.boolean("DBMIGRATE_NO_DUMP_SCHEMA", flag=flags.no_dump_schema),
+        lock_report=choice.boolean("DBMIGRATE_LOCK_REPORT", flag=None),
+        wait=choice.boolean("DBMIGRATE_WAIT", flag=flags.wait),
+        strict=_strict(choice, flags, protected),
+        verbose=choice.boolean("DBMIGRATE_VERBOSE", flag=flags.verbose),
+        quiet=bool(flags.quiet),
+        json=bool(flags.json),
+        environment=_environment(choice, flags.environment),
+        protected=protected,
+        driver=choice.text("DBMIGRATE_DRIVER", flags.driver),
+        environ=_for_programs(sources),
+        origins=choice.origins,
+        project=agreed,
+        _sources=sources,
+        _url=flags.url,
+        _scratch_url=Value(flags.scratch_url, "--scratch-url", "--scratch-url") if flags.scratch_url else None,
+    )
+
+
+def _strict(choice: _Choice, flags: Flags, protected: frozenset[str]) -> bool:
+    """What flag, variable or project file say; where they say nothing, protected environments are strict."""
+    asked = choice.boolean("DBMIGRATE_STRICT", flag=flags.strict)
+    if choice.origins["DBMIGRATE_STRICT"] != "default":
+        return asked
+    return canonical(_environment(choice, flags.environment) or "") in protected
+
+
+def _protected(choice: _Choice) -> frozenset[str]:
+    """The names of the protected environments; an empty list in the project file means none."""
+    names = choice.value("DBMIGRATE_PROTECTED").text.split(",")
+    return frozenset(canonical(name.strip()) for name in names if name.strip())
+
+
+def _directories(choice: _Choice, flags: Sequence[str]) -> tuple[str, ...]:
+    """Both the repeated flag and the variable may hold several, separated by commas (dbmate)."""
+    text = choice.text("DBMIGRATE_MIGRATIONS_DIR", ",".join(flags) if flags else None)
+    directories = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not directories:
+        raise ConfigError("the migrations directory is empty", code="E205", hint="name one with --migrations-dir")
+    return directories
+
+
+def _order(choice: _Choice, flag: str | None) -> Order:
+    value = choice.value("DBMIGRATE_VERSION_ORDER", flag)
+    try:
+        return Order(value.text.strip())
+    except ValueError:
+        hint = f"use {' or '.join(Order)}"
+        raise ConfigError(f"{value.name}: unknown order {value.text.strip()!r}", code="E205", hint=hint) from None
+
+
+def _table(choice: _Choice, flag: str | None) -> str:
+    """``table`` or ``schema.table``; whatever follows the first dot is the table's name (dbmate)."""
+    text = choice.text("DBMIGRATE_MIGRATIONS_TABLE", flag)
+    if text.startswith(".") or text.endswith(".") or "\0" in text:
+        raise ConfigError(
+            f"the migrations table {text!r} has no name on one side of the dot", code="E205", hint="write schema.table"
+        )
+    return text
+
+
+def _layout(choice: _Choice) -> str:
+    value = choice.value("DBMIGRATE_SCHEMA_VERSIONS")
+    if value.text.strip() not in LAYOUTS:
+        raise ConfigError(f"{value.name}: there is no such layout", code="E205", hint=f"use {' or '.join(LAYOUTS)}")
+    return value.text.strip()
+
+
+def _interval(choice: _Choice, flag: str | None) -> float:
+    seconds = choice.seconds("DBMIGRATE_WAIT_INTERVAL", flag)
+    if seconds == 0:
+        raise ConfigError("the wait interval is 0", code="E205", hint="leave some time between the tries: 1s")
+    return seconds
+
+
+def _environment(choice: _Choice, flag: str | None) -> str | None:
+    """The name for ``-e``. An empty flag is an error: it is a shell variable gone missing, not a wish for a default."""
+    value = choice.value("DBMIGRATE_ENV", flag)
+    if value.origin == "default":
+        return None
+    if not _ENVIRONMENT_NAME.fullmatch(value.text.strip()):
+        hint = "use letters, digits, _ - and ."
+        raise ConfigError(f"{value.name}: the name of the environment is empty or impossible", code="E205", hint=hint)
+    variable = variable_of(value.text.strip())
+    return name_of(variable) or variable
+
+
+def _for_programs(sources: Sources) -> dict[str, str]:
+    """The environment for children. PGSERVICE would win over the variables that `Dsn.environment` sets."""
+    inherited = {name: value for name, value in sources.environ.items() if name != "PGSERVICE"}
+    return inherited | {name: value.text for name in _FOR_PROGRAMS if (value := sources.find(name))}

@@ -1,0 +1,273 @@
+"""The project file: ``dbmigrate.toml``, or ``[tool.dbmigrate]`` in ``pyproject.toml``, in the current directory.
+
+It holds what a whole team wants to be the same everywhere, under the names of the options. Where a database is, and how
+to log in, does not belong there: such a key is an error. ``dbmigrate.toml`` wins whole over ``pyproject.toml``.
+
+TOML is read by `tomllib`, which says where a syntax error is but not where a key stands; that is looked up in the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import field
+from pathlib import Path
+
+from dbmigrate.errors import ConfigError
+from dbmigrate.frozen import frozen
+from dbmigrate.model import Place, Problem, Severity
+from dbmigrate.settings.variables import VARIABLES, Kind
+
+__all__ = ["FILE", "PYPROJECT", "Project", "Requirement", "Text", "read"]
+
+FILE = "dbmigrate.toml"
+PYPROJECT = "pyproject.toml"
+
+_SECTION = ("tool", "dbmigrate")
+_TABLES = ("lint", "deploy", "environments")
+_ORDER = "order"
+_REQUIRED = "require-applied-in"
+_KEYS = {variable.key: name for name, variable in VARIABLES.items() if variable.key}
+# patterns, compiled on first use: most projects have no such file
+_CONNECTION = r"(.*[-_])?(url|dsn|conninfo|password|passwd|host|hostaddr|port|user|dbname|database)"
+# what a file must say to be worth a parser's time, and what makes the section's presence certain enough for a note
+_MENTION = b"dbmigrate"
+_HEADING = rb"(?m)^[ \t]*\[[ \t]*tool[ \t]*\.[ \t]*dbmigrate[ \t]*[\].]"
+_TABLE_LINE = r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?"
+_KEY_LINE = r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*="""
+_WORD = r"""[\w-]+|"[^"]*"|'[^']*'"""
+_POSITION = r"(?s)(.*?) \(at (?:line (\d+), column (\d+)|end of document)\)"
+
+_NOT_HERE = "in dbmigrate.toml the keys stand at the top, without [tool.dbmigrate]"
+
+_Path = tuple[str, ...]
+
+
+@frozen
+class Text:
+    """A value as an environment variable would have it, the key that it stands under, and its ``file:line``."""
+
+    text: str
+    key: str
+    origin: str
+
+
+@frozen
+class Requirement:
+    """An environment in which everything must have been applied, and the ``file:line`` that says so."""
+
+    environment: str
+    origin: str
+
+
+@frozen
+class Project:
+    """What the project file says; all of it is empty where there is none.
+
+    `values` are settings by the name of their variable. `lint` and `deploy` are the tables of these names as they
+    stand, for the commands to check. `order` is how environments are shown side by side, `required` what
+    ``require-applied-in`` says, by environment. `problems` are worth telling.
+    """
+
+    path: str = ""
+    values: Mapping[str, Text] = field(default_factory=dict)
+    lint: Mapping[str, object] = field(default_factory=dict)
+    deploy: Mapping[str, object] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+    required: Mapping[str, Requirement] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+def read(cwd: str) -> Project:
+    """Read the project file in `cwd`; without one the result is empty.
+
+    Raises ConfigError E253 (not TOML; with its place), E254 (an unknown key), E255 (a value of the wrong type), E256
+    (a key that would say where the database is), E207 (a file that cannot be opened).
+    """
+    own = _content(cwd, FILE)
+    shared = _content(cwd, PYPROJECT)
+    if own is not None:
+        note = _both() if shared is not None and re.search(_HEADING, shared) else ()
+        return _project(FILE, own, section=(), problems=note)
+    if shared is not None and _MENTION in shared:
+        return _project(PYPROJECT, shared, section=_SECTION)
+    return Project()
+
+
+def _content(cwd: str, name: str) -> bytes | None:
+    try:
+        return Path(cwd, name).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as exc:
+        raise ConfigError(f"{name} cannot be read: {exc.strerror}", code="E207") from exc
+
+
+def _both() -> tuple[Problem, ...]:
+    text = f"[tool.dbmigrate] of {PYPROJECT} is not read, because there is a {FILE}"
+    return (Problem("W620", text, Severity.NOTE, hint="keep one of the two"),)
+
+
+def _project(name: str, raw: bytes, *, section: _Path, problems: tuple[Problem, ...] = ()) -> Project:
+    text = _decoded(name, raw)
+    reader = _Reader(name, text, section)
+    table: object = _parsed(name, text)
+    for word in section:
+        table = table.get(word, {}) if isinstance(table, Mapping) else {}
+    return reader.project(reader.table(table, ()), problems)
+
+
+def _decoded(name: str, raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as exc:
+        place = Place(name, raw.count(b"\n", 0, exc.start) + 1)
+        raise ConfigError(f"{name} is not valid UTF-8", code="E253", place=place) from exc
+
+
+def _parsed(name: str, text: str) -> Mapping[str, object]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        reason, place = _position(name, text, str(exc))
+        raise ConfigError(
+            f"{name} is not valid TOML: {reason}", code="E253", place=place, hint="see https://toml.io"
+        ) from exc
+    except RecursionError as exc:  # a value in hundreds of brackets
+        raise ConfigError(f"{name} is not valid TOML: it is nested too deeply", code="E253") from exc
+
+
+def _position(name: str, text: str, message: str) -> tuple[str, Place]:
+    """tomllib tells the place at the end of its message only: ``Invalid value (at line 1, column 5)``."""
+    lines = text.split("\n")
+    found = re.fullmatch(_POSITION, message)
+    if found is None:
+        return message, Place(name, 1)
+    line, column = (int(found[2]), int(found[3])) if found[2] else (len(lines), len(lines[-1]) + 1)
+    return found[1], Place(name, line, column)
+
+
+class _Reader:
+    """Checks the section's keys and values; errors name the file, the key and its line."""
+
+    def __init__(self, name: str, text: str, section: _Path) -> None:
+        self._name = name
+        self._section = section
+        self._lines = _lines(text)
+
+    def project(self, table: Mapping[str, object], problems: tuple[Problem, ...]) -> Project:
+        for key in table:
+            if key not in _KEYS and key not in _TABLES:
+                raise self._unknown((key,), (*_KEYS, *_TABLES))
+        environments = self.table(table.get("environments", {}), ("environments",))
+        return Project(
+            path=self._name,
+            values={_KEYS[key]: self._text(key, value) for key, value in table.items() if key in _KEYS},
+            lint=self.table(table.get("lint", {}), ("lint",)),
+            deploy=self.table(table.get("deploy", {}), ("deploy",)),
+            order=self._order(environments),
+            required=dict(self._requirements(environments)),
+            problems=problems,
+        )
+
+    def table(self, value: object, path: _Path) -> Mapping[str, object]:
+        if not isinstance(value, Mapping):
+            raise self._wrong(path, "a table")
+        return value
+
+    def _text(self, key: str, value: object) -> Text:
+        return Text(self._value(key, value, VARIABLES[_KEYS[key]].kind), key, self._origin((key,)))
+
+    def _value(self, key: str, value: object, kind: Kind) -> str:
+        if kind in (Kind.BOOLEAN, Kind.NEGATION):
+            if not isinstance(value, bool):
+                raise self._wrong((key,), "true or false")
+            return str(value is (kind is Kind.BOOLEAN)).lower()
+        if kind is Kind.LIST and isinstance(value, list):
+            return ",".join(self._string((key,), item, "a list of texts") for item in value)
+        if kind is Kind.DURATION:
+            is_zero = value == 0 and not isinstance(value, bool)
+            return "0" if is_zero else self._string((key,), value, 'a duration such as "30s"')
+        return self._string((key,), value, "a text" if kind is Kind.TEXT else "a text or a list of texts")
+
+    def _string(self, path: _Path, value: object, wanted: str) -> str:
+        if not isinstance(value, str):
+            raise self._wrong(path, wanted)
+        if not value.strip() or "\0" in value:
+            raise self._wrong(path, f"{wanted}, and not an empty one")
+        return value
+
+    def _order(self, environments: Mapping[str, object]) -> tuple[str, ...]:
+        order = environments.get(_ORDER, [])
+        path = ("environments", _ORDER)
+        if isinstance(order, Mapping):  # an environment of that name
+            return ()
+        if not isinstance(order, list):
+            raise self._wrong(path, "a list of texts")
+        return tuple(self._string(path, name, "a list of texts") for name in order)
+
+    def _requirements(self, environments: Mapping[str, object]) -> list[tuple[str, Requirement]]:
+        found = []
+        for name, value in environments.items():
+            if name == _ORDER and not isinstance(value, Mapping):
+                continue
+            path = ("environments", name)
+            for key, other in self.table(value, path).items():
+                if key != _REQUIRED:
+                    raise self._unknown((*path, key), (_REQUIRED,))
+                text = self._string((*path, key), other, "the name of an environment")
+                found.append((name, Requirement(text, self._origin((*path, key)))))
+        return found
+
+    # -- errors, and where keys stand
+
+    def _origin(self, path: _Path) -> str:
+        place = self._place(path)
+        return f"{place.path}:{place.line}" if place else self._name
+
+    def _place(self, path: _Path) -> Place | None:
+        line = self._lines.get((*self._section, *path))
+        return Place(self._name, line) if line else None
+
+    def _wrong(self, path: _Path, wanted: str) -> ConfigError:
+        key = ".".join(path) or "[tool.dbmigrate]"
+        return ConfigError(f"{self._name}: {key} has to be {wanted}", code="E255", place=self._place(path))
+
+    def _unknown(self, path: _Path, known: tuple[str, ...]) -> ConfigError:
+        shown, place = ".".join(path), self._place(path)
+        if re.fullmatch(_CONNECTION, path[-1].lower()):
+            return ConfigError(
+                f"{self._name}: {shown} does not belong into a file that is committed",
+                code="E256",
+                place=place,
+                hint="set DATABASE_URL, or <NAME>_DATABASE_URL for an environment, in the environment or in .env",
+            )
+        hint = _NOT_HERE if path == _SECTION[:1] else _nearest(path[-1], known)
+        return ConfigError(f"{self._name}: there is no key {shown}", code="E254", place=place, hint=hint)
+
+
+def _nearest(key: str, known: tuple[str, ...]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(key.lower().replace("_", "-"), known, n=1)
+    return f"did you mean {close[0]}?" if close else f"the keys are {', '.join(sorted(known))}"
+
+
+def _lines(text: str) -> dict[_Path, int]:
+    """The line on which each table and key begins: of the first that looks like it, for people to find it by."""
+    found: dict[_Path, int] = {}
+    table: _Path = ()
+    for number, line in enumerate(text.split("\n"), 1):
+        if heading := re.fullmatch(_TABLE_LINE, line):
+            table = _words(heading[1])
+            for length in range(1, len(table) + 1):
+                found.setdefault(table[:length], number)
+        elif key := re.match(_KEY_LINE, line):
+            found.setdefault((*table, *_words(key[1])), number)
+    return found
+
+
+def _words(text: str) -> _Path:
+    return tuple(word.strip("\"'") for word in re.findall(_WORD, text))

@@ -1,0 +1,121 @@
+"""Variables looked up: in the environment of the process, then in the env files behind it."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dbmigrate.connection import libpq_keywords, service_file
+from dbmigrate.errors import ConfigError
+from dbmigrate.frozen import frozen
+from dbmigrate.settings.variables import VARIABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from dbmigrate.connection.dsn import Dsn
+    from dbmigrate.settings import env_file
+
+__all__ = ["Sources", "Value"]
+
+_DB_KEYWORDS = {
+    "DB_HOST": "host",
+    "DB_PORT": "port",
+    "DB_USER": "user",
+    "DB_PASSWORD": "password",
+    "DB_NAME": "dbname",
+    "DB_SSLMODE": "sslmode",
+}
+_PLACES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGDATABASE", "PGSERVICE")  # enough to be meant
+_LONGEST_URL_FILE = 65536  # characters
+
+
+@frozen
+class Value:
+    """A text and where it is from: `name` for errors about it, `origin` for people who ask."""
+
+    text: str = field(repr=False)
+    name: str
+    origin: str
+
+
+@frozen
+class Sources:
+    """The environment of the process, and the env files behind it."""
+
+    environ: Mapping[str, str] = field(repr=False)
+    files: env_file.EnvFiles
+    cwd: str
+
+    def _layers(self) -> Iterator[Callable[[str], Value | None]]:
+        yield self._of_process
+        yield self._of_files
+
+    def _of_process(self, name: str) -> Value | None:
+        label = f"{name} (environment)"
+        return Value(self.environ[name], label, label) if name in self.environ else None
+
+    def _of_files(self, name: str) -> Value | None:
+        setting = self.files.settings.get(name)
+        return Value(setting.text, f"{name} ({setting.origin})", setting.origin) if setting else None
+
+    def find(self, *names: str) -> Value | None:
+        """The first of the names that says something. One that is set to nothing hides the env files' values."""
+        for look in self._layers():
+            values = [value for value in map(look, names) if value is not None]
+            if values:
+                return next((value for value in values if value.text.strip()), None)
+        return None
+
+    def names(self) -> frozenset[str]:
+        return frozenset(self.environ) | frozenset(self.files.settings)
+
+    def url(self, name: str) -> Value | None:
+        """The URL in variable `name`, or in the file that ``<name>_FILE`` names. Raises ConfigError E205, E207."""
+        for look in self._layers():
+            direct, by_file = look(name), look(f"{name}_FILE")
+            if direct and direct.text.strip() and by_file and by_file.text.strip():
+                raise ConfigError(
+                    f"{direct.name} and {by_file.name} are both set", code="E205", hint="unset one of them"
+                )
+            if by_file and by_file.text.strip():
+                return self._url_in_file(by_file)
+            if direct or by_file:
+                return direct if direct and direct.text.strip() else None
+        return None
+
+    def _url_in_file(self, value: Value) -> Value:
+        path = value.text.strip()
+        try:
+            with open(Path(self.cwd, path), encoding="utf-8-sig", errors="replace") as file:
+                text = file.read(_LONGEST_URL_FILE)
+        except (OSError, ValueError) as exc:  # ValueError: a NUL in the name
+            reason = exc.strerror if isinstance(exc, OSError) else "no file has such a name"
+            raise ConfigError(f"{value.name}: {path} cannot be read: {reason}", code="E207") from exc
+        if not text.strip():
+            raise ConfigError(f"{value.name}: {path} is empty", code="E202", hint="write the URL into it")
+        return Value(text, value.name, value.name)
+
+    def db_variables(self) -> dict[str, str]:
+        """libpq's keywords from the ``DB_*`` variables, with their defaults; empty when none of them is set."""
+        given = {name: value.text for name in _DB_KEYWORDS if (value := self.find(name))}
+        if not given:
+            return {}
+        defaults = {name: VARIABLES[name].default for name in ("DB_HOST", "DB_PORT", "DB_USER", "DB_NAME")}
+        return {_DB_KEYWORDS[name]: text for name, text in {**defaults, **given}.items()}
+
+    def has_libpq_place(self) -> bool:
+        return any(self.find(name) for name in _PLACES)
+
+    def completed(self, target: Dsn) -> Dsn:
+        names = (
+            "HOME",
+            "PGSERVICEFILE",
+            "PGSYSCONFDIR",
+            *libpq_keywords.VARIABLES.values(),
+            *libpq_keywords.SETTING_VARIABLES,
+        )
+        environ = {name: value.text for name in names if (value := self.find(name))}
+        service = target.conninfo.get("service") or environ.get("PGSERVICE")
+        return target.completed(environ, service=service_file.read(service, environ) if service else None)

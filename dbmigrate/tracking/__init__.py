@@ -1,0 +1,1 @@
+"""The tracking table and the log table: read and written."""

@@ -1,0 +1,109 @@
+"""Who runs this, from which commit: what every event of the log says about its run."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from typing import TYPE_CHECKING
+
+from dbmigrate.connection.database import whoami
+from dbmigrate.errors import ConfigError
+from dbmigrate.tracking.write_log import Run
+from dbmigrate.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_GIT_SECONDS = 5
+
+
+def describe(directories: Sequence[str], *, reason: str | None = None) -> Run:
+    """A new run, started now by this user on this host, with the commit of the migrations directory if it has one."""
+    commit, dirty = _commit(directories[0]) if directories else (None, None)
+    return Run(
+        run_id=str(uuid.uuid4()),
+        os_user=whoami(),
+        tool_version=f"dbmigrate {__version__}",
+        git_commit=commit,
+        git_dirty=dirty,
+        reason=reason,
+    )
+
+
+def last_change(path: str) -> str | None:
+    """The last commit that changed a file, in one line: hash, author, date, subject. None outside of git."""
+    directory, name = os.path.split(path)
+    return _git(directory or ".", "log", "-1", "--format=%h %an %ad %s", "--date=short", "--", name) or None
+
+
+def prefix() -> str:
+    """The current directory as seen from the top of its repository: ``services/shop/``. Empty there and without git."""
+    return _git(".", "rev-parse", "--show-prefix") or ""
+
+
+def changed_since(revision: str, directory: str) -> frozenset[str]:
+    """The real paths of files below `directory` that differ from `revision`, or that git does not know yet.
+
+    What counts is where this branch left `revision`, as in a pull request: what came to `revision` afterwards is no
+    change of ours. Raises ConfigError E247.
+    """
+    commit = None if revision.startswith("-") else _git(directory, "rev-parse", "--verify", f"{revision}^{{commit}}")
+    if not commit:
+        if _git(directory, "rev-parse", "--git-dir") is None:
+            message = f"--since asks git, and there is no git here, or no repository around {directory}"
+            raise ConfigError(message, code="E247")
+        raise ConfigError(
+            f"git knows no revision {revision!r} in {directory}",
+            code="E247",
+            hint="in CI, fetch more of the history: a shallow clone holds the last commit alone",
+        )
+    base = _git(directory, "merge-base", commit, "HEAD") or commit
+    changed = _git(directory, "diff", "--name-only", "--relative", "--diff-filter=d", "-z", base, "--", ".")
+    untracked = _git(directory, "ls-files", "--others", "--exclude-standard", "-z", "--", ".")
+    names = [*(changed or "").split("\0"), *(untracked or "").split("\0")]
+    return frozenset(os.path.realpath(os.path.join(directory, name)) for name in names if name)
+
+
+def fork_point(directory: str) -> str | None:
+    """The commit where the branch of `directory` left the default branch of its remote; None where git knows none.
+
+    A clone says which branch that is (`refs/remotes/origin/HEAD`); a checkout in CI often does not, and then it is one
+    of the usual names.
+    """
+    remotes = (_git(directory, "remote") or "").split()
+    if not remotes:
+        return None
+    remote = "origin" if "origin" in remotes else remotes[0]
+    said = _git(directory, "symbolic-ref", "--quiet", f"refs/remotes/{remote}/HEAD")
+    for branch in filter(None, (said, f"refs/remotes/{remote}/main", f"refs/remotes/{remote}/master")):
+        base = _git(directory, "merge-base", branch, "HEAD")
+        if base:
+            return base
+    return None
+
+
+def _commit(directory: str) -> tuple[str | None, bool | None]:
+    """HEAD of the repository that holds `directory`, and whether anything below it differs from HEAD."""
+    commit = _git(directory, "rev-parse", "--verify", "--quiet", "HEAD")
+    if not commit:
+        return None, None
+    changes = _git(directory, "status", "--porcelain", "--untracked-files=normal", "--", ".")
+    return commit, None if changes is None else bool(changes)
+
+
+def _git(directory: str, *arguments: str) -> str | None:
+    """The output of a git command; None where there is no git, no repository, or no answer in time."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            ["git", "--no-optional-locks", "-C", directory, *arguments],
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            timeout=_GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):  # the log does without
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

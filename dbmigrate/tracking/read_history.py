@@ -1,0 +1,164 @@
+"""The two tables of our own: the versions (dbmate's table) and the append-only log beside it; found, made and read.
+
+What is written to them is rendered in `journal`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from psycopg import sql
+
+from dbmigrate.model import Applied, Direction, History, LogEvent, LogState, StepRecord, Unfinished
+from dbmigrate.tracking.tables import _DETAILS, Tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from dbmigrate.connection.database import Connection
+
+# The newest event of each version that changed whether it is applied. If that was an undoing one, and the version is
+# there all the same, another tool applied it since: what the log knows of the file is not what was applied. Marks and
+# repairs that undo keep no up SQL; of a file too large to be kept they cannot be told from those that apply.
+_NEWEST = """
+select distinct on (version) version, file, checksum, token_checksum, down_sql, finished_at, os_user, git_commit,
+       direction::text = 'down' or (direction::text in ('mark', 'repair') and up_sql is null
+                                    and (down_sql is not null or checksum is null)) as is_undone
+from {} where step is null and state::text = 'done' order by version, event_id desc
+"""
+
+
+# ------------------------------------------------------------------------------------------------------------- reading
+
+
+def read(conn: Connection, tables: Tables) -> History:
+    """The applied versions and the unfinished migrations. Works without the log, and without any table of ours."""
+    if not tables.exists:
+        return History(unfinished=_unfinished(conn, tables) if tables.log_exists else ())
+    if not tables.log_exists:
+        statement = sql.SQL("select version from {} where version is not null order by version").format(tables.versions)
+        return History(tuple(Applied(str(row[0])) for row in conn.execute(statement)))
+    statement = sql.SQL(
+        "select v.version, l.file, l.checksum, l.token_checksum, l.finished_at, l.os_user, l.git_commit from {} v"
+        " left join (" + _NEWEST + ") l on l.version::text = v.version::text and not l.is_undone"
+        " where v.version is not null order by v.version"
+    ).format(tables.versions, tables.log)
+    applied = tuple(_applied(row) for row in conn.execute(statement, binary=True))
+    return History(applied, _unfinished(conn, tables))
+
+
+def _applied(row: Sequence[object]) -> Applied:
+    version, file, checksum, tokens, at, by, commit = cast("tuple[str, str, str, str, datetime, str, str]", row)
+    return Applied(version, file, checksum, tokens, None, at, by, commit)
+
+
+def _unfinished(conn: Connection, tables: Tables) -> tuple[Unfinished, ...]:
+    """Migrations without a transaction that did, or may have done, something, and have not come to an end since."""
+    statement = sql.SQL(
+        "select l.version, l.file, l.direction, l.started_at, l.error, l.run_id from {log} l"
+        " where l.step is null and not l.in_transaction and l.state::text <> 'done' and not exists"
+        " (select 1 from {log} n where n.version::text = l.version::text and n.step is null and n.state::text = 'done'"
+        " and n.event_id > l.event_id) order by l.event_id"
+    ).format(log=tables.log)
+    runs: dict[str, list[_OpenRun]] = {}
+    for row in conn.execute(statement, binary=True).fetchall():
+        runs.setdefault(str(row[0]), []).append(_OpenRun(*cast("tuple[Any, ...]", row)))
+    found = (_newest_unfinished(conn, tables, of_version) for of_version in runs.values())
+    return tuple(item for item in found if item is not None)
+
+
+class _OpenRun(NamedTuple):
+    """A run of a migration without a transaction that did not end well, or is going on."""
+
+    version: str
+    file: str | None
+    direction: str
+    started_at: datetime
+    error: str | None
+    run_id: object
+
+
+def _newest_unfinished(conn: Connection, tables: Tables, runs: Sequence[_OpenRun]) -> Unfinished | None:
+    """What all those runs of one version have left; an undo that was begun has to be finished first."""
+    for direction in (Direction.DOWN, Direction.UP):
+        of_direction = [run for run in runs if run.direction == direction]
+        steps = _steps(conn, tables, of_direction) if of_direction else ()
+        if any(step.state is not LogState.FAILED for step in steps):
+            last = of_direction[-1]
+            return Unfinished(last.version, last.file or last.version, direction, last.started_at, steps, last.error)
+    return None
+
+
+def _steps(conn: Connection, tables: Tables, runs: Sequence[_OpenRun]) -> tuple[StepRecord, ...]:
+    """The newest record of each statement in runs of one version and direction."""
+    statement = sql.SQL(
+        "select distinct on (step) step, state, checksum, coalesce(up_sql, down_sql), error, {details} from {log}"
+        " where version::text = %s and direction::text = %s and run_id = any(%s) and step is not null"
+        " order by step, event_id desc"
+    ).format(log=tables.log, details=sql.SQL("null" if _DETAILS in tables.missing else "details"))
+    rows = conn.execute(statement, (runs[0].version, runs[0].direction, [run.run_id for run in runs])).fetchall()
+    return tuple(
+        StepRecord(
+            cast("int", row[0]),
+            LogState(str(row[1])),
+            str(row[2]),
+            cast("str | None", row[3]),
+            cast("str | None", row[4]),
+            _before(row[5]),
+        )
+        for row in rows
+    )
+
+
+def has_open_entries(conn: Connection, tables: Tables, version: str) -> bool:
+    """Whether the log has something of this version that was never closed: for who has the lock, of a run that died."""
+    statement = sql.SQL("select exists (select 1 from {} where version::text = %s and state::text = 'started')")
+    rows = conn.execute(statement.format(tables.log), (version,)).fetchall()
+    return bool(rows[0][0])
+
+
+def _before(details: object) -> frozenset[str] | None:
+    found = details.get("before") if isinstance(details, dict) else None
+    return frozenset(map(str, found)) if isinstance(found, list) else None
+
+
+def events(conn: Connection, tables: Tables, *, limit: int | None, failed: bool) -> tuple[LogEvent, ...]:
+    """The rows of the log, the newest first; `failed` leaves out what went well."""
+    if not tables.log_exists:
+        return ()
+    statement = sql.SQL(
+        "select event_id, run_id::text, version, file, direction, step, state, started_at,"
+        " duration_ms / 1000::float8, error,"
+        " sqlstate, db_role, os_user, tool_version, git_commit, git_dirty, reason from {}"
+        " where state::text = 'failed' or error is not null or not %s order by event_id desc limit %s"
+    ).format(tables.log)
+    return tuple(LogEvent(*_typed(row)) for row in conn.execute(statement, (failed, limit), binary=True))
+
+
+def _typed(row: Sequence[object]) -> tuple[Any, ...]:
+    return (*row[:6], LogState(str(row[6])), *row[7:])
+
+
+def kept_down(conn: Connection, tables: Tables, version: str) -> tuple[str, str] | None:
+    """The file name and the down SQL (headers included) that the log keeps of an applied version, if it does."""
+    if not tables.log_exists:
+        return None
+    statement = sql.SQL(
+        "select file, down_sql from (" + _NEWEST + ") l where version::text = %s and not is_undone"
+    ).format(tables.log)
+    row = conn.execute(statement, (version,)).fetchone()
+    if row is None or row[1] is None:
+        return None
+    return str(row[0] or version), str(row[1])
+
+
+def versions(conn: Connection, tables: Tables) -> list[str]:
+    """The applied versions in the database's own order, as dbmate's schema file lists them."""
+    if not tables.exists:
+        return []
+    statement = sql.SQL("select version from {} where version is not null order by version asc").format(tables.versions)
+    return [str(row[0]) for row in conn.execute(statement)]
+
+
+# ------------------------------------------------------------------------------------------------------------- writing

@@ -1,0 +1,317 @@
+"""What is written to the tables of our own, rendered as text: version rows, and the events of the log.
+
+The values stand in the text as literals, because a dry run prints the very text that a run sends. Only the numbers of
+its events a run counts itself, where it can. Every name is schema-qualified: a migration may have changed the
+search_path. Nothing is sent from here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from dbmigrate.frozen import frozen
+from dbmigrate.model import Action, Direction, LogKind, LogState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dbmigrate.connection.database import Connection
+    from dbmigrate.errors import Error
+    from dbmigrate.model import Statement, Step, Unfinished
+    from dbmigrate.tracking.tables import Tables
+
+
+@frozen
+class Run:
+    """What all events of one run have in common."""
+
+    run_id: str
+    os_user: str
+    tool_version: str
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    reason: str | None = None
+
+
+class Writer:
+    """Renders the statements that record events. Nothing is sent from here.
+
+    Operands have the very types that an operator of pg_catalog is made for: where none fits exactly, one that somebody
+    made in ``public`` could be taken, and would run with our rights. So a varchar is compared as text.
+    """
+
+    def __init__(self, tables: Tables, run: Run) -> None:
+        self._versions = f"{identifier(tables.schema)}.{identifier(tables.name)}"
+        self._log = f"{identifier(tables.schema)}.{identifier(tables.log_name)}"
+        self._run = run
+        self._run_id = literal(run.run_id)
+        self._of_run = _joined(
+            {
+                "run_id": self._run_id,
+                "db_role": "session_user",
+                "os_user": literal(run.os_user),
+                "tool_version": literal(run.tool_version),
+                "git_commit": literal(run.git_commit),
+                "git_dirty": literal(run.git_dirty),
+                "reason": literal(run.reason),
+            }
+        )
+
+    def record(self, step: Step) -> str:
+        """Insert or delete the version row of `step`, and prove it: what a trigger or a rule swallowed fails (22P02).
+
+        The rows are counted behind the statement, because a trigger may also undo it afterwards; a deletion that finds
+        no row, or several, fails by itself.
+        """
+        if step.action in (Action.UNDO, Action.ACCEPT):
+            return ""
+        version = literal(step.version)
+        if step.direction is Direction.UP:
+            return f"insert into {self._versions} (version) values ({version});\n{self._counted(version, 1)}"
+        return (
+            f"with gone as (delete from {self._versions} where version::text = {version} returning 1)"
+            f" {_proved(1, ROWS)} from gone;\n{self._counted(version, 0)}"
+        )
+
+    def _counted(self, version: str, expected: int) -> str:
+        return f"{_proved(expected, ROWS)} from {self._versions} where version::text = {version};\n"
+
+    def precondition(self, step: Step) -> str:
+        """A statement that fails (22P02) unless the version row is as `step` expects to find it."""
+        expected = 0 if step.direction is Direction.UP else 1
+        return (
+            f"select case when count(*) = {expected} then 1"
+            f" else ('the version row is not as planned' || count(*)::text)::int end from {self._versions}"
+            f" where version::text = {literal(step.version)};\n"
+        )
+
+    def finished(self, step: Step, event_id: int | None = None) -> str:
+        """The log row of a whole migration, written in the transaction that did the work.
+
+        With `event_id` None the server finds out which one comes next, which takes it as long as all else in the row.
+        """
+        given = {} if event_id is None else {"event_id": literal(event_id)}
+        supersedes = step.action is Action.UNDO or step.kind is LogKind.MARK
+        closing = self.undone(step) if supersedes else ""
+        return closing + self._insert({**self._whole(step), **given, **_DONE})
+
+    def newest(self) -> str:
+        """A query for the id of the last event."""
+        return f"select event_id from {self._log} order by event_id desc limit 1;\n"
+
+    def started(self, step: Step) -> str:
+        """The log row that opens a migration without a transaction."""
+        return self._insert({**self._whole(step), **_open(in_transaction=False)})
+
+    def closed(self, step: Step) -> str:
+        """Close the row of `started` as done."""
+        closing = self.undone(step) if step.action is Action.UNDO else ""
+        return closing + self._close(step, None, LogState.DONE)
+
+    def step_done(self, step: Step, number: int, statement: Statement) -> str:
+        """The log row of a statement that ran in the same transaction as this row."""
+        return self._insert({**self._part(step, number, statement), **_DONE})
+
+    def step_started(self, step: Step, number: int, statement: Statement, before: frozenset[str] | None = None) -> str:
+        """The log row that announces a statement which cannot run in a transaction, and what it may be taken for."""
+        known = {} if before is None else {"details": literal(_json({"before": sorted(before)}))}
+        return self._insert({**self._part(step, number, statement), **_open(in_transaction=False), **known})
+
+    def step_closed(self, step: Step, number: int) -> str:
+        return self._close(step, number, LogState.DONE)
+
+    def step_failed(self, step: Step, number: int, statement: Statement, error: Error) -> str:
+        """The log row of a statement that failed in its own transaction and left nothing."""
+        return self._insert({**self._part(step, number, statement), **_open(in_transaction=True), **_failed(error)})
+
+    def step_broken(self, step: Step, number: int, error: Error, *, state: LogState) -> str:
+        """Close the row of `step_started` after a failure: FAILED if nothing was left, STARTED if something may be."""
+        return self._close(step, number, state, error)
+
+    def settled(self, broken: Unfinished, number: int, checksum: str) -> str:
+        """Mark a statement as done whose outcome the interrupted runs did not know; `checksum` is that of its text.
+
+        Of an end that nobody saw the time is known only as not later than now.
+        """
+        version, direction = literal(broken.version), literal(broken.direction.value)
+        return (
+            f"update {self._log} set state = 'done', checksum = {literal(checksum)}, error = null, sqlstate = null,"
+            f" finished_at = coalesce(finished_at, pg_catalog.clock_timestamp()) where version::text = {version}"
+            f" and direction::text = {direction} and step = {number} and state::text = 'started'"
+            f" and event_id > (select coalesce(max(event_id), 0::bigint) from {self._log}"
+            f" where version::text = {version} and step is null and state::text = 'done');\n"
+        )
+
+    def taken_over(self, step: Step) -> str:
+        """Close what earlier runs of this migration left open, because this run has the lock: they have all ended.
+
+        A statement of theirs that is still open was looked up, or asked about, and runs again. While they are undone
+        their statements stay open, until `undone` says what became of them.
+        """
+        statements = "false" if step.action is Action.UNDO else f"direction::text = {literal(step.log_kind.value)}"
+        return self._abandoned(step, f"(step is null or {statements})", _ENDED)
+
+    def undone(self, step: Step) -> str:
+        """Close all that earlier runs of this migration left open, when it was undone or marked."""
+        return self._abandoned(step, "true", _SUPERSEDED)
+
+    def _abandoned(self, step: Step, which: str, why: str) -> str:
+        return (
+            f"update {self._log} set state = 'failed', finished_at = coalesce(finished_at,"
+            f" pg_catalog.clock_timestamp()), error = coalesce(error, {literal(why)})"
+            f" where version::text = {literal(step.version)} and run_id <> {self._run_id}"
+            f" and state::text = 'started' and {which};\n"
+        )
+
+    def failed(self, step: Step, error: Error) -> str:
+        """The log row of a transactional migration that was rolled back; written outside of it."""
+        return self._insert({**self._whole(step), **_open(in_transaction=True), **_failed(error)})
+
+    def broken(self, step: Step, error: Error) -> str:
+        """Close the row of `started` as failed."""
+        return self._close(step, None, LogState.FAILED, error)
+
+    # -- rendering
+
+    def _whole(self, step: Step) -> dict[str, str]:
+        migration = step.migration
+        return {
+            **self._common(step),
+            "checksum": literal(migration.checksum if migration else None),
+            "token_checksum": literal(migration.token_checksum if migration else None),
+            "up_sql": literal(migration.up_sql if migration and step.direction is Direction.UP else None),
+            "down_sql": literal(migration.down_sql if migration else None),
+        }
+
+    def _part(self, step: Step, number: int, statement: Statement) -> dict[str, str]:
+        column = "up_sql" if step.direction is Direction.UP else "down_sql"
+        return {
+            **self._common(step),
+            "step": literal(number),
+            "checksum": literal(statement_checksum(statement)),
+            column: literal(kept(statement.sql)),
+        }
+
+    def _common(self, step: Step) -> dict[str, str]:
+        # by the primary key's index, which is cheaper to plan than max()
+        newest = f"select event_id + 1 from {self._log} order by event_id desc limit 1"
+        return {
+            "event_id": f"coalesce(({newest}), 1)",
+            "version": literal(step.version),
+            "file": literal(step.name),
+            "direction": literal(step.log_kind.value),
+            **self._of_run,
+        }
+
+    def _insert(self, values: Mapping[str, str]) -> str:
+        row = f"insert into {self._log} ({', '.join(values)}) values ({', '.join(values.values())}) returning 1"
+        return f"with made as ({row}) {_proved(1, EVENTS)} from made;\n"
+
+    def _close(self, step: Step, number: int | None, state: LogState, error: Error | None = None) -> str:
+        """Close the open row of this run. A row that is not there any more is a mistake that must not pass silently."""
+        ended = {"state": literal(state.value), **_ended("started_at"), **(_failed(error, state) if error else {})}
+        assignments = ", ".join(f"{column} = {value}" for column, value in ended.items())
+        which = "step is null" if number is None else f"step = {number}"
+        row = (
+            f"update {self._log} set {assignments} where run_id = {self._run_id}"
+            f" and version::text = {literal(step.version)} and direction::text = {literal(step.log_kind.value)}"
+            f" and {which} and state::text = 'started' returning 1"
+        )
+        return f"with closed as ({row}) {_proved(1, EVENTS)} from closed;\n"
+
+
+def _proved(expected: int, what: str) -> str:
+    """The beginning of a query that fails (22P02) unless it counts so many rows."""
+    return f"select case when count(*) = {expected} then {expected} else ('{what}: ' || count(*)::text)::int end"
+
+
+# the texts by which a failed proof is told apart from other errors; the number that was counted stands behind them
+ROWS, EVENTS = "rows of the version", "entries of the log"
+
+_ENDED = "the run ended before it could say how: killed, or its connection lost"
+_SUPERSEDED = "the run ended before it could say how; the migration was undone or marked since"
+_KEPT_CHARACTERS = 1024 * 1024
+
+
+def kept(text: str) -> str | None:
+    """SQL as the log keeps it: whole, or not at all when it is so large that the log would double the database."""
+    return text if len(text) <= _KEPT_CHARACTERS else None
+
+
+def statement_checksum(statement: Statement) -> str:
+    """SHA-256 (hex) of one statement's text, by which `resume` tells that a finished statement was not edited."""
+    import hashlib
+
+    return hashlib.sha256(statement.sql.encode()).hexdigest()
+
+
+def _json(value: object) -> str:
+    import json
+
+    return json.dumps(value)
+
+
+def literal(value: str | int | None) -> str:
+    """A value as SQL text that means the same under both settings of standard_conforming_strings.
+
+    https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-STRINGS-ESCAPE
+    """
+    if value is None:
+        return "NULL"
+    if not isinstance(value, str):
+        return str(value).lower()
+    # PostgreSQL has neither NUL nor half surrogates, which undecodable bytes of a command line become
+    text = value if value.isascii() else value.encode(errors="replace").decode()
+    quoted = text.replace("'", "''").replace("\0", "?")
+    return " E'{}'".format(quoted.replace("\\", "\\\\")) if "\\" in quoted else f"'{quoted}'"
+
+
+def identifier(name: str) -> str:
+    """A name as SQL text."""
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+def _open(*, in_transaction: bool) -> dict[str, str]:
+    return {
+        "in_transaction": literal(in_transaction),
+        "state": literal(LogState.STARTED.value),
+        "started_at": "pg_catalog.clock_timestamp()",
+    }
+
+
+def _ended(since: str) -> dict[str, str]:
+    milliseconds = f"pg_catalog.date_part('epoch'::text, pg_catalog.clock_timestamp() - {since}) * 1000::float8"
+    return {"finished_at": "pg_catalog.clock_timestamp()", "duration_ms": milliseconds}
+
+
+def _failed(error: Error, state: LogState = LogState.FAILED) -> dict[str, str]:
+    return {
+        "state": literal(state.value),
+        "finished_at": "pg_catalog.clock_timestamp()",
+        "error": literal(error.message),
+        "sqlstate": literal(error.sqlstate),
+    }
+
+
+def _joined(values: Mapping[str, str]) -> dict[str, str]:
+    """Several columns as one, put together once for all rows; what is NULL is left out."""
+    given = {column: value for column, value in values.items() if value != "NULL"}
+    return {", ".join(given): ", ".join(given.values())}
+
+
+# all that is the same in every row of what was done in one transaction with its row
+_DONE = _joined(
+    {
+        "in_transaction": literal(True),
+        "state": literal(LogState.DONE.value),
+        "started_at": "pg_catalog.transaction_timestamp()",
+        **_ended("pg_catalog.transaction_timestamp()"),
+    }
+)
+
+
+def record_versions(conn: Connection, tables: Tables, applied: Sequence[str]) -> None:
+    """Record versions as applied in a scratch database, without a word in the log."""
+    conn.execute(sql.SQL("insert into {} (version) select unnest(%s::text[])").format(tables.versions), [list(applied)])
