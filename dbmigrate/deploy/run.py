@@ -269,6 +269,7 @@ class Deployer(Workbench):
     def _stuck(self, failure: Error, exc: Error, standing: Sequence[Outcome]) -> Error:
         """The rollback failed: `failure` was why there was one, `exc` why it did not succeed."""
         if isinstance(exc, Interrupted):
+            exc.state = exc.state if standing else ""  # all is rolled back: what was done last is not what matters
             return self._left_as_it_is(exc, standing, _standing(()))
         if isinstance(exc, PlanError):
             self._note(failure, exc, standing)

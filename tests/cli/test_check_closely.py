@@ -11,6 +11,7 @@ import pytest
 from dbmigrate.check.roundtrip import Need, need
 from dbmigrate.migrations import parser
 from dbmigrate.migrations.find import find
+from dbmigrate.model import Order
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ from dbmigrate.migrations.find import find
 def test_what_has_to_be_known_of_a_migration(project, up, down, expected):
     project.migration("1_a", up=up, down=down)
 
-    assert need(parser.read(find([str(project.migrations)])[0])) is expected
+    assert need(parser.read(find([str(project.migrations)], Order.NAME)[0])) is expected
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_what_has_to_be_known_by_the_options_of_the_down_section(project, header
     body = "" if expected is Need.NOTHING else "drop table a;"
     project.write("1_a.sql", f"-- migrate:up\ncreate table a (id int);\n-- migrate:down {header}\n{body}\n")
 
-    assert need(parser.read(find([str(project.migrations)])[0])) is expected
+    assert need(parser.read(find([str(project.migrations)], Order.NAME)[0])) is expected
 
 
 @pytest.fixture
@@ -100,12 +101,14 @@ def test_the_server_is_as_before_where_an_earlier_migration_cannot_be_run_twice(
 # makes a role in words that cannot be recognised, and fails in every database but the first
 MAKE = """
 create function make() returns text language plpgsql as $$
-declare made_by text := (select shobj_description(oid, 'pg_authid') from pg_roles where rolname = 'ROLE');
+declare
+  made_by text := (select shobj_description(oid, 'pg_authid') from pg_roles where rolname = 'ROLE');
+  here text := (select oid::text from pg_database where datname = current_database());
 begin
   if made_by is null then
     execute concat('create ', 'role ROLE');
-    execute concat('comment on ', 'role ROLE is ', quote_literal(current_database()));
-  elsif made_by <> current_database() then
+    execute concat('comment on ', 'role ROLE is ', quote_literal(here));
+  elsif made_by <> here then
     raise 'made elsewhere';
   end if;
   return 'x';

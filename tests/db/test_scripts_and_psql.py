@@ -313,4 +313,4 @@ def test_what_is_the_same_for_every_migration_stands_there_once(twins, project):
     head, *migrations = re.split(r"^-- =+\n-- .*\n-- =+\n", script, flags=re.MULTILINE)
 
     assert head.count("RESET SESSION AUTHORIZATION") == 2  # to begin a migration, and to end it
-    assert [len(text.split("COMMIT;")[0].splitlines()) for text in migrations] == [8] * 10
+    assert [len(text.split("COMMIT;")[0].splitlines()) for text in migrations] == [9] * 10

@@ -41,10 +41,12 @@ _STATE = """
     where setdatabase = (select oid from pg_database where datname = current_database())
     order by 1, 2
 """
-# of a log row all but when and by which run it was written; runs count from 1, in the order of their first event
+# Of a log row all but when and by which run it was written; runs count from 1, in the order of their first event. What
+# was there before a statement outside a transaction is for `resume` alone: object ids, which no script can know.
 _LOG = """
     select dense_rank() over (order by first_event) as run,
-           to_jsonb(log) - '{run_id,os_user,started_at,finished_at,duration_ms,first_event}'::text[] as event,
+           to_jsonb(log) - '{run_id,os_user,started_at,finished_at,duration_ms,first_event,details}'::text[]
+               || jsonb_build_object('details', nullif(log.details - 'before', jsonb_build_object())) as event,
            finished_at is not null as has_end, duration_ms is not null as has_duration
     from (select *, min(event_id) over (partition by run_id) as first_event from {}) as log
     order by event_id
