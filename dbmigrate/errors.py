@@ -265,6 +265,24 @@ class Error(Exception):
         self.state: str | None = None
         self.report: Report | None = None
 
+    def recast(
+        self, kind: type[AnyError], message: str | None = None, *, code: str, hint: str | None = None
+    ) -> AnyError:
+        """The same failure as another class of error: its place, excerpt, details and SQLSTATE stay.
+
+        `message` and `hint` replace those of this error where they are given. `state` and `report` are left out,
+        because what holds for the database is for the one who raises the new error to say.
+        """
+        return kind(
+            message or self.message,
+            code=code,
+            hint=hint or self.hint,
+            place=self.place,
+            excerpt=self.excerpt,
+            details=self.details,
+            sqlstate=self.sqlstate,
+        )
+
 
 class ConfigError(Error):
     """Options, environment variables, env files or URLs are wrong. Nothing was contacted."""

@@ -336,9 +336,8 @@ def wait(dsn: Dsn, *, timeout: float, interval: float, on_event: Callable[[Event
         except ConnectionFailed as exc:
             waited = time.monotonic() - started
             if waited + interval > timeout:
-                raise ConnectionFailed(
-                    f"unable to connect to database: {exc.message}", code="E302", hint=exc.hint
-                ) from exc
+                message = f"unable to connect to database: {exc.message}"
+                raise exc.recast(ConnectionFailed, message, code="E302") from exc
             on_event(Waiting(f"database {dsn.display}", waited))
             time.sleep(interval)
         else:

@@ -25,7 +25,7 @@ from dbmigrate.connection.libpq_keywords import KEYWORDS, SECRETS, SETTING_VARIA
 from dbmigrate.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
 __all__ = ["DRIVERS", "Dsn", "from_keywords", "parse"]
 
@@ -35,18 +35,6 @@ DEFAULT_DATABASE = "app"
 SOCKET_DIRECTORY = "/var/run/postgresql" if os.uname().sysname == "Linux" else "/tmp"  # dbmate's
 
 _GO_ONLY = frozenset(("binary_parameters", "disable_prepared_binary_result", "krbspn", "sslinline"))
-# pg_dump sets these itself; a limit meant for migrations must not end a dump
-_NOT_FOR_CHILDREN = frozenset(
-    {
-        "idle_in_transaction_session_timeout",
-        "idle_session_timeout",
-        "lock_timeout",
-        "search_path",
-        "statement_timeout",
-        "transaction_timeout",
-    }
-)
-
 _SENTENCE = "invalid url, have you set your --url flag or DATABASE_URL environment variable?"  # dbmate's
 _PERCENT = (
     "percent-encode special characters in the user name, the password and the database name:"
@@ -125,6 +113,11 @@ class Dsn:
         """The same server and role, another database."""
         return replace(self, conninfo={**self.conninfo, "dbname": name})
 
+    def without_settings(self, names: Container[str]) -> Dsn:
+        """The same database, without the server settings of these names."""
+        kept = {name: value for name, value in self.settings.items() if name not in names}
+        return replace(self, settings=kept)
+
     def through_pooler(self) -> Dsn:
         """The same, used in the way that a transaction pooler bears: nothing that outlives a transaction."""
         return replace(self, allows_pooler=True)
@@ -180,15 +173,14 @@ class Dsn:
         }
 
     def environment(self) -> dict[str, str]:
-        """``PG*`` variables for a program such as pg_dump, so that no password stands on its command line.
+        """``PG*`` variables for a program that uses libpq, so that no password stands on its command line.
 
-        Put it over an environment without PGSERVICE, which would win over these variables. Keywords that have none
-        (`keywords.WITHOUT_VARIABLE`) cannot be passed on: the passphrase of a client key, keepalives, OAuth. Left out
-        are search_path and time-outs, which pg_dump sets for itself.
+        Add them to an environment without PGSERVICE, which would win over these variables. Keywords that have no
+        variable (`libpq_keywords.WITHOUT_VARIABLE`) cannot be passed on: the passphrase of a client key, keepalives,
+        OAuth. All settings of the URL are in PGOPTIONS, as psql needs them; `schema.dump.environment` is for pg_dump.
         """
         variables = {VARIABLES[key]: value for key, value in self.conninfo.items() if key in VARIABLES}
-        kept = {name: value for name, value in self.settings.items() if name not in _NOT_FOR_CHILDREN}
-        options = self._options_text(kept)
+        options = self._options_text(self.settings)
         return {**variables, "PGCLIENTENCODING": "UTF8", **({"PGOPTIONS": options} if options else {})}
 
     def _options_text(self, settings: Mapping[str, str]) -> str:

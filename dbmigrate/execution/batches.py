@@ -18,6 +18,7 @@ import psycopg
 from psycopg import pq
 
 from dbmigrate.frozen import frozen
+from dbmigrate.model import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 BATCH_CHARACTERS = 256 * 1024
 _COPY_CHUNK = 64 * 1024
 _PULSE_SECONDS = 0.1
-_TITLE_LENGTH, _TITLE_BYTES = 60, 1000
 _DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 # the name that a message is about: relation "x", column "x", «x» in other languages
 _QUOTED_NAME = re.compile(r'["«„]([^"»“]+)["»“]')
@@ -43,31 +43,6 @@ class StatementError(Exception):
         self.cause = cause
         self.statement = statement
         self.offset = offset
-
-
-@frozen
-class Batch:
-    """Consecutive statements that travel in one message: their text in UTF-8, from the first word to the last
-    semicolon, and how many they are. `split` gives them one by one, which only a failure needs. `copy_data` is the
-    inline data of the last one, if that is a COPY; it can be read only before the next batch is asked for.
-    """
-
-    sql: bytes
-    count: int
-    split: Callable[[], Sequence[Statement]]
-    copy_data: Iterable[bytes] | None = None
-
-    @property
-    def copies(self) -> bool:
-        """Whether the batch ends in a COPY with inline data."""
-        return self.copy_data is not None
-
-    @property
-    def title(self) -> str:
-        """How its first statement begins, in one line."""
-        head = self.sql[:_TITLE_BYTES].decode(errors="ignore")
-        # one that ends a line is no text in a string, most likely
-        return " ".join(head.partition(";\n")[0].split())[:_TITLE_LENGTH]
 
 
 @dataclass(slots=True)
@@ -138,7 +113,7 @@ def _encoded(data: Iterable[str]) -> Iterator[bytes]:
             yield piece[begin : begin + _COPY_CHUNK].encode()
 
 
-def batches(statements: Iterable[Statement]) -> Iterator[Batch]:
+def group(statements: Iterable[Statement]) -> Iterator[Batch]:
     """Group statements up to about 256 KiB; a COPY with data ends its batch, because its data has to follow it."""
     gathered: list[Statement] = []
     size = 0
@@ -161,7 +136,7 @@ def send_all(conn: Connection, statements: Iterable[Statement], *, pulse: Pulse)
 
     See `send`.
     """
-    for sent in send(conn, batches(statements), pulse=pulse):
+    for sent in send(conn, group(statements), pulse=pulse):
         yield sent.batch, sent.tags
 
 

@@ -19,10 +19,9 @@ from dbmigrate.settings import durations
 
 if TYPE_CHECKING:
     from dbmigrate.connection.dsn import Dsn
-    from dbmigrate.execution.batches import Batch
     from dbmigrate.execution.run_lock import Blocker
     from dbmigrate.execution.session import Session
-    from dbmigrate.model import Step
+    from dbmigrate.model import Batch, Step
 
 Result = TypeVar("Result")
 

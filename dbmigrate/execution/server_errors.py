@@ -49,9 +49,7 @@ def lock_failure(exc: StatementError | psycopg.Error | DatabaseError, migration:
     if isinstance(exc, StatementError):
         return failure(exc, migration, dsn)
     error = database.translation(exc, dsn) if isinstance(exc, psycopg.Error) else exc
-    return MigrationFailed(
-        f"{migration.name}: {error.message}", code="E405", details=error.details, sqlstate=error.sqlstate
-    )
+    return error.recast(MigrationFailed, f"{migration.name}: {error.message}", code="E405")
 
 
 def failure(exc: StatementError, migration: Migration, dsn: Dsn) -> Error:
@@ -73,7 +71,7 @@ def failure(exc: StatementError, migration: Migration, dsn: Dsn) -> Error:
 
 def _lost(cause: psycopg.Error, dsn: Dsn) -> ConnectionFailed:
     error = database.translation(cause, dsn)
-    return ConnectionFailed(error.message, code="E305", sqlstate=cause.sqlstate)
+    return error.recast(ConnectionFailed, code="E305")
 
 
 def place_of(path: str, statement: Statement, offset: int | None = None) -> Place:

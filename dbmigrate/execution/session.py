@@ -191,12 +191,23 @@ class Session:
         try:
             database.run(self.conn, ddl)
         except psycopg.errors.InsufficientPrivilege as exc:
+            verb, hint = (
+                "made",
+                (
+                    f"let a role that may create them in schema {self.tables.schema} run the first `dbmigrate up`,"
+                    " or make them by hand and grant select, insert, update and delete"
+                ),
+            )
+            if self.tables.missing:
+                verb = "extended"
+                hint = (
+                    f"let the owner of {self.tables.schema}.{self.tables.log_name} run `dbmigrate up`, or the command"
+                )
             raise DatabaseError(
-                f"the tracking tables cannot be made: {exc.diag.message_primary}",
+                f"the tracking tables cannot be {verb}: {exc.diag.message_primary}",
                 code="E402",
                 details=(("missing", " ".join(ddl.split())),),
-                hint=f"let a role that may create them in schema {self.tables.schema} run the first `dbmigrate up`,"
-                " or make them by hand and grant select, insert, update and delete",
+                hint=hint,
                 sqlstate=exc.sqlstate,
             ) from exc
 

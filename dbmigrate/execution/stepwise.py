@@ -165,11 +165,8 @@ class Stepwise:
         if code == "E501":
             self._session.abort()
             self._session.note(self._session.writer.broken(self._step, exc))
-        error = NeedsAttention(
-            exc.message,
-            code=code,
-            hint="`dbmigrate status` shows what is true; if it is unfinished, `dbmigrate resume` completes the record",
-        )
+        hint = "`dbmigrate status` shows what is true; if it is unfinished, `dbmigrate resume` completes the record"
+        error = exc.recast(NeedsAttention, code=code, hint=hint)
         error.state = f"every statement of {self._step.name} is done; its record is {_RECORDS[code]}"
         return error
 
@@ -183,7 +180,7 @@ class Stepwise:
             self._session.reset()
             self._session.note(self._session.writer.broken(self._step, exc))
             hint = "compare it with the statements in the log, then continue with `dbmigrate resume`"
-            error = NeedsAttention(exc.message, code="E501", place=exc.place, hint=hint)
+            error = exc.recast(NeedsAttention, code="E501", hint=hint)
             error.state = f"{self._step.name} is unfinished: {len(self._done)} of its statements and blocks are done"
             raise error from exc
 
@@ -388,15 +385,9 @@ class Stepwise:
         if isinstance(cause, Interrupted):
             cause.state, cause.hint = state, "continue with `dbmigrate resume`"
             return cause
-        error = NeedsAttention(
-            cause.message,
-            code="E501",
-            hint=_WAY_ON if cause.sqlstate and fate is not Fate.DONE else "continue with `dbmigrate resume`",
-            place=cause.place or server_errors.place_of(self._migration.file.path, unit.first),
-            excerpt=cause.excerpt,
-            details=cause.details,
-            sqlstate=cause.sqlstate,
-        )
+        hint = _WAY_ON if cause.sqlstate and fate is not Fate.DONE else "continue with `dbmigrate resume`"
+        error = cause.recast(NeedsAttention, code="E501", hint=hint)
+        error.place = error.place or server_errors.place_of(self._migration.file.path, unit.first)
         error.state = state
         return error
 

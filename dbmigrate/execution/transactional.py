@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.database import Connection
     from dbmigrate.execution.lock_retries import Pacing, Watch
     from dbmigrate.execution.session import Session
-    from dbmigrate.model import Migration, Plan, Step
+    from dbmigrate.model import Batch, Migration, Plan, Step
 
 # the text by which a failed proof is told apart from an error of the migration's own
 _LEFT = "the migration left its own transaction"
@@ -241,13 +241,7 @@ class Executor:
         hint = None
         if exc.diag.table_name == self._session.tables.name and error.sqlstate == "23505":
             hint = "another tool applied it in the meantime; see `dbmigrate status`"
-        return MigrationFailed(
-            f"{step.name}: {error.message} ({error.sqlstate})",
-            code="E401",
-            hint=hint,
-            details=error.details,
-            sqlstate=error.sqlstate,
-        )
+        return error.recast(MigrationFailed, f"{step.name}: {error.message} ({error.sqlstate})", code="E401", hint=hint)
 
 
 def _unproved(step: Step, error: DatabaseError) -> MigrationFailed | None:
@@ -280,15 +274,11 @@ _PAST = {"up": "applied", "down": "undone"}
 _LEFT_HINT = "it committed or rolled back by itself: take that out, or use `transaction:false`"
 
 
-def _batches(step: Step, migration: Migration) -> Iterator[batches.Batch]:
+def _batches(step: Step, migration: Migration) -> Iterator[Batch]:
     """What is sent for one direction; a batch never spans sections."""
     for section in migration.run_order(step.direction):
-        passages = parser.passages(migration, section)
-        if passages is None:
-            yield from batches.batches(parser.statements(migration, section))
-        else:
-            for passage in passages:
-                yield batches.Batch(passage.sql, passage.number, passage.split, passage.copy_data)
+        of_file = parser.batches(migration, section)
+        yield from batches.group(parser.statements(migration, section)) if of_file is None else of_file
 
 
 def refuse_changes(conn: Connection, migration: Migration) -> None:

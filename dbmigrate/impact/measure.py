@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dbmigrate.connection.database import Connection
-    from dbmigrate.model import Migration, Statement
+    from dbmigrate.model import Batch, Migration, Statement
     from dbmigrate.reports import Relation, TableImpact
 
 _BULK = frozenset(("INSERT", "COPY"))  # told as one where they stand in a row: files of data have millions
@@ -94,7 +94,7 @@ def _failure_of_ours(exc: psycopg.Error, migration: Migration, bench: Bench) -> 
     if not isinstance(error, DatabaseError):
         return error
     message = f"{migration.name}: {error.message} ({error.sqlstate})"
-    return MigrationFailed(message, code="E401", details=error.details, sqlstate=error.sqlstate)
+    return error.recast(MigrationFailed, message, code="E401")
 
 
 # ------------------------------------------------------------------------------------------------------ transactions
@@ -175,7 +175,7 @@ def _impact(migration: Migration, statement: Statement) -> Impact:
     return Impact(migration.version, place, shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…")
 
 
-def _ignore(batch: batches.Batch) -> None:
+def _ignore(batch: Batch) -> None:
     """The pulse of a statement that nobody watches."""
 
 

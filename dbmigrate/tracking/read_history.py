@@ -57,7 +57,7 @@ def _unfinished(conn: Connection, tables: Tables) -> tuple[Unfinished, ...]:
     """Migrations without a transaction that did, or may have done, something, and have not come to an end since."""
     statement = sql.SQL(
         "select l.version, l.file, l.direction, l.started_at, l.error, l.run_id from {log} l"
-        " where l.step is null and not l.in_transaction and l.state::text <> 'done' and not exists"
+        " where l.step is null and not l.in_transaction and l.state::text in ('started', 'failed') and not exists"
         " (select 1 from {log} n where n.version::text = l.version::text and n.step is null and n.state::text = 'done'"
         " and n.event_id > l.event_id) order by l.event_id"
     ).format(log=tables.log)
@@ -96,7 +96,7 @@ def _steps(conn: Connection, tables: Tables, runs: Sequence[_OpenRun]) -> tuple[
         "select distinct on (step) step, state, checksum, coalesce(up_sql, down_sql), error, {details} from {log}"
         " where version::text = %s and direction::text = %s and run_id = any(%s) and step is not null"
         " order by step, event_id desc"
-    ).format(log=tables.log, details=sql.SQL("null" if _DETAILS in tables.missing else "details"))
+    ).format(log=tables.log, details=_details(tables))
     rows = conn.execute(statement, (runs[0].version, runs[0].direction, [run.run_id for run in runs])).fetchall()
     return tuple(
         StepRecord(
@@ -109,6 +109,11 @@ def _steps(conn: Connection, tables: Tables, runs: Sequence[_OpenRun]) -> tuple[
         )
         for row in rows
     )
+
+
+def _details(tables: Tables) -> sql.SQL:
+    """The column `details`; dbmigrate 0.1 made logs without it."""
+    return sql.SQL("null::jsonb" if _DETAILS in tables.missing else "details")
 
 
 def has_open_entries(conn: Connection, tables: Tables, version: str) -> bool:
@@ -130,9 +135,9 @@ def events(conn: Connection, tables: Tables, *, limit: int | None, failed: bool)
     statement = sql.SQL(
         "select event_id, run_id::text, version, file, direction, step, state, started_at,"
         " duration_ms / 1000::float8, error,"
-        " sqlstate, db_role, os_user, tool_version, git_commit, git_dirty, reason from {}"
+        " sqlstate, db_role, os_user, tool_version, git_commit, git_dirty, reason, {} from {}"
         " where state::text = 'failed' or error is not null or not %s order by event_id desc limit %s"
-    ).format(tables.log)
+    ).format(_details(tables), tables.log)
     return tuple(LogEvent(*_typed(row)) for row in conn.execute(statement, (failed, limit), binary=True))
 
 

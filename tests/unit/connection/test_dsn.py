@@ -419,10 +419,9 @@ def test_the_users_application_name_wins_and_his_encoding_does_not():
     assert read.conninfo_for_connect("dbmigrate up")["client_encoding"] == "UTF8"
 
 
-def test_a_child_gets_variables_without_what_pg_dump_sets_itself():
+def test_a_program_gets_the_whole_url_as_variables():
     read = dsn.parse(
-        "postgres://u:p%20w@a:1,b:2/app?sslmode=disable&lock_timeout=3s&statement_timeout=1s&search_path=a&role=owner"
-        "&keepalives=0"
+        "postgres://u:p%20w@a:1,b:2/app?sslmode=disable&lock_timeout=3s&search_path=a&role=owner&keepalives=0"
     )
 
     assert read.environment() == {
@@ -433,8 +432,17 @@ def test_a_child_gets_variables_without_what_pg_dump_sets_itself():
         "PGDATABASE": "app",
         "PGSSLMODE": "disable",
         "PGCLIENTENCODING": "UTF8",
-        "PGOPTIONS": "-c role=owner",
+        "PGOPTIONS": "-c lock_timeout=3s -c search_path=a -c role=owner",
     }
+
+
+def test_settings_are_left_out_by_their_names():
+    read = dsn.parse("postgres://h/app?lock_timeout=3s&search_path=a&role=owner")
+
+    kept = read.without_settings({"lock_timeout", "search_path", "work_mem"})
+
+    assert kept.settings == {"role": "owner"}
+    assert (kept.conninfo, kept.search_path) == (read.conninfo, ())
 
 
 # ------------------------------------------------------------------------------------------------- libpq's environment
