@@ -10,7 +10,7 @@
         MigrationFailed ................... 4   ... in a migration, which was rolled back
       NeedsAttention ...................... 5   something is half done, and only a person can know what is right
       LockNotAcquired ..................... 6   another runner is at work
-        Overtaken ......................... 6   ... and did the very step; the executor goes on to the next one
+        AlreadyDone ......................... 6   ... and did the very step; the executor goes on to the next one
       Refused ............................. 7   possible, but not without being asked for explicitly
       Interrupted ....................... 130 / 143   SIGINT, SIGTERM
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CODES",
     "WARNINGS",
+    "AlreadyDone",
     "ConfigError",
     "ConnectionFailed",
     "DatabaseError",
@@ -42,7 +43,6 @@ __all__ = [
     "MigrationFailed",
     "MigrationFileError",
     "NeedsAttention",
-    "Overtaken",
     "PlanError",
     "Refused",
     "Terminated",
@@ -334,7 +334,7 @@ class LockNotAcquired(Error):
     exit_code = 6
 
 
-class Overtaken(LockNotAcquired):
+class AlreadyDone(LockNotAcquired):
     """Another run did a step while this one waited for the lock. Nothing was changed, nothing is left to do."""
 
 

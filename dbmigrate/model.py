@@ -141,6 +141,11 @@ class Direction(StrEnum):
     UP = "up"
     DOWN = "down"
 
+    @property
+    def past(self) -> str:
+        """What a migration of this direction was: applied or undone."""
+        return "applied" if self is Direction.UP else "undone"
+
 
 class StatementKind(StrEnum):
     """What a statement means for transactions, decided from its first words."""
@@ -272,7 +277,7 @@ class Applied:
 
 @frozen
 class StepRecord:
-    """One journalled statement of a migration without a transaction. `number` counts from 1; `before`: `outcomes`."""
+    """A logged step of a non-transactional migration. `number` counts from 1; `before` is `step_outcome.Before`."""
 
     number: int
     state: LogState

@@ -366,7 +366,7 @@ def translation(exc: psycopg.Error, dsn: Dsn) -> Error:
     A DatabaseError carries the server's DETAIL and HINT.
     """
     message = dsn.quoted(exc.diag.message_primary or str(exc).strip() or type(exc).__name__)
-    if is_farewell(exc):
+    if is_session_end(exc):
         return ConnectionFailed(f"the server ended the connection: {message}", code="E305", sqlstate=exc.sqlstate)
     if is_loss(exc):
         return ConnectionFailed(f"the connection was lost: {_reason(message)}", code="E305")
@@ -374,7 +374,7 @@ def translation(exc: psycopg.Error, dsn: Dsn) -> Error:
     return DatabaseError(message, code=code, hint=hint, details=details(exc, dsn), sqlstate=exc.sqlstate)
 
 
-def is_farewell(exc: psycopg.Error) -> bool:
+def is_session_end(exc: psycopg.Error) -> bool:
     """Whether the server says that it ends the session. It may have committed before: that has to be asked."""
     return (exc.sqlstate or "").startswith(("57P", "08"))
 
@@ -386,7 +386,7 @@ def is_loss(exc: psycopg.Error) -> bool:
     hands over as a result.
     """
     is_ours = isinstance(exc, psycopg.OperationalError) or type(exc) is psycopg.DatabaseError
-    return is_farewell(exc) or (exc.sqlstate is None and is_ours)
+    return is_session_end(exc) or (exc.sqlstate is None and is_ours)
 
 
 def _reason(message: str) -> str:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from dbmigrate.connection import database
-from dbmigrate.execution import psql_text, stepwise, text_settings
-from dbmigrate.execution.steps import Unit, as_one, units
+from dbmigrate.execution import nontransactional, psql_text, text_settings
+from dbmigrate.execution.substeps import SubStep, as_one, substeps
 from dbmigrate.execution.transactional import closing
 from dbmigrate.migrations import parser
 from dbmigrate.planning.plan_hash import PREFIX
@@ -120,7 +120,7 @@ def _variables(plan: Plan, session: Session, pacing: Pacing) -> Iterator[str]:
         yield psql_text.variable("dbmigrate_end", f":dbmigrate_unchanged\n{proof}")
     if any(_is_stepwise(step) for step in plan.steps):
         yield "-- in a migration without a transaction the log is written as ourselves\n"
-        yield psql_text.variable("dbmigrate_log", stepwise.as_ourselves(_as_login(session)))
+        yield psql_text.variable("dbmigrate_log", nontransactional.as_login_role(_as_login(session)))
 
 
 def _begin(limits: str) -> str:
@@ -147,7 +147,7 @@ def _as_login(session: Session) -> str:
 
 
 def _limits_of_the_url(session: Session) -> str:
-    """For a unit in a transaction: outside of transactions no lock timeout is wanted, not even the URL's."""
+    """For a substep in a transaction: outside of transactions no lock timeout is wanted, not even the URL's."""
     return _local(session, "lock_timeout") + _local(session, "statement_timeout")
 
 
@@ -167,7 +167,7 @@ class _Script:
         self._session = session
         self._usual = _begin(pacing.settings(session.dsn, pacing.lock_timeout))
         self._pacing = pacing.of(step)
-        self._watch = text_settings.Watch(step.migration)
+        self._guard = text_settings.SettingsGuard(step.migration)
 
     def pieces(self) -> Iterator[str]:
         yield ":dbmigrate_reset\n"
@@ -189,34 +189,34 @@ class _Script:
     def _stepwise(self) -> Iterator[str]:
         step, writer = self._step, self._session.writer
         assert step.migration is not None
-        yield stepwise.session_limits(self._pacing)
+        yield nontransactional.session_limits(self._pacing)
         yield psql_text.one_line(writer.precondition(step) + writer.started(step))
-        for unit in units(step.migration, step.direction):
-            yield from self._atomic(unit) if unit.is_atomic else self._outside(unit)
+        for substep in substeps(step.migration, step.direction):
+            yield from self._atomic(substep) if substep.is_atomic else self._outside(substep)
         yield "\n:dbmigrate_reset\n"
         yield psql_text.one_line(f"BEGIN;\n{writer.record(step)}{writer.closed(step)}COMMIT;\n")
 
-    def _atomic(self, unit: Unit) -> Iterator[str]:
-        if unit.opening:
-            yield f"\n{unit.opening}\n{self._limits()}{_limits_of_the_url(self._session)}"
-        yield from self._verbatim(unit.statements if unit.opening else unit.statements[:-1])
-        row = self._session.writer.step_done(self._step, unit.number, as_one(unit))
+    def _atomic(self, substep: SubStep) -> Iterator[str]:
+        if substep.opening:
+            yield f"\n{substep.opening}\n{self._limits()}{_limits_of_the_url(self._session)}"
+        yield from self._verbatim(substep.statements if substep.opening else substep.statements[:-1])
+        row = self._session.writer.step_done(self._step, substep.number, as_one(substep))
         yield f"\n:dbmigrate_unchanged\n:dbmigrate_log\n{psql_text.one_line(row)}COMMIT;\n"
 
-    def _outside(self, unit: Unit) -> Iterator[str]:
+    def _outside(self, substep: SubStep) -> Iterator[str]:
         writer = self._session.writer
-        yield self._logged(writer.step_started(self._step, unit.number, unit.first))
-        yield from self._verbatim(unit.statements)
-        yield "\n:dbmigrate_unchanged" + self._logged(writer.step_closed(self._step, unit.number))
+        yield self._logged(writer.step_started(self._step, substep.number, substep.first))
+        yield from self._verbatim(substep.statements)
+        yield "\n:dbmigrate_unchanged" + self._logged(writer.step_closed(self._step, substep.number))
 
     def _logged(self, row: str) -> str:
         """A row of the log in a transaction of its own."""
-        return f"\n{stepwise.OPENING}\n:dbmigrate_log\n{psql_text.one_line(row)}COMMIT;\n"
+        return f"\n{nontransactional.OPENING}\n:dbmigrate_log\n{psql_text.one_line(row)}COMMIT;\n"
 
     def _verbatim(self, statements: Iterable[Statement]) -> Iterator[str]:
         """Statements as the file has them, each ended, with the data that belongs to it."""
         for statement in statements:
-            if self._watch.is_due(statement):
+            if self._guard.is_due(statement):
                 yield "\n:dbmigrate_unchanged"
             lead = without_empty(statement.lead)
             yield lead if "\n" in lead else f"{lead}\n"

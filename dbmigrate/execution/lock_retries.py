@@ -100,7 +100,7 @@ class Attempts(Iterator[float]):
             return self._pacing.lock_timeout
         return next(self._steps, _ESCALATION[-1])
 
-    def hurry(self, limit: float) -> bool:
+    def skip_to_longest(self, limit: float) -> bool:
         """Go on with the longest lock timeout; False if `limit` was that already, or is the user's own."""
         if self._pacing.lock_timeout is not None or limit >= _ESCALATION[-1]:
             return False
@@ -117,12 +117,12 @@ class Attempts(Iterator[float]):
         return self._pacing.budget - self.elapsed
 
 
-def persist(
+def with_retries(
     session: Session,
     step: Step,
     pacing: Pacing,
     *,
-    attempt: Callable[[Watch], Result],
+    attempt: Callable[[AttemptWatch], Result],
     can_repeat: Callable[[], bool] = lambda: True,
 ) -> Result:
     """Run a whole transaction, and again when it lost a lock: a lock timeout, a deadlock, a serialization failure.
@@ -133,7 +133,7 @@ def persist(
     attempts = pacing.attempts()
     known: tuple[Blocker, ...] = ()
     for number, limit in enumerate(attempts, 1):
-        watch = Watch(session, step, limit)
+        watch = AttemptWatch(session, step, limit)
         try:
             return attempt(watch)
         except (StatementError, psycopg.Error, DatabaseError) as exc:
@@ -148,12 +148,14 @@ def persist(
                 raise _gave_up(error, named, tries=number, seconds=attempts.elapsed) from exc
         named = tuple(map(str, watch.blockers)) or session.monitor.holders(session.tables)
         session.emit(Retrying(step, number, named))
-        if not (watch.blockers and all(each.is_autovacuum for each in watch.blockers) and attempts.hurry(limit)):
+        if not (
+            watch.blockers and all(each.is_autovacuum for each in watch.blockers) and attempts.skip_to_longest(limit)
+        ):
             _pause(session, pacing, watch, number=number, most=attempts.left)
     raise AssertionError("attempts never end by themselves")
 
 
-def _pause(session: Session, pacing: Pacing, watch: Watch, *, number: int, most: float) -> None:
+def _pause(session: Session, pacing: Pacing, watch: AttemptWatch, *, number: int, most: float) -> None:
     """Wait for those who blocked; where nobody can be named (no second connection), ever longer."""
     if watch.blockers:
         session.monitor.wait_until_gone(watch.blockers, seconds=min(pacing.patience, most))
@@ -169,7 +171,7 @@ def _gave_up(error: Error, known: tuple[str, ...], *, tries: int, seconds: float
     return error
 
 
-class Watch:
+class AttemptWatch:
     """Looks after one attempt at one step while its statements run: who blocks it, and what to tell."""
 
     def __init__(self, session: Session, step: Step, limit: float | None) -> None:

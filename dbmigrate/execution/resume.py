@@ -1,6 +1,6 @@
 """How an unfinished migration can go on: which statements are done, and what became of the one that was running.
 
-A statement outside a transaction is announced before it runs, so after a crash the journal says "started" and nobody
+A statement outside a transaction is announced before it runs, so after a crash the log says "started" and nobody
 knows more. Where the database shows the truth it is looked up; where it cannot, the user is asked.
 """
 
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from dbmigrate.connection import database, silence
 from dbmigrate.errors import NeedsAttention
 from dbmigrate.events import Warned
-from dbmigrate.execution import own_statements, probes, server_errors, stepwise
+from dbmigrate.execution import nontransactional, probes, server_errors, tracking_retries
 from dbmigrate.execution.step_outcome import Outcome
-from dbmigrate.execution.steps import as_one, units
+from dbmigrate.execution.substeps import as_one, substeps
 from dbmigrate.frozen import frozen
 from dbmigrate.model import LogState, Problem, Severity, StepRecord, Unfinished
 from dbmigrate.sql import statements, words
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dbmigrate.errors import Error
     from dbmigrate.execution.session import Session
     from dbmigrate.execution.step_outcome import Probe
-    from dbmigrate.execution.steps import Unit
+    from dbmigrate.execution.substeps import SubStep
     from dbmigrate.model import Migration
 
 # running these again does no harm and leaves nothing half done
@@ -43,14 +43,14 @@ class Decision:
     done: frozenset[int] = frozenset()
 
 
-def finished_units(session: Session, broken: Unfinished, migration: Migration, decision: Decision) -> frozenset[int]:
-    """The numbers of the units that need not run again.
+def finished_substeps(session: Session, broken: Unfinished, migration: Migration, decision: Decision) -> frozenset[int]:
+    """The numbers of the substeps that need not run again.
 
     What the interrupted statement left is cleared away here (invalid indexes, a partition that is half detached), and
     what is found to be done is written down. Raises NeedsAttention E505 (a statement that is done was edited), E506
     (the outcome of a statement cannot be known, and `decision` says nothing about it).
     """
-    present = {unit.number: unit for unit in units(migration, broken.direction)}
+    present = {substep.number: substep for substep in substeps(migration, broken.direction)}
     for record in broken.steps:
         if record.state is LogState.DONE and record.number not in decision.retry:
             _refuse_edit(record, present.get(record.number), broken, migration)
@@ -59,43 +59,43 @@ def finished_units(session: Session, broken: Unfinished, migration: Migration, d
     for record in broken.steps:
         if record.state is not LogState.STARTED:
             continue
-        unit = present.get(record.number)
+        substep = present.get(record.number)
         took_effect = record.number in decision.done or _took_effect(session, record, decision)
         if took_effect is None:
-            raise _unknowable(record, unit, broken, migration)
+            raise _unknowable(record, substep, broken, migration)
         if took_effect:
             if record.number not in decision.done:
-                _refuse_edit(record, unit, broken, migration)
-            _write_down(session, broken, record, unit)
+                _refuse_edit(record, substep, broken, migration)
+            _write_down(session, broken, record, substep)
             done.add(record.number)
     return frozenset(done)
 
 
-def _replay(session: Session, done: Sequence[Unit]) -> None:
+def _replay(session: Session, done: Sequence[SubStep]) -> None:
     """Say again what the file set for its session, so that names mean here what they meant there."""
-    for unit in done:
-        if statements.sets_session(unit.first.sql):
-            stepwise.replay(session, unit)
+    for substep in done:
+        if statements.sets_session(substep.first.sql):
+            nontransactional.replay(session, substep)
     with database.translated(session.dsn):
         # but what was left half done has to be cleared away even so
         # and a limit would end CONCURRENTLY half-way once more
         database.run(session.conn, "set default_transaction_read_only = off; set lock_timeout = 0")
 
 
-def _write_down(session: Session, broken: Unfinished, record: StepRecord, unit: Unit | None) -> None:
+def _write_down(session: Session, broken: Unfinished, record: StepRecord, substep: SubStep | None) -> None:
     """What was found out holds now; a later statement may drop the very thing that it was seen by."""
-    checksum = write_log.statement_checksum(as_one(unit)) if unit else record.checksum
+    checksum = write_log.statement_checksum(as_one(substep)) if substep else record.checksum
     row = session.writer.settled(broken, record.number, checksum)
-    own_statements.run(session, stepwise.journalled(row))
+    tracking_retries.run(session, nontransactional.logged(row))
 
 
-def _refuse_edit(record: StepRecord, unit: Unit | None, broken: Unfinished, migration: Migration) -> None:
-    if unit is not None and write_log.statement_checksum(as_one(unit)) == record.checksum:
+def _refuse_edit(record: StepRecord, substep: SubStep | None, broken: Unfinished, migration: Migration) -> None:
+    if substep is not None and write_log.statement_checksum(as_one(substep)) == record.checksum:
         return
     raise NeedsAttention(
         f"{broken.name}: statement {record.number} is done, but the file does not have it any more",
         code="E505",
-        place=server_errors.place_of(migration.file.path, unit.first) if unit else None,
+        place=server_errors.place_of(migration.file.path, substep.first) if substep else None,
         hint="only what comes after the last finished statement may be edited; restore the part before it",
     )
 
@@ -111,12 +111,12 @@ def _took_effect(session: Session, record: StepRecord, decision: Decision) -> bo
     return False if wants_again or _is_repeatable(sql) else None
 
 
-def _unknowable(record: StepRecord, unit: Unit | None, broken: Unfinished, migration: Migration) -> Error:
+def _unknowable(record: StepRecord, substep: SubStep | None, broken: Unfinished, migration: Migration) -> Error:
     return NeedsAttention(
         f"whether statement {record.number} of {broken.name} took effect cannot be known"
         f" (direction: {broken.direction})",
         code="E506",
-        place=server_errors.place_of(migration.file.path, unit.first) if unit else None,
+        place=server_errors.place_of(migration.file.path, substep.first) if substep else None,
         hint=(
             f"look at the database, then `dbmigrate resume --retry {record.number}` to run it again,"
             f" or `--done {record.number}` to go on after it"

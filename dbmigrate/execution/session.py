@@ -12,9 +12,9 @@ import psycopg
 from psycopg import pq
 
 from dbmigrate.connection import database, silence
-from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, LockNotAcquired, Overtaken
+from dbmigrate.errors import AlreadyDone, ConnectionFailed, DatabaseError, Error, LockNotAcquired
 from dbmigrate.events import Created, Warned
-from dbmigrate.execution import batches, commit_outcome, own_statements, run_lock
+from dbmigrate.execution import batches, commit_outcome, run_lock, tracking_retries
 from dbmigrate.execution.monitor import Monitor
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Direction, Problem
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
     from dbmigrate.model import History, MigrationFile, Plan, Step
-    from dbmigrate.tracking.surroundings import Surroundings
+    from dbmigrate.tracking.preexisting import Preexisting
     from dbmigrate.tracking.tables import Tables
     from dbmigrate.tracking.write_log import Run, Writer
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _RECONNECT_PAUSE = 0.25
 _RETURN_SECONDS = 5.0
 _CONNECT_TIMEOUT = "5"  # of one try, in seconds; the URL may say otherwise
-_FAREWELL_SECONDS = 15.0  # how long the server may take to notice that our lost session is lost
+_LOSS_NOTICED_SECONDS = 15.0  # how long the server may take to notice that our lost session is lost
 
 # the text by which a lost lock is told apart from other errors of the fence
 LOCK_LOST = "the migration lock was lost to another run"
@@ -99,23 +99,23 @@ class Session:
         """Raise Refused E717 if the history is in another schema than the one that the search_path leads to."""
         if self.access.files is None or self._is_chosen or self.tables.exists or self.tables.log_exists:
             return
-        from dbmigrate.tracking import whereabouts  # rarely needed: a table is missing once
+        from dbmigrate.tracking import other_schema  # rarely needed: a table is missing once
 
-        whereabouts.refuse_elsewhere(self.conn, self.tables, self.access.files())
+        other_schema.refuse_elsewhere(self.conn, self.tables, self.access.files())
 
     @property
     def _is_chosen(self) -> bool:
         """Whether the user has named the schema of the tracking table."""
         return "." in self.access.table or bool(self.dsn.search_path)
 
-    def surroundings(self, recorded: History) -> Surroundings | None:
+    def surroundings(self, recorded: History) -> Preexisting | None:
         """What is there instead of a history of ours; None where that has begun, and nothing is asked any more."""
         if recorded.applied or recorded.unfinished or self.access.files is None:
             return None
-        from dbmigrate.tracking import surroundings
+        from dbmigrate.tracking import preexisting
 
         with database.translated(self.dsn):
-            return surroundings.look(self.conn, self.tables, self.access.files(), is_chosen=self._is_chosen)
+            return preexisting.look(self.conn, self.tables, self.access.files(), is_chosen=self._is_chosen)
 
     @property
     def dsn(self) -> Dsn:
@@ -147,7 +147,7 @@ class Session:
             with database.translated(self.dsn):
                 return history.read(self.conn, self.tables)
 
-        return own_statements.retried(self, read)
+        return tracking_retries.retried(self, read)
 
     def lock(self) -> None:
         """Become the one runner; look at the history after this.
@@ -217,7 +217,7 @@ class Session:
         """Open the transaction of `step`, under the lock and with fresh settings; return the transaction's id.
 
         `limits` are SET LOCAL commands, a line each. Raises psycopg.Error as `opening` says. Behind a pooler raises
-        LockNotAcquired E601 if the lock was not to be had, Overtaken when another run did the step meanwhile.
+        LockNotAcquired E601 if the lock was not to be had, AlreadyDone when another run did the step meanwhile.
         """
         opening = self.opening(limits)
         if opening is None:
@@ -289,7 +289,7 @@ class Session:
         is_there = step.version in history.versions(self.conn, self.tables)
         if self.writer.record(step) and is_there is (step.direction is Direction.UP):
             database.run(self.conn, "ROLLBACK")
-            raise Overtaken(f"another run has dealt with {step.name} meanwhile", code="E601")
+            raise AlreadyDone(f"another run has dealt with {step.name} meanwhile", code="E601")
         return xid
 
     def leaving(self) -> str:
@@ -347,13 +347,13 @@ class Session:
                 held = "; ".join(self.monitor.holders(self.tables)) or "somebody"
                 self.emit(Warned(Problem("W681", f"the failure is not in the log, whose table is held by {held}")))
 
-    def revive(self) -> None:
+    def reconnect_for_reading(self) -> None:
         """A connection for what is left to be read after a run that lost its own; without the lock."""
         with suppress(Error):
             if self.conn.closed:
                 self.reconnect()
 
-    def stepping_aside(self, work: Callable[[], Result]) -> Result:
+    def with_connections_closed(self, work: Callable[[], Result]) -> Result:
         """Close all connections while `work` needs one that the server would not give beside them; then come back.
 
         Raises LockNotAcquired E601 if another run has taken the lock meanwhile: it writes what is left to be written.
@@ -437,7 +437,7 @@ class Session:
 
     def _succeed(self, lost: int) -> bool:
         """Take over the lock from our own lost session."""
-        deadline = time.monotonic() + _FAREWELL_SECONDS
+        deadline = time.monotonic() + _LOSS_NOTICED_SECONDS
         while not run_lock.try_acquire(self.conn, self.key):
             if time.monotonic() > deadline or not run_lock.is_held_by(self.conn, self.key, lost):
                 return run_lock.try_acquire(self.conn, self.key)  # it may have ended between the two questions

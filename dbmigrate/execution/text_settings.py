@@ -53,7 +53,7 @@ def refuse_changed(conn: Connection, migration: Migration) -> None:
             )
 
 
-class Watch:
+class SettingsGuard:
     """Looks at the statements of one migration as they go into a script.
 
     What a statement does to the settings cannot be known: a function or a trigger can set them. Statements that change

@@ -1,4 +1,4 @@
-"""Run a plan: every step in its own transaction with its record, or statement by statement with a journal.
+"""Run a plan: every step in its own transaction with its record, or statement by statement with a log.
 
 The protocol of a transactional migration is two messages, and one more for each further batch of a large file:
 
@@ -25,6 +25,7 @@ from psycopg import pq
 
 from dbmigrate.connection import database
 from dbmigrate.errors import (
+    AlreadyDone,
     ConnectionFailed,
     DatabaseError,
     Error,
@@ -32,10 +33,9 @@ from dbmigrate.errors import (
     LockNotAcquired,
     MigrationFailed,
     NeedsAttention,
-    Overtaken,
 )
 from dbmigrate.events import StepDone, StepFailed, StepStarted, Warned
-from dbmigrate.execution import batches, lock_retries, server_errors, stepwise, text_settings
+from dbmigrate.execution import batches, lock_retries, nontransactional, server_errors, text_settings
 from dbmigrate.execution.session import LOCK_LOST
 from dbmigrate.migrations import parser
 from dbmigrate.model import Direction, Problem
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dbmigrate.connection.database import Connection
-    from dbmigrate.execution.lock_retries import Pacing, Watch
+    from dbmigrate.execution.lock_retries import AttemptWatch, Pacing
     from dbmigrate.execution.session import Session
     from dbmigrate.model import Batch, Migration, Plan, Step
 
@@ -84,14 +84,13 @@ class Executor:
         self._session.emit(StepStarted(step))
         try:
             tally = self._run(step)
-        except Overtaken as exc:
+        except AlreadyDone as exc:
             self._session.emit(Warned(Problem("W306", exc.message)))
             return
         except (Error, batches.StatementError, psycopg.Error, KeyboardInterrupt) as exc:
             if isinstance(exc, KeyboardInterrupt) and self._came_too_late():
                 self._finish(Outcome(step, time.monotonic() - started))
-                past = _PAST[step.direction.value]
-                raise Interrupted.by(exc, f"interrupted when {step.name} was {past} already") from exc
+                raise Interrupted.by(exc, f"interrupted when {step.name} was {step.direction.past} already") from exc
             self._session.emit(StepFailed(step, time.monotonic() - started))
             raise self._failure(step, exc) from exc
         self._finish(Outcome(step, time.monotonic() - started, tally.statements, tally.rows))
@@ -110,7 +109,7 @@ class Executor:
     def _run(self, step: Step) -> batches.Tally:
         if step.runs_sql and step.migration and not step.migration.is_transactional(step.direction):
             self._newest = None
-            return stepwise.run(self._session, step, self._pacing)
+            return nontransactional.run(self._session, step, self._pacing)
         try:
             return self._as_a_whole(step)
         except psycopg.errors.UniqueViolation as exc:
@@ -128,7 +127,7 @@ class Executor:
     def _as_a_whole(self, step: Step) -> batches.Tally:
         if not step.runs_sql or step.migration is None:
             return self._record_only(step)
-        return self._persist(step, step.migration)
+        return self._with_retries(step, step.migration)
 
     def _record_only(self, step: Step) -> batches.Tally:
         xid = self._session.begin(step, self._pacing.settings(self._session.dsn, None))
@@ -137,13 +136,13 @@ class Executor:
 
     # -- the transaction
 
-    def _persist(self, step: Step, migration: Migration) -> batches.Tally:
+    def _with_retries(self, step: Step, migration: Migration) -> batches.Tally:
         limits = self._pacing.of(step)
-        return lock_retries.persist(
+        return lock_retries.with_retries(
             self._session, step, limits, attempt=lambda watch: self._transaction(step, migration, limits, watch)
         )
 
-    def _transaction(self, step: Step, migration: Migration, limits: Pacing, watch: Watch) -> batches.Tally:
+    def _transaction(self, step: Step, migration: Migration, limits: Pacing, watch: AttemptWatch) -> batches.Tally:
         tally = batches.Tally()
         self._session.committing = None
         settings = limits.settings(self._session.dsn, watch.limit)
@@ -215,7 +214,7 @@ class Executor:
         if is_lost and self._session.committing is not None:
             return f"whether {step.name} was committed is not known; `dbmigrate status` shows it"
         undone = "not rolled back yet, but it will be" if is_lost else "rolled back"
-        return f"{undone}; nothing of {step.name} was {_PAST[step.direction.value]}"
+        return f"{undone}; nothing of {step.name} was {step.direction.past}"
 
     def _translate(self, step: Step, exc: BaseException) -> Error:
         if isinstance(exc, Error):
@@ -270,7 +269,6 @@ _ON_TABLE = (
 )
 _ON_LOG = "look at the log table (psql: \\d): a trigger or a rule on it seems to swallow what is written; drop it"
 _TWICE = "look at the tracking table: another tool, or a missing primary key, has been at work"
-_PAST = {"up": "applied", "down": "undone"}
 _LEFT_HINT = "it committed or rolled back by itself: take that out, or use `transaction:false`"
 
 

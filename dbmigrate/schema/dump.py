@@ -66,7 +66,7 @@ def _dumped_in_turn(session: Session, dumping: Dumping, arguments: Sequence[str]
         message = "the session, and with it the migration lock, was let go of for pg_dump: there was none left for it"
         session.emit(Warned(Problem("W682", message, Severity.NOTE)))
     environ = environment(session)
-    return session.stepping_aside(lambda: _dumped_patiently(session, dumping, arguments, environ))
+    return session.with_connections_closed(lambda: _dumped_patiently(session, dumping, arguments, environ))
 
 
 def _dumped_patiently(session: Session, dumping: Dumping, arguments: Sequence[str], environ: Mapping[str, str]) -> str:

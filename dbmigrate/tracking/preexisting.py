@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dbmigrate.model import MigrationFile
     from dbmigrate.tracking.tables import Tables
 
-__all__ = ["OtherHistory", "Relation", "Surroundings", "judge", "look", "notes", "sort_out"]
+__all__ = ["OtherHistory", "Preexisting", "Relation", "judge", "look", "notes", "sort_out"]
 
 # members of extensions are left out; columns are asked for only where the name may be that of a history
 _RELATIONS = """
@@ -73,14 +73,14 @@ class OtherHistory:
 
 
 @frozen
-class Surroundings:
+class Preexisting:
     """What stands around a history of ours that is empty: histories of other tools, and the names of tables."""
 
     histories: tuple[OtherHistory, ...] = ()
     tables: tuple[str, ...] = ()
 
 
-def look(conn: Connection, tables: Tables, files: Sequence[MigrationFile], *, is_chosen: bool) -> Surroundings:
+def look(conn: Connection, tables: Tables, files: Sequence[MigrationFile], *, is_chosen: bool) -> Preexisting:
     """Ask the database. `is_chosen` says that its user has named the schemas: then no others concern him."""
     rows = conn.execute(_RELATIONS, {"candidates": other_tools.CANDIDATES}, binary=True).fetchall()
     relations = [_relation(*row) for row in rows]
@@ -89,7 +89,7 @@ def look(conn: Connection, tables: Tables, files: Sequence[MigrationFile], *, is
         path = database.query(conn, "select pg_catalog.current_schemas(false)::text[]")[0][0]
         schemas = {tables.schema, *cast("list[str]", path)}
     found = sort_out(relations, tables, schemas)
-    return Surroundings(_matched(conn, found.histories, relations, files), found.tables)
+    return Preexisting(_matched(conn, found.histories, relations, files), found.tables)
 
 
 def _relation(schema: object, name: object, columns: object, is_readable: object) -> Relation:
@@ -97,7 +97,7 @@ def _relation(schema: object, name: object, columns: object, is_readable: object
     return Relation(str(schema), str(name), types, bool(is_readable))
 
 
-def sort_out(relations: Sequence[Relation], tables: Tables, schemas: Iterable[str] | None = None) -> Surroundings:
+def sort_out(relations: Sequence[Relation], tables: Tables, schemas: Iterable[str] | None = None) -> Preexisting:
     """Which of these tables are another tool's history, and which nobody's. Pure.
 
     A platform's schemas do not count, nor others than `schemas` where these are given. In a schema with another
@@ -121,7 +121,7 @@ def sort_out(relations: Sequence[Relation], tables: Tables, schemas: Iterable[st
             histories.append(OtherHistory(tool[0], relation.schema, relation.name, keys))
         elif relation.schema not in services:
             plain.append(f"{relation.schema}.{relation.name}")
-    return Surroundings(tuple(histories), tuple(plain))
+    return Preexisting(tuple(histories), tuple(plain))
 
 
 def _tool(relation: Relation, neighbours: Mapping[str, set[str]]) -> tuple[str, tuple[str, ...]] | None:
@@ -174,7 +174,7 @@ def _names(files: Iterable[MigrationFile]) -> set[str]:
 # -------------------------------------------------------------------------------------------------------- what it means
 
 
-def judge(around: Surroundings, *, is_protected: bool) -> tuple[Problem, ...]:
+def judge(around: Preexisting, *, is_protected: bool) -> tuple[Problem, ...]:
     """What a first run makes of it, where nobody has allowed it beforehand. Pure.
 
     Raises Refused E715: another tool has recorded some of these files; E716: there is something, and the environment is
@@ -191,7 +191,7 @@ def judge(around: Surroundings, *, is_protected: bool) -> tuple[Problem, ...]:
     return found
 
 
-def notes(around: Surroundings) -> tuple[Problem, ...]:
+def notes(around: Preexisting) -> tuple[Problem, ...]:
     """What is there, in one warning; none for a database that is empty."""
     if around.histories:
         told = " and ".join(_told(history) for history in around.histories[:_NAMED])

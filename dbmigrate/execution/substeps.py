@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 @frozen
-class Unit:
+class SubStep:
     """What is done as a whole: `number` is that of its first statement, `is_atomic` says it shares its commit with the
-    journal row. `opening` is what we begin its transaction with; empty where the file does so itself."""
+    log entry. `opening` is what we begin its transaction with; empty where the file does so itself."""
 
     number: int
     statements: tuple[Statement, ...]
     is_atomic: bool
-    # a file may make its session read-only, which a journal row cannot be written in
+    # a file may make its session read-only, which a log entry cannot be written in
     opening: str = "BEGIN READ WRITE;"
 
     @property
@@ -37,30 +37,30 @@ class Unit:
         return self.number + len(self.statements) - 1
 
 
-def units(migration: Migration, direction: Direction) -> Iterator[Unit]:
-    """The units of one direction, numbered by their first statement, from 1."""
+def substeps(migration: Migration, direction: Direction) -> Iterator[SubStep]:
+    """The substeps of one direction, numbered by their first statement, from 1."""
     number = 1
     for section in migration.run_order(direction):
-        for unit in _of_section(migration, section, number):
-            yield unit
-            number = unit.last_number + 1
+        for substep in _of_section(migration, section, number):
+            yield substep
+            number = substep.last_number + 1
 
 
-def _of_section(migration: Migration, section: Section, number: int) -> Iterator[Unit]:
+def _of_section(migration: Migration, section: Section, number: int) -> Iterator[SubStep]:
     if section.transaction:
         whole = tuple(map(_held, parser.statements(migration, section)))
         if whole:
-            yield Unit(number, whole, is_atomic=True)
+            yield SubStep(number, whole, is_atomic=True)
         return
     block: list[Statement] = []
     for position, statement in enumerate(parser.statements(migration, section), number):
         if block or statement.kind is StatementKind.BEGIN:
             block.append(_held(statement))
             if statement.kind is StatementKind.COMMIT:
-                yield Unit(position - len(block) + 1, tuple(block), is_atomic=True, opening="")
+                yield SubStep(position - len(block) + 1, tuple(block), is_atomic=True, opening="")
                 block = []
         else:
-            yield Unit(position, (statement,), is_atomic=not _is_outside(statement))
+            yield SubStep(position, (statement,), is_atomic=not _is_outside(statement))
 
 
 def _held(statement: Statement) -> Statement:
@@ -73,6 +73,6 @@ def _is_outside(statement: Statement) -> bool:
     return statement.kind is StatementKind.OUTSIDE or statements.first_word(statement.sql) == "CALL"
 
 
-def as_one(unit: Unit) -> Statement:
-    """A unit of several statements as one text, for the journal."""
-    return replace(unit.first, sql=batches.text_of(unit.statements), copy_data=None)
+def as_one(substep: SubStep) -> Statement:
+    """A substep of several statements as one text, for the log."""
+    return replace(substep.first, sql=batches.text_of(substep.statements), copy_data=None)
