@@ -352,7 +352,7 @@ class WayBack(Workbench):
         """
         with suppress(Error), self._open("deploy") as session:
             session.lock()
-            session.note(session.writer.failed(step, error))
+            session.log_failure(session.writer.failed(step, error))
 
     def _refuse_newer(self, session: Session, plan: Plan) -> None:
         """Under the lock: the last thing that was changed has to be of the run that is undone."""

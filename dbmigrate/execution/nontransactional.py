@@ -162,7 +162,7 @@ class NonTransactionalRun:
     def _unrecorded(self, exc: Error, code: str) -> Error:
         if code == "E501":
             self._session.abort()
-            self._session.note(self._session.writer.broken(self._step, exc))
+            self._session.log_failure(self._session.writer.broken(self._step, exc))
         hint = "run `dbmigrate status`; if the migration is unfinished, `dbmigrate resume` records it"
         error = exc.recast(NeedsAttention, code=code, hint=hint)
         error.state = f"every statement of {self._step.name} is done; {_RECORDS[code]}"
@@ -176,7 +176,7 @@ class NonTransactionalRun:
             if not self._done:
                 raise
             self._session.reset()
-            self._session.note(self._session.writer.broken(self._step, exc))
+            self._session.log_failure(self._session.writer.broken(self._step, exc))
             hint = "compare the file with the statements in the log, then run `dbmigrate resume`"
             error = exc.recast(NeedsAttention, code="E501", hint=hint)
             error.state = f"{self._step.name} is unfinished: {len(self._done)} of its steps are done"
@@ -351,7 +351,7 @@ class NonTransactionalRun:
         else:
             state = LogState.FAILED if outcome is Outcome.UNDONE else LogState.STARTED
             row = writer.step_broken(step, substep.number, cause, state=state)
-        self._session.note(row + writer.broken(step, cause))
+        self._session.log_failure(row + writer.broken(step, cause))
 
     def _outcome_in_transaction(self, substep: SubStep) -> Outcome:
         """The outcome of a step in a transaction whose COMMIT may have been sent: only the server knows."""

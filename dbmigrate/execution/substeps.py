@@ -1,4 +1,4 @@
-"""What is done as a whole in a migration without a transaction: a statement, a block of the file's own, a section."""
+"""The steps of a non-transactional migration: a statement, a BEGIN..COMMIT block of the file, or a section."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 
 @frozen
 class SubStep:
-    """What is done as a whole: `number` is that of its first statement, `is_atomic` says it shares its commit with the
-    log entry. `opening` is what we begin its transaction with; empty where the file does so itself."""
+    """A step of a non-transactional migration, which is done as a whole.
+
+    `number` is that of its first statement. `is_atomic`: it is committed together with its log entry. `opening` is the
+    BEGIN that dbmigrate sends; empty where the file has one. (`model.Step` is a step of a plan: a whole migration.)
+    """
 
     number: int
     statements: tuple[Statement, ...]
     is_atomic: bool
-    # a file may make its session read-only, which a log entry cannot be written in
+    # a file may make its session read-only, where no log entry can be written
     opening: str = "BEGIN READ WRITE;"
 
     @property
@@ -38,7 +41,7 @@ class SubStep:
 
 
 def substeps(migration: Migration, direction: Direction) -> Iterator[SubStep]:
-    """The substeps of one direction, numbered by their first statement, from 1."""
+    """The steps of one direction, numbered by their first statement, from 1."""
     number = 1
     for section in migration.run_order(direction):
         for substep in _of_section(migration, section, number):
@@ -64,15 +67,15 @@ def _of_section(migration: Migration, section: Section, number: int) -> Iterator
 
 
 def _held(statement: Statement) -> Statement:
-    """A statement with its COPY data in memory: what follows it is read before it runs."""
+    """A statement with its COPY data in memory, because the statements after it are read before it runs."""
     return statement if statement.copy_data is None else replace(statement, copy_data=tuple(statement.copy_data))
 
 
 def _is_outside(statement: Statement) -> bool:
-    """CALL may commit, which no syntax shows: outside a block the server lets it."""
+    """CALL may commit, which its syntax does not show; outside a block the server allows that."""
     return statement.kind is StatementKind.OUTSIDE or statements.first_word(statement.sql) == "CALL"
 
 
 def as_one(substep: SubStep) -> Statement:
-    """A substep of several statements as one text, for the log."""
+    """A step of several statements as one text, for the log."""
     return replace(substep.first, sql=batches.text_of(substep.statements), copy_data=None)

@@ -1,6 +1,6 @@
 """Runs a migration on a scratch database, statement by statement, and tells what each one did to the tables there.
 
-The migration is run as the executor would run it: one transaction, or substep by substep with ``transaction:false``; its
+The migration is run as the executor would run it: one transaction, or step by step with ``transaction:false``; its
 session starts as a run's does, and errors are the same.
 """
 
@@ -183,7 +183,7 @@ def _ignore(batch: Batch) -> None:
 
 
 def _stepwise(conn: Connection, migration: Migration, bench: Bench) -> Iterator[Impact]:
-    """SubStep by substep: each in a transaction of its own, or by rule where the server allows none."""
+    """Step by step: each in a transaction of its own, or by rule where the server allows none."""
     for substep in substeps(migration, bench.direction):
         if substep.is_atomic:
             yield from _atomic(conn, migration, substep, bench)
