@@ -132,7 +132,7 @@ class Workbench:
     def _oddities(self, session: Session, recorded: History) -> tuple[Problem, ...]:
         """What a reader of the history should know: a table that keeps nothing, a history that is somewhere else."""
         fault = session.tables.fault
-        found = (Problem("W667", fault.message, hint=fault.mend),) if fault else ()
+        found = (Problem("W667", fault.message, hint=fault.fix),) if fault else ()
         around = session.surroundings(recorded)
         if around is None:
             return found

@@ -116,10 +116,10 @@ def _variables(plan: Plan, session: Session, pacing: Pacing) -> Iterator[str]:
         proof = closing(":'dbmigrate_xid'") + _as_login(session)
         yield "-- the start of a migration: it keeps the id of its transaction\n"
         yield psql_text.variable("dbmigrate_begin", _begin(pacing.settings(session.dsn, pacing.lock_timeout)))
-        yield "-- the end of a migration: proves that the transaction is the same, and sets the login role for the log entry\n"
+        yield "-- the end of a migration: proves that the transaction is the same, and sets the login role\n"
         yield psql_text.variable("dbmigrate_end", f":dbmigrate_unchanged\n{proof}")
     if any(_is_nontransactional(step) for step in plan.steps):
-        yield "-- in a non-transactional migration: sets the login role for the log entry\n"
+        yield "-- before a log entry in a non-transactional migration: sets the login role\n"
         yield psql_text.variable("dbmigrate_log", nontransactional.as_login_role(_as_login(session)))
 
 

@@ -1,4 +1,4 @@
-"""A tracking table that differs from those that dbmigrate makes: whose it is, what would fail, and the SQL that fixes it.
+"""A tracking table that differs from those that dbmigrate makes: whose it is, what fails, and the SQL that fixes it.
 
 Pure. Rarely needed: few tables differ.
 """
@@ -33,8 +33,8 @@ class Fault:
 def fault(schema: str, found: Relation, key: str, extra: Mapping[str, str]) -> Fault | None:
     """The first fault; None where the table differs, but works.
 
-    `key` is the column that identifies a row. `extra` are columns that need a value which dbmigrate does not write, each
-    with the SQL that drops that constraint.
+    `key` is the column that identifies a row. `extra` are columns that need a value which dbmigrate does not
+    write, each with the SQL that drops that constraint.
     """
     table = f"{quoted(schema)}.{quoted(found.name)}"
     wrong = _of_storage(found, table) or _of_columns(found, f"alter table {table}", key, extra)
@@ -84,7 +84,7 @@ def foreign(schema: str, found: Relation) -> Refused:
     is_alone = list(types) == ["version"] and not other_tools.is_dbmates(types)
     if known and not is_alone:
         because = f"{found.neighbour} is in the same schema" if other_tools.is_dbmates(types) else columns
-        hint = f"choose another table: --migrations-table dbmigrate_migrations"
+        hint = "choose another table: --migrations-table dbmigrate_migrations"
         return unchanged(
             Refused(
                 f"{name} is the history of {known[0]}: {because}",
