@@ -111,7 +111,7 @@ CODES: dict[str, str] = {
     "E261": "files of applied migrations are gone, so what they made cannot be known",
     "E264": "the schema of the target cannot be copied to a scratch database",
     # scripts
-    "E270": "a migration changes how its own text is read, so the dry run cannot be a script",
+    "E270": "a migration changes how its text is read, so the dry run cannot be a script",
     "E271": "psql cannot connect to a database of this name",
     # database URLs
     "E280": "the database URL has a parameter that is for another program",
@@ -124,7 +124,7 @@ CODES: dict[str, str] = {
     # the server refused
     "E401": "a statement of a migration failed",
     "E402": "the server refused a command",
-    "E403": "the migration left its own transaction",
+    "E403": "the migration left its transaction",
     "E404": "pg_dump failed",
     "E405": "a lock was not granted in time",
     "E406": "a migration changed how the server reads its text",
@@ -134,10 +134,10 @@ CODES: dict[str, str] = {
     # a person is needed
     "E501": "a migration without a transaction stopped half-way",
     "E502": "an earlier migration is unfinished",
-    "E503": "whether the transaction was committed could not be found out",
+    "E503": "the commit outcome is unknown",
     "E504": "an index was left invalid",
-    "E505": "a statement that is done was edited",
-    "E506": "the outcome of a statement cannot be known",
+    "E505": "a finished statement was edited",
+    "E506": "the outcome of a statement is unknown",
     "E507": "a deployment failed, and could not be rolled back",
     "E508": "a deployment failed, and its migrations stay, as asked",
     "E509": "a deployment failed, and was not rolled back, because another run has changed something since",
@@ -146,7 +146,7 @@ CODES: dict[str, str] = {
     # refused
     "E701": "an applied file was changed",
     "E702": "a migration is out of order",
-    "E703": "a transaction pooler stands before the server",
+    "E703": "connected through a transaction pooler",
     "E704": "the server is a standby or read-only",
     "E705": "the tracking table is not what it seems",
     "E706": "confirmation is needed",
@@ -358,10 +358,10 @@ class Interrupted(Error):
 
 
 def unchanged(error: AnyError) -> AnyError:
-    """`error`, telling that the database is as it was."""
+    """`error` with the state that nothing was changed."""
     error.state = "nothing was changed"
     return error
 
 
 class Terminated(KeyboardInterrupt):
-    """What the handler of SIGTERM raises: like Ctrl-C, it has to get past every ``except Exception``."""
+    """Raised by the handler of SIGTERM: like Ctrl-C, it passes every ``except Exception``."""

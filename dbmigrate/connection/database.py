@@ -131,7 +131,7 @@ def session_settings(conn: Connection, dsn: Dsn) -> str:
     """The SET commands of a migration session; settings of the URL win.
 
     A client that is gone must not keep its locks (client_connection_check_interval, PostgreSQL 14; keepalives for
-    network partitions), no time-out of the role may end an index build, and a backslash in a string is a plain character.
+    network partitions), no time-out of the role may end an index build, and backslashes in strings are literal.
     """
     return "".join(f"SET {name} = '{value}';\n" for name, value in _wanted(conn, dsn).items())
 

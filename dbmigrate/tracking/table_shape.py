@@ -41,7 +41,7 @@ def fault(schema: str, found: Relation, key: str, extra: Mapping[str, str]) -> F
     if wrong is None:
         return None
     reason, fix = wrong
-    return Fault(f"{schema}.{found.name} cannot be written to: {reason}", f"fix: {fix}")
+    return Fault(f"{schema}.{found.name} cannot be written to: {reason}", f"to fix it: {fix}")
 
 
 def _of_columns(found: Relation, alter: str, key: str, extra: Mapping[str, str]) -> tuple[str, str] | None:
