@@ -10,7 +10,7 @@
         MigrationFailed ................... 4   ... in a migration, which was rolled back
       NeedsAttention ...................... 5   something is half done, and only a person can know what is right
       LockNotAcquired ..................... 6   another runner is at work
-        Overtaken ......................... 6   ... and did the very step; the executor goes on to the next one
+        AlreadyDone ......................... 6   ... and did the very step; the executor goes on to the next one
       Refused ............................. 7   possible, but not without being asked for explicitly
       Interrupted ....................... 130 / 143   SIGINT, SIGTERM
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CODES",
     "WARNINGS",
+    "AlreadyDone",
     "ConfigError",
     "ConnectionFailed",
     "DatabaseError",
@@ -42,7 +43,6 @@ __all__ = [
     "MigrationFailed",
     "MigrationFileError",
     "NeedsAttention",
-    "Overtaken",
     "PlanError",
     "Refused",
     "Terminated",
@@ -111,7 +111,7 @@ CODES: dict[str, str] = {
     "E261": "files of applied migrations are gone, so what they made cannot be known",
     "E264": "the schema of the target cannot be copied to a scratch database",
     # scripts
-    "E270": "a migration changes how its own text is read, so the dry run cannot be a script",
+    "E270": "a migration changes how its text is read, so the dry run cannot be a script",
     "E271": "psql cannot connect to a database of this name",
     # database URLs
     "E280": "the database URL has a parameter that is for another program",
@@ -124,7 +124,7 @@ CODES: dict[str, str] = {
     # the server refused
     "E401": "a statement of a migration failed",
     "E402": "the server refused a command",
-    "E403": "the migration left its own transaction",
+    "E403": "the migration left its transaction",
     "E404": "pg_dump failed",
     "E405": "a lock was not granted in time",
     "E406": "a migration changed how the server reads its text",
@@ -134,10 +134,10 @@ CODES: dict[str, str] = {
     # a person is needed
     "E501": "a migration without a transaction stopped half-way",
     "E502": "an earlier migration is unfinished",
-    "E503": "whether the transaction was committed could not be found out",
+    "E503": "the commit outcome is unknown",
     "E504": "an index was left invalid",
-    "E505": "a statement that is done was edited",
-    "E506": "the outcome of a statement cannot be known",
+    "E505": "a finished statement was edited",
+    "E506": "the outcome of a statement is unknown",
     "E507": "a deployment failed, and could not be rolled back",
     "E508": "a deployment failed, and its migrations stay, as asked",
     "E509": "a deployment failed, and was not rolled back, because another run has changed something since",
@@ -146,7 +146,7 @@ CODES: dict[str, str] = {
     # refused
     "E701": "an applied file was changed",
     "E702": "a migration is out of order",
-    "E703": "a transaction pooler stands before the server",
+    "E703": "connected through a transaction pooler",
     "E704": "the server is a standby or read-only",
     "E705": "the tracking table is not what it seems",
     "E706": "confirmation is needed",
@@ -265,6 +265,24 @@ class Error(Exception):
         self.state: str | None = None
         self.report: Report | None = None
 
+    def recast(
+        self, kind: type[AnyError], message: str | None = None, *, code: str, hint: str | None = None
+    ) -> AnyError:
+        """The same failure as another class of error: its place, excerpt, details and SQLSTATE stay.
+
+        `message` and `hint` replace those of this error where they are given. `state` and `report` are left out,
+        because what holds for the database is for the one who raises the new error to say.
+        """
+        return kind(
+            message or self.message,
+            code=code,
+            hint=hint or self.hint,
+            place=self.place,
+            excerpt=self.excerpt,
+            details=self.details,
+            sqlstate=self.sqlstate,
+        )
+
 
 class ConfigError(Error):
     """Options, environment variables, env files or URLs are wrong. Nothing was contacted."""
@@ -316,7 +334,7 @@ class LockNotAcquired(Error):
     exit_code = 6
 
 
-class Overtaken(LockNotAcquired):
+class AlreadyDone(LockNotAcquired):
     """Another run did a step while this one waited for the lock. Nothing was changed, nothing is left to do."""
 
 
@@ -340,10 +358,10 @@ class Interrupted(Error):
 
 
 def unchanged(error: AnyError) -> AnyError:
-    """`error`, telling that the database is as it was."""
+    """`error` with the state that nothing was changed."""
     error.state = "nothing was changed"
     return error
 
 
 class Terminated(KeyboardInterrupt):
-    """What the handler of SIGTERM raises: like Ctrl-C, it has to get past every ``except Exception``."""
+    """Raised by the handler of SIGTERM: like Ctrl-C, it passes every ``except Exception``."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
 # ---------------------------------------------------------------------------------------------- places and problems
@@ -107,9 +107,44 @@ class Cut(NamedTuple):
     data: tuple[int, int] | None = None
 
 
+_TITLE_LENGTH, _TITLE_BYTES = 60, 1000
+
+
+@frozen
+class Batch:
+    """Consecutive statements that are sent in one message.
+
+    `sql` is their text in UTF-8, from the first word to the last semicolon, and `count` their number. `split` returns
+    them one by one, with their places; only a failure needs that. `copy_data` is the inline data of the last one, if
+    that is a COPY; it can be read once, before the next batch is asked for.
+    """
+
+    sql: bytes
+    count: int
+    split: Callable[[], Sequence[Statement]]
+    copy_data: Iterable[bytes] | None = None
+
+    @property
+    def copies(self) -> bool:
+        """Whether the batch ends in a COPY with inline data."""
+        return self.copy_data is not None
+
+    @property
+    def title(self) -> str:
+        """How its first statement begins, in one line."""
+        head = self.sql[:_TITLE_BYTES].decode(errors="ignore")
+        # one that ends a line is most likely not inside a string
+        return " ".join(head.partition(";\n")[0].split())[:_TITLE_LENGTH]
+
+
 class Direction(StrEnum):
     UP = "up"
     DOWN = "down"
+
+    @property
+    def past(self) -> str:
+        """What a migration of this direction was: applied or undone."""
+        return "applied" if self is Direction.UP else "undone"
 
 
 class StatementKind(StrEnum):
@@ -223,6 +258,7 @@ class LogState(StrEnum):
     STARTED = "started"
     DONE = "done"
     FAILED = "failed"
+    DEFERRED = "deferred"  # left for later, as the run was asked to: neither applied nor unfinished
 
 
 @frozen
@@ -241,7 +277,7 @@ class Applied:
 
 @frozen
 class StepRecord:
-    """One journalled statement of a migration without a transaction. `number` counts from 1; `before`: `outcomes`."""
+    """A logged step of a non-transactional migration. `number` counts from 1; `before` is `step_outcome.Before`."""
 
     number: int
     state: LogState
@@ -274,7 +310,10 @@ class Unfinished:
 
 @frozen
 class LogEvent:
-    """One row of the log, for people and programs to read. Times have a zone; `duration` is in seconds."""
+    """One log entry, for people and programs to read. Times have a zone; `duration` is in seconds.
+
+    `details` depends on `kind`: the objects that were there before a step, where an adopted version is from.
+    """
 
     event_id: int
     run_id: str
@@ -293,10 +332,11 @@ class LogEvent:
     git_commit: str | None
     git_dirty: bool | None
     reason: str | None
+    details: Mapping[str, object] | None = None
 
     @property
     def outcome(self) -> str:
-        """`state` as it is shown: unknown where something failed that may have left something behind all the same."""
+        """`state` as it is shown: unknown where a step failed and may have taken effect all the same."""
         return "unknown" if self.state is LogState.STARTED and self.error is not None else self.state.value
 
 
@@ -324,13 +364,15 @@ class Action(StrEnum):
 
 
 class LogKind(StrEnum):
-    """What an event of the log tells of, its column ``direction``."""
+    """What a log entry is about, its column ``direction``."""
 
     UP = "up"
     DOWN = "down"
     MARK = "mark"
     BASELINE = "baseline"
     REPAIR = "repair"
+    ADOPT = "adopt"  # recorded as applied, because the history of another tool has it
+    REPEATABLE = "repeatable"  # a file that runs again whenever it changed; it has no row in the tracking table
 
 
 @frozen

@@ -132,13 +132,13 @@ class Workbench:
     def _oddities(self, session: Session, recorded: History) -> tuple[Problem, ...]:
         """What a reader of the history should know: a table that keeps nothing, a history that is somewhere else."""
         fault = session.tables.fault
-        found = (Problem("W667", fault.message, hint=fault.mend),) if fault else ()
+        found = (Problem("W667", fault.message, hint=fault.fix),) if fault else ()
         around = session.surroundings(recorded)
         if around is None:
             return found
-        from dbmigrate.tracking import surroundings
+        from dbmigrate.tracking import preexisting
 
-        return (*found, *surroundings.notes(around))
+        return (*found, *preexisting.notes(around))
 
     def _known_files(self) -> Sequence[MigrationFile]:
         """The migration files; none where the directory is missing or wrong, which is for the command to say."""
@@ -225,9 +225,9 @@ class Workbench:
         around = session.surroundings(recorded)
         if around is None:
             return ()
-        from dbmigrate.tracking import surroundings
+        from dbmigrate.tracking import preexisting
 
-        return surroundings.judge(around, is_protected=self._options.is_protected)
+        return preexisting.judge(around, is_protected=self._options.is_protected)
 
     def _hashed(self, made: Plan, recorded: History) -> Plan:
         settings = {**self._options.pacing.given, **self._dsn.settings}
@@ -299,7 +299,7 @@ class Workbench:
 
     def _report(self, session: Session, done: Sequence[Outcome], found: Sequence[MigrationFile]) -> Report:
         """What was done, after the schema file was written for it; also after a failure in mid-run."""
-        session.revive()
+        session.reconnect_for_reading()
         written, problems = self._refresh(session, done)
         return Report(tuple(done), problems, self._current(session, found), written)
 

@@ -248,15 +248,8 @@ def _explained(exc: DatabaseError) -> DatabaseError:
 
 
 def _unbuildable(exc: Error, hint: str | None) -> PlanError:
-    return PlanError(
-        f"what the database should be cannot be built in a scratch database: {exc.message}",
-        code="E260",
-        hint=hint or exc.hint,
-        place=exc.place,
-        excerpt=exc.excerpt,
-        details=exc.details,
-        sqlstate=exc.sqlstate,
-    )
+    message = f"what the database should be cannot be built in a scratch database: {exc.message}"
+    return exc.recast(PlanError, message, code="E260", hint=hint)
 
 
 def _apart(live: Picture, expected: Picture) -> Apart:

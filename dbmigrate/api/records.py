@@ -125,7 +125,7 @@ class Upkeep(Workbench):
         return self._recover(intent, partial(_rest, decision=decision))
 
     def undo(self) -> Report:
-        """Run the down section of a migration that is unfinished, and close its journal. Raises as `resume`."""
+        """Run the down section of a migration that is unfinished, and close its log entries. Raises as `resume`."""
         return self._recover(
             _Intent("undo", lambda broken, migration, _: plan.undo(broken, migration), lambda _: Direction.DOWN)
         )
@@ -200,11 +200,11 @@ def _going_on(broken: Unfinished, migration: Migration, recorded: History) -> Pl
 
 
 def _rest(session: Session, intended: Plan, decision: Decision) -> Plan:
-    """What is left to run: the database may show more of it done than the journal knows."""
+    """What is left to run: the database may show more of it done than the log says."""
     recorded = session.read_history()
     broken, migration = recorded.unfinished[0], intended.steps[0].migration
     assert migration is not None
-    done = recovery.finished_units(session, broken, migration, decision)
+    done = recovery.finished_substeps(session, broken, migration, decision)
     return plan.resume(broken, migration, history=recorded, done=done)
 
 

@@ -68,7 +68,7 @@ class Approval:
                 elsewhere = other.recorded()
         except (ConnectionFailed, DatabaseError, Refused) as exc:
             message = f"{environment} could not be asked what is applied there: {exc.message}"
-            raise unchanged(Refused(message, code="E710", hint=exc.hint)) from exc
+            raise unchanged(exc.recast(Refused, message, code="E710")) from exc
         guards.refuse_untested(steps, elsewhere, environment)
 
     def _comes_first(self) -> str | None:

@@ -34,27 +34,27 @@ logging.getLogger("psycopg").addHandler(logging.NullHandler())
 OLDEST_SERVER = 130000
 # PostgreSQL cuts application_name at NAMEDATALEN - 1 bytes
 _NAME_LIMIT = 63
-# a server that vanished without a word is noticed within a minute; the URL may say otherwise
+# notices within a minute that a server is gone; the URL may set other values
 _KEEPALIVES = {
     "keepalives_idle": "30",
     "keepalives_interval": "10",
     "keepalives_count": "3",
     "connect_timeout": "30",
-    "tcp_user_timeout": "60000",  # keepalives are not sent while something that was sent is not acknowledged
+    "tcp_user_timeout": "60000",  # keepalives are not sent while sent data is not acknowledged
 }
-OWN_LOCK_TIMEOUT = "5s"  # of statements of our own; those of files have limits of their own
+OWN_LOCK_TIMEOUT = "5s"  # of dbmigrate's statements; those of files have other limits
 MAINTENANCE = "postgres"
 _MAINTENANCE_DATABASES = (MAINTENANCE, "template1")
-_LOCKED = "another session holds a lock that is needed: end it, or try again when it has ended"
+_LOCKED = "another session holds a lock that is needed: end it, or try again later"
 _POOLER_HINT = (
-    "use the server's direct URL, or pass --allow-pooler: then every migration takes its own lock inside its "
-    "transaction, and migrations without a transaction are refused"
+    "use the server's direct URL, or pass --allow-pooler: then every migration takes the lock in its "
+    "transaction, and non-transactional migrations are refused"
 )
 
 
 @frozen
 class Facts:
-    """What a session is: asked once, right after connecting."""
+    """Facts about a session: asked once, after connecting."""
 
     database: str
     role: str
@@ -82,7 +82,7 @@ def application_name(command: str) -> str:
 def connect(dsn: Dsn, *, command: str, on_event: Callable[[Event], None]) -> Connection:
     """Open a session in autocommit mode, set up for migrations; notices go to `on_event`.
 
-    Behind a transaction pooler the session is left as it is, because it is shared with others.
+    Behind a transaction pooler the session is not changed, because other clients share it.
 
     Raises ConnectionFailed E301 (unreachable, login refused), E303 (no such database), E304 (older than PostgreSQL
     13). Messages are free of secrets.
@@ -111,7 +111,7 @@ def _login(dsn: Dsn, command: str) -> Connection:
 
 
 def _login_bare(dsn: Dsn, command: str) -> Connection:
-    """Log in without server settings, which poolers refuse; where there turns out to be none, as usual."""
+    """Log in without server settings, which poolers refuse; without a pooler, log in again with them."""
     conn = _login(replace(dsn, settings={}), command)
     with translated(dsn), silence.limited(conn):
         pid = query(conn, "select pg_catalog.pg_backend_pid()")[0][0]
@@ -128,25 +128,25 @@ def _notice(diagnostic: psycopg.errors.Diagnostic, dsn: Dsn) -> ServerNotice:
 
 
 def session_settings(conn: Connection, dsn: Dsn) -> str:
-    """The SET commands of a migration session; what the URL sets itself is left alone.
+    """The SET commands of a migration session; settings of the URL win.
 
-    A vanished client must not keep its locks (client_connection_check_interval, PostgreSQL 14; keepalives for
-    partitions), no time-out of the role may break an index build, and backslashes in strings are plain characters.
+    A client that is gone must not keep its locks (client_connection_check_interval, PostgreSQL 14; keepalives for
+    network partitions), no time-out of the role may end an index build, and backslashes in strings are literal.
     """
     return "".join(f"SET {name} = '{value}';\n" for name, value in _wanted(conn, dsn).items())
 
 
 def local_settings(conn: Connection, dsn: Dsn) -> str:
-    """The same, and the URL's own settings, for one transaction: what a session behind a pooler can have."""
+    """The same with the URL's settings, for one transaction: behind a pooler nothing else is possible."""
     wanted = {**_wanted(conn, dsn), **dsn.settings}
     call = sql.SQL("SELECT pg_catalog.set_config({}, {}, true);\n")
     return "".join(call.format(name, value).as_string(conn) for name, value in wanted.items())
 
 
 def local_reset() -> str:
-    """Take back, inside a transaction, what it set for the session that a pooler hands to others next.
+    """Reset, inside a transaction, what it set for the session, which the pooler gives to another client next.
 
-    Five settings are not touched: poolers watch them and give every client its own.
+    Not five settings that poolers keep for each client.
     """
     return (
         "SELECT pg_catalog.set_config(name, reset_val, false) FROM pg_catalog.pg_settings WHERE source = 'session'"
@@ -156,7 +156,7 @@ def local_reset() -> str:
 
 
 def _login_settings(conn: Connection, dsn: Dsn) -> str:
-    """`session_settings` as one statement, which has no lasting effect if a pooler has another process answer it."""
+    """`session_settings` as one statement, which changes nothing if a pooler sends it to another process."""
     values = ", ".join(f"('{name}', '{value}')" for name, value in _wanted(conn, dsn).items())
     return (
         f"SELECT pg_catalog.set_config(name, value, pg_catalog.pg_backend_pid() <> {conn.info.backend_pid})"
@@ -191,7 +191,7 @@ def session_reset() -> str:
 
 
 def run(conn: Connection, script: str) -> psycopg.Cursor[tuple[object, ...]]:
-    """Send SQL of our own making, of one or several statements, without parameters."""
+    """Send SQL of dbmigrate, one or several statements, without parameters."""
     return conn.execute(script.encode())
 
 
@@ -215,15 +215,15 @@ def _to_the_last(cursor: psycopg.Cursor[tuple[object, ...]]) -> None:
 
 
 def query(conn: Connection, statement: str, *parameters: object) -> list[tuple[object, ...]]:
-    """One statement of our own with parameters; all its rows.
+    """Run one statement of dbmigrate with parameters; return all rows.
 
-    Asked for in the binary format, which no setting changes: under DateStyle German a time could not be read as text.
+    In the binary format, which no setting changes: under DateStyle German psycopg could not read a time as text.
     """
     return conn.execute(statement, parameters, binary=True).fetchall()
 
 
 def facts(conn: Connection) -> Facts:
-    """Ask the session what it is. A pooler shows by a process id that is not the one of the login (facts of libpq)."""
+    """Ask the session. Behind a pooler the process id differs from that of the login."""
     row = query(
         conn,
         "select pg_catalog.current_database()::text, current_user::text, pg_catalog.current_schema()::text,"
@@ -242,7 +242,7 @@ def facts(conn: Connection) -> Facts:
 
 
 def refuse_unwritable(known: Facts, dsn: Dsn) -> None:
-    """Raise Refused E704 for a standby or a read-only session: a lock could be had there, but nothing written."""
+    """Raise Refused E704 for a standby or a read-only session, where the lock works, but writes do not."""
     if known.is_standby or known.is_read_only:
         kind = "a standby" if known.is_standby else "read-only (default_transaction_read_only is on)"
         raise Refused(
@@ -253,16 +253,16 @@ def refuse_unwritable(known: Facts, dsn: Dsn) -> None:
 
 
 def refuse_pooler(known: Facts, dsn: Dsn) -> None:
-    """Raise Refused E703 when a pooler stands before the server: session locks and settings would not hold."""
+    """Raise Refused E703 behind a pooler, where session locks and settings do not hold."""
     if known.is_pooled and not dsn.allows_pooler:
-        raise Refused(f"a connection pooler answers at {dsn.display}", code="E703", hint=_POOLER_HINT)
+        raise Refused(f"connected through a connection pooler at {dsn.display}", code="E703", hint=_POOLER_HINT)
 
 
 def refuse_shared_session(known: Facts, what: str) -> None:
-    """Raise Refused E703 when `what` needs a session of its own and a pooler, allowed or not, gives none."""
+    """Raise Refused E703 behind a pooler, allowed or not, because `what` needs a session that is not shared."""
     if known.is_pooled:
         raise Refused(
-            f"{what}, which needs a session of its own; a pooler gives none",
+            f"{what}: it needs a session that a pooler does not share",
             code="E703",
             hint="use the server's direct URL",
         )
@@ -272,7 +272,7 @@ def refuse_shared_session(known: Facts, what: str) -> None:
 
 
 def exists(dsn: Dsn) -> bool:
-    """Whether the database of `dsn` can be connected to. Raises ConnectionFailed for every reason but its absence."""
+    """Whether the database of `dsn` exists. Raises ConnectionFailed if that is unknown."""
     try:
         connect(dsn, command="exists", on_event=_ignore).close()
     except ConnectionFailed as exc:
@@ -293,11 +293,11 @@ def create(dsn: Dsn, *, on_event: Callable[[Event], None]) -> None:
 
 
 def create_if_missing(dsn: Dsn, *, on_event: Callable[[Event], None]) -> None:
-    """As `create`, but another process that creates the same database at the same moment is no failure."""
+    """As `create`, but succeed if another process creates the same database at the same moment."""
     try:
         create(dsn, on_event=on_event)
     except DatabaseError as exc:
-        # 42P04 duplicate_database; 23505 on pg_database_datname_index is the same, lost by a hair
+        # 42P04 duplicate_database; 23505 on pg_database_datname_index is the same within a closer race
         if exc.sqlstate not in ("42P04", "23505"):
             raise
 
@@ -325,7 +325,7 @@ def maintenance(dsn: Dsn, command: str, on_event: Callable[[Event], None]) -> It
 
 
 def wait(dsn: Dsn, *, timeout: float, interval: float, on_event: Callable[[Event], None]) -> None:
-    """Return when the server answers a login; a missing database counts as an answer (dbmate's rule).
+    """Return when the server answers a login; also if the database does not exist (dbmate's rule).
 
     Tries every `interval` seconds for `timeout` seconds. Raises ConnectionFailed E302 with the last reason.
     """
@@ -336,9 +336,8 @@ def wait(dsn: Dsn, *, timeout: float, interval: float, on_event: Callable[[Event
         except ConnectionFailed as exc:
             waited = time.monotonic() - started
             if waited + interval > timeout:
-                raise ConnectionFailed(
-                    f"unable to connect to database: {exc.message}", code="E302", hint=exc.hint
-                ) from exc
+                message = f"unable to connect to database: {exc.message}"
+                raise exc.recast(ConnectionFailed, message, code="E302") from exc
             on_event(Waiting(f"database {dsn.display}", waited))
             time.sleep(interval)
         else:
@@ -346,7 +345,7 @@ def wait(dsn: Dsn, *, timeout: float, interval: float, on_event: Callable[[Event
 
 
 def _ignore(event: Event) -> None:
-    """The listener of a connection that nobody listens to."""
+    """For a connection whose events concern nobody."""
 
 
 # --------------------------------------------------------------------------------------------------- error translation
@@ -354,7 +353,7 @@ def _ignore(event: Event) -> None:
 
 @contextmanager
 def translated(dsn: Dsn) -> Iterator[None]:
-    """Turn psycopg's errors into ours, without secrets; see `translation`."""
+    """Turn psycopg's errors into dbmigrate's, without secrets; see `translation`."""
     try:
         yield
     except psycopg.Error as exc:
@@ -362,12 +361,12 @@ def translated(dsn: Dsn) -> Iterator[None]:
 
 
 def translation(exc: psycopg.Error, dsn: Dsn) -> Error:
-    """The Error for an error in a session: ConnectionFailed E305 when that was lost, else DatabaseError E402.
+    """The Error for an error in a session: ConnectionFailed E305 if the session was lost, otherwise DatabaseError E402.
 
     A DatabaseError carries the server's DETAIL and HINT.
     """
     message = dsn.quoted(exc.diag.message_primary or str(exc).strip() or type(exc).__name__)
-    if is_farewell(exc):
+    if is_session_end(exc):
         return ConnectionFailed(f"the server ended the connection: {message}", code="E305", sqlstate=exc.sqlstate)
     if is_loss(exc):
         return ConnectionFailed(f"the connection was lost: {_reason(message)}", code="E305")
@@ -375,28 +374,28 @@ def translation(exc: psycopg.Error, dsn: Dsn) -> Error:
     return DatabaseError(message, code=code, hint=hint, details=details(exc, dsn), sqlstate=exc.sqlstate)
 
 
-def is_farewell(exc: psycopg.Error) -> bool:
-    """Whether the server says that it ends the session. It may have committed before: that has to be asked."""
+def is_session_end(exc: psycopg.Error) -> bool:
+    """Whether the server reports that it ends the session. It may have committed before: ask for the outcome."""
     return (exc.sqlstate or "").startswith(("57P", "08"))
 
 
 def is_loss(exc: psycopg.Error) -> bool:
-    """Whether the session ended: the server says so, or libpq, which has no SQLSTATE for it.
+    """Whether the session ended: the server reports it, or libpq, which has no SQLSTATE for it.
 
-    psycopg raises OperationalError for a loss that it meets while it reads, but a bare DatabaseError for one that libpq
-    hands over as a result.
+    psycopg raises OperationalError for a loss while it reads, but a bare DatabaseError for one that libpq returns as a
+    result.
     """
     is_ours = isinstance(exc, psycopg.OperationalError) or type(exc) is psycopg.DatabaseError
-    return is_farewell(exc) or (exc.sqlstate is None and is_ours)
+    return is_session_end(exc) or (exc.sqlstate is None and is_ours)
 
 
 def _reason(message: str) -> str:
-    """What is worth telling of libpq's text about a lost connection, which goes on about what may have happened."""
+    """The first line of libpq's text about a lost connection; the rest guesses at reasons."""
     return message.removeprefix("consuming input failed: ").partition("\n")[0]
 
 
 def _login_failure(exc: psycopg.Error, dsn: Dsn) -> Error:
-    """libpq reports a failed login as text only; the server's own sentences tell a missing database apart."""
+    """libpq reports a failed login as text only; the server's sentence identifies a missing database."""
     message = dsn.quoted(str(exc).strip() or type(exc).__name__)
     if not isinstance(exc, psycopg.OperationalError):
         return DatabaseError(message, code="E402")
@@ -422,6 +421,6 @@ def details(exc: psycopg.Error, dsn: Dsn) -> tuple[tuple[str, str], ...]:
 
 
 def close(conn: Connection) -> None:
-    """Close without complaint: a broken connection has nothing left to say."""
+    """Close, ignoring errors of a broken connection."""
     with suppress(psycopg.Error):
         conn.close()

@@ -1,4 +1,4 @@
-"""Where a database is: what a URL, a key/value string, ``DB_*`` or ``PG*`` variables say, as one value.
+"""Where a database is: a URL, a key/value string, ``DB_*`` or ``PG*`` variables as one value.
 
 A URL means what it means to psql (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING), and:
 
@@ -25,7 +25,7 @@ from dbmigrate.connection.libpq_keywords import KEYWORDS, SECRETS, SETTING_VARIA
 from dbmigrate.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
 __all__ = ["DRIVERS", "Dsn", "from_keywords", "parse"]
 
@@ -35,18 +35,6 @@ DEFAULT_DATABASE = "app"
 SOCKET_DIRECTORY = "/var/run/postgresql" if os.uname().sysname == "Linux" else "/tmp"  # dbmate's
 
 _GO_ONLY = frozenset(("binary_parameters", "disable_prepared_binary_result", "krbspn", "sslinline"))
-# pg_dump sets these itself; a limit meant for migrations must not end a dump
-_NOT_FOR_CHILDREN = frozenset(
-    {
-        "idle_in_transaction_session_timeout",
-        "idle_session_timeout",
-        "lock_timeout",
-        "search_path",
-        "statement_timeout",
-        "transaction_timeout",
-    }
-)
-
 _SENTENCE = "invalid url, have you set your --url flag or DATABASE_URL environment variable?"  # dbmate's
 _PERCENT = (
     "percent-encode special characters in the user name, the password and the database name:"
@@ -66,9 +54,9 @@ class Dsn:
     """A database and how to reach it.
 
     `conninfo` holds libpq's keywords, `settings` server settings by lower-case name, `options` further words for the
-    server's command line (libpq's ``options``). `embedded` is the data directory where the server is our own: then
-    there is nothing to connect to before `served_by`. `secrets` are all spellings of passwords. `allows_pooler` says
-    that a transaction pooler may stand before the server.
+    server's command line (libpq's ``options``). `embedded` is the data directory of an embedded server:
+    then there is no server to connect to before `served_by`. `secrets` are all spellings of passwords.
+    `allows_pooler`: the server may be behind a transaction pooler.
     """
 
     conninfo: Mapping[str, str]
@@ -83,12 +71,12 @@ class Dsn:
 
     @property
     def user(self) -> str:
-        """The role: as given, else this process's user, as libpq has it."""
+        """The role: as given, otherwise the user of this process, as in libpq."""
         return self.conninfo.get("user") or _system_user()
 
     @property
     def database(self) -> str:
-        """The database's name: as given, else the role's, as libpq has it."""
+        """The name of the database: as given, otherwise that of the role, as in libpq."""
         return self.conninfo.get("dbname") or self.user
 
     @property
@@ -125,12 +113,17 @@ class Dsn:
         """The same server and role, another database."""
         return replace(self, conninfo={**self.conninfo, "dbname": name})
 
+    def without_settings(self, names: Container[str]) -> Dsn:
+        """The same database, without the server settings of these names."""
+        kept = {name: value for name, value in self.settings.items() if name not in names}
+        return replace(self, settings=kept)
+
     def through_pooler(self) -> Dsn:
-        """The same, used in the way that a transaction pooler bears: nothing that outlives a transaction."""
+        """The same, used through a transaction pooler: nothing outlives a transaction."""
         return replace(self, allows_pooler=True)
 
     def patient(self, seconds: int) -> Dsn:
-        """The same, waiting so long for each server to answer, unless it says itself how long."""
+        """The same, waiting `seconds` for each server to answer, unless it has a connect_timeout."""
         return replace(self, conninfo={"connect_timeout": str(seconds), **self.conninfo})
 
     def served_by(self, conninfo: Mapping[str, str]) -> Dsn:
@@ -139,11 +132,11 @@ class Dsn:
         return replace(self, conninfo={**self.conninfo, "hostaddr": "", **conninfo}, embedded=None)
 
     def completed(self, environ: Mapping[str, str], *, service: Mapping[str, str] | None = None) -> Dsn:
-        """With everything that libpq would fill in: from `service` (a section of pg_service.conf), then from ``PG*``.
+        """With all values that libpq would add: from `service` (a section of pg_service.conf), then from ``PG*``.
 
-        The result depends no more on the environment of the process. ``PGOPTIONS`` is kept beside the settings of the
-        URL, which win. When a service is named and `service` is None, only libpq can find it, and nothing but its name
-        is filled in.
+        The result no longer depends on the environment of the process. ``PGOPTIONS`` is kept beside the settings of the
+        URL, which win. When a service is named and `service` is None, only libpq can find it, and only its name is
+        added.
         """
         name = self.conninfo.get("service") or environ.get("PGSERVICE")
         if name and service is None:
@@ -164,7 +157,7 @@ class Dsn:
         )
 
     def conninfo_for_connect(self, application_name: str) -> dict[str, str]:
-        """Keyword arguments for ``psycopg.connect``. The client encoding is always UTF-8: migrations are sent as it.
+        """Keyword arguments for ``psycopg.connect``. The client encoding is always UTF-8.
 
         `application_name` is what the session is called unless the user chose a name. Raises ConfigError E202 for an
         embedded server that does not run yet.
@@ -180,15 +173,14 @@ class Dsn:
         }
 
     def environment(self) -> dict[str, str]:
-        """``PG*`` variables for a program such as pg_dump, so that no password stands on its command line.
+        """``PG*`` variables for a program that uses libpq, so that no password stands on its command line.
 
-        Put it over an environment without PGSERVICE, which would win over these variables. Keywords that have none
-        (`keywords.WITHOUT_VARIABLE`) cannot be passed on: the passphrase of a client key, keepalives, OAuth. Left out
-        are search_path and time-outs, which pg_dump sets for itself.
+        Add them to an environment without PGSERVICE, which would win over these variables. Keywords that have no
+        variable (`libpq_keywords.WITHOUT_VARIABLE`) cannot be passed on: the passphrase of a client key, keepalives,
+        OAuth. All settings of the URL are in PGOPTIONS, as psql needs them; `schema.dump.environment` is for pg_dump.
         """
         variables = {VARIABLES[key]: value for key, value in self.conninfo.items() if key in VARIABLES}
-        kept = {name: value for name, value in self.settings.items() if name not in _NOT_FOR_CHILDREN}
-        options = self._options_text(kept)
+        options = self._options_text(self.settings)
         return {**variables, "PGCLIENTENCODING": "UTF8", **({"PGOPTIONS": options} if options else {})}
 
     def _options_text(self, settings: Mapping[str, str]) -> str:
@@ -198,14 +190,14 @@ class Dsn:
     def redact(self, text: str) -> str:
         """`text` with every spelling of the secrets, and whatever else looks like one, replaced by ``********``.
 
-        A password that is also the name of the role, the database or a host is left where it stands as a word of its
-        own: it cannot be told from that name, and hiding it would give it away.
+        A password that is also the name of the role, the database or a host is kept where it is a whole word: it looks
+        like that name, and hiding it would reveal it.
         """
         public = {self.user, self.database, *(self.conninfo.get("host") or "").split(",")}
         return redaction.redact(text, secrets=self.secrets, public=public)
 
     def quoted(self, text: str) -> str:
-        """A text of the server's, as it may be shown and logged: without secrets, and not longer than anybody reads."""
+        """A text of the server as it is shown and logged: without secrets, and not too long."""
         return redaction.quoted(text, self.redact)
 
 
@@ -215,15 +207,17 @@ class Dsn:
 def parse(url: str, *, driver: str = "", origin: str = "") -> Dsn:
     """Read a URL, a libpq key/value string (``host=db dbname=app``), or ``embedded:[DIR][?dbname=NAME]``.
 
-    `driver` replaces the URL's scheme, as dbmate's ``--driver`` does. `origin` says in errors where the URL is from.
+    `driver` replaces the URL's scheme, as dbmate's ``--driver`` does. `origin` is where the URL is from, for errors.
     Raises ConfigError E202.
     """
     text = url.strip()
     if driver and driver not in DRIVERS:
-        raise ConfigError(f"unsupported driver: {_printable(driver)}", code="E202", hint="use postgres, or none at all")
+        raise ConfigError(
+            f"unsupported driver: {_printable(driver)}", code="E202", hint="use postgres, or omit --driver"
+        )
     reader = _Reader(f" from {origin}" if origin else "")
     if "\0" in text:
-        raise reader.fault("it holds a NUL character")
+        raise reader.fault("it contains a NUL character")
     if text.startswith("embedded:"):
         return reader.read_embedded(text.removeprefix("embedded:").removeprefix("//"))
     if _KEY_VALUE.match(text):
@@ -245,7 +239,7 @@ def from_keywords(conninfo: Mapping[str, str], *, origin: str = "") -> Dsn:
 
 
 class _Reader:
-    """Collects what a URL says, and raises errors that quote nothing of it."""
+    """Collects the parts of a URL; its errors do not quote any of them."""
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
@@ -286,19 +280,19 @@ class _Reader:
             position = pair.end()
         if text[position:].strip():
             raise self.fault("it is not a list of key=value", "put values with blanks in single quotes")
-        if not self._conninfo:  # more likely something else with an = in it, such as DATABASE_URL=postgres://...
-            raise ConfigError(_SENTENCE, code="E202", hint="it starts with postgres://")
+        if not self._conninfo:  # probably something else with a =, such as DATABASE_URL=postgres://...
+            raise ConfigError(_SENTENCE, code="E202", hint="the URL must start with postgres://")
 
     def read_url(self, text: str, driver: str) -> None:
         found = _SCHEME.fullmatch(text)
         if found is None:
-            hint = "remove the quotes around it" if text[:1] in ("'", '"') else "it starts with postgres://"
+            hint = "remove the quotes around it" if text[:1] in ("'", '"') else "the URL must start with postgres://"
             raise ConfigError(_SENTENCE, code="E202", hint=hint)
         scheme = found[1].lower()
         if scheme not in DRIVERS and not driver:
             raise ConfigError(f"unsupported driver: {scheme}", code="E202", hint="start the URL with postgres://")
         if re.search(r"\s", found[2]):
-            raise self.fault("it holds a blank")
+            raise self.fault("it contains a blank")
         self._read_hierarchy(found[2])
         if DRIVERS.get(scheme):
             self._conninfo.setdefault("port", DRIVERS[scheme])
@@ -311,7 +305,7 @@ class _Reader:
         authority, _, query = rest.partition("?")
         places, _, database = authority.partition("/")
         if "@" in authority:
-            raise self.fault("it holds an @ more than the one before the host")
+            raise self.fault("unescaped @ in user or password", "write %40 for @ in the user name and the password")
         user, _, password = login.partition(":")
         self._note_secret(password)
         self.add("user", self._decoded(user))
@@ -329,7 +323,7 @@ class _Reader:
             hosts.append(self._decoded(found[1] or found[2]))
             ports.append(found[3] or "")
         self.add("host", ",".join(hosts))
-        self.add("port", ",".join(ports))  # "," says that each has the default port, whatever PGPORT says
+        self.add("port", ",".join(ports))  # "," gives each the default port, whatever PGPORT is
 
     def _read_query(self, text: str) -> None:
         for pair in text.split("&"):
@@ -349,7 +343,7 @@ class _Reader:
         if (key, value) == ("ssl", "true"):  # as libpq does for JDBC's URLs
             key, value = "sslmode", "require"
         if instead := foreign(key, value):
-            # only names that are known get here: nothing of a password that was cut wrongly
+            # only known names get here, so no part of a password that was split wrongly
             what = "an sslmode" if key == "sslmode" else f"a parameter {key}"
             message = f"the database URL{self._origin} has {what} that PostgreSQL does not know"
             raise ConfigError(message, code="E280", hint=instead)
@@ -362,7 +356,7 @@ class _Reader:
 
     def _add_setting(self, name: str, value: str) -> None:
         if not _SETTING_NAME.fullmatch(name):
-            raise self.fault("a parameter's name is impossible")
+            raise self.fault("the name of a parameter is invalid")
         self._settings[name.lower()] = value
 
     def _options(self, text: str) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -385,7 +379,7 @@ class _Reader:
             raise self.fault("a % is not followed by two hexadecimal digits")
         decoded = unquote_to_bytes(text).decode("utf-8", "surrogateescape")
         if "\0" in decoded or re.search("[\udc80-\udcff]", decoded):
-            raise self.fault("it holds %00, or bytes that are not UTF-8")
+            raise self.fault("it contains %00, or bytes that are not UTF-8")
         return decoded
 
     def _note_secret(self, raw: str) -> None:
@@ -393,7 +387,7 @@ class _Reader:
 
 
 def _split_path(text: str) -> tuple[str, ...] | None:
-    """A list of names by PostgreSQL's rule (SplitIdentifierString), None if it is none."""
+    """A list of names by PostgreSQL's rule (SplitIdentifierString), None if it is not one."""
     if not text.strip():
         return ()
     names, position, more = [], 0, True

@@ -51,7 +51,7 @@ VARIABLES: Mapping[str, str] = {
     "target_session_attrs": "PGTARGETSESSIONATTRS",
     "load_balance_hosts": "PGLOADBALANCEHOSTS",
 }
-# Keywords that no variable stands for: a program started with `Dsn.environment` does not hear of them
+# Keywords without a variable: a program that is started with `Dsn.environment` does not get them
 WITHOUT_VARIABLE = frozenset(
     {
         "fallback_application_name",
@@ -121,7 +121,7 @@ _SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"
 
 
 def foreign(name: str, value: str) -> str | None:
-    """What to write instead of a URL's parameter that is for another program; None for every other one."""
+    """What to write instead of a URL's parameter that is for another program; None for other parameters."""
     if name == "sslmode" and value and value not in _SSLMODES:
         return f"{_SSL} (libpq knows {', '.join(_SSLMODES)})"
     return _FOREIGN.get(name.lower())

@@ -1,4 +1,4 @@
-"""What to do about a login that failed, by the words of the message: libpq has nothing but text for it."""
+"""What to do about a failed login, by the text of the message: libpq has no codes for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _HINTS = {
     "password authentication failed": "check user and password in the URL; percent-encode special characters",
-    "no password supplied": "put a password into the URL, PGPASSWORD or ~/.pgpass",
+    "no password supplied": "put a password in the URL, PGPASSWORD or ~/.pgpass",
     "Connection refused": "is the server running, and is the port right? `dbmigrate wait` waits for it",
     "could not translate host name": "check the host name in the URL; percent-encode special characters",
     "server does not support SSL": "add ?sslmode=disable to the URL if the connection may be unencrypted",
@@ -27,20 +27,20 @@ _REFUSED_SETTING = re.compile(
 
 
 def hint(message: str, settings: Container[str]) -> str | None:
-    """The way out; `settings` are the names of those that the database URL asks for."""
-    known = (told for fragment, told in _HINTS.items() if fragment in message)
+    """What to do; `settings` are the names of the settings in the database URL."""
+    known = (text for fragment, text in _HINTS.items() if fragment in message)
     return _of_setting(message, settings) or next(known, None)
 
 
 def _of_setting(message: str, settings: Container[str]) -> str | None:
-    """For a setting that was refused at the login: that it came from the URL, and what can be written there."""
+    """For a setting that was refused at the login: it came from the URL, and what to write there."""
     found = _REFUSED_SETTING.search(message)
     name = (found[1] or found[2]).lower() if found else ""
     if name not in settings:
         return None
     if found and found[2]:
-        return f"{name} is from the database URL, and a pooler does not pass it on: take it out, or use --allow-pooler"
+        return f"{name} is from the database URL, and a pooler does not pass it on: remove it, or use --allow-pooler"
     return (
-        f"{name} is from the database URL (or PGOPTIONS): what libpq does not know is taken for a setting of the"
-        " server, as lock_timeout=3s; correct it, or take it out"
+        f"{name} is from the database URL (or PGOPTIONS): a parameter that libpq does not know is a setting of"
+        " the server, such as lock_timeout=3s; correct it, or remove it"
     )

@@ -1,4 +1,4 @@
-"""Hiding passwords in texts that people will see."""
+"""Hides passwords in texts that people see."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _NAMED_PASSWORD = re.compile(
 )
 _SHORT = 4
 _LONGEST = 10_000  # characters of one text of the server that are shown and logged
-_MARGIN = 4_000  # so much more is looked at, for secrets that stand across the cut
+_MARGIN = 4_000  # so much more is read, for secrets across the cut
 
 
 def quoted(text: str, hide: Callable[[str], str]) -> str:
-    """The beginning of `text`, and how much was left out. Cut after `hide`, which could not tell half a secret."""
+    """The beginning of `text`, and how much is left out. Cut after `hide`, which does not find half a secret."""
     if len(text) <= _LONGEST:
         return hide(text)
     begin = hide(text[: _LONGEST + _MARGIN])[:_LONGEST]
@@ -35,7 +35,7 @@ def quoted(text: str, hide: Callable[[str], str]) -> str:
 
 
 def masked(shown: Excerpt, hide: Callable[[str], str]) -> Excerpt:
-    """An excerpt without secrets, whose caret is still below the token that it was below."""
+    """An excerpt without secrets; its caret is still below the same token."""
     lines = tuple((number, hide(line)) for number, line in shown.lines)
     if lines == shown.lines:
         return shown
@@ -63,7 +63,7 @@ def redact(text: str, *, secrets: Iterable[str] = (), public: Iterable[str] = ()
 
 
 def _without_url_password(word: re.Match[str]) -> str:
-    """``scheme://user:...@`` up to the last ``@``, since nobody encodes the one in a password when it matters."""
+    """``scheme://user:...@`` up to the last ``@``, because an ``@`` in a password is often not encoded."""
     login, at, rest = word[0].rpartition("@")
     found = _LOGIN.search(login)
     return f"{login[: found.end()]}{_MASK}{at}{rest}" if found else word[0]

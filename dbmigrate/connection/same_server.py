@@ -1,7 +1,7 @@
-"""Do two connections lead to the same server? Names and ports do not tell: aliases, tunnels and poolers hide it.
+"""Whether two connections reach the same server. Names and ports do not show it: aliases, tunnels and poolers.
 
-The system identifier tells two clusters apart. A copy of a cluster's files and a standby have the same one, and count
-as the same server: to overlook the target costs more than to see it where it is not. Where a role may not ask for it,
+The system identifier distinguishes two clusters. A copy of a cluster's files and a standby have the same one, and count
+as the same server: to miss the target is worse than to suspect it. Where a role may not ask for it,
 one of the connections takes an advisory lock with a key drawn at random, and the other one looks for it in pg_locks,
 which shows the locks of all databases of a server to everybody.
 https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CONTROLDATA
@@ -28,7 +28,7 @@ select exists (select from pg_catalog.pg_locks where locktype = 'advisory' and g
 
 
 def are_same(scratch: Connection, target: Connection) -> bool:
-    """Whether both are sessions of one server; True where it cannot be found out. `target` is only asked."""
+    """Whether both are sessions of one server; True where that is unknown. `target` is only read."""
     identifiers = [_answer(conn, _IDENTIFIER) for conn in (scratch, target)]
     if None not in identifiers:
         return identifiers[0] == identifiers[1]

@@ -14,10 +14,10 @@ __all__ = ["read"]
 
 
 def read(name: str, environ: Mapping[str, str]) -> dict[str, str] | None:
-    """The keywords of a service, from the user's file, else from the system's.
+    """The keywords of a service, from the user's file, otherwise from the system's.
 
-    None when it is not found, or holds something that only libpq understands (LDAP): then libpq has to do it, and to
-    complain. Nothing is raised.
+    None if it is not found, or has something that only libpq understands (LDAP): then libpq reads it, and reports
+    errors. Nothing is raised.
     """
     for path in _paths(environ):
         section = _section(_lines(path), name)
@@ -38,20 +38,20 @@ def _paths(environ: Mapping[str, str]) -> Iterator[Path]:
 def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:  # libpq looks for the same file, and has the right words if it matters
+    except OSError:  # libpq looks for the same file, and reports the error
         return []
 
 
 def _section(lines: list[str], name: str) -> dict[str, str]:
     """The first section of this name: ``key=value`` lines, without quotes; ``#`` begins a comment line."""
     found: dict[str, str] = {}
-    is_ours = False
+    is_wanted = False
     for line in map(str.strip, lines):
         if line.startswith("["):
-            if is_ours:
+            if is_wanted:
                 break
-            is_ours = line.partition("]")[0] == f"[{name}"
-        elif is_ours and line and not line.startswith("#"):
+            is_wanted = line.partition("]")[0] == f"[{name}"
+        elif is_wanted and line and not line.startswith("#"):
             key, _, value = line.partition("=")
             found.setdefault(key, value)
     return found

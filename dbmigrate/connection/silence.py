@@ -1,7 +1,7 @@
-"""A connection that does not wait for ever: a statement of our own that gets no answer ends with a lost connection.
+"""A connection that does not wait for ever: a statement of dbmigrate without an answer ends with a lost connection.
 
-TCP notices a peer that is gone (keepalives, tcp_user_timeout), but not one that takes what is sent and never answers,
-such as a proxy that has lost its server. What is sent by `wire` has no such limit: a migration may take its time.
+TCP notices a peer that is gone (keepalives, tcp_user_timeout), but not one that receives and never answers, such as a
+proxy that lost its server. `execution.batches` has no such limit: a migration may run for long.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LONGEST = 30.0  # seconds; above every limit that the server has for such a stat
 
 
 class PatientConnection(psycopg.Connection[tuple[object, ...]]):
-    """`longest` is how long, in seconds, `execute` waits for a sign of life; None: for ever."""
+    """`longest` is how long, in seconds, `execute` waits for data from the server; None: for ever."""
 
     longest: float | None = None
 
@@ -41,7 +41,7 @@ class PatientConnection(psycopg.Connection[tuple[object, ...]]):
                     heard = now
                 elif now - heard > longest:
                     self.pgconn.finish()
-                    raise psycopg.OperationalError(f"nothing came from the server for {longest:g} s")
+                    raise psycopg.OperationalError(f"no answer from the server for {longest:g} s")
                 wanted = gen.send(ready)
         except StopIteration as end:
             answer: Answer = end.value
@@ -50,7 +50,7 @@ class PatientConnection(psycopg.Connection[tuple[object, ...]]):
 
 @contextmanager
 def limited(conn: psycopg.Connection[tuple[object, ...]]) -> Iterator[None]:
-    """For statements of our own on a connection that has no limit otherwise."""
+    """For statements of dbmigrate on a connection that has no limit otherwise."""
     limit(conn)
     yield
     limit(conn, None)
@@ -58,7 +58,7 @@ def limited(conn: psycopg.Connection[tuple[object, ...]]) -> Iterator[None]:
 
 @contextmanager
 def unlimited(conn: psycopg.Connection[tuple[object, ...]]) -> Iterator[None]:
-    """For a statement of our own that may take long: it loads a whole schema, or waits for others to end."""
+    """For a statement of dbmigrate that may take long: it loads a schema, or waits for other transactions."""
     if not isinstance(conn, PatientConnection):
         yield
         return
@@ -76,7 +76,7 @@ def limit(conn: psycopg.Connection[tuple[object, ...]], seconds: float | None = 
 
 
 class Deadline:
-    """A pulse for `wire`, for statements that have limits on the server: silence then means a lost connection."""
+    """A pulse for `batches.ask`, for statements with limits on the server: silence means a lost connection."""
 
     def __init__(self, conn: psycopg.Connection[tuple[object, ...]], seconds: float = LONGEST) -> None:
         self._conn = conn
@@ -87,4 +87,4 @@ class Deadline:
         """Raise psycopg.OperationalError, with the connection closed, when the time is over."""
         if time.monotonic() > self._end:
             self._conn.pgconn.finish()
-            raise psycopg.OperationalError(f"nothing came from the server for {self._seconds:g} s")
+            raise psycopg.OperationalError(f"no answer from the server for {self._seconds:g} s")

@@ -273,30 +273,19 @@ class Deployer(Workbench):
             return self._left_as_it_is(exc, standing, _standing(()))
         if isinstance(exc, PlanError):
             self._note(failure, exc, standing)
-        error = NeedsAttention(
-            f"{failure.message}; and it could not be rolled back: {exc.message}",
-            code="E509" if exc.code == "E509" else "E507",
-            place=exc.place,
-            excerpt=exc.excerpt,
-            details=(*failure.details, *exc.details, *self._backup_details()),
-            hint=exc.hint if isinstance(exc, NeedsAttention) else _BY_HAND,
-            sqlstate=exc.sqlstate,
-        )
+        message = f"{failure.message}; and it could not be rolled back: {exc.message}"
+        error = exc.recast(NeedsAttention, message, code="E509" if exc.code == "E509" else "E507")
+        error.hint = exc.hint if isinstance(exc, NeedsAttention) else _BY_HAND
+        error.details = (*failure.details, *exc.details, *self._backup_details())
         error.state = _sentence(exc.state, _standing(standing))
         error.report = Report(tuple(standing), current=exc.report.current if exc.report else None) if standing else None
         return error
 
     def _staying(self, failure: Error, report: Report) -> Error:
         self._note(failure, NeedsAttention("not rolled back, as asked (--on-failure keep)", code="E508"), report.done)
-        error = NeedsAttention(
-            failure.message,
-            code="E508",
-            place=failure.place,
-            excerpt=failure.excerpt,
-            details=(*failure.details, *self._backup_details()),
-            hint="repair what failed, or undo the migrations with `dbmigrate rollback`",
-            sqlstate=failure.sqlstate,
-        )
+        hint = "repair what failed, or undo the migrations with `dbmigrate rollback`"
+        error = failure.recast(NeedsAttention, code="E508", hint=hint)
+        error.details = (*failure.details, *self._backup_details())
         error.state = _sentence(failure.state, _standing(report.done))
         error.report = report
         return error
@@ -364,7 +353,7 @@ class WayBack(Workbench):
         """
         with suppress(Error), self._open("deploy") as session:
             session.lock()
-            session.note(session.writer.failed(step, error))
+            session.log_failure(session.writer.failed(step, error))
 
     def _refuse_newer(self, session: Session, plan: Plan) -> None:
         """Under the lock: the last thing that was changed has to be of the run that is undone."""

@@ -76,7 +76,7 @@ class DeployConfig:
         except ConfigError as exc:
             if exc.code == "E257":
                 raise
-            raise ConfigError(f"{origin}: deploy: {exc.message}", code="E257", hint=exc.hint) from exc
+            raise exc.recast(ConfigError, f"{origin}: deploy: {exc.message}", code="E257") from exc
 
 
 class _Reader:

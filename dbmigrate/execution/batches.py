@@ -1,4 +1,4 @@
-"""A file's SQL on the wire: verbatim batches of whole statements as simple queries, and the place of an error.
+"""Sends a file's SQL: verbatim batches of whole statements as simple queries; finds the place of an error.
 
 psycopg's ``execute`` hides how many statements of a batch succeeded before the error, and is lost in a COPY; the
 documented `psycopg.pq` interface shows both. Counting the results gives the failing statement, so that errors without
@@ -18,6 +18,7 @@ import psycopg
 from psycopg import pq
 
 from dbmigrate.frozen import frozen
+from dbmigrate.model import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,9 +29,8 @@ if TYPE_CHECKING:
 BATCH_CHARACTERS = 256 * 1024
 _COPY_CHUNK = 64 * 1024
 _PULSE_SECONDS = 0.1
-_TITLE_LENGTH, _TITLE_BYTES = 60, 1000
 _DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
-# the name that a message is about: relation "x", column "x", «x» in other languages
+# the name in a message: relation "x", column "x", «x» in other languages
 _QUOTED_NAME = re.compile(r'["«„]([^"»“]+)["»“]')
 _SEARCHED = 1000  # characters of a message; a name is at most 63 bytes long
 
@@ -45,34 +45,9 @@ class StatementError(Exception):
         self.offset = offset
 
 
-@frozen
-class Batch:
-    """Consecutive statements that travel in one message: their text in UTF-8, from the first word to the last
-    semicolon, and how many they are. `split` gives them one by one, which only a failure needs. `copy_data` is the
-    inline data of the last one, if that is a COPY; it can be read only before the next batch is asked for.
-    """
-
-    sql: bytes
-    count: int
-    split: Callable[[], Sequence[Statement]]
-    copy_data: Iterable[bytes] | None = None
-
-    @property
-    def copies(self) -> bool:
-        """Whether the batch ends in a COPY with inline data."""
-        return self.copy_data is not None
-
-    @property
-    def title(self) -> str:
-        """How its first statement begins, in one line."""
-        head = self.sql[:_TITLE_BYTES].decode(errors="ignore")
-        # one that ends a line is no text in a string, most likely
-        return " ".join(head.partition(";\n")[0].split())[:_TITLE_LENGTH]
-
-
 @dataclass(slots=True)
 class Tally:
-    """What has been done so far: statements, and the command tag of the last one."""
+    """The statements that are done so far, and the command tag of the last one."""
 
     statements: int = 0
     tag: bytes = b""
@@ -89,7 +64,7 @@ class Tally:
 
 @frozen
 class Opening:
-    """`count` statements of our own that travel before a batch in its message; the last one returns a row."""
+    """`count` statements of dbmigrate that are sent before a batch, in its message; the last one returns a row."""
 
     text: str
     count: int
@@ -109,8 +84,11 @@ class Sent:
 
 @frozen
 class Answer:
-    """What came back for a script of our own: the command tags of its statements, the first row of the last one that
-    returned rows, as text, and the error that ended it, if one did."""
+    """The answer to a script of dbmigrate.
+
+    The command tags of its statements, the first row of the last one that returned rows, as text, and the error that
+    ended it, if there is one.
+    """
 
     tags: list[bytes]
     row: tuple[str, ...]
@@ -138,7 +116,7 @@ def _encoded(data: Iterable[str]) -> Iterator[bytes]:
             yield piece[begin : begin + _COPY_CHUNK].encode()
 
 
-def batches(statements: Iterable[Statement]) -> Iterator[Batch]:
+def group(statements: Iterable[Statement]) -> Iterator[Batch]:
     """Group statements up to about 256 KiB; a COPY with data ends its batch, because its data has to follow it."""
     gathered: list[Statement] = []
     size = 0
@@ -161,7 +139,7 @@ def send_all(conn: Connection, statements: Iterable[Statement], *, pulse: Pulse)
 
     See `send`.
     """
-    for sent in send(conn, batches(statements), pulse=pulse):
+    for sent in send(conn, group(statements), pulse=pulse):
         yield sent.batch, sent.tags
 
 
@@ -182,14 +160,14 @@ def send(conn: Connection, source: Iterator[Batch], *, pulse: Pulse, opening: Op
 
 
 def ask(conn: Connection, script: str, *, pulse: Callable[[], None] | None = None) -> Answer:
-    """Run SQL of our own, of one or several statements; `pulse` is called some times a second until it is done.
+    """Run SQL of dbmigrate, one or several statements; `pulse` is called some times a second until it is done.
 
     Raises psycopg.OperationalError if the session is lost.
     """
     _send(conn.pgconn, script.encode())
     tags: list[bytes] = []
     row: tuple[str, ...] = ()
-    begun = False  # whether the first row of the statement has come
+    begun = False  # whether the first row of the statement has arrived
     failed: pq.abc.PGresult | None = None
     while (result := _result(conn.pgconn, pulse=pulse)) is not None:
         if result.status == pq.ExecStatus.SINGLE_TUPLE:
@@ -198,14 +176,14 @@ def ask(conn: Connection, script: str, *, pulse: Callable[[], None] | None = Non
             tags.append(result.command_status or b"")
             begun = False
         else:
-            failed = failed or result  # a session that dies of its error reports the loss after it
+            failed = failed or result  # a session that ends with its error reports the loss after it
     error = psycopg.errors.error_from_result(failed, encoding="utf-8") if failed else None
     return Answer(tags, row, error)
 
 
 def _send(pgconn: pq.abc.PGconn, text: bytes) -> None:
     pgconn.send_query(text)
-    # nobody reads the rows of a migration: each comes, and goes, by itself, so that they never fill the memory
+    # nobody reads the rows of a migration: they arrive one by one and are dropped, so that they never fill the memory
     # https://www.postgresql.org/docs/current/libpq-single-row-mode.html
     pgconn.set_single_row_mode()
     while pgconn.flush():
@@ -234,7 +212,7 @@ def _finish(conn: Connection, batch: Batch, before: Opening, *, pulse: Pulse) ->
         elif result.status == pq.ExecStatus.COPY_OUT:
             _discard_copy(conn.pgconn)
         elif result.status == pq.ExecStatus.FATAL_ERROR:
-            failed = failed or result  # a session that dies of its error reports the loss after it
+            failed = failed or result  # a session that ends with its error reports the loss after it
     if failed is not None:
         raise _failure(batch, before, failed, len(tags))
     return Sent(batch, tags[before.count :], row)
@@ -282,7 +260,7 @@ def _put(pgconn: pq.abc.PGconn, data: bytes) -> None:
 
 
 def _discard_copy(pgconn: pq.abc.PGconn) -> None:
-    """COPY ... TO STDOUT in a migration: its rows have nowhere to go."""
+    """COPY ... TO STDOUT in a migration: its rows are dropped."""
     while True:
         length, _ = pgconn.get_copy_data(1)
         if length == -1:
@@ -293,9 +271,9 @@ def _discard_copy(pgconn: pq.abc.PGconn) -> None:
 
 
 def drain(conn: Connection, *, pulse: Callable[[], None] | None = None) -> bool:
-    """Read away what is left of a query that was cancelled or whose results nobody wants any more.
+    """Read and drop the remaining results of a query that was cancelled.
 
-    Returns whether it ended well all the same: the wish to cancel it can come too late.
+    Returns whether the query succeeded all the same: the cancel request can arrive too late.
     """
     pgconn = conn.pgconn
     ended: list[pq.ExecStatus] = []
@@ -313,9 +291,9 @@ def drain(conn: Connection, *, pulse: Callable[[], None] | None = None) -> bool:
 
 
 def _failure(batch: Batch, before: Opening, failed: pq.abc.PGresult, done: int) -> StatementError | psycopg.Error:
-    """What failed after `done` statements of a message.
+    """The error after `done` statements of a message.
 
-    A message is parsed as a whole before its first statement runs: an error before that is one of the file's text.
+    The server parses a message as a whole before its first statement runs: an earlier error is one of the file's text.
     """
     cause = psycopg.errors.error_from_result(failed, encoding="utf-8")
     position = int(cause.diag.statement_position or 0) - 1 - len(before.text)
@@ -332,9 +310,9 @@ def _failure(batch: Batch, before: Opening, failed: pq.abc.PGresult, done: int) 
 
 
 def _unknown_character(batch: Batch, cause: psycopg.Error) -> int:
-    """Where the character stands that the database's encoding does not have, for which the whole message is refused.
+    """The place of a character that the database's encoding does not have; the server refuses the whole message.
 
-    The server tells its bytes: ``character with byte sequence 0xe2 0x82 0xac in encoding "UTF8" has no equivalent``.
+    The error holds its bytes: ``character with byte sequence 0xe2 0x82 0xac in encoding "UTF8" has no equivalent``.
     """
     raw = bytes.fromhex("".join(re.findall(r"0x([0-9a-f]{2})", cause.diag.message_primary or "")))
     if cause.sqlstate != "22P05" or not raw:
@@ -356,9 +334,9 @@ def _locate(statements: Sequence[Statement], position: int) -> tuple[int, int]:
 
 
 def _named_place(sql: str, cause: psycopg.Error) -> int | None:
-    """DDL errors mostly come without a position: take the only place where the name in the message stands.
+    """Most DDL errors have no position: take the place of the name in the message, if it occurs once.
 
-    A name in quotes begins with its quote.
+    A quoted name begins with its quote.
     """
     match = _QUOTED_NAME.search((cause.diag.message_primary or "")[:_SEARCHED])
     if match is None:

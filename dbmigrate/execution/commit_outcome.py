@@ -1,4 +1,4 @@
-"""Whether a lost COMMIT took effect: the server knows, and a new connection can ask it.
+"""The commit outcome after a lost connection: whether COMMIT took effect, asked on a new connection.
 
 https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT (pg_xact_status)
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _SECONDS = 30.0
 _PAUSE = 0.25
 
-# ends the lost session while it waits for a COMMIT that will not come; the transaction's id proves that it is that one
+# ends the lost session, which waits for a COMMIT that will not come; the transaction's id identifies it
 _END_LOST = (
     "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity"
     " where pid = %s::int4 and backend_xid = %s::text::xid8::xid and state like 'idle in transaction%%'"
@@ -28,7 +28,7 @@ _END_LOST = (
 
 
 class LostSession(Protocol):
-    """What is needed of a session: its connection, the process that it had on the server, and a new connection."""
+    """The part of a session that is needed: its connection, its process on the server, a way to reconnect."""
 
     conn: Connection
 
@@ -39,9 +39,9 @@ class LostSession(Protocol):
 
 
 def ask(session: LostSession, xid: str) -> bool | None:
-    """Ask the server on a new connection whether transaction `xid` was committed; None if it cannot be learned.
+    """Ask the server on a new connection whether transaction `xid` was committed; None if it is unknown.
 
-    A transaction that is still open, because the server has not noticed the loss, is ended. Takes 30 seconds at most.
+    Ends a transaction that is still open because the server has not noticed the loss. Takes at most 30 seconds.
     """
     deadline = time.monotonic() + _SECONDS
     database.close(session.conn)

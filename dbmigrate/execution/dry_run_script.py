@@ -1,11 +1,11 @@
-"""A plan as a psql script that leaves exactly what running the plan would leave, the records included.
+"""A plan as a psql script with exactly the effects of running the plan, version rows and log entries included.
 
-The text of every statement of ours comes from the same functions that a run uses. Nothing is executed here. What is the
-same for every migration stands at the top, once, in variables of psql: what is left to read are the migrations.
+Its statements come from the functions that a run uses. Nothing is executed here. What is the same for every migration
+is at the top once, in psql variables, so that the rest of the script is the migrations.
 
-psql reads a script before the server does, and can run programs. A statement that it would read otherwise than the
-server goes into the script as a text (`psqltext.statement`). How both read depends on the session's encoding and string
-syntax; a migration that may have changed these is stopped before its next statement that depends on them.
+psql interprets a script before the server does, and can run programs. A statement that psql would read differently from
+the server goes into the script as a string (`psql_text.statement`). How both read it depends on the session's encoding
+and string syntax; a migration that may have changed these stops before its next statement that depends on them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from dbmigrate.connection import database
-from dbmigrate.execution import psql_text, stepwise, text_settings
-from dbmigrate.execution.steps import Unit, as_one, units
+from dbmigrate.execution import nontransactional, psql_text, text_settings
+from dbmigrate.execution.substeps import SubStep, as_one, substeps
 from dbmigrate.execution.transactional import closing
 from dbmigrate.migrations import parser
 from dbmigrate.planning.plan_hash import PREFIX
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _RULE = "-- " + "=" * 100
 _HEAD = """\
--- Run it with psql: it stops at the first error, and a migration that failed in a transaction leaves nothing.
+-- Run it with psql: it stops at the first error, and a migration that fails in a transaction has no effect.
 \\set ON_ERROR_STOP on
 \\set QUIET on
 \\set AUTOCOMMIT on
@@ -44,7 +44,7 @@ _HEAD = """\
 \\encoding UTF8
 """
 _LOCK = """
--- one runner at a time, as `dbmigrate` itself does it
+-- one run at a time, as `dbmigrate` does it
 SELECT pg_catalog.pg_try_advisory_lock({key}) AS dbmigrate_locked \\gset
 \\if :dbmigrate_locked
 \\else
@@ -55,9 +55,9 @@ _XID = "SELECT pg_catalog.pg_current_xact_id()::text AS dbmigrate_xid"
 
 
 def script(plan: Plan, session: Session, pacing: Pacing, *, title: str, prologue: str = "") -> Iterator[str]:
-    """The script, in pieces, so that a large file is never held as a whole. Reads the files; writes nothing.
+    """The script, in pieces, so that a large file is never in memory as a whole. Reads the files; writes nothing.
 
-    Raises MigrationFileError E270 where a migration changes how its own text is read.
+    Raises MigrationFileError E270 where a migration changes how its text is read.
     """
     for step in plan.steps:
         _refuse_unreadable(step)
@@ -77,7 +77,7 @@ def script(plan: Plan, session: Session, pacing: Pacing, *, title: str, prologue
 
 
 def _refuse_unreadable(step: Step) -> None:
-    """Before anything is printed; the statements of a very large file are read once only, when they are."""
+    """Refuse before anything is printed; the statements of a very large file are checked while they are printed."""
     migration = step.migration
     if migration is None or not step.runs_sql or migration.token_checksum is None:
         return
@@ -87,7 +87,7 @@ def _refuse_unreadable(step: Step) -> None:
 
 
 def creation(conn: Connection, name: str) -> str:
-    """The prologue for a database that does not exist yet: make it, and go on in it. Raises ConfigError E271."""
+    """The prologue for a database that does not exist yet: create it, and connect to it. Raises ConfigError E271."""
     quoted = sql.Identifier(name).as_string(conn)
     return f"\n-- the database\nCREATE DATABASE {quoted};\n{psql_text.connect(name)}"
 
@@ -97,7 +97,7 @@ def _count(number: int) -> str:
 
 
 def _one_line(text: str) -> str:
-    """For a comment: names of files and databases may hold line breaks, which would end it."""
+    """Text for a comment: a line break in the name of a file or database would end it."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
@@ -106,33 +106,33 @@ def _one_line(text: str) -> str:
 
 def _variables(plan: Plan, session: Session, pacing: Pacing) -> Iterator[str]:
     """What is sent around the migrations, as psql variables."""
-    yield "\n-- What is sent around every migration, under a name: psql reads it where :name stands.\n"
+    yield "\n-- SQL around every migration, in psql variables: psql puts it in the place of :name.\n"
     yield "-- the settings of the session\n" + psql_text.variable("dbmigrate_settings", _settings(session))
-    renewal = f"{database.session_reset()}:dbmigrate_settings\n"
-    yield "-- a session as new for each migration\n" + psql_text.variable("dbmigrate_reset", renewal)
-    yield "-- the encoding and the string syntax by which this script is read are still the same\n"
+    reset = f"{database.session_reset()}:dbmigrate_settings\n"
+    yield "-- a reset of the session before each migration\n" + psql_text.variable("dbmigrate_reset", reset)
+    yield "-- proves that the encoding and the string syntax of this script did not change\n"
     yield psql_text.variable("dbmigrate_unchanged", text_settings.PROOF)
-    if any(not _is_stepwise(step) for step in plan.steps):
+    if any(not _is_nontransactional(step) for step in plan.steps):
         proof = closing(":'dbmigrate_xid'") + _as_login(session)
-        yield "-- the beginning of a migration: it remembers its transaction\n"
+        yield "-- the start of a migration: it keeps the id of its transaction\n"
         yield psql_text.variable("dbmigrate_begin", _begin(pacing.settings(session.dsn, pacing.lock_timeout)))
-        yield "-- the end of a migration: it is still in its own transaction, and the record is written as ourselves\n"
+        yield "-- the end of a migration: proves that the transaction is the same, and sets the login role\n"
         yield psql_text.variable("dbmigrate_end", f":dbmigrate_unchanged\n{proof}")
-    if any(_is_stepwise(step) for step in plan.steps):
-        yield "-- in a migration without a transaction the log is written as ourselves\n"
-        yield psql_text.variable("dbmigrate_log", stepwise.as_ourselves(_as_login(session)))
+    if any(_is_nontransactional(step) for step in plan.steps):
+        yield "-- before a log entry in a non-transactional migration: sets the login role\n"
+        yield psql_text.variable("dbmigrate_log", nontransactional.as_login_role(_as_login(session)))
 
 
 def _begin(limits: str) -> str:
     return f"BEGIN;\n{limits}{_XID}"
 
 
-def _is_stepwise(step: Step) -> bool:
+def _is_nontransactional(step: Step) -> bool:
     return step.runs_sql and step.migration is not None and not step.migration.is_transactional(step.direction)
 
 
 def _settings(session: Session) -> str:
-    """What a run's connection brings with it: psql has an encoding of its own, and none of the URL's settings."""
+    """The settings of a run's session: psql has its own encoding, and none of the URL's settings."""
     given = (
         f"SELECT pg_catalog.set_config({write_log.literal(name)}, {write_log.literal(value)}, false);\n"
         for name, value in session.dsn.settings.items()
@@ -142,12 +142,12 @@ def _settings(session: Session) -> str:
 
 
 def _as_login(session: Session) -> str:
-    """RESET ROLE means the URL's role in a run, but psql's own in the script."""
+    """RESET ROLE resets to the URL's role in a run, but to psql's role in the script."""
     return _local(session, "role")
 
 
 def _limits_of_the_url(session: Session) -> str:
-    """For a unit in a transaction: outside of transactions no lock timeout is wanted, not even the URL's."""
+    """For a step in a transaction: outside of transactions no lock timeout is set, not even the URL's."""
     return _local(session, "lock_timeout") + _local(session, "statement_timeout")
 
 
@@ -167,11 +167,11 @@ class _Script:
         self._session = session
         self._usual = _begin(pacing.settings(session.dsn, pacing.lock_timeout))
         self._pacing = pacing.of(step)
-        self._watch = text_settings.Watch(step.migration)
+        self._guard = text_settings.SettingsGuard(step.migration)
 
     def pieces(self) -> Iterator[str]:
         yield ":dbmigrate_reset\n"
-        yield from self._stepwise() if _is_stepwise(self._step) else self._transaction()
+        yield from self._nontransactional() if _is_nontransactional(self._step) else self._transaction()
 
     def _limits(self) -> str:
         return self._pacing.settings(self._session.dsn, self._pacing.lock_timeout)
@@ -186,44 +186,44 @@ class _Script:
         yield "\n:dbmigrate_end\n"
         yield psql_text.one_line(f"{writer.record(step)}{writer.finished(step)}COMMIT;\n")
 
-    def _stepwise(self) -> Iterator[str]:
+    def _nontransactional(self) -> Iterator[str]:
         step, writer = self._step, self._session.writer
         assert step.migration is not None
-        yield stepwise.session_limits(self._pacing)
+        yield nontransactional.session_limits(self._pacing)
         yield psql_text.one_line(writer.precondition(step) + writer.started(step))
-        for unit in units(step.migration, step.direction):
-            yield from self._atomic(unit) if unit.is_atomic else self._outside(unit)
+        for substep in substeps(step.migration, step.direction):
+            yield from self._atomic(substep) if substep.is_atomic else self._outside(substep)
         yield "\n:dbmigrate_reset\n"
         yield psql_text.one_line(f"BEGIN;\n{writer.record(step)}{writer.closed(step)}COMMIT;\n")
 
-    def _atomic(self, unit: Unit) -> Iterator[str]:
-        if unit.opening:
-            yield f"\n{unit.opening}\n{self._limits()}{_limits_of_the_url(self._session)}"
-        yield from self._verbatim(unit.statements if unit.opening else unit.statements[:-1])
-        row = self._session.writer.step_done(self._step, unit.number, as_one(unit))
+    def _atomic(self, substep: SubStep) -> Iterator[str]:
+        if substep.opening:
+            yield f"\n{substep.opening}\n{self._limits()}{_limits_of_the_url(self._session)}"
+        yield from self._verbatim(substep.statements if substep.opening else substep.statements[:-1])
+        row = self._session.writer.step_done(self._step, substep.number, as_one(substep))
         yield f"\n:dbmigrate_unchanged\n:dbmigrate_log\n{psql_text.one_line(row)}COMMIT;\n"
 
-    def _outside(self, unit: Unit) -> Iterator[str]:
+    def _outside(self, substep: SubStep) -> Iterator[str]:
         writer = self._session.writer
-        yield self._logged(writer.step_started(self._step, unit.number, unit.first))
-        yield from self._verbatim(unit.statements)
-        yield "\n:dbmigrate_unchanged" + self._logged(writer.step_closed(self._step, unit.number))
+        yield self._logged(writer.step_started(self._step, substep.number, substep.first))
+        yield from self._verbatim(substep.statements)
+        yield "\n:dbmigrate_unchanged" + self._logged(writer.step_closed(self._step, substep.number))
 
     def _logged(self, row: str) -> str:
-        """A row of the log in a transaction of its own."""
-        return f"\n{stepwise.OPENING}\n:dbmigrate_log\n{psql_text.one_line(row)}COMMIT;\n"
+        """A log entry in its own transaction."""
+        return f"\n{nontransactional.OPENING}\n:dbmigrate_log\n{psql_text.one_line(row)}COMMIT;\n"
 
     def _verbatim(self, statements: Iterable[Statement]) -> Iterator[str]:
-        """Statements as the file has them, each ended, with the data that belongs to it."""
+        """Statements as in the file, each with its end and its data."""
         for statement in statements:
-            if self._watch.is_due(statement):
+            if self._guard.is_due(statement):
                 yield "\n:dbmigrate_unchanged"
             lead = without_empty(statement.lead)
             yield lead if "\n" in lead else f"{lead}\n"
             sent = psql_text.statement(statement.sql)
             yield sent
             if text_settings.takes_back(statement.sql):
-                yield "\n\\encoding UTF8\n"  # in a run the session was opened with it
+                yield "\n\\encoding UTF8\n"  # in a run the session is opened with it
             if statement.copy_data is not None:
                 yield "" if sent.endswith("\n") else "\n"
                 yield from _copy_data(statement.copy_data)
@@ -231,7 +231,7 @@ class _Script:
 
 
 def _copy_data(pieces: Iterable[str]) -> Iterator[str]:
-    """The data and its end marker, which must end like the lines before it: older psqls hand it on to the server."""
+    """The data and its end marker, with the line end of the data: older psqls pass another one on to the server."""
     end = "\n"
     for piece in pieces:
         yield piece

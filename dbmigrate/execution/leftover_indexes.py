@@ -1,5 +1,7 @@
-"""What concurrent index statements leave, and whether they are done. An interrupted one leaves an index that is not
-valid: it is updated by every writer, used by no query and, if unique, enforces nothing.
+"""Leftovers of concurrent index statements, and whether such a statement took effect.
+
+An interrupted one leaves an invalid index: every writer updates it, no query uses it, and a unique one does not enforce
+uniqueness for the rows that were there.
 
 https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
 """
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
     from dbmigrate.execution.step_outcome import Before
     from dbmigrate.sql.statements import IndexOperation
 
-# indexes that are not valid, with their table; a partitioned index is invalid until all of its parts are there, and a
-# running build is somebody's work in progress
+# invalid indexes, with their table; not partitioned ones, which are invalid until all of their parts are there, and not
+# those that another session is building now
 _INVALID = """
 select i.oid::text, pg_catalog.format('%%I.%%I', n.nspname, i.relname), n.nspname::text, i.relname::text,
        t.relname::text
@@ -31,7 +33,7 @@ join pg_catalog.pg_class i on i.oid = x.indexrelid and i.relkind = 'i'
 join pg_catalog.pg_class t on t.oid = x.indrelid
 join pg_catalog.pg_namespace n on n.oid = i.relnamespace
 where not x.indisvalid and not exists (
-  -- other people's builds show no index to roles that may not look at them, and "not in" would then find nothing at all
+  -- for roles without pg_read_all_stats, builds of other roles have a null here, and "not in" would find nothing
   select from pg_catalog.pg_stat_progress_create_index p where p.index_relid = i.oid)
 order by i.oid
 """
@@ -58,7 +60,7 @@ _CLONE = "dbmigrate_clone"
 class Scope:
     """Where an operation's leftovers would be, its names resolved while the file's search_path is in force.
 
-    `schema` and `name` are the index's own, as far as the statement names it; `table` is its table's name.
+    `schema` and `name` are those of the index, as far as the statement names it; `table` is its table's name.
     """
 
     operation: IndexOperation
@@ -68,7 +70,7 @@ class Scope:
 
 
 def resolve(conn: Connection, operation: IndexOperation) -> Scope:
-    """The scope of an operation that is about to run, or that an earlier run began."""
+    """The scope of an operation that is about to run, or that an interrupted run started."""
     named = operation.table if operation.action is IndexAction.CREATE else operation.name
     schema = operation.schema
     if named is not None and operation.target in (IndexTarget.INDEX, IndexTarget.TABLE):
@@ -79,7 +81,7 @@ def resolve(conn: Connection, operation: IndexOperation) -> Scope:
 
 
 class _Present(NamedTuple):
-    """A relation that is there: an index of the table, or one that has the wanted name."""
+    """An index of the table, or a relation that has the wanted name."""
 
     oid: str
     name: str
@@ -89,21 +91,21 @@ class _Present(NamedTuple):
 
 @frozen
 class IndexProbe:
-    """Looks up what became of a concurrent index statement, `sql`."""
+    """Looks up the outcome of a concurrent index statement, `sql`."""
 
     scope: Scope
     sql: str
 
     def before(self, conn: Connection) -> Before:
-        """The table's indexes and what has the index's name already; for DROP the index itself."""
+        """The table's indexes, and the relation that has the index's name already; for DROP the index itself."""
         return frozenset(item.oid for item in self._present(conn))
 
     def leftovers(self, conn: Connection, before: Before | None) -> tuple[Leftover, ...]:
         """The invalid indexes that the operation can have left."""
         return tuple(
-            Leftover(name, "W640", f"index {name} was left invalid, and is dropped", _dropping(name))
+            Leftover(name, "W640", f"the invalid index {name}, a leftover, is dropped", _dropping(name))
             for oid, name, *names in (tuple(map(str, row)) for row in database.query(conn, _INVALID))
-            if self._belongs(*names) and self._can_be_ours(oid, before)
+            if self._belongs(*names) and self._can_be_leftover(oid, before)
         )
 
     def outcome(self, conn: Connection, before: Before | None) -> Outcome:
@@ -133,8 +135,8 @@ class IndexProbe:
         rows = database.query(conn, _PRESENT, scope.table, scope.schema, scope.name, scope.table)
         return tuple(_Present(str(row[0]), str(row[1]), bool(row[2]), bool(row[3])) for row in rows)
 
-    def _can_be_ours(self, oid: str, before: Before | None) -> bool:
-        """IF NOT EXISTS meets what an earlier attempt left under the name; a name that the server chooses is new."""
+    def _can_be_leftover(self, oid: str, before: Before | None) -> bool:
+        """IF NOT EXISTS finds the leftover of an earlier attempt by name; a name that the server chooses is new."""
         if before is None or self.scope.operation.action is IndexAction.REINDEX:
             return True
         if self.scope.operation.action is IndexAction.DROP:
@@ -150,9 +152,9 @@ class IndexProbe:
         return scope.name in (None, name) and scope.table in (None, table)
 
     def _is_as_defined(self, conn: Connection, oid: str) -> bool:
-        """Whether an index is what the statement makes: the server itself builds that on an empty copy of the table.
+        """Whether an index is the one that the statement makes: the server builds that on an empty copy of the table.
 
-        False where that cannot be tried, for want of the right to make temporary tables, say.
+        False where the server refuses that, for example to a role that must not create temporary tables.
         """
         copy = _on_copy(self.scope, self.sql)
         if copy is None:
@@ -176,24 +178,24 @@ def _dropping(name: str) -> str:
 
 
 def _comparable(is_unique: object, definition: object) -> tuple[object, str]:
-    """The definition without the names of index and table, which the copy does not have."""
+    """The definition without the names of index and table, which differ in the copy."""
     return is_unique, str(definition).partition(" USING ")[2]
 
 
 def _on_copy(scope: Scope, sql: str) -> str | None:
     """The statement for an empty copy of the table, in a transaction that has to be rolled back.
 
-    As ourselves, because a role of the file's may lack the right to make the copy; its search_path has to stay.
+    As the login role, because a role that the file sets may lack the right to make the copy. Its search_path stays.
     """
     if scope.schema is None or scope.table is None:
         return None
-    said = list(placed_words(sql))
-    texts = [word.text for word in said]
+    found_words = list(placed_words(sql))
+    texts = [word.text for word in found_words]
     at = texts.index("ON") + 1
     at += texts[at] == "ONLY"
     while texts[at + 1 : at + 2] == ["."]:
         at += 2
-    rest = sql[said[at].end :]
+    rest = sql[found_words[at].end :]
     original = ".".join('"{}"'.format(name.replace('"', '""')) for name in (scope.schema, scope.table))
     return (
         "begin read write;\nset local session authorization default;\nset local role to default;\n"
@@ -205,7 +207,7 @@ def _on_copy(scope: Scope, sql: str) -> str | None:
 
 
 def _is_transient(name: str) -> bool:
-    """REINDEX CONCURRENTLY builds ``x_ccnew`` beside ``x`` and leaves ``x_ccold``, numbered when they are taken."""
+    """REINDEX CONCURRENTLY builds ``x_ccnew`` beside ``x`` and leaves ``x_ccold``, numbered if these exist."""
     return any(mark in name for mark in ("_ccnew", "_ccold"))
 
 

@@ -1,6 +1,6 @@
-"""What an interrupted ``ALTER TABLE .. DETACH PARTITION .. CONCURRENTLY`` leaves.
+"""Leftovers of an interrupted ``ALTER TABLE .. DETACH PARTITION .. CONCURRENTLY``: a half-detached partition.
 
-It takes two transactions; between them the partition is neither a part of the table nor free of it.
+The statement takes two transactions; between them the partition is neither attached nor detached.
 
 https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DETACH-PARTITION
 """
@@ -36,16 +36,16 @@ _LOOK = "select inhdetachpending from pg_catalog.pg_inherits where inhparent = %
 
 
 class Attachment(Enum):
-    """How a partition stands to its table."""
+    """Whether a partition is attached to its table."""
 
     WHOLE = "attached"
-    PENDING = "on its way out"
+    PENDING = "half detached"
     NONE = "detached"
 
 
 @frozen
 class Detachment:
-    """A table and its partition, found; `finish` is the statement that completes what was interrupted."""
+    """A table and its partition; `finish` is the statement that completes an interrupted detachment."""
 
     table: int
     partition: int
@@ -53,9 +53,9 @@ class Detachment:
 
 
 def detachment(conn: Connection, sql: str) -> Detachment | None:
-    """The concurrent detachment that `sql` asks for, its names resolved by the search_path in force.
+    """The concurrent detachment in `sql`, its names resolved by the search_path in force.
 
-    None if `sql` is another statement, or one of its tables is not there.
+    None if `sql` is another statement, or one of its tables does not exist.
     """
     names = _names(tuple(word for word in words(sql) if word != ";"))
     if names is None or conn.info.server_version < _FIRST_SERVER:
@@ -66,7 +66,7 @@ def detachment(conn: Connection, sql: str) -> Detachment | None:
 
 
 def attachment(conn: Connection, wanted: Detachment) -> Attachment:
-    """How far it is."""
+    """How far the detachment is."""
     rows = database.query(conn, _LOOK, wanted.table, wanted.partition)
     if not rows:
         return Attachment.NONE
@@ -80,15 +80,15 @@ class DetachmentProbe:
     wanted: Detachment
 
     def before(self, conn: Connection) -> Before:
-        """The partition, if it is one of the table's."""
+        """The partition, if it is attached to the table."""
         is_part = attachment(conn, self.wanted) is not Attachment.NONE
         return frozenset((str(self.wanted.partition),)) if is_part else frozenset()
 
     def leftovers(self, conn: Connection, before: Before | None) -> tuple[Leftover, ...]:
-        """A partition half-way, which has to be completed: it cannot be begun a second time."""
+        """A half-detached partition. It has to be completed, because the server refuses to start again."""
         if attachment(conn, self.wanted) is not Attachment.PENDING:
             return ()
-        message = f"a partition was left half detached: {self.wanted.finish}"
+        message = f"a half-detached partition, a leftover, is completed: {self.wanted.finish}"
         return (Leftover("the partition", "W641", message, self.wanted.finish),)
 
     def outcome(self, conn: Connection, before: Before | None) -> Outcome:
@@ -98,14 +98,14 @@ class DetachmentProbe:
         return Outcome.DONE if was_part else Outcome.UNKNOWN
 
 
-def _names(said: Sequence[str]) -> tuple[str, str] | None:
+def _names(found: Sequence[str]) -> tuple[str, str] | None:
     """Table and partition as `to_regclass` takes them."""
-    if said[:2] != ("ALTER", "TABLE") or said[-1] != "CONCURRENTLY" or ("DETACH", "PARTITION") not in pairwise(said):
+    if found[:2] != ("ALTER", "TABLE") or found[-1] != "CONCURRENTLY" or ("DETACH", "PARTITION") not in pairwise(found):
         return None
-    at = list(pairwise(said)).index(("DETACH", "PARTITION"))
-    table = said[2:at]
+    at = list(pairwise(found)).index(("DETACH", "PARTITION"))
+    table = found[2:at]
     table = table[2:] if table[:2] == ("IF", "EXISTS") else table
     table = table[1:] if table[:1] == ("ONLY",) else table
-    names = "".join(word for word in table if word != "*"), "".join(said[at + 2 : -1])
-    # a name with Unicode escapes is none for to_regclass
+    names = "".join(word for word in table if word != "*"), "".join(found[at + 2 : -1])
+    # to_regclass does not read a name with Unicode escapes
     return None if any('U&"' in name.upper() or not name for name in names) else names

@@ -1,4 +1,4 @@
-"""How long a migration may wait for locks and run, when it tries again, and what is told while it does."""
+"""How long a migration may wait for locks and run, when it is retried, and which events it emits meanwhile."""
 
 from __future__ import annotations
 
@@ -19,19 +19,18 @@ from dbmigrate.settings import durations
 
 if TYPE_CHECKING:
     from dbmigrate.connection.dsn import Dsn
-    from dbmigrate.execution.batches import Batch
     from dbmigrate.execution.run_lock import Blocker
     from dbmigrate.execution.session import Session
-    from dbmigrate.model import Step
+    from dbmigrate.model import Batch, Step
 
 Result = TypeVar("Result")
 
-# Short at first, because everybody queues behind a waiting ACCESS EXCLUSIVE; never below deadlock_timeout (1 s) at the
-# end, because autovacuum gives way only after that
+# Short at first, because all other sessions queue behind a waiting ACCESS EXCLUSIVE; not below deadlock_timeout (1 s)
+# at the end, because autovacuum gives way only after that
 _ESCALATION = (0.5, 1.0, 2.0)
-_LOOK_AFTER = 0.4  # share of the lock timeout after which, and how often, the blockers are looked up
+_LOOK_AFTER = 0.4  # share of the lock timeout after which, and at which interval, the blockers are looked up
 _LOOK_AT_LEAST = 0.1
-# where nobody can be named who could be waited for: so long after the first try, then twice as long each time
+# the pause after the first try where no blocker is known; it doubles each time
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
 _REPORT_AFTER, _REPORT_EVERY = 0.3, 0.25
 _SILENT_AFTER = 10.0  # seconds
@@ -41,8 +40,8 @@ _SILENT_AFTER = 10.0  # seconds
 class Pacing:
     """Limits of a run, in seconds. `lock_timeout` None escalates by itself, 0 waits without limit.
 
-    `timeout` limits each statement, `budget` all tries of a transaction together, `patience` the wait for the
-    transactions that are in the way of one try.
+    `timeout` limits each statement, `budget` all tries of a transaction together, `patience` the wait for the blockers
+    of one try.
     """
 
     lock_timeout: float | None = None
@@ -66,7 +65,7 @@ class Pacing:
 
     @property
     def given(self) -> dict[str, str]:
-        """The limits that were asked for, as settings of the server."""
+        """The limits that the user set, as settings of the server."""
         limits = {"lock_timeout": self.lock_timeout, "statement_timeout": self.timeout}
         return {name: milliseconds(limit) for name, limit in limits.items() if limit is not None}
 
@@ -74,7 +73,7 @@ class Pacing:
         return Attempts(self)
 
     def settings(self, dsn: Dsn, lock_timeout: float | None) -> str:
-        """SET LOCAL commands for one transaction; what the URL sets itself wins."""
+        """SET LOCAL commands for one transaction; settings of the URL win."""
         wanted = {"idle_in_transaction_session_timeout": "'60s'"}
         if lock_timeout is not None:
             wanted["lock_timeout"] = milliseconds(lock_timeout)
@@ -84,7 +83,7 @@ class Pacing:
 
 
 def milliseconds(seconds: float) -> str:
-    """A time-out as PostgreSQL wants it; a limit below a millisecond must not turn into none."""
+    """A time-out as PostgreSQL reads it; a limit below a millisecond must not become 0, which means none."""
     return str(max(round(seconds * 1000), 1) if seconds else 0)
 
 
@@ -101,8 +100,8 @@ class Attempts(Iterator[float]):
             return self._pacing.lock_timeout
         return next(self._steps, _ESCALATION[-1])
 
-    def hurry(self, limit: float) -> bool:
-        """Go on with the longest lock timeout; False if `limit` was that already, or is the user's own."""
+    def skip_to_longest(self, limit: float) -> bool:
+        """Continue with the longest lock timeout; False if `limit` is that already, or is set by the user."""
         if self._pacing.lock_timeout is not None or limit >= _ESCALATION[-1]:
             return False
         self._steps = iter(())
@@ -114,27 +113,27 @@ class Attempts(Iterator[float]):
 
     @property
     def left(self) -> float:
-        """What is left of the budget, in seconds; not positive when it is spent."""
+        """The rest of the budget, in seconds; not positive when it is spent."""
         return self._pacing.budget - self.elapsed
 
 
-def persist(
+def with_retries(
     session: Session,
     step: Step,
     pacing: Pacing,
     *,
-    attempt: Callable[[Watch], Result],
+    attempt: Callable[[AttemptWatch], Result],
     can_repeat: Callable[[], bool] = lambda: True,
 ) -> Result:
-    """Run a whole transaction, and again when it lost a lock: a lock timeout, a deadlock, a serialization failure.
+    """Run a whole transaction; retry it after a lock timeout, a deadlock or a serialization failure.
 
-    Between two tries the transactions that stood in the way are waited for; everybody else gets through meanwhile.
-    Raises MigrationFailed E405 when the budget is spent, naming them; other failures of `attempt` at once.
+    Between two tries it waits for the blockers; all other sessions get through meanwhile. Raises MigrationFailed E405,
+    which names the blockers, when the budget is spent; other failures of `attempt` at once.
     """
     attempts = pacing.attempts()
     known: tuple[Blocker, ...] = ()
     for number, limit in enumerate(attempts, 1):
-        watch = Watch(session, step, limit)
+        watch = AttemptWatch(session, step, limit)
         try:
             return attempt(watch)
         except (StatementError, psycopg.Error, DatabaseError) as exc:
@@ -149,13 +148,15 @@ def persist(
                 raise _gave_up(error, named, tries=number, seconds=attempts.elapsed) from exc
         named = tuple(map(str, watch.blockers)) or session.monitor.holders(session.tables)
         session.emit(Retrying(step, number, named))
-        if not (watch.blockers and all(each.is_autovacuum for each in watch.blockers) and attempts.hurry(limit)):
+        if not (
+            watch.blockers and all(each.is_autovacuum for each in watch.blockers) and attempts.skip_to_longest(limit)
+        ):
             _pause(session, pacing, watch, number=number, most=attempts.left)
     raise AssertionError("attempts never end by themselves")
 
 
-def _pause(session: Session, pacing: Pacing, watch: Watch, *, number: int, most: float) -> None:
-    """Wait for those who blocked; where nobody can be named (no second connection), ever longer."""
+def _pause(session: Session, pacing: Pacing, watch: AttemptWatch, *, number: int, most: float) -> None:
+    """Wait for the blockers; where none is known (no second connection), longer each time."""
     if watch.blockers:
         session.monitor.wait_until_gone(watch.blockers, seconds=min(pacing.patience, most))
         time.sleep(random.uniform(0.05, 0.25))
@@ -166,12 +167,12 @@ def _pause(session: Session, pacing: Pacing, watch: Watch, *, number: int, most:
 
 def _gave_up(error: Error, known: tuple[str, ...], *, tries: int, seconds: float) -> Error:
     error.details += tuple(("BLOCKED BY", blocker) for blocker in known)
-    error.hint = f"gave up after {tries} tries in {seconds:.0f} s; end what is in the way, or run it at a quieter time"
+    error.hint = f"gave up after {tries} tries in {seconds:.0f} s; end the blocker, or run it at a quieter time"
     return error
 
 
-class Watch:
-    """Looks after one attempt at one step while its statements run: who blocks it, and what to tell."""
+class AttemptWatch:
+    """Watches one try of one step while its statements run: looks up blockers, and emits Progress."""
 
     def __init__(self, session: Session, step: Step, limit: float | None) -> None:
         self.limit = limit
@@ -184,7 +185,7 @@ class Watch:
         self._silence = session.monitor.watch(session.conn)
 
     def begin_at(self, number: int) -> None:
-        """Statements are counted from here on, in a migration that runs in several parts."""
+        """Count statements from here on, in a migration that runs in several steps."""
         self._number = number
 
     def completed(self, batch: Batch) -> None:

@@ -1,7 +1,7 @@
-"""A look at the working session from outside: whom it waits for, and how far an index build is.
+"""Watches the working session from a second connection: its blockers, and how far an index build is.
 
-The second connection is opened only when a statement takes long, and nothing depends on it: where it is refused, the
-work goes on without.
+The second connection is opened only when a statement takes long, and nothing depends on it: if the server refuses it,
+the run goes on without it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Answer = TypeVar("Answer")
 _CONNECT_TIMEOUT = "5"
 _ANSWER_SECONDS = 5.0
 _ASK_AFTER, _ASK_EVERY = 10.0, 5.0  # seconds without an answer
-_LOOKS = 2  # that have to find a session with nothing to do: an answer may be on its way
+_LOOKS = 2  # that have to find the session idle: an answer may be on its way
 _ACTIVITY = "select state = 'active' or state is null from pg_catalog.pg_stat_activity where pid = %s::int4"
 
 _INDEX_BUILD = """
@@ -59,16 +59,16 @@ class Monitor:
         self._refused = False
 
     def follow(self, pid: int) -> None:
-        """Look at another session from now on: behind a pooler each transaction may have a process of its own."""
+        """Watch another session from now on: behind a pooler each transaction may have another process."""
         self._pid = pid
 
     def holders(self, tables: Tables) -> tuple[str, ...]:
-        """Who holds the tracking tables, in words."""
+        """The sessions that hold locks on the tracking tables, described."""
         names = (tables.name, tables.log_name)
         return self._ask(lambda conn: run_lock.holders(conn, tables.schema, names)) or ()
 
     def watch(self, conn: Connection) -> Silence:
-        """A pulse that finds out when the session of `conn` is waited for in vain."""
+        """A pulse that notices when no answer will come from the session of `conn`."""
         return Silence(self, conn)
 
     def activity(self) -> Activity:
@@ -82,7 +82,7 @@ class Monitor:
         return self._ask(lambda conn: run_lock.blockers(conn, self._pid)) or ()
 
     def detail(self) -> str | None:
-        """Whom the session waits for, else the phase of its index build, else None."""
+        """The blocker of the session, otherwise the phase of its index build, otherwise None."""
         found = self.blockers()
         if found:
             return f"waiting for {found[0]}"
@@ -90,7 +90,7 @@ class Monitor:
 
     @property
     def is_refused(self) -> bool:
-        """Whether there is no second connection."""
+        """Whether the second connection was refused."""
         return self._refused
 
     def wait_until_gone(self, found: tuple[Blocker, ...], *, seconds: float) -> None:
@@ -122,16 +122,16 @@ class Monitor:
                 self._conn = database.connect(patient, command="monitor", on_event=_ignore)
                 silence.limit(self._conn, _ANSWER_SECONDS)
             return question(self._conn)
-        except (psycopg.Error, Error):  # optional by design: the work must not depend on being watched
+        except (psycopg.Error, Error):  # optional: the run must not depend on this connection
             self._refused = True
             self.close()
             return None
 
 
 class Silence:
-    """A pulse: nothing comes from the server, which may work, or may never have got what was sent.
+    """A pulse for the time without an answer: the server may be working, or may never have got what was sent.
 
-    Ends the wait when the server says twice that the session has nothing to do. `since` says when the silence began.
+    Ends the wait when the server reports twice that the session is idle. `since` is when the silence began.
     """
 
     def __init__(self, monitor: Monitor, conn: Connection) -> None:
@@ -142,7 +142,7 @@ class Silence:
         self.since = datetime.now().astimezone()
 
     def __call__(self) -> None:
-        """Raise psycopg.OperationalError, with the connection closed, when the answer will not come any more."""
+        """Raise psycopg.OperationalError, with the connection closed, when no answer will come."""
         now = time.monotonic()
         if now - self._began < _ASK_AFTER or now - self._asked < _ASK_EVERY:
             return
@@ -151,14 +151,14 @@ class Silence:
         if self._idle >= _LOOKS:
             self._conn.pgconn.finish()
             raise psycopg.OperationalError(
-                f"nothing came from the server since {self.since:%H:%M:%S}, and it has nothing to do for this session"
+                f"no answer from the server since {self.since:%H:%M:%S}, and the session is idle there"
             )
 
     @property
     def text(self) -> str:
-        """What the live line says about it."""
-        return f"nothing came from the server since {self.since:%H:%M:%S}, and it cannot be asked"
+        """The text for the live line."""
+        return f"no answer from the server since {self.since:%H:%M:%S}, and a second connection is refused"
 
 
 def _ignore(event: Event) -> None:
-    """The monitor's own session has nothing to tell."""
+    """Notices of the monitor's session concern nobody."""

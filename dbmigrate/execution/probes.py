@@ -1,4 +1,4 @@
-"""Which statements outside a transaction can be looked up afterwards, and those of them that are known by a name."""
+"""The statements outside a transaction whose outcome can be looked up, and the probe for those that name an object."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from dbmigrate.connection.database import Connection
     from dbmigrate.execution.step_outcome import Before, Leftover, Probe
 
-# by the kind of object: a query for the identity of the one whose name is written as %s. Subscriptions belong to one
-# database; names are folded and cut as the server does it
+# by the kind of object: a query for the identity of the object named %s. Subscriptions belong to one database; names
+# are folded and cut as the server does it
 _NAME = "(pg_catalog.parse_ident(%s::text))[1]::pg_catalog.name"
 _IDENTITIES = {
     "DATABASE": f"select oid::text from pg_catalog.pg_database where datname = {_NAME}",
@@ -30,7 +30,7 @@ _IDENTITIES = {
 
 
 def probe(conn: Connection, sql: str) -> Probe | None:
-    """What looks up the effect of `sql`; None if the database does not show it."""
+    """The probe for the outcome of `sql`; None if the database does not show it."""
     operation = statements.index_operation(sql)
     if operation is not None:
         return leftover_indexes.IndexProbe(leftover_indexes.resolve(conn, operation), sql)
@@ -40,22 +40,22 @@ def probe(conn: Connection, sql: str) -> Probe | None:
     return _named(tuple(word for word in words(sql) if word != ";"))
 
 
-def _named(said: Sequence[str]) -> Probe | None:
+def _named(found: Sequence[str]) -> Probe | None:
     """CREATE and DROP of a database, tablespace or subscription; COMMIT and ROLLBACK PREPARED."""
-    action, kind, *rest = said if len(said) > 1 else ("", "")
+    action, kind, *rest = found if len(found) > 1 else ("", "")
     if kind not in _IDENTITIES or action not in ("CREATE", "DROP", "COMMIT", "ROLLBACK"):
         return None
     rest = rest[2:] if rest[:2] == ["IF", "EXISTS"] else rest
     written = rest[0] if rest else "U&"
     if kind == "PREPARED":
         written = written[1:-1].replace("''", "'") if written.startswith("'") else "U&"
-    # what has escapes in it is left to the server
+    # a name with Unicode escapes cannot be compared here
     return None if written.upper().startswith("U&") else NamedProbe(kind, written, is_made=action == "CREATE")
 
 
 @frozen
 class NamedProbe:
-    """Something that is there or not, and is never half made: the server removes what it could not complete."""
+    """An object that exists or not, and is never half made: the server removes what it could not complete."""
 
     kind: str
     name: str

@@ -1,4 +1,4 @@
-"""Texts as psql takes them: variables that hold SQL, connection strings, statements that must not be read by psql.
+"""Text for psql scripts: variables that hold SQL, connection strings, statements that psql must not interpret.
 
 https://www.postgresql.org/docs/current/app-psql.html
 """
@@ -11,16 +11,16 @@ from itertools import count
 from dbmigrate.errors import ConfigError
 from dbmigrate.sql import reads_alike
 
-# a quoted name, or a literal as `journal.literal` writes it
+# a quoted name, or a literal as `write_log.literal` writes it
 _QUOTED = re.compile(r'"[^"]*(?:""[^"]*)*"' + r"|( E)?'([^']*(?:''[^']*)*)'")
 _WIDTH = 100
 _SHORT = {"\n": "\\n", "\r": "\\r"}
 
 
 def variable(name: str, commands: str) -> str:
-    """The lines that make a psql variable of SQL of our own, whose lines are short.
+    """The lines that set a psql variable to SQL of dbmigrate, whose lines are short.
 
-    Where ``:name`` stands, psql reads the SQL as if it stood there.
+    psql puts the SQL in the place of ``:name``.
     """
     first, *rest = _packed(commands.splitlines())
     lines = [f"\\set {name} {_argument(first)}", *(f"\\set {name} :{name} {_argument(line)}" for line in rest)]
@@ -38,21 +38,21 @@ def _packed(lines: list[str]) -> list[str]:
 
 
 def _argument(text: str) -> str:
-    """In single quotes, where psql knows backslash escapes; with a blank, because pieces are joined without one."""
+    """In single quotes, where psql reads backslash escapes; with a blank, because psql joins arguments without one."""
     return "'{} '".format(text.replace("\\", "\\\\").replace("'", "''"))
 
 
 def connect(name: str) -> str:
-    """The command that goes on in another database.
+    """The command that connects to another database.
 
-    A name alone is taken for a connection string when it holds a = or begins like a URL. Raises ConfigError E271.
+    psql takes a name with a = or one that begins like a URL for a connection string. Raises ConfigError E271.
     https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING
     """
     if not name.isprintable():
         raise ConfigError(
-            f"the dry run cannot be a script: psql cannot connect to a database of the name {name!r}",
+            f"the dry run cannot be a script: psql cannot connect to the database {name!r}",
             code="E271",
-            hint="create the database by `dbmigrate create`, and make the script then",
+            hint="run `dbmigrate create` first, then make the script",
         )
     value = name.replace("\\", "\\\\").replace("'", "\\'")
     quoted = f"dbname='{value}'".replace('"', '""')
@@ -60,19 +60,19 @@ def connect(name: str) -> str:
 
 
 def statement(sql: str) -> str:
-    """A statement with its end: as the file has it, or as a text where psql could read it otherwise than the server.
+    """A statement with its end: as in the file, or as a string where psql could read it differently from the server.
 
-    ``\\gexec`` sends the text without reading it; what follows on its line would be arguments.
+    ``\\gexec`` sends the string without interpreting it; the rest of its line would be arguments.
     """
     if reads_alike(sql):
         return sql if sql.endswith(";") else f"{sql}\n;"
     tag = next(tag for number in count() if (tag := f"$sql{number or ''}$") not in sql)
-    note = "-- psql would read this statement otherwise than the server does: it is sent as a text\n"
+    note = "-- psql would read this statement differently from the server: it is sent as a string\n"
     return f"{note}SELECT {tag}{sql}{tag} \\gexec\n"
 
 
 def one_line(record: str) -> str:
-    """SQL of our own, with the line breaks of its literals written as escapes: a line for each statement."""
+    """SQL of dbmigrate with the line breaks in its literals written as escapes: one line for each statement."""
     return _QUOTED.sub(_escaped, record)
 
 

@@ -1,7 +1,7 @@
-"""How an unfinished migration can go on: which statements are done, and what became of the one that was running.
+"""How an unfinished migration is resumed: which steps are done, and the outcome of the one that was running.
 
-A statement outside a transaction is announced before it runs, so after a crash the journal says "started" and nobody
-knows more. Where the database shows the truth it is looked up; where it cannot, the user is asked.
+A statement outside a transaction is logged before it runs, so after a crash the log says "started" and no more. Where
+the database shows whether the statement took effect, it is looked up; otherwise the user is asked.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from dbmigrate.connection import database, silence
 from dbmigrate.errors import NeedsAttention
 from dbmigrate.events import Warned
-from dbmigrate.execution import own_statements, probes, server_errors, stepwise
+from dbmigrate.execution import nontransactional, probes, server_errors, tracking_retries
 from dbmigrate.execution.step_outcome import Outcome
-from dbmigrate.execution.steps import as_one, units
+from dbmigrate.execution.substeps import as_one, substeps
 from dbmigrate.frozen import frozen
 from dbmigrate.model import LogState, Problem, Severity, StepRecord, Unfinished
 from dbmigrate.sql import statements, words
@@ -27,30 +27,30 @@ if TYPE_CHECKING:
     from dbmigrate.errors import Error
     from dbmigrate.execution.session import Session
     from dbmigrate.execution.step_outcome import Probe
-    from dbmigrate.execution.steps import Unit
+    from dbmigrate.execution.substeps import SubStep
     from dbmigrate.model import Migration
 
-# running these again does no harm and leaves nothing half done
+# running these again is harmless and leaves nothing half done
 _REPEATABLE = frozenset(("VACUUM", "ANALYZE", "CLUSTER", "REINDEX", "REPACK", "DISCARD", "REFRESH", "CHECKPOINT"))
 _REPEATABLE_ALTER = re.compile(r"SYSTEM |DATABASE \S+ SET TABLESPACE|SUBSCRIPTION \S+ (REFRESH|SET)\b").match
 
 
 @frozen
 class Decision:
-    """What the user says about statements whose outcome cannot be known: run again (`retry`), or take as done."""
+    """The user's decision about steps whose outcome is unknown: run them again (`retry`), or take them as `done`."""
 
     retry: frozenset[int] = frozenset()
     done: frozenset[int] = frozenset()
 
 
-def finished_units(session: Session, broken: Unfinished, migration: Migration, decision: Decision) -> frozenset[int]:
-    """The numbers of the units that need not run again.
+def finished_substeps(session: Session, broken: Unfinished, migration: Migration, decision: Decision) -> frozenset[int]:
+    """The numbers of the steps that need not run again.
 
-    What the interrupted statement left is cleared away here (invalid indexes, a partition that is half detached), and
-    what is found to be done is written down. Raises NeedsAttention E505 (a statement that is done was edited), E506
-    (the outcome of a statement cannot be known, and `decision` says nothing about it).
+    Removes leftovers of the interrupted statement (invalid indexes, a half-detached partition), and logs what is found
+    to be done. Raises NeedsAttention E505 (a step that is done was edited), E506 (the outcome of a step is unknown, and
+    `decision` does not cover it).
     """
-    present = {unit.number: unit for unit in units(migration, broken.direction)}
+    present = {substep.number: substep for substep in substeps(migration, broken.direction)}
     for record in broken.steps:
         if record.state is LogState.DONE and record.number not in decision.retry:
             _refuse_edit(record, present.get(record.number), broken, migration)
@@ -59,49 +59,48 @@ def finished_units(session: Session, broken: Unfinished, migration: Migration, d
     for record in broken.steps:
         if record.state is not LogState.STARTED:
             continue
-        unit = present.get(record.number)
+        substep = present.get(record.number)
         took_effect = record.number in decision.done or _took_effect(session, record, decision)
         if took_effect is None:
-            raise _unknowable(record, unit, broken, migration)
+            raise _unknowable(record, substep, broken, migration)
         if took_effect:
             if record.number not in decision.done:
-                _refuse_edit(record, unit, broken, migration)
-            _write_down(session, broken, record, unit)
+                _refuse_edit(record, substep, broken, migration)
+            _log_done(session, broken, record, substep)
             done.add(record.number)
     return frozenset(done)
 
 
-def _replay(session: Session, done: Sequence[Unit]) -> None:
-    """Say again what the file set for its session, so that names mean here what they meant there."""
-    for unit in done:
-        if statements.sets_session(unit.first.sql):
-            stepwise.replay(session, unit)
+def _replay(session: Session, done: Sequence[SubStep]) -> None:
+    """Run the file's SET commands again, so that names resolve as they did in the interrupted session."""
+    for substep in done:
+        if statements.sets_session(substep.first.sql):
+            nontransactional.replay(session, substep)
     with database.translated(session.dsn):
-        # but what was left half done has to be cleared away even so
-        # and a limit would end CONCURRENTLY half-way once more
+        # leftovers have to be removed even so, and a lock timeout would interrupt CONCURRENTLY once more
         database.run(session.conn, "set default_transaction_read_only = off; set lock_timeout = 0")
 
 
-def _write_down(session: Session, broken: Unfinished, record: StepRecord, unit: Unit | None) -> None:
-    """What was found out holds now; a later statement may drop the very thing that it was seen by."""
-    checksum = write_log.statement_checksum(as_one(unit)) if unit else record.checksum
+def _log_done(session: Session, broken: Unfinished, record: StepRecord, substep: SubStep | None) -> None:
+    """Log it now: a later statement may drop the object that shows it."""
+    checksum = write_log.statement_checksum(as_one(substep)) if substep else record.checksum
     row = session.writer.settled(broken, record.number, checksum)
-    own_statements.run(session, stepwise.journalled(row))
+    tracking_retries.run(session, nontransactional.logged(row))
 
 
-def _refuse_edit(record: StepRecord, unit: Unit | None, broken: Unfinished, migration: Migration) -> None:
-    if unit is not None and write_log.statement_checksum(as_one(unit)) == record.checksum:
+def _refuse_edit(record: StepRecord, substep: SubStep | None, broken: Unfinished, migration: Migration) -> None:
+    if substep is not None and write_log.statement_checksum(as_one(substep)) == record.checksum:
         return
     raise NeedsAttention(
-        f"{broken.name}: statement {record.number} is done, but the file does not have it any more",
+        f"{broken.name}: statement {record.number} is done, but it is no longer in the file",
         code="E505",
-        place=server_errors.place_of(migration.file.path, unit.first) if unit else None,
-        hint="only what comes after the last finished statement may be edited; restore the part before it",
+        place=server_errors.place_of(migration.file.path, substep.first) if substep else None,
+        hint="restore the statements that are done; edit only those after them",
     )
 
 
 def _took_effect(session: Session, record: StepRecord, decision: Decision) -> bool | None:
-    """Whether a statement that was running when the run ended is done. False: it can run again; None: who knows."""
+    """Whether the statement that was running when the run ended is done. False: run it again; None: unknown."""
     sql, wants_again = record.sql or "", record.number in decision.retry
     with database.translated(session.dsn):
         probe = probes.probe(session.conn, sql)
@@ -111,23 +110,22 @@ def _took_effect(session: Session, record: StepRecord, decision: Decision) -> bo
     return False if wants_again or _is_repeatable(sql) else None
 
 
-def _unknowable(record: StepRecord, unit: Unit | None, broken: Unfinished, migration: Migration) -> Error:
+def _unknowable(record: StepRecord, substep: SubStep | None, broken: Unfinished, migration: Migration) -> Error:
     return NeedsAttention(
-        f"whether statement {record.number} of {broken.name} took effect cannot be known"
-        f" (direction: {broken.direction})",
+        f"the outcome of statement {record.number} of {broken.name} is unknown (direction: {broken.direction})",
         code="E506",
-        place=server_errors.place_of(migration.file.path, unit.first) if unit else None,
+        place=server_errors.place_of(migration.file.path, substep.first) if substep else None,
         hint=(
-            f"look at the database, then `dbmigrate resume --retry {record.number}` to run it again,"
+            f"look at the database, then run `dbmigrate resume --retry {record.number}` to run it again,"
             f" or `--done {record.number}` to go on after it"
         ),
     )
 
 
 def _settle(session: Session, probe: Probe, record: StepRecord) -> Outcome:
-    """Clear away what the statement left half made, and look whether it is done."""
+    """Remove the leftovers of the statement, and look up whether it is done."""
     for left in probe.leftovers(session.conn, record.before):
-        _tell(session, left.code, left.message)
+        _note(session, left.code, left.message)
         with silence.unlimited(session.conn):
             database.run(session.conn, left.cleanup)
     return probe.outcome(session.conn, record.before)
@@ -138,5 +136,5 @@ def _is_repeatable(sql: str) -> bool:
     return first in _REPEATABLE or (first == "ALTER" and _REPEATABLE_ALTER(" ".join(rest)) is not None)
 
 
-def _tell(session: Session, code: str, message: str) -> None:
+def _note(session: Session, code: str, message: str) -> None:
     session.emit(Warned(Problem(code, message, Severity.NOTE)))

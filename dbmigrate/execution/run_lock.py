@@ -1,4 +1,4 @@
-"""Locks: one runner at a time by an advisory lock, and who stands in the way when a lock is not granted.
+"""Locks: the advisory lock that allows one run at a time, and the blockers when a lock is not granted.
 
 The lock is a session lock on the connection that does the work, so it ends with that session and never sooner. It is
 polled with ``pg_try_advisory_lock``: a session blocked inside ``pg_advisory_lock`` would hold a snapshot that CREATE
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.database import Connection
     from dbmigrate.events import Event
 
-# "dbm1" as a number: the first half of every key, so that our locks are recognisable in pg_locks
+# "dbm1" as a number: the first half of every key, so that these locks are recognisable in pg_locks
 NAMESPACE = 0x64626D31
 NOBODY = 0  # the process id of a prepared transaction
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.025, 1.0
@@ -61,8 +61,8 @@ where l.locktype = 'relation' and l.granted and l.pid is distinct from pg_catalo
   and l.relation in (select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where n.nspname = %s::pg_catalog.text and c.relname::text = any(%s::pg_catalog.text[]))
 """
-# a prepared transaction has no process: pg_blocking_pids() calls it 0, and the lock says which transaction it is. What
-# CREATE INDEX CONCURRENTLY and a wait for a transaction's end wait for is told by the numbers of both.
+# a prepared transaction has no process: pg_blocking_pids() calls it 0, and the lock says which transaction it is. For
+# CREATE INDEX CONCURRENTLY and a wait for the end of a transaction, the columns of both locks are compared.
 # https://www.postgresql.org/docs/current/view-pg-locks.html
 _PREPARED = """
 select p.gid, p.owner::text, pg_catalog.date_trunc('second', pg_catalog.now() - p.prepared)::text, p.transaction::text
@@ -92,13 +92,13 @@ class Key:
 
     @property
     def sql(self) -> str:
-        """The key as typed arguments: untyped ones could be captured by a function of the user's."""
+        """The key as typed arguments: a function that a user made could capture untyped ones."""
         return f"{self.first}::int4, {self.second}::int4"
 
 
 @lru_cache(maxsize=8)
 def key_for(table: str) -> Key:
-    """The key of one tracking table, given by its schema-qualified name. Advisory locks are per database already."""
+    """The key for one tracking table, by its schema-qualified name. Advisory locks are per database already."""
     digest = hashlib.sha256(table.encode()).digest()
     return Key(NAMESPACE, int.from_bytes(digest[:4], "big", signed=True))
 
@@ -130,7 +130,7 @@ def poll(
 
 
 def release(conn: Connection, key: Key) -> None:
-    """Let go of the session lock."""
+    """Release the session lock."""
     database.query(conn, f"select pg_catalog.pg_advisory_unlock({key.sql})")
 
 
@@ -139,7 +139,7 @@ def try_acquire(conn: Connection, key: Key) -> bool:
 
 
 def is_held(conn: Connection, key: Key) -> bool:
-    """Whether this very session holds the lock: DISCARD ALL and pg_advisory_unlock_all() drop it silently."""
+    """Whether this session still holds the lock: DISCARD ALL and pg_advisory_unlock_all() drop it silently."""
     rows = database.query(
         conn,
         "select 1 from pg_catalog.pg_locks where locktype = 'advisory' and granted and objsubid = 2"
@@ -157,7 +157,7 @@ def is_held_by(conn: Connection, key: Key, pid: int) -> bool:
 
 
 def holder(conn: Connection, key: Key) -> str:
-    """Who holds the lock, in words: process id, user, application (with the run's user@host:pid), since when."""
+    """The holder of the lock: process id, role, application (with the run's user@host:pid), connected since."""
     rows = database.query(conn, _HOLDER, key.first, key.second)
     if not rows:
         return "a session that has just ended"
@@ -179,9 +179,9 @@ def _not_acquired(held_by: str, wait: float) -> LockNotAcquired:
 
 @frozen
 class Blocker:
-    """A session that stands in the way of another one, or a prepared transaction (`pid` is `NOBODY`).
+    """A session that blocks another one, or a prepared transaction that does (`pid` is `NOBODY`).
 
-    `is_autovacuum`: one that nobody's role runs, and which gives way to who waits for longer than deadlock_timeout.
+    `is_autovacuum`: a worker without a role, which gives way to a session that waits longer than deadlock_timeout.
     """
 
     pid: int
@@ -194,7 +194,7 @@ class Blocker:
 
 
 def blockers(conn: Connection, pid: int) -> tuple[Blocker, ...]:
-    """Who blocks the session `pid`, asked on another connection."""
+    """The blockers of the session `pid`, asked on another connection."""
     sessions = tuple(
         Blocker(
             int(str(row[0])),
@@ -221,7 +221,7 @@ def _prepared(gid: str, owner: str, age: str) -> str:
 
 
 def holders(conn: Connection, schema: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Who holds locks on these tables that a row to be written, or to be read, would wait for; in words."""
+    """The holders of locks on these tables that a write or a read would wait for, described."""
     rows = database.query(conn, _HOLDERS, schema, list(names))
     return tuple(
         f"process {row[0]} ({row[1]}, role {row[2]}, {row[3]}): {row[4]}"
@@ -232,7 +232,7 @@ def holders(conn: Connection, schema: str, names: Sequence[str]) -> tuple[str, .
 
 
 def is_alive(conn: Connection, blocker: Blocker) -> bool:
-    """Whether the transaction that blocked is still going on."""
+    """Whether the transaction of the blocker is still open."""
     if blocker.pid == NOBODY:
         return database.query(conn, _IS_PREPARED, blocker.transaction)[0][0] != 0
     return database.query(conn, _ALIVE, blocker.pid, blocker.transaction)[0][0] != 0

@@ -1,4 +1,4 @@
-"""From a server's error to one that names the file, the line, the token and a way out."""
+"""Turns a server's error into one that names the file, the line, the token and what to do."""
 
 from __future__ import annotations
 
@@ -24,38 +24,36 @@ _SHOWN_BEFORE = 2
 
 # PostgreSQL's error codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _HINTS = {
-    "25001": "put the statement into a file of its own with `-- migrate:up transaction:false`",
+    "25001": "put the statement into a separate file with `-- migrate:up transaction:false`",
     "25006": "the transaction is read-only: use the primary, and no SET TRANSACTION READ ONLY in the file",
-    "25P04": "transaction_timeout is set for this role or database; the migration needs longer",
+    "25P04": "transaction_timeout is set for this role or database; the migration needs more time",
     "2D000": "a procedure or DO block that commits needs `-- migrate:up transaction:false`",
-    "42501": "the role lacks a right; grant it, or run the migration as the owner of the object",
+    "42501": "the role lacks a privilege: grant it, or run the migration as the owner of the object",
     "42601": None,
     "53100": "the server's disk is full",
-    "53200": "the server is out of memory; see max_locks_per_transaction if the text speaks of locks",
-    "55006": "the table has pending trigger events in this transaction: split the file in two, data first",
-    "55P04": "a new enum value can be used only after it was committed: use it in the next file",
-    "57014": "statement_timeout or a cancel request ended the statement: see --timeout, and the role's settings",
+    "53200": "the server is out of memory; see max_locks_per_transaction if the message is about locks",
+    "55006": "the table has pending trigger events in this transaction: split the file in two, the data first",
+    "55P04": "a new enum value can be used only after COMMIT: use it in the next file",
+    "57014": "statement_timeout or a cancel request ended the statement: see --timeout, and the settings of the role",
 }
 _LOCK_STATES = ("55P03", "40P01", "40001")
 
 
 def is_lock_failure(exc: StatementError | psycopg.Error | DatabaseError) -> bool:
-    """Whether trying the whole transaction again can help: lock timeout, deadlock, serialization failure."""
+    """Whether a retry of the whole transaction can help: lock timeout, deadlock, serialization failure."""
     return (exc.cause.sqlstate if isinstance(exc, StatementError) else exc.sqlstate) in _LOCK_STATES
 
 
 def lock_failure(exc: StatementError | psycopg.Error | DatabaseError, migration: Migration, dsn: Dsn) -> Error:
-    """The Error for a lock failure: of a statement of the file, or of what we sent beside it (the record, COMMIT)."""
+    """The Error for a lock failure: in a statement of the file, or in what dbmigrate sent (version row, COMMIT)."""
     if isinstance(exc, StatementError):
         return failure(exc, migration, dsn)
     error = database.translation(exc, dsn) if isinstance(exc, psycopg.Error) else exc
-    return MigrationFailed(
-        f"{migration.name}: {error.message}", code="E405", details=error.details, sqlstate=error.sqlstate
-    )
+    return error.recast(MigrationFailed, f"{migration.name}: {error.message}", code="E405")
 
 
 def failure(exc: StatementError, migration: Migration, dsn: Dsn) -> Error:
-    """The Error for a statement of `migration` that the server refused. ConnectionFailed if the session died of it."""
+    """The Error for a statement of `migration` that the server refused. ConnectionFailed if it ended the session."""
     cause = exc.cause
     if cause.sqlstate is None or cause.sqlstate.startswith(("57P", "08")):
         return _lost(cause, dsn)
@@ -73,7 +71,7 @@ def failure(exc: StatementError, migration: Migration, dsn: Dsn) -> Error:
 
 def _lost(cause: psycopg.Error, dsn: Dsn) -> ConnectionFailed:
     error = database.translation(cause, dsn)
-    return ConnectionFailed(error.message, code="E305", sqlstate=cause.sqlstate)
+    return error.recast(ConnectionFailed, code="E305")
 
 
 def place_of(path: str, statement: Statement, offset: int | None = None) -> Place:
@@ -85,9 +83,9 @@ def place_of(path: str, statement: Statement, offset: int | None = None) -> Plac
 
 
 def excerpt(place: Place, exc: StatementError, *, hide: Callable[[str], str]) -> Excerpt | None:
-    """The lines around a place, read from the file; None where the file cannot be read (any more).
+    """The lines around a place, read from the file; None where the file cannot be read.
 
-    `hide` masks secrets: a migration may quote the password of the very connection.
+    `hide` masks secrets: a migration may contain the password of this connection.
     """
     first = max(place.line - _SHOWN_BEFORE, 1)
     try:

@@ -1,4 +1,4 @@
-"""One working session: the connection, the lock on it, the tracking tables, and what becomes of them on failure."""
+"""One working session: the connection, its lock, the tracking tables, and what happens to them after a failure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import psycopg
 from psycopg import pq
 
 from dbmigrate.connection import database, silence
-from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, LockNotAcquired, Overtaken
+from dbmigrate.errors import AlreadyDone, ConnectionFailed, DatabaseError, Error, LockNotAcquired
 from dbmigrate.events import Created, Warned
-from dbmigrate.execution import batches, commit_outcome, own_statements, run_lock
+from dbmigrate.execution import batches, commit_outcome, run_lock, tracking_retries
 from dbmigrate.execution.monitor import Monitor
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Direction, Problem
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
     from dbmigrate.model import History, MigrationFile, Plan, Step
-    from dbmigrate.tracking.surroundings import Surroundings
+    from dbmigrate.tracking.preexisting import Preexisting
     from dbmigrate.tracking.tables import Tables
     from dbmigrate.tracking.write_log import Run, Writer
 
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
 _RECONNECT_PAUSE = 0.25
 _RETURN_SECONDS = 5.0
 _CONNECT_TIMEOUT = "5"  # of one try, in seconds; the URL may say otherwise
-_FAREWELL_SECONDS = 15.0  # how long the server may take to notice that our lost session is lost
+_LOSS_NOTICED_SECONDS = 15.0  # how long the server may take to notice that the lost session is lost
 
-# the text by which a lost lock is told apart from other errors of the fence
+# the text that distinguishes a lost lock from other errors of the fence
 LOCK_LOST = "the migration lock was lost to another run"
 
 
-# a note about a failure must not hold up the end of a run
-_NOTE = "BEGIN READ WRITE;\nSET LOCAL lock_timeout = '2s';\nSET LOCAL statement_timeout = '5s';\n{}COMMIT;\n"
-_NOTE_SECONDS = 8.0
+# logging a failure must not delay the end of a run
+_LOG_FAILURE = "BEGIN READ WRITE;\nSET LOCAL lock_timeout = '2s';\nSET LOCAL statement_timeout = '5s';\n{}COMMIT;\n"
+_LOG_FAILURE_SECONDS = 8.0
 
 _writer = lru_cache(maxsize=1)(write_log.Writer)
 
@@ -54,7 +54,7 @@ _writer = lru_cache(maxsize=1)(write_log.Writer)
 class Access:
     """How a session is opened: to which server, as which command, for which table, by whom.
 
-    `files` lists the migrations of this project, by which its history is known; None where the database is none of it.
+    `files` lists the migrations of this project, which identify its history; None for a database outside the project.
     """
 
     dsn: Dsn
@@ -67,7 +67,7 @@ class Access:
 
 
 class Session:
-    """Everything that a run needs of the server. Use as a context manager: leaving it closes all connections."""
+    """All that a run needs of the server. A context manager: leaving it closes all connections."""
 
     def __init__(self, access: Access) -> None:
         self.access = access
@@ -85,8 +85,8 @@ class Session:
             raise
         self._pid = self.conn.info.backend_pid
         self.monitor = Monitor(access.dsn, self._pid)
-        self.committing: str | None = None  # the id of the transaction of a step's record, when its COMMIT is sent
-        self._is_used = False  # whether a migration ran in it, which may have left something behind
+        self.committing: str | None = None  # the id of the transaction that records a step, once its COMMIT is sent
+        self._is_used = False  # whether a migration ran in it, which may have left settings
 
     def __enter__(self) -> Session:
         return self
@@ -96,26 +96,26 @@ class Session:
         database.close(self.conn)
 
     def _refuse_elsewhere(self) -> None:
-        """Raise Refused E717 if the history is in another schema than the one that the search_path leads to."""
+        """Raise Refused E717 if the history is in another schema than the search_path names."""
         if self.access.files is None or self._is_chosen or self.tables.exists or self.tables.log_exists:
             return
-        from dbmigrate.tracking import whereabouts  # rarely needed: a table is missing once
+        from dbmigrate.tracking import other_schema  # rarely needed: only the first run finds no table
 
-        whereabouts.refuse_elsewhere(self.conn, self.tables, self.access.files())
+        other_schema.refuse_elsewhere(self.conn, self.tables, self.access.files())
 
     @property
     def _is_chosen(self) -> bool:
         """Whether the user has named the schema of the tracking table."""
         return "." in self.access.table or bool(self.dsn.search_path)
 
-    def surroundings(self, recorded: History) -> Surroundings | None:
-        """What is there instead of a history of ours; None where that has begun, and nothing is asked any more."""
+    def surroundings(self, recorded: History) -> Preexisting | None:
+        """What the database holds where nothing is recorded yet; None as soon as something is."""
         if recorded.applied or recorded.unfinished or self.access.files is None:
             return None
-        from dbmigrate.tracking import surroundings
+        from dbmigrate.tracking import preexisting
 
         with database.translated(self.dsn):
-            return surroundings.look(self.conn, self.tables, self.access.files(), is_chosen=self._is_chosen)
+            return preexisting.look(self.conn, self.tables, self.access.files(), is_chosen=self._is_chosen)
 
     @property
     def dsn(self) -> Dsn:
@@ -127,12 +127,12 @@ class Session:
 
     @cached_property
     def _run(self) -> Run:
-        """Asked for on the first write: reading commands do without git."""
+        """Determined at the first write: reading commands do not run git."""
         return self.access.describe_run()
 
     @property
     def run_id(self) -> str:
-        """What the events of this run have in common in the log."""
+        """The id that the log entries of this run share."""
         return self._run.run_id
 
     @property
@@ -147,10 +147,10 @@ class Session:
             with database.translated(self.dsn):
                 return history.read(self.conn, self.tables)
 
-        return own_statements.retried(self, read)
+        return tracking_retries.retried(self, read)
 
     def lock(self) -> None:
-        """Become the one runner; look at the history after this.
+        """Become the only runner; read the history after this.
 
         Raises LockNotAcquired E601, Refused E703 to E705, E714.
         """
@@ -158,13 +158,13 @@ class Session:
         database.refuse_pooler(self.facts, self.dsn)
         tables.refuse_unwritable(self.tables)
         if self.facts.is_pooled:
-            return  # there every transaction takes the lock for itself
+            return  # behind a pooler every transaction takes the lock
         with database.translated(self.dsn):
             run_lock.acquire(self.conn, self.key, wait=self.access.lock_wait, on_event=self.access.on_event)
             self._locate()
 
     def unlock(self) -> None:
-        """Let other runs go on, as while a person is asked; what was read under the lock may change from here on."""
+        """Let other runs go on, as while a person is asked. What was read under the lock may change from now on."""
         if not self.facts.is_pooled:
             with database.translated(self.dsn):
                 run_lock.release(self.conn, self.key)
@@ -174,7 +174,7 @@ class Session:
         tables.refuse_unwritable(self.tables)
 
     def ensure_tables(self) -> None:
-        """Make the tracking tables that are missing. Harmless when another tool makes them at the same moment."""
+        """Make the missing tracking tables and columns, even if another tool makes them at the same moment."""
         with database.translated(self.dsn):
             for _ in range(3):
                 ddl = tables.creation(self.conn, self.tables)
@@ -182,7 +182,7 @@ class Session:
                     return
                 if not self.tables.schema_exists:
                     self.emit(Created("schema", self.tables.schema))
-                # "if not exists" is no protection against two sessions that create at once (23505 on a catalog index)
+                # "if not exists" does not protect two sessions that create at once (23505 on a catalog index)
                 with suppress(psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):
                     self._make_tables(ddl)
                 self._locate()
@@ -191,12 +191,23 @@ class Session:
         try:
             database.run(self.conn, ddl)
         except psycopg.errors.InsufficientPrivilege as exc:
+            verb, hint = (
+                "made",
+                (
+                    f"let a role that may create them in schema {self.tables.schema} run the first `dbmigrate up`,"
+                    " or make them by hand and grant select, insert, update and delete"
+                ),
+            )
+            if self.tables.missing:
+                verb = "extended"
+                hint = (
+                    f"let the owner of {self.tables.schema}.{self.tables.log_name} run `dbmigrate up`, or the command"
+                )
             raise DatabaseError(
-                f"the tracking tables cannot be made: {exc.diag.message_primary}",
+                f"the tracking tables cannot be {verb}: {exc.diag.message_primary}",
                 code="E402",
                 details=(("missing", " ".join(ddl.split())),),
-                hint=f"let a role that may create them in schema {self.tables.schema} run the first `dbmigrate up`,"
-                " or make them by hand and grant select, insert, update and delete",
+                hint=hint,
                 sqlstate=exc.sqlstate,
             ) from exc
 
@@ -206,7 +217,7 @@ class Session:
         """Open the transaction of `step`, under the lock and with fresh settings; return the transaction's id.
 
         `limits` are SET LOCAL commands, a line each. Raises psycopg.Error as `opening` says. Behind a pooler raises
-        LockNotAcquired E601 if the lock was not to be had, Overtaken when another run did the step meanwhile.
+        LockNotAcquired E601 if the lock was not granted in time, AlreadyDone if another run did the step meanwhile.
         """
         opening = self.opening(limits)
         if opening is None:
@@ -235,13 +246,13 @@ class Session:
         return batches.Opening(f"BEGIN;\n{limits}{fence}", limits.count(";\n") + 2)
 
     def commit(self, script: str) -> tuple[str, ...] | None:
-        """Send the last words of a transaction, COMMIT, and in the same message what makes the session new again.
+        """Send the end of a transaction, COMMIT, and in the same message the reset of the session.
 
-        Returns the row of the last query among them, None if the server rolled back instead. Raises psycopg.Error for
-        what failed before or at COMMIT. What fails after it costs nothing but another reset.
+        Returns the row of the last query in `script`, None if the server rolled back instead. Raises psycopg.Error for
+        what failed before or at COMMIT. A failure after COMMIT only means that the session is reset once more.
         """
-        renewal = "" if self.facts.is_pooled else self._renewal
-        answer = batches.ask(self.conn, f"{script}COMMIT;\n{renewal}", pulse=self.monitor.watch(self.conn))
+        reset = "" if self.facts.is_pooled else self._reset_script
+        answer = batches.ask(self.conn, f"{script}COMMIT;\n{reset}", pulse=self.monitor.watch(self.conn))
         is_committed = b"COMMIT" in answer.tags
         if answer.error is not None and not is_committed:
             raise answer.error
@@ -249,7 +260,7 @@ class Session:
         return answer.row if is_committed else None
 
     def _fenced(self, prologue: str) -> tuple[bool, str, int]:
-        """Begin; return whether the lock is ours inside the transaction, its id, and the server's process."""
+        """Begin; return whether this transaction has the lock, its id, and the server's process id."""
         fence = (
             f"SELECT pg_catalog.pg_try_advisory_xact_lock({self.key.sql}), pg_catalog.pg_current_xact_id()::text,"
             " pg_catalog.pg_backend_pid();"
@@ -278,15 +289,15 @@ class Session:
         is_there = step.version in history.versions(self.conn, self.tables)
         if self.writer.record(step) and is_there is (step.direction is Direction.UP):
             database.run(self.conn, "ROLLBACK")
-            raise Overtaken(f"another run has dealt with {step.name} meanwhile", code="E601")
+            raise AlreadyDone(f"another run has {step.direction.past} {step.name} meanwhile", code="E601")
         return xid
 
-    def leaving(self) -> str:
-        """What to say before the record and COMMIT: behind a pooler the session goes to somebody else then."""
+    def pooler_reset(self) -> str:
+        """What to send before the version row and COMMIT: a pooler gives the session to another client then."""
         return database.local_reset() if self.facts.is_pooled else ""
 
     def refuse_unpoolable(self, plan: Plan) -> None:
-        """Raise Refused E703 if a step of `plan` needs a session that lasts, and a pooler gives none."""
+        """Raise Refused E703 if a step of `plan` needs a session of its own, and a pooler gives none."""
         for step in plan.steps:
             if step.runs_sql and step.migration and not step.migration.is_transactional(step.direction):
                 database.refuse_shared_session(self.facts, f"{step.name} runs without a transaction")
@@ -294,9 +305,9 @@ class Session:
     # -- after a failure
 
     def abort(self) -> bool:
-        """Leave no statement running and no transaction open; a session that is beyond that is closed.
+        """Leave no statement running and no transaction open; otherwise close the session.
 
-        Returns whether the statement that was running ended well before it could be cancelled.
+        Returns whether the running statement succeeded before it could be cancelled.
         """
         ended_well = False
         with suppress(psycopg.Error):
@@ -310,42 +321,44 @@ class Session:
         return False
 
     def reset(self) -> None:
-        """Forget what a migration did to the session, and set it up again; not for a closed or a shared one."""
+        """Undo what a migration did to the session, and set it up again; not for a closed or a shared one."""
         if not self.conn.closed and not self.facts.is_pooled:
-            database.run(self.conn, self._renewal)
+            database.run(self.conn, self._reset_script)
 
     @cached_property
-    def _renewal(self) -> str:
+    def _reset_script(self) -> str:
         return database.session_reset() + database.session_settings(self.conn, self.dsn)
 
-    def note(self, text: str) -> None:
-        """Write a failure to the log, if that can be done within seconds: it must not hide what it tells of.
+    def log_failure(self, text: str) -> None:
+        """Write a failure to the log within seconds, or not at all: it must not hide that failure.
 
-        `text` is without BEGIN and COMMIT.
+        `text` has neither BEGIN nor COMMIT.
         """
         try:
             if self.conn.closed or self.conn.broken:
                 self.reconnect()
             with database.translated(self.dsn):
-                answer = batches.ask(self.conn, _NOTE.format(text), pulse=silence.Deadline(self.conn, _NOTE_SECONDS))
+                answer = batches.ask(
+                    self.conn, _LOG_FAILURE.format(text), pulse=silence.Deadline(self.conn, _LOG_FAILURE_SECONDS)
+                )
                 if answer.error is not None:
                     raise answer.error
         except (Error, psycopg.Error) as exc:
             self.abort()
             if getattr(exc, "sqlstate", None) == "55P03":
-                held = "; ".join(self.monitor.holders(self.tables)) or "somebody"
-                self.emit(Warned(Problem("W681", f"the failure is not in the log, whose table is held by {held}")))
+                held = "; ".join(self.monitor.holders(self.tables)) or "another session"
+                self.emit(Warned(Problem("W681", f"the failure is not in the log: the log table is locked by {held}")))
 
-    def revive(self) -> None:
-        """A connection for what is left to be read after a run that lost its own; without the lock."""
+    def reconnect_for_reading(self) -> None:
+        """A connection for reading after a run that lost its connection; without the lock."""
         with suppress(Error):
             if self.conn.closed:
                 self.reconnect()
 
-    def stepping_aside(self, work: Callable[[], Result]) -> Result:
-        """Close all connections while `work` needs one that the server would not give beside them; then come back.
+    def with_connections_closed(self, work: Callable[[], Result]) -> Result:
+        """Close all connections while `work` needs one that the server would refuse beside them; then reconnect.
 
-        Raises LockNotAcquired E601 if another run has taken the lock meanwhile: it writes what is left to be written.
+        Raises LockNotAcquired E601 if another run has taken the lock meanwhile: that run writes the schema file.
         """
         had_lock = not self.facts.is_pooled and run_lock.is_held(self.conn, self.key)
         self.monitor.close()
@@ -353,12 +366,12 @@ class Session:
         try:
             return work()
         finally:
-            self._come_back()
+            self._reconnect_in_time()
             if had_lock:
                 self.regain_lock()
 
-    def _come_back(self) -> None:
-        """The server takes a moment to count a session that has ended out."""
+    def _reconnect_in_time(self) -> None:
+        """The server still counts a session for a moment after its end."""
         deadline = time.monotonic() + _RETURN_SECONDS
         while True:
             try:
@@ -371,13 +384,13 @@ class Session:
                 return
 
     def has_lock(self) -> bool:
-        """Whether this run is still the only one, or is so again: the lock is taken over from its own lost session.
+        """Whether this run has the lock, or can take it over from its lost session.
 
-        Behind a pooler there is no lock between two transactions.
+        Behind a pooler no lock is held between two transactions.
         """
         if self.facts.is_pooled:
             return True
-        for _ in range(2):  # the first question may be what shows that the connection is lost
+        for _ in range(2):  # the first query may be the one that shows that the connection is lost
             with suppress(Error, psycopg.Error):
                 if self.conn.closed or self.conn.broken:
                     self.reconnect()
@@ -387,7 +400,7 @@ class Session:
         return False
 
     def reconnect(self) -> None:
-        """A new connection, which has no lock; the monitor still looks at the lost session."""
+        """A new connection, without the lock; the monitor still watches the lost session."""
         conninfo = {"connect_timeout": _CONNECT_TIMEOUT, **self.dsn.conninfo}
         self.conn = database.connect(
             replace(self.dsn, conninfo=conninfo), command=self.access.command, on_event=self.access.on_event
@@ -402,13 +415,13 @@ class Session:
         return self._pid
 
     def commit_outcome(self, xid: str) -> bool | None:
-        """Whether transaction `xid` took effect, whose COMMIT got no answer; None if that cannot be learned."""
+        """The commit outcome of `xid`, whose COMMIT got no answer: True if it took effect; None if it is unknown."""
         return commit_outcome.ask(self, xid)
 
     def regain_lock(self) -> None:
         """Take the lock again after a reconnection.
 
-        Waits for our own lost session to let go of it, but not for another run that may have got it meanwhile.
+        Waits until the server ends the lost session, but not for another run that has taken the lock meanwhile.
         """
         if self.facts.is_pooled:
             return
@@ -416,19 +429,19 @@ class Session:
         self.monitor.close()
         self.monitor = Monitor(self.dsn, self._pid)
         with database.translated(self.dsn):
-            if not self._succeed(lost):
+            if not self._take_over(lost):
                 holder = run_lock.holder(self.conn, self.key)
                 raise LockNotAcquired(
-                    f"the connection was lost, and another run has the lock now: {holder}",
+                    f"the connection was lost, and another run holds the migration lock now: {holder}",
                     code="E601",
                     hint="run the command again",
                 )
 
-    def _succeed(self, lost: int) -> bool:
-        """Take over the lock from our own lost session."""
-        deadline = time.monotonic() + _FAREWELL_SECONDS
+    def _take_over(self, lost: int) -> bool:
+        """Take over the lock from the lost session of this run."""
+        deadline = time.monotonic() + _LOSS_NOTICED_SECONDS
         while not run_lock.try_acquire(self.conn, self.key):
             if time.monotonic() > deadline or not run_lock.is_held_by(self.conn, self.key, lost):
-                return run_lock.try_acquire(self.conn, self.key)  # it may have ended between the two questions
+                return run_lock.try_acquire(self.conn, self.key)  # the session may have ended between the two queries
             time.sleep(_RECONNECT_PAUSE)
         return True

@@ -1,7 +1,7 @@
-"""What can have become of a statement outside a transaction that nobody saw end, and how that is asked.
+"""The outcome of a statement outside a transaction whose end was not seen, and how it is looked up.
 
-What was there before is written to the log with the announcement of the statement. Otherwise an object that somebody
-else made earlier, under the same name, would pass for the statement's own.
+The objects that were there before are logged before the statement runs. Otherwise an older object of the same name
+would pass for the effect of the statement.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Before = frozenset[str]
 
 
 class Outcome(Enum):
-    """What the database shows of a statement."""
+    """Whether a statement took effect, as far as the database shows it."""
 
     DONE = "done"
     UNDONE = "not done"
@@ -28,7 +28,7 @@ class Outcome(Enum):
 
 @frozen
 class Leftover:
-    """Something half made; `cleanup` is the statement that removes or completes it, `code` the note that says so."""
+    """Something half made. `cleanup` is the statement that removes or completes it, `code` that of its note."""
 
     name: str
     code: str
@@ -40,10 +40,10 @@ class Probe(Protocol):
     """Looks up one statement's effect. Its names were resolved while the file's search_path was in force."""
 
     def before(self, conn: Connection) -> Before:
-        """What to write down before the statement runs."""
+        """What to log before the statement runs."""
 
     def leftovers(self, conn: Connection, before: Before | None) -> tuple[Leftover, ...]:
-        """What the statement has left half made. `before` is None where nothing was written down."""
+        """What the statement left half made. `before` is None where it was not logged."""
 
     def outcome(self, conn: Connection, before: Before | None) -> Outcome:
-        """What became of the statement, if it has left nothing half made."""
+        """The outcome of the statement, if it has no leftovers."""

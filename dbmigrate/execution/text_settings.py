@@ -1,7 +1,7 @@
-"""The settings by which a file's text is read: its encoding, and what a backslash in a string means.
+"""The settings that decide how a file's text is read: its encoding, and what a backslash in a string means.
 
-Files are read as UTF-8 with standard strings before they run. A migration that changes one of the settings would have
-the rest of its text read otherwise than it was checked; it is refused.
+Files are checked as UTF-8 with standard strings. After a change of these settings the server would read the rest of the
+file differently; such a migration is refused.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from dbmigrate.model import Migration, Statement
 
 _NEEDED = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
-_HINT = "files are read as UTF-8 with standard strings: leave {} alone"
+_HINT = "files are read as UTF-8 with standard strings: do not set {}"
 
-# A query of our own for scripts that fails (22P02) where a setting is another one. It runs in the middle of a file,
-# under the file's search_path.
-PROOF = "SELECT CASE WHEN {} THEN '1' ELSE 'the migration changed how its own text is read' END::int;\n".format(
+# A query for scripts that fails (22P02) where a setting has another value. It runs in the middle of a file, under the
+# file's search_path.
+PROOF = "SELECT CASE WHEN {} THEN '1' ELSE 'the migration changed how its text is read' END::int;\n".format(
     " AND ".join(
         f"pg_catalog.current_setting('{name}') OPERATOR(pg_catalog.=) '{wanted}'" for name, wanted in _NEEDED.items()
     )
@@ -33,7 +33,7 @@ _SPELLINGS = {
     "client_encoding": ("'UTF8'", "'UTF-8'", "UTF8", "DEFAULT"),
     "standard_conforming_strings": ("ON", "TRUE", "'ON'", "DEFAULT"),
 }
-# the settings, and the ways to run SQL that is put together
+# the settings, and the ways to run dynamic SQL
 _SUSPECT = re.compile(
     r"set_config|pg_settings|client_encoding|standard_conforming|execute|event\s+trigger", re.I
 ).search
@@ -43,7 +43,7 @@ _HARMLESS = re.compile(
 
 
 def refuse_changed(conn: Connection, migration: Migration) -> None:
-    """Raise MigrationFailed E406 when the file changed how its own text is read."""
+    """Raise MigrationFailed E406 when the file changed how its text is read."""
     for name, wanted in _NEEDED.items():
         if conn.pgconn.parameter_status(name.encode()) != wanted.encode():
             raise MigrationFailed(
@@ -53,11 +53,11 @@ def refuse_changed(conn: Connection, migration: Migration) -> None:
             )
 
 
-class Watch:
-    """Looks at the statements of one migration as they go into a script.
+class SettingsGuard:
+    """Decides before which statements of a script the settings have to be proved.
 
-    What a statement does to the settings cannot be known: a function or a trigger can set them. Statements that change
-    rows and objects are taken to leave them alone as long as the migration has shown nothing that could set one.
+    The text of a statement does not show what it sets: a function or a trigger can do it. Statements that change rows
+    and objects are trusted until the migration has a statement that could set one.
     """
 
     def __init__(self, migration: Migration | None) -> None:
@@ -83,7 +83,7 @@ def refuse(statement: Statement, migration: Migration) -> None:
     name = _changed(statement.sql)
     if name is not None:
         raise MigrationFileError(
-            f"the dry run cannot be a script: this sets {name}, by which the text itself is read",
+            f"the dry run cannot be a script: this sets {name}, which decides how the text is read",
             code="E270",
             place=Place(migration.file.path, statement.line, statement.column),
             hint=_HINT.format(name),
@@ -91,21 +91,21 @@ def refuse(statement: Statement, migration: Migration) -> None:
 
 
 def takes_back(sql: str) -> bool:
-    """Whether a statement gives the encoding back the value with which the session was opened."""
+    """Whether a statement resets the encoding to the value that the session was opened with."""
     if sql[:1].upper() not in ("R", "D", "S"):
         return False
-    said = tuple(islice(words(sql), 5))
-    return said[:2] in (("RESET", "ALL"), ("DISCARD", "ALL"), ("RESET", "CLIENT_ENCODING")) or (
-        said[:1] == ("SET",) and "DEFAULT" in said
+    found = tuple(islice(words(sql), 5))
+    return found[:2] in (("RESET", "ALL"), ("DISCARD", "ALL"), ("RESET", "CLIENT_ENCODING")) or (
+        found[:1] == ("SET",) and "DEFAULT" in found
     )
 
 
 def _changed(sql: str) -> str | None:
-    """The setting that a SET command gives another value than it has to have, if it is one."""
+    """The setting that a SET command gives a wrong value, if it is such a command."""
     if sql[:3].upper() != "SET":
         return None
-    said = [word for word in islice(words(sql), 6) if word != ";"]
-    rest = said[2:] if said[1:2] in (["SESSION"], ["LOCAL"]) else said[1:]
+    found = [word for word in islice(words(sql), 6) if word != ";"]
+    rest = found[2:] if found[1:2] in (["SESSION"], ["LOCAL"]) else found[1:]
     if rest[:1] == ["NAMES"]:
         rest = ["CLIENT_ENCODING", "TO", *rest[1:]]
     name = rest[0].lower() if rest else ""

@@ -1,4 +1,4 @@
-"""Run a plan: every step in its own transaction with its record, or statement by statement with a journal.
+"""Run a plan: each migration in its own transaction with its log entry, or step by step, each one logged.
 
 The protocol of a transactional migration is two messages, and one more for each further batch of a large file:
 
@@ -6,8 +6,8 @@ The protocol of a transactional migration is two messages, and one more for each
    return the transaction's id; then the file's SQL, verbatim, in batches. After each the session must still be inside
    the transaction;
 2. fire deferred constraints, leave the file's role and search_path, prove that the transaction is still the same one,
-   write the version row and the log row, COMMIT. The command tag must say COMMIT: a failed transaction says ROLLBACK.
-   Behind COMMIT, in a transaction of its own: a reset of the session for the next migration.
+   write the version row and the log entry, COMMIT. The command tag must say COMMIT: a failed transaction says ROLLBACK.
+   After COMMIT, in another transaction: a reset of the session for the next migration.
 
 The record comes last, so that a transaction that slipped through every check is unrecorded (loud) rather than recorded
 without its effect (silent).
@@ -25,6 +25,7 @@ from psycopg import pq
 
 from dbmigrate.connection import database
 from dbmigrate.errors import (
+    AlreadyDone,
     ConnectionFailed,
     DatabaseError,
     Error,
@@ -32,10 +33,9 @@ from dbmigrate.errors import (
     LockNotAcquired,
     MigrationFailed,
     NeedsAttention,
-    Overtaken,
 )
 from dbmigrate.events import StepDone, StepFailed, StepStarted, Warned
-from dbmigrate.execution import batches, lock_retries, server_errors, stepwise, text_settings
+from dbmigrate.execution import batches, lock_retries, nontransactional, server_errors, text_settings
 from dbmigrate.execution.session import LOCK_LOST
 from dbmigrate.migrations import parser
 from dbmigrate.model import Direction, Problem
@@ -46,12 +46,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dbmigrate.connection.database import Connection
-    from dbmigrate.execution.lock_retries import Pacing, Watch
+    from dbmigrate.execution.lock_retries import AttemptWatch, Pacing
     from dbmigrate.execution.session import Session
-    from dbmigrate.model import Migration, Plan, Step
+    from dbmigrate.model import Batch, Migration, Plan, Step
 
-# the text by which a failed proof is told apart from an error of the migration's own
-_LEFT = "the migration left its own transaction"
+# the text that distinguishes a failed proof from an error of the migration
+_LEFT = "the migration left its transaction"
 
 
 class Executor:
@@ -60,8 +60,8 @@ class Executor:
     def __init__(self, session: Session, pacing: Pacing) -> None:
         self._session = session
         self._pacing = pacing
-        self._newest: int | None = None  # the last event of the log, as long as no other run can have written one
-        self._counts = not session.facts.is_pooled  # whether it is this run that gives its events their numbers
+        self._newest: int | None = None  # the newest log entry, as long as no other run can have written one
+        self._counts = not session.facts.is_pooled  # whether this run numbers its log entries itself
         self.done: list[Outcome] = []
 
     def run(self, plan: Plan) -> None:
@@ -84,20 +84,19 @@ class Executor:
         self._session.emit(StepStarted(step))
         try:
             tally = self._run(step)
-        except Overtaken as exc:
+        except AlreadyDone as exc:
             self._session.emit(Warned(Problem("W306", exc.message)))
             return
         except (Error, batches.StatementError, psycopg.Error, KeyboardInterrupt) as exc:
-            if isinstance(exc, KeyboardInterrupt) and self._came_too_late():
+            if isinstance(exc, KeyboardInterrupt) and self._is_committed():
                 self._finish(Outcome(step, time.monotonic() - started))
-                past = _PAST[step.direction.value]
-                raise Interrupted.by(exc, f"interrupted when {step.name} was {past} already") from exc
+                raise Interrupted.by(exc, f"interrupted after {step.name} was {step.direction.past}") from exc
             self._session.emit(StepFailed(step, time.monotonic() - started))
             raise self._failure(step, exc) from exc
         self._finish(Outcome(step, time.monotonic() - started, tally.statements, tally.rows))
 
-    def _came_too_late(self) -> bool:
-        """Whether the transaction was committed before a signal could stop it: the server knows, nobody else does."""
+    def _is_committed(self) -> bool:
+        """Whether the transaction was committed before the signal could stop it. Only the server knows."""
         if self._session.committing is None:
             return False
         self._session.abort()
@@ -110,25 +109,25 @@ class Executor:
     def _run(self, step: Step) -> batches.Tally:
         if step.runs_sql and step.migration and not step.migration.is_transactional(step.direction):
             self._newest = None
-            return stepwise.run(self._session, step, self._pacing)
+            return nontransactional.run(self._session, step, self._pacing)
         try:
-            return self._as_a_whole(step)
+            return self._run_as_a_whole(step)
         except psycopg.errors.UniqueViolation as exc:
-            # somebody who does not hold the lock, as a run that has lost it and tells of that, took the event's number
+            # another run took the number: one that lost the lock, and logs its failure
             if self._newest is None or not self._is_about_the_log(exc):
                 raise
             self._newest, self._counts = None, False
             self._session.abort()
-            return self._as_a_whole(step)
+            return self._run_as_a_whole(step)
 
     def _is_about_the_log(self, exc: psycopg.Error) -> bool:
         tables = self._session.tables
         return (exc.diag.schema_name, exc.diag.table_name) == (tables.schema, tables.log_name)
 
-    def _as_a_whole(self, step: Step) -> batches.Tally:
+    def _run_as_a_whole(self, step: Step) -> batches.Tally:
         if not step.runs_sql or step.migration is None:
             return self._record_only(step)
-        return self._persist(step, step.migration)
+        return self._with_retries(step, step.migration)
 
     def _record_only(self, step: Step) -> batches.Tally:
         xid = self._session.begin(step, self._pacing.settings(self._session.dsn, None))
@@ -137,13 +136,13 @@ class Executor:
 
     # -- the transaction
 
-    def _persist(self, step: Step, migration: Migration) -> batches.Tally:
+    def _with_retries(self, step: Step, migration: Migration) -> batches.Tally:
         limits = self._pacing.of(step)
-        return lock_retries.persist(
+        return lock_retries.with_retries(
             self._session, step, limits, attempt=lambda watch: self._transaction(step, migration, limits, watch)
         )
 
-    def _transaction(self, step: Step, migration: Migration, limits: Pacing, watch: Watch) -> batches.Tally:
+    def _transaction(self, step: Step, migration: Migration, limits: Pacing, watch: AttemptWatch) -> batches.Tally:
         tally = batches.Tally()
         self._session.committing = None
         settings = limits.settings(self._session.dsn, watch.limit)
@@ -158,9 +157,9 @@ class Executor:
         return tally
 
     def _commit(self, step: Step, xid: str) -> int | None:
-        """Record the step and commit. A connection that is lost here is asked about on a new one.
+        """Record the step and commit. If the connection is lost here, a new one asks for the commit outcome.
 
-        Returns the id of the event, if it is known and no other run can come in between.
+        Returns the id of the log entry, if it is known and no other run can write one in between.
         """
         writer = self._session.writer
         self._session.committing = xid
@@ -168,7 +167,7 @@ class Executor:
         asks = event is None and self._counts
         record = f"{writer.record(step)}{writer.finished(step, event)}{writer.newest() if asks else ''}"
         try:
-            row = self._session.commit(f"{closing(_quoted(xid))}{self._session.leaving()}{record}")
+            row = self._session.commit(f"{closing(_quoted(xid))}{self._session.pooler_reset()}{record}")
         except psycopg.Error as exc:
             if not self._session.conn.broken and not database.is_loss(exc):
                 raise
@@ -179,14 +178,13 @@ class Executor:
         return int(row[0]) if asks else event
 
     def _resolve(self, step: Step, xid: str, exc: psycopg.Error) -> None:
-        """Return if the transaction turns out to be committed; the work can then go on in the new session."""
+        """Return if the transaction was committed; the run then goes on in the new session."""
         committed = self._session.commit_outcome(xid)
         if committed is None:
             raise NeedsAttention(
-                f"the connection was lost while {step.name} was being committed, and the server could not be asked"
-                " whether it was",
+                f"the connection was lost during the COMMIT of {step.name}, and the server did not report its outcome",
                 code="E503",
-                hint="when the server is back, `dbmigrate status` shows what is true",
+                hint="when the server is back, `dbmigrate status` shows whether it is applied",
             ) from exc
         if not committed:
             raise ConnectionFailed("the connection was lost before the transaction was committed", code="E305") from exc
@@ -195,27 +193,27 @@ class Executor:
     # -- failures
 
     def _failure(self, step: Step, exc: BaseException) -> Error:
-        """Clean up after a failed step, write it to the log, and say what is true now."""
+        """Clean up after a failed step, log it, and state what is true of the database now."""
         was_lost = self._session.conn.broken
         self._session.abort()
         error = self._translate(step, exc)
-        with suppress(psycopg.Error):  # it may be lost at this very moment, too
+        with suppress(psycopg.Error):  # the connection may be lost at this moment, too
             self._session.reset()
         if isinstance(error, NeedsAttention) or step.migration is None:
             return error
         if step.migration.is_transactional(step.direction):
             error.state = error.state or self._state(step, is_lost=was_lost and isinstance(error, Interrupted))
-            self._session.note(self._session.writer.failed(step, error))
+            self._session.log_failure(self._session.writer.failed(step, error))
         else:
-            self._session.note(self._session.writer.broken(step, error))  # unless it is closed already
-        error.state = error.state or "it runs without a transaction: `dbmigrate status` shows how far it got"
+            self._session.log_failure(self._session.writer.broken(step, error))  # does nothing if the entry is closed
+        error.state = error.state or "it runs without a transaction: `dbmigrate status` shows which steps are done"
         return error
 
     def _state(self, step: Step, *, is_lost: bool) -> str:
         if is_lost and self._session.committing is not None:
-            return f"whether {step.name} was committed is not known; `dbmigrate status` shows it"
-        undone = "not rolled back yet, but it will be" if is_lost else "rolled back"
-        return f"{undone}; nothing of {step.name} was {_PAST[step.direction.value]}"
+            return f"the commit outcome of {step.name} is unknown; `dbmigrate status` shows it"
+        undone = "the server will roll it back" if is_lost else "rolled back"
+        return f"{undone}; nothing of {step.name} was {step.direction.past}"
 
     def _translate(self, step: Step, exc: BaseException) -> Error:
         if isinstance(exc, Error):
@@ -224,11 +222,11 @@ class Executor:
             assert step.migration is not None
             return server_errors.failure(exc, step.migration, self._session.dsn)
         if isinstance(exc, psycopg.Error):
-            return self._translate_ours(step, exc)
+            return self._translate_own(step, exc)
         return Interrupted.by(exc, f"{step.name} was interrupted")
 
-    def _translate_ours(self, step: Step, exc: psycopg.Error) -> Error:
-        """An error in what we sent ourselves: the proof, the record, or a constraint that fired at the end."""
+    def _translate_own(self, step: Step, exc: psycopg.Error) -> Error:
+        """An error in what dbmigrate sent: the proof, the version row, the log entry; or of a deferred constraint."""
         error = database.translation(exc, self._session.dsn)
         if not isinstance(error, DatabaseError):
             return error
@@ -240,27 +238,21 @@ class Executor:
             return unproved
         hint = None
         if exc.diag.table_name == self._session.tables.name and error.sqlstate == "23505":
-            hint = "another tool applied it in the meantime; see `dbmigrate status`"
-        return MigrationFailed(
-            f"{step.name}: {error.message} ({error.sqlstate})",
-            code="E401",
-            hint=hint,
-            details=error.details,
-            sqlstate=error.sqlstate,
-        )
+            hint = "another tool applied it meanwhile; see `dbmigrate status`"
+        return error.recast(MigrationFailed, f"{step.name}: {error.message} ({error.sqlstate})", code="E401", hint=hint)
 
 
 def _unproved(step: Step, error: DatabaseError) -> MigrationFailed | None:
-    """What the proof of the record found: a row that is not there, or is still there, or is there twice."""
-    if error.sqlstate == "0A000":  # a rule on the log, which no statement that returns its rows works with
-        message, hint = f"its record was not written: {error.message}", _ON_LOG
+    """The error for a version row or log entry that is missing, still there, or there twice."""
+    if error.sqlstate == "0A000":  # a rule on the log table: statements with RETURNING do not work there
+        message, hint = f"its log entry was not written: {error.message}", _ON_LOG
     elif match := _EVENTS.search(error.message):
-        message, hint = f"{match[1]} entries were written to the log instead of one", _ON_LOG
+        message, hint = f"{match[1]} log entries were written instead of one", _ON_LOG
     elif match := _ROWS.search(error.message):
         times = int(match[1])
         message = "its version was not recorded"
         if step.direction is Direction.DOWN:
-            message = "its version is still recorded" if times else "its version is not recorded any more"
+            message = "its version is still recorded" if times else "its version was no longer recorded"
         hint = _ON_TABLE
         if times > 1:
             message, hint = f"its version is recorded {times} times instead of once", _TWICE
@@ -271,38 +263,31 @@ def _unproved(step: Step, error: DatabaseError) -> MigrationFailed | None:
 
 _ROWS = re.compile(rf"{ROWS}: (\d+)")
 _EVENTS = re.compile(rf"{EVENTS}: (\d+)")
-_ON_TABLE = (
-    "look at the tracking table (psql: \\d): a trigger or a rule on it seems to swallow what is written; drop it"
-)
-_ON_LOG = "look at the log table (psql: \\d): a trigger or a rule on it seems to swallow what is written; drop it"
-_TWICE = "look at the tracking table: another tool, or a missing primary key, has been at work"
-_PAST = {"up": "applied", "down": "undone"}
-_LEFT_HINT = "it committed or rolled back by itself: take that out, or use `transaction:false`"
+_ON_TABLE = "look at the tracking table (psql: \\d): a trigger or a rule on it discards what is written; drop it"
+_ON_LOG = "look at the log table (psql: \\d): a trigger or a rule on it discards what is written; drop it"
+_TWICE = "look at the tracking table: its primary key is missing, or another tool wrote to it"
+_LEFT_HINT = "it has a COMMIT or ROLLBACK: remove that, or use `transaction:false`"
 
 
-def _batches(step: Step, migration: Migration) -> Iterator[batches.Batch]:
-    """What is sent for one direction; a batch never spans sections."""
+def _batches(step: Step, migration: Migration) -> Iterator[Batch]:
+    """The batches of one direction; a batch never spans sections."""
     for section in migration.run_order(step.direction):
-        passages = parser.passages(migration, section)
-        if passages is None:
-            yield from batches.batches(parser.statements(migration, section))
-        else:
-            for passage in passages:
-                yield batches.Batch(passage.sql, passage.number, passage.split, passage.copy_data)
+        of_file = parser.batches(migration, section)
+        yield from batches.group(parser.statements(migration, section)) if of_file is None else of_file
 
 
 def refuse_changes(conn: Connection, migration: Migration) -> None:
-    """Raise when the file left the transaction (E403), or changed how its own text is read (E406)."""
+    """Raise when the file left the transaction (E403), or changed how its text is read (E406)."""
     if conn.pgconn.transaction_status != pq.TransactionStatus.INTRANS:
         raise MigrationFailed(f"{migration.name}: {_LEFT}", code="E403", hint=_LEFT_HINT)
     text_settings.refuse_changed(conn, migration)
 
 
 def closing(xid: str) -> str:
-    """What comes between a file's SQL and its record: its last word, then our own role, path, patience and proof.
+    """What is sent between a file's SQL and its version row.
 
-    Deferred constraints fire while the file's role, search_path and statement_timeout still hold. `xid` is an SQL text
-    literal.
+    Deferred constraints fire while the file's role, search_path and statement_timeout still hold. Then the login role,
+    dbmigrate's search_path and time-outs are set, and the transaction is proved to be the same. `xid` is SQL text.
     """
     return (
         "SET CONSTRAINTS ALL IMMEDIATE;\nRESET SESSION AUTHORIZATION;\nRESET ROLE;\n"

@@ -1,6 +1,6 @@
 """Runs a migration on a scratch database, statement by statement, and tells what each one did to the tables there.
 
-The migration is run as the executor would run it: one transaction, or unit by unit with ``transaction:false``; its
+The migration is run as the executor would run it: one transaction, or step by step with ``transaction:false``; its
 session starts as a run's does, and errors are the same.
 """
 
@@ -18,7 +18,7 @@ from dbmigrate.connection import database
 from dbmigrate.connection.dsn import Dsn
 from dbmigrate.errors import DatabaseError, MigrationFailed
 from dbmigrate.execution import batches, server_errors
-from dbmigrate.execution.steps import Unit, units
+from dbmigrate.execution.substeps import SubStep, substeps
 from dbmigrate.execution.transactional import closing, refuse_changes
 from dbmigrate.frozen import frozen
 from dbmigrate.impact import rules, snapshot
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dbmigrate.connection.database import Connection
-    from dbmigrate.model import Migration, Statement
+    from dbmigrate.model import Batch, Migration, Statement
     from dbmigrate.reports import Relation, TableImpact
 
 _BULK = frozenset(("INSERT", "COPY"))  # told as one where they stand in a row: files of data have millions
@@ -94,7 +94,7 @@ def _failure_of_ours(exc: psycopg.Error, migration: Migration, bench: Bench) -> 
     if not isinstance(error, DatabaseError):
         return error
     message = f"{migration.name}: {error.message} ({error.sqlstate})"
-    return MigrationFailed(message, code="E401", details=error.details, sqlstate=error.sqlstate)
+    return error.recast(MigrationFailed, message, code="E401")
 
 
 # ------------------------------------------------------------------------------------------------------ transactions
@@ -175,7 +175,7 @@ def _impact(migration: Migration, statement: Statement) -> Impact:
     return Impact(migration.version, place, shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…")
 
 
-def _ignore(batch: batches.Batch) -> None:
+def _ignore(batch: Batch) -> None:
     """The pulse of a statement that nobody watches."""
 
 
@@ -183,18 +183,18 @@ def _ignore(batch: batches.Batch) -> None:
 
 
 def _stepwise(conn: Connection, migration: Migration, bench: Bench) -> Iterator[Impact]:
-    """Unit by unit: each in a transaction of its own, or by rule where the server allows none."""
-    for unit in units(migration, bench.direction):
-        if unit.is_atomic:
-            yield from _atomic(conn, migration, unit, bench)
+    """Step by step: each in a transaction of its own, or by rule where the server allows none."""
+    for substep in substeps(migration, bench.direction):
+        if substep.is_atomic:
+            yield from _atomic(conn, migration, substep, bench)
         else:
-            yield from _outside(conn, migration, unit.first, bench)
+            yield from _outside(conn, migration, substep.first, bench)
 
 
-def _atomic(conn: Connection, migration: Migration, unit: Unit, bench: Bench) -> Iterator[Impact]:
-    if unit.opening:
-        database.run(conn, unit.opening)
-    body = unit.statements if unit.opening else unit.statements[:-1]
+def _atomic(conn: Connection, migration: Migration, substep: SubStep, bench: Bench) -> Iterator[Impact]:
+    if substep.opening:
+        database.run(conn, substep.opening)
+    body = substep.statements if substep.opening else substep.statements[:-1]
     yield from _Transaction(conn, migration, bench).run(body)
     database.run(conn, "COMMIT")
 

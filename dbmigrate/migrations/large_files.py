@@ -6,32 +6,21 @@ Whatever is given out was compared with the file that was checked before: nothin
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError
 from dbmigrate.migrations import headers
 from dbmigrate.migrations.source import Cursor, Origin, Source, changed
 from dbmigrate.migrations.statement_stream import pass_data, pieces, statement_of
+from dbmigrate.model import Batch
 from dbmigrate.sql import PieceKind, PostgresLexer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from dbmigrate.model import Cut, Migration, Section, Statement
 
-__all__ = ["Passage", "passages", "statements"]
-
-
-class Passage(NamedTuple):
-    """Some consecutive statements of a file, as they stand there: `sql` are its bytes from the first statement's first
-    word to the last one's semicolon, `number` is how many they are. `split` gives them one by one, with their
-    places. `copy_data` is the inline data of the last one: to be read, once, before the next passage is asked for.
-    """
-
-    sql: bytes
-    number: int
-    split: Callable[[], Sequence[Statement]]
-    copy_data: Iterator[bytes] | None
+__all__ = ["batches", "statements"]
 
 
 def statements(migration: Migration, section: Section) -> Iterator[Statement]:
@@ -46,23 +35,23 @@ def statements(migration: Migration, section: Section) -> Iterator[Statement]:
     return (statement for ordinal, statement in enumerate(found) if ordinal not in section.redundant)
 
 
-def passages(migration: Migration, section: Section) -> Iterator[Passage] | None:
-    """The same by the batch, straight from the file's bytes; None where it is not known where to cut.
+def batches(migration: Migration, section: Section) -> Iterator[Batch] | None:
+    """The same statements in batches, straight from the file's bytes. None where it is not known where to cut.
 
     Raises MigrationFileError E222 as `statements` does.
     """
     if section.cuts is None:
         return None
-    return _passages(migration, section.cuts)
+    return _batches(migration, section.cuts)
 
 
-def _passages(migration: Migration, cuts: Sequence[Cut]) -> Iterator[Passage]:
+def _batches(migration: Migration, cuts: Sequence[Cut]) -> Iterator[Batch]:
     origin = Origin(migration.file.path)
     try:
         with Source(origin.path, migration.marks) as source:
             for cut in cuts:
                 sql = b"".join(source.slices(cut.begin, cut.end))
-                yield Passage(sql, cut.number, partial(_split, origin, cut, sql), _data(source, cut))
+                yield Batch(sql, cut.number, partial(_split, origin, cut, sql), _data(source, cut))
             source.finish()
     except ConfigError as exc:  # it could be read when it was checked
         raise changed(origin) from exc

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.errors import MigrationFileError
 from dbmigrate.migrations import headers, other_tools
 from dbmigrate.migrations.cuts import Cuts
-from dbmigrate.migrations.large_files import passages, statements
+from dbmigrate.migrations.large_files import batches, statements
 from dbmigrate.migrations.left_settings import change_of
 from dbmigrate.migrations.sections import BOTH, Draft, tolerated
 from dbmigrate.migrations.source import Cursor, Origin, Source, byte_length, checksum
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KEEP_TEXT",
+    "batches",
     "checksum",
-    "passages",
     "read",
     "read_kept",
     "split_sql",

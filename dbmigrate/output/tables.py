@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from dbmigrate.model import Action, Direction
@@ -68,19 +69,31 @@ def unfinished_lines(broken: Unfinished) -> Iterator[str]:
 
 
 def event_lines(events: Sequence[LogEvent]) -> Iterator[str]:
-    """One line an event, in columns; errors and reasons below it."""
+    """One line for each log entry, in columns; its error, reason and details below it."""
+    kind_width = max([8, *(len(event.kind) for event in events)])
+    outcome_width = max([7, *(len(event.outcome) for event in events)])
     for event in events:
         step = f" statement {event.step}" if event.step is not None else ""
         took = f" in {text.duration(event.duration)}" if event.duration is not None else ""
         commit = f" at {event.git_commit[:12]}{'+' if event.git_dirty else ''}" if event.git_commit else ""
         yield (
-            f"{event.started_at:%Y-%m-%d %H:%M:%S %Z}  {event.kind:<8} {event.outcome:<7} "
+            f"{event.started_at:%Y-%m-%d %H:%M:%S %Z}  {event.kind:<{kind_width}} {event.outcome:<{outcome_width}} "
             f"{event.file or event.version}{step}{took} by {event.os_user or '?'} as {event.db_role}{commit}"
         )
         if event.error:
             yield f"    error: {event.error}"
         if event.reason:
             yield f"    reason: {event.reason}"
+        if details := _details(event):
+            yield f"    details: {details}"
+
+
+def _details(event: LogEvent) -> str:
+    """What a person wants to know of the details. `before` is for `resume`: the ids of objects."""
+    shown = {name: value for name, value in (event.details or {}).items() if name != "before"}
+    return ", ".join(
+        f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in shown.items()
+    )
 
 
 def corrected(step: Step) -> str:

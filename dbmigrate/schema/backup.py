@@ -88,10 +88,10 @@ def _fill(part: Path, session: Session, environ: Mapping[str, str]) -> PgDump:
         pgdump.check_archive(part, program, environ)
     except DatabaseError as exc:
         message = f"the backup failed: {session.dsn.redact(exc.message)}"
-        raise unchanged(DatabaseError(message, code="E410", hint=exc.hint)) from exc
+        raise unchanged(exc.recast(DatabaseError, message, code="E410")) from exc
     except ToolMissing as exc:
         message = f"no backup can be made: {session.dsn.redact(exc.message)}"
-        raise unchanged(ToolMissing(message, code=exc.code, hint=exc.hint)) from exc
+        raise unchanged(exc.recast(ToolMissing, message, code=exc.code)) from exc
     return program
 
 

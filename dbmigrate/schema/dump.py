@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from dbmigrate.execution.session import Session
     from dbmigrate.schema.versions import Dumping
 
+# pg_dump sets these itself; a limit that is meant for migrations must not end a dump
+_NOT_FOR_PG_DUMP = frozenset(
+    {
+        "idle_in_transaction_session_timeout",
+        "idle_session_timeout",
+        "lock_timeout",
+        "search_path",
+        "statement_timeout",
+        "transaction_timeout",
+    }
+)
 _TOO_MANY = re.compile("too many connections for|too many clients already|remaining connection slots")
 _PAUSE = 0.3  # seconds
 _TRIES = 5  # of a dump that nobody interferes with
@@ -55,7 +66,7 @@ def _dumped_in_turn(session: Session, dumping: Dumping, arguments: Sequence[str]
         message = "the session, and with it the migration lock, was let go of for pg_dump: there was none left for it"
         session.emit(Warned(Problem("W682", message, Severity.NOTE)))
     environ = environment(session)
-    return session.stepping_aside(lambda: _dumped_patiently(session, dumping, arguments, environ))
+    return session.with_connections_closed(lambda: _dumped_patiently(session, dumping, arguments, environ))
 
 
 def _dumped_patiently(session: Session, dumping: Dumping, arguments: Sequence[str], environ: Mapping[str, str]) -> str:
@@ -81,11 +92,11 @@ def _dumped(
 
 
 def environment(session: Session) -> Mapping[str, str]:
-    """The variables by which pg_dump reaches the database of `session`.
+    """The variables by which pg_dump reaches the database of `session`: without its search_path and time-outs.
 
-    It must not talk in the clear where we talk through TLS: libpq's ``prefer`` would let one without TLS.
+    pg_dump must not connect in the clear where the session uses TLS: libpq's ``prefer`` would let it.
     """
-    environ = session.dsn.environment()
+    environ = session.dsn.without_settings(_NOT_FOR_PG_DUMP).environment()
     if session.conn.pgconn.ssl_in_use and environ.get("PGSSLMODE", "prefer") in ("allow", "prefer"):
         return {**environ, "PGSSLMODE": "require"}
     return environ

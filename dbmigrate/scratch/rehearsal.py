@@ -162,15 +162,8 @@ def _step(stage: Session, step: Step, pacing: Pacing, server: ScratchServer) -> 
 def _would_fail(exc: Error, hint: str | None) -> MigrationFailed:
     """The failure that a run would end with, for what it is here."""
     half = isinstance(exc, NeedsAttention)
-    error = MigrationFailed(
-        exc.message,
-        code=exc.code if exc.code.startswith("E4") else "E401",
-        hint=hint or (None if half else exc.hint),
-        place=exc.place,
-        excerpt=exc.excerpt,
-        details=exc.details,
-        sqlstate=exc.sqlstate,
-    )
+    error = exc.recast(MigrationFailed, code=exc.code if exc.code.startswith("E4") else "E401")
+    error.hint = hint or (None if half else exc.hint)
     stopped = "; a real run would have stopped half-way, and have needed a person" if half else ""
     error.state = f"this was a rehearsal: the database is as it was{stopped}"
     return error

@@ -48,13 +48,9 @@ def drop(server: Dsn, name: str, *, force: str = " with (force)") -> None:
             error = database.translation(exc, server)
             if not isinstance(error, DatabaseError):
                 raise error from exc
-            raise DatabaseError(
-                f"the scratch database {name} could not be dropped: {error.message}",
-                code="E412",
-                hint=f"drop it by hand: drop database {sql.Identifier(name).as_string(conn)}",
-                details=error.details,
-                sqlstate=error.sqlstate,
-            ) from exc
+            message = f"the scratch database {name} could not be dropped: {error.message}"
+            by_hand = f"drop it by hand: drop database {sql.Identifier(name).as_string(conn)}"
+            raise error.recast(DatabaseError, message, code="E412", hint=by_hand) from exc
 
 
 def _clear(conn: Connection, server: Dsn, name: str) -> None:

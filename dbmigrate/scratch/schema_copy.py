@@ -126,17 +126,13 @@ def _replay(origin: Origin, server: ScratchServer, copy: Dsn, *, because: Error)
 def _applied(origin: Origin, because: Error) -> Iterator[Migration]:
     versions = {item.version for item in origin.session.read_history().applied}
     if versions - {file.version for file in origin.files}:
-        raise PlanError(f"{because.message}; and files of applied migrations are gone", code="E264", hint=because.hint)
+        raise because.recast(PlanError, f"{because.message}; and files of applied migrations are gone", code="E264")
     return (parser.read(file, (Direction.UP,)) for file in origin.files if file.version in versions)
 
 
 def _impossible(exc: Error, hint: str | None) -> PlanError:
-    return PlanError(
-        f"the schema cannot be copied to a scratch database: {exc.message}",
-        code="E264",
-        hint=hint or exc.hint,
-        place=exc.place,
-    )
+    message = f"the schema cannot be copied to a scratch database: {exc.message}"
+    return exc.recast(PlanError, message, code="E264", hint=hint)
 
 
 def _ignore(event: Event) -> None:

@@ -191,12 +191,8 @@ class Scratch:
                     if not server.is_throwaway:
                         database.run(conn, f"comment on database {self._name} is '{COMMENT}'")
             except DatabaseError as exc:
-                raise ConfigError(
-                    f"no scratch database can be made on {server.dsn.display}: {exc.message}",
-                    code="E246",
-                    hint=ELSEWHERE,
-                    details=exc.details,
-                ) from exc
+                message = f"no scratch database can be made on {server.dsn.display}: {exc.message}"
+                raise exc.recast(ConfigError, message, code="E246", hint=ELSEWHERE) from exc
 
     def _free_name(self, conn: Connection) -> str:
         """The name of the target's database, which migrations may say, if no other scratch database has it."""

@@ -15,7 +15,7 @@ from dbmigrate.migrations import parser
 if TYPE_CHECKING:
     from dbmigrate.connection.database import Connection
     from dbmigrate.connection.dsn import Dsn
-    from dbmigrate.model import Direction, Migration
+    from dbmigrate.model import Batch, Direction, Migration
 
 # the end of the transaction, as far as it can be had before the end: deferred constraints, and then what
 # `Session.reset` does between two migrations, which ends with the settings of the session. Prepared statements stay.
@@ -45,9 +45,9 @@ def attempt(conn: Connection, dsn: Dsn, migration: Migration, direction: Directi
         if not isinstance(error, DatabaseError):
             raise error from exc
         message = f"{migration.name}: {error.message} ({error.sqlstate})"
-        raise MigrationFailed(message, code="E401", details=error.details, sqlstate=error.sqlstate) from exc
+        raise error.recast(MigrationFailed, message, code="E401") from exc
     return number
 
 
-def _ignore(batch: batches.Batch) -> None:
+def _ignore(batch: Batch) -> None:
     """The pulse of a statement that nobody watches."""

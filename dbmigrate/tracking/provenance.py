@@ -1,4 +1,4 @@
-"""Who runs this, from which commit: what every event of the log says about its run."""
+"""Who runs this, from which commit: the columns of a log entry about its run."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ def prefix() -> str:
 
 
 def changed_since(revision: str, directory: str) -> frozenset[str]:
-    """The real paths of files below `directory` that differ from `revision`, or that git does not know yet.
+    """The real paths of files below `directory` that differ from `revision`, or that are untracked.
 
-    What counts is where this branch left `revision`, as in a pull request: what came to `revision` afterwards is no
-    change of ours. Raises ConfigError E247.
+    Compared with the merge base, as in a pull request: later changes of `revision` do not count. Raises ConfigError
+    E247.
     """
     commit = None if revision.startswith("-") else _git(directory, "rev-parse", "--verify", f"{revision}^{{commit}}")
     if not commit:
         if _git(directory, "rev-parse", "--git-dir") is None:
-            message = f"--since asks git, and there is no git here, or no repository around {directory}"
+            message = f"--since needs git, and git is not installed, or {directory} is not in a repository"
             raise ConfigError(message, code="E247")
         raise ConfigError(
-            f"git knows no revision {revision!r} in {directory}",
+            f"unknown git revision {revision!r} in {directory}",
             code="E247",
-            hint="in CI, fetch more of the history: a shallow clone holds the last commit alone",
+            hint="in CI, fetch more of the history: a shallow clone has only the last commit",
         )
     base = _git(directory, "merge-base", commit, "HEAD") or commit
     changed = _git(directory, "diff", "--name-only", "--relative", "--diff-filter=d", "-z", base, "--", ".")
@@ -65,17 +65,17 @@ def changed_since(revision: str, directory: str) -> frozenset[str]:
 
 
 def fork_point(directory: str) -> str | None:
-    """The commit where the branch of `directory` left the default branch of its remote; None where git knows none.
+    """The commit where the branch of `directory` left the default branch of its remote; None if it is unknown.
 
-    A clone says which branch that is (`refs/remotes/origin/HEAD`); a checkout in CI often does not, and then it is one
-    of the usual names.
+    A clone names that branch (`refs/remotes/origin/HEAD`); a checkout in CI often does not, then the usual names are
+    tried.
     """
     remotes = (_git(directory, "remote") or "").split()
     if not remotes:
         return None
     remote = "origin" if "origin" in remotes else remotes[0]
-    said = _git(directory, "symbolic-ref", "--quiet", f"refs/remotes/{remote}/HEAD")
-    for branch in filter(None, (said, f"refs/remotes/{remote}/main", f"refs/remotes/{remote}/master")):
+    named = _git(directory, "symbolic-ref", "--quiet", f"refs/remotes/{remote}/HEAD")
+    for branch in filter(None, (named, f"refs/remotes/{remote}/main", f"refs/remotes/{remote}/master")):
         base = _git(directory, "merge-base", branch, "HEAD")
         if base:
             return base
@@ -104,6 +104,6 @@ def _git(directory: str, *arguments: str) -> str | None:
             timeout=_GIT_SECONDS,
             check=False,
         )
-    except (OSError, subprocess.SubprocessError):  # the log does without
+    except (OSError, subprocess.SubprocessError):  # the log entry is written without it
         return None
     return done.stdout.strip() if done.returncode == 0 else None

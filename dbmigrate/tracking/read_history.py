@@ -1,6 +1,6 @@
-"""The two tables of our own: the versions (dbmate's table) and the append-only log beside it; found, made and read.
+"""Reads the tracking table and the log table: what is applied, what is unfinished, the log entries.
 
-What is written to them is rendered in `journal`.
+`tables` finds and makes the tables; `write_log` renders what is written to them.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from dbmigrate.connection.database import Connection
 
-# The newest event of each version that changed whether it is applied. If that was an undoing one, and the version is
-# there all the same, another tool applied it since: what the log knows of the file is not what was applied. Marks and
-# repairs that undo keep no up SQL; of a file too large to be kept they cannot be told from those that apply.
+# The newest log entry of each version that changed whether it is applied. If that entry undid the version, and the
+# version is in the tracking table all the same, another tool applied it since: what the log says of the file does not
+# hold. Marks and repairs that undo keep no up SQL; for a file too large to be kept they look like those that apply.
 _NEWEST = """
 select distinct on (version) version, file, checksum, token_checksum, down_sql, finished_at, os_user, git_commit,
        direction::text = 'down' or (direction::text in ('mark', 'repair') and up_sql is null
@@ -29,11 +29,8 @@ from {} where step is null and state::text = 'done' order by version, event_id d
 """
 
 
-# ------------------------------------------------------------------------------------------------------------- reading
-
-
 def read(conn: Connection, tables: Tables) -> History:
-    """The applied versions and the unfinished migrations. Works without the log, and without any table of ours."""
+    """The applied versions and the unfinished migrations. Works without the log table, and without both tables."""
     if not tables.exists:
         return History(unfinished=_unfinished(conn, tables) if tables.log_exists else ())
     if not tables.log_exists:
@@ -54,10 +51,10 @@ def _applied(row: Sequence[object]) -> Applied:
 
 
 def _unfinished(conn: Connection, tables: Tables) -> tuple[Unfinished, ...]:
-    """Migrations without a transaction that did, or may have done, something, and have not come to an end since."""
+    """Non-transactional migrations of which a step took effect, or may have, and that did not succeed since."""
     statement = sql.SQL(
         "select l.version, l.file, l.direction, l.started_at, l.error, l.run_id from {log} l"
-        " where l.step is null and not l.in_transaction and l.state::text <> 'done' and not exists"
+        " where l.step is null and not l.in_transaction and l.state::text in ('started', 'failed') and not exists"
         " (select 1 from {log} n where n.version::text = l.version::text and n.step is null and n.state::text = 'done'"
         " and n.event_id > l.event_id) order by l.event_id"
     ).format(log=tables.log)
@@ -69,7 +66,7 @@ def _unfinished(conn: Connection, tables: Tables) -> tuple[Unfinished, ...]:
 
 
 class _OpenRun(NamedTuple):
-    """A run of a migration without a transaction that did not end well, or is going on."""
+    """A run of a non-transactional migration that failed, or is going on."""
 
     version: str
     file: str | None
@@ -80,7 +77,7 @@ class _OpenRun(NamedTuple):
 
 
 def _newest_unfinished(conn: Connection, tables: Tables, runs: Sequence[_OpenRun]) -> Unfinished | None:
-    """What all those runs of one version have left; an undo that was begun has to be finished first."""
+    """The steps of all those runs of one version; an interrupted undo has to be finished first."""
     for direction in (Direction.DOWN, Direction.UP):
         of_direction = [run for run in runs if run.direction == direction]
         steps = _steps(conn, tables, of_direction) if of_direction else ()
@@ -91,12 +88,12 @@ def _newest_unfinished(conn: Connection, tables: Tables, runs: Sequence[_OpenRun
 
 
 def _steps(conn: Connection, tables: Tables, runs: Sequence[_OpenRun]) -> tuple[StepRecord, ...]:
-    """The newest record of each statement in runs of one version and direction."""
+    """The newest log entry of each step in runs of one version and direction."""
     statement = sql.SQL(
         "select distinct on (step) step, state, checksum, coalesce(up_sql, down_sql), error, {details} from {log}"
         " where version::text = %s and direction::text = %s and run_id = any(%s) and step is not null"
         " order by step, event_id desc"
-    ).format(log=tables.log, details=sql.SQL("null" if _DETAILS in tables.missing else "details"))
+    ).format(log=tables.log, details=_details(tables))
     rows = conn.execute(statement, (runs[0].version, runs[0].direction, [run.run_id for run in runs])).fetchall()
     return tuple(
         StepRecord(
@@ -111,8 +108,13 @@ def _steps(conn: Connection, tables: Tables, runs: Sequence[_OpenRun]) -> tuple[
     )
 
 
+def _details(tables: Tables) -> sql.SQL:
+    """The column `details`; dbmigrate 0.1 made logs without it."""
+    return sql.SQL("null::jsonb" if _DETAILS in tables.missing else "details")
+
+
 def has_open_entries(conn: Connection, tables: Tables, version: str) -> bool:
-    """Whether the log has something of this version that was never closed: for who has the lock, of a run that died."""
+    """Whether this version has open log entries. Under the lock: entries of a run that died."""
     statement = sql.SQL("select exists (select 1 from {} where version::text = %s and state::text = 'started')")
     rows = conn.execute(statement.format(tables.log), (version,)).fetchall()
     return bool(rows[0][0])
@@ -124,15 +126,15 @@ def _before(details: object) -> frozenset[str] | None:
 
 
 def events(conn: Connection, tables: Tables, *, limit: int | None, failed: bool) -> tuple[LogEvent, ...]:
-    """The rows of the log, the newest first; `failed` leaves out what went well."""
+    """The log entries, the newest first; with `failed` only those of failures."""
     if not tables.log_exists:
         return ()
     statement = sql.SQL(
         "select event_id, run_id::text, version, file, direction, step, state, started_at,"
         " duration_ms / 1000::float8, error,"
-        " sqlstate, db_role, os_user, tool_version, git_commit, git_dirty, reason from {}"
+        " sqlstate, db_role, os_user, tool_version, git_commit, git_dirty, reason, {} from {}"
         " where state::text = 'failed' or error is not null or not %s order by event_id desc limit %s"
-    ).format(tables.log)
+    ).format(_details(tables), tables.log)
     return tuple(LogEvent(*_typed(row)) for row in conn.execute(statement, (failed, limit), binary=True))
 
 
@@ -141,7 +143,7 @@ def _typed(row: Sequence[object]) -> tuple[Any, ...]:
 
 
 def kept_down(conn: Connection, tables: Tables, version: str) -> tuple[str, str] | None:
-    """The file name and the down SQL (headers included) that the log keeps of an applied version, if it does."""
+    """The file name and the down SQL (headers included) that the log keeps of an applied version; None without them."""
     if not tables.log_exists:
         return None
     statement = sql.SQL(
@@ -154,11 +156,8 @@ def kept_down(conn: Connection, tables: Tables, version: str) -> tuple[str, str]
 
 
 def versions(conn: Connection, tables: Tables) -> list[str]:
-    """The applied versions in the database's own order, as dbmate's schema file lists them."""
+    """The applied versions in the order of the database's collation, as dbmate's schema file lists them."""
     if not tables.exists:
         return []
     statement = sql.SQL("select version from {} where version is not null order by version asc").format(tables.versions)
     return [str(row[0]) for row in conn.execute(statement)]
-
-
-# ------------------------------------------------------------------------------------------------------------- writing

@@ -1,4 +1,4 @@
-"""A table as the catalog describes it, as far as a tracking table is judged by it."""
+"""The properties of a table that decide whether it can be a tracking table."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 
 class Relation(NamedTuple):
-    """What `_LOOK` says of a table; `length` is that of its key's column, negative if it has none.
+    """A row of `tables._LOOK`. `length` is that of the key column, negative if it has no limit.
 
-    `required` are columns that must be given a value, each with what takes that back.
+    `required` are the columns without a default that must not be null, each with the SQL that drops that constraint.
     """
 
     name: str
@@ -32,6 +32,6 @@ class Relation(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is stored as the tables that we make: rows that are written to it stay, and are its own."""
+        """Whether it is stored like the tables that dbmigrate makes: rows that are written to it stay in it."""
         stored = (self.kind, self.persistence, self.is_partition, self.has_children, self.parent, self.generated)
         return stored == ("r", "p", False, False, None, "") and self.is_unique and self.length < 0

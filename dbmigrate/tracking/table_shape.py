@@ -1,6 +1,6 @@
-"""A tracking table that is not as we make it: whose it is, what would go wrong with it, and the SQL that mends it.
+"""A tracking table that differs from those that dbmigrate makes: whose it is, what fails, and the SQL that fixes it.
 
-Pure. Only a table that is odd is looked at here; nearly none is.
+Pure. Rarely needed: few tables differ.
 """
 
 from __future__ import annotations
@@ -19,31 +19,29 @@ if TYPE_CHECKING:
 
 __all__ = ["Fault", "fault", "foreign"]
 
-SHORTEST = (
-    14  # digits of the timestamps that `new` makes; dbmate's own tables had 255, later 128, and have no limit now
-)
+SHORTEST = 14  # digits of the timestamps that `new` makes; dbmate's tables had 255, later 128, and have no limit now
 
 
 @frozen
 class Fault:
-    """Why what is written to a table would be lost or refused, and the SQL that mends it."""
+    """Why rows of a table would be lost or refused, and the SQL that fixes it."""
 
     message: str
-    mend: str
+    fix: str
 
 
 def fault(schema: str, found: Relation, key: str, extra: Mapping[str, str]) -> Fault | None:
-    """The first thing that is wrong; None where the table is odd, but works.
+    """The first fault; None where the table differs, but works.
 
-    `key` is the column that tells the rows apart, `extra` are columns that want a value which a row of ours has
-    not, each with what takes that back.
+    `key` is the column that identifies a row. `extra` are columns that need a value which dbmigrate does not
+    write, each with the SQL that drops that constraint.
     """
     table = f"{quoted(schema)}.{quoted(found.name)}"
     wrong = _of_storage(found, table) or _of_columns(found, f"alter table {table}", key, extra)
     if wrong is None:
         return None
-    reason, mend = wrong
-    return Fault(f"{schema}.{found.name} cannot keep the records: {reason}", f"mend it: {mend}")
+    reason, fix = wrong
+    return Fault(f"{schema}.{found.name} cannot be written to: {reason}", f"to fix it: {fix}")
 
 
 def _of_columns(found: Relation, alter: str, key: str, extra: Mapping[str, str]) -> tuple[str, str] | None:
@@ -53,11 +51,11 @@ def _of_columns(found: Relation, alter: str, key: str, extra: Mapping[str, str])
         reason = f"column {key} takes {found.length} characters, and versions have up to {SHORTEST}"
         return reason, f"{alter} alter column {key} type varchar"
     if extra:
-        reason = f"{', '.join(extra)} must not be null and has no default, so that no row can be written"
+        reason = f"{', '.join(extra)} must not be null and has no default, so that every row is refused"
         return reason, f"{alter} {', '.join(f'alter column {relief}' for relief in extra.values())}"
     if not found.is_unique:
-        reason = f"nothing keeps {key} unique, so that it can be recorded twice"
-        return reason, f"{alter} add primary key ({key}); what is there twice, or null, has to be deleted before"
+        reason = f"{key} has no unique index, so that a value can be recorded twice"
+        return reason, f"{alter} add primary key ({key}); delete duplicates and nulls before"
     return None
 
 
@@ -66,9 +64,9 @@ def _of_storage(found: Relation, table: str) -> tuple[str, str] | None:
         return "it is unlogged, and empty after a crash of the server", f"alter table {table} set logged"
     if found.kind == "p":
         old = quoted(f"{found.name}_old")
-        anew = f"alter table {table} rename to {old}; create table {table} (like {old} including defaults)"
-        anew = f"{anew}; insert into {table} select * from {old}; alter table {table} add primary key (...)"
-        return "it is partitioned, and a row without a partition is refused", anew
+        steps = f"alter table {table} rename to {old}; create table {table} (like {old} including defaults)"
+        steps = f"{steps}; insert into {table} select * from {old}; alter table {table} add primary key (...)"
+        return "it is partitioned, and a row without a partition is refused", steps
     if found.is_partition:
         return f"it is a partition of {found.parent}", f"alter table {found.parent} detach partition {table}"
     if found.parent:
@@ -79,14 +77,14 @@ def _of_storage(found: Relation, table: str) -> tuple[str, str] | None:
 
 
 def foreign(schema: str, found: Relation) -> Refused:
-    """The error for a table of that name that is not ours: another tool's (E713), or of another shape (E714)."""
+    """The error for another table of that name: another tool's (E713), or with other columns (E714)."""
     types = dict(part.split(" ", 1) for part in found.columns.split(", ") if " " in part)
     known = other_tools.tool_of_table(found.name, types, [found.neighbour] if found.neighbour else ())
     name, columns = f"{schema}.{found.name}", f"its columns are ({found.columns})"
     is_alone = list(types) == ["version"] and not other_tools.is_dbmates(types)
     if known and not is_alone:
-        because = f"{found.neighbour} stands beside it" if other_tools.is_dbmates(types) else columns
-        hint = f"leave it to {known[0]}, and choose another name: --migrations-table dbmigrate_migrations"
+        because = f"{found.neighbour} is in the same schema" if other_tools.is_dbmates(types) else columns
+        hint = "choose another table: --migrations-table dbmigrate_migrations"
         return unchanged(
             Refused(
                 f"{name} is the history of {known[0]}: {because}",
@@ -97,8 +95,8 @@ def foreign(schema: str, found: Relation) -> Refused:
     hint = "choose another table with --migrations-table"
     if is_alone:
         table = f"{quoted(schema)}.{quoted(found.name)}"
-        mend = f"alter table {table} alter column version type varchar using rtrim(version::text)"
-        hint = f"if it is yours: {mend}; else {hint}"
+        fix = f"alter table {table} alter column version type varchar using rtrim(version::text)"
+        hint = f"if it is yours: {fix}; otherwise {hint}"
     return unchanged(Refused(f"{name} cannot be used as the tracking table: {columns}", code="E714", hint=hint))
 
 

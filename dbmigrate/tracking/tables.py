@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from dbmigrate.tracking.table_shape import Fault
 
 
-# one row an event; `step` numbers the statements of a migration without a transaction and is null for the whole
-# migration; `in_transaction` tells whether its effect and its row were committed together; `details` holds what was
-# there before a statement outside a transaction ran (`outcomes.Before`)
+# `step` numbers the statements of a non-transactional migration and is null for the whole migration; `in_transaction`:
+# the effect and the log entry were committed together; `details` holds what was there before a statement outside a
+# transaction ran (`step_outcome.Before`), or the origin of an adopted version
 _LOG_COLUMNS = """
     event_id bigint primary key,
     run_id uuid not null,
@@ -49,7 +49,7 @@ _LOG_COLUMNS = """
 """
 
 
-# what a table has to be so that rows can be written to it and stay: the last columns are for `tableshape`
+# what decides whether rows can be written to a table and stay; the last columns are for `table_shape`
 _LOOK = """
 select c.relname::text, c.relkind::text, c.relhastriggers and exists (
          select 1 from pg_catalog.pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal),
@@ -96,7 +96,7 @@ _LOG_BEGINS = "event_id bigint, run_id uuid, version character varying, file cha
 _TEXT_TYPES = ("version character varying", "version text")
 
 
-# tables that make of one that looks like ours another tool's; `othertools` knows which
+# tables that show that a table like the tracking table is another tool's; `other_tools` knows which
 NEIGHBOURS = ("ar_internal_metadata",)
 
 
@@ -119,8 +119,8 @@ class Tables:
     exists: bool = False
     log_exists: bool = False
     distrust: str | None = None  # why nothing may be written to them
-    fault: Fault | None = None  # why what is written to them would be lost, or refused in the middle of a run
-    missing: tuple[str, ...] = ()  # columns of the log that an older version has not made, with their types
+    fault: Fault | None = None  # why rows would be lost, or refused in the middle of a run
+    missing: tuple[str, ...] = ()  # columns of the log that an older version did not make, with their types
 
     @property
     def log_name(self) -> str:
@@ -143,23 +143,22 @@ def locate(conn: Connection, table: str, *, facts: Facts, search_path: Sequence[
     """Find the tracking tables, by dbmate's rule for the schema (postgres.go).
 
     The part before the first dot of `table`, else the first item of the URL's search_path, else current_schema(), else
-    ``public``. Raises Refused E705, E713 or E714 when what stands there is no tracking table of ours. One that could
-    run somebody else's code with our rights, or lose what is written, can be read; `refuse_unwritable` keeps it from
-    being written to.
+    ``public``. Raises Refused E705, E713 or E714 if the table there is not dbmigrate's. A table that could run another
+    role's code with the rights of this one, or lose rows, can be read; `refuse_unwritable` refuses to write to it.
     """
     schema, dot, name = table.partition(".")
     if not dot:
-        schema, name = (search_path[0] if search_path else _own_schema(facts) or "public"), table
+        schema, name = (search_path[0] if search_path else _current_schema(facts) or "public"), table
     log_name = f"{name}_log"
     if len(name.encode()) > _LONGEST_NAME:
-        raise ConfigError(f"the name of the migrations table is longer than {_LONGEST_NAME} bytes", code="E205")
+        raise ConfigError(f"the name of the tracking table is longer than {_LONGEST_NAME} bytes", code="E205")
     if schema.startswith("pg_temp"):
-        raise ConfigError(f"{schema}.{name} would be gone with the session", code="E205", hint="name another schema")
+        raise ConfigError(f"{schema}.{name} would be temporary", code="E205", hint="name another schema")
     rows = database.query(conn, _LOOK, list(NEIGHBOURS), [name, log_name], log_name, schema)
     relations = (Relation(*cast("tuple[Any, ...]", row)) for row in rows if row[0] is not None)
     found = {relation.name: relation for relation in relations}
     for relation in found.values():
-        _refuse_stranger(schema, relation, is_log=relation.name == log_name)
+        _refuse_other(schema, relation, is_log=relation.name == log_name)
     if name in found and log_name not in found and found[name].neighbour:
         from dbmigrate.tracking import table_shape
 
@@ -167,7 +166,9 @@ def locate(conn: Connection, table: str, *, facts: Facts, search_path: Sequence[
     doubts = [_doubt(schema, relation) for relation in found.values()]
     faults = (_fault(schema, relation, is_log=relation.name == log_name) for relation in found.values())
     if log_name in found and name not in found:
-        doubts.append(f"{schema}.{name} is gone, but {schema}.{log_name} is there; drop that too to begin anew")
+        doubts.append(
+            f"{schema}.{name} is gone, but {schema}.{log_name} exists; drop it too to start with an empty history"
+        )
     doubt = next(filter(None, doubts), None)
     missing = _missing_columns(found[log_name].columns) if log_name in found else ()
     fault = next(filter(None, faults), None)
@@ -175,13 +176,13 @@ def locate(conn: Connection, table: str, *, facts: Facts, search_path: Sequence[
 
 
 def _missing_columns(present: str) -> tuple[str, ...]:
-    """What a log that an older version made lacks; only columns that may be null are ever added to it."""
+    """The columns that a log of an older version does not have. New columns of the log may always be null."""
     names = _names(present)
     return tuple(column for name, column in _columns().items() if name not in names and name in _optional())
 
 
 def _columns() -> dict[str, str]:
-    """The columns of the log by name, as they are declared."""
+    """The columns of the log by name, with their declarations."""
     lines = (line.strip() for line in _LOG_COLUMNS.strip().split(",\n"))
     return {line.split(" ")[0]: line for line in lines}
 
@@ -194,32 +195,32 @@ def _names(columns: str) -> set[str]:
     return {column.split(" ")[0] for column in columns.split(", ")}
 
 
-def _own_schema(facts: Facts) -> str | None:
-    """pg_catalog, where nobody can make a table, is first in some search_paths."""
+def _current_schema(facts: Facts) -> str | None:
+    """None for pg_catalog, which is first in some search_paths, and where nobody can make a table."""
     return None if facts.schema == "pg_catalog" else facts.schema
 
 
 def absent(table: str, *, search_path: Sequence[str]) -> Tables:
-    """The tables of a database that does not exist yet, where nothing but ``public`` is there."""
+    """The tables of a database that does not exist yet, which will have the schema ``public`` alone."""
     schema, dot, name = table.partition(".")
     if not dot:
         schema, name = (search_path[0] if search_path else "public"), table
     return Tables(schema, name, schema_exists=schema == "public")
 
 
-def _refuse_stranger(schema: str, found: Relation, *, is_log: bool) -> None:
-    """Something else of that name, such as the table of another migration tool, cannot even be read."""
+def _refuse_other(schema: str, found: Relation, *, is_log: bool) -> None:
+    """Refuse a relation of that name that is not a tracking table, such as the table of another migration tool."""
     reason = None
     if found.kind not in ("r", "p"):
         reason = "it is not a table"
     elif found.has_policies and not found.is_trusted:
         reason = f"it has policies of {found.owner}, which would run with your rights"
     elif found.hides_rows:
-        reason = "row level security hides rows of it from you, so that what is applied cannot be known"
+        reason = "row level security hides rows of it from you, so that the applied versions are unknown"
     elif is_log and not found.columns.replace('"', "").startswith(_LOG_BEGINS):
         reason = f"its columns are ({found.columns})"
     elif is_log and (lost := _OF_LOG - _optional() - _names(found.columns)):
-        reason = f"it has no column {', '.join(sorted(lost))} any more"
+        reason = f"its column {', '.join(sorted(lost))} is gone"
     elif not is_log and not found.columns.replace('"', "").startswith(_TEXT_TYPES):
         from dbmigrate.tracking import table_shape
 
@@ -229,7 +230,7 @@ def _refuse_stranger(schema: str, found: Relation, *, is_log: bool) -> None:
 
 
 def _fault(schema: str, found: Relation, *, is_log: bool) -> Fault | None:
-    """Only a table that is not as we make it gets a closer look."""
+    """Check a table further only where it differs from those that dbmigrate makes."""
     own = _OF_LOG if is_log else _OF_VERSIONS
     extra = {name: relief for name, relief in found.required or () if name not in own}
     if found.is_plain and not extra:
@@ -240,7 +241,7 @@ def _fault(schema: str, found: Relation, *, is_log: bool) -> Fault | None:
 
 
 def _doubt(schema: str, found: Relation) -> str | None:
-    """A look-alike that an unprivileged user prepared would run that user's code when we write to it."""
+    """Writing to a look-alike that an unprivileged role made would run that role's code."""
     if found.has_triggers or found.has_rules:
         return f"{schema}.{found.name} has triggers or rules, which would run with your rights"
     if not found.is_trusted:
@@ -252,24 +253,24 @@ def _doubt(schema: str, found: Relation) -> str | None:
 
 
 def refuse_unwritable(tables: Tables) -> None:
-    """Raise Refused E705 if writing to the tables could run somebody else's code, E714 if it would be in vain."""
+    """Raise Refused E705 if writing to the tables could run another role's code, E714 if rows would be lost."""
     if tables.distrust:
         raise _unusable(f"the tracking table is not safe to write to: {tables.distrust}")
     refuse_faulty(tables)
 
 
 def refuse_faulty(tables: Tables) -> None:
-    """Raise Refused E714 if what is written to the tables would be lost, or refused in the middle of a run."""
+    """Raise Refused E714 if rows would be lost, or refused in the middle of a run."""
     if tables.fault:
-        raise unchanged(Refused(tables.fault.message, code="E714", hint=tables.fault.mend))
+        raise unchanged(Refused(tables.fault.message, code="E714", hint=tables.fault.fix))
 
 
 def _unusable(message: str) -> Refused:
-    return Refused(message, code="E705", hint="look at it with psql; or choose another table with --migrations-table")
+    return Refused(message, code="E705", hint="look at it with psql, or choose another table with --migrations-table")
 
 
 def creation(conn: Connection, tables: Tables) -> str:
-    """The DDL that makes what is missing; empty when nothing is. Never DDL for what is there."""
+    """The DDL for missing tables and columns; empty when none is missing. Never DDL for what exists."""
     parts: list[sql.Composed] = []
     if not tables.schema_exists:
         parts.append(sql.SQL("create schema if not exists {};\n").format(sql.Identifier(tables.schema)))

@@ -1,8 +1,7 @@
-"""What is written to the tables of our own, rendered as text: version rows, and the events of the log.
+"""SQL text that writes to the tracking table and the log table. Nothing is sent from here.
 
-The values stand in the text as literals, because a dry run prints the very text that a run sends. Only the numbers of
-its events a run counts itself, where it can. Every name is schema-qualified: a migration may have changed the
-search_path. Nothing is sent from here.
+Values are literals in the text, because a dry run prints the text that a run sends. Only the ids of log entries differ:
+a run counts them where it can. Every name is schema-qualified, because a migration may have changed the search_path.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Run:
-    """What all events of one run have in common."""
+    """What all log entries of one run share."""
 
     run_id: str
     os_user: str
@@ -36,10 +35,11 @@ class Run:
 
 
 class Writer:
-    """Renders the statements that record events. Nothing is sent from here.
+    """Renders the statements that write version rows and log entries.
 
-    Operands have the very types that an operator of pg_catalog is made for: where none fits exactly, one that somebody
-    made in ``public`` could be taken, and would run with our rights. So a varchar is compared as text.
+    Operands have the exact types that an operator of pg_catalog is made for: where none fits exactly, the server could
+    take one that another role made in ``public``, and run it with the rights of this one. So a varchar is compared as
+    text.
     """
 
     def __init__(self, tables: Tables, run: Run) -> None:
@@ -60,10 +60,10 @@ class Writer:
         )
 
     def record(self, step: Step) -> str:
-        """Insert or delete the version row of `step`, and prove it: what a trigger or a rule swallowed fails (22P02).
+        """Insert or delete the version row of `step`, and prove it: fails (22P02) if a trigger or a rule discards it.
 
-        The rows are counted behind the statement, because a trigger may also undo it afterwards; a deletion that finds
-        no row, or several, fails by itself.
+        The rows are counted after the statement, because a trigger may also undo it afterwards. A deletion that finds
+        no row, or several, fails.
         """
         if step.action in (Action.UNDO, Action.ACCEPT):
             return ""
@@ -88,9 +88,9 @@ class Writer:
         )
 
     def finished(self, step: Step, event_id: int | None = None) -> str:
-        """The log row of a whole migration, written in the transaction that did the work.
+        """The log entry of a whole migration, written in the transaction of the migration.
 
-        With `event_id` None the server finds out which one comes next, which takes it as long as all else in the row.
+        With `event_id` None the server looks up the next id, which takes as long as the rest of the entry.
         """
         given = {} if event_id is None else {"event_id": literal(event_id)}
         supersedes = step.action is Action.UNDO or step.kind is LogKind.MARK
@@ -98,24 +98,24 @@ class Writer:
         return closing + self._insert({**self._whole(step), **given, **_DONE})
 
     def newest(self) -> str:
-        """A query for the id of the last event."""
+        """A query for the id of the newest log entry."""
         return f"select event_id from {self._log} order by event_id desc limit 1;\n"
 
     def started(self, step: Step) -> str:
-        """The log row that opens a migration without a transaction."""
+        """Open the log entry of a non-transactional migration."""
         return self._insert({**self._whole(step), **_open(in_transaction=False)})
 
     def closed(self, step: Step) -> str:
-        """Close the row of `started` as done."""
+        """Close the log entry of `started` as done."""
         closing = self.undone(step) if step.action is Action.UNDO else ""
         return closing + self._close(step, None, LogState.DONE)
 
     def step_done(self, step: Step, number: int, statement: Statement) -> str:
-        """The log row of a statement that ran in the same transaction as this row."""
+        """The log entry of a step that ran in the same transaction as this entry."""
         return self._insert({**self._part(step, number, statement), **_DONE})
 
     def step_started(self, step: Step, number: int, statement: Statement, before: frozenset[str] | None = None) -> str:
-        """The log row that announces a statement which cannot run in a transaction, and what it may be taken for."""
+        """Open the log entry of a statement outside a transaction; `before` is `step_outcome.Before`."""
         known = {} if before is None else {"details": literal(_json({"before": sorted(before)}))}
         return self._insert({**self._part(step, number, statement), **_open(in_transaction=False), **known})
 
@@ -123,17 +123,17 @@ class Writer:
         return self._close(step, number, LogState.DONE)
 
     def step_failed(self, step: Step, number: int, statement: Statement, error: Error) -> str:
-        """The log row of a statement that failed in its own transaction and left nothing."""
+        """The log entry of a step whose transaction was rolled back."""
         return self._insert({**self._part(step, number, statement), **_open(in_transaction=True), **_failed(error)})
 
     def step_broken(self, step: Step, number: int, error: Error, *, state: LogState) -> str:
-        """Close the row of `step_started` after a failure: FAILED if nothing was left, STARTED if something may be."""
+        """Log a failure in the entry of `step_started`. FAILED: it had no effect; STARTED: unknown outcome."""
         return self._close(step, number, state, error)
 
     def settled(self, broken: Unfinished, number: int, checksum: str) -> str:
-        """Mark a statement as done whose outcome the interrupted runs did not know; `checksum` is that of its text.
+        """Close the log entry of a step as done whose outcome was unknown; `checksum` is that of its text.
 
-        Of an end that nobody saw the time is known only as not later than now.
+        Its end was not seen: the time that is logged is the latest possible one.
         """
         version, direction = literal(broken.version), literal(broken.direction.value)
         return (
@@ -145,16 +145,16 @@ class Writer:
         )
 
     def taken_over(self, step: Step) -> str:
-        """Close what earlier runs of this migration left open, because this run has the lock: they have all ended.
+        """Close the open log entries of earlier runs of this migration: they have ended, because this run has the lock.
 
-        A statement of theirs that is still open was looked up, or asked about, and runs again. While they are undone
-        their statements stay open, until `undone` says what became of them.
+        The outcome of their open steps was looked up or asked for, and these steps run again. While the migration is
+        undone they stay open, until `undone` closes them.
         """
         statements = "false" if step.action is Action.UNDO else f"direction::text = {literal(step.log_kind.value)}"
         return self._abandoned(step, f"(step is null or {statements})", _ENDED)
 
     def undone(self, step: Step) -> str:
-        """Close all that earlier runs of this migration left open, when it was undone or marked."""
+        """Close all open log entries of earlier runs of this migration, after it was undone or marked."""
         return self._abandoned(step, "true", _SUPERSEDED)
 
     def _abandoned(self, step: Step, which: str, why: str) -> str:
@@ -166,11 +166,11 @@ class Writer:
         )
 
     def failed(self, step: Step, error: Error) -> str:
-        """The log row of a transactional migration that was rolled back; written outside of it."""
+        """The log entry of a transactional migration that was rolled back; written in another transaction."""
         return self._insert({**self._whole(step), **_open(in_transaction=True), **_failed(error)})
 
     def broken(self, step: Step, error: Error) -> str:
-        """Close the row of `started` as failed."""
+        """Close the log entry of `started` as failed."""
         return self._close(step, None, LogState.FAILED, error)
 
     # -- rendering
@@ -210,7 +210,7 @@ class Writer:
         return f"with made as ({row}) {_proved(1, EVENTS)} from made;\n"
 
     def _close(self, step: Step, number: int | None, state: LogState, error: Error | None = None) -> str:
-        """Close the open row of this run. A row that is not there any more is a mistake that must not pass silently."""
+        """Close the open log entry of this run. Fails if it is gone, which would be a bug."""
         ended = {"state": literal(state.value), **_ended("started_at"), **(_failed(error, state) if error else {})}
         assignments = ", ".join(f"{column} = {value}" for column, value in ended.items())
         which = "step is null" if number is None else f"step = {number}"
@@ -223,15 +223,15 @@ class Writer:
 
 
 def _proved(expected: int, what: str) -> str:
-    """The beginning of a query that fails (22P02) unless it counts so many rows."""
+    """The start of a query that fails (22P02) unless it counts `expected` rows."""
     return f"select case when count(*) = {expected} then {expected} else ('{what}: ' || count(*)::text)::int end"
 
 
-# the texts by which a failed proof is told apart from other errors; the number that was counted stands behind them
+# the texts that distinguish a failed proof from other errors; the counted number follows
 ROWS, EVENTS = "rows of the version", "entries of the log"
 
-_ENDED = "the run ended before it could say how: killed, or its connection lost"
-_SUPERSEDED = "the run ended before it could say how; the migration was undone or marked since"
+_ENDED = "the run ended without logging its outcome: it was killed, or lost its connection"
+_SUPERSEDED = "the run ended without logging its outcome; the migration was undone or marked since"
 _KEPT_CHARACTERS = 1024 * 1024
 
 
@@ -241,7 +241,7 @@ def kept(text: str) -> str | None:
 
 
 def statement_checksum(statement: Statement) -> str:
-    """SHA-256 (hex) of one statement's text, by which `resume` tells that a finished statement was not edited."""
+    """SHA-256 (hex) of one statement's text, which shows `resume` whether a finished statement was edited."""
     import hashlib
 
     return hashlib.sha256(statement.sql.encode()).hexdigest()
@@ -254,7 +254,7 @@ def _json(value: object) -> str:
 
 
 def literal(value: str | int | None) -> str:
-    """A value as SQL text that means the same under both settings of standard_conforming_strings.
+    """A value as SQL text that is correct under both settings of standard_conforming_strings.
 
     https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-STRINGS-ESCAPE
     """
@@ -262,7 +262,7 @@ def literal(value: str | int | None) -> str:
         return "NULL"
     if not isinstance(value, str):
         return str(value).lower()
-    # PostgreSQL has neither NUL nor half surrogates, which undecodable bytes of a command line become
+    # PostgreSQL has neither NUL nor lone surrogates, which undecodable bytes of a command line become
     text = value if value.isascii() else value.encode(errors="replace").decode()
     quoted = text.replace("'", "''").replace("\0", "?")
     return " E'{}'".format(quoted.replace("\\", "\\\\")) if "\\" in quoted else f"'{quoted}'"
@@ -296,12 +296,12 @@ def _failed(error: Error, state: LogState = LogState.FAILED) -> dict[str, str]:
 
 
 def _joined(values: Mapping[str, str]) -> dict[str, str]:
-    """Several columns as one, put together once for all rows; what is NULL is left out."""
+    """Several columns as one, joined once for all rows; without those that are NULL."""
     given = {column: value for column, value in values.items() if value != "NULL"}
     return {", ".join(given): ", ".join(given.values())}
 
 
-# all that is the same in every row of what was done in one transaction with its row
+# the columns that are the same in every log entry that is committed together with its effect
 _DONE = _joined(
     {
         "in_transaction": literal(True),
@@ -313,5 +313,5 @@ _DONE = _joined(
 
 
 def record_versions(conn: Connection, tables: Tables, applied: Sequence[str]) -> None:
-    """Record versions as applied in a scratch database, without a word in the log."""
+    """Record versions as applied in a scratch database, without log entries."""
     conn.execute(sql.SQL("insert into {} (version) select unnest(%s::text[])").format(tables.versions), [list(applied)])

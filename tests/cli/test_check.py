@@ -540,7 +540,7 @@ def test_since_without_a_repository(project, run, env):
     done = run("check", "--since", "HEAD", env=env)
 
     assert done.exit_code == 2
-    assert "or no repository around ./db/migrations" in done.stderr
+    assert "or ./db/migrations is not in a repository" in done.stderr
 
 
 def test_since_nothing_that_git_would_take_for_an_option(project, run, env, tmp_path):

@@ -41,7 +41,7 @@ def test_a_version_table_that_is_gone_while_the_log_is_there_is_refused(dbmigrat
     done = dbmigrate("up")
 
     assert done.exit_code == 7
-    assert "drop that too to begin anew" in done.stderr
+    assert "drop it too to start with an empty history" in done.stderr
     assert query(database_url, "select count(*) from a") == [(1,)]
 
 

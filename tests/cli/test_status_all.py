@@ -128,7 +128,7 @@ def test_what_is_unreachable_is_shown_and_stops_nobody(run, filled, unused_port,
     assert columns(done.stdout)[-1] == ["up to date", "1 pending", "3 pending", *["unreachable"] * 4]
     assert "\na: connection failed: " in done.stdout
     assert '\nb: database "no_such_database" does not exist\n' in done.stdout
-    assert "\nc: invalid url from C_DATABASE_URL (environment): it holds a blank\n" in done.stdout
+    assert "\nc: invalid url from C_DATABASE_URL (environment): it contains a blank\n" in done.stdout
     assert "\nd: unsupported driver: mysql\n" in done.stdout
     assert "s3c" not in done.stdout + done.stderr
 

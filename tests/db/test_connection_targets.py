@@ -12,6 +12,7 @@ from dbmigrate.settings import load
 from dbmigrate.settings.load import Flags
 from dbmigrate.embedded import Search, find
 from dbmigrate.connection.libpq_keywords import foreign
+from tests.support import psql
 from tests.support.servers import PASSWORD
 
 
@@ -169,6 +170,32 @@ def test_pg_dump_reaches_the_server_by_its_environment_alone(tcp_url, query, pg_
 
     assert done.stderr == ""
     assert "CREATE TABLE app.only_here" in done.stdout
+
+
+def test_psql_gets_the_settings_of_the_url(tcp_url):
+    target = dsn.parse(with_query(tcp_url, "search_path=app,public&lock_timeout=3s"))
+
+    done = subprocess.run(
+        [psql.program("psql"), "-XAtc", "select current_setting('search_path'), current_setting('lock_timeout')"],
+        env=target.environment(),
+        capture_output=True,
+        text=True,
+    )
+
+    assert (done.stdout, done.stderr) == ("app,public|3s\n", "")
+
+
+def test_pg_dump_gets_neither_search_path_nor_time_outs(run, project, tcp_url, pg_dump, tmp_path):
+    project.migration("1_a", up="create table a (id int);")
+    seen, program = tmp_path / "seen", tmp_path / "pg_dump"
+    program.write_text(f'#!/bin/sh\necho "$PGOPTIONS" >> {seen}\nexec {pg_dump} "$@"\n')
+    program.chmod(0o755)
+    url = with_query(tcp_url, "search_path=public&lock_timeout=3s&statement_timeout=9s&work_mem=8MB")
+
+    done = run("up", env={"DATABASE_URL": url, "DBMIGRATE_PG_DUMP": str(program)})
+
+    assert done.exit_code == 0, done.stderr
+    assert set(seen.read_text().splitlines()) == {"-c work_mem=8MB"}
 
 
 def test_a_program_connects_where_the_service_says_although_it_has_another_one(parts, tmp_path, pg_dump):

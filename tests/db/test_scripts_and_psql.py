@@ -229,7 +229,7 @@ def test_a_script_stops_before_a_text_that_would_be_read_otherwise(old_strings, 
     done = psql(twins.scripted_url, script)
 
     assert done.exit_code == 3
-    assert "changed how its own text is read" in done.stderr
+    assert "changed how its text is read" in done.stderr
     assert "public.et" not in fingerprint(twins.scripted_url).rows
     assert fingerprint(twins.scripted_url).versions == ()
 

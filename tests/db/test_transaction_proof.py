@@ -31,5 +31,5 @@ def test_the_transaction_that_was_begun_may_be_recorded(conn):
 def test_another_transaction_than_the_one_that_was_begun_is_not_recorded(conn):
     begun = int(current(conn)) - 1
 
-    with pytest.raises(psycopg.errors.InvalidTextRepresentation, match="the migration left its own transaction"):
+    with pytest.raises(psycopg.errors.InvalidTextRepresentation, match="the migration left its transaction"):
         conn.execute(closing(f"'{begun}'"))

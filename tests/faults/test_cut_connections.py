@@ -194,8 +194,8 @@ def test_a_server_that_stays_away_after_commit_leaves_the_question_open(proxy, t
 
     assert done.exit_code == 5
     assert "error[E503]" in done.stderr
-    assert "the connection was lost while 2_b.sql was being committed" in done.stderr
-    assert "`dbmigrate status` shows what is true" in done.stderr
+    assert "the connection was lost during the COMMIT of 2_b.sql" in done.stderr
+    assert "`dbmigrate status` shows whether it is applied" in done.stderr
     assert "rolled back" not in done.stderr
     assert "Applied: 2_b.sql" not in done.stdout
     assert versions(database_url) == ["1", "2"]

@@ -137,7 +137,7 @@ def test_a_killed_rollback_without_a_transaction_is_resumed_where_it_stopped(
     env = {"DATABASE_URL": database_url}
     assert run(*UP, env=env).exit_code == 0
     started = []
-    with Proxy(server) as proxy:  # the first message with the text is the row that opens the journal
+    with Proxy(server) as proxy:  # the first message with the text is the log entry of the migration
         stop = Fault(TO_SERVER, Action.BEFORE, text=b"values (3)", number=2, call=lambda: kill(started[0]))
         proxy.arm(stop)
         started.append(start("rollback", "--no-dump-schema", env={"DATABASE_URL": proxy.url(name_of(database_url))}))
@@ -163,7 +163,7 @@ def test_a_rollback_killed_before_its_first_statement_has_not_begun(server, star
     env = {"DATABASE_URL": database_url}
     assert run(*UP, env=env).exit_code == 0
     started = []
-    with Proxy(server) as proxy:  # the first message with the text is the row that opens the journal
+    with Proxy(server) as proxy:  # the first message with the text is the log entry of the migration
         stop = Fault(TO_SERVER, Action.BEFORE, text=b"values (2)", number=2, call=lambda: kill(started[0]))
         proxy.arm(stop)
         started.append(start("rollback", "--no-dump-schema", env={"DATABASE_URL": proxy.url(name_of(database_url))}))

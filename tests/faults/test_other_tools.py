@@ -84,7 +84,7 @@ def test_a_migration_whose_record_cannot_be_written_is_not_applied(start, dbmigr
     _, errors = process.communicate(timeout=30)
 
     assert process.returncode == 4, errors
-    assert "another tool applied it in the meantime" in errors
+    assert "another tool applied it meanwhile" in errors
     assert query(database_url, "select to_regclass('a')") == [(None,)]
 
 

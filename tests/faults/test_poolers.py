@@ -41,7 +41,7 @@ def test_a_transaction_pooler_is_refused_before_anything_is_changed(
     done = run("up", env={"DATABASE_URL": pooled_url})
 
     assert done.exit_code == 7
-    assert "error[E703]: a connection pooler answers at" in done.stderr
+    assert "error[E703]: connected through a connection pooler at" in done.stderr
     assert "--allow-pooler" in done.stderr
     assert query(database_url, "select count(*) from pg_tables where schemaname = 'public'") == [(0,)]
 

@@ -167,14 +167,14 @@ def unknown(server, dbmigrate, run, project, database_url):
         done = run(*UP, env={"DATABASE_URL": url})
     assert fault.happened
     assert done.exit_code == 5, done.stderr
-    assert "statement 2 may have left something behind" in done.stderr
+    assert "statement 2 may have taken effect" in done.stderr
 
 
 def test_an_unknown_outcome_is_asked_about_not_guessed(unknown, dbmigrate, database_url, query):
     done = dbmigrate("resume")
 
     assert done.exit_code == 5
-    assert "error[E506]: whether statement 2 of 2_a.sql took effect cannot be known" in done.stderr
+    assert "error[E506]: the outcome of statement 2 of 2_a.sql is unknown" in done.stderr
     assert "resume --retry 2" in done.stderr
     assert "--done 2" in done.stderr
     assert query(database_url, NUMBERS) == [(2,)]
@@ -295,7 +295,7 @@ def test_a_detachment_that_a_signal_interrupted_is_completed(partitioned, start,
         process.terminate()
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 143
-    assert "statement 2 may have left something behind" in errors
+    assert "statement 2 may have taken effect" in errors
 
     assert dbmigrate("resume").exit_code == 0
 

@@ -128,9 +128,7 @@ READ_ONLY = {
 
 
 @pytest.mark.parametrize("name", READ_ONLY)
-def test_a_file_without_a_transaction_that_makes_its_session_read_only_is_journalled_and_recorded(
-    project, database_url, query, name
-):
+def test_a_read_only_session_still_logs_and_records_a_migration(project, database_url, query, name):
     script = f"{FIRST}\n{READ_ONLY[name]}\nselect 1;\nbegin;\nselect 2;\ncommit;\n{SECOND}\nanalyze one;"
     project.migration("1_a", up=script, up_options=FALSE)
     project.migration("2_b", up="create table three ();")
@@ -151,7 +149,7 @@ def test_a_file_without_a_transaction_that_makes_its_session_read_only_is_journa
         "set transaction_read_only = on;",
     ],
 )
-def test_a_read_only_block_is_journalled_behind_it(project, database_url, query, script):
+def test_a_read_only_block_is_logged_after_it(project, database_url, query, script):
     project.migration("1_a", up=f"{FIRST}\n{script}\n{SECOND}", up_options=FALSE)
 
     assert migrate(database_url, project) == 0

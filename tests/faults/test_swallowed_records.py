@@ -50,7 +50,7 @@ def test_a_version_that_is_not_recorded_is_rolled_back(dbmigrate, project, datab
 
     assert done.exit_code == 4, done.stderr
     assert "error[E401]" in done.stderr
-    assert "seems to swallow what is written" in done.stderr
+    assert "discards what is written" in done.stderr
     assert "rolled back; nothing of 1_a.sql was applied" in done.stderr
     assert "Applied: 1_a" not in done.stdout
     assert query(database_url, "select to_regclass('a'), to_regclass('b')") == [(None, None)]
@@ -77,7 +77,7 @@ def test_a_swallowed_record_without_a_transaction_needs_a_person(dbmigrate, proj
     done = dbmigrate("up")
 
     assert done.exit_code == 5, done.stderr
-    assert "every statement of 1_a.sql is done; its record is missing" in done.stderr
+    assert "every statement of 1_a.sql is done; it is not recorded as applied" in done.stderr
     assert "[!] 1_a.sql" in dbmigrate("status").stdout
 
 

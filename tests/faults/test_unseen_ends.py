@@ -266,7 +266,7 @@ def test_something_else_of_the_same_name_does_not_pass_for_the_index(
     asked = run(*RESUME, env={"DATABASE_URL": database_url})
 
     assert asked.exit_code == 5, asked.stderr
-    assert "error[E506]: whether statement 1 of 1_a.sql took effect cannot be known (direction: up)" in asked.stderr
+    assert "error[E506]: the outcome of statement 1 of 1_a.sql is unknown (direction: up)" in asked.stderr
     assert faults.versions(database_url) == []
     query(database_url, "drop table if exists other")
     if query(database_url, "select relkind from pg_class where relname = 'new'") == [("r",)]:

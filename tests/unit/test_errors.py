@@ -13,6 +13,7 @@ import pytest
 
 import dbmigrate
 from dbmigrate import errors
+from dbmigrate.model import Excerpt, Place
 
 SOURCES = sorted(Path(dbmigrate.__file__).parent.rglob("*.py"))
 TREE = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, errors.Error)}
@@ -24,6 +25,8 @@ def calls_with_a_code() -> Iterator[tuple[str, str, str]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                if name == "recast":
+                    name = getattr(node.args[0], "id", "")
                 for keyword in node.keywords:
                     if keyword.arg == "code" and isinstance(keyword.value, ast.Constant) and name in TREE:
                         yield f"{path.name}:{node.lineno}", name, str(keyword.value.value)
@@ -105,3 +108,27 @@ def test_an_error_shows_its_message_and_keeps_its_parts() -> None:
     assert str(error) == error.message == "nothing to do"
     assert (error.code, error.hint, error.details, error.sqlstate) == ("E231", "go home", (("DETAIL", "x"),), "00000")
     assert (error.place, error.excerpt, error.state, error.report) == (None, None, None, None)
+
+
+def test_a_recast_error_keeps_what_is_known_of_the_failure() -> None:
+    place, excerpt = Place("1_a.sql", 3, 4), Excerpt(((3, "select 1/0;"),), 4)
+    error = errors.DatabaseError(
+        "division by zero",
+        code="E402",
+        hint="do not",
+        place=place,
+        excerpt=excerpt,
+        details=(("DETAIL", "zero"),),
+        sqlstate="22012",
+    )
+    error.state = "nothing was changed"
+
+    same = error.recast(errors.NeedsAttention, code="E501")
+    other = error.recast(errors.PlanError, "no plan", code="E260", hint="look")
+
+    assert type(same) is errors.NeedsAttention
+    assert (same.message, same.code, same.exit_code, same.hint) == ("division by zero", "E501", 5, "do not")
+    assert (other.message, other.code, other.exit_code, other.hint) == ("no plan", "E260", 2, "look")
+    for found in (same, other):
+        assert (found.place, found.excerpt, found.details, found.sqlstate) == (place, excerpt, error.details, "22012")
+        assert (found.state, found.report) == (None, None)

@@ -214,10 +214,10 @@ def test_an_embedded_server_that_does_not_run_cannot_be_connected_to():
         ("postgres://h:0/d", "invalid url: the port is not a number from 1 to 65535"),
         ("postgres://h/d?port=x", "invalid url: the port is not a number from 1 to 65535"),
         ("postgres://h/d?x", "invalid url: a parameter has no ="),
-        ("postgres://h/d?a%20b=1", "invalid url: a parameter's name is impossible"),
+        ("postgres://h/d?a%20b=1", "invalid url: the name of a parameter is invalid"),
         ("postgres://h/%zz", "invalid url: a % is not followed by two hexadecimal digits"),
-        ("postgres://h/%00", "invalid url: it holds %00, or bytes that are not UTF-8"),
-        ("postgres://h/a\0b", "invalid url: it holds a NUL character"),
+        ("postgres://h/%00", "invalid url: it contains %00, or bytes that are not UTF-8"),
+        ("postgres://h/a\0b", "invalid url: it contains a NUL character"),
         ("postgres://h/d?sslinline=true&sslkey=PEM", "invalid url: sslinline is not supported"),
         ("host=h port", "invalid url: it is not a list of key=value"),
     ],
@@ -231,7 +231,7 @@ def test_a_bad_url_is_an_error_that_says_why(url, message):
 
 
 def test_the_error_says_where_the_url_is_from():
-    with pytest.raises(ConfigError, match=r"invalid url from \.env:3: it holds a blank"):
+    with pytest.raises(ConfigError, match=r"invalid url from \.env:3: it contains a blank"):
         dsn.parse("postgres://u:a b@h/d", origin=".env:3")
 
 
@@ -419,10 +419,9 @@ def test_the_users_application_name_wins_and_his_encoding_does_not():
     assert read.conninfo_for_connect("dbmigrate up")["client_encoding"] == "UTF8"
 
 
-def test_a_child_gets_variables_without_what_pg_dump_sets_itself():
+def test_a_program_gets_the_whole_url_as_variables():
     read = dsn.parse(
-        "postgres://u:p%20w@a:1,b:2/app?sslmode=disable&lock_timeout=3s&statement_timeout=1s&search_path=a&role=owner"
-        "&keepalives=0"
+        "postgres://u:p%20w@a:1,b:2/app?sslmode=disable&lock_timeout=3s&search_path=a&role=owner&keepalives=0"
     )
 
     assert read.environment() == {
@@ -433,8 +432,17 @@ def test_a_child_gets_variables_without_what_pg_dump_sets_itself():
         "PGDATABASE": "app",
         "PGSSLMODE": "disable",
         "PGCLIENTENCODING": "UTF8",
-        "PGOPTIONS": "-c role=owner",
+        "PGOPTIONS": "-c lock_timeout=3s -c search_path=a -c role=owner",
     }
+
+
+def test_settings_are_left_out_by_their_names():
+    read = dsn.parse("postgres://h/app?lock_timeout=3s&search_path=a&role=owner")
+
+    kept = read.without_settings({"lock_timeout", "search_path", "work_mem"})
+
+    assert kept.settings == {"role": "owner"}
+    assert (kept.conninfo, kept.search_path) == (read.conninfo, ())
 
 
 # ------------------------------------------------------------------------------------------------- libpq's environment

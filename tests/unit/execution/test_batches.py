@@ -14,7 +14,7 @@ HALF = batches.BATCH_CHARACTERS // 2
 
 
 def sizes(*statements: Statement) -> list[int]:
-    return [batch.count for batch in batches.batches(statements)]
+    return [batch.count for batch in batches.group(statements)]
 
 
 def of_length(length: int) -> Statement:
@@ -51,7 +51,7 @@ def test_what_stands_between_statements_counts_too() -> None:
 
 
 def test_the_text_of_a_batch_is_that_of_the_file_between_its_first_and_last_statement() -> None:
-    (batch,) = batches.batches(
+    (batch,) = batches.group(
         [statement("select 1;", lead="-- first\n"), statement("select 2;", lead=" /* then */\r\n"), statement("x")]
     )
 
@@ -69,7 +69,7 @@ def test_the_text_of_a_batch_is_that_of_the_file_between_its_first_and_last_stat
     ],
 )
 def test_a_batch_is_called_after_the_beginning_of_its_first_statement(first: str, title: str) -> None:
-    (batch,) = batches.batches(
+    (batch,) = batches.group(
         [statement(first), statement("select 2;", lead=" ")] if ";" in first else [statement(first)]
     )
 
@@ -80,12 +80,12 @@ def test_a_copy_with_its_data_ends_a_batch() -> None:
     copy = statement("copy t from stdin;", copy_data=["1\n", "é\n"])
 
     assert sizes(statement("a;"), copy, statement("b;"), copy, copy) == [2, 2, 1]
-    assert [list(batch.copy_data or ()) for batch in batches.batches([copy])] == [[b"1\n", "é\n".encode()]]
-    assert [batch.copies for batch in batches.batches([statement("a;"), copy, statement("b;")])] == [True, False]
+    assert [list(batch.copy_data or ()) for batch in batches.group([copy])] == [[b"1\n", "é\n".encode()]]
+    assert [batch.copies for batch in batches.group([statement("a;"), copy, statement("b;")])] == [True, False]
 
 
 def test_an_empty_copy_is_a_copy() -> None:
-    (batch,) = batches.batches([statement("copy t from stdin;", copy_data=[])])
+    (batch,) = batches.group([statement("copy t from stdin;", copy_data=[])])
 
     assert batch.copies
 
@@ -99,7 +99,7 @@ def test_nothing_is_read_past_a_copy_before_its_batch_was_used() -> None:
             asked.append(name)
             yield statement(name, copy_data=data)
 
-    next(batches.batches(source()))
+    next(batches.group(source()))
 
     assert asked == ["a;", "copy t from stdin;"]
 
@@ -113,7 +113,7 @@ def test_a_long_file_is_not_read_at_once() -> None:
             asked += 1
             yield of_length(1000)
 
-    next(batches.batches(source()))
+    next(batches.group(source()))
 
     assert asked == batches.BATCH_CHARACTERS // 1000 + 1
 
@@ -121,7 +121,7 @@ def test_a_long_file_is_not_read_at_once() -> None:
 def test_no_statement_is_lost_or_moved() -> None:
     given = [of_length(1 + (number * 7919) % (HALF // 2)) for number in range(300)]
 
-    regrouped = [each for batch in batches.batches(given) for each in batch.split()]
+    regrouped = [each for batch in batches.group(given) for each in batch.split()]
 
     assert regrouped == given
 

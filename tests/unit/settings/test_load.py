@@ -409,7 +409,7 @@ def test_a_driver_is_checked_when_a_database_is_needed(load):
 def test_a_wrong_url_says_where_it_is_from_and_keeps_the_password(load):
     error = refusal(load(files={".env": "\nDATABASE_URL='postgres://u:s3cret word@h/d'"}).target)
 
-    assert error.message == "invalid url from .env:2: it holds a blank"
+    assert error.message == "invalid url from .env:2: it contains a blank"
 
 
 # ----------------------------------------------------------------------------------------------------- URLs from files

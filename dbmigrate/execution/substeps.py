@@ -1,4 +1,4 @@
-"""What is done as a whole in a migration without a transaction: a statement, a block of the file's own, a section."""
+"""The steps of a non-transactional migration: a statement, a BEGIN..COMMIT block of the file, or a section."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
 
 @frozen
-class Unit:
-    """What is done as a whole: `number` is that of its first statement, `is_atomic` says it shares its commit with the
-    journal row. `opening` is what we begin its transaction with; empty where the file does so itself."""
+class SubStep:
+    """A step of a non-transactional migration, which is done as a whole.
+
+    `number` is that of its first statement. `is_atomic`: it is committed together with its log entry. `opening` is the
+    BEGIN that dbmigrate sends; empty where the file has one. (`model.Step` is a step of a plan: a whole migration.)
+    """
 
     number: int
     statements: tuple[Statement, ...]
     is_atomic: bool
-    # a file may make its session read-only, which a journal row cannot be written in
+    # a file may make its session read-only, where no log entry can be written
     opening: str = "BEGIN READ WRITE;"
 
     @property
@@ -37,42 +40,42 @@ class Unit:
         return self.number + len(self.statements) - 1
 
 
-def units(migration: Migration, direction: Direction) -> Iterator[Unit]:
-    """The units of one direction, numbered by their first statement, from 1."""
+def substeps(migration: Migration, direction: Direction) -> Iterator[SubStep]:
+    """The steps of one direction, numbered by their first statement, from 1."""
     number = 1
     for section in migration.run_order(direction):
-        for unit in _of_section(migration, section, number):
-            yield unit
-            number = unit.last_number + 1
+        for substep in _of_section(migration, section, number):
+            yield substep
+            number = substep.last_number + 1
 
 
-def _of_section(migration: Migration, section: Section, number: int) -> Iterator[Unit]:
+def _of_section(migration: Migration, section: Section, number: int) -> Iterator[SubStep]:
     if section.transaction:
         whole = tuple(map(_held, parser.statements(migration, section)))
         if whole:
-            yield Unit(number, whole, is_atomic=True)
+            yield SubStep(number, whole, is_atomic=True)
         return
     block: list[Statement] = []
     for position, statement in enumerate(parser.statements(migration, section), number):
         if block or statement.kind is StatementKind.BEGIN:
             block.append(_held(statement))
             if statement.kind is StatementKind.COMMIT:
-                yield Unit(position - len(block) + 1, tuple(block), is_atomic=True, opening="")
+                yield SubStep(position - len(block) + 1, tuple(block), is_atomic=True, opening="")
                 block = []
         else:
-            yield Unit(position, (statement,), is_atomic=not _is_outside(statement))
+            yield SubStep(position, (statement,), is_atomic=not _is_outside(statement))
 
 
 def _held(statement: Statement) -> Statement:
-    """A statement with its COPY data in memory: what follows it is read before it runs."""
+    """A statement with its COPY data in memory, because the statements after it are read before it runs."""
     return statement if statement.copy_data is None else replace(statement, copy_data=tuple(statement.copy_data))
 
 
 def _is_outside(statement: Statement) -> bool:
-    """CALL may commit, which no syntax shows: outside a block the server lets it."""
+    """CALL may commit, which its syntax does not show; outside a block the server allows that."""
     return statement.kind is StatementKind.OUTSIDE or statements.first_word(statement.sql) == "CALL"
 
 
-def as_one(unit: Unit) -> Statement:
-    """A unit of several statements as one text, for the journal."""
-    return replace(unit.first, sql=batches.text_of(unit.statements), copy_data=None)
+def as_one(substep: SubStep) -> Statement:
+    """A step of several statements as one text, for the log."""
+    return replace(substep.first, sql=batches.text_of(substep.statements), copy_data=None)

@@ -1,7 +1,7 @@
-"""Rows of our own that are read and written beside a migration: they wait for a lock, but not for ever, and say so.
+"""Reads and writes of the tracking tables beside a migration: lock retries with a limit, and an event about the wait.
 
-Such a row needs the lock that every INSERT needs. Somebody who holds the log table (LOCK TABLE, VACUUM FULL, a backup
-that was forgotten, a prepared transaction) would hold the run without a word.
+They need the lock that every INSERT needs. A session that locks the log table (LOCK TABLE, VACUUM FULL, a forgotten
+backup, a prepared transaction) would otherwise block the run silently.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 
 class WorkingSession(Protocol):
-    """What is needed of a session to wait for the tracking tables."""
+    """The part of a session that is needed to wait for the tracking tables."""
 
     conn: Connection
     tables: Tables
@@ -41,14 +41,14 @@ class WorkingSession(Protocol):
     def emit(self, event: Event) -> None: ...
 
 
-BUDGET = 300.0  # seconds, for all tries to write a row that a run cannot go on without
+BUDGET = 300.0  # seconds, for all tries of a write that the run needs
 _LIMITS = "SET LOCAL lock_timeout = '2s';\n"
 _REPORT_EVERY = 10.0
 LOCK_NOT_AVAILABLE = "55P03"
 
 
 def run(session: WorkingSession, script: str) -> None:
-    """Send a script that has its own BEGIN and COMMIT, again while a lock is not granted. Raises as `retried`."""
+    """Send a script with its BEGIN and COMMIT; retry it while a lock is not granted. Raises as `retried`."""
 
     def attempt() -> None:
         with database.translated(session.dsn):
@@ -61,9 +61,9 @@ def run(session: WorkingSession, script: str) -> None:
 
 
 def retried(session: WorkingSession, attempt: Callable[[], Result]) -> Result:
-    """Do `attempt` again while a lock is not granted, and say who holds it.
+    """Retry `attempt` while a lock is not granted, and emit who holds it.
 
-    Raises DatabaseError E405, which names who holds the tables, when the budget is spent; what `attempt` raises.
+    Raises DatabaseError E405, which names the blockers, when the budget is spent; what `attempt` raises.
     """
     began, reported = time.monotonic(), -_REPORT_EVERY
     while True:
@@ -79,4 +79,6 @@ def retried(session: WorkingSession, attempt: Callable[[], Result]) -> Result:
                 raise
         if waited - reported >= _REPORT_EVERY:
             reported = waited
-            session.emit(Waiting(f"a lock on the tracking tables, held by {', '.join(holders) or 'somebody'}", waited))
+            session.emit(
+                Waiting(f"a lock on the tracking tables, held by {', '.join(holders) or 'another session'}", waited)
+            )

@@ -1,6 +1,6 @@
-"""Is our history in another schema than the one that is looked into? Asked only where our table is missing.
+"""Looks for the history of these files in another schema, where the tracking table is missing.
 
-What is seen becomes values here; `placement` decides.
+This module reads the database; `planning.tracking_table` decides.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 _NAMED = 3  # places that an error lists
 
-# Row level security would run its owner's code, a domain its checks: plain tables with plain columns are read, no
-# others. A search_path that came with the connection (source "client") was chosen for it.
+# Row level security would run its owner's code, and a domain its checks: only plain tables with plain columns are read.
+# A search_path that came with the connection (source "client") was chosen by the user.
 _SESSION = """
 select pg_catalog.current_setting('search_path'), s.source::text, s.boot_val::text, current_user::text,
        (select pg_catalog.split_part(c, '=', 2) from pg_catalog.pg_db_role_setting d
@@ -81,7 +81,7 @@ _VERSIONS = (
 
 @frozen
 class _Session:
-    """What decides where the session looks: its search_path, where that came from, its default, the role."""
+    """What decides in which schema the table is: search_path, its source and its default, the role."""
 
     path: str
     source: str
@@ -91,7 +91,7 @@ class _Session:
 
 
 def refuse_elsewhere(conn: Connection, tables: Tables, files: Sequence[MigrationFile]) -> None:
-    """Raise Refused E717 if the history of `files` is in another schema. For a `tables` whose schema nobody chose."""
+    """Raise Refused E717 if the history of `files` is in another schema. For a schema that the user did not name."""
     session = _Session(*cast("tuple[str, str, str, str, str | None]", database.query(conn, _SESSION)[0]))
     seen = Seen(
         tables.schema,
@@ -137,7 +137,7 @@ def _candidate(name: str, *row: Any) -> Candidate:  # noqa: ANN401 (a row as the
 
 
 def _with_rows(conn: Connection, seen: Seen, tables: Tables, versions: Sequence[str]) -> Seen:
-    """What the candidates that may count record of these versions: one question for all of them."""
+    """What the candidates record of these versions: one query for all of them."""
     candidates = tracking_table.worth_reading(seen)
     if not candidates or not versions:
         return replace(seen, candidates=())
@@ -161,7 +161,7 @@ def _filled(candidate: Candidate, rows: Iterable[Sequence[object]]) -> Candidate
 
 
 def _sums(seen: Seen, present: Mapping[str, MigrationFile]) -> Mapping[str, tuple[FileSum, ...]]:
-    """The sums of the files that somebody has recorded, made once for each different thing that was recorded."""
+    """The sums of the recorded files, computed once for each different recorded sum."""
     found: dict[str, tuple[FileSum, ...]] = {version: () for version in present}
     for entry in {entry for candidate in seen.candidates for entry in candidate.entries or ()}:
         recorded = History((Applied(entry.version, None, entry.checksum, entry.token_checksum),))
@@ -174,30 +174,30 @@ def _elsewhere(tables: Tables, session: _Session, found: Sequence[tuple[Candidat
     here = _named(tables.schema, tables.name)
     there = [_named(candidate.schema, tables.name) for candidate, _ in found]
     places = tuple(
-        ("there", f"{name} holds {number} of these migrations{_way(candidate, session)}")
+        ("there", f"{name} holds {number} of these migrations{_path_to(candidate, session)}")
         for name, (candidate, number) in zip(there[:_NAMED], found, strict=False)
     )
-    more = (("there", f"and {len(there) - _NAMED} schemas more"),) if len(there) > _NAMED else ()
+    more = (("there", f"and {len(there) - _NAMED} more schemas"),) if len(there) > _NAMED else ()
     return unchanged(
         Refused(
-            f"there is no {here}, but {there[0]} is the history of these files: everything would run a second time",
+            f"{here} does not exist, but {there[0]} is the history of these files: everything would run a second time",
             code="E717",
             details=(
-                ("here", f"{here} is looked for, because of search_path = {session.path} ({_origin(session)})"),
+                ("here", f"{here} is the tracking table for search_path = {session.path} ({_origin(session)})"),
                 *places,
                 *more,
             ),
-            hint=f"go on with that history: --migrations-table {there[0]} (or DBMIGRATE_MIGRATIONS_TABLE);"
-            f" for a history of its own in schema {tables.schema}: --migrations-table {here}",
+            hint=f"to use that history: --migrations-table {there[0]} (or DBMIGRATE_MIGRATIONS_TABLE);"
+            f" for a separate history in schema {tables.schema}: --migrations-table {here}",
         )
     )
 
 
-def _way(candidate: Candidate, session: _Session) -> str:
-    """The search_path that leads there, where one is known."""
+def _path_to(candidate: Candidate, session: _Session) -> str:
+    """The search_path that selects this schema."""
     if candidate.schema == "public":
-        return f"; search_path = {session.default} leads there"
-    return f"; search_path = {candidate.schema} leads there"
+        return f"; search_path = {session.default} selects it"
+    return f"; search_path = {candidate.schema} selects it"
 
 
 _ORIGINS = {
@@ -215,5 +215,5 @@ def _origin(session: _Session) -> str:
 
 
 def _named(schema: str, name: str) -> str:
-    """As `--migrations-table` takes it: dbmate quotes both parts itself."""
+    """As `--migrations-table` takes it: without quotes, as dbmate does."""
     return f"{schema}.{name}"

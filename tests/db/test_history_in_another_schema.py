@@ -62,9 +62,9 @@ def test_a_migration_that_moves_the_search_path_lets_nothing_run_twice(dbmigrate
 
     assert done.exit_code == 7, done.stderr
     assert "error[E717]" in done.stderr
-    assert "there is no shop.schema_migrations, but public.schema_migrations is the history" in done.stderr
+    assert "shop.schema_migrations does not exist, but public.schema_migrations is the history" in done.stderr
     assert "search_path = shop, public (set by ALTER DATABASE)" in done.stderr
-    assert 'search_path = "$user", public leads there' in done.stderr
+    assert 'search_path = "$user", public selects it' in done.stderr
     assert "--migrations-table public.schema_migrations" in done.stderr
     assert query(database_url, "select amount from public.account") == [(110,)]
     assert query(database_url, "select to_regclass('shop.schema_migrations')") == [(None,)]
@@ -127,7 +127,7 @@ def test_a_schema_that_is_named_like_the_role_hides_no_history(dbmigrate, projec
     done = dbmigrate("up", url=url)
 
     assert done.exit_code == 7, done.stderr
-    assert f"there is no {name}.schema_migrations, but public.schema_migrations" in done.stderr
+    assert f"{name}.schema_migrations does not exist, but public.schema_migrations" in done.stderr
     assert query(database_url, "select amount from public.account") == [(110,)]
 
 

@@ -1,4 +1,4 @@
-"""`transaction:false`: statement by statement, each with its journal row; what a failure leaves and what is said."""
+"""`transaction:false`: statement by statement, each with its log entry; what a failure leaves and what is said."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def select(database_url, query):
     return lambda statement: query(database_url, statement)
 
 
-def journal(select):
+def log(select):
     """The log as (version, step, direction, state), in order."""
     return select("select version, step, direction, state from schema_migrations_log order by event_id")
 
@@ -42,7 +42,7 @@ def exists(select, *names):
 # ------------------------------------------------------------------------------------------------------------- success
 
 
-def test_every_statement_has_its_row_in_the_journal(migrator, project, select):
+def test_every_step_has_a_log_entry(migrator, project, select):
     up = """\
 create table a (id int);
 create index concurrently a_id on a (id);
@@ -90,7 +90,7 @@ def test_what_commits_by_itself_runs(migrator, project, select):
     migrator.up()
 
     assert select("select id from a order by id") == [(1,), (2,), (3,)]
-    assert [row[3] for row in journal(select)] == ["done"] * 6
+    assert [row[3] for row in log(select)] == ["done"] * 6
 
 
 def test_settings_carry_on_within_a_file_but_not_to_the_next(migrator, project, select):
@@ -108,7 +108,7 @@ def test_settings_carry_on_within_a_file_but_not_to_the_next(migrator, project, 
 
 
 @pytest.mark.parametrize("change", ["set role pg_monitor", "set session authorization pg_monitor"])
-def test_a_files_role_does_not_write_the_journal(migrator, project, select, change):
+def test_a_files_role_does_not_write_the_log(migrator, project, select, change):
     """It may have no right to."""
     project.migration("1_a", up="create table a (id int); grant all on a to pg_monitor;")
     up = f"{change};\ninsert into a values (1);\nselect current_user;\nbegin; insert into a values (2); commit;"
@@ -116,16 +116,16 @@ def test_a_files_role_does_not_write_the_journal(migrator, project, select, chan
 
     migrator.up()
 
-    assert [row[3] for row in journal(select)] == ["done"] * 6
+    assert [row[3] for row in log(select)] == ["done"] * 6
     assert select("select distinct db_role = session_user from schema_migrations_log") == [(True,)]
 
 
-def test_a_files_time_limit_is_not_that_of_the_journal(migrator, project, select):
+def test_a_files_time_limit_does_not_hold_for_the_log(migrator, project, select):
     project.migration("1_a", up="create table a (id int);\nset statement_timeout = '1ms';", up_options=FALSE)
 
     migrator.up()
 
-    assert [row[3] for row in journal(select)] == ["done"] * 3
+    assert [row[3] for row in log(select)] == ["done"] * 3
 
 
 def test_notices_are_passed_on(database_url, project):
@@ -159,7 +159,7 @@ def test_a_failure_leaves_the_statements_before_it(run, project, database_url, s
     assert "dbmigrate resume" in done.stderr
     assert exists(select, "a", "b", "c", "d") == ["a", "b"]
     assert versions(select) == []
-    assert journal(select) == [
+    assert log(select) == [
         ("1", None, "up", "failed"),
         ("1", 1, "up", "done"),
         ("1", 2, "up", "done"),
@@ -207,7 +207,7 @@ def test_a_rollback_that_fails_half_way_keeps_the_version(migrator, project, sel
 
     assert caught.value.state == "1_a.sql is unfinished: statement 1 is done, statement 2 was rolled back"
     assert versions(select) == ["1"]
-    assert journal(select)[1:] == [("1", None, "down", "failed"), ("1", 1, "down", "done"), ("1", 2, "down", "failed")]
+    assert log(select)[1:] == [("1", None, "down", "failed"), ("1", 1, "down", "done"), ("1", 2, "down", "failed")]
 
 
 def test_a_block_is_done_whole_or_not_at_all(migrator, project, select):
@@ -219,7 +219,7 @@ def test_a_block_is_done_whole_or_not_at_all(migrator, project, select):
 
     assert caught.value.place.line == 5
     assert select("select * from a") == []
-    assert journal(select)[1:] == [("1", 1, "up", "done"), ("1", 2, "up", "failed")]
+    assert log(select)[1:] == [("1", 1, "up", "done"), ("1", 2, "up", "failed")]
 
 
 def test_a_constraint_that_fires_at_the_end_of_a_statement_of_its_own_undoes_it(migrator, project, select):
@@ -242,9 +242,9 @@ def test_what_committed_a_part_of_its_work_may_have_left_something(migrator, pro
         migrator.up()
 
     assert caught.value.code == "E501"
-    assert "may have left something" in caught.value.state
+    assert "may have taken effect" in caught.value.state
     assert exists(select, "a") == ["a"]
-    assert journal(select)[1:] == [("1", 1, "up", "started")]
+    assert log(select)[1:] == [("1", 1, "up", "started")]
 
 
 def test_a_transaction_cannot_be_smuggled_in_by_a_procedure(migrator, project, select):
@@ -281,7 +281,7 @@ def test_a_failed_unique_index_is_left_invalid_and_said_so(run, duplicates, data
     assert first.exit_code == second.exit_code == 5
     assert "E501" in first.stderr
     assert "Key (id)=(1) is duplicated." in first.stderr
-    assert "may have left something behind" in first.stderr
+    assert "may have taken effect" in first.stderr
     assert "E502" in second.stderr
     assert "Applied" not in first.stdout + second.stdout
     assert versions(select) == ["1"]
@@ -426,7 +426,7 @@ def test_a_section_in_a_transaction_beside_one_without_is_one_unit(migrator, pro
 
     assert caught.value.place.line == 10
     assert select("select id from a") == [(1,)]
-    assert [row[1:] for row in journal(select)[1:]] == [(1, "up", "done"), (3, "up", "done"), (4, "up", "failed")]
+    assert [row[1:] for row in log(select)[1:]] == [(1, "up", "done"), (3, "up", "done"), (4, "up", "failed")]
 
 
 def test_a_large_file_that_changes_while_it_runs_needs_a_person(start, project, database_url, query):

@@ -1,6 +1,6 @@
-"""What a database has where it has no history of ours: another tool's history, or tables that nobody recorded.
+"""What a database holds before the first migration is recorded: another tool's history, or tables.
 
-Asked for only while our history is empty. The old tables are read, never written to.
+Asked for only while the history is empty. The old tables are read, never written to.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from dbmigrate.model import MigrationFile
     from dbmigrate.tracking.tables import Tables
 
-__all__ = ["OtherHistory", "Relation", "Surroundings", "judge", "look", "notes", "sort_out"]
+__all__ = ["OtherHistory", "Preexisting", "Relation", "judge", "look", "notes", "sort_out"]
 
-# members of extensions are left out; columns are asked for only where the name may be that of a history
+# without members of extensions; columns only where the name may be that of a history
 _RELATIONS = """
 select n.nspname::text, c.relname::text,
        case when pg_catalog.lower(n.nspname::text || '.' || c.relname::text) ~ %(candidates)s then (
@@ -41,15 +41,14 @@ where c.relkind in ('r', 'p') and not c.relispartition and n.nspname !~ '^pg_' a
 order by 1, 2
 """
 _MATCHES = "(select {place}::int4, {column}::text from {table} where {column}::text = any({known}) limit 3)"
-# types whose output is PostgreSQL's own code
+# types whose output functions are PostgreSQL's
 _COMPARED = ("character varying", "text", "bigint", "integer", "numeric")
-_NAMED = 3  # things that a message lists
+_NAMED = 3  # names that a message lists
 
 
 @frozen
 class Relation:
-    """A table. `columns` are types by name, for those that may be a history; `is_readable` says that rows can be read
-    without running anybody's code."""
+    """A table. `columns` are types by name, if it may be a history; `is_readable`: reading runs no code of others."""
 
     schema: str
     name: str
@@ -59,7 +58,7 @@ class Relation:
 
 @frozen
 class OtherHistory:
-    """Another tool's history. `keys` are the columns that name its migrations; `matches` are those of our files."""
+    """Another tool's history. `keys` are the columns that name its migrations; `matches` are those of these files."""
 
     tool: str
     schema: str
@@ -73,15 +72,15 @@ class OtherHistory:
 
 
 @frozen
-class Surroundings:
-    """What stands around a history of ours that is empty: histories of other tools, and the names of tables."""
+class Preexisting:
+    """What an empty history is made beside: histories of other tools, and the names of tables."""
 
     histories: tuple[OtherHistory, ...] = ()
     tables: tuple[str, ...] = ()
 
 
-def look(conn: Connection, tables: Tables, files: Sequence[MigrationFile], *, is_chosen: bool) -> Surroundings:
-    """Ask the database. `is_chosen` says that its user has named the schemas: then no others concern him."""
+def look(conn: Connection, tables: Tables, files: Sequence[MigrationFile], *, is_chosen: bool) -> Preexisting:
+    """Ask the database. `is_chosen`: the user named the schemas, so others do not count."""
     rows = conn.execute(_RELATIONS, {"candidates": other_tools.CANDIDATES}, binary=True).fetchall()
     relations = [_relation(*row) for row in rows]
     schemas = None
@@ -89,7 +88,7 @@ def look(conn: Connection, tables: Tables, files: Sequence[MigrationFile], *, is
         path = database.query(conn, "select pg_catalog.current_schemas(false)::text[]")[0][0]
         schemas = {tables.schema, *cast("list[str]", path)}
     found = sort_out(relations, tables, schemas)
-    return Surroundings(_matched(conn, found.histories, relations, files), found.tables)
+    return Preexisting(_matched(conn, found.histories, relations, files), found.tables)
 
 
 def _relation(schema: object, name: object, columns: object, is_readable: object) -> Relation:
@@ -97,11 +96,11 @@ def _relation(schema: object, name: object, columns: object, is_readable: object
     return Relation(str(schema), str(name), types, bool(is_readable))
 
 
-def sort_out(relations: Sequence[Relation], tables: Tables, schemas: Iterable[str] | None = None) -> Surroundings:
-    """Which of these tables are another tool's history, and which nobody's. Pure.
+def sort_out(relations: Sequence[Relation], tables: Tables, schemas: Iterable[str] | None = None) -> Preexisting:
+    """Separate these tables into histories of other tools and plain tables. Pure.
 
-    A platform's schemas do not count, nor others than `schemas` where these are given. In a schema with another
-    tracking table the plain tables are another service's.
+    Schemas of a platform do not count, nor others than `schemas` if these are given. In a schema with another tracking
+    table the plain tables belong to another service.
     """
     neighbours: dict[str, set[str]] = {}
     for relation in relations:
@@ -121,7 +120,7 @@ def sort_out(relations: Sequence[Relation], tables: Tables, schemas: Iterable[st
             histories.append(OtherHistory(tool[0], relation.schema, relation.name, keys))
         elif relation.schema not in services:
             plain.append(f"{relation.schema}.{relation.name}")
-    return Surroundings(tuple(histories), tuple(plain))
+    return Preexisting(tuple(histories), tuple(plain))
 
 
 def _tool(relation: Relation, neighbours: Mapping[str, set[str]]) -> tuple[str, tuple[str, ...]] | None:
@@ -140,7 +139,7 @@ def _matched(
     relations: Sequence[Relation],
     files: Sequence[MigrationFile],
 ) -> tuple[OtherHistory, ...]:
-    """The histories, with what they record of our files: asked for in one question."""
+    """The histories, with what they record of these files, in one query."""
     parts = [
         sql.SQL(_MATCHES).format(
             place=sql.Literal(place),
@@ -163,7 +162,7 @@ def _matched(
 
 
 def _names(files: Iterable[MigrationFile]) -> set[str]:
-    """How another tool may have called these files: by version, by number, by name, by name without its endings."""
+    """The names that another tool may have given these files: version, number, name, name without endings."""
     found: set[str] = set()
     for file in files:
         stem = os.path.splitext(file.name)[0]
@@ -171,14 +170,14 @@ def _names(files: Iterable[MigrationFile]) -> set[str]:
     return found - {"0"}  # goose writes it when it makes its table
 
 
-# -------------------------------------------------------------------------------------------------------- what it means
+# ------------------------------------------------------------------------------------------------------------- judging
 
 
-def judge(around: Surroundings, *, is_protected: bool) -> tuple[Problem, ...]:
-    """What a first run makes of it, where nobody has allowed it beforehand. Pure.
+def judge(around: Preexisting, *, is_protected: bool) -> tuple[Problem, ...]:
+    """The warnings of a first run without --allow-existing. Pure.
 
-    Raises Refused E715: another tool has recorded some of these files; E716: there is something, and the environment is
-    protected.
+    Raises Refused E715: another tool has recorded some of these files; E716: the database is not empty, and the
+    environment is protected.
     """
     known = next((history for history in around.histories if history.matches), None)
     if known is not None:
@@ -191,11 +190,11 @@ def judge(around: Surroundings, *, is_protected: bool) -> tuple[Problem, ...]:
     return found
 
 
-def notes(around: Surroundings) -> tuple[Problem, ...]:
-    """What is there, in one warning; none for a database that is empty."""
+def notes(around: Preexisting) -> tuple[Problem, ...]:
+    """One warning about what is there; none for an empty database."""
     if around.histories:
-        told = " and ".join(_told(history) for history in around.histories[:_NAMED])
-        return (Problem("W666", f"no migration is recorded here yet, but {told}", hint=_BASELINE),)
+        histories = " and ".join(_described(history) for history in around.histories[:_NAMED])
+        return (Problem("W666", f"no migration is recorded here yet, but {histories}", hint=_BASELINE),)
     if around.tables:
         number = len(around.tables)
         names = ", ".join(around.tables[:_NAMED]) + (", ..." if number > _NAMED else "")
@@ -208,7 +207,7 @@ _BASELINE = "if these files made what is there, record them without running them
 _ALLOW = "if they have nothing to do with it: --allow-existing"
 
 
-def _told(history: OtherHistory) -> str:
+def _described(history: OtherHistory) -> str:
     some = f", which has recorded {_listed(history.matches)}" if history.matches else ""
     return f"{history.qualified} is the history of {history.tool}{some}"
 
