@@ -235,7 +235,8 @@ class Call:
             return
         from pathlib import Path
 
-        from dbmigrate.embedded import Search, kept_server
+        from dbmigrate.connection.programs import Search
+        from dbmigrate.embedded import kept_server
         from dbmigrate.model import Problem, Severity
 
         with kept_server(Path(dsn.embedded), Search.from_environ(self.settings().environ)) as server:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from dbmigrate import errors
+from dbmigrate.connection.programs import Search, ServerPrograms, find_server
 from dbmigrate.embedded import cluster
 from dbmigrate.embedded.account import Account, owner_of, reachable_bindir, server_account
-from dbmigrate.embedded.binaries import Binaries, Search, find
 from dbmigrate.embedded.cluster import Durability, Programs
 from dbmigrate.embedded.failures import translated
 from dbmigrate.embedded.server import Options, Server, running
@@ -182,13 +182,13 @@ def _holder(lock: IO[str]) -> str:
     return f"process {pid}" if pid.isdigit() else "another process"
 
 
-def _binaries_for(data: Path, search: Search) -> Binaries:
+def _binaries_for(data: Path, search: Search) -> ServerPrograms:
     """Server programs for the data that is there: PostgreSQL refuses the data of another major version."""
     if not data.exists():
-        return find(search)
+        return find_server(search)
     major = _major_of(data)
     try:
-        return find(search, major=major)
+        return find_server(search, major=major)
     except errors.ToolMissing as exc:
         raise errors.ToolMissing(
             f"the data in {data} was made by PostgreSQL {major}, and no PostgreSQL {major} server is here to run it",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from dbmigrate.embedded.binaries import Binaries
+    from dbmigrate.connection.programs import ServerPrograms
 
 DEFAULT_PORT = 5432
 SOCKET_PATH_LIMIT = 103  # bytes; macOS's, which is the smallest
@@ -65,7 +65,7 @@ class Options:
 class Server:
     """A running server. `directory` holds its data; `note` is something the user should be told about it, or None."""
 
-    binaries: Binaries
+    binaries: ServerPrograms
     directory: Path
     socket_directory: Path
     pid: int
@@ -84,7 +84,7 @@ class Server:
 
 @contextmanager
 def throwaway_server(
-    binaries: Binaries, *, cache: Path | None = None, options: Options | None = None
+    binaries: ServerPrograms, *, cache: Path | None = None, options: Options | None = None
 ) -> Iterator[Server]:
     """A server with an empty cluster of its own, in memory if there is room, without fsync; nothing of it is left.
 

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbmigrate.connection import database, dsn, same_server
-from dbmigrate.embedded import Options, Search, candidates, throwaway_server
+from dbmigrate.connection.programs import Search, servers
+from dbmigrate.embedded import Options, throwaway_server
 from dbmigrate.errors import ConfigError, Error, Refused, ToolMissing
 from dbmigrate.frozen import frozen
 from dbmigrate.scratch import removal, restricted_role
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.connection.database import Connection
     from dbmigrate.connection.dsn import Dsn
-    from dbmigrate.embedded import Binaries
+    from dbmigrate.connection.programs import ServerPrograms
     from dbmigrate.events import Event
 
     Result = TypeVar("Result")
@@ -172,7 +173,7 @@ def open_server(choice: Choice) -> Iterator[ScratchServer]:
         yield made
 
 
-def _settings(binaries: Binaries) -> dict[str, str]:
+def _settings(binaries: ServerPrograms) -> dict[str, str]:
     """Few sessions and no processes for input: shared memory and processes are most of what a start takes."""
     settings = {"lc_messages": "C", "max_connections": "32"}  # a missing role is told by the text of an error
     return settings | {"io_method": "sync"} if binaries.major >= 18 else settings
@@ -198,7 +199,7 @@ def _unfit(explicit: Dsn, choice: Choice) -> str | None:
     is_beyond = bool(choice.reach & BEYOND)
     if choice.spared is not None and (is_beyond or choice.more) and _is_of(explicit, choice.spared):
         return _REACH if choice.whole_reach() & BEYOND else None
-    if Reach.DATABASE in choice.reach and next(candidates(choice.search), None) is not None:
+    if Reach.DATABASE in choice.reach and next(servers(choice.search), None) is not None:
         return _NAMES
     return None
 
@@ -256,12 +257,12 @@ def _sweep(conn: Connection, server: Dsn) -> None:
             removal.drop(server, str(row[0]), force="")
 
 
-def _programs(choice: Choice, refusal: str | None) -> tuple[Binaries, str | None]:
+def _programs(choice: Choice, refusal: str | None) -> tuple[ServerPrograms, str | None]:
     """Server programs of the wanted major version, else the nearest above it, else the newest; and what to say.
 
     `refusal` is why no other server can be used.
     """
-    there = candidates(choice.search)
+    there = servers(choice.search)
     found = [next(there, None)] if choice.major is None else [*there]
     programs = [program for program in found if program is not None]
     if not programs:

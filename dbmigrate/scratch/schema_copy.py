@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from dbmigrate import impact
-from dbmigrate.connection import database
+from dbmigrate.connection import database, programs
 from dbmigrate.errors import DatabaseError, Error, PlanError, Refused, ToolMissing
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import parser
@@ -93,7 +93,7 @@ def _dumped(origin: Origin) -> str:
     raw = pgdump.dump(
         {**origin.environ, **dump.environment(session)},
         server_version=session.facts.server_version,
-        search=pgdump.Search.from_environ(origin.environ),
+        search=programs.Search.from_environ(origin.environ),
     )
     return load.prepare(normalise.normalise(raw), path=_TEXT)
 

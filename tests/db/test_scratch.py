@@ -15,7 +15,7 @@ import pytest
 
 from dbmigrate.connection import database, dsn
 from dbmigrate.scratch import choose
-from dbmigrate.embedded import Search
+from dbmigrate.connection.programs import Search
 from dbmigrate.errors import ConfigError, DatabaseError, ToolMissing
 from dbmigrate.scratch.choose import Choice, TargetServer
 from tests.support.children import child, eventually, is_running
