@@ -43,7 +43,7 @@ class Patience:
 
 @frozen
 class _Home:
-    """The directory in use, and what has to be said when it is not the one that was asked for."""
+    """The directory in use, and a note if it is not the requested one."""
 
     directory: Path
     note: str | None = None
@@ -153,16 +153,16 @@ def _ignore_in_git(path: Path) -> None:
 
 def _acquire(lock: IO[str], directory: Path, patience: Patience) -> None:
     end = time.monotonic() + patience.timeout
-    told = False
+    is_reported = False
     while not _try_lock(lock):
         holder = f"the embedded server in {directory} is in use by {_holder(lock)}"
         if time.monotonic() >= end:
             raise errors.LockNotAcquired(
                 f"{holder}; waited {patience.timeout:g} s", code="E601", hint="wait for it to finish, then try again"
             )
-        if patience.on_wait and not told:
+        if patience.on_wait and not is_reported:
             patience.on_wait(f"{holder}; waiting for it to finish")
-        told = True
+        is_reported = True
         time.sleep(patience.interval)
 
 

@@ -283,12 +283,12 @@ _LEFT_HINT = "it committed or rolled back by itself: take that out, or use `tran
 def _batches(step: Step, migration: Migration) -> Iterator[batches.Batch]:
     """What is sent for one direction; a batch never spans sections."""
     for section in migration.run_order(step.direction):
-        passages = parser.passages(migration, section)
-        if passages is None:
+        file_batches = parser.file_batches(migration, section)
+        if file_batches is None:
             yield from batches.batches(parser.statements(migration, section))
         else:
-            for passage in passages:
-                yield batches.Batch(passage.sql, passage.number, passage.split, passage.copy_data)
+            for batch in file_batches:
+                yield batches.Batch(batch.sql, batch.number, batch.split, batch.copy_data)
 
 
 def refuse_changes(conn: Connection, migration: Migration) -> None:

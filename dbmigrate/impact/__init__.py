@@ -10,7 +10,7 @@ run inside a transaction lets go of its locks before anybody can look: for those
 
 from __future__ import annotations
 
-from dbmigrate.impact.measure import Bench, run_measured
+from dbmigrate.impact.measure import MeasureOptions, run_measured
 from dbmigrate.impact.pricing import price, unpriced
 from dbmigrate.reports import (
     Held,
@@ -26,10 +26,10 @@ from dbmigrate.reports import (
 )
 
 __all__ = [
-    "Bench",
     "Held",
     "Impact",
     "LockMode",
+    "MeasureOptions",
     "Priced",
     "PricedTable",
     "Relation",

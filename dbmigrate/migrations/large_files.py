@@ -17,15 +17,15 @@ from dbmigrate.sql import PieceKind, PostgresLexer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from dbmigrate.model import Cut, Migration, Section, Statement
+    from dbmigrate.model import FileRange, Migration, Section, Statement
 
-__all__ = ["Passage", "passages", "statements"]
+__all__ = ["FileBatch", "file_batches", "statements"]
 
 
-class Passage(NamedTuple):
+class FileBatch(NamedTuple):
     """Some consecutive statements of a file, as they stand there: `sql` are its bytes from the first statement's first
     word to the last one's semicolon, `number` is how many they are. `split` gives them one by one, with their
-    places. `copy_data` is the inline data of the last one: to be read, once, before the next passage is asked for.
+    places. `copy_data` is the inline data of the last one: to be read, once, before the next batch is asked for.
     """
 
     sql: bytes
@@ -46,37 +46,39 @@ def statements(migration: Migration, section: Section) -> Iterator[Statement]:
     return (statement for ordinal, statement in enumerate(found) if ordinal not in section.redundant)
 
 
-def passages(migration: Migration, section: Section) -> Iterator[Passage] | None:
-    """The same by the batch, straight from the file's bytes; None where it is not known where to cut.
+def file_batches(migration: Migration, section: Section) -> Iterator[FileBatch] | None:
+    """The same by the batch, straight from the file's bytes; None where it is not known where a batch ends.
 
     Raises MigrationFileError E222 as `statements` does.
     """
-    if section.cuts is None:
+    if section.batch_ranges is None:
         return None
-    return _passages(migration, section.cuts)
+    return _file_batches(migration, section.batch_ranges)
 
 
-def _passages(migration: Migration, cuts: Sequence[Cut]) -> Iterator[Passage]:
+def _file_batches(migration: Migration, ranges: Sequence[FileRange]) -> Iterator[FileBatch]:
     origin = Origin(migration.file.path)
     try:
         with Source(origin.path, migration.marks) as source:
-            for cut in cuts:
-                sql = b"".join(source.slices(cut.begin, cut.end))
-                yield Passage(sql, cut.number, partial(_split, origin, cut, sql), _data(source, cut))
+            for file_range in ranges:
+                sql = b"".join(source.slices(file_range.begin, file_range.end))
+                yield FileBatch(
+                    sql, file_range.number, partial(_split, origin, file_range, sql), _data(source, file_range)
+                )
             source.finish()
     except ConfigError as exc:  # it could be read when it was checked
         raise changed(origin) from exc
 
 
-def _data(source: Source, cut: Cut) -> Iterator[bytes] | None:
-    return None if cut.data is None else source.slices(*cut.data)
+def _data(source: Source, file_range: FileRange) -> Iterator[bytes] | None:
+    return None if file_range.data is None else source.slices(*file_range.data)
 
 
-def _split(origin: Origin, cut: Cut, sql: bytes) -> tuple[Statement, ...]:
+def _split(origin: Origin, file_range: FileRange, sql: bytes) -> tuple[Statement, ...]:
     text = sql.decode()
-    if cut.data is not None:
+    if file_range.data is not None:
         text += "\n\\.\n"  # in the place of the data
-    cursor = Cursor(cut.line, cut.column)
+    cursor = Cursor(file_range.line, file_range.column)
     found = []
     for piece in pieces(origin, PostgresLexer(headers.BOUNDARY).get_tokens(text)):
         cursor.advance(piece.lead)

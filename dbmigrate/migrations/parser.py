@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationFileError
 from dbmigrate.migrations import headers, other_tools
-from dbmigrate.migrations.cuts import Cuts
-from dbmigrate.migrations.large_files import passages, statements
+from dbmigrate.migrations.batch_ranges import BatchRanges
+from dbmigrate.migrations.large_files import file_batches, statements
 from dbmigrate.migrations.left_settings import change_of
 from dbmigrate.migrations.sections import BOTH, Draft, tolerated
 from dbmigrate.migrations.source import Cursor, Origin, Source, byte_length, checksum
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "KEEP_TEXT",
     "checksum",
-    "passages",
+    "file_batches",
     "read",
     "read_kept",
     "split_sql",
@@ -203,34 +203,34 @@ class _Reading:
         if piece.number > 1:
             self._pass_over(piece)
             return
-        cuts = self._drafts[-1].cuts
-        if cuts is not None:
-            self._cut(piece, cuts)
+        ranges = self._drafts[-1].ranges
+        if ranges is not None:
+            self._add_range(piece, ranges)
         statement = statement_of(piece, self._cursor)
         if statement.copy_data is not None:
             data, span = self._data(statement.copy_data)
             statement = replace(statement, copy_data=data)
-            if cuts is not None:
-                cuts.close(span)
+            if ranges is not None:
+                ranges.close(span)
         self._drafts[-1].add(statement)
         self._judge(self._drafts[-1])
         if self._size is not _Size.LARGE:
             self.tokens.add(piece, statement.copy_data or ())
 
-    def _cut(self, piece: Piece, cuts: Cuts) -> None:
+    def _add_range(self, piece: Piece, ranges: BatchRanges) -> None:
         """A statement that controls transactions stands alone, because it may turn out to be left out."""
         is_alone = classify(piece.text) is not StatementKind.PLAIN
         if is_alone:
-            cuts.close()
-        cuts.add(self._cursor, byte_length(piece.text), piece.number)
+            ranges.close()
+        ranges.add(self._cursor, byte_length(piece.text), piece.number)
         if is_alone:
-            cuts.close()
+            ranges.close()
 
     def _close_cut(self) -> None:
         """Let the next statement begin another batch: the very many comments before it belong to none."""
-        cuts = self._drafts[-1].cuts if self._drafts else None
-        if cuts is not None:
-            cuts.close()
+        ranges = self._drafts[-1].ranges if self._drafts else None
+        if ranges is not None:
+            ranges.close()
 
     def _data(self, parts: Iterable[str]) -> tuple[tuple[str, ...] | None, tuple[int, int]]:
         """The inline data of a COPY, if it is kept, and from and to which byte it reaches."""
@@ -261,8 +261,8 @@ class _Reading:
     def _pass_over(self, piece: Piece) -> None:
         draft = self._drafts[-1]
         draft.count += piece.number
-        if draft.cuts is not None:
-            draft.cuts.add(self._cursor, byte_length(piece.text), piece.number)
+        if draft.ranges is not None:
+            draft.ranges.add(self._cursor, byte_length(piece.text), piece.number)
         self._cursor.advance(piece.text)
 
     def _refuse_conflict(self, piece: Piece) -> None:
@@ -309,7 +309,7 @@ class _Reading:
         if self._size is _Size.SMALL:
             draft.kept = []
         else:
-            draft.cuts = Cuts()
+            draft.ranges = BatchRanges()
         self._drafts.append(draft)
         if self._size is not _Size.LARGE:
             self.tokens.add(piece, ())

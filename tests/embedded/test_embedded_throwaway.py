@@ -106,7 +106,7 @@ def test_a_server_that_does_not_start_says_why(binaries, cluster_cache):
         pytest.fail("it started")
 
     assert caught.value.code == "E301"
-    assert 'invalid value for parameter "shared_buffers": "lots"' in dict(caught.value.details)["LOG"]
+    assert 'invalid value for parameter "shared_buffers": "lots"' in dict(caught.value.details)["log"]
     directory = re.search(r"in (.*)/data did", caught.value.message)[1]
     assert not Path(directory).exists()
 

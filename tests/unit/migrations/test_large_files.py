@@ -62,8 +62,8 @@ def read(path: Path, text: str) -> Migration:
     return parser.read(MigrationFile("1", path.name, os.fspath(path)))
 
 
-def passages(migration: Migration, section: Section) -> Iterator[parser.Passage]:
-    found = parser.passages(migration, section)
+def file_batches(migration: Migration, section: Section) -> Iterator[parser.FileBatch]:
+    found = parser.file_batches(migration, section)
     assert found is not None
     return found
 
@@ -84,11 +84,11 @@ def test_the_bytes_that_are_sent_are_those_of_the_statements(tmp_path, text: str
                 for each in parser.statements(migration, section)
             ]
             found = []
-            for passage in passages(migration, section):
-                data = None if passage.copy_data is None else b"".join(passage.copy_data).decode()
-                split = passage.split()
-                assert len(split) == passage.number
-                assert batches.text_of(split).encode() == passage.sql
+            for batch in file_batches(migration, section):
+                data = None if batch.copy_data is None else b"".join(batch.copy_data).decode()
+                split = batch.split()
+                assert len(split) == batch.number
+                assert batches.text_of(split).encode() == batch.sql
                 assert [each.copy_data is None for each in split] == [True] * (len(split) - 1) + [data is None]
                 found += [(each.sql, each.line, each.column, each.kind, "") for each in split[:-1]]
                 found.append((split[-1].sql, split[-1].line, split[-1].column, split[-1].kind, data or ""))
@@ -100,17 +100,17 @@ def test_a_large_file_is_cut_into_few_passages(tmp_path):
     migration = read(tmp_path / "1_big.sql", UP + OVER_1_MIB + DOWN)
     (up, down) = migration.sections
 
-    lengths = [len(passage.sql) for passage in passages(migration, up)]
+    lengths = [len(batch.sql) for batch in file_batches(migration, up)]
 
     assert len(lengths) <= len(OVER_1_MIB.encode()) // (200 << 10) + 1
     assert max(lengths) <= 256 << 10
-    assert list(passages(migration, down)) == []
+    assert list(file_batches(migration, down)) == []
 
 
 def test_many_comments_between_two_statements_are_not_sent(tmp_path):
     migration = read(tmp_path / "1_big.sql", UP + "select 1;\n" + "-- é\n" * 30_000 + "select 2;\n" + DOWN)
 
-    found = [passage.sql for passage in passages(migration, migration.sections[0])]
+    found = [batch.sql for batch in file_batches(migration, migration.sections[0])]
 
     assert found == [b"select 1;", b"select 2;"]
 
@@ -118,7 +118,7 @@ def test_many_comments_between_two_statements_are_not_sent(tmp_path):
 def test_a_small_file_has_its_statements_and_no_passages(tmp_path):
     migration = read(tmp_path / "1_small.sql", UP + "select 1;\n" + DOWN)
 
-    assert parser.passages(migration, migration.sections[0]) is None
+    assert parser.file_batches(migration, migration.sections[0]) is None
     assert migration.marks == ()
 
 
@@ -127,7 +127,7 @@ def test_a_file_of_very_many_blocks_of_data_is_run_by_its_statements(tmp_path):
     block = "copy t from stdin;\n1\n\\.\n"
     migration = read(tmp_path / "1_blocks.sql", UP + block * 50_000 + DOWN)
 
-    assert parser.passages(migration, migration.sections[0]) is None
+    assert parser.file_batches(migration, migration.sections[0]) is None
     assert migration.sections[0].count == sum(1 for _ in parser.statements(migration, migration.sections[0])) == 50_000
 
 
@@ -138,9 +138,9 @@ def sent_before_it_was_noticed(migration: Migration, section: Section) -> list[b
     sent: list[bytes] = []
 
     def send() -> None:
-        for passage in passages(migration, section):
-            sent.append(passage.sql)
-            sent.extend(passage.copy_data or ())
+        for batch in file_batches(migration, section):
+            sent.append(batch.sql)
+            sent.extend(batch.copy_data or ())
 
     with pytest.raises(MigrationFileError) as caught:
         send()
@@ -181,12 +181,12 @@ def test_a_change_while_it_is_run_is_noticed_before_what_changed_is_given_out(tm
     path = tmp_path / "1_big.sql"
     content = (UP + OVER_1_MIB * 3 + DOWN).encode()
     migration = read(path, content.decode())
-    running = passages(migration, migration.sections[0])
+    running = file_batches(migration, migration.sections[0])
     given = [next(running).sql]
     path.write_bytes(content[: 2 << 20].replace(b"values (1,", b"values (1;") + content[2 << 20 :])
 
     with pytest.raises(MigrationFileError) as caught:
-        given += [passage.sql for passage in running]
+        given += [batch.sql for batch in running]
 
     assert caught.value.code == "E222"
     assert b"".join(given).count(b"values (1;") == 0
