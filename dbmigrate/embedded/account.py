@@ -138,7 +138,7 @@ def _copy_of(package: Path, binaries: ServerPrograms) -> Path:
 
 
 def _copy_package(package: Path, installation: Path, copy: Path) -> None:
-    """Copy beside the goal, then rename: whoever sees the copy sees all of it."""
+    """Copy beside the target, then rename: whoever sees the copy sees all of it."""
     with tempfile.TemporaryDirectory(dir=copy.parent, prefix="dbmigrate-pg-new-") as directory:
         new = Path(directory) / "new"
         shutil.copytree(installation, new / package.name / installation.relative_to(package), symlinks=True)

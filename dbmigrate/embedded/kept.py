@@ -33,7 +33,7 @@ ROOT_DATA = Path("/var/tmp")
 class Patience:
     """How long to wait for another process that uses the same directory, in seconds.
 
-    `on_wait` is called once, before the waiting begins, with a sentence that says what is waited for.
+    `on_wait` is called once, before the waiting begins, with a sentence that names what it waits for.
     """
 
     timeout: float = 60.0
@@ -206,7 +206,7 @@ def _major_of(data: Path) -> int:
 
 
 def _make_data(programs: Programs, home: _Home) -> None:
-    """initdb beside the goal, then rename: a cluster that is there is a whole one."""
+    """initdb beside the target, then rename: a cluster that is there is a whole one."""
     if home.data.exists():
         return
     new = home.directory / "data.new"

@@ -1,6 +1,6 @@
 """Runs a migration on a scratch database, statement by statement, and reports what each one did to the tables there.
 
-The migration is run as the executor would run it: one transaction, or step by step with ``transaction:false``; its
+The migration is run as a real run would run it: one transaction, or step by step with ``transaction:false``; its
 session starts as a run's does, and errors are the same.
 """
 
@@ -101,7 +101,7 @@ def _failure_of_ours(exc: psycopg.Error, migration: Migration, options: MeasureO
 
 
 def _transaction(conn: Connection, migration: Migration, options: MeasureOptions) -> Iterator[Impact]:
-    """The whole migration in one transaction, ended as the executor ends it."""
+    """The whole migration in one transaction, ended as `execution.transactional` ends it."""
     xid = database.last_row(database.run(conn, "BEGIN;\nSELECT pg_catalog.pg_current_xact_id()::text;"))[0]
     every = (
         statement

@@ -1,4 +1,4 @@
-"""What the target says about the tables of a lock report: how large they are, and who uses them now. Only reads.
+"""The tables of a lock report on the target: their sizes, and who uses them now. Only reads.
 
 Nothing is counted and no table is waited for: sizes are those of the files, rows are the planner's estimate. Other
 roles' sessions show a role without ``pg_read_all_stats`` little more than that they are there.

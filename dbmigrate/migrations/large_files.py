@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from dbmigrate.errors import ConfigError
 from dbmigrate.migrations import headers
 from dbmigrate.migrations.source import Cursor, Origin, Source, changed
-from dbmigrate.migrations.statement_stream import pass_data, pieces, statement_of
-from dbmigrate.sql import PieceKind, PostgresLexer
+from dbmigrate.migrations.statement_stream import pass_data, segments, statement_of
+from dbmigrate.sql import PostgresLexer, SegmentKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -80,10 +80,10 @@ def _split(origin: Origin, file_range: FileRange, sql: bytes) -> tuple[Statement
         text += "\n\\.\n"  # in the place of the data
     cursor = Cursor(file_range.line, file_range.column)
     found = []
-    for piece in pieces(origin, PostgresLexer(headers.BOUNDARY).get_tokens(text)):
-        cursor.advance(piece.lead)
-        if piece.kind is PieceKind.STATEMENT:
-            found.append(statement_of(piece, cursor))
+    for segment in segments(origin, PostgresLexer(headers.BOUNDARY).get_tokens(text)):
+        cursor.advance(segment.lead)
+        if segment.kind is SegmentKind.STATEMENT:
+            found.append(statement_of(segment, cursor))
             pass_data(found[-1])
     return tuple(found)
 
@@ -101,15 +101,15 @@ def _reread(migration: Migration, section: Section) -> Iterator[Statement]:
 def _section(origin: Origin, source: Source, number: int) -> Iterator[Statement]:
     at = -1
     cursor = Cursor()
-    for piece in pieces(origin, PostgresLexer(headers.BOUNDARY).read_tokens(source.read)):
-        cursor.advance(piece.lead)
-        if piece.kind is PieceKind.STATEMENT:
-            statement = statement_of(piece, cursor)
+    for segment in segments(origin, PostgresLexer(headers.BOUNDARY).read_tokens(source.read)):
+        cursor.advance(segment.lead)
+        if segment.kind is SegmentKind.STATEMENT:
+            statement = statement_of(segment, cursor)
             if at == number:
                 yield statement
             pass_data(statement)
         else:
-            cursor.advance(piece.text)
-            at += piece.kind is PieceKind.HEADER
+            cursor.advance(segment.text)
+            at += segment.kind is SegmentKind.HEADER
             if at > number:
                 return

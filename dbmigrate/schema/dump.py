@@ -83,7 +83,7 @@ def _dumped(
 def environment(session: Session) -> Mapping[str, str]:
     """The variables by which pg_dump reaches the database of `session`.
 
-    It must not talk in the clear where we talk through TLS: libpq's ``prefer`` would let one without TLS.
+    It must not send in the clear if our connection uses TLS: libpq's ``prefer`` would let one without TLS.
     """
     environ = session.dsn.environment()
     if session.conn.pgconn.ssl_in_use and environ.get("PGSSLMODE", "prefer") in ("allow", "prefer"):

@@ -56,7 +56,7 @@ def dump(
     """The schema of a database, as pg_dump writes it (`normalise` makes a file of it).
 
     `environ` is the whole environment of the child and says by ``PGHOST``, ``PGPASSWORD`` ... where to connect:
-    nothing of it stands in the argument list, which every user of the machine can read. Where the own connection uses
+    nothing of it is in the argument list, which every user of the machine can read. If our own connection uses
     TLS it should say ``PGSSLMODE=require`` or more: by libpq's default a pg_dump without TLS goes on in the clear.
     `server_version` is libpq's (180006). `exclude_tables` are patterns of pg_dump: names with their schema, quoted
     where needed.
