@@ -24,10 +24,11 @@ NAMES = "select datname from pg_database where datname like 'dbmigrate\\_scratch
 HOLD = """
 import sys
 from pathlib import Path
-from dbmigrate import dsn, scratch
+from dbmigrate.connection import dsn
+from dbmigrate.scratch import choose
 explicit = dsn.parse(sys.argv[2]) if len(sys.argv) > 2 else None
 try:
-    with scratch.open_server(scratch.Choice(explicit=explicit, cache=Path(sys.argv[1]))) as server:
+    with choose.open_server(choose.Choice(explicit=explicit, cache=Path(sys.argv[1]))) as server:
         with server.database() as made:
             print(made.database, made.conninfo["host"], flush=True)
             sys.stdin.read()
