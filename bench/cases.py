@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.delay import Delay
 from bench.harness import Case, Program, Target
 from bench.setting import NO_DUMP, OURS, PYTHON, Databases, Setting
-from dbmigrate.schema.pgdump import PgDump, Search, candidates
+from dbmigrate.connection.programs import ClientProgram, Search, pg_dumps
 from tests.support.downloads import pg_dumps_here
 from tests.support.servers import UnavailableError
 
@@ -75,12 +75,12 @@ def nothing_to_do(setting: Setting) -> Iterator[Case]:
 
 
 @cache
-def _best() -> PgDump:
+def _best() -> ClientProgram:
     """dbmate takes the first pg_dump of the PATH: the one that dbmigrate would choose, so that both run the same."""
-    return candidates(Search.from_environ(os.environ))[0]
+    return pg_dumps(Search.from_environ(os.environ))[0]
 
 
-def _path(program: PgDump) -> str:
+def _path(program: ClientProgram) -> str:
     return f"{Path(program.command[0]).parent}:{os.environ['PATH']}"
 
 

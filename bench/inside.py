@@ -21,7 +21,7 @@ from bench.harness import Program
 from bench.report import OURS, Chapter, Verdict, table
 from bench.setting import NO_DUMP, Setting
 from dbmigrate.connection.dsn import Dsn
-from dbmigrate.embedded import Search
+from dbmigrate.connection.programs import Search
 from dbmigrate.scratch import choose
 from tests.support import environment
 from tests.support.counting import counts_syncs, round_trips, wal_syncs

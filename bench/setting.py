@@ -14,7 +14,8 @@ from psycopg import sql
 
 from bench import revisions
 from bench.harness import Program
-from dbmigrate.embedded import Options, Search, kept_server
+from dbmigrate.connection.programs import Search
+from dbmigrate.embedded import Options, kept_server
 from tests.support import dbmate
 from tests.support.servers import (
     PASSWORD,

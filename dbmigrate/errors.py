@@ -162,7 +162,7 @@ CODES: dict[str, str] = {
     "E717": "the history of these files is in another schema",
     "E720": "an applied file has another version now",
     "E721": "a version was applied from another file",
-    "E722": "a migration was not tried, because of what it could do outside of the scratch database",
+    "E722": "a migration was not run on a scratch database, because of its outside effects",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",

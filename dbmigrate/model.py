@@ -92,10 +92,10 @@ def leading_number(text: str) -> str:
     return found[0].lstrip("0") if found else ""
 
 
-class Cut(NamedTuple):
-    """Statements that travel together: `number` of them, from byte `begin` to `end` of the file's text (without a byte
-    order mark). `line` and `column` are those of the first one, `ordinal` its number in the section, from 0. `data`
-    are the bytes from and to which the inline data of the last one reaches, if that is a COPY with data.
+class FileRange(NamedTuple):
+    """Statements that are sent in one batch: `number` of them, from byte `begin` to `end` of the file's text, after a
+    byte order mark. `line` and `column` are those of the first one, `ordinal` its number in the section, from 0. `data`
+    is the range of bytes of the inline data of the last one, if that is a COPY with data.
     """
 
     begin: int
@@ -184,8 +184,8 @@ class Section:
     `number` counts the sections of the file from 0; `statements` is None where the file is too large to keep in
     memory (`parser.statements` reads them again). `redundant` holds the ordinals, from 0 and as written, of wrapper
     statements (``BEGIN;`` ... ``COMMIT;``) that are not run, because the section runs in a transaction of our own;
-    `count` is the number of those that are run. `cuts` says where what is run stands in a file whose statements are
-    not kept; None also where there would be too many. `fault` is why it cannot run, where only the others are to.
+    `count` is the number of those that are run. `batch_ranges` says where the batches are in a file whose statements
+    are not kept; None also where there would be too many. `fault` is why it cannot run, where only the others are to.
     """
 
     direction: Direction
@@ -197,7 +197,7 @@ class Section:
     count: int = 0
     redundant: frozenset[int] = frozenset()
     statements: tuple[Statement, ...] | None = None
-    cuts: tuple[Cut, ...] | None = None
+    batch_ranges: tuple[FileRange, ...] | None = None
     fault: str | None = None
 
 

@@ -35,7 +35,7 @@ PACKAGES: dict[str, str] = {
     "sql": "",
     "connection": "",
     "settings": "connection",
-    "embedded": "",
+    "embedded": "connection",
     "migrations": "sql",
     "planning": "migrations",
     "tracking": "connection migrations planning",
@@ -63,7 +63,7 @@ HOMES: dict[str, str] = {
     "sqlparse": "sql",
     "dotenv": "settings",
     "psycopg": "connection tracking execution schema catalog impact scratch check",
-    "subprocess": "embedded deploy lint tracking schema",
+    "subprocess": "connection embedded deploy lint tracking schema",
     "signal": "cli embedded deploy",
     "socket": "connection embedded",
     "asyncio": "",
@@ -216,7 +216,7 @@ def reachable(name: str) -> frozenset[str]:
         ("api", "output"),
         ("api", "settings.load"),
         ("migrations", "connection"),
-        ("embedded", "connection"),
+        ("embedded", "connection.database"),
         ("sql", "errors"),
     ],
 )
@@ -295,10 +295,17 @@ def test_an_error_that_is_raised_from_a_handler_names_its_cause() -> None:
     assert found(hides_its_cause) == {}
 
 
-def test_pg_dump_is_called_in_the_schema_package_alone() -> None:
-    homes = found(lambda node: isinstance(node, ast.Constant) and node.value == "pg_dump")
-
-    assert {name.split(".")[0] for name in homes} == {"schema"}
+@pytest.mark.parametrize(
+    ("word", "home"),
+    [
+        ("pg_dump", "connection.programs"),
+        ("pg_config", "connection.programs"),
+        ("--schema-only", "schema.pgdump"),
+        ("--format=custom", "schema.pgdump"),
+    ],
+)
+def test_programs_are_found_in_one_module_and_pg_dump_is_run_in_one(word: str, home: str) -> None:
+    assert set(found(lambda node: isinstance(node, ast.Constant) and node.value == word)) == {home}
 
 
 def test_no_module_is_called_after_nothing_in_particular() -> None:

@@ -34,8 +34,8 @@ class Options:
     """What a `Migrator` works with. Times are in seconds.
 
     `dumping` None leaves the schema file alone. `lock_wait` bounds the wait for another runner. `where` names the
-    environment for people. `expected_plan` is what `planhash.expected` made of the hash that was reviewed: another plan
-    is refused. `approve` is called with a plan that is about to run and the history that it starts from; it raises to
+    environment for people. `expected_plan` is the reviewed hash, as `plan_hash.expected` reads it: another plan is
+    refused. `approve` is called with a plan that is about to run and the history that it starts from; it raises to
     stop it, and returns a function that asks somebody (and raises), or None where nobody has to be asked.
     `before_run` are called in their order with a plan that has steps, under the lock, just before the first one runs;
     they raise to stop it. `allow_existing` begins a history beside whatever is there; without it a protected
@@ -71,8 +71,8 @@ class View:
 
 
 @frozen
-class Wish:
-    """What a command wants: the versions whose files it needs, and the plan it makes of them.
+class Request:
+    """What a command asks for: the versions whose files it needs, and the plan it makes of them.
 
     `runs` are the directions that may be run: a fault in a section of another one is a warning. `begins` says that it
     may begin a history by running files.
@@ -92,7 +92,7 @@ def _ignore(event: Event) -> None:
     """The default listener."""
 
 
-class Workbench:
+class ApiBase:
     """The base of `Migrator` and `Upkeep`. Every method opens its own connection and closes it.
 
     `target` is a URL or what `dsn.parse` made of one; progress goes to `on_event`.
@@ -104,7 +104,7 @@ class Workbench:
         self._dsn = dsn.parse(target) if isinstance(target, str) else target
         self._options = options or Options()
         self._on_event = on_event
-        self._told: tuple[Problem, ...] = ()
+        self._reported: tuple[Problem, ...] = ()
 
     @contextmanager
     def _open(self, command: str, target: dsn.Dsn | None = None) -> Iterator[Session]:
@@ -118,18 +118,18 @@ class Workbench:
         return Session(access if target else replace(access, files=self._known_files))
 
     def _present(self) -> tuple[MigrationFile, ...]:
-        """The migration files; what is passed over is told, once."""
+        """The migration files; skipped files are reported once."""
         found = find.look(self._options.directories, self._options.order)
-        if found.notes != self._told:
+        if found.notes != self._reported:
             self._warn(found.notes)
-        self._told = found.notes
+        self._reported = found.notes
         return found.files
 
     def _warn(self, problems: Sequence[Problem]) -> None:
         for problem in problems:
             self._on_event(Warned(problem))
 
-    def _oddities(self, session: Session, recorded: History) -> tuple[Problem, ...]:
+    def _history_problems(self, session: Session, recorded: History) -> tuple[Problem, ...]:
         """What a reader of the history should know: a table that keeps nothing, a history that is somewhere else."""
         fault = session.tables.fault
         found = (Problem("W667", fault.message, hint=fault.fix),) if fault else ()
@@ -152,32 +152,32 @@ class Workbench:
             return session.read_history()
 
     @contextmanager
-    def _planned(self, wish: Wish) -> Iterator[tuple[Session, Plan]]:
+    def _planned(self, request: Request) -> Iterator[tuple[Session, Plan]]:
         """A session without the lock, and the plan for what it shows."""
         found = self._present()
-        with self._open(wish.command) as session:
+        with self._open(request.command) as session:
             tables.refuse_faulty(session.tables)
-            yield session, self._plan(session, wish, View(found, session.read_history()))
+            yield session, self._plan(session, request, View(found, session.read_history()))
 
-    def _change(self, wish: Wish, parsed: Mapping[str, Migration] | None = None, *, approved: str = "") -> Report:
+    def _change(self, request: Request, parsed: Mapping[str, Migration] | None = None, *, approved: str = "") -> Report:
         """Read the files (those not in `parsed`), take the lock, look at the history again, plan, run.
 
-        The files are read before the lock is waited for, so that a bad one is told at once. What the history means is
-        decided under the lock: a migration that another run is in the middle of was not left unfinished. `approved` is
-        the digest of a plan that was approved before.
+        The files are read before the wait for the lock, so that a bad one is reported at once. What the history means
+        is decided under the lock: a migration that another run is in the middle of was not left unfinished. `approved`
+        is the digest of a plan that was approved before.
         """
         found = self._present()
-        with self._open(wish.command) as session:
+        with self._open(request.command) as session:
             view = View(found, session.read_history(), parsed or {})
-            return self._change_in(session, wish, view, approved=approved)
+            return self._change_in(session, request, view, approved=approved)
 
-    def _change_in(self, session: Session, wish: Wish, view: View, *, approved: str = "") -> Report:
+    def _change_in(self, session: Session, request: Request, view: View, *, approved: str = "") -> Report:
         """What `_change` does, in a session that is open, seen from what it has shown so far."""
-        read = self._parse(session, view, wish.versions(view), wish.runs)
+        read = self._parse(session, view, request.versions(view), request.runs)
 
         def prepare() -> tuple[Plan, History]:
             now = View(view.files, session.read_history(), read)
-            return self._plan(session, wish, now), now.history
+            return self._plan(session, request, now), now.history
 
         planned, recorded = self._settled(session, prepare, approved=approved)
         return self._execute(session, planned, View(view.files, recorded))
@@ -201,7 +201,7 @@ class Workbench:
         session.lock()
         again, recorded = prepare()
         if again.digest != planned.digest:
-            raise PlanError("files or history have changed meanwhile", code="E239", hint="run the command again")
+            raise PlanError("the plan changed after it was shown", code="E239", hint="run the command again")
         return again, recorded
 
     def _approval(self, planned: Plan, recorded: History) -> Callable[[], None] | None:
@@ -213,15 +213,15 @@ class Workbench:
     def _where(self) -> str:
         return self._options.where or self._dsn.display
 
-    def _plan(self, session: Session, wish: Wish, view: View) -> Plan:
-        migrations = self._parse(session, view, wish.versions(view), wish.runs)
-        made = wish.plan(replace(view, migrations=migrations))
-        if wish.begins and made.steps and not self._options.allow_existing:
-            made = replace(made, problems=(*made.problems, *self._judged(session, view.history)))
+    def _plan(self, session: Session, request: Request, view: View) -> Plan:
+        migrations = self._parse(session, view, request.versions(view), request.runs)
+        made = request.plan(replace(view, migrations=migrations))
+        if request.begins and made.steps and not self._options.allow_existing:
+            made = replace(made, problems=(*made.problems, *self._first_run_problems(session, view.history)))
         return self._hashed(made, view.history)
 
-    def _judged(self, session: Session, recorded: History) -> tuple[Problem, ...]:
-        """What a first run has to be told of the database. Raises Refused E715, E716."""
+    def _first_run_problems(self, session: Session, recorded: History) -> tuple[Problem, ...]:
+        """What a first run reports about the database. Raises Refused E715, E716."""
         around = session.surroundings(recorded)
         if around is None:
             return ()
@@ -274,7 +274,7 @@ class Workbench:
             executor.run(planned)
         except Error as exc:
             if executor.done:
-                report = self._report_in_spite_of(exc, session, executor.done, view.files)
+                report = self._report_despite(exc, session, executor.done, view.files)
                 exc.report = replace(report, seconds=time.monotonic() - started)
             raise
         try:
@@ -286,7 +286,7 @@ class Workbench:
             raise error from exc
         return replace(report, seconds=time.monotonic() - started)
 
-    def _report_in_spite_of(
+    def _report_despite(
         self, failure: Error, session: Session, done: Sequence[Outcome], found: Sequence[MigrationFile]
     ) -> Report:
         """What was done before `failure`, which a signal that comes now must not hide."""

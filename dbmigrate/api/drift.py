@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate import catalog
-from dbmigrate.api.base import Options, View, Wish, Workbench
+from dbmigrate.api.base import ApiBase, Options, Request, View
 from dbmigrate.catalog import Scope
 from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, MigrationFileError, PlanError
@@ -20,7 +20,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.migrations import parser
 from dbmigrate.model import Direction, Policy, Problem, Severity
 from dbmigrate.planning import plan, remedies, verify
-from dbmigrate.planning.remedies import Apart
+from dbmigrate.planning.remedies import VersionDifference
 from dbmigrate.reports import Deviation
 from dbmigrate.schema import dump as schema_file
 from dbmigrate.schema import file, line_ends
@@ -79,10 +79,10 @@ class Building(NamedTuple):
     """What makes what should be in an empty scratch database, and what that may do beside it."""
 
     make: Callable[[ScratchServer, Comparer], None]
-    reach: outside_effects.Reach
+    effects: outside_effects.Effects
 
 
-class Comparer(Workbench):
+class Comparer(ApiBase):
     """Compares the database with what it should be. `scope` says what counts beside the objects themselves.
 
     All methods raise ConnectionFailed, and DatabaseError E405 when an object is locked for too long; those that build a
@@ -95,13 +95,13 @@ class Comparer(Workbench):
         def load(server: ScratchServer, copy: Comparer) -> None:
             server.retrying(lambda: copy._load(path))
 
-        building = Building(load, _reach_of_file(path))
+        building = Building(load, _effects_of_file(path))
         live, expected = self._beside(choice, lambda _: building)
-        apart = _apart(live, expected)
-        found = self._drift(path, expected, live, scope=scope, notes=_versions_apart(apart, path))
+        versions = _version_difference(live, expected)
+        found = self._drift(path, expected, live, scope=scope, notes=_version_notes(versions, path))
         if line_ends.are_converted(file.read(Path(path))):
             found = _without_line_ends(found)
-        return replace(found, remedies=remedies.of_file(path, apart)) if found.differences else found
+        return replace(found, remedies=remedies.of_file(path, versions)) if found.differences else found
 
     def with_migrations(self, choice: Choice, *, scope: Scope = MIGRATIONS_SCOPE) -> Drift:
         """Against what the files of the applied migrations make. Raises PlanError E261: some of them are gone."""
@@ -130,9 +130,9 @@ class Comparer(Workbench):
         """Against another database, called `name`, which should be the same: that of `environment`."""
         with self._open(_COMMAND) as session, self._open(_COMMAND, other) as there:
             live, expected = _picture(session), _picture(there)
-        apart = _apart(live, expected)
-        found = self._drift(name, expected, live, scope=scope, notes=_versions_apart(apart, name))
-        return replace(found, remedies=remedies.of_environment(environment, apart)) if found.differences else found
+        versions = _version_difference(live, expected)
+        found = self._drift(name, expected, live, scope=scope, notes=_version_notes(versions, name))
+        return replace(found, remedies=remedies.of_environment(environment, versions)) if found.differences else found
 
     # -- both sides
 
@@ -142,13 +142,13 @@ class Comparer(Workbench):
             live = _picture(session)
             building = builder(live)
             major = session.facts.server_version // _MAJOR
-            wanted = replace(choice, target=session.dsn, major=major, reach=building.reach, spared=session.dsn)
+            wanted = replace(choice, target=session.dsn, major=major, effects=building.effects, spared=session.dsn)
             with choose.open_server(wanted) as server, server.database() as copy:
-                there = self._quiet(schema_copy.alike(session, copy), session)
+                there = self._quiet(schema_copy.with_settings_of(session, copy), session)
                 try:
                     building.make(server, there)
                 except DatabaseError as exc:
-                    raise _unbuildable(exc, choose.way_out(exc, server)) from exc
+                    raise _unbuildable(exc, choose.hint_for(exc, server)) from exc
                 if server.note:
                     self._on_event(Warned(Problem("W600", server.note, Severity.NOTE)))
                 with there._open(_COMMAND) as built:
@@ -176,7 +176,7 @@ class Comparer(Workbench):
             return [version for version in plan.pending_versions(view.files, view.history) if version in versions]
 
         if versions:
-            self._change(Wish(_COMMAND, wanted, planned, (Direction.UP,)))
+            self._change(Request(_COMMAND, wanted, planned, (Direction.UP,)))
 
     def _drift(
         self, against: str, expected: Picture, live: Picture, *, scope: Scope, notes: Sequence[str] = ()
@@ -204,17 +204,17 @@ def _without_line_ends(found: Drift) -> Drift:
 
 def _replayed(server: ScratchServer, copy: Comparer, migrations: Sequence[Migration]) -> None:
     for migration in migrations:
-        server.admit(migration)
+        server.refuse_external_effects(migration)
     versions = [migration.version for migration in migrations]
     server.retrying(lambda: copy._replay(versions))
 
 
-def _reach_of_file(path: str) -> outside_effects.Reach:
+def _effects_of_file(path: str) -> outside_effects.Effects:
     """Raises ConfigError E207."""
     try:
         return outside_effects.of_sql(file.read(Path(path)))
     except MigrationFileError:
-        return outside_effects.Reach.INSIDE  # loading it says what is wrong with it
+        return outside_effects.Effects.NONE  # loading it says what is wrong with it
 
 
 def _picture(session: Session) -> Picture:
@@ -240,7 +240,7 @@ def _explained(exc: DatabaseError) -> DatabaseError:
     if exc.sqlstate != _LOCK_TIMEOUT:
         return exc
     return DatabaseError(
-        "an object could not be looked at, because somebody has locked it",
+        "an object could not be read: another session holds a lock on it",
         code="E405",
         hint="try again when the change that holds the lock has ended",
         sqlstate=exc.sqlstate,
@@ -248,18 +248,18 @@ def _explained(exc: DatabaseError) -> DatabaseError:
 
 
 def _unbuildable(exc: Error, hint: str | None) -> PlanError:
-    message = f"what the database should be cannot be built in a scratch database: {exc.message}"
+    message = f"the expected schema cannot be built in a scratch database: {exc.message}"
     return exc.recast(PlanError, message, code="E260", hint=hint)
 
 
-def _apart(live: Picture, expected: Picture) -> Apart:
+def _version_difference(live: Picture, expected: Picture) -> VersionDifference:
     here, there = live.versions, expected.versions
-    return Apart(sorted(here - there), sorted(there - here))
+    return VersionDifference(sorted(here - there), sorted(there - here))
 
 
-def _versions_apart(apart: Apart, name: str) -> tuple[str, ...]:
+def _version_notes(versions: VersionDifference, name: str) -> tuple[str, ...]:
     """What explains most of a drift: migrations that one of the two does not have yet."""
-    lists = ((f"only in {name}", apart.there), ("only applied here", apart.here))
+    lists = ((f"only in {name}", versions.there), ("only applied here", versions.here))
     return tuple(f"{where}: {', '.join(versions)}" for where, versions in lists if versions)
 
 

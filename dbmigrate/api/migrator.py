@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate import reports
-from dbmigrate.api.base import Options, View, Wish, Workbench
+from dbmigrate.api.base import ApiBase, Options, Request, View
 from dbmigrate.connection import database
 from dbmigrate.errors import ConnectionFailed, Error
 from dbmigrate.events import Planned, RunStarted, SchemaLoaded, SchemaRead, SchemaWritten
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Migrator", "Options"]
 
 
-class Migrator(Workbench):
+class Migrator(ApiBase):
     """Migrations of one directory (or several) on one database.
 
     Methods return values and print nothing; progress goes to `on_event`. Every method opens its own connection and
@@ -40,10 +40,10 @@ class Migrator(Workbench):
         found = self._present()
         with self._open("status") as session:
             recorded = session.read_history()
-            oddities = self._oddities(session, recorded)
+            more = self._history_problems(session, recorded)
         findings = verify.verify(found, recorded, verify.sums(found, recorded), self._options.order)
         status = verify.marked(plan.status(found, recorded, self._options.order), findings)
-        return replace(status, problems=(*status.problems, *oddities))
+        return replace(status, problems=(*status.problems, *more))
 
     def plan_up(self, goal: Goal = ALL) -> Plan:
         """What `up` would do now."""
@@ -76,13 +76,13 @@ class Migrator(Workbench):
     def locks_up(self, means: Means, goal: Goal = ALL) -> LockReport:
         """What `up` would lock, rewrite and read: its migrations run on a scratch database, not on this one.
 
-        A failure is no error here: `LockReport.problems` tells of it.
+        A failure is not an error here: `LockReport.problems` names it.
         """
         from dbmigrate.scratch import lock_report
 
         try:
             if not database.exists(self._dsn):
-                return reports.LockReport(problems=(lock_report.needless(self._dsn.database),))
+                return reports.LockReport(problems=(lock_report.not_needed(self._dsn.database),))
             with self._planned(self._upward(goal)) as (session, planned):
                 return lock_report.make(
                     session, planned, find.find(self._options.directories, self._options.order), means
@@ -124,7 +124,7 @@ class Migrator(Workbench):
         """Undo the last migration and apply it again."""
         last = self._downward(LAST)
         return self._change(
-            Wish(
+            Request(
                 "redo",
                 last.versions,
                 lambda view: _with_notes(
@@ -182,7 +182,7 @@ class Migrator(Workbench):
         return self._change(self._upward(goal), parsed, approved=approved)
 
     def _approved_beforehand(self, made: Plan) -> str:
-        """Have the plan for a database that does not exist yet approved; its digest, empty if nobody has a say."""
+        """Have the plan for a database that does not exist yet approved; its digest, empty if nobody has to approve."""
         plan_hash.refuse_other(made, self._options.expected_plan)
         if self._options.approve is None:
             return ""
@@ -190,19 +190,19 @@ class Migrator(Workbench):
             ask()
         return made.digest
 
-    def _upward(self, goal: Goal, command: str = "up") -> Wish:
+    def _upward(self, goal: Goal, command: str = "up") -> Request:
         def planned(view: View) -> Plan:
             notes = verify.refuse_changes(verify.verify(view.files, view.history, _sums(view)))
             made = plan.up(view.files, view.history, migrations=view.migrations, goal=goal, policy=self._options.policy)
             return Plan(made.steps, (*made.problems, *notes))
 
-        return Wish(
+        return Request(
             command, lambda view: plan.pending_versions(view.files, view.history), planned, (Direction.UP,), begins=True
         )
 
-    def _downward(self, goal: Goal) -> Wish:
+    def _downward(self, goal: Goal) -> Request:
         order = self._options.order
-        return Wish(
+        return Request(
             "rollback",
             lambda view: [item.version for item in plan.rollback_order(view.files, view.history, goal, order)],
             lambda view: _with_notes(
@@ -211,24 +211,24 @@ class Migrator(Workbench):
             (Direction.DOWN,),
         )
 
-    def _script(self, wish: Wish) -> Iterator[str]:
+    def _script(self, request: Request) -> Iterator[str]:
         from dbmigrate.execution import dry_run_script
 
-        with self._planned(wish) as (session, planned):
+        with self._planned(request) as (session, planned):
             self._on_event(RunStarted(self._where, planned))
             self._on_event(Planned(planned))
             yield from dry_run_script.script(
-                planned, session, self._options.pacing, title=f"{wish.command} · {self._where}"
+                planned, session, self._options.pacing, title=f"{request.command} · {self._where}"
             )
 
-    def _script_from_nothing(self, wish: Wish) -> Iterator[str]:
+    def _script_from_nothing(self, request: Request) -> Iterator[str]:
         """The names are quoted and the server is asked in a maintenance database; nothing is read from there."""
         from dbmigrate.execution import dry_run_script
 
         found = self._present()
-        with self._open(wish.command, self._dsn.with_database(database.MAINTENANCE)) as session:
+        with self._open(request.command, self._dsn.with_database(database.MAINTENANCE)) as session:
             session.tables = tables.absent(self._options.table, search_path=self._dsn.search_path)
-            planned = self._plan(session, wish, View(found, History()))
+            planned = self._plan(session, request, View(found, History()))
             note = Problem(
                 "W307",
                 f"database {self._dsn.database} does not exist; the script creates it: run it in postgres",
@@ -236,13 +236,13 @@ class Migrator(Workbench):
             )
             self._on_event(RunStarted(self._where, replace(planned, problems=(note, *planned.problems))))
             self._on_event(Planned(planned))
-            title = f"{wish.command} · {self._where}"
+            title = f"{request.command} · {self._where}"
             prologue = dry_run_script.creation(session.conn, self._dsn.database)
             yield from dry_run_script.script(planned, session, self._options.pacing, title=title, prologue=prologue)
 
 
 def _with_notes(planned: Plan, view: View) -> Plan:
-    """Say which files are not what was applied: it is their down section of today that will run."""
+    """Warnings for edited files: their present down sections will run."""
     undone = {step.version for step in planned.steps}
     concerned = View(
         [file for file in view.files if file.version in undone],

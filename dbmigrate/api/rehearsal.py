@@ -1,4 +1,4 @@
-"""The public Python API of rehearsals: what a run would do, tried where it does not count."""
+"""The public Python API of rehearsals: a plan is run where nothing of it stays."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dbmigrate.migrations import find, parser
 from dbmigrate.model import ALL, LAST, Direction, Goal, History
 from dbmigrate.planning import plan, plan_hash
 from dbmigrate.scratch import rehearsal
-from dbmigrate.scratch.rehearsal import Rehearsed, Scene
+from dbmigrate.scratch.rehearsal import Rehearsal, Rehearsed
 
 if TYPE_CHECKING:
-    from dbmigrate.api.base import Wish
+    from dbmigrate.api.base import Request
     from dbmigrate.model import Plan
     from dbmigrate.scratch.lock_report import Means
 
@@ -23,7 +23,7 @@ __all__ = ["Rehearsed", "Rehearser"]
 
 
 class Rehearser(Migrator):
-    """A `Migrator` that can try what it would do. Nothing stays of it but what `Rehearsed.leaves` names.
+    """A `Migrator` that rehearses its plans. Nothing stays of them but what `Rehearsed.leaves` names.
 
     All methods raise MigrationFailed E401 to E406 where the run would fail, with the place.
     """
@@ -65,25 +65,25 @@ class Rehearser(Migrator):
         """The same for `rollback`."""
         return self._in_place(self._downward(goal))
 
-    def _on_copy(self, wish: Wish, means: Means) -> Rehearsed:
+    def _on_copy(self, request: Request, means: Means) -> Rehearsed:
         found = find.find(self._options.directories, self._options.order)
-        with self._planned(wish) as (session, planned):
+        with self._planned(request) as (session, planned):
             self._announced(planned)
-            return rehearsal.on_copy(Scene(session, planned, found, self._options.pacing), means)
+            return rehearsal.on_copy(Rehearsal(session, planned, found, self._options.pacing), means)
 
-    def _in_place(self, wish: Wish) -> Rehearsed:
+    def _in_place(self, request: Request) -> Rehearsed:
         found = self._present()
-        with self._open(wish.command) as session:
+        with self._open(request.command) as session:
             database.refuse_shared_session(session.facts, "a rehearsal in place holds a lock of its session")
-            rehearsal.refuse_outside(self._plan(session, wish, View(found, session.read_history())))
+            rehearsal.refuse_outside(self._plan(session, request, View(found, session.read_history())))
 
             def prepare() -> tuple[Plan, History]:
                 recorded = session.read_history()
-                return self._plan(session, wish, View(found, recorded)), recorded
+                return self._plan(session, request, View(found, recorded)), recorded
 
             planned, _ = self._settled(session, prepare)
             self._on_event(Planned(planned))
-            return rehearsal.in_place(Scene(session, planned, found, self._options.pacing))
+            return rehearsal.in_place(Rehearsal(session, planned, found, self._options.pacing))
 
     def _announced(self, planned: Plan) -> Plan:
         plan_hash.refuse_other(planned, self._options.expected_plan)

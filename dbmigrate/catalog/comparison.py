@@ -31,7 +31,7 @@ _VIEWS = (Kind.VIEW, Kind.MATERIALIZED_VIEW)
 # texts of people, which are compared letter by letter
 _VERBATIM = (Kind.COMMENT, Kind.SECURITY_LABEL)
 _BODIES = (Kind.FUNCTION, Kind.PROCEDURE)
-# what stands on its own, and is worth naming when it comes or goes with something larger
+# what exists on its own, and is worth naming when it comes or goes with something larger
 _WORTH_NAMING = frozenset(
     {
         *(Kind.TABLE, Kind.FOREIGN_TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW, Kind.SEQUENCE, Kind.TYPE, Kind.DOMAIN),
@@ -49,10 +49,10 @@ _PUBLIC = Key(Kind.SCHEMA, "public")
 
 
 def compare(before: Catalog, after: Catalog, *, scope: Scope) -> tuple[Difference, ...]:
-    """What has to be said about `after` for somebody who expects `before`.
+    """What to report about `after` to somebody who expects `before`.
 
     Named object by object: what belongs to an object that is missing or extra (the columns of a table, the tables of a
-    schema) is not told again, and neither is what follows from another difference (the index of a constraint, the
+    schema) is not reported again, and neither is what follows from another difference (the index of a constraint, the
     columns of partitions). Catalogs of different major versions are compared by what both can tell.
     """
     found = _Comparison(before, after, scope)
@@ -61,7 +61,7 @@ def compare(before: Catalog, after: Catalog, *, scope: Scope) -> tuple[Differenc
 
 @frozen
 class _Found:
-    """A difference before it is known whether it is told: its object, and in which aspect it changed, if so."""
+    """A difference before it is known whether it is reported: its object, and in which aspect it changed, if so."""
 
     key: Key
     change: Change
@@ -95,7 +95,7 @@ class _Comparison:
         yield from self._moved()
 
     def place(self, difference: Difference) -> tuple[object, ...]:
-        """Where a difference stands in the list: with the table or the like that it is about."""
+        """The place of a difference in the list: with its table or the like."""
         if difference.kind is Kind.COLUMN_ORDER:
             kind, _, name = difference.name.partition(" ")
             key = anchor = Key(Kind(kind), name)
@@ -133,7 +133,7 @@ class _Comparison:
                 yield _Found(key, Change.CHANGED, number)
 
     def _is_ours(self, kind: Kind, item: Item) -> bool:
-        """Whether somebody has said it of this database; the comment of an extension comes from the server's files."""
+        """Whether somebody has set it in this database; the comment of an extension comes from the server's files."""
         if item.parent == _PUBLIC and kind in (Kind.OWNER, Kind.GRANT):
             return self._is_same_major
         is_from_files = kind is Kind.COMMENT and item.parent is not None and item.parent.kind is Kind.EXTENSION
@@ -151,7 +151,7 @@ class _Comparison:
             return one == two
         return _DECORATION.sub(r"\1", one) == _DECORATION.sub(r"\1", two)
 
-    # -- what is told, and what follows from it
+    # -- what is reported, and what follows from it
 
     def _parent(self, key: Key) -> Key | None:
         item = self._before.find(key) or self._after.find(key)

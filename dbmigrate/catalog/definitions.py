@@ -24,7 +24,7 @@ class Definitions:
         self._catalog = catalog
 
     def of(self, key: Key) -> str:
-        """The SQL that makes the object, without what stands on its own: indexes, triggers, grants of a table."""
+        """The SQL that makes the object, without what exists on its own: indexes, triggers, grants of a table."""
         item = self._catalog.find(key)
         if item is None:
             return ""
@@ -139,7 +139,7 @@ class Definitions:
         parent = self._parent(key)
         return f"ALTER TYPE {parent.name} ADD ATTRIBUTE {self._attribute_clause(key, _local(key.name, parent))};"
 
-    # -- what is said about objects
+    # -- attributes of objects
 
     def _comment(self, key: Key, known: Known) -> str:
         parent = self._parent(key)

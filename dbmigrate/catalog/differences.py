@@ -76,7 +76,7 @@ def _together(names: tuple[str, ...]) -> str:
 
 
 def _value(text: str | None, found: Difference) -> str | None:
-    """A value as it stands in a sentence; None if it does not fit."""
+    """A value for a sentence; None if it does not fit."""
     if text is None:
         return _UNSET.get(found.aspect or "", "none")
     if "\n" in text or len(text) > _LONGEST:
@@ -89,7 +89,7 @@ class Difference:
     """One object that differs; `aspect` says in what, if it is in both catalogs.
 
     `before` and `after` are the two values of the aspect; of an object that is missing or extra its definition, as SQL.
-    `inside` names what came or went with the object and is not told on its own: ``table app.users``.
+    `inside` names what came or went with the object and is not reported on its own: ``table app.users``.
     """
 
     kind: Kind

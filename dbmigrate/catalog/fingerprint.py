@@ -1,8 +1,8 @@
-"""The SQL of a fingerprint: a text that is the same as long as nothing that a `Catalog` tells has changed.
+"""The SQL of a fingerprint: a text that stays the same as long as nothing that a `Catalog` holds changes.
 
 It is made of the rows of the system catalogs as they are, which takes a third of the time that describing the objects
 takes, and nearly none of the client's. Equal fingerprints in one database mean equal catalogs, up to a collision of
-64-bit hashes. Different ones mean little: an index that was made anew is described as before and has another oid.
+64-bit hashes. Different ones mean little: an index that was made again is described as before and has another oid.
 
 A row is hashed as text. The server's hash of a record (hash_record_extended) is a sum of those of its columns: what one
 row loses and another one gains would cancel out, and that of an aclitem does not know the grant option.

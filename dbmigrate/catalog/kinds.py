@@ -1,4 +1,4 @@
-"""What kinds of objects there are, what is told apart about each, and how catalogs can differ."""
+"""What kinds of objects there are, what is compared of each, and how catalogs can differ."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Kind(StrEnum):
     SECURITY_LABEL = "security label"
 
 
-# what is told apart about an object of each kind, in the order of `Item.values`; every other kind has a definition
+# what is compared of an object of each kind, in the order of `Item.values`; every other kind has a definition
 DEFINITION = ("definition",)
 ASPECTS: dict[Kind, tuple[str, ...]] = {
     Kind.SCHEMA: (),

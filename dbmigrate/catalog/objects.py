@@ -1,6 +1,6 @@
-"""The SQL that reads everything that is no part of a table, and what is said about objects: owners, grants, comments.
+"""The SQL that reads everything that is no part of a table, and attributes of objects: owners, grants, comments.
 
-The shape of the rows is that of `queries`. Where one text says it all, it is written as the SQL that makes the object.
+The shape of the rows is that of `queries`. If one text holds it all, it is the SQL that makes the object.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ select 'extension', 'pg_extension:' || e.oid, null, null, quote_ident(e.extname)
 from pg_extension e
 """
 
-# what belongs to an extension, or to a type as the constructors of a range do, is not told
+# what belongs to an extension, or to a type as the constructors of a range do, is left out
 FUNCTIONS = f"""
 select case p.prokind when 'p' then 'procedure' else 'function' end, 'pg_proc:' || p.oid,
        'pg_namespace:' || n.oid, null,
@@ -264,7 +264,7 @@ select 'user mapping', 'pg_user_mapping:' || m.umid, 'pg_foreign_server:' || m.s
 from pg_user_mappings m
 """
 
-# ------------------------------------------------------------------------------------------- what is said about objects
+# ------------------------------------------------------------------------------------------- attributes of objects
 
 # the object, and a text about it
 COMMENTS = """
@@ -339,7 +339,7 @@ _APART = """lateral (
     except select e.grantee, e.privilege_type, e.is_grantable from aclexplode(a.acl) e) g) x"""
 
 # The object, whether the right was taken away, the grantee, the privilege, whether it may be handed on. What the owner
-# and PUBLIC have of an object that nobody has touched (acldefault) is not told, only that it is gone; so an acl of null
+# and PUBLIC have of an object that nobody has touched (acldefault) is left out, its loss is read; so an acl of null
 # and one that spells the default out are the same.
 GRANTS = f"""
 with acls (ref, owner, acl, usual) as (

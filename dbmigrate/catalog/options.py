@@ -2,7 +2,7 @@
 
 A server may keep notes of its own among them. The minor releases of November 2026 write ``pg_attver=<number>`` into the
 options of every column, another number in each database and after each change. So the names that count are the ones
-that PostgreSQL's documentation lists; what else stands there is the server's own business.
+that PostgreSQL's documentation lists; other options are the server's own.
 https://www.postgresql.org/docs/18/sql-createtable.html#SQL-CREATETABLE-STORAGE-PARAMETERS
 https://www.postgresql.org/docs/18/sql-createindex.html#SQL-CREATEINDEX-STORAGE-PARAMETERS
 https://www.postgresql.org/docs/18/sql-createview.html

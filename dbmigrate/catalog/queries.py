@@ -125,7 +125,7 @@ where a.attrelid >= 16384 and a.attnum > 0 and not a.attisdropped and c.relkind 
 order by a.attrelid, a.attnum
 """
 
-# A NOT NULL constraint (a row since PostgreSQL 18) is told by its column, unless there is more to tell than that. The
+# A NOT NULL constraint (a row since PostgreSQL 18) is read with its column, unless there is more to it. The
 # copies of a foreign key that a partitioned table at its other end needs are its own business.
 CONSTRAINTS = f"""
 select 'constraint', 'pg_constraint:' || k.oid,
@@ -183,7 +183,7 @@ left join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = c.oid an
 where c.oid >= 16384 and {OWN_SCHEMA} and {not_member("pg_class", "c.oid")}
 """
 
-# a partition's copy of its parent's trigger is told only where its state differs
+# a partition's copy of its parent's trigger is read only if its state differs
 TRIGGERS = f"""
 select 'trigger', 'pg_trigger:' || t.oid, 'pg_class:' || t.tgrelid,
        case when t.tgparentid <> 0 then 'pg_trigger:' || t.tgparentid end,

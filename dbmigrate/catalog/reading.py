@@ -289,7 +289,7 @@ class _Builder:
                 self._columns.setdefault(parent, []).append(str(name))
 
     def _about(self, rows: Rows) -> Iterator[tuple[Key, Sequence[str]]]:
-        """Rows that begin with the ref of an object; those of objects that are not told are left out."""
+        """Rows that begin with the ref of an object; those of objects that are left out are left out."""
         for ref, *texts in rows:
             key = self._keys.get(str(ref))
             if key is not None:

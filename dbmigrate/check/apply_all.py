@@ -123,7 +123,7 @@ class Walk:
             return Trial(migration, time.monotonic() - began, problems=(unknown,))
         except DatabaseError as exc:
             place = Place(migration.file.path, migration.run_order(Direction.UP)[0].line)
-            what, hint = f"{migration.name} fails on an empty database", choose.way_out(exc, self._server)
+            what, hint = f"{migration.name} fails on an empty database", choose.hint_for(exc, self._server)
             failure = failed("C101", what, exc, place=place, hint=hint)
             return Trial(migration, time.monotonic() - began, problems=(failure,))
         return Trial(migration, time.monotonic() - began, impacts)
@@ -152,6 +152,6 @@ def _needs(migrations: Sequence[Migration], looked_at: Collection[str]) -> list[
     A fingerprint is not relied on where it may be impossible to run the migrations again, to see more.
     """
     needs = [roundtrip.need(each) if each.version in looked_at else Need.NOTHING for each in migrations]
-    if outside_effects.of_all(migrations) & outside_effects.BEYOND:
+    if outside_effects.of_all(migrations) & outside_effects.BEYOND_DATABASE:
         needs = [Need.CATALOG if each is Need.FINGERPRINT else each for each in needs]
     return [*needs, Need.NOTHING]

@@ -23,7 +23,7 @@ from dbmigrate.errors import DatabaseError, Error, MigrationFailed, Refused
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import parser
 from dbmigrate.model import Direction, Place, Problem, Severity
-from dbmigrate.scratch import choose, trial
+from dbmigrate.scratch import choose, rehearsal
 from dbmigrate.sql.statements import first_word
 
 if TYPE_CHECKING:
@@ -217,13 +217,13 @@ def _failure(code: str, what: str, exc: Error, ground: Ground, migration: Migrat
     if isinstance(exc, Refused) or (ground.server.is_confined and exc.sqlstate == "42501"):
         message = f"the way back of {migration.name} was not tried: {exc.message}"
         return found("C107", message, exc.place or down_place(migration), severity=Severity.WARNING, hint=exc.hint)
-    hint = choose.way_out(exc, ground.server)
+    hint = choose.hint_for(exc, ground.server)
     return failed(code, what.format(migration.name), exc, place=down_place(migration), hint=hint)
 
 
 def _attempt(ground: Ground, migration: Migration, direction: Direction) -> None:
     try:
-        trial.attempt(ground.trial, ground.dsn, migration, direction)
+        rehearsal.run_sections(ground.trial, ground.dsn, migration, direction)
     except MigrationFailed as exc:
         if exc.sqlstate in _BEFORE_COMMIT:
             raise _NeedsCommitError from exc

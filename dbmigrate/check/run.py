@@ -66,8 +66,8 @@ def run(options: Options, choice: Choice) -> Report:
         said = options.lint(read.migrations, meant)
         report = replace(report, problems=tuple(_once((*report.problems, *said))))
     if read.sound:
-        reaches = outside_effects.of_all(read.sound) | schemafile.reach_of(options.dumping)
-        with choose.open_server(replace(choice, reach=reaches, spared=choice.target)) as server:
+        effects = outside_effects.of_all(read.sound) | schemafile.reach_of(options.dumping)
+        with choose.open_server(replace(choice, effects=effects, spared=choice.target)) as server:
             report = _tried(report, read, meant, server, options)
     return replace(report, seconds=time.monotonic() - began)
 

@@ -55,10 +55,10 @@ class Ground:
 
         A role that it wants and nobody has made is made up on a server of our own.
         """
-        self.server.admit(migration)
+        self.server.refuse_external_effects(migration)
         own = frozenset(impact.Relation(*name) for name in own_tables(self.session))
-        bench = impact.Bench(self.dsn, direction, own)
-        return self.server.retrying(partial(impact.run_measured, self.session.conn, migration, bench))
+        options = impact.MeasureOptions(self.dsn, direction, own)
+        return self.server.retrying(partial(impact.run_measured, self.session.conn, migration, options))
 
 
 @contextmanager

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dbmigrate.execution.session import Session
     from dbmigrate.model import Goal, Plan, Problem
     from dbmigrate.output import Renderer, Streams
-    from dbmigrate.planning.approval import Consent
+    from dbmigrate.planning.approval import Confirmation
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.settings.load import Settings
 
@@ -123,36 +123,36 @@ class Call:
         *,
         reason: str | None = None,
         expect_plan: str | None = None,
-        consent: Consent | None = None,
+        confirmation: Confirmation | None = None,
         backup: str | None = None,
     ) -> Iterator[Migrator]:
         """The migrator for the settings; an embedded server runs for as long as it is used.
 
         Changes of a protected environment are asked for, or refused where nobody can be asked, whether the command
-        says anything about `consent` or not. `backup` is a directory for a backup before something runs.
+        says anything about `confirmation` or not. `backup` is a directory for a backup before something runs.
         """
         from dbmigrate.api.migrator import Migrator
 
-        with self._target(reason, consent, expect_plan=expect_plan) as (dsn, options):
+        with self._target(reason, confirmation, expect_plan=expect_plan) as (dsn, options):
             options = replace(options, before_run=self._backing_up(backup))
             yield Migrator(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
-    def upkeep(self, *, reason: str | None = None, consent: Consent | None = None) -> Iterator[Upkeep]:
+    def upkeep(self, *, reason: str | None = None, confirmation: Confirmation | None = None) -> Iterator[Upkeep]:
         """The same for the commands that look at the history or correct it."""
         from dbmigrate.api.records import Upkeep
 
-        with self._target(reason, consent) as (dsn, options):
+        with self._target(reason, confirmation) as (dsn, options):
             yield Upkeep(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
     def deployer(
-        self, config: DeployConfig, *, reason: str | None, expect_plan: str | None, consent: Consent
+        self, config: DeployConfig, *, reason: str | None, expect_plan: str | None, confirmation: Confirmation
     ) -> Iterator[Deployer]:
         """The same for a deployment."""
         from dbmigrate.deploy.run import Deployer
 
-        with self._target(reason, consent, expect_plan=expect_plan) as (dsn, options):
+        with self._target(reason, confirmation, expect_plan=expect_plan) as (dsn, options):
             yield Deployer(dsn, options, config, environ=self.settings().environ, on_event=self.renderer.on_event)
 
     @contextmanager
@@ -195,7 +195,7 @@ class Call:
 
     @contextmanager
     def _target(
-        self, reason: str | None, consent: Consent | None, *, expect_plan: str | None = None
+        self, reason: str | None, confirmation: Confirmation | None, *, expect_plan: str | None = None
     ) -> Iterator[tuple[Dsn, Options]]:
         from dbmigrate.connection import database
         from dbmigrate.planning import plan_hash
@@ -208,9 +208,9 @@ class Call:
             if settings.wait:
                 timeout, interval = settings.wait_timeout, settings.wait_interval
                 database.wait(dsn, timeout=timeout, interval=interval, on_event=self.renderer.on_event)
-            allows = consent is not None and consent.allow_existing
+            allows = confirmation is not None and confirmation.allow_existing
             options = replace(self._options(settings, reason), allow_existing=allows)
-            yield dsn, replace(options, expected_plan=wanted, approve=self._approval(settings, consent))
+            yield dsn, replace(options, expected_plan=wanted, approve=self._approval(settings, confirmation))
 
     def _refuse_several(self) -> None:
         """Which of two environments was meant is nobody's guess; `status` alone shows several."""
@@ -218,14 +218,16 @@ class Call:
             named = ", ".join(f"-e {name}" for name in self.environments)
             raise ConfigError(f"this command works on one environment, not on {named}", code="E200", hint="name one")
 
-    def _approval(self, settings: Settings, consent: Consent | None) -> Approval | None:
+    def _approval(self, settings: Settings, confirmation: Confirmation | None) -> Approval | None:
         """Who has to agree to changes; None where nobody has a say."""
-        is_named = consent is not None and (consent.database is not None or consent.applied_in is not None)
+        is_named = confirmation is not None and (
+            confirmation.database is not None or confirmation.applied_in is not None
+        )
         if not (is_named or settings.is_protected or settings.required):
             return None
         from dbmigrate.cli.approval import approval
 
-        return approval(self, settings, consent)
+        return approval(self, settings, confirmation)
 
     @contextmanager
     def served(self, dsn: Dsn) -> Iterator[Dsn]:
@@ -235,7 +237,8 @@ class Call:
             return
         from pathlib import Path
 
-        from dbmigrate.embedded import Search, kept_server
+        from dbmigrate.connection.programs import Search
+        from dbmigrate.embedded import kept_server
         from dbmigrate.model import Problem, Severity
 
         with kept_server(Path(dsn.embedded), Search.from_environ(self.settings().environ)) as server:

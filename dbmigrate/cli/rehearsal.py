@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dbmigrate.api.rehearsal import Rehearsed, Rehearser
     from dbmigrate.cli.call import Call
     from dbmigrate.model import Goal
-    from dbmigrate.planning.approval import Consent
+    from dbmigrate.planning.approval import Confirmation
     from dbmigrate.scratch.lock_report import Means
 
 Execute = Annotated[
@@ -47,14 +47,16 @@ def stage(*, dry_run: bool, execute: bool, in_place: bool) -> Stage | None:
     return Stage.IN_PLACE if in_place else Stage.COPY
 
 
-def rehearse(call: Call, command: str, where: Stage, goal: Goal, *, expect_plan: str | None, consent: Consent) -> None:
+def rehearse(
+    call: Call, command: str, where: Stage, goal: Goal, *, expect_plan: str | None, confirmation: Confirmation
+) -> None:
     """Rehearse ``up``, ``migrate`` or ``rollback``, and tell what came of it.
 
     In place the locks are real ones: a protected environment is asked for as before a run.
     """
     from dbmigrate.api.rehearsal import Rehearser
 
-    with call.migrator(expect_plan=expect_plan, consent=consent) as migrator:
+    with call.migrator(expect_plan=expect_plan, confirmation=confirmation) as migrator:
         rehearser = Rehearser.of(migrator)
         if where is Stage.IN_PLACE:
             _announce(call, where)

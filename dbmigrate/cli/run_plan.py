@@ -20,7 +20,7 @@ from dbmigrate.cli.options import (
 )
 from dbmigrate.cli.rehearsal import Execute, InPlace
 from dbmigrate.frozen import frozen
-from dbmigrate.planning.approval import Consent
+from dbmigrate.planning.approval import Confirmation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -49,8 +49,10 @@ class UpOptions:
 
     def wanted(self) -> Wanted:
         """What they ask for. Raises ConfigError E200 for options that exclude each other."""
-        consent = Consent(yes=self.yes, applied_in=self.require_applied_in, allow_existing=self.allow_existing)
-        return Wanted(goal(self.steps, self.to), consent, self.expect_plan, self.reason, self.backup)
+        confirmation = Confirmation(
+            yes=self.yes, applied_in=self.require_applied_in, allow_existing=self.allow_existing
+        )
+        return Wanted(goal(self.steps, self.to), confirmation, self.expect_plan, self.reason, self.backup)
 
     def mode(self) -> DryRunMode | None:
         """How it is not to be run; None: it is."""
@@ -63,7 +65,7 @@ class Wanted:
     """What a command that runs migrations was asked for."""
 
     goal: Goal
-    consent: Consent
+    confirmation: Confirmation
     expect_plan: str | None
     reason: str | None
     backup: str | None = None
@@ -81,11 +83,11 @@ def carry_out(call: Call, command: str, wanted: Wanted, dry: DryRunMode | None) 
     """Run ``up``, ``migrate`` or ``rollback``; or show, or rehearse, what it would run."""
     if dry and dry.stage:
         rehearsal.rehearse(
-            call, command, dry.stage, wanted.goal, expect_plan=wanted.expect_plan, consent=wanted.consent
+            call, command, dry.stage, wanted.goal, expect_plan=wanted.expect_plan, confirmation=wanted.confirmation
         )
         return
     with call.migrator(
-        reason=wanted.reason, expect_plan=wanted.expect_plan, consent=wanted.consent, backup=wanted.backup
+        reason=wanted.reason, expect_plan=wanted.expect_plan, confirmation=wanted.confirmation, backup=wanted.backup
     ) as migrator:
         script, run = _ways(migrator)[command]
         if dry is None:

@@ -36,7 +36,7 @@ def choice(
 
     The command has to take `SCRATCH`.
     """
-    from dbmigrate.embedded import Search
+    from dbmigrate.connection.programs import Search
     from dbmigrate.scratch import choose
 
     settings = call.settings()

@@ -184,12 +184,12 @@ def run(check: Check, patience: Patience, *, on_retry: Callable[[HealthOutcome],
     """
     started = time.monotonic()
     for number in range(1, patience.retries + 2):
-        verdict = HealthOutcome(check.name, check.ask(), number, time.monotonic() - started)
-        if verdict.is_healthy or number > patience.retries:
+        outcome = HealthOutcome(check.name, check.ask(), number, time.monotonic() - started)
+        if outcome.is_healthy or number > patience.retries:
             break
-        on_retry(verdict)
+        on_retry(outcome)
         time.sleep(patience.interval)
-    return verdict
+    return outcome
 
 
 def header(text: str) -> tuple[str, str]:

@@ -1,11 +1,11 @@
-"""A deployment: verify, plan, back up, migrate, ask whether the application works; and back again if it does not.
+"""A deployment: verify, plan, back up, migrate, check the application's health; roll back if that fails.
 
-What is rolled back is what this very run has applied, never an earlier migration: a chain such as ``up || down`` undoes
+A rollback undoes what this run has applied, never an earlier migration: a chain such as ``up || down`` undoes
 the last good one when the first new one fails. Between migrating and the end of the health check the lock is not held,
 so that a slow check keeps nobody waiting; the rollback therefore proves, under the lock again, that nothing was changed
 since, and otherwise leaves everything as it is.
 
-Nothing is half rolled back knowingly: where one of the migrations cannot be undone, none is.
+If one of the migrations cannot be undone, none is: nothing is rolled back by half.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate.api.base import Wish, Workbench
+from dbmigrate.api.base import ApiBase, Request
 from dbmigrate.api.migrator import Migrator
 from dbmigrate.connection import database
 from dbmigrate.deploy import health
@@ -28,7 +28,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
 from dbmigrate.model import LogState, Plan, Problem, Step
 from dbmigrate.planning import verify
-from dbmigrate.planning.undo import obstacle, refuse_obstacles, steps_back
+from dbmigrate.planning.undo import obstacle, refuse_obstacles, rollback_steps
 from dbmigrate.reports import Deviation, Report
 from dbmigrate.schema import backup
 from dbmigrate.tracking import read_history
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Deployed", "Deployer", "backing_up"]
 
-_SAY_EVERY = 10.0  # seconds between two words about an application that is not healthy yet
-_NOTE_WAIT = 5.0  # seconds that a note for the log waits for another run
+_REPORT_EVERY = 10.0  # seconds between two messages about an application that is not healthy yet
+_ENTRY_WAIT = 5.0  # seconds that a log entry waits for another run
 _EVENTS = 100  # of the log are looked at to find the newest one that changed something
 _LONGEST_REASON = 500  # characters of an error that the log keeps as the reason of a rollback
 
@@ -59,7 +59,7 @@ class Deployed:
     plan: Plan
     report: Report
     backup: Backup | None
-    verdicts: tuple[HealthOutcome, ...]
+    health: tuple[HealthOutcome, ...]
     seconds: float
 
 
@@ -87,7 +87,7 @@ def _backup(session: Session, directory: str, environ: Mapping[str, str]) -> Bac
     return backup.take(session, directory, environ, now=partial(datetime.now, UTC))
 
 
-class Deployer(Workbench):
+class Deployer(ApiBase):
     """One deployment to one database, which has to exist. `environ` is for pg_dump, as in `Dumping`."""
 
     def __init__(
@@ -118,11 +118,11 @@ class Deployer(Workbench):
         self._on_event(Targeted(self._where, "deploy"))
         verified = self._verify()
         report = self._migrate()
-        verdicts = tuple(self._check(check, report) for check in self._config.checks)
-        if not verdicts:
+        health = tuple(self._check(check, report) for check in self._config.checks)
+        if not health:
             self._pass(Phase.HEALTH, "no check is configured")
         taken = self._start.backup if self._start else None
-        return Deployed(verified, self._plan_shown, report, taken, verdicts, time.monotonic() - started)
+        return Deployed(verified, self._plan_shown, report, taken, health, time.monotonic() - started)
 
     # -- before
 
@@ -162,11 +162,11 @@ class Deployer(Workbench):
             return
         self._plan_shown = event.plan
         self._pass(Phase.PLAN, event.plan)
-        for problem in (*event.plan.problems, *self._doubts(event.plan)):
+        for problem in (*event.plan.problems, *self._rollback_warnings(event.plan)):
             self._on_event(Warned(problem))
 
-    def _doubts(self, plan: Plan) -> tuple[Problem, ...]:
-        """Said before anything runs: what a failing health check could not undo."""
+    def _rollback_warnings(self, plan: Plan) -> tuple[Problem, ...]:
+        """Warnings before anything runs: what a failing health check could not undo."""
         if not self._config.checks or self._config.on_failure is OnFailure.KEEP:
             return ()
         found = ((step.name, obstacle(step.migration)) for step in plan.steps)
@@ -208,26 +208,26 @@ class Deployer(Workbench):
 
     def _check(self, check: Check, report: Report) -> HealthOutcome:
         try:
-            verdict = health.run(check, self._config.patience, on_retry=_Impatience(self._on_event))
+            outcome = health.run(check, self._config.patience, on_retry=_WaitingNotice(self._on_event))
         except KeyboardInterrupt as exc:
-            error = Interrupted.by(exc, f"interrupted while {check.name} was asked")
+            error = Interrupted.by(exc, f"interrupted during the health check {check.name}")
             error.state = (
                 f"{_names(report.done)} applied; nothing was rolled back" if report.done else "nothing was migrated"
             )
-            error.hint = "look whether the application works; `dbmigrate rollback` undoes the last migration"
+            error.hint = "check whether the application works; `dbmigrate rollback` undoes the last migration"
             raise error from exc
-        self._pass(Phase.HEALTH, verdict)
-        if not verdict.is_healthy:
-            raise self._unhealthy(verdict, report)
-        return verdict
+        self._pass(Phase.HEALTH, outcome)
+        if not outcome.is_healthy:
+            raise self._unhealthy(outcome, report)
+        return outcome
 
-    def _unhealthy(self, verdict: HealthOutcome, report: Report) -> Error:
+    def _unhealthy(self, outcome: HealthOutcome, report: Report) -> Error:
         """The error to raise. What the application said is shown, and kept out of the log."""
-        said = verdict.answer.said.strip("\n")
+        answer = outcome.answer.said.strip("\n")
         failure = DatabaseError(
-            f"health check failed: {verdict.summary}",
+            f"health check failed: {outcome.summary}",
             code="E411",
-            details=(("SAID", f"\n{said}"),) if said else (),
+            details=(("answer", f"\n{answer}"),) if answer else (),
         )
         if not report.done:
             failure.state = "nothing was migrated by this run"
@@ -238,13 +238,13 @@ class Deployer(Workbench):
         failure.state = f"{_names(report.done)} rolled back; {_AS_BEFORE}"
         return failure
 
-    # -- back again
+    # -- the rollback
 
     def _roll_back(self, failure: Error, done: Sequence[Outcome]) -> None:
         """Undo what this run did. Raises NeedsAttention E507, E509, Interrupted."""
-        way_back = self._way_back(failure)
+        rollback = self._rollback_after(failure)
         try:
-            report = way_back.undo(done)
+            report = rollback.undo(done)
         except KeyboardInterrupt as exc:
             error = Interrupted.by(exc, "interrupted during the rollback")
             raise self._left_as_it_is(error, self._still_applied(done), _standing(())) from exc
@@ -253,18 +253,18 @@ class Deployer(Workbench):
         self._pass(Phase.ROLLBACK, report)
 
     def _still_applied(self, done: Sequence[Outcome], undone: Report | None = None) -> Sequence[Outcome]:
-        """What stays of `done`: the database knows it, also where a signal came between COMMIT and the word of it."""
+        """What stays of `done`: the database knows it, also if a signal came between COMMIT and its answer."""
         with suppress(Error):
             applied = {item.version for item in self.recorded().applied}
             return tuple(one for one in done if one.step.version in applied)
         return done[: len(done) - len(undone.done if undone else ())]
 
-    def _way_back(self, failure: Error, *, lock_wait: float | None = None) -> WayBack:
+    def _rollback_after(self, failure: Error, *, lock_wait: float | None = None) -> Rollback:
         assert self._start is not None
         given = self._options if lock_wait is None else replace(self._options, lock_wait=lock_wait)
         reason = f"deploy: {failure.message[:_LONGEST_REASON]}" + (f" ({given.reason})" if given.reason else "")
         options = replace(given, reason=reason, approve=None, expected_plan=None, before_run=())
-        return WayBack(self._dsn, options, self._start, on_event=self._on_event)
+        return Rollback(self._dsn, options, self._start, on_event=self._on_event)
 
     def _stuck(self, failure: Error, exc: Error, standing: Sequence[Outcome]) -> Error:
         """The rollback failed: `failure` was why there was one, `exc` why it did not succeed."""
@@ -291,7 +291,7 @@ class Deployer(Workbench):
         return error
 
     def _left_as_it_is(self, exc: Error, done: Sequence[Outcome], otherwise: str) -> Error:
-        """Nobody but a person may go on here: half done without a transaction, outcome unknown, or told to stop."""
+        """Only a person may go on: half done without a transaction, commit outcome unknown, or interrupted."""
         exc.details = (*exc.details, *self._backup_details())
         exc.state = _sentence(exc.state, _standing(done) if done else otherwise)
         return exc
@@ -304,25 +304,25 @@ class Deployer(Workbench):
         return error
 
     def _note(self, failure: Error, why: Error, done: Sequence[Outcome]) -> None:
-        """Let the log say that the newest migration of this run was not undone, and why it should have been."""
-        way_back = self._way_back(failure, lock_wait=min(self._options.lock_wait, _NOTE_WAIT))
-        way_back.note(steps_back(done)[0], why)
+        """Log that the newest migration of this run was not undone, and why it should have been."""
+        rollback = self._rollback_after(failure, lock_wait=min(self._options.lock_wait, _ENTRY_WAIT))
+        rollback.note(rollback_steps(done)[0], why)
 
     def _backup_details(self) -> tuple[tuple[str, str], ...]:
         taken = self._start.backup if self._start else None
-        return (("BACKUP", taken.path), ("RESTORE", taken.restore)) if taken else ()
+        return (("backup", taken.path), ("restore", taken.restore)) if taken else ()
 
     def _pass(self, phase: Phase, result: int | Plan | Backup | Report | HealthOutcome | str) -> None:
         self._on_event(Passed(phase, result))
 
 
-class WayBack(Workbench):
+class Rollback(ApiBase):
     """Undoes what one run applied, and nothing else."""
 
     def __init__(self, target: Dsn | str, options: Options, start: Start, *, on_event: Callable[[Event], None]) -> None:
         super().__init__(target, replace(options, before_run=(self._refuse_newer,)), on_event=self._listen)
         self._start = start
-        self._tell = on_event
+        self._forward = on_event
 
     def undo(self, done: Sequence[Outcome]) -> Report:
         """Undo the migrations of `done`, the last one first.
@@ -330,7 +330,7 @@ class WayBack(Workbench):
         Raises NeedsAttention E509 (something else was changed since), E502 (a migration is unfinished), PlanError E233
         (one of them cannot be undone): nothing was undone. Else as `Migrator.rollback`.
         """
-        steps = steps_back(done)
+        steps = rollback_steps(done)
         expected = self._start.applied | {step.version for step in steps}
 
         def planned(view: View) -> Plan:
@@ -344,7 +344,7 @@ class WayBack(Workbench):
             refuse_obstacles(steps)
             return Plan(steps)
 
-        return self._change(Wish("rollback", lambda view: (), planned))
+        return self._change(Request("rollback", lambda view: (), planned))
 
     def note(self, step: Step, error: Error) -> None:
         """Write that `step` was not done to the log, if that can be done: it must not hide a failure.
@@ -364,25 +364,25 @@ class WayBack(Workbench):
             raise _overtaken(f"{newest.kind} of {newest.file}, by {newest.os_user}" if newest else "the log is gone")
 
     def _listen(self, event: Event) -> None:
-        """The deployment has said where it goes."""
+        """The deployment has already named its target."""
         if isinstance(event, RunStarted):
             for problem in event.plan.problems:
-                self._tell(Warned(problem))
+                self._forward(Warned(problem))
         else:
-            self._tell(event)
+            self._forward(event)
 
 
-class _Impatience:
-    """Says now and then that the application is not healthy yet."""
+class _WaitingNotice:
+    """Reports now and then that the application is not healthy yet."""
 
     def __init__(self, on_event: Callable[[Event], None]) -> None:
         self._on_event = on_event
-        self._said = 0.0
+        self._reported = 0.0
 
-    def __call__(self, verdict: HealthOutcome) -> None:
-        if verdict.seconds - self._said >= _SAY_EVERY:
-            self._said = verdict.seconds
-            self._on_event(Waiting(f"{verdict.name}: {verdict.answer.result}", verdict.seconds))
+    def __call__(self, outcome: HealthOutcome) -> None:
+        if outcome.seconds - self._reported >= _REPORT_EVERY:
+            self._reported = outcome.seconds
+            self._on_event(Waiting(f"{outcome.name}: {outcome.answer.result}", outcome.seconds))
 
 
 # ------------------------------------------------------------------------------------------------------------- details
@@ -407,9 +407,9 @@ def _refuse_gone(findings: Sequence[Finding]) -> None:
 
 def _overtaken(what: str) -> NeedsAttention:
     return NeedsAttention(
-        f"something was changed since: {what}",
+        f"something was changed after this deployment: {what}",
         code="E509",
-        hint="look at `dbmigrate history`, and decide with whoever did it",
+        hint="see `dbmigrate history`, and decide with whoever did it",
     )
 
 

@@ -11,19 +11,13 @@ Neither survives the process that started it, however that process ends: a watch
 
 from __future__ import annotations
 
-from dbmigrate.embedded.binaries import Binaries, Search, candidates, find, find_nearest
 from dbmigrate.embedded.kept import Patience, kept_server
 from dbmigrate.embedded.server import Options, Server, throwaway_server
 
 __all__ = [
-    "Binaries",
     "Options",
     "Patience",
-    "Search",
     "Server",
-    "candidates",
-    "find",
-    "find_nearest",
     "kept_server",
     "throwaway_server",
 ]

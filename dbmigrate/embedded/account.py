@@ -22,7 +22,7 @@ from dbmigrate.frozen import frozen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dbmigrate.embedded.binaries import Binaries
+    from dbmigrate.connection.programs import ServerPrograms
 
 COPIES = Path("/var/tmp")
 
@@ -103,7 +103,7 @@ def owner_of(path: Path) -> Account:
     return Account(status.st_uid, status.st_gid) if os.geteuid() == 0 and status.st_uid else server_account()
 
 
-def reachable_bindir(binaries: Binaries, account: Account) -> Path:
+def reachable_bindir(binaries: ServerPrograms, account: Account) -> Path:
     """The directory of programs that `account` can run: the given one, or a copy of it.
 
     A virtual environment below root's home (mode 0700) is out of reach for any other account. Its PostgreSQL (42 MB)
@@ -123,7 +123,7 @@ def reachable_bindir(binaries: Binaries, account: Account) -> Path:
     return copy / package.name / binaries.bindir.relative_to(package)
 
 
-def _copy_of(package: Path, binaries: Binaries) -> Path:
+def _copy_of(package: Path, binaries: ServerPrograms) -> Path:
     built = (binaries.bindir / "postgres").stat().st_mtime_ns
     key = hashlib.sha256(f"{binaries.bindir}\0{built}".encode(errors="surrogateescape")).hexdigest()[:16]
     copy = COPIES / f"dbmigrate-pg-{binaries.version}-{key}"
@@ -138,7 +138,7 @@ def _copy_of(package: Path, binaries: Binaries) -> Path:
 
 
 def _copy_package(package: Path, installation: Path, copy: Path) -> None:
-    """Copy beside the goal, then rename: whoever sees the copy sees all of it."""
+    """Copy beside the target, then rename: whoever sees the copy sees all of it."""
     with tempfile.TemporaryDirectory(dir=copy.parent, prefix="dbmigrate-pg-new-") as directory:
         new = Path(directory) / "new"
         shutil.copytree(installation, new / package.name / installation.relative_to(package), symlinks=True)

@@ -15,8 +15,8 @@ from dbmigrate import errors
 from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
+    from dbmigrate.connection.programs import ServerPrograms
     from dbmigrate.embedded.account import Account
-    from dbmigrate.embedded.binaries import Binaries
     from dbmigrate.embedded.watchdog import Watchdog
 
 SUPERUSER = "postgres"
@@ -33,7 +33,7 @@ class Durability(Enum):
 class Programs:
     """Server programs together with the account that runs them from `bindir`, and the watchdog that ends them."""
 
-    binaries: Binaries
+    binaries: ServerPrograms
     bindir: Path
     account: Account
     dog: Watchdog
@@ -55,7 +55,7 @@ def create(programs: Programs, data: Path, durability: Durability) -> None:
             process.wait()
     if process.returncode != 0:
         raise errors.ConfigError(
-            f"initdb could not make a database cluster in {data}", code="E207", details=(("LOG", log_tail(log)),)
+            f"initdb could not make a database cluster in {data}", code="E207", details=(("log", log_tail(log)),)
         )
 
 
@@ -103,7 +103,7 @@ def _copy_tree(source: Path, target: Path) -> None:
         raise errors.ConfigError(f"cannot copy a database cluster: {done.stderr.strip()[-500:]}", code="E207")
 
 
-def _template_key(binaries: Binaries) -> str:
+def _template_key(binaries: ServerPrograms) -> str:
     built = (binaries.bindir / "postgres").stat().st_mtime_ns
     parts = (str(binaries.bindir), str(built), *_options(binaries.major, Durability.THROWAWAY))
     return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()[:16]

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from dbmigrate import errors
+from dbmigrate.connection.programs import Search, ServerPrograms, find_server
 from dbmigrate.embedded import cluster
 from dbmigrate.embedded.account import Account, owner_of, reachable_bindir, server_account
-from dbmigrate.embedded.binaries import Binaries, Search, find
 from dbmigrate.embedded.cluster import Durability, Programs
 from dbmigrate.embedded.failures import translated
 from dbmigrate.embedded.server import Options, Server, running
@@ -33,7 +33,7 @@ ROOT_DATA = Path("/var/tmp")
 class Patience:
     """How long to wait for another process that uses the same directory, in seconds.
 
-    `on_wait` is called once, before the waiting begins, with a sentence that says what is waited for.
+    `on_wait` is called once, before the waiting begins, with a sentence that names what it waits for.
     """
 
     timeout: float = 60.0
@@ -43,7 +43,7 @@ class Patience:
 
 @frozen
 class _Home:
-    """The directory in use, and what has to be said when it is not the one that was asked for."""
+    """The directory in use, and a note if it is not the requested one."""
 
     directory: Path
     note: str | None = None
@@ -153,16 +153,16 @@ def _ignore_in_git(path: Path) -> None:
 
 def _acquire(lock: IO[str], directory: Path, patience: Patience) -> None:
     end = time.monotonic() + patience.timeout
-    told = False
+    is_reported = False
     while not _try_lock(lock):
         holder = f"the embedded server in {directory} is in use by {_holder(lock)}"
         if time.monotonic() >= end:
             raise errors.LockNotAcquired(
                 f"{holder}; waited {patience.timeout:g} s", code="E601", hint="wait for it to finish, then try again"
             )
-        if patience.on_wait and not told:
+        if patience.on_wait and not is_reported:
             patience.on_wait(f"{holder}; waiting for it to finish")
-        told = True
+        is_reported = True
         time.sleep(patience.interval)
 
 
@@ -182,13 +182,13 @@ def _holder(lock: IO[str]) -> str:
     return f"process {pid}" if pid.isdigit() else "another process"
 
 
-def _binaries_for(data: Path, search: Search) -> Binaries:
+def _binaries_for(data: Path, search: Search) -> ServerPrograms:
     """Server programs for the data that is there: PostgreSQL refuses the data of another major version."""
     if not data.exists():
-        return find(search)
+        return find_server(search)
     major = _major_of(data)
     try:
-        return find(search, major=major)
+        return find_server(search, major=major)
     except errors.ToolMissing as exc:
         raise errors.ToolMissing(
             f"the data in {data} was made by PostgreSQL {major}, and no PostgreSQL {major} server is here to run it",
@@ -206,7 +206,7 @@ def _major_of(data: Path) -> int:
 
 
 def _make_data(programs: Programs, home: _Home) -> None:
-    """initdb beside the goal, then rename: a cluster that is there is a whole one."""
+    """initdb beside the target, then rename: a cluster that is there is a whole one."""
     if home.data.exists():
         return
     new = home.directory / "data.new"

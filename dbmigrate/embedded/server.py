@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from dbmigrate.embedded.binaries import Binaries
+    from dbmigrate.connection.programs import ServerPrograms
 
 DEFAULT_PORT = 5432
 SOCKET_PATH_LIMIT = 103  # bytes; macOS's, which is the smallest
@@ -63,9 +63,9 @@ class Options:
 
 @frozen
 class Server:
-    """A running server. `directory` holds its data; `note` is something the user should be told about it, or None."""
+    """A running server. `directory` holds its data; `note` is what the user should know about it, or None."""
 
-    binaries: Binaries
+    binaries: ServerPrograms
     directory: Path
     socket_directory: Path
     pid: int
@@ -84,7 +84,7 @@ class Server:
 
 @contextmanager
 def throwaway_server(
-    binaries: Binaries, *, cache: Path | None = None, options: Options | None = None
+    binaries: ServerPrograms, *, cache: Path | None = None, options: Options | None = None
 ) -> Iterator[Server]:
     """A server with an empty cluster of its own, in memory if there is room, without fsync; nothing of it is left.
 
@@ -152,7 +152,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], data: Path, log: Path, t
                 f"the PostgreSQL server in {data} did not start"
                 + ("" if process.returncode is not None else f" within {timeout:g} s"),
                 code="E301",
-                details=(("LOG", cluster.log_tail(log)),),
+                details=(("log", cluster.log_tail(log)),),
             )
         time.sleep(0.002 if waited < 1 else 0.02)
 

@@ -5,12 +5,12 @@ locks it took, which files of tables changed, which tables were read whole. An e
 answers as the populated one, with the exceptions that ``docs/explanation/locking.md`` names. What PostgreSQL refuses to
 run inside a transaction lets go of its locks before anybody can look: for those statements there are fixed rules.
 
-`run_measured` runs a migration and says what it did; `price` adds the live sizes and users of the tables on the target.
+`run_measured` runs and measures a migration; `price` adds the live sizes and users of the tables on the target.
 """
 
 from __future__ import annotations
 
-from dbmigrate.impact.measure import Bench, run_measured
+from dbmigrate.impact.measure import MeasureOptions, run_measured
 from dbmigrate.impact.pricing import price, unpriced
 from dbmigrate.reports import (
     Held,
@@ -26,10 +26,10 @@ from dbmigrate.reports import (
 )
 
 __all__ = [
-    "Bench",
     "Held",
     "Impact",
     "LockMode",
+    "MeasureOptions",
     "Priced",
     "PricedTable",
     "Relation",

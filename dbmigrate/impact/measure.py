@@ -1,6 +1,6 @@
-"""Runs a migration on a scratch database, statement by statement, and tells what each one did to the tables there.
+"""Runs a migration on a scratch database, statement by statement, and reports what each one did to the tables there.
 
-The migration is run as the executor would run it: one transaction, or step by step with ``transaction:false``; its
+The migration is run as a real run would run it: one transaction, or step by step with ``transaction:false``; its
 session starts as a run's does, and errors are the same.
 """
 
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
     from dbmigrate.model import Batch, Migration, Statement
     from dbmigrate.reports import Relation, TableImpact
 
-_BULK = frozenset(("INSERT", "COPY"))  # told as one where they stand in a row: files of data have millions
+_BULK = frozenset(("INSERT", "COPY"))  # reported as one where they stand in a row: files of data have millions
 # these change no table, and some may only stand before the first query of their transaction, which a look would be
 _SILENT = frozenset(("BEGIN", "START", "SET", "RESET"))
 _SHOWN = 160  # characters of a statement
 
 
 @frozen
-class Bench:
+class MeasureOptions:
     """Where and how a migration is measured.
 
     `dsn` is the scratch database's, for the session's settings and for secrets in messages; the relations of `without`
@@ -54,7 +54,7 @@ class Bench:
     without: frozenset[Relation] = frozenset()
 
 
-def run_measured(conn: Connection, migration: Migration, bench: Bench | None = None) -> tuple[Impact, ...]:
+def run_measured(conn: Connection, migration: Migration, options: MeasureOptions | None = None) -> tuple[Impact, ...]:
     """Run one direction of `migration` on the scratch database of `conn`, for good; what its statements did.
 
     Statements that touched nothing that was there before are left out. `conn` is in autocommit mode; nothing is
@@ -64,18 +64,18 @@ def run_measured(conn: Connection, migration: Migration, bench: Bench | None = N
     Raises MigrationFailed E401, E403, E406 with the place of the statement that failed: a migration in a transaction
     was rolled back then, of another one the statements before it stay. ConnectionFailed E305.
     """
-    bench = bench or Bench(Dsn({}))
+    options = options or MeasureOptions(Dsn({}))
     try:
-        database.run(conn, database.session_reset() + database.session_settings(conn, bench.dsn))
-        if migration.is_transactional(bench.direction):
-            return tuple(_transaction(conn, migration, bench))
-        return tuple(_stepwise(conn, migration, bench))
+        database.run(conn, database.session_reset() + database.session_settings(conn, options.dsn))
+        if migration.is_transactional(options.direction):
+            return tuple(_transaction(conn, migration, options))
+        return tuple(_stepwise(conn, migration, options))
     except batches.StatementError as exc:
         _abort(conn)
-        raise server_errors.failure(exc, migration, bench.dsn) from exc
+        raise server_errors.failure(exc, migration, options.dsn) from exc
     except psycopg.Error as exc:
         _abort(conn)
-        raise _failure_of_ours(exc, migration, bench) from exc
+        raise _failure_of_ours(exc, migration, options) from exc
     except MigrationFailed:
         _abort(conn)
         raise
@@ -88,9 +88,9 @@ def _abort(conn: Connection) -> None:
             database.run(conn, "ROLLBACK")
 
 
-def _failure_of_ours(exc: psycopg.Error, migration: Migration, bench: Bench) -> Exception:
+def _failure_of_ours(exc: psycopg.Error, migration: Migration, options: MeasureOptions) -> Exception:
     """An error in what was sent beside the file's statements: a deferred constraint that fired at the end."""
-    error = database.translation(exc, bench.dsn)
+    error = database.translation(exc, options.dsn)
     if not isinstance(error, DatabaseError):
         return error
     message = f"{migration.name}: {error.message} ({error.sqlstate})"
@@ -100,25 +100,25 @@ def _failure_of_ours(exc: psycopg.Error, migration: Migration, bench: Bench) -> 
 # ------------------------------------------------------------------------------------------------------ transactions
 
 
-def _transaction(conn: Connection, migration: Migration, bench: Bench) -> Iterator[Impact]:
-    """The whole migration in one transaction, ended as the executor ends it."""
+def _transaction(conn: Connection, migration: Migration, options: MeasureOptions) -> Iterator[Impact]:
+    """The whole migration in one transaction, ended as `execution.transactional` ends it."""
     xid = database.last_row(database.run(conn, "BEGIN;\nSELECT pg_catalog.pg_current_xact_id()::text;"))[0]
     every = (
         statement
-        for section in migration.run_order(bench.direction)
+        for section in migration.run_order(options.direction)
         for statement in parser.statements(migration, section)
     )
-    yield from _Transaction(conn, migration, bench).run(every)
+    yield from _Transaction(conn, migration, options).run(every)
     database.run(conn, f"{closing(repr(str(xid)))}COMMIT;")
 
 
 class _Transaction:
     """The statements of one transaction that is open already, or is opened by the first of them."""
 
-    def __init__(self, conn: Connection, migration: Migration, bench: Bench) -> None:
+    def __init__(self, conn: Connection, migration: Migration, options: MeasureOptions) -> None:
         self._conn = conn
         self._migration = migration
-        self._bench = bench
+        self._bench = options
         self._watch: Watch | None = None
         self._numbers = count()
 
@@ -131,7 +131,7 @@ class _Transaction:
                 yield from self._observed(group)
 
     def _key(self, statement: Statement) -> str:
-        """Neighbours of one key are run together: those that are told as one, and all where nothing can be impaired."""
+        """Neighbours of one key run together: those reported as one, and all of them on an empty database."""
         if self._watch is not None and self._watch.is_idle:
             return ""
         word = first_word(statement.sql)
@@ -182,25 +182,25 @@ def _ignore(batch: Batch) -> None:
 # ------------------------------------------------------------------------------------------- without a transaction
 
 
-def _stepwise(conn: Connection, migration: Migration, bench: Bench) -> Iterator[Impact]:
+def _stepwise(conn: Connection, migration: Migration, options: MeasureOptions) -> Iterator[Impact]:
     """Step by step: each in a transaction of its own, or by rule where the server allows none."""
-    for substep in substeps(migration, bench.direction):
+    for substep in substeps(migration, options.direction):
         if substep.is_atomic:
-            yield from _atomic(conn, migration, substep, bench)
+            yield from _atomic(conn, migration, substep, options)
         else:
-            yield from _outside(conn, migration, substep.first, bench)
+            yield from _outside(conn, migration, substep.first, options)
 
 
-def _atomic(conn: Connection, migration: Migration, substep: SubStep, bench: Bench) -> Iterator[Impact]:
+def _atomic(conn: Connection, migration: Migration, substep: SubStep, options: MeasureOptions) -> Iterator[Impact]:
     if substep.opening:
         database.run(conn, substep.opening)
     body = substep.statements if substep.opening else substep.statements[:-1]
-    yield from _Transaction(conn, migration, bench).run(body)
+    yield from _Transaction(conn, migration, options).run(body)
     database.run(conn, "COMMIT")
 
 
-def _outside(conn: Connection, migration: Migration, statement: Statement, bench: Bench) -> Iterator[Impact]:
-    rule = rules.rule_for(conn, statement, snapshot.baseline(conn, without=bench.without))
+def _outside(conn: Connection, migration: Migration, statement: Statement, options: MeasureOptions) -> Iterator[Impact]:
+    rule = rules.rule_for(conn, statement, snapshot.baseline(conn, without=options.without))
     if rule.is_run:
         for _ in batches.send_all(conn, (statement,), pulse=_ignore):
             pass

@@ -1,4 +1,4 @@
-"""What the target says about the tables of a lock report: how large they are, and who uses them now. Only reads.
+"""The tables of a lock report on the target: their sizes, and who uses them now. Only reads.
 
 Nothing is counted and no table is waited for: sizes are those of the files, rows are the planner's estimate. Other
 roles' sessions show a role without ``pg_read_all_stats`` little more than that they are there.
@@ -78,7 +78,7 @@ where a.datname = pg_catalog.current_database() and a.pid <> pg_catalog.pg_backe
 
 
 @frozen
-class _Market:
+class _TargetTables:
     """What was found out: which of the tables are on the target, how large they are, who uses them, since when."""
 
     oids: Mapping[Relation, int]
@@ -102,10 +102,10 @@ def price(conn: Connection, impacts: Iterable[Impact]) -> tuple[Priced, ...]:
     impacts = tuple(impacts)
     tables = {table.table for impact in impacts for table in impact.tables}
     tables |= {held.table for impact in impacts for held in impact.holding}
-    market = _ask(conn, sorted(tables))
-    absent = tables - set(market.oids)
+    target = _ask(conn, sorted(tables))
+    absent = tables - set(target.oids)
     return tuple(
-        verdicts.judged(impact, [market.priced(table) for table in impact.tables], oldest=market.oldest, absent=absent)
+        verdicts.judged(impact, [target.priced(table) for table in impact.tables], oldest=target.oldest, absent=absent)
         for impact in impacts
     )
 
@@ -118,9 +118,9 @@ def unpriced(impacts: Iterable[Impact]) -> tuple[Priced, ...]:
     )
 
 
-def _ask(conn: Connection, tables: Sequence[Relation]) -> _Market:
+def _ask(conn: Connection, tables: Sequence[Relation]) -> _TargetTables:
     if not tables:
-        return _Market({}, {}, {}, None)
+        return _TargetTables({}, {}, {}, None)
     try:
         rows = _sizes(conn, tables, _OF_FILES)
     except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled):
@@ -133,7 +133,7 @@ def _ask(conn: Connection, tables: Sequence[Relation]) -> _Market:
         database.query(conn, _USERS, list(oids.values())),
     )
     oldest = cast("float | None", database.query(conn, _OLDEST)[0][0])
-    return _Market(oids, sizes, {row[0]: Usage(*row[1:]) for row in used}, oldest)
+    return _TargetTables(oids, sizes, {row[0]: Usage(*row[1:]) for row in used}, oldest)
 
 
 def _sizes(conn: Connection, tables: Sequence[Relation], source: tuple[str, str]) -> list[tuple[Any, ...]]:

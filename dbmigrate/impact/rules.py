@@ -47,21 +47,21 @@ class Rule:
 
 def rule_for(conn: Connection, statement: Statement, baseline: Baseline) -> Rule:
     """The rule for a statement that is about to be run outside of a transaction."""
-    said = tuple(word for word in words(statement.sql) if word != ";")
+    tokens = tuple(word for word in words(statement.sql) if word != ";")
     operation = index_operation(statement.sql)
     if operation is not None:
         return _of_index(_Names(conn, baseline), operation)
-    if _leaves(said):
+    if _leaves(tokens):
         return Rule(note=_LEAVES, is_run=False)
     rule = _RULES.get(first_word(statement.sql))
-    return rule(_Names(conn, baseline), statement, said) if rule else Rule(note=_UNSEEN)
+    return rule(_Names(conn, baseline), statement, tokens) if rule else Rule(note=_UNSEEN)
 
 
-def _leaves(said: tuple[str, ...]) -> bool:
+def _leaves(tokens: tuple[str, ...]) -> bool:
     """Whether the effect is one on the server, or on another one."""
-    if said[:1] in (("COMMIT",), ("ROLLBACK",)):  # PREPARED
+    if tokens[:1] in (("COMMIT",), ("ROLLBACK",)):  # PREPARED
         return True
-    return said[0] in ("ALTER", "CREATE", "DROP") and said[1] in _SERVER_WIDE
+    return tokens[0] in ("ALTER", "CREATE", "DROP") and tokens[1] in _SERVER_WIDE
 
 
 class _Names:
@@ -124,8 +124,8 @@ def _quoted(schema: str | None, name: str) -> str:
 # --------------------------------------------------------------------------------------------------------- the others
 
 
-def _vacuum(names: _Names, statement: Statement, said: tuple[str, ...]) -> Rule:
-    options, rest = option_list(said[1:])
+def _vacuum(names: _Names, statement: Statement, tokens: tuple[str, ...]) -> Rule:
+    options, rest = option_list(tokens[1:])
     is_full = options.get("FULL", "FALSE") not in FALSE
     while rest[:1] and rest[0] in ("FULL", "FREEZE", "VERBOSE", "ANALYZE", "ANALYSE"):
         is_full = is_full or rest[0] == "FULL"
@@ -138,9 +138,9 @@ def _vacuum(names: _Names, statement: Statement, said: tuple[str, ...]) -> Rule:
     )
 
 
-def _reindex(names: _Names, statement: Statement, said: tuple[str, ...]) -> Rule:
+def _reindex(names: _Names, statement: Statement, tokens: tuple[str, ...]) -> Rule:
     """REINDEX SCHEMA and DATABASE: each table in a transaction of its own, with its indexes locked against readers."""
-    _, rest = option_list(said[1:])
+    _, rest = option_list(tokens[1:])
     schema = _folded(rest[1]) if rest[:1] == ("SCHEMA",) and rest[1:] else None
     return Rule(
         tuple(
@@ -150,12 +150,12 @@ def _reindex(names: _Names, statement: Statement, said: tuple[str, ...]) -> Rule
     )
 
 
-def _cluster(names: _Names, statement: Statement, said: tuple[str, ...]) -> Rule:
+def _cluster(names: _Names, statement: Statement, tokens: tuple[str, ...]) -> Rule:
     """CLUSTER of every table that was clustered before."""
     return Rule(note="rewrites, under ACCESS EXCLUSIVE, every table that was clustered before")
 
 
-def _alter(names: _Names, statement: Statement, said: tuple[str, ...]) -> Rule:
+def _alter(names: _Names, statement: Statement, tokens: tuple[str, ...]) -> Rule:
     """ALTER TABLE .. DETACH PARTITION .. CONCURRENTLY"""
     found = leftover_partitions.detachment(names.conn, statement.sql)
     wanted = ((found.table, _MILD), (found.partition, _FULL)) if found else ()
@@ -164,7 +164,7 @@ def _alter(names: _Names, statement: Statement, said: tuple[str, ...]) -> Rule:
     return Rule(tables, "the transactions that use the partitioned table")
 
 
-def _discard(names: _Names, statement: Statement, said: tuple[str, ...]) -> Rule:
+def _discard(names: _Names, statement: Statement, tokens: tuple[str, ...]) -> Rule:
     return Rule()
 
 
@@ -177,17 +177,17 @@ _RULES: Mapping[str, Callable[[_Names, Statement, tuple[str, ...]], Rule]] = {
 }
 
 
-def _targets(names: _Names, said: tuple[str, ...]) -> list[Known]:
+def _targets(names: _Names, tokens: tuple[str, ...]) -> list[Known]:
     """The tables of a list ``name [(columns)] [, ..]``, every table where there is none."""
-    if not said:
+    if not tokens:
         return names.baseline.tables()
-    found = (names.table(name) for name in _listed(said))
+    found = (names.table(name) for name in _listed(tokens))
     return [part for known in found if known is not None for part in names.with_partitions(known)]
 
 
-def _listed(said: tuple[str, ...]) -> Iterator[str]:
+def _listed(tokens: tuple[str, ...]) -> Iterator[str]:
     depth, name = 0, ""
-    for word in (*said, ","):
+    for word in (*tokens, ","):
         depth += {"(": 1, ")": -1}.get(word, 0)
         if word == "," and not depth:
             yield name

@@ -1,4 +1,4 @@
-"""How bad it is: lock x work x size. Pure functions; the thresholds are explained in docs/explanation/locking.md."""
+"""How much a statement blocks: lock x work x size. Pure; docs/explanation/locking.md explains the thresholds."""
 
 from __future__ import annotations
 

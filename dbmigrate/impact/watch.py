@@ -47,7 +47,7 @@ class Watch:
         self._locks: dict[int, tuple[int, int]] = {}  # by table: the strongest lock, and the oid that it is on
         self._filenodes = {oid: known.filenode for oid, known in self._baseline.relations.items()}
         self._scans = {oid: known.scans for oid, known in self._baseline.relations.items()}
-        self._told: set[int] = set()  # indexes that are new, and relations that are gone
+        self._reported: set[int] = set()  # indexes that are new, and relations that are gone
 
     @property
     def is_idle(self) -> bool:
@@ -107,8 +107,8 @@ class Watch:
         known = self._baseline.relations.get(look.oid)
         if known is not None and look.name is not None:
             self._note_files(draft, known, look)
-        elif look.oid not in self._told:
-            self._told.add(look.oid)
+        elif look.oid not in self._reported:
+            self._reported.add(look.oid)
             _note_coming_and_going(draft, known, look)
 
     def _note_files(self, draft: _Draft, known: Known, look: Look) -> None:
@@ -124,7 +124,7 @@ class Watch:
             draft.facts.add("is_scanned")
 
 
-_ITSELF = 1 << 40  # above every oid: of equal locks the one on the table itself is told
+_ITSELF = 1 << 40  # above every oid: of equal locks the one on the table itself is reported
 _NONE = (0, 0)
 
 
@@ -142,7 +142,7 @@ def _note_coming_and_going(draft: _Draft, known: Known | None, look: Look) -> No
 
 
 def _folded(baseline: snapshot.Baseline, drafts: dict[int, _Draft]) -> Iterator[TableImpact]:
-    """One impact a table; partitions are told with the table that they are of, if it or several of them are meant."""
+    """One impact a table; partitions are reported with their table, if it or several of them are affected."""
     groups: dict[int, list[_Draft]] = {}
     for oid, draft in drafts.items():
         groups.setdefault(baseline.root_of(oid), []).append(draft)
@@ -165,7 +165,7 @@ def _impact(baseline: snapshot.Baseline, draft: _Draft) -> TableImpact:
         is_rewritten="is_rewritten" in draft.facts,
         is_scanned="is_scanned" in draft.facts,
         is_dropped="is_dropped" in draft.facts,
-        # ALTER TYPE makes an index anew, under the name of the old one
+        # ALTER TYPE makes an index again, under the name of the old one
         new_indexes=tuple(sorted(draft.new - draft.gone)),
         rebuilt_indexes=tuple(sorted(draft.rebuilt | (draft.new & draft.gone))),
     )

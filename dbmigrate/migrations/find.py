@@ -48,7 +48,7 @@ class Directory:
         """The files that are passed over, in one note; none if there are none."""
         if not self.passed_over:
             return ()
-        message = f"not run, because the name does not begin with a number: {_listed(self.passed_over)}"
+        message = f"not run, because the name does not start with digits: {_listed(self.passed_over)}"
         return (Problem("W665", message, Severity.NOTE, hint=_way_in(self.passed_over)),)
 
 
@@ -111,12 +111,12 @@ def _way_in(passed_over: Sequence[PassedOver]) -> str:
             "dbmigrate runs files of dbmate's format: give them names like 20260131120000_name.sql, and put"
             " `-- migrate:up` above what they do and `-- migrate:down` above what undoes it"
         )
-    return "a migration is called like 20260131120000_name.sql; keep other files in another directory"
+    return "name a migration like 20260131120000_name.sql; keep other files in another directory"
 
 
 def _passed_over(entries: Iterable[os.DirEntry[str]]) -> tuple[PassedOver, ...]:
     """Which of the other entries are SQL files, or folders of a tool that keeps each migration in one."""
-    from dbmigrate.migrations import other_tools  # needed where there is something to tell, which is rare
+    from dbmigrate.migrations import other_tools  # needed if there are such files, which is rare
 
     found = []
     for entry in sorted(entries, key=lambda entry: os.fsencode(entry.name)):
@@ -182,7 +182,9 @@ def _list(directory: str, found: list[MigrationFile], others: list[os.DirEntry[s
 def _is_file(entry: os.DirEntry[str]) -> bool:
     """Links count, as in dbmate; a dangling one is an error, because skipping it would silently skip a migration."""
     if entry.is_symlink() and not os.path.exists(entry.path):
-        raise ConfigError(f"{entry.path} is a link to nothing", code="E207", hint="restore its target, or remove it")
+        raise ConfigError(
+            f"{entry.path} is a broken symbolic link", code="E207", hint="restore its target, or remove it"
+        )
     return entry.is_file()
 
 
@@ -267,7 +269,7 @@ def _write_new(path: str, version: str, directories: Sequence[str]) -> bool:
                 return False
             file.write(_TEMPLATE.encode())
             file.flush()
-            os.fsync(descriptor)  # a full disk or quota may be told no earlier
+            os.fsync(descriptor)  # a full disk or quota may be reported no earlier
         os.rename(claim, path)
         undo.pop_all()
     return True

@@ -44,7 +44,7 @@ class HeaderError(Exception):
 
 @frozen
 class Header:
-    """What a header line says. `ignored` are options that are none of ours."""
+    """What a header line says. `ignored` are options of other tools."""
 
     direction: Direction
     options: Mapping[str, str] = field(default_factory=dict)
@@ -89,7 +89,7 @@ def near_miss(comment: str) -> str | None:
 
 
 def may_be_marker(comment: str) -> bool:
-    """Whether `near_miss` and `othertools.tool_of_comment` are worth asking: False for nearly every comment."""
+    """Whether `near_miss` and `other_tools.tool_of_comment` are worth asking: False for nearly every comment."""
     return _MARKER_WORD(comment) is not None
 
 
@@ -149,7 +149,7 @@ def _refuse_misspelling(word: str, following: list[str], start: int) -> None:
     example = f"{meant}:{_EXAMPLES[meant]}"
     if key == meant and not word.rstrip(":=").removeprefix(meant):
         raise HeaderError(f"`{word}` has no value", f"write it in one word: `{example}`", start, len(word))
-    raise HeaderError(f"`{word}` is no option", f"did you mean `{example}`?", start, len(word))
+    raise HeaderError(f"unknown option `{word}`", f"did you mean `{example}`?", start, len(word))
 
 
 def _is_value(word: str) -> bool:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from dbmigrate.errors import ConfigError
 from dbmigrate.migrations import headers
 from dbmigrate.migrations.source import Cursor, Origin, Source, changed
-from dbmigrate.migrations.statement_stream import pass_data, pieces, statement_of
+from dbmigrate.migrations.statement_stream import pass_data, segments, statement_of
 from dbmigrate.model import Batch
-from dbmigrate.sql import PieceKind, PostgresLexer
+from dbmigrate.sql import PostgresLexer, SegmentKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dbmigrate.model import Cut, Migration, Section, Statement
+    from dbmigrate.model import FileRange, Migration, Section, Statement
 
 __all__ = ["batches", "statements"]
 
@@ -36,41 +36,41 @@ def statements(migration: Migration, section: Section) -> Iterator[Statement]:
 
 
 def batches(migration: Migration, section: Section) -> Iterator[Batch] | None:
-    """The same statements in batches, straight from the file's bytes. None where it is not known where to cut.
+    """The same statements in batches, straight from the file's bytes. None where it is not known where to file_range.
 
     Raises MigrationFileError E222 as `statements` does.
     """
-    if section.cuts is None:
+    if section.batch_ranges is None:
         return None
-    return _batches(migration, section.cuts)
+    return _batches(migration, section.batch_ranges)
 
 
-def _batches(migration: Migration, cuts: Sequence[Cut]) -> Iterator[Batch]:
+def _batches(migration: Migration, ranges: Sequence[FileRange]) -> Iterator[Batch]:
     origin = Origin(migration.file.path)
     try:
         with Source(origin.path, migration.marks) as source:
-            for cut in cuts:
-                sql = b"".join(source.slices(cut.begin, cut.end))
-                yield Batch(sql, cut.number, partial(_split, origin, cut, sql), _data(source, cut))
+            for file_range in ranges:
+                sql = b"".join(source.slices(file_range.begin, file_range.end))
+                yield Batch(sql, file_range.number, partial(_split, origin, file_range, sql), _data(source, file_range))
             source.finish()
     except ConfigError as exc:  # it could be read when it was checked
         raise changed(origin) from exc
 
 
-def _data(source: Source, cut: Cut) -> Iterator[bytes] | None:
-    return None if cut.data is None else source.slices(*cut.data)
+def _data(source: Source, file_range: FileRange) -> Iterator[bytes] | None:
+    return None if file_range.data is None else source.slices(*file_range.data)
 
 
-def _split(origin: Origin, cut: Cut, sql: bytes) -> tuple[Statement, ...]:
+def _split(origin: Origin, file_range: FileRange, sql: bytes) -> tuple[Statement, ...]:
     text = sql.decode()
-    if cut.data is not None:
+    if file_range.data is not None:
         text += "\n\\.\n"  # in the place of the data
-    cursor = Cursor(cut.line, cut.column)
+    cursor = Cursor(file_range.line, file_range.column)
     found = []
-    for piece in pieces(origin, PostgresLexer(headers.BOUNDARY).get_tokens(text)):
-        cursor.advance(piece.lead)
-        if piece.kind is PieceKind.STATEMENT:
-            found.append(statement_of(piece, cursor))
+    for segment in segments(origin, PostgresLexer(headers.BOUNDARY).get_tokens(text)):
+        cursor.advance(segment.lead)
+        if segment.kind is SegmentKind.STATEMENT:
+            found.append(statement_of(segment, cursor))
             pass_data(found[-1])
     return tuple(found)
 
@@ -88,15 +88,15 @@ def _reread(migration: Migration, section: Section) -> Iterator[Statement]:
 def _section(origin: Origin, source: Source, number: int) -> Iterator[Statement]:
     at = -1
     cursor = Cursor()
-    for piece in pieces(origin, PostgresLexer(headers.BOUNDARY).read_tokens(source.read)):
-        cursor.advance(piece.lead)
-        if piece.kind is PieceKind.STATEMENT:
-            statement = statement_of(piece, cursor)
+    for segment in segments(origin, PostgresLexer(headers.BOUNDARY).read_tokens(source.read)):
+        cursor.advance(segment.lead)
+        if segment.kind is SegmentKind.STATEMENT:
+            statement = statement_of(segment, cursor)
             if at == number:
                 yield statement
             pass_data(statement)
         else:
-            cursor.advance(piece.text)
-            at += piece.kind is PieceKind.HEADER
+            cursor.advance(segment.text)
+            at += segment.kind is SegmentKind.HEADER
             if at > number:
                 return

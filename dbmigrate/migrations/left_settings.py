@@ -68,42 +68,47 @@ def change_of(sql: str) -> Change | None:
     """What a statement does to the session beyond its transaction, None for all but SET, RESET and their like."""
     if sql[:1].upper() not in ("S", "R", "D"):
         return None
-    said = tuple(word for word in islice(words(sql), _LONGEST) if word != ";")
-    if said[:1] == ("SET",):
-        return _set(said[1:])
-    if said[:1] == ("RESET",):
-        return Change(None if said[1:] == ("ALL",) else _name(said[1:])[0], is_left=False)
-    if said[:2] == ("DISCARD", "ALL"):
+    tokens = tuple(word for word in islice(words(sql), _LONGEST) if word != ";")
+    if tokens[:1] == ("SET",):
+        return _set(tokens[1:])
+    if tokens[:1] == ("RESET",):
+        return Change(None if tokens[1:] == ("ALL",) else _name(tokens[1:])[0], is_left=False)
+    if tokens[:2] == ("DISCARD", "ALL"):
         return Change(None, is_left=False)
-    return _set_config(said)
+    return _set_config(tokens)
 
 
-def _set(said: tuple[str, ...]) -> Change | None:
-    if not said or said[0] in ("LOCAL", "TRANSACTION", "CONSTRAINTS"):
+def _set(tokens: tuple[str, ...]) -> Change | None:
+    if not tokens or tokens[0] in ("LOCAL", "TRANSACTION", "CONSTRAINTS"):
         return None
-    if said[0] == "SESSION" and said[1:2] not in (("AUTHORIZATION",), ("CHARACTERISTICS",)):
-        said = said[1:]
-    name, value = _name(said)
+    if tokens[0] == "SESSION" and tokens[1:2] not in (("AUTHORIZATION",), ("CHARACTERISTICS",)):
+        tokens = tokens[1:]
+    name, value = _name(tokens)
     if value in (("DEFAULT",), ("NONE",), ("LOCAL",)) or value[:1] in [(word,) for word in _ALREADY_SO.get(name, ())]:
         return Change(name, is_left=False)
     return Change(name, is_left=True)
 
 
-def _name(said: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+def _name(tokens: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     """The setting's name, and its value's words."""
-    if said[:2] in _SPELLED:
-        return _SPELLED[said[:2]], said[2:]
-    if said[:1] and said[0] in _SINGLE:
-        return _SINGLE[said[0]], said[1:]
-    end = next((at for at, word in enumerate(said) if word in ("=", "TO")), 1)
-    value = said[end + 1 :] if said[end : end + 1] in (("=",), ("TO",)) else said[end:]
-    return "".join(said[:end]).strip('"').lower(), value
+    if tokens[:2] in _SPELLED:
+        return _SPELLED[tokens[:2]], tokens[2:]
+    if tokens[:1] and tokens[0] in _SINGLE:
+        return _SINGLE[tokens[0]], tokens[1:]
+    end = next((at for at, word in enumerate(tokens) if word in ("=", "TO")), 1)
+    value = tokens[end + 1 :] if tokens[end : end + 1] in (("=",), ("TO",)) else tokens[end:]
+    return "".join(tokens[:end]).strip('"').lower(), value
 
 
-def _set_config(said: tuple[str, ...]) -> Change | None:
+def _set_config(tokens: tuple[str, ...]) -> Change | None:
     """``SELECT [pg_catalog.]set_config('name', 'value', false)``, as pg_dump writes it."""
-    rest = said[3:] if said[:3] == ("SELECT", "PG_CATALOG", ".") else said[1:]
-    if said[:1] != ("SELECT",) or rest[:2] != ("SET_CONFIG", "(") or rest[3:4] != (",",) or not rest[2].startswith("'"):
+    rest = tokens[3:] if tokens[:3] == ("SELECT", "PG_CATALOG", ".") else tokens[1:]
+    if (
+        tokens[:1] != ("SELECT",)
+        or rest[:2] != ("SET_CONFIG", "(")
+        or rest[3:4] != (",",)
+        or not rest[2].startswith("'")
+    ):
         return None
     if rest[5:8] != (",", "FALSE", ")"):
         return None

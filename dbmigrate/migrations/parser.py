@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationFileError
 from dbmigrate.migrations import headers, other_tools
-from dbmigrate.migrations.cuts import Cuts
+from dbmigrate.migrations.batch_ranges import BatchRanges
 from dbmigrate.migrations.large_files import batches, statements
 from dbmigrate.migrations.left_settings import change_of
 from dbmigrate.migrations.sections import BOTH, Draft, tolerated
 from dbmigrate.migrations.source import Cursor, Origin, Source, byte_length, checksum
-from dbmigrate.migrations.statement_stream import backslash, pass_data, pieces, statement_of
+from dbmigrate.migrations.statement_stream import backslash, pass_data, segments, statement_of
 from dbmigrate.migrations.token_checksum import TokenSum
 from dbmigrate.model import Direction, Migration, Problem, Section, Severity, Statement, StatementKind
-from dbmigrate.sql import COPY_DATA, PieceKind, PostgresLexer, words
+from dbmigrate.sql import COPY_DATA, PostgresLexer, SegmentKind, words
 from dbmigrate.sql.statements import classify, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from dbmigrate.model import MigrationFile
-    from dbmigrate.sql import Piece, Token
+    from dbmigrate.sql import Segment, Token
 
 __all__ = [
     "KEEP_TEXT",
@@ -91,17 +91,17 @@ def split_sql(text: str, *, path: str = "(SQL)") -> Iterator[Statement]:
     """
     origin = Origin(path, text)
     cursor = Cursor()
-    for piece in pieces(origin, PostgresLexer().get_tokens(text)):
-        cursor.advance(piece.lead)
-        if piece.kind is PieceKind.STATEMENT:
-            statement = statement_of(piece, cursor)
+    for segment in segments(origin, PostgresLexer().get_tokens(text)):
+        cursor.advance(segment.lead)
+        if segment.kind is SegmentKind.STATEMENT:
+            statement = statement_of(segment, cursor)
             yield statement
             pass_data(statement)
-        elif piece.kind is PieceKind.META:
-            if cursor.column != 1 or piece.text.split()[0] not in _DUMP_COMMANDS:
-                raise backslash(origin, piece, cursor)
-            yield Statement(piece.text, cursor.line, cursor.column, StatementKind.META, piece.lead)
-            cursor.advance(piece.text)
+        elif segment.kind is SegmentKind.META:
+            if cursor.column != 1 or segment.text.split()[0] not in _DUMP_COMMANDS:
+                raise backslash(origin, segment, cursor)
+            yield Statement(segment.text, cursor.line, cursor.column, StatementKind.META, segment.lead)
+            cursor.advance(segment.text)
 
 
 def token_checksum(text: str) -> str:
@@ -116,8 +116,8 @@ def token_checksum(text: str) -> str:
 def token_sum(text: str) -> TokenSum:
     """The sum of the tokens, to be compared with one that was recorded. Raises MigrationFileError E217."""
     tokens = TokenSum()
-    for piece in pieces(Origin("(text)", text), PostgresLexer(headers.BOUNDARY).get_tokens(text)):
-        tokens.add(piece, [value for kind, value in piece.copy or () if kind is COPY_DATA])
+    for segment in segments(Origin("(text)", text), PostgresLexer(headers.BOUNDARY).get_tokens(text)):
+        tokens.add(segment, [value for kind, value in segment.copy or () if kind is COPY_DATA])
     return tokens
 
 
@@ -164,17 +164,17 @@ class _Reading:
 
     def run(self, tokens: Iterable[Token]) -> tuple[Section, ...]:
         """The sections. Raises MigrationFileError."""
-        for piece in pieces(self._origin, tokens):
-            if self._size is _Size.LARGE and self._passes(piece):
+        for segment in segments(self._origin, tokens):
+            if self._size is _Size.LARGE and self._passes(segment):
                 continue
-            self._look_around(piece)
-            self._cursor.advance(piece.lead)
-            if piece.kind is PieceKind.STATEMENT:
-                self._add(piece)
-            elif piece.kind is PieceKind.HEADER:
-                self._open(piece)
-            elif piece.kind is PieceKind.META:
-                raise backslash(self._origin, piece, self._cursor)
+            self._look_around(segment)
+            self._cursor.advance(segment.lead)
+            if segment.kind is SegmentKind.STATEMENT:
+                self._add(segment)
+            elif segment.kind is SegmentKind.HEADER:
+                self._open(segment)
+            elif segment.kind is SegmentKind.META:
+                raise backslash(self._origin, segment, self._cursor)
             else:
                 self._close_cut()
         self._finish()
@@ -191,46 +191,46 @@ class _Reading:
 
     # -- statements
 
-    def _add(self, piece: Piece) -> None:
-        self._refuse_conflict(piece)
+    def _add(self, segment: Segment) -> None:
+        self._refuse_conflict(segment)
         if not self._drafts:
             raise self._error(
                 "E214",
                 "SQL before the first `-- migrate:up`",
                 hint=self._advice("put `-- migrate:up` above it; only comments and blank lines may stand before it"),
-                width=len(piece.text.partition("\n")[0]),
+                width=len(segment.text.partition("\n")[0]),
             )
-        if piece.number > 1:
-            self._pass_over(piece)
+        if segment.number > 1:
+            self._pass_over(segment)
             return
-        cuts = self._drafts[-1].cuts
-        if cuts is not None:
-            self._cut(piece, cuts)
-        statement = statement_of(piece, self._cursor)
+        ranges = self._drafts[-1].ranges
+        if ranges is not None:
+            self._add_range(segment, ranges)
+        statement = statement_of(segment, self._cursor)
         if statement.copy_data is not None:
             data, span = self._data(statement.copy_data)
             statement = replace(statement, copy_data=data)
-            if cuts is not None:
-                cuts.close(span)
+            if ranges is not None:
+                ranges.close(span)
         self._drafts[-1].add(statement)
         self._judge(self._drafts[-1])
         if self._size is not _Size.LARGE:
-            self.tokens.add(piece, statement.copy_data or ())
+            self.tokens.add(segment, statement.copy_data or ())
 
-    def _cut(self, piece: Piece, cuts: Cuts) -> None:
+    def _add_range(self, segment: Segment, ranges: BatchRanges) -> None:
         """A statement that controls transactions stands alone, because it may turn out to be left out."""
-        is_alone = classify(piece.text) is not StatementKind.PLAIN
+        is_alone = classify(segment.text) is not StatementKind.PLAIN
         if is_alone:
-            cuts.close()
-        cuts.add(self._cursor, byte_length(piece.text), piece.number)
+            ranges.close()
+        ranges.add(self._cursor, byte_length(segment.text), segment.number)
         if is_alone:
-            cuts.close()
+            ranges.close()
 
     def _close_cut(self) -> None:
         """Let the next statement begin another batch: the very many comments before it belong to none."""
-        cuts = self._drafts[-1].cuts if self._drafts else None
-        if cuts is not None:
-            cuts.close()
+        ranges = self._drafts[-1].ranges if self._drafts else None
+        if ranges is not None:
+            ranges.close()
 
     def _data(self, parts: Iterable[str]) -> tuple[tuple[str, ...] | None, tuple[int, int]]:
         """The inline data of a COPY, if it is kept, and from and to which byte it reaches."""
@@ -243,38 +243,40 @@ class _Reading:
                 kept.append(part)
         return (None if self._size is _Size.LARGE else tuple(kept)), (begin, end)
 
-    def _passes(self, piece: Piece) -> bool:
+    def _passes(self, segment: Segment) -> bool:
         """Pass over statements that need counting and no further look: nearly all of a large file."""
-        if piece.kind is not PieceKind.STATEMENT or not self._drafts or piece.copy is not None:
+        if segment.kind is not SegmentKind.STATEMENT or not self._drafts or segment.copy is not None:
             return False
-        if piece.comments and any(headers.may_be_marker(comment) for _, comment in piece.comments):
+        if segment.comments and any(headers.may_be_marker(comment) for _, comment in segment.comments):
             return False
-        text = piece.lead if piece.number > 1 else piece.lead + piece.text  # there is nothing of the kind in a run
+        text = (
+            segment.lead if segment.number > 1 else segment.lead + segment.text
+        )  # there is nothing of the kind in a run
         if "migrate:" in text or "<<<<<<<" in text or ">>>>>>>" in text:
             return False
-        if piece.number == 1 and (not is_plain(piece.text) or change_of(piece.text)):
+        if segment.number == 1 and (not is_plain(segment.text) or change_of(segment.text)):
             return False
-        self._cursor.advance(piece.lead)
-        self._pass_over(piece)
+        self._cursor.advance(segment.lead)
+        self._pass_over(segment)
         return True
 
-    def _pass_over(self, piece: Piece) -> None:
+    def _pass_over(self, segment: Segment) -> None:
         draft = self._drafts[-1]
-        draft.count += piece.number
-        if draft.cuts is not None:
-            draft.cuts.add(self._cursor, byte_length(piece.text), piece.number)
-        self._cursor.advance(piece.text)
+        draft.count += segment.number
+        if draft.ranges is not None:
+            draft.ranges.add(self._cursor, byte_length(segment.text), segment.number)
+        self._cursor.advance(segment.text)
 
-    def _refuse_conflict(self, piece: Piece) -> None:
+    def _refuse_conflict(self, segment: Segment) -> None:
         """Conflict markers are operators to the lexer; those in strings and function bodies are none of ours."""
-        if not any(mark in piece.text for mark in _CONFLICT):
+        if not any(mark in segment.text for mark in _CONFLICT):
             return
-        if any(word.startswith(_CONFLICT) for word in words(piece.text)):
-            offset = min(at for at in map(piece.text.find, _CONFLICT) if at >= 0)
+        if any(word.startswith(_CONFLICT) for word in words(segment.text)):
+            offset = min(at for at in map(segment.text.find, _CONFLICT) if at >= 0)
             raise self._origin.error(
                 "E223",
                 "a merge conflict is not resolved here",
-                self._cursor.after(piece.text[:offset]),
+                self._cursor.after(segment.text[:offset]),
                 hint="edit the file: keep one side, remove the marker lines",
                 width=7,
             )
@@ -298,8 +300,8 @@ class _Reading:
 
     # -- headers
 
-    def _open(self, piece: Piece) -> None:
-        header = self._header(piece.text)
+    def _open(self, segment: Segment) -> None:
+        header = self._header(segment.text)
         previous = self._drafts[-1] if self._drafts else None
         self._refuse_order(header.direction, previous)
         if previous is not None:
@@ -309,11 +311,11 @@ class _Reading:
         if self._size is _Size.SMALL:
             draft.kept = []
         else:
-            draft.cuts = Cuts()
+            draft.ranges = BatchRanges()
         self._drafts.append(draft)
         if self._size is not _Size.LARGE:
-            self.tokens.add(piece, ())
-        self._cursor.advance(piece.text)
+            self.tokens.add(segment, ())
+        self._cursor.advance(segment.text)
 
     def _header(self, comment: str) -> headers.Header:
         try:
@@ -377,20 +379,20 @@ class _Reading:
 
     # -- comments
 
-    def _look_around(self, piece: Piece) -> None:
+    def _look_around(self, segment: Segment) -> None:
         """Look for what is nearly a header, or another tool's, or a header that is text."""
-        for offset, comment in piece.comments:
+        for offset, comment in segment.comments:
             self._foreign = self._foreign or other_tools.tool_of_comment(comment)
             meant = headers.near_miss(comment)
-            if meant and self._begins_line(piece, offset):
+            if meant and self._begins_line(segment, offset):
                 raise self._origin.error(
                     "E215",
                     f"`{comment.strip()}` is not a section header",
-                    self._cursor.after((piece.lead + piece.text)[:offset]),
+                    self._cursor.after((segment.lead + segment.text)[:offset]),
                     hint=f"write `{meant}` in lower case, without blanks in it, at the very beginning of the line",
                     width=len(comment.rstrip()),
                 )
-        text = piece.lead if piece.kind is PieceKind.HEADER else piece.lead + piece.text
+        text = segment.lead if segment.kind is SegmentKind.HEADER else segment.lead + segment.text
         inside = headers.quoted(text)
         if inside is not None:
             line, _ = self._cursor.after(text[:inside])
@@ -403,8 +405,8 @@ class _Reading:
                 )
             )
 
-    def _begins_line(self, piece: Piece, offset: int) -> bool:
-        before = (piece.lead + piece.text)[:offset]
+    def _begins_line(self, segment: Segment, offset: int) -> bool:
+        before = (segment.lead + segment.text)[:offset]
         start = before.rfind("\n") + 1
         return not before[start:].strip() and (start > 0 or self._cursor.column == 1)
 

@@ -11,7 +11,7 @@ from dbmigrate.model import Direction, Problem, Section, Statement, StatementKin
 from dbmigrate.sql import statements
 
 if TYPE_CHECKING:
-    from dbmigrate.migrations.cuts import Cuts
+    from dbmigrate.migrations.batch_ranges import BatchRanges
     from dbmigrate.migrations.headers import Header
     from dbmigrate.migrations.source import Origin
 
@@ -64,7 +64,7 @@ class Draft:
     line: int = 1
     offset: int = 0
     kept: list[Statement] | None = None
-    cuts: Cuts | None = None
+    ranges: BatchRanges | None = None
     count: int = 0
     problems: list[Problem] = field(default_factory=list)
     fault: MigrationFileError | None = None  # the first one
@@ -104,7 +104,7 @@ class Draft:
             count=self.count - len(redundant),
             redundant=redundant,
             statements=None if self.kept is None else tuple(self.kept),
-            cuts=None if self.cuts is None else self.cuts.without(redundant),
+            batch_ranges=None if self.ranges is None else self.ranges.without(redundant),
             fault=self.fault.message if self.fault else None,
         )
 

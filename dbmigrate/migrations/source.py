@@ -26,7 +26,7 @@ def byte_length(text: str) -> int:
 
 
 class Cursor:
-    """A place in a text, moved over it piece by piece. Lines end at ``\\n``, as psql and the server count them.
+    """A place in a text, moved over it segment by segment. Lines end at ``\\n``, as psql and the server count them.
 
     `offset` is that of the place in characters, `size` in bytes.
     """
@@ -59,7 +59,7 @@ class Source:
     """A file, read from its beginning to its end. Use it as a context manager.
 
     A leading byte order mark is dropped; everything else, carriage returns too, stays as it is. `marks` are the sums of
-    the file's beginnings, one for each piece of 1 MiB that was read.
+    the file's beginnings, one for each segment of 1 MiB that was read.
     """
 
     def __init__(self, path: str, expected: Sequence[bytes] = ()) -> None:
@@ -82,7 +82,7 @@ class Source:
         self._sum = hashlib.sha256()
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
         self._decoded_length = 0  # in characters
-        self._piece = b""  # what `slices` has at hand, and where it begins
+        self._segment = b""  # what `slices` has at hand, and where it begins
         self._begin = 0
 
     def __enter__(self) -> Self:
@@ -106,12 +106,12 @@ class Source:
         return "".join(iter(lambda: self.read(_CHUNK), ""))
 
     def slices(self, begin: int, end: int) -> Iterator[bytes]:
-        """The bytes from `begin` to `end`, counted without a byte order mark, in some pieces; never backwards, and not
+        """The bytes from `begin` to `end`, counted without a byte order mark, in some parts; never backwards, and not
         together with `read`. Raises MigrationFileError E222.
         """
         while begin < end:
-            if begin < self._begin + len(self._piece):
-                part = self._piece[begin - self._begin : end - self._begin]
+            if begin < self._begin + len(self._segment):
+                part = self._segment[begin - self._begin : end - self._begin]
                 begin += len(part)
                 yield part
             else:
@@ -127,15 +127,15 @@ class Source:
         return self._sum.hexdigest()
 
     def _advance(self) -> None:
-        self._begin += len(self._piece)
-        self._piece = self._bytes()
-        if not self._piece:
+        self._begin += len(self._segment)
+        self._segment = self._bytes()
+        if not self._segment:
             raise changed(Origin(self._path))
         if len(self.marks) == 1:
-            self._piece = self._piece.removeprefix(codecs.BOM_UTF8)
+            self._segment = self._segment.removeprefix(codecs.BOM_UTF8)
 
     def _bytes(self) -> bytes:
-        """The next piece of the file; nothing at its end."""
+        """The next segment of the file; nothing at its end."""
         try:
             chunk = self._file.read(_CHUNK)
         except OSError as exc:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from dbmigrate.errors import MigrationFileError
     from dbmigrate.migrations.source import Cursor, Origin
-    from dbmigrate.sql import Piece, Token
+    from dbmigrate.sql import Segment, Token
 
-__all__ = ["pass_data", "pieces", "statement_of"]
+__all__ = ["pass_data", "segments", "statement_of"]
 
 _BACKSLASH_HINTS = {
     "\\copy": "write COPY ... FROM stdin; with its data below it, up to a line \\.",
@@ -26,8 +26,8 @@ _BACKSLASH_HINTS = {
 }
 
 
-def pieces(origin: Origin, tokens: Iterable[Token]) -> Iterator[Piece]:
-    """The pieces of a token stream. Raises MigrationFileError E217 for what is not closed."""
+def segments(origin: Origin, tokens: Iterable[Token]) -> Iterator[Segment]:
+    """The segments of a token stream. Raises MigrationFileError E217 for what is not closed."""
     return PostgresSplitter().process(_translated(origin, tokens))
 
 
@@ -38,13 +38,13 @@ def _translated(origin: Origin, tokens: Iterable[Token]) -> Iterator[Token]:
         raise origin.error("E217", exc.message, (exc.line, exc.column), hint=exc.hint) from exc
 
 
-def statement_of(piece: Piece, cursor: Cursor) -> Statement:
+def statement_of(segment: Segment, cursor: Cursor) -> Statement:
     """The statement whose text begins at the cursor. Its COPY data has to be passed before the cursor moves on."""
     line, column = cursor.line, cursor.column
-    cursor.advance(piece.text)
-    if piece.copy is None:
-        return Statement(piece.text, line, column, classify(piece.text), piece.lead)
-    return Statement(piece.text, line, column, StatementKind.PLAIN, piece.lead, _copy_data(piece.copy, cursor))
+    cursor.advance(segment.text)
+    if segment.copy is None:
+        return Statement(segment.text, line, column, classify(segment.text), segment.lead)
+    return Statement(segment.text, line, column, StatementKind.PLAIN, segment.lead, _copy_data(segment.copy, cursor))
 
 
 def pass_data(statement: Statement) -> None:
@@ -61,13 +61,13 @@ def _copy_data(tokens: Iterable[Token], cursor: Cursor) -> Iterator[str]:
             yield value
 
 
-def backslash(origin: Origin, piece: Piece, cursor: Cursor) -> MigrationFileError:
-    command = piece.text.split()[0]
+def backslash(origin: Origin, segment: Segment, cursor: Cursor) -> MigrationFileError:
+    command = segment.text.split()[0]
     hint = _BACKSLASH_HINTS.get(command, "a migration is plain SQL: psql's commands mean nothing to the server")
     return origin.error(
         "E218",
         f"`{command}` is a psql command",
         (cursor.line, cursor.column),
         hint=hint,
-        width=len(piece.text.rstrip()),
+        width=len(segment.text.rstrip()),
     )

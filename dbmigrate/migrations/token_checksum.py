@@ -12,13 +12,13 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from dbmigrate.model import StatementKind
-from dbmigrate.sql import PieceKind, words
+from dbmigrate.sql import SegmentKind, words
 from dbmigrate.sql.statements import classify, is_bare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from dbmigrate.sql import Piece
+    from dbmigrate.sql import Segment
 
 _BEGINS = ("BEGIN", "BEGIN TRANSACTION", "BEGIN WORK", "START TRANSACTION")
 _COMMITS = ("COMMIT", "COMMIT TRANSACTION", "COMMIT WORK", "END")
@@ -53,11 +53,11 @@ class _Section:
         redundant = self.controls if is_wrapped else ()
         return b"".join(tokens for ordinal, tokens in enumerate(self.statements) if ordinal not in redundant)
 
-    def add(self, piece: Piece, data: Iterable[str]) -> None:
-        is_statement = piece.kind is PieceKind.STATEMENT
-        tokens = tuple(words(piece.text)) if is_statement else ("--migrate", *piece.text.split())
-        kind = classify(piece.text) if tokens[0] in _CONTROL else StatementKind.PLAIN
-        if kind in (StatementKind.BEGIN, StatementKind.COMMIT) and not is_bare(piece.text):
+    def add(self, segment: Segment, data: Iterable[str]) -> None:
+        is_statement = segment.kind is SegmentKind.STATEMENT
+        tokens = tuple(words(segment.text)) if is_statement else ("--migrate", *segment.text.split())
+        kind = classify(segment.text) if tokens[0] in _CONTROL else StatementKind.PLAIN
+        if kind in (StatementKind.BEGIN, StatementKind.COMMIT) and not is_bare(segment.text):
             kind = StatementKind.ROLLBACK  # as little to be left out as that
         if kind not in (StatementKind.PLAIN, StatementKind.OUTSIDE):
             self.controls[len(self.statements)] = kind
@@ -91,17 +91,17 @@ class TokenSum:
     def __init__(self) -> None:
         self._sections: list[_Section] = []
 
-    def add(self, piece: Piece, data: Iterable[str]) -> None:
-        """Add a piece of the file, and its COPY data if it has any."""
-        if piece.kind is PieceKind.REST:
+    def add(self, segment: Segment, data: Iterable[str]) -> None:
+        """Add a segment of the file, and its COPY data if it has any."""
+        if segment.kind is SegmentKind.REST:
             return
-        if piece.kind is PieceKind.HEADER:
-            options = piece.text.removeprefix("--").split()
+        if segment.kind is SegmentKind.HEADER:
+            options = segment.text.removeprefix("--").split()
             self._sections.append(_Section(_joined(("--migrate", *options)), "transaction:false" not in options))
             return
         if not self._sections:
             self._sections.append(_Section())
-        self._sections[-1].add(piece, data)
+        self._sections[-1].add(segment, data)
 
     def hexdigest(self) -> str:
         return _digest([section.run for section in self._sections])

@@ -1,4 +1,4 @@
-"""What to do: pure functions from files, history and a wish to a `Plan`. Nothing here reads, writes or prints."""
+"""What to do: pure functions from files, history and a goal to a `Plan`. Nothing here reads, writes or prints."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def up(
 ) -> Plan:
     """Apply what is pending, in the order of `files`, as far as `goal` says.
 
-    `migrations` holds the parsed file of every pending version. Raises PlanError E230 (no files at all), E232 (the
-    goal is no version of these files); NeedsAttention E502 (an earlier run is unfinished); Refused E702 (`policy` is
+    `migrations` holds the parsed file of every pending version. Raises PlanError E230 (no files at all), E232 (no
+    file has the goal's version); NeedsAttention E502 (an earlier run is unfinished); Refused E702 (`policy` is
     strict and a pending version is not higher than the highest applied one).
     """
     if not files:
@@ -101,8 +101,8 @@ def redo(
             hint="restore the file from version control, or undo the migration with `dbmigrate rollback`",
         )
     again = _run(migrations[version], Direction.UP)
-    told = [problem for problem in _file_problems((again,)) if problem.code != "W201"]  # it ran that way already
-    return Plan((*undo.steps, again), (*undo.problems, *told))
+    problems = [problem for problem in _file_problems((again,)) if problem.code != "W201"]  # it ran that way already
+    return Plan((*undo.steps, again), (*undo.problems, *problems))
 
 
 def rollback_order(
@@ -115,7 +115,7 @@ def rollback_order(
     if goal.version is not None:
         names = [item.version for item in applied]
         if goal.version not in names:
-            message = f"version {goal.version} is not applied, so it is nothing to roll back to"
+            message = f"version {goal.version} is not applied, so a rollback cannot end there"
             raise unknown_version(goal.version, names, message)
         applied = applied[names.index(goal.version) + 1 :]
     last_first = tuple(reversed(applied))

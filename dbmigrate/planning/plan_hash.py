@@ -61,8 +61,8 @@ def refuse_other(plan: Plan, wanted: str | None) -> None:
     raise Refused(
         "the plan is not the one that was reviewed: files, database or settings have changed since",
         code="E712",
-        hint="look at it again with --dry-run",
-        details=(("PLAN", f"{PREFIX}{plan.digest}"), ("EXPECTED", f"{PREFIX}{wanted}"), ("RUNS", names)),
+        hint="review the new plan with --dry-run",
+        details=(("plan", f"{PREFIX}{plan.digest}"), ("expected", f"{PREFIX}{wanted}"), ("runs", names)),
     )
 
 

@@ -15,7 +15,7 @@ class Remedy(NamedTuple):
     purpose: str
 
 
-class Apart(NamedTuple):
+class VersionDifference(NamedTuple):
     """The versions that only one side has."""
 
     here: Sequence[str] = ()  # the database that is looked at
@@ -25,17 +25,17 @@ class Apart(NamedTuple):
 _NEW = Remedy("dbmigrate new NAME", "for a migration that keeps the change, or undoes it")
 
 
-def of_file(path: str, apart: Apart) -> tuple[Remedy, ...]:
+def of_file(path: str, difference: VersionDifference) -> tuple[Remedy, ...]:
     """Compared with the schema file `path`."""
-    if apart.there:
+    if difference.there:
         return (Remedy("dbmigrate up", f"applies what only {path} has so far"),)
-    if apart.here:
-        return (Remedy("dbmigrate dump", f"writes {path} anew, with the migrations that it lacks"),)
+    if difference.here:
+        return (Remedy("dbmigrate dump", f"writes {path} again, with the migrations that it lacks"),)
     return (_NEW, Remedy("dbmigrate dump", f"if the database is right and {path} is not"))
 
 
 def of_migrations(edited: Sequence[str]) -> tuple[Remedy, ...]:
-    """Compared with what the migrations make; the files that are `edited` do not say any more what was applied."""
+    """Compared with what the migrations make; `edited` files differ from what was applied."""
     if edited:
         names = ", ".join(edited)
         return (Remedy("dbmigrate verify", f"{names}: changed after being applied"), _accept(edited))
@@ -43,15 +43,15 @@ def of_migrations(edited: Sequence[str]) -> tuple[Remedy, ...]:
 
 
 def _accept(edited: Sequence[str]) -> Remedy:
-    one = "file" if len(edited) == 1 else "files"
-    return Remedy("dbmigrate repair", f"if the database is to stay as it is: accepts the {one} for the records alone")
+    noun = "file" if len(edited) == 1 else "files"
+    return Remedy("dbmigrate repair", f"if the database is to stay as it is: records the edited {noun}, runs nothing")
 
 
-def of_environment(name: str, apart: Apart) -> tuple[Remedy, ...]:
+def of_environment(name: str, difference: VersionDifference) -> tuple[Remedy, ...]:
     """Compared with the environment `name`."""
     ways = []
-    if apart.there:
+    if difference.there:
         ways.append(Remedy("dbmigrate up", f"applies what only {name} has so far"))
-    if apart.here:
+    if difference.here:
         ways.append(Remedy(f"dbmigrate -e {name} up", "applies there what only this database has so far"))
     return tuple(ways) or (_NEW,)

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from dbmigrate.reports import FileSum
 
-__all__ = ["Candidate", "Entry", "Placement", "Seen", "Verdict", "decide", "home", "worth_reading"]
+__all__ = ["Candidate", "Entry", "Location", "Placement", "Seen", "decide", "home", "worth_reading"]
 
 _FIRST = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^,]*))')
 
 
-class Verdict(StrEnum):
+class Location(StrEnum):
     """What becomes of the run."""
 
     HERE = "here"  # the table is where it is looked for
@@ -74,9 +74,9 @@ class Seen:
 
 @frozen
 class Placement:
-    """The verdict, and the candidates that hold the history of these files, with how many versions of it."""
+    """The location, and the candidates that hold the history of these files, with how many versions of it."""
 
-    verdict: Verdict
+    location: Location
     found: tuple[tuple[Candidate, int], ...] = ()
 
 
@@ -108,10 +108,10 @@ def decide(seen: Seen, files: Mapping[str, Iterable[FileSum]]) -> Placement:
     A log proves by version and tokens (or bytes); where there is none, a version is enough.
     """
     if seen.exists:
-        return Placement(Verdict.HERE)
+        return Placement(Location.HERE)
     counted = ((candidate, _number(candidate, files)) for candidate in worth_reading(seen))
     found = tuple((candidate, number) for candidate, number in counted if number)
-    return Placement(Verdict.ELSEWHERE if found else Verdict.NEW, found)
+    return Placement(Location.ELSEWHERE if found else Location.NEW, found)
 
 
 def _number(candidate: Candidate, files: Mapping[str, Iterable[FileSum]]) -> int:

@@ -1,4 +1,4 @@
-"""The way back of migrations that a run has applied: its steps, and what makes it impossible."""
+"""The rollback of migrations that a run has applied: its steps, and what makes it impossible."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from dbmigrate.reports import Outcome
 
 
-def steps_back(done: Sequence[Outcome]) -> tuple[Step, ...]:
-    """The way back, last first, by the very files that were applied."""
+def rollback_steps(done: Sequence[Outcome]) -> tuple[Step, ...]:
+    """The steps of the rollback, last first, from the files that were applied."""
     return tuple(
         Step(one.step.version, one.step.name, Direction.DOWN, migration=one.step.migration) for one in reversed(done)
     )
 
 
 def refuse_obstacles(steps: Sequence[Step]) -> None:
+    """Raise PlanError E233 if a step cannot be undone."""
     for step in steps:
         if why := obstacle(step.migration):
             raise PlanError(f"{step.name} {why}", code="E233")

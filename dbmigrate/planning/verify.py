@@ -220,7 +220,7 @@ def _origin(applied: Applied) -> str:
 
 
 def refusal(changed: Finding) -> Refused:
-    """The error for an applied file that was edited, with both sums, who applied it, and the ways out."""
+    """The error for an applied file that was edited, with both sums, who applied it, and what to do."""
     applied, now = changed.applied, changed.file
     assert applied is not None
     assert now is not None
@@ -246,7 +246,7 @@ def renamed(finding: Finding) -> Refused:
     assert applied is not None
     assert now is not None
     hint = (
-        f"{_FOLLOW}; if it is another migration and has to run, let {finding.version} be forgotten first: "
+        f"{_FOLLOW}; if it is another migration and has to run, forget {finding.version} first: "
         f"`dbmigrate mark pending {finding.version} --reason TEXT`"
     )
     return _not_run(Refused(_renamed(finding), code="E720", details=(("applied", _origin(applied)),), hint=hint))

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dbmigrate.connection import database
+from dbmigrate.connection import database, programs
 from dbmigrate.errors import ConfigError, DatabaseError, ToolMissing, unchanged
 from dbmigrate.reports import Backup
 from dbmigrate.schema import dump, file, pgdump
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dbmigrate.connection.dsn import Dsn
+    from dbmigrate.connection.programs import ClientProgram
     from dbmigrate.execution.session import Session
-    from dbmigrate.schema.pgdump import PgDump
 
 __all__ = ["Backup", "restoring", "take"]
 
@@ -62,7 +62,7 @@ def take(session: Session, directory: str, environ: Mapping[str, str], *, now: C
     return Backup(str(path), size, time.monotonic() - started, restoring(path, session.dsn, program))
 
 
-def restoring(path: Path, dsn: Dsn, program: PgDump) -> str:
+def restoring(path: Path, dsn: Dsn, program: ClientProgram) -> str:
     """The shell command that reads a backup into a new database, by the program that belongs to its pg_dump."""
     server = {name: dsn.conninfo.get(name) for name in ("host", "port", "user")}
     options = [
@@ -72,7 +72,7 @@ def restoring(path: Path, dsn: Dsn, program: PgDump) -> str:
     return shlex.join([command, "--exit-on-error", *options, f"--dbname={dsn.database}_restored", str(path)])
 
 
-def _fill(part: Path, session: Session, environ: Mapping[str, str]) -> PgDump:
+def _fill(part: Path, session: Session, environ: Mapping[str, str]) -> ClientProgram:
     """Write the archive, see it through to the disk, and look whether it can be read."""
     child = {**environ, **dump.environment(session)}
     child.pop("PGCLIENTENCODING", None)
@@ -82,7 +82,7 @@ def _fill(part: Path, session: Session, environ: Mapping[str, str]) -> PgDump:
                 output,
                 child,
                 server_version=session.facts.server_version,
-                search=pgdump.Search.from_environ(environ),
+                search=programs.Search.from_environ(environ),
             )
             os.fsync(output.fileno())
         pgdump.check_archive(part, program, environ)

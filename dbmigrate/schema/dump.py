@@ -9,7 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dbmigrate.connection import database, silence
+from dbmigrate.connection import database, programs, silence
 from dbmigrate.errors import DatabaseError, Error
 from dbmigrate.events import Warned
 from dbmigrate.model import Problem, Severity
@@ -87,7 +87,7 @@ def _dumped(
         server_version=session.facts.server_version,
         exclude_tables=[log],
         extra_arguments=arguments,
-        search=pgdump.Search.from_environ(dumping.environ),
+        search=programs.Search.from_environ(dumping.environ),
     )
 
 

@@ -1,4 +1,4 @@
-"""Cuts a schema file into its top-level items: statements, comments, psql commands and COPY blocks.
+"""Splits a schema file into its top-level items: statements, comments, psql commands and COPY blocks.
 
 Knows what can hide a semicolon or a line: ``'..'``, ``E'..'``, ``".."``, dollar quotes, nested block comments, the
 parentheses of ``CREATE RULE`` and ``BEGIN ATOMIC`` bodies (PostgreSQL, src/bin/psql/psqlscan.l, is the reference).

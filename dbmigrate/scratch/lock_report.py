@@ -1,7 +1,7 @@
-"""The lock report of a plan: its migrations run on a scratch copy of the target's schema, priced on the target.
+"""The lock report of a plan: its migrations run on a scratch copy of the target's schema, rated by the target's sizes.
 
-The report is an addition to what was asked for: whatever keeps it from being made is told, and ends nothing. On the
-target only questions are asked.
+The report is an addition to what was asked for: whatever prevents it is a problem in it, and ends nothing. The
+target is only read.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def make(session: Session, planned: Plan, files: Sequence[MigrationFile], means:
     # the settings of the target's sessions are taken over one by one: to be read-only is none for a scratch database
     chosen = replace(means.choice, target=None, major=session.facts.server_version // 10000)
     try:
-        choice = schema_copy.sparing(chosen, session, migrations)
+        choice = schema_copy.choice_for(chosen, session, migrations)
         with choose.open_server(choice) as server, server.database() as copy:
             found = _measured(schema_copy.Origin(session, files, means.environ), migrations, server, copy)
     except Error as exc:
@@ -59,9 +59,9 @@ def missing(exc: Error) -> Problem:
     return Problem(code, f"no lock report: {exc.message}", Severity.NOTE, hint=exc.hint or "--no-locks leaves it out")
 
 
-def needless(database: str) -> Problem:
+def not_needed(database: str) -> Problem:
     """Why there is no report for a database that does not exist yet."""
-    reason = f"database {database} does not exist, so nobody can be made to wait"
+    reason = f"database {database} does not exist yet"
     return Problem("W661", f"no lock report: {reason}", Severity.NOTE)
 
 
@@ -76,16 +76,16 @@ class _Found:
 
 def _measured(origin: schema_copy.Origin, migrations: Sequence[Migration], server: ScratchServer, copy: Dsn) -> _Found:
     """What the migrations did on the copy, up to the first one that failed there."""
-    copy = schema_copy.alike(origin.session, copy)
+    copy = schema_copy.with_settings_of(origin.session, copy)
     found = _Found(problems=[*schema_copy.fill(origin, server, copy)])
     tables = origin.session.tables
     own = frozenset(impact.Relation(tables.schema, name) for name in (tables.name, tables.log_name))
-    bench = impact.Bench(copy, without=own)
+    options = impact.MeasureOptions(copy, without=own)
     with database.connect(copy, command="scratch", on_event=_ignore) as conn:
         for migration in migrations:
             try:
-                outside_effects.refuse_ways_out(migration)
-                found.impacts += server.retrying(partial(impact.run_measured, conn, migration, bench))
+                outside_effects.refuse_external_effects(migration)
+                found.impacts += server.retrying(partial(impact.run_measured, conn, migration, options))
             except DatabaseError as exc:
                 found.problems.append(_failed(migration, exc, server))
                 break
@@ -104,7 +104,7 @@ def _failed(migration: Migration, exc: DatabaseError, server: ScratchServer) -> 
         "W662",
         f"the lock report ends before {migration.name}, which fails on a copy of the schema: {exc.message}",
         place=exc.place,
-        hint=choose.way_out(exc, server) or exc.hint,
+        hint=choose.hint_for(exc, server) or exc.hint,
     )
 
 
@@ -114,7 +114,7 @@ def _priced(session: Session, found: _Found) -> LockReport:
             statements = impact.price(session.conn, found.impacts)
     except Error as exc:
         statements = impact.unpriced(found.impacts)
-        message = f"the sizes of the tables could not be asked for: {exc.message}"
+        message = f"the sizes of the tables could not be read: {exc.message}"
         found.problems.append(Problem("W663", message, Severity.NOTE, hint=exc.hint))
     return LockReport(statements, tuple(found.problems), found.measured)
 

@@ -1,10 +1,10 @@
-"""How far does a migration reach: beyond its database, out of the server, or where nobody can tell from its text?
+"""The effects that a migration has outside its database: on the server, on files and other servers, or unknown.
 
 Roles, tablespaces, settings, and the privileges and comments of a database belong to the server: a migration that
 changes them in a scratch database changes them for the target beside it. So only statements of kinds that are known to
-stay inside their database count as such; everything else is `Reach.SERVER`, and a false alarm costs no more than
+stay inside their database count as such; everything else is `Effects.SERVER`, and a false alarm costs no more than
 another server. Code is read as well: the bodies of functions and DO blocks. SQL that is put together when it runs, and
-code in languages that are not read here, is `Reach.COMPOSED`.
+code in languages that are not read here, is `Effects.DYNAMIC_SQL`.
 https://www.postgresql.org/docs/current/manage-ag-overview.html
 """
 
@@ -33,19 +33,21 @@ if TYPE_CHECKING:
     from dbmigrate.model import Migration
 
 
-class Reach(Flag):
-    """What a text may do beside changing the database that it runs in."""
+class Effects(Flag):
+    """What a text may do outside the database that it runs in."""
 
-    INSIDE = 0
+    NONE = 0
     SERVER = auto()  # change what belongs to the whole server
-    DATABASE = auto()  # name a database, which has another name where it is tried
-    COMPOSED = auto()  # run SQL that does not stand in the text
-    OUT = auto()  # run programs, read or write files, talk to other servers
-    STEPWISE = auto()  # what one of its statements did stays when another one fails
-    SETTINGS = auto()  # ALTER SYSTEM, subscriptions that connect: `impact` leaves them out, an executor runs them
+    DATABASE = auto()  # name a database, which has another name on a scratch server
+    DYNAMIC_SQL = auto()  # run SQL that is not in the text
+    EXTERNAL = auto()  # run programs, read or write files, connect to other servers
+    NO_TRANSACTION = auto()  # what one of its statements did stays when another one fails
+    SETTINGS = (
+        auto()
+    )  # ALTER SYSTEM, subscriptions that connect: `impact.measure` leaves them out, a rehearsal would run them
 
 
-BEYOND = Reach.SERVER | Reach.COMPOSED | Reach.OUT | Reach.SETTINGS
+BEYOND_DATABASE = Effects.SERVER | Effects.DYNAMIC_SQL | Effects.EXTERNAL | Effects.SETTINGS
 
 # -------------------------------------------------------------------------------------------------------- whole texts
 
@@ -65,7 +67,7 @@ _FORMS = (
     r"pg_(?:wal_replay|backup|start_backup|stop_backup|stat_reset|file|log_backend)\w*",
     r"prepare~transaction\b",
 )
-_BEYOND = re.compile(rf"\b(?:{'|'.join(_FORMS)})".replace("~", _GAP).encode(), re.IGNORECASE | re.DOTALL)
+_ON_SERVER = re.compile(rf"\b(?:{'|'.join(_FORMS)})".replace("~", _GAP).encode(), re.IGNORECASE | re.DOTALL)
 _NAMES_DATABASE = re.compile(
     r"\b(?:alter|drop|on)~database~(?!current\b)\S".replace("~", _GAP).encode(), re.IGNORECASE | re.DOTALL
 )
@@ -120,14 +122,16 @@ _KNOWN_EXTENSIONS = frozenset(
 )
 _READ_LANGUAGES = frozenset(("SQL", "PLPGSQL", "'SQL'", "'PLPGSQL'", '"SQL"', '"PLPGSQL"'))
 _CODE = frozenset(("FUNCTION", "PROCEDURE"))
-_WAYS_OUT = re.compile(
+_EXTERNAL = re.compile(
     r"\bCOPY\b[^;]{0,4000}?\b(?:FROM|TO)\s+(?:PROGRAM\b|E?'|\$)|\bDBLINK\w*\"?\s*\(|\bPG_READ_(?:BINARY_)?FILE\b"
     r"|\bPG_LS_\w+|\bPG_STAT_FILE\b|\bPG_FILE_\w+|\bLO_(?:IMPORT|EXPORT)\b|\bIMPORT\s+FOREIGN\s+SCHEMA\b"
     r"|\bCREATE\s+USER\s+MAPPING\b|\bCREATE\s+FOREIGN\s+TABLE\b[^;]*\b(?:PROGRAM|FILENAME)\b|\bHTTP_\w+\s*\("
     r"|\bNET\s*\.\s*HTTP|\bCRON\s*\.\s*\w+\s*\(",
     re.IGNORECASE | re.DOTALL,
 )
-_COMPOSES = re.compile(r"\b\w+_TO_XML\w*|\bTS_(?:STAT|REWRITE)\b|\bCROSSTAB\w*|\bCONNECTBY\b|\bU&", re.IGNORECASE)
+_RUNS_DYNAMIC_SQL = re.compile(
+    r"\b\w+_TO_XML\w*|\bTS_(?:STAT|REWRITE)\b|\bCROSSTAB\w*|\bCONNECTBY\b|\bU&", re.IGNORECASE
+)
 # what EXECUTE is given whole: a literal, or format() of one with quoted parts only
 _CONSTANT = re.compile(r"'(?:[^'\\]|'')*'|\$(\w*)\$.*\$\1\$", re.DOTALL).fullmatch
 _QUOTED_FORMAT = re.compile(r"(?:[^%]|%%|%(?:\d+\$)?-?\d*[IL])*", re.DOTALL).fullmatch
@@ -140,31 +144,31 @@ where p.pronamespace not in
   and not exists (select from pg_catalog.pg_depend d
     where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid and d.deptype = 'e')
 """
-_WAYS_TO_SERVERS = """
+_FOREIGN_ACCESS = """
 select exists (select from pg_catalog.pg_foreign_server)
        or exists (select from pg_catalog.pg_extension
          where extname ~ '(fdw|^dblink|^pl.*u|^plsh|^plr|^adminpack|^http|^pg_net|^pg_cron)')
 """
 
 # by path and checksum: a command asks more than once, and a file may have millions of statements
-_seen: dict[tuple[str, str], Reach] = {}
+_seen: dict[tuple[str, str], Effects] = {}
 
 
-def of_all(migrations: Iterable[Migration]) -> Reach:
+def of_all(migrations: Iterable[Migration]) -> Effects:
     """What any of them may do. Raises ConfigError E207."""
-    return reduce(or_, map(of, migrations), Reach.INSIDE)
+    return reduce(or_, map(of, migrations), Effects.NONE)
 
 
-def of(migration: Migration) -> Reach:
+def of(migration: Migration) -> Effects:
     """What one of its directions may do. Raises ConfigError E207."""
     key = (migration.file.path, migration.checksum)
     if key not in _seen:
         is_whole = all(section.transaction for section in migration.sections)
-        _seen[key] = _of_file(migration) | (Reach.INSIDE if is_whole else Reach.STEPWISE)
+        _seen[key] = _of_file(migration) | (Effects.NONE if is_whole else Effects.NO_TRANSACTION)
     return _seen[key]
 
 
-def _of_file(migration: Migration) -> Reach:
+def _of_file(migration: Migration) -> Effects:
     texts = [text for text in (migration.up_sql, migration.down_sql) if text]
     if texts:
         return reduce(or_, (_of_text(text.encode()) for text in texts)) | _closely(migration, "".join(texts).encode())
@@ -175,29 +179,29 @@ def _of_file(migration: Migration) -> Reach:
         raise ConfigError(f"cannot read {migration.file.path}: {exc.strerror}", code="E207") from exc
 
 
-def of_sql(text: str) -> Reach:
+def of_sql(text: str) -> Effects:
     """What a text without sections, as a schema file, may do."""
     found = _of_text(text.encode())
     return found | reduce(or_, (_of_statement(each.sql, is_suspect=True) for each in parser.split_sql(text)), found)
 
 
-def of_functions(conn: Connection) -> Reach:
+def of_functions(conn: Connection) -> Effects:
     """What functions that are in a database already may do when a migration calls them, or one of their triggers."""
-    found = Reach.INSIDE
+    found = Effects.NONE
     for source, language in database.query(conn, _FUNCTIONS):
         if str(language).upper() not in _READ_LANGUAGES:
-            found |= Reach.COMPOSED
+            found |= Effects.DYNAMIC_SQL
             continue
         text = str(source or "")
         found |= _of_text(text.encode()) | _of_code(list(_words(text)))
-    if database.query(conn, _WAYS_TO_SERVERS) == [(True,)]:
-        found |= Reach.OUT
+    if database.query(conn, _FOREIGN_ACCESS) == [(True,)]:
+        found |= Effects.EXTERNAL
     return found
 
 
-def refuse_ways_out(migration: Migration, *, more: Reach = Reach.INSIDE) -> None:
-    """Raise Refused E722 for a migration that runs programs, uses files or talks to other servers, with the place."""
-    unwanted = Reach.OUT | more
+def refuse_external_effects(migration: Migration, *, also: Effects = Effects.NONE) -> None:
+    """Raise Refused E722 with the place if a migration runs programs, uses files or connects to other servers."""
+    unwanted = Effects.EXTERNAL | also
     if not of(migration) & unwanted:
         return
     place = Place(migration.file.path, 1)
@@ -205,128 +209,128 @@ def refuse_ways_out(migration: Migration, *, more: Reach = Reach.INSIDE) -> None
         for statement in parser.statements(migration, section):
             if place.line == 1 and _of_statement(statement.sql, is_suspect=True) & unwanted:
                 place = Place(migration.file.path, statement.line, statement.column)
-    raise not_tried(f"{migration.name} runs a program, uses files of the server or talks to other servers", place)
+    raise not_tried(f"{migration.name} runs a program, uses files of the server or connects to other servers", place)
 
 
 def not_tried(why: str, place: Place | None) -> Refused:
-    """The error for a migration that is not tried, because of what it could do outside of the scratch database."""
+    """The error for a migration that is not run, because of what it could do outside of the scratch database."""
     error = Refused(
-        f"not tried: {why}",
+        f"not run on a scratch database: {why}",
         code="E722",
         place=place,
-        hint="read it; a server where such SQL may run can be named with --scratch-url",
+        hint="review the SQL; if it may run on a server, name that one with --scratch-url",
     )
     error.state = "nothing was changed"
     return error
 
 
-def _of_text(text: bytes | mmap.mmap) -> Reach:
-    found = Reach.SERVER if _BEYOND.search(text) else Reach.INSIDE
-    return found | Reach.DATABASE if _NAMES_DATABASE.search(text) else found
+def _of_text(text: bytes | mmap.mmap) -> Effects:
+    found = Effects.SERVER if _ON_SERVER.search(text) else Effects.NONE
+    return found | Effects.DATABASE if _NAMES_DATABASE.search(text) else found
 
 
-def _closely(migration: Migration, text: bytes | mmap.mmap) -> Reach:
+def _closely(migration: Migration, text: bytes | mmap.mmap) -> Effects:
     is_suspect = _SUSPECT.search(text) is not None
-    found = Reach.INSIDE
+    found = Effects.NONE
     for section in migration.sections:
         for statement in parser.statements(migration, section):
             found |= _of_statement(statement.sql, is_suspect=is_suspect)
     return found
 
 
-def _of_statement(sql: str, *, is_suspect: bool) -> Reach:
+def _of_statement(sql: str, *, is_suspect: bool) -> Effects:
     word = first_word(sql)
     if word in _INSIDE and not is_suspect and word != "DO":
-        return Reach.INSIDE
+        return Effects.NONE
     head = tuple(islice(_words(sql), 12))
     found = _of_head(head)
     if word == "DO" or (word == "CREATE" and _CODE & {*head[:4]}):
         return found | _of_program(list(_words(sql)))
     if not is_suspect:
         return found
-    said = list(_words(sql))
-    code = [token for token in said if not _is_literal(token) or word == "COPY"]
+    tokens = list(_words(sql))
+    code = [token for token in tokens if not _is_literal(token) or word == "COPY"]
     return found | _of_code(code) | _of_options(sql, head)
 
 
-def _of_head(head: Sequence[str]) -> Reach:
+def _of_head(head: Sequence[str]) -> Effects:
     """Whether the statement is of a kind that stays inside the database."""
     word = head[0] if head else ""
     if word in _INSIDE or word in ("", ";", "("):
-        return Reach.INSIDE
+        return Effects.NONE
     if word not in _OF_OBJECTS:
-        return Reach.SERVER
+        return Effects.SERVER
     rest = [token for token in head[1:] if token not in _BEFORE_OBJECT]
     kind = rest[0] if rest else ""
     if kind == "EXTENSION" and word == "CREATE":
         named = [token for token in rest[1:] if token not in ("IF", "NOT", "EXISTS")]
         is_known = named and named[0].strip('"').lower() in _KNOWN_EXTENSIONS
-        return Reach.INSIDE if is_known else Reach.SERVER
+        return Effects.NONE if is_known else Effects.SERVER
     if kind == "USER" and rest[1:2] != ["MAPPING"]:
-        return Reach.SERVER
-    return Reach.INSIDE if kind in _OBJECTS else Reach.SERVER
+        return Effects.SERVER
+    return Effects.NONE if kind in _OBJECTS else Effects.SERVER
 
 
-def _of_options(sql: str, head: Sequence[str]) -> Reach:
+def _of_options(sql: str, head: Sequence[str]) -> Effects:
     if head[:2] == ("ALTER", "SYSTEM"):
-        return Reach.SETTINGS
+        return Effects.SETTINGS
     if head[:2] == ("CREATE", "SUBSCRIPTION"):
-        said = tuple(_words(sql))
-        options, _ = option_list(said[said.index("WITH") + 1 :] if "WITH" in said else ())
-        return Reach.INSIDE if options.get("CONNECT") in FALSE else Reach.SETTINGS
-    return Reach.OUT if head[:1] == ("LOAD",) else Reach.INSIDE
+        tokens = tuple(_words(sql))
+        options, _ = option_list(tokens[tokens.index("WITH") + 1 :] if "WITH" in tokens else ())
+        return Effects.NONE if options.get("CONNECT") in FALSE else Effects.SETTINGS
+    return Effects.EXTERNAL if head[:1] == ("LOAD",) else Effects.NONE
 
 
-def _of_program(said: Sequence[str]) -> Reach:
+def _of_program(tokens: Sequence[str]) -> Effects:
     """A DO block or the making of a function: its language, and what its body says."""
-    found = Reach.INSIDE
-    for token, following in zip(said, [*said[1:], ""], strict=True):
+    found = Effects.NONE
+    for token, following in zip(tokens, [*tokens[1:], ""], strict=True):
         if token == "LANGUAGE" and following.upper() not in _READ_LANGUAGES:
-            found |= Reach.COMPOSED
+            found |= Effects.DYNAMIC_SQL
         if (text := _unquoted(token)) is not None:
             found |= _of_code(list(_words(text)))
-            found |= Reach.COMPOSED if token[:1] in "eE" and "\\" in token else found
-    return found | _of_code([token for token in said if not _is_literal(token)])
+            found |= Effects.DYNAMIC_SQL if token[:1] in "eE" and "\\" in token else found
+    return found | _of_code([token for token in tokens if not _is_literal(token)])
 
 
-def _of_code(said: Sequence[str]) -> Reach:
+def _of_code(tokens: Sequence[str]) -> Effects:
     """What tokens of SQL or PL/pgSQL may do."""
-    text = " ".join(said)
-    found = Reach.OUT if _WAYS_OUT.search(text) else Reach.INSIDE
-    if _COMPOSES.search(text):
-        found |= Reach.COMPOSED
-    for number, token in enumerate(said):
-        if token == "EXECUTE" and said[number + 1 : number + 2] not in (["FUNCTION"], ["PROCEDURE"], ["ON"]):
-            found |= _of_executed(said, number + 1)
+    text = " ".join(tokens)
+    found = Effects.EXTERNAL if _EXTERNAL.search(text) else Effects.NONE
+    if _RUNS_DYNAMIC_SQL.search(text):
+        found |= Effects.DYNAMIC_SQL
+    for number, token in enumerate(tokens):
+        if token == "EXECUTE" and tokens[number + 1 : number + 2] not in (["FUNCTION"], ["PROCEDURE"], ["ON"]):
+            found |= _of_executed(tokens, number + 1)
     return found
 
 
-def _of_executed(said: Sequence[str], start: int) -> Reach:
+def _of_executed(tokens: Sequence[str], start: int) -> Effects:
     """What ``EXECUTE`` is given: known where it is one literal, or one with names and values that format() quotes."""
-    token = said[start] if start < len(said) else ""
+    token = tokens[start] if start < len(tokens) else ""
     end = start + 1
-    is_format = token == "FORMAT" and said[start + 1 : start + 2] == ["("]
+    is_format = token == "FORMAT" and tokens[start + 1 : start + 2] == ["("]
     if is_format:
-        token, end = said[start + 2] if start + 2 < len(said) else "", _closing(said, start + 1)
-    if not _CONSTANT(token) or (said[end] if end < len(said) else ";") not in _AFTER_CONSTANT:
-        return Reach.COMPOSED
+        token, end = tokens[start + 2] if start + 2 < len(tokens) else "", _closing(tokens, start + 1)
+    if not _CONSTANT(token) or (tokens[end] if end < len(tokens) else ";") not in _AFTER_CONSTANT:
+        return Effects.DYNAMIC_SQL
     text = _unquoted(token) or ""
     if is_format and not _QUOTED_FORMAT(text):
-        return Reach.COMPOSED
+        return Effects.DYNAMIC_SQL
     inner = list(_words(text))
     if first_word(text.lstrip()) == "DO" or _CODE & {*inner[:4]}:
-        return Reach.COMPOSED
+        return Effects.DYNAMIC_SQL
     return _of_head(inner[:12]) | _of_code(inner)
 
 
-def _closing(said: Sequence[str], start: int) -> int:
+def _closing(tokens: Sequence[str], start: int) -> int:
     """The place behind the bracket that closes the one at `start`."""
     depth = 0
-    for number in range(start, len(said)):
-        depth += {"(": 1, ")": -1}.get(said[number], 0)
+    for number in range(start, len(tokens)):
+        depth += {"(": 1, ")": -1}.get(tokens[number], 0)
         if depth == 0:
             return number + 1
-    return len(said)
+    return len(tokens)
 
 
 def _unquoted(token: str) -> str | None:

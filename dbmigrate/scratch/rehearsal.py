@@ -1,8 +1,8 @@
-"""A plan carried out where it does not count: on a scratch copy of the schema, or in a rolled-back transaction.
+"""Rehearsals: a plan is run on a scratch copy of the schema, or in one transaction that is rolled back.
 
-`on_copy` hands the plan to the executor in a scratch database that has the target's schema and its recorded versions,
-but no rows. `in_place` runs everything in one transaction on the target, under the migration lock, and rolls it back:
-there are the rows, and there are the locks.
+`on_copy` hands the plan to `execution.transactional` in a scratch database that has the target's schema and recorded
+versions, but no rows. `in_place` runs everything in one transaction on the target, under the migration lock, and rolls
+it back: there are the rows, and there are the locks.
 """
 
 from __future__ import annotations
@@ -12,24 +12,29 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, Error, Interrupted, MigrationFailed, NeedsAttention, PlanError
+from dbmigrate.execution import batches, server_errors
 from dbmigrate.execution.lock_retries import Pacing
 from dbmigrate.execution.session import Access, Session
-from dbmigrate.execution.transactional import Executor
+from dbmigrate.execution.transactional import Executor, refuse_changes
 from dbmigrate.frozen import frozen
+from dbmigrate.migrations import parser
 from dbmigrate.model import Plan, Problem, Severity
 from dbmigrate.reports import Outcome
-from dbmigrate.scratch import choose, outside_effects, schema_copy, trial
+from dbmigrate.scratch import choose, outside_effects, schema_copy
 from dbmigrate.scratch.choose import TargetServer
 from dbmigrate.tracking import provenance, tables, write_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dbmigrate.connection.database import Connection
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
-    from dbmigrate.model import Migration, MigrationFile, Step
+    from dbmigrate.model import Batch, Direction, Migration, MigrationFile, Step
     from dbmigrate.scratch.choose import Choice, ScratchServer
     from dbmigrate.scratch.lock_report import Means
 
@@ -51,9 +56,19 @@ IN_PLACE_LEAVES = (
 )
 
 
+# the end of the transaction, as far as it can be had before the end: deferred constraints, and then what
+# `Session.reset` does between two migrations, which ends with the settings of the session. Prepared statements stay.
+_SETTLE = (
+    "SET CONSTRAINTS ALL IMMEDIATE; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; CLOSE ALL; UNLISTEN *;"
+    " DISCARD TEMP; DISCARD SEQUENCES;"
+)
+
+
 @frozen
 class Rehearsed:
-    """What would have been done; `where` says on what. `blind_to`: what it cannot show, `leaves`: undo."""
+    """What would have been done; `where` says on what, `blind_to` what it cannot show, `leaves` what a
+    ROLLBACK does not undo.
+    """
 
     done: tuple[Outcome, ...]
     where: str
@@ -64,8 +79,8 @@ class Rehearsed:
 
 
 @frozen
-class Scene:
-    """What is rehearsed: a plan for the target of `session`, from `files`, with the limits of `pacing`."""
+class Rehearsal:
+    """What is run: a plan for the target of `session`, from `files`, with the limits of `pacing`."""
 
     session: Session
     plan: Plan
@@ -73,29 +88,29 @@ class Scene:
     pacing: Pacing
 
 
-def on_copy(scene: Scene, means: Means) -> Rehearsed:
+def on_copy(rehearsal: Rehearsal, means: Means) -> Rehearsed:
     """Run the plan on a scratch copy of the target's schema. The target is read (pg_dump), nothing is written there.
 
     Raises MigrationFailed E401 to E406 with the place of the statement that would fail (`error.report` is not set, the
     target is as it was); PlanError E264 (the schema cannot be copied); what `scratch.open_server` raises.
     """
     began = time.monotonic()
-    target = scene.session
+    target = rehearsal.session
     major = target.facts.server_version // 10000
     chosen = replace(means.choice, target=target.dsn, on_target=TargetServer.UNUSED, major=major)
-    choice = schema_copy.sparing(chosen, target, _admitted(scene.plan))
+    choice = schema_copy.choice_for(chosen, target, _checked(rehearsal.plan))
     with choose.open_server(choice) as server, server.database() as made:
-        copy = schema_copy.alike(target, made)
-        problems = schema_copy.fill(schema_copy.Origin(target, scene.files, means.environ), server, copy)
-        with Session(_access(copy, scene)) as stage:
-            _record(stage, target)
-            done = _run(stage, scene, server)
-            version = stage.conn.info.parameter_status("server_version") or ""
+        copy = schema_copy.with_settings_of(target, made)
+        problems = schema_copy.fill(schema_copy.Origin(target, rehearsal.files, means.environ), server, copy)
+        with Session(_access(copy, rehearsal)) as scratch:
+            _record(scratch, target)
+            done = _run(scratch, rehearsal, server)
+            version = scratch.conn.info.parameter_status("server_version") or ""
         return Rehearsed(
             tuple(done),
             f"a scratch copy of the schema, on PostgreSQL {version.partition(' ')[0]}",
             ON_COPY_IS_BLIND_TO,
-            problems=(*problems, *_told(server)),
+            problems=(*problems, *_notes(server)),
             seconds=time.monotonic() - began,
         )
 
@@ -103,33 +118,33 @@ def on_copy(scene: Scene, means: Means) -> Rehearsed:
 def on_nothing(target: Dsn, planned: Plan, table: str, choice: Choice) -> Rehearsed:
     """The same for a database that does not exist yet: on an empty one."""
     began = time.monotonic()
-    reaches = outside_effects.of_all(_admitted(planned))
-    choice = replace(choice, target=target, on_target=TargetServer.UNUSED, reach=reaches, spared=target)
+    effects = outside_effects.of_all(_checked(planned))
+    choice = replace(choice, target=target, on_target=TargetServer.UNUSED, effects=effects, spared=target)
     with choose.open_server(choice) as server:
-        with server.database() as made, Session(_access_to(made, table)) as stage:
-            stage.lock()
-            stage.ensure_tables()
-            done = [outcome for step in planned.steps for outcome in _step(stage, step, Pacing(), server)]
+        with server.database() as made, Session(_access_to(made, table)) as scratch:
+            scratch.lock()
+            scratch.ensure_tables()
+            done = [outcome for step in planned.steps for outcome in _step(scratch, step, Pacing(), server)]
         return Rehearsed(
             tuple(done),
             "an empty scratch database",
             ON_COPY_IS_BLIND_TO[1:],
-            problems=_told(server),
+            problems=_notes(server),
             seconds=time.monotonic() - began,
         )
 
 
-def _admitted(planned: Plan) -> list[Migration]:
+def _checked(planned: Plan) -> list[Migration]:
     """The migrations that are run. Raises Refused E722 for one that would do something outside of the database."""
     migrations = [step.migration for step in planned.steps if step.migration is not None and step.runs_sql]
     for migration in migrations:
-        outside_effects.refuse_ways_out(migration, more=outside_effects.Reach.SETTINGS)
+        outside_effects.refuse_external_effects(migration, also=outside_effects.Effects.SETTINGS)
     return migrations
 
 
-def _access(copy: Dsn, scene: Scene) -> Access:
+def _access(copy: Dsn, rehearsal: Rehearsal) -> Access:
     """The tracking table where it is: the search_path of the scratch server's role could lead elsewhere."""
-    tables = scene.session.tables
+    tables = rehearsal.session.tables
     return _access_to(copy, tables.name if "." in tables.schema else tables.qualified)
 
 
@@ -137,25 +152,25 @@ def _access_to(copy: Dsn, table: str) -> Access:
     return Access(copy, "rehearsal", table, 0.0, _ignore, partial(provenance.describe, ()))
 
 
-def _record(stage: Session, target: Session) -> None:
+def _record(scratch: Session, target: Session) -> None:
     """The tracking tables with the versions that the target has, so that the history is the same."""
     applied = [item.version for item in target.read_history().applied]
-    stage.lock()
-    stage.ensure_tables()
-    with database.translated(stage.dsn):
-        write_log.record_versions(stage.conn, stage.tables, applied)
+    scratch.lock()
+    scratch.ensure_tables()
+    with database.translated(scratch.dsn):
+        write_log.record_versions(scratch.conn, scratch.tables, applied)
 
 
-def _run(stage: Session, scene: Scene, server: ScratchServer) -> list[Outcome]:
-    return [outcome for step in scene.plan.steps for outcome in _step(stage, step, scene.pacing, server)]
+def _run(scratch: Session, rehearsal: Rehearsal, server: ScratchServer) -> list[Outcome]:
+    return [outcome for step in rehearsal.plan.steps for outcome in _step(scratch, step, rehearsal.pacing, server)]
 
 
-def _step(stage: Session, step: Step, pacing: Pacing, server: ScratchServer) -> list[Outcome]:
-    executor = Executor(stage, pacing)
+def _step(scratch: Session, step: Step, pacing: Pacing, server: ScratchServer) -> list[Outcome]:
+    executor = Executor(scratch, pacing)
     try:
         server.retrying(lambda: executor.run(Plan((step,))))
     except (DatabaseError, NeedsAttention) as exc:
-        raise _would_fail(exc, choose.way_out(exc, server)) from exc
+        raise _would_fail(exc, choose.hint_for(exc, server)) from exc
     return executor.done
 
 
@@ -164,12 +179,12 @@ def _would_fail(exc: Error, hint: str | None) -> MigrationFailed:
     half = isinstance(exc, NeedsAttention)
     error = exc.recast(MigrationFailed, code=exc.code if exc.code.startswith("E4") else "E401")
     error.hint = hint or (None if half else exc.hint)
-    stopped = "; a real run would have stopped half-way, and have needed a person" if half else ""
+    stopped = "; a real run would have stopped half-way, and needed a person" if half else ""
     error.state = f"this was a rehearsal: the database is as it was{stopped}"
     return error
 
 
-def _told(server: ScratchServer) -> tuple[Problem, ...]:
+def _notes(server: ScratchServer) -> tuple[Problem, ...]:
     return (Problem("W600", server.note, Severity.NOTE),) if server.note else ()
 
 
@@ -191,17 +206,17 @@ def refuse_outside(plan: Plan) -> None:
         )
 
 
-def in_place(scene: Scene) -> Rehearsed:
+def in_place(rehearsal: Rehearsal) -> Rehearsed:
     """Run the plan in one transaction on the target, and roll it back. The session holds the migration lock already.
 
     A lock that is not granted within `pacing.lock_timeout` (None: 2 s) ends it, whatever a file asks for: nobody is
     made to wait for a rehearsal for longer. Raises PlanError E248, MigrationFailed E401 to E406, Interrupted.
     """
-    refuse_outside(scene.plan)
-    session, began = scene.session, time.monotonic()
+    refuse_outside(rehearsal.plan)
+    session, began = rehearsal.session, time.monotonic()
     try:
-        _begin(scene)
-        done = [_tried(scene, step) for step in scene.plan.steps]
+        _begin(rehearsal)
+        done = [_run_in_place(rehearsal, step) for step in rehearsal.plan.steps]
     except DatabaseError as exc:
         raise _would_fail(exc, exc.hint) from exc
     except KeyboardInterrupt as exc:
@@ -217,27 +232,55 @@ def in_place(scene: Scene) -> Rehearsed:
     )
 
 
-def _begin(scene: Scene) -> None:
+def _begin(rehearsal: Rehearsal) -> None:
     """The transaction, with the tracking tables: a run makes those before its first migration."""
-    session = scene.session
+    session = rehearsal.session
     with database.translated(session.dsn):
         made = tables.creation(session.conn, session.tables)
-        database.run(session.conn, f"BEGIN;\n{_limits(scene, scene.pacing)}{made}")
+        database.run(session.conn, f"BEGIN;\n{_limits(rehearsal, rehearsal.pacing)}{made}")
 
 
-def _limits(scene: Scene, pacing: Pacing) -> str:
-    patience = scene.pacing.lock_timeout
-    return pacing.settings(scene.session.dsn, IN_PLACE_LOCK_TIMEOUT if patience is None else patience)
+def _limits(rehearsal: Rehearsal, pacing: Pacing) -> str:
+    patience = rehearsal.pacing.lock_timeout
+    return pacing.settings(rehearsal.session.dsn, IN_PLACE_LOCK_TIMEOUT if patience is None else patience)
 
 
-def _tried(scene: Scene, step: Step) -> Outcome:
-    began, session = time.monotonic(), scene.session
+def _run_in_place(rehearsal: Rehearsal, step: Step) -> Outcome:
+    began, session = time.monotonic(), rehearsal.session
     number = 0
     if step.migration is not None and step.runs_sql:
         with database.translated(session.dsn):
-            database.run(session.conn, _limits(scene, scene.pacing.of(step)))
-        number = trial.attempt(session.conn, session.dsn, step.migration, step.direction)
+            database.run(session.conn, _limits(rehearsal, rehearsal.pacing.of(step)))
+        number = run_sections(session.conn, session.dsn, step.migration, step.direction)
     return Outcome(step, time.monotonic() - began, number)
+
+
+def run_sections(conn: Connection, dsn: Dsn, migration: Migration, direction: Direction) -> int:
+    """Run one direction inside the open transaction; the number of its statements. Session settings are taken back.
+
+    Raises MigrationFailed E401 to E406 with the place, ConnectionFailed E305; the caller ends the transaction.
+    `dsn` is for secrets in messages.
+    """
+    number = 0
+    try:
+        for section in migration.run_order(direction):
+            for _, tags in batches.send_all(conn, parser.statements(migration, section), pulse=_ignore_batch):
+                number += len(tags)
+                refuse_changes(conn, migration)
+        database.run(conn, _SETTLE + database.session_settings(conn, dsn))
+    except batches.StatementError as exc:
+        raise server_errors.failure(exc, migration, dsn) from exc
+    except psycopg.Error as exc:  # a deferred constraint, at the end
+        error = database.translation(exc, dsn)
+        if not isinstance(error, DatabaseError):
+            raise error from exc
+        message = f"{migration.name}: {error.message} ({error.sqlstate})"
+        raise error.recast(MigrationFailed, message, code="E401") from exc
+    return number
+
+
+def _ignore_batch(batch: Batch) -> None:
+    """The pulse of a statement that nobody watches."""
 
 
 def _ignore(event: Event) -> None:

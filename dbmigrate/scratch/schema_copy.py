@@ -1,4 +1,4 @@
-"""The target's schema on a scratch database: dumped and loaded, or made anew by the migrations that were applied."""
+"""The target's schema on a scratch database: dumped and loaded, or made again by the applied migrations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from dbmigrate import impact
-from dbmigrate.connection import database
+from dbmigrate.connection import database, programs
 from dbmigrate.errors import DatabaseError, Error, PlanError, Refused, ToolMissing
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import parser
@@ -44,7 +44,7 @@ class Origin:
     environ: Mapping[str, str] = field(default_factory=dict)
 
 
-def alike(session: Session, copy: Dsn) -> Dsn:
+def with_settings_of(session: Session, copy: Dsn) -> Dsn:
     """The scratch database `copy` with the settings that a session of the target has."""
     wanted = ", ".join(f"pg_catalog.current_setting('{name}')" for name in _SETTINGS)
     with database.translated(session.dsn):
@@ -55,18 +55,20 @@ def alike(session: Session, copy: Dsn) -> Dsn:
     return replace(copy, settings={**copy.settings, **settings})
 
 
-def sparing(choice: Choice, session: Session, migrations: Sequence[Migration]) -> Choice:
+def choice_for(choice: Choice, session: Session, migrations: Sequence[Migration]) -> Choice:
     """The choice for running `migrations` on a copy of the database of `session`, whose server must be spared."""
 
-    def more() -> outside_effects.Reach:
+    def function_effects() -> outside_effects.Effects:
         with database.translated(session.dsn):
             return outside_effects.of_functions(session.conn)
 
-    return replace(choice, reach=outside_effects.of_all(migrations), more=more, spared=session.dsn)
+    return replace(
+        choice, effects=outside_effects.of_all(migrations), function_effects=function_effects, spared=session.dsn
+    )
 
 
 def fill(origin: Origin, server: ScratchServer, copy: Dsn) -> tuple[Problem, ...]:
-    """Give the empty database `copy` the schema of the target, without its rows; what should be said about it.
+    """Give the empty database `copy` the schema of the target, without its rows; and problems to report.
 
     The target is read by pg_dump; where that cannot be, the applied migrations are run on the copy. The tracking tables
     are there in any case, empty: a run makes them before its first migration.
@@ -76,14 +78,14 @@ def fill(origin: Origin, server: ScratchServer, copy: Dsn) -> tuple[Problem, ...
         text = _dumped(origin)
     except (ToolMissing, DatabaseError, Refused) as exc:  # refused through a pooler
         _replay(origin, server, copy, because=exc)
-        message = f"the copy of the schema was made by the applied migrations: {exc.message}"
+        message = f"the schema was not dumped, its copy was made by running the applied migrations: {exc.message}"
         return (Problem("W664", message, Severity.NOTE, hint=exc.hint),)
     try:
         with server.unconfined():
             server.retrying(partial(_load, copy, text))
         _make_tables(origin, copy)
     except Error as exc:
-        raise _impossible(exc, choose.way_out(exc, server)) from exc
+        raise _impossible(exc, choose.hint_for(exc, server)) from exc
     return ()
 
 
@@ -93,7 +95,7 @@ def _dumped(origin: Origin) -> str:
     raw = pgdump.dump(
         {**origin.environ, **dump.environment(session)},
         server_version=session.facts.server_version,
-        search=pgdump.Search.from_environ(origin.environ),
+        search=programs.Search.from_environ(origin.environ),
     )
     return load.prepare(normalise.normalise(raw), path=_TEXT)
 
@@ -111,16 +113,16 @@ def _make_tables(origin: Origin, copy: Dsn) -> None:
 
 
 def _replay(origin: Origin, server: ScratchServer, copy: Dsn, *, because: Error) -> None:
-    bench = impact.Bench(copy)
+    options = impact.MeasureOptions(copy)
     applied = _applied(origin, because)
     try:
         _make_tables(origin, copy)
         with database.connect(copy, command="scratch", on_event=_ignore) as conn:
             for migration in applied:
-                server.admit(migration)
-                server.retrying(partial(impact.run_measured, conn, migration, bench))
+                server.refuse_external_effects(migration)
+                server.retrying(partial(impact.run_measured, conn, migration, options))
     except Error as exc:
-        raise _impossible(exc, choose.way_out(exc, server)) from exc
+        raise _impossible(exc, choose.hint_for(exc, server)) from exc
 
 
 def _applied(origin: Origin, because: Error) -> Iterator[Migration]:

@@ -11,7 +11,7 @@ from dbmigrate.connection import database
 from dbmigrate.errors import ConfigError, DatabaseError, Error, Refused
 from dbmigrate.frozen import frozen
 from dbmigrate.scratch import outside_effects, removal, restricted_role
-from dbmigrate.scratch.outside_effects import Reach
+from dbmigrate.scratch.outside_effects import Effects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,31 +38,38 @@ _MISSING_EXTENSION = re.compile(r'extension "(.+?)" is not available|extension c
 
 
 @frozen
-class Own:
-    """What a server of our own has to know: what may be done there, and the name that its database should have."""
+class Throwaway:
+    """A throw-away server: the outside effects of what will run there, and the name that its database should have."""
 
-    reach: Callable[[], Reach]
+    effects: Callable[[], Effects]
     name: str = ""
 
 
 class ScratchServer:
     """A server on which scratch databases can be made. `dsn` leads to a maintenance database of it.
 
-    `own` is there for a throw-away server. Migrations run there as a role without a superuser's rights; it gets them
-    when a statement needs them, and all that will be run can be read and does nothing but change the database or roles.
+    `throwaway` is set for a throw-away server. Migrations run there as a role without a superuser's rights. It gets
+    them when a statement needs them, if all that will be run can be read and changes the database or roles only.
     """
 
-    def __init__(self, server: Dsn, *, likeness: str = "", own: Own | None = None, notes: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        server: Dsn,
+        *,
+        creation_options: str = "",
+        throwaway: Throwaway | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
         self.dsn = server
-        self.own = own
-        self._likeness = likeness
+        self.throwaway = throwaway
+        self._creation_options = creation_options
         self._notes = [*notes]
         self._is_elevated = False
         self.named: set[str] = set()  # the scratch databases that have the target's name; at most one
 
     @property
     def is_throwaway(self) -> bool:
-        return self.own is not None
+        return self.throwaway is not None
 
     @property
     def worker(self) -> Dsn:
@@ -76,7 +83,7 @@ class ScratchServer:
 
     @property
     def note(self) -> str | None:
-        """What should be told about it: another version than the target's, roles that had to be made."""
+        """What to report about it: another version than the target's, roles that had to be made."""
         return "; ".join(self._notes) or None
 
     def database(self, *, template: str | None = None) -> Scratch:
@@ -93,12 +100,12 @@ class ScratchServer:
         owner = f" owner {restricted_role.WORKER}" if self.is_throwaway else ""
         if template is not None:
             return f"create database {name}{owner} template {template}"
-        return f"create database {name}{owner} template template0 {self._likeness}"
+        return f"create database {name}{owner} template template0 {self._creation_options}"
 
-    def admit(self, migration: Migration) -> None:
-        """Raise Refused E722 for a migration that must not be run on a server of our own: it finds a way out."""
+    def refuse_external_effects(self, migration: Migration) -> None:
+        """Raise Refused E722 for a migration that must not be run on a server of our own: it has external effects."""
         if self.is_throwaway:
-            outside_effects.refuse_ways_out(migration)
+            outside_effects.refuse_external_effects(migration)
 
     def retrying(self, work: Callable[[], Result]) -> Result:
         """Do `work`; when it fails for want of something that a server of our own can have, do it again there.
@@ -128,7 +135,7 @@ class ScratchServer:
 
     def elevate(self) -> bool:
         """Give a superuser's rights to the role that runs migrations, if none of them can misuse that; whether so."""
-        if self.own is None or self.own.reach() & (Reach.COMPOSED | Reach.OUT):
+        if self.throwaway is None or self.throwaway.effects() & (Effects.DYNAMIC_SQL | Effects.EXTERNAL):
             return False
         if not self._is_elevated:
             restricted_role.elevate(self.dsn)
@@ -157,10 +164,10 @@ class ScratchServer:
                 database.run(
                     conn, f"create role {made} nologin; grant {made} to {restricted_role.WORKER} with admin option"
                 )
-                self._notes.append(f"the role {role} is made up: no migration makes it")
+                self._notes.append(f"the role {role} was made for this run: no migration makes it")
             elif name is not None:
                 database.run(conn, f"create database {_quoted(name)} owner {restricted_role.WORKER}")
-                self._notes.append(f"the database {name} is made up: the scratch database has another name")
+                self._notes.append(f"the database {name} was made for this run: the scratch database has another name")
         return True
 
 
@@ -176,7 +183,7 @@ class Scratch:
         try:
             self._make()
         except (Error, KeyboardInterrupt):
-            self._forsake()
+            self._drop_quietly()
             raise
         return self._server.worker.with_database(self._name)
 
@@ -197,7 +204,7 @@ class Scratch:
     def _free_name(self, conn: Connection) -> str:
         """The name of the target's database, which migrations may say, if no other scratch database has it."""
         server = self._server
-        name = server.own.name if server.own else ""
+        name = server.throwaway.name if server.throwaway else ""
         if not name or name in server.named:
             return ""
         if name in (database.MAINTENANCE, "template0", "template1"):
@@ -212,10 +219,10 @@ class Scratch:
         if kind is None:
             self._drop()
         else:
-            self._forsake()
+            self._drop_quietly()
 
-    def _forsake(self) -> None:
-        """Drop it after a failure, which is what has to be told."""
+    def _drop_quietly(self) -> None:
+        """Drop it after a failure; that failure is the one to report."""
         if self._name:
             with suppress(Error):
                 self._drop()
@@ -243,8 +250,8 @@ def missing_extension(error: Error) -> str | None:
     return (match[1] or match[2]) if match else None
 
 
-def way_out(error: Error, server: ScratchServer) -> str | None:
-    """What to do about a failure that says more about the scratch server than about the migration; None: nothing."""
+def hint_for(error: Error, server: ScratchServer) -> str | None:
+    """The hint for a failure whose cause is the scratch server and not the migration; otherwise None."""
     if (extension := missing_extension(error)) and server.is_throwaway:
         return (
             f"the throw-away server has no extension {extension}: install a PostgreSQL with it (apt-get install"
@@ -256,7 +263,7 @@ def way_out(error: Error, server: ScratchServer) -> str | None:
 
 
 def _needs_superuser(exc: DatabaseError) -> Refused:
-    why = f"{exc.message}: it needs the rights of a superuser, which files that compose their SQL do not get here"
+    why = f"{exc.message}: it needs the rights of a superuser, which files with dynamic SQL do not get here"
     return outside_effects.not_tried(why, exc.place)
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's lexical rules on sqlparse's frame: text -> tokens -> pieces. The only package that imports sqlparse.
+"""PostgreSQL's lexical rules on sqlparse's frame: text -> tokens -> segments. The only package that imports sqlparse.
 
 `PostgresLexer` replaces ``sqlparse.lexer.Lexer.get_tokens``, and `PostgresSplitter` the grouping of tokens into
 statements; sqlparse's own rules lose their way in nested comments, ``'C:\\'``, ``BEGIN ATOMIC``, COPY data and more.
@@ -10,17 +10,17 @@ through a window of whole lines, which grows only while a single statement does 
 """
 
 from dbmigrate.sql.psql import may_be_read_otherwise, reads_alike, without_empty
-from dbmigrate.sql.splitter import Piece, PieceKind, PostgresSplitter
+from dbmigrate.sql.splitter import PostgresSplitter, Segment, SegmentKind
 from dbmigrate.sql.tokeniser import PostgresLexer, Word, placed_words, words
 from dbmigrate.sql.tokens import COPY_DATA, LexerError, Token
 
 __all__ = [
     "COPY_DATA",
     "LexerError",
-    "Piece",
-    "PieceKind",
     "PostgresLexer",
     "PostgresSplitter",
+    "Segment",
+    "SegmentKind",
     "Token",
     "Word",
     "may_be_read_otherwise",

@@ -43,7 +43,7 @@ def reads_alike(sql: str) -> bool:
 
 
 def without_empty(lead: str) -> str:
-    """What stands before a statement, without the semicolons of empty ones.
+    """What comes before a statement, without the semicolons of empty ones.
 
     psql 18 stops reading a script, as if it had ended, at the end of a line with an empty statement after COPY data.
     """
@@ -81,7 +81,7 @@ class _Reading:
 
     def _takes(self, kind: object, at: int, end: int) -> bool:
         """Whether a token means the same to psql."""
-        if kind is META or kind is T.Error or kind is T.Whitespace:  # white space is told inside E'' strings alone
+        if kind is META or kind is T.Error or kind is T.Whitespace:  # white space is reported inside E'' strings alone
             return False
         if kind is T.Name:
             return self._word(self._sql[at:end])

@@ -106,7 +106,7 @@ def block_comment(text: str, at: int, _floor: int) -> Span:
 
 
 def dollar(text: str, at: int, floor: int) -> Span:
-    """What begins with the dollar sign at `at`: a quoted body, or a piece of a name, of a parameter or of nothing."""
+    """What begins with the dollar sign at `at`: a quoted body, or a segment of a name, of a parameter or of nothing."""
     start = _run_start(text, at, floor)
     if start < at and not "0" <= text[start] <= "9":
         rest = _NAME_REST(text, at)  # a$b$ is a name

@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 _LONG_LEAD = 1000  # comments and blanks that are kept together with the statement after them
 
 
-class PieceKind(Enum):
+class SegmentKind(Enum):
     STATEMENT = "statement"
     HEADER = "header"
     META = "meta"  # a backslash command, or any backslash outside of quotes; it ends an unfinished statement
     REST = "rest"  # white space and comments that no statement follows, or too long to be kept with one
 
 
-class Piece(NamedTuple):
+class Segment(NamedTuple):
     """A statement, header or backslash line (`text`), with what stood before it (`lead`): white space and comments.
 
     `comments` are the line comments of lead + text, each with its offset there. `copy` are the tokens of inline data
-    (COPY_START, any number of COPY_DATA, COPY_END), to be read before the next piece is asked for. `number` is that of
+    (COPY_START, any number of COPY_DATA, COPY_END), to be read before the next segment is taken. `number` is that of
     the statements in `text`, which is more than one only where runs of them were asked for.
     """
 
-    kind: PieceKind
+    kind: SegmentKind
     lead: str
     text: str
     comments: tuple[tuple[int, str], ...] = ()
@@ -40,15 +40,15 @@ class Piece(NamedTuple):
 
 
 class PostgresSplitter(StatementSplitter):
-    """Tokens to pieces. The leads, texts and COPY tokens of all pieces joined are the text."""
+    """Tokens to segments. The leads, texts and COPY tokens of all segments joined are the text."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._lead: list[Token] = []
         self._body: list[Token] = []
 
-    def process(self, stream: Iterable[Token]) -> Iterator[Piece]:
-        """The pieces of a token stream, each as soon as it is complete. Raises what the stream raises."""
+    def process(self, stream: Iterable[Token]) -> Iterator[Segment]:
+        """The segments of a token stream, each as soon as it is complete. Raises what the stream raises."""
         tokens = iter(stream)
         for token in tokens:
             kind = token[0]
@@ -59,10 +59,10 @@ class PostgresSplitter(StatementSplitter):
             elif kind in TRIVIA:
                 (self._body or self._lead).append(token)
                 if len(self._lead) > _LONG_LEAD:
-                    yield self._piece(PieceKind.REST, [])
+                    yield self._segment(SegmentKind.REST, [])
             elif kind is HEADER or kind is META:
                 yield from self._unfinished()
-                yield self._piece(PieceKind.HEADER if kind is HEADER else PieceKind.META, [token])
+                yield self._segment(SegmentKind.HEADER if kind is HEADER else SegmentKind.META, [token])
             else:
                 self._body.append(token)
                 if kind is END:
@@ -71,26 +71,26 @@ class PostgresSplitter(StatementSplitter):
                     yield from self._copy(tokens)
         yield from self._unfinished()
         if self._lead:
-            yield self._piece(PieceKind.REST, [])
+            yield self._segment(SegmentKind.REST, [])
 
-    def _simple(self, token: Token, number: int) -> Piece:
+    def _simple(self, token: Token, number: int) -> Segment:
         lead = self._lead
         if len(lead) > 1 or (lead and lead[0][0] is not T.Whitespace):
-            return self._piece(PieceKind.STATEMENT, [token])._replace(number=number)
+            return self._segment(SegmentKind.STATEMENT, [token])._replace(number=number)
         self._lead = []
-        return Piece(PieceKind.STATEMENT, lead[0][1] if lead else "", token[1], number=number)
+        return Segment(SegmentKind.STATEMENT, lead[0][1] if lead else "", token[1], number=number)
 
-    def _statement(self) -> Piece:
+    def _statement(self) -> Segment:
         body, self._body = self._body, []
-        return self._piece(PieceKind.STATEMENT, body)
+        return self._segment(SegmentKind.STATEMENT, body)
 
-    def _copy(self, tokens: Iterator[Token]) -> Iterator[Piece]:
+    def _copy(self, tokens: Iterator[Token]) -> Iterator[Segment]:
         data = _until_copy_end(tokens)
         yield self._statement()._replace(copy=data)
         for _ in data:  # what nobody has read
             pass
 
-    def _unfinished(self) -> Iterator[Piece]:
+    def _unfinished(self) -> Iterator[Segment]:
         """A statement that ends without a semicolon; white space and comments after it are the next one's lead."""
         if not self._body:
             return
@@ -99,9 +99,9 @@ class PostgresSplitter(StatementSplitter):
         yield self._statement()
         self._lead = rest
 
-    def _piece(self, kind: PieceKind, body: list[Token]) -> Piece:
+    def _segment(self, kind: SegmentKind, body: list[Token]) -> Segment:
         lead, self._lead = self._lead, []
-        return Piece(kind, _joined(lead), _joined(body), _comments(lead + body))
+        return Segment(kind, _joined(lead), _joined(body), _comments(lead + body))
 
 
 def _joined(tokens: list[Token]) -> str:

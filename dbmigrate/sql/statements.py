@@ -79,19 +79,21 @@ def is_plain(sql: str) -> bool:
 
 def is_bare(sql: str) -> bool:
     """Whether a BEGIN or COMMIT has no options: ``BEGIN WORK``, but not ``BEGIN READ ONLY`` or ``COMMIT AND CHAIN``."""
-    said = " ".join(_without_semicolon(words(sql)))
-    return re.fullmatch(r"(BEGIN|COMMIT|END)( WORK| TRANSACTION)?( AND NO CHAIN)?|START TRANSACTION", said) is not None
+    tokens = " ".join(_without_semicolon(words(sql)))
+    return (
+        re.fullmatch(r"(BEGIN|COMMIT|END)( WORK| TRANSACTION)?( AND NO CHAIN)?|START TRANSACTION", tokens) is not None
+    )
 
 
 def label(sql: str) -> str:
     """How a message names a statement: its first keywords, without the names in it."""
     head = _head(sql, _LONGEST_HEAD)
-    said = [*head[:1], *takewhile(_LABELS, head[1:])]
-    if said == ["ALTER", "TABLE"] and "DETACH" in head:
-        said += ["... DETACH PARTITION CONCURRENTLY"]
-    elif said == ["DO"]:
-        said += ["with a COMMIT or ROLLBACK in its body"]
-    return " ".join(said)
+    tokens = [*head[:1], *takewhile(_LABELS, head[1:])]
+    if tokens == ["ALTER", "TABLE"] and "DETACH" in head:
+        tokens += ["... DETACH PARTITION CONCURRENTLY"]
+    elif tokens == ["DO"]:
+        tokens += ["with a COMMIT or ROLLBACK in its body"]
+    return " ".join(tokens)
 
 
 def releases_slot(sql: str) -> bool:
@@ -116,8 +118,8 @@ def _head(sql: str, count: int) -> Words:
     return tuple(islice(words(sql), count))
 
 
-def _without_semicolon(said: Iterable[str]) -> Words:
-    return tuple(word for word in said if word != ";")
+def _without_semicolon(tokens: Iterable[str]) -> Words:
+    return tuple(word for word in tokens if word != ";")
 
 
 def _start(head: Words) -> StatementKind:
@@ -155,7 +157,7 @@ _CONTROLS: dict[str, Callable[[Words], StatementKind]] = {
 
 
 def _second_word(sql: str) -> str:
-    """Found without a look at every token, because most statements are told by it."""
+    """Found without a look at every token, because it is enough for most statements."""
     match = _SECOND_WORD(sql)
     return match[1].upper() if match else "".join(_head(sql, 2)[1:])
 
@@ -194,8 +196,8 @@ def _detaches_concurrently(sql: str) -> bool:
     return _without_semicolon(words(sql))[-1] == "CONCURRENTLY"
 
 
-def _alters_live_subscription(said: Words) -> bool:
-    action, options = said[3:5], _options(said)
+def _alters_live_subscription(tokens: Words) -> bool:
+    action, options = tokens[3:5], _options(tokens)
     if action[:1] == ("REFRESH",):
         return True
     if action[1:] == ("PUBLICATION",):  # SET, ADD, DROP
@@ -222,9 +224,9 @@ def _discard(sql: str) -> bool:
 
 def _do(sql: str) -> bool:
     """Whether a DO block in PL/pgSQL has a COMMIT or ROLLBACK of its own."""
-    said = tuple(words(sql))
-    language = next((word for before, word in pairwise(said) if before == "LANGUAGE"), "plpgsql")
-    bodies = [word for before, word in pairwise(said) if before != "LANGUAGE" and _is_text(word)]
+    tokens = tuple(words(sql))
+    language = next((word for before, word in pairwise(tokens) if before == "LANGUAGE"), "plpgsql")
+    bodies = [word for before, word in pairwise(tokens) if before != "LANGUAGE" and _is_text(word)]
     if not bodies or language.strip("'\"").upper() != "PLPGSQL":
         return False
     try:
@@ -253,25 +255,25 @@ _REFUSED: dict[str, Callable[[str], bool]] = {
 # ----------------------------------------------------------------------------------------------- options and literals
 
 
-def _options(said: Words) -> dict[str, str]:
+def _options(tokens: Words) -> dict[str, str]:
     """The options in the first parentheses of a statement, names in upper case."""
-    return option_list(said[said.index("(") :])[0] if "(" in said else {}
+    return option_list(tokens[tokens.index("(") :])[0] if "(" in tokens else {}
 
 
-def option_list(said: Words) -> tuple[dict[str, str], Words]:
-    """``(NAME [=] value, ..)`` at the beginning of `said`, and what comes after it. No value means TRUE."""
-    if said[:1] != ("(",):
-        return {}, said
-    end = said.index(")") if ")" in said else len(said)
+def option_list(tokens: Words) -> tuple[dict[str, str], Words]:
+    """``(NAME [=] value, ..)`` at the beginning of `tokens`, and what comes after it. No value means TRUE."""
+    if tokens[:1] != ("(",):
+        return {}, tokens
+    end = tokens.index(")") if ")" in tokens else len(tokens)
     found: dict[str, str] = {}
     name = ""
-    for before, word in pairwise(said[:end]):
+    for before, word in pairwise(tokens[:end]):
         if before in ("(", ","):
             name = word
             found[name] = "TRUE"
         elif word not in ("=", ","):
             found[name] = word.strip("'").upper()
-    return found, said[end + 1 :]
+    return found, tokens[end + 1 :]
 
 
 def _is_concurrent(options: Mapping[str, str]) -> bool:
@@ -331,7 +333,7 @@ class IndexOperation:
 
 
 def index_operation(sql: str) -> IndexOperation | None:
-    """The concurrent index operation that `sql` is; None if it is another statement, or its names cannot be told."""
+    """The concurrent index operation that `sql` is; None if it is another statement, or its names are unknown."""
     parse = _INDEX_PARSERS.get(first_word(sql))
     if parse is None:
         return None
@@ -348,13 +350,13 @@ class _NotUnderstoodError(Exception):
 class _Cursor:
     """Words taken one after the other."""
 
-    def __init__(self, said: Iterator[str]) -> None:
-        self._said = tuple(said)
+    def __init__(self, tokens: Iterator[str]) -> None:
+        self._tokens = tuple(tokens)
         self._at = 0
 
     def take(self, *expected: str) -> bool:
         """Step over these words if they come next."""
-        found = self._said[self._at : self._at + len(expected)] == expected
+        found = self._tokens[self._at : self._at + len(expected)] == expected
         if found:
             self._at += len(expected)
         return found
@@ -364,10 +366,10 @@ class _Cursor:
             raise _NotUnderstoodError
 
     def rest(self) -> Words:
-        return self._said[self._at :]
+        return self._tokens[self._at :]
 
     def skip_to(self, rest: Words) -> None:
-        self._at = len(self._said) - len(rest)
+        self._at = len(self._tokens) - len(rest)
 
     def name(self) -> str:
         rest = self.rest()

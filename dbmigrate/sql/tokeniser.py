@@ -138,7 +138,7 @@ class PostgresLexer(Lexer):
                 yield from _copy_data(window, len("".join([value for _, value in unit])))
 
     def _unit(self, window: Window) -> list[Token]:
-        """A piece of white space, a comment, or a whole statement; nothing at the end of the text."""
+        """A segment of white space, a comment, or a whole statement; nothing at the end of the text."""
         while True:
             tokens: list[Token] = []
             try:

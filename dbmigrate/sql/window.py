@@ -13,7 +13,7 @@ SIZE = 1 << 20
 
 
 class Window:
-    """What is at hand of a text that is read piece by piece: whole lines, from `position` on not yet lexed.
+    """What is at hand of a text that is read segment by segment: whole lines, from `position` on not yet lexed.
 
     One character before `position` stays at hand. `final` says that nothing follows.
     """

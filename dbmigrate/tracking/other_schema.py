@@ -16,7 +16,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.migrations import other_tools
 from dbmigrate.model import Applied, History
 from dbmigrate.planning import tracking_table, verify
-from dbmigrate.planning.tracking_table import Candidate, Entry, Seen, Verdict
+from dbmigrate.planning.tracking_table import Candidate, Entry, Location, Seen
 from dbmigrate.tracking.tables import NEIGHBOURS
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def refuse_elsewhere(conn: Connection, tables: Tables, files: Sequence[Migration
     present = {file.version: file for file in files}
     seen = _with_rows(conn, _with_candidates(conn, seen, tables), tables, sorted(present))
     placed = tracking_table.decide(seen, _sums(seen, present))
-    if placed.verdict is Verdict.ELSEWHERE:
+    if placed.location is Location.ELSEWHERE:
         raise _elsewhere(tables, session, placed.found)
 
 

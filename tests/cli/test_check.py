@@ -461,7 +461,7 @@ def test_a_role_that_no_migration_makes_is_made_up_on_a_server_of_our_own(projec
     done = run("check", "--no-dump-schema", "--no-lint", env={"XDG_CACHE_HOME": str(cluster_cache)})
 
     assert done.exit_code == 0, done.stdout + done.stderr
-    assert "the role app is made up" in done.stderr
+    assert "the role app was made for this run" in done.stderr
 
 
 # --------------------------------------------------------------------------------------------------- formats and since

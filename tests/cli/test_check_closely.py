@@ -101,7 +101,9 @@ def test_the_server_is_as_before_where_an_earlier_migration_cannot_be_run_twice(
 # fails while a second scratch database is there
 ALONE = """
 do $$ begin
-  if (select count(*) from pg_database where datname like 'dbmigrate\\_scratch%') > 1 then raise 'made elsewhere'; end if;
+  if (select count(*) from pg_database where datname like 'dbmigrate\\_scratch%') > 1 then
+    raise 'made elsewhere';
+  end if;
 end $$;
 create table a as select 'x' as x;
 """

@@ -270,7 +270,7 @@ def test_where_one_migration_cannot_be_undone_none_is(dbmigrate, shop, database_
     assert f"warning[W630]: 2_names.sql {why}: if the health check fails" in done.stderr
     assert f"it could not be rolled back: 2_names.sql {why}" in done.stderr
     assert "state: 2_names.sql, 3_orders.sql are applied by this run" in done.stderr
-    assert f"BACKUP: {backups(shop)[0].relative_to(shop.root)}" in done.stderr
+    assert f"backup: {backups(shop)[0].relative_to(shop.root)}" in done.stderr
     assert versions(query, database_url) == ["1", "2", "3"]
     assert query(database_url, STORY)[-1][2:] == (
         "failed",
@@ -290,7 +290,7 @@ def test_a_failing_down_stops_the_way_back_and_says_what_stands(dbmigrate, shop,
     assert "2_names.sql:5:1" in done.stderr
     assert "2_names.sql is applied by this run" in done.stderr
     assert versions(query, database_url) == ["1", "2"]
-    assert "RESTORE: " in done.stderr
+    assert "restore: " in done.stderr
 
 
 OTHERS = {
@@ -326,7 +326,7 @@ def test_another_tool_without_a_log_is_noticed_too(dbmigrate, shop, database_url
     done = dbmigrate("deploy", *SICK[2:], "--health-command", f"{sys.executable} {script}; exit 3")
 
     assert done.exit_code == 5
-    assert "something was changed since: version 9 is applied" in done.stderr
+    assert "something was changed after this deployment: version 9 is applied" in done.stderr
     assert versions(query, database_url) == ["1", "2", "3", "9"]
 
 
@@ -395,7 +395,7 @@ def test_what_is_half_done_without_a_transaction_is_not_touched(dbmigrate, shop,
     assert "error[E501]" in done.stderr
     assert "dbmigrate resume" in done.stderr
     assert "2_names.sql is applied by this run" in done.stderr
-    assert "BACKUP: " in done.stderr
+    assert "backup: " in done.stderr
     assert versions(query, database_url) == ["1", "2"]
     assert query(database_url, "select to_regclass('orders')::text") == [("orders",)]
 
@@ -581,7 +581,7 @@ def test_a_signal_in_the_health_check_leaves_the_migrations_applied_and_says_so(
     _, errors = process.communicate(timeout=20)
 
     assert process.returncode == code, errors
-    assert "interrupted while command touch was asked" in errors
+    assert "interrupted during the health check command touch" in errors
     assert "state: 2_names.sql, 3_orders.sql are applied; nothing was rolled back" in errors
     assert "Traceback" not in errors
     assert versions(query, database_url) == ["1", "2", "3"]

@@ -83,7 +83,7 @@ def test_without_a_terminal_and_without_yes_nothing_happens(production, applied,
     refused = production(*command)
 
     assert refused.exit_code == 7
-    assert "error[E707]: production is protected; a change has to be confirmed" in refused.stderr
+    assert "error[E707]: production is protected; confirm the change" in refused.stderr
     assert "state: nothing was changed" in refused.stderr
     assert fingerprint(database_url) == before
 
@@ -417,7 +417,7 @@ def test_others_can_migrate_while_a_person_thinks_and_then_the_answer_does_not_c
     _, complaints = process.communicate(timeout=30)
 
     assert process.returncode == 2
-    assert b"error[E239]: files or history have changed meanwhile" in complaints
+    assert b"error[E239]: the plan changed after it was shown" in complaints
     assert fingerprint(database_url) == before
 
 

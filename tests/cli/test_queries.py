@@ -8,7 +8,8 @@ import subprocess
 import pytest
 
 from dbmigrate.check import queries
-from dbmigrate.embedded import Options, Search, find, throwaway_server
+from dbmigrate.connection.programs import Search, find_server
+from dbmigrate.embedded import Options, throwaway_server
 from tests.support.databases import query
 from tests.support.projects import Project
 from tests.support.servers import make_url
@@ -125,7 +126,7 @@ def test_without_the_extension_its_statements_cannot_be_asked_for(run, found, da
 def test_what_the_database_has_seen_is_checked_from_what_it_has(project, run, cluster_cache):
     project.migration("1_a", up="create table a (x int, y int);", down="drop table a;")
     settings = Options(settings={"shared_preload_libraries": "pg_stat_statements"})
-    with throwaway_server(find(Search()), cache=cluster_cache, options=settings) as server:
+    with throwaway_server(find_server(Search()), cache=cluster_cache, options=settings) as server:
         env = {"DATABASE_URL": make_url(server.conninfo())}
         assert run("up", env=env).exit_code == 0
         seen = "create extension pg_stat_statements; select x from a where y = 5; create table b ()"

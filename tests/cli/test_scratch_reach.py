@@ -65,7 +65,7 @@ def test_a_role_of_the_targets_server_stays_as_it_is(aimed, project, query, data
     done = aimed(*command)
 
     assert query(database_url, look) == [(False, None)]
-    assert "it was not tried on the target's server; a throw-away server is used" in done.stdout + done.stderr
+    assert "it was not run on the target's server; a throw-away server is used" in done.stdout + done.stderr
     assert query(database_url, LEFT) == [("role", role)]
 
 
@@ -81,7 +81,7 @@ def test_a_function_of_the_target_that_composes_its_sql_is_not_called_on_the_tar
     done = aimed("up", "--dry-run", "--locks")
 
     assert query(database_url, ROLES) == [(role,)]
-    assert "not tried on the target's server" in done.stderr
+    assert "not run on the target's server" in done.stderr
 
 
 def test_drift_spares_the_roles_of_the_targets_server(aimed, run, project, query, database_url, role):
@@ -91,7 +91,7 @@ def test_drift_spares_the_roles_of_the_targets_server(aimed, run, project, query
         done = aimed("drift", "--against", "migrations")
 
         assert done.exit_code == 0, done.stdout + done.stderr
-        assert "not tried on the target's server" in done.stderr
+        assert "not run on the target's server" in done.stderr
     finally:
         query(database_url, f"drop role {role}_new")
 
@@ -166,7 +166,7 @@ def test_no_file_runs_a_program_or_writes_one(own, project, open_tmp_path, comma
     done = own(*command)
 
     assert not path.exists()
-    assert "not tried: " in done.stdout + done.stderr, done.stdout + done.stderr
+    assert "not run on a scratch database: " in done.stdout + done.stderr, done.stdout + done.stderr
     assert "1_a.sql:2:" in done.stdout + done.stderr
 
 
@@ -249,7 +249,7 @@ def test_a_check_makes_up_the_database_of_another_environment(own, project):
     done = own("check", "--no-lint")
 
     assert done.exit_code == 0, done.stdout
-    assert "the database orders_prod is made up" in done.stderr
+    assert "the database orders_prod was made for this run" in done.stderr
 
 
 # -------------------------------------------------------------------------------------------------- what is left behind

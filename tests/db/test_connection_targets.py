@@ -10,7 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 from dbmigrate.connection import dsn
 from dbmigrate.settings import load
 from dbmigrate.settings.load import Flags
-from dbmigrate.embedded import Search, find
+from dbmigrate.connection.programs import Search, find_server
 from dbmigrate.connection.libpq_keywords import foreign
 from tests.support import psql
 from tests.support.servers import PASSWORD
@@ -47,7 +47,7 @@ def tcp_url(server, parts):
 
 @pytest.fixture
 def pg_dump():
-    return find(Search.from_environ(os.environ)).bindir / "pg_dump"
+    return find_server(Search.from_environ(os.environ)).bindir / "pg_dump"
 
 
 def test_a_socket_is_reached_by_every_spelling_of_its_directory(server, parts):

@@ -12,7 +12,7 @@ import pytest
 
 import dbmigrate
 
-from dbmigrate.schema.pgdump import Search, candidates
+from dbmigrate.connection.programs import Search, pg_dumps
 from tests.conftest import ENVIRON
 from tests.support.counting import connections, counts_syncs, round_trips, sent, wal_syncs
 from tests.support.proxy import TO_SERVER, Proxy
@@ -251,7 +251,7 @@ def test_nothing_to_do_loads_the_driver_and_few_modules(run, tables, database_ur
 @pytest.fixture
 def counted(tmp_path, server):
     """A pg_dump that notes each dump that is asked of it: the variables that choose it, and the notes."""
-    real = next((found for found in candidates(Search.from_environ(ENVIRON)) if found.version[0] >= server.major), None)
+    real = next((found for found in pg_dumps(Search.from_environ(ENVIRON)) if found.version[0] >= server.major), None)
     if real is None:
         pytest.skip(f"no pg_dump of version {server.major} or newer")
     notes = tmp_path / "dumps"

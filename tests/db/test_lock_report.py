@@ -16,7 +16,7 @@ from dbmigrate import impact
 from dbmigrate.connection import database, dsn
 from dbmigrate.migrations import parser
 from dbmigrate.errors import MigrationFailed
-from dbmigrate.impact import Bench, Held, Impact, LockMode, Relation, Usage, Verdict
+from dbmigrate.impact import MeasureOptions, Held, Impact, LockMode, Relation, Usage, Verdict
 from dbmigrate.model import Migration, MigrationFile, Place
 from tests.support import databases
 from tests.support.servers import DatabaseServer
@@ -190,7 +190,7 @@ def parsed(tmp_path: Path, up: str, options: str = "") -> Migration:
 def measured(url: str, migration: Migration, *, without: frozenset[Relation] = frozenset()) -> tuple[Impact, ...]:
     target = dsn.parse(url)
     with database.connect(target, command="test", on_event=lambda event: None) as conn:
-        return impact.run_measured(conn, migration, Bench(target, without=without))
+        return impact.run_measured(conn, migration, MeasureOptions(target, without=without))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from dbmigrate.errors import DatabaseError, PlanError, ToolMissing
 from dbmigrate.schema import versions
 from dbmigrate.schema.load import prepare
 from dbmigrate.schema.normalise import normalise, problems
-from dbmigrate.schema.pgdump import Search, candidates, dump
+from dbmigrate.connection import programs
+from dbmigrate.connection.programs import Search
+from dbmigrate.schema.pgdump import dump
 from tests.support import databases
 from tests.support.downloads import ENVIRON, download_pg_dumps, pg_dumps_here
 from tests.support.servers import cache_directory, server_of_major
@@ -89,7 +91,7 @@ def oldest_server(request, server):
     """The server of the matrix; else the oldest that this machine has, for which it has the most pg_dumps."""
     cached = [int(path.name) for path in (cache_directory(ENVIRON) / "npm").glob("[0-9][0-9]")]
     system = [
-        pg_dump.version[0] for pg_dump in candidates(here()) if Path(pg_dump.command[0]).with_name("initdb").exists()
+        pg_dump.version[0] for pg_dump in programs.pg_dumps(here()) if Path(pg_dump.command[0]).with_name("initdb").exists()
     ]
     oldest = min([*cached, *system, server.major])
     if request.config.getoption("--server-versions") or oldest == server.major or not server.is_ours:
@@ -105,7 +107,7 @@ def pg_dumps(request, oldest_server):
     if request.config.getoption("--server-versions"):
         download_pg_dumps()
     usable = [pg_dump for pg_dump in pg_dumps_here() if pg_dump.version[0] >= oldest_server.major]
-    return {f"{pg_dump.version} {pg_dump.command[0]}": Search(override=pg_dump.command[0]) for pg_dump in usable}
+    return {f"{pg_dump.version} {pg_dump.command[0]}": Search(pg_dump=pg_dump.command[0]) for pg_dump in usable}
 
 
 def test_every_pg_dump_writes_the_same_bytes_before_and_after_a_load(oldest_server, pg_dumps):
@@ -180,12 +182,12 @@ def test_the_password_is_in_no_argument_list(tmp_path, server, make_database):
     if not password:
         pytest.skip("this server asks for no password")
     execute(url, "create table t (id int)")
-    real = next(pg_dump.command[0] for pg_dump in candidates(here()) if pg_dump.version[0] >= server.major)
+    real = next(pg_dump.command[0] for pg_dump in programs.pg_dumps(here()) if pg_dump.version[0] >= server.major)
     spy = tmp_path / "spy"
     spy.write_text(f'#!/bin/sh\nprintf "%s\\n" "$0" "$@" > {tmp_path}/seen\nexec {real} "$@"\n')
     spy.chmod(0o755)
 
-    assert "CREATE TABLE public.t" in dump_of(url, search=Search(override=str(spy)))
+    assert "CREATE TABLE public.t" in dump_of(url, search=Search(pg_dump=str(spy)))
     seen = (tmp_path / "seen").read_text()
     assert "--schema-only" in seen
     assert str(password) not in seen
@@ -222,7 +224,7 @@ def test_pg_dumps_own_words_are_told(database_url, server, arguments, database, 
 
 
 def test_a_server_that_insists_on_tls_is_not_for_a_pg_dump_without_it(database_url, server):
-    wheel = [pg_dump for pg_dump in candidates(Search(path="", directories=())) if pg_dump.version[0] >= server.major]
+    wheel = [pg_dump for pg_dump in programs.pg_dumps(Search(path="", directories=())) if pg_dump.version[0] >= server.major]
     if not wheel:
         pytest.skip("no wheel with a pg_dump for this server")
     environ = environ_of(database_url) | {"PGSSLMODE": "require", "PGHOST": "127.0.0.1"}

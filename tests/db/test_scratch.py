@@ -15,7 +15,7 @@ import pytest
 
 from dbmigrate.connection import database, dsn
 from dbmigrate.scratch import choose
-from dbmigrate.embedded import Search
+from dbmigrate.connection.programs import Search
 from dbmigrate.errors import ConfigError, DatabaseError, ToolMissing
 from dbmigrate.scratch.choose import Choice, TargetServer
 from tests.support.children import child, eventually, is_running
@@ -302,14 +302,14 @@ def test_a_missing_role_is_made_up_on_a_server_of_our_own(own):
         server.retrying(lambda: run_in(made, grants))
 
         assert ask(made, "select rolcanlogin from pg_roles where rolname in ('App \"Reader\"', 'b')") == [(False,)] * 2
-        assert "the role b is made up" in (server.note or "")
+        assert "the role b was made for this run" in (server.note or "")
 
 
 def test_a_role_that_is_missed_by_set_role_is_made_up(own):
     with choose.open_server(own) as server, server.database() as made:
         server.retrying(lambda: run_in(made, "set role app; reset role"))
 
-        assert server.note == "the role app is made up: no migration makes it"
+        assert server.note == "the role app was made for this run: no migration makes it"
 
 
 def test_no_role_is_made_on_the_server_of_somebody_else(server, database_url):
@@ -317,7 +317,7 @@ def test_no_role_is_made_on_the_server_of_somebody_else(server, database_url):
         with pytest.raises(DatabaseError) as raised:
             found.retrying(lambda: run_in(made, "create table t (id int); grant select on t to no_such_role_here"))
 
-        assert choose.way_out(raised.value, found) == "make the role no_such_role_here on the scratch server"
+        assert choose.hint_for(raised.value, found) == "make the role no_such_role_here on the scratch server"
     assert server.admin.execute("select 1 from pg_roles where rolname = 'no_such_role_here'").fetchall() == []
 
 
@@ -326,7 +326,7 @@ def test_a_missing_extension_is_named_with_its_remedies(own):
         with pytest.raises(DatabaseError) as raised:
             run_in(made, "create extension no_such_extension")
 
-        hint = choose.way_out(raised.value, server)
+        hint = choose.hint_for(raised.value, server)
 
     assert "no extension no_such_extension" in (hint or "")
     assert "--scratch-url" in (hint or "")

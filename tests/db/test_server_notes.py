@@ -14,7 +14,8 @@ from dbmigrate import catalog
 from dbmigrate.catalog import Scope
 from dbmigrate.schema.load import prepare
 from dbmigrate.schema.normalise import normalise
-from dbmigrate.schema.pgdump import Search, dump
+from dbmigrate.connection.programs import Search
+from dbmigrate.schema.pgdump import dump
 from tests.support import databases, debian, environment
 from tests.support.downloads import pg_dumps_here
 from tests.support.servers import UnavailableError, binaries_of, server_of_major
@@ -183,7 +184,7 @@ def dumped(url: str, program: str) -> str:
         version = conn.info.server_version
         environ = {"PGHOST": conn.info.host, "PGPORT": str(conn.info.port), "PGUSER": conn.info.user}
         environ["PGDATABASE"] = conn.info.dbname
-    return dump(environ, server_version=version, search=Search(override=program))
+    return dump(environ, server_version=version, search=Search(pg_dump=program))
 
 
 def test_every_pg_dump_writes_the_same_bytes_from_every_database(url, make):

@@ -1,6 +1,6 @@
 """The lexer's statements, judged by the server's own parser.
 
-The extended protocol takes one statement per message. So a piece that we cut is a whole statement if the server neither
+The extended protocol takes one statement per message. So a segment that we cut is a whole statement if the server neither
 finds a second one in it nor misses its end, and two neighbours in one message must be refused as two.
 """
 
@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import pq
 
-from dbmigrate.sql import PieceKind, PostgresLexer, PostgresSplitter
+from dbmigrate.sql import SegmentKind, PostgresLexer, PostgresSplitter
 from tests.unit.sql.lexer_cases import CASES, Case
 
 MANY = "cannot insert multiple commands into a prepared statement"
@@ -39,7 +39,7 @@ def verdict(conn: psycopg.Connection, sql: str) -> str:
 
 def cut(text: str) -> list[str]:
     found = PostgresSplitter().process(PostgresLexer().get_tokens(text))
-    return [piece.text for piece in found if piece.kind is PieceKind.STATEMENT]
+    return [segment.text for segment in found if segment.kind is SegmentKind.STATEMENT]
 
 
 def disagreements(conn: psycopg.Connection, case: Case) -> list[str]:

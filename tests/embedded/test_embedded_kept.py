@@ -8,13 +8,15 @@ import psycopg
 import pytest
 
 from dbmigrate import errors
-from dbmigrate.embedded import Patience, Search, kept_server
+from dbmigrate.connection.programs import Search
+from dbmigrate.embedded import Patience, kept_server
 from tests.support.children import child, eventually, is_running
 
 HOLD_A_SERVER = """
 import sys
 from pathlib import Path
-from dbmigrate.embedded import Search, kept_server
+from dbmigrate.connection.programs import Search
+from dbmigrate.embedded import kept_server
 import psycopg
 with kept_server(Path(sys.argv[1]), Search()) as server:
     with psycopg.connect(**server.conninfo(), autocommit=True) as conn:

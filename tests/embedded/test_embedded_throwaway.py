@@ -10,29 +10,32 @@ import psycopg
 import pytest
 
 from dbmigrate import errors
-from dbmigrate.embedded import Options, Search, find, throwaway_server
+from dbmigrate.connection.programs import Search, find_server
+from dbmigrate.embedded import Options, throwaway_server
 from tests.support.children import child, commands_of_children, eventually, is_running
 
 HOLD_A_SERVER = """
 import sys
 from pathlib import Path
-from dbmigrate.embedded import Search, find, throwaway_server
-with throwaway_server(find(Search()), cache=Path(sys.argv[1])) as server:
+from dbmigrate.connection.programs import Search, find_server
+from dbmigrate.embedded import throwaway_server
+with throwaway_server(find_server(Search()), cache=Path(sys.argv[1])) as server:
     print(server.pid, server.directory.parent, flush=True)
     sys.stdin.read()
 """
 
 MAKE_A_CLUSTER = """
-from dbmigrate.embedded import Search, find, throwaway_server
+from dbmigrate.connection.programs import Search, find_server
+from dbmigrate.embedded import throwaway_server
 print(flush=True)
-with throwaway_server(find(Search())):
+with throwaway_server(find_server(Search())):
     pass
 """
 
 
 @pytest.fixture
 def binaries():
-    return find(Search())
+    return find_server(Search())
 
 
 def ask(server, statement, **more):
@@ -103,7 +106,7 @@ def test_a_server_that_does_not_start_says_why(binaries, cluster_cache):
         pytest.fail("it started")
 
     assert caught.value.code == "E301"
-    assert 'invalid value for parameter "shared_buffers": "lots"' in dict(caught.value.details)["LOG"]
+    assert 'invalid value for parameter "shared_buffers": "lots"' in dict(caught.value.details)["log"]
     directory = re.search(r"in (.*)/data did", caught.value.message)[1]
     assert not Path(directory).exists()
 

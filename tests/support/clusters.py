@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psycopg
 
-from dbmigrate.embedded import Binaries, Options
+from dbmigrate.connection.programs import ServerPrograms
+from dbmigrate.embedded import Options
 from dbmigrate.embedded.account import reachable_bindir, server_account
 from dbmigrate.embedded.cluster import Durability, Programs, create_from_cache
 from dbmigrate.embedded.server import running
@@ -20,7 +21,7 @@ from tests.support.servers import DatabaseServer, connected_server, free_port, o
 
 @contextmanager
 def own_server(
-    binaries: Binaries, *, cache: Path, settings: Mapping[str, str] | None = None
+    binaries: ServerPrograms, *, cache: Path, settings: Mapping[str, str] | None = None
 ) -> Iterator[DatabaseServer]:
     """A server like the shared one, but for `settings`."""
     with our_server(binaries, cache=cache, settings=settings) as server:
@@ -40,7 +41,9 @@ def crash(server: DatabaseServer) -> None:
 
 
 @contextmanager
-def standby(binaries: Binaries, *, cache: Path, prepare: Callable[[DatabaseServer], None]) -> Iterator[DatabaseServer]:
+def standby(
+    binaries: ServerPrograms, *, cache: Path, prepare: Callable[[DatabaseServer], None]
+) -> Iterator[DatabaseServer]:
     """A server in recovery, as a standby whose primary is away; `prepare` is what happened on it when it was one."""
     account = server_account()
     bindir = reachable_bindir(binaries, account)

@@ -15,7 +15,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from dbmigrate.schema.pgdump import PgDump, Search, candidates
+from dbmigrate.connection.programs import ClientProgram, Search, pg_dumps
 from tests.support.archives import unpack
 from tests.support.servers import cache_directory
 
@@ -32,9 +32,9 @@ WHEELS = (
 )
 
 
-def pg_dumps_here() -> list[PgDump]:
+def pg_dumps_here() -> list[ClientProgram]:
     """Those of this machine and of earlier downloads, the newest first. Downloads nothing."""
-    return candidates(Search(path=ENVIRON.get("PATH", ""), directories=(*Search().directories, *_directories())))
+    return pg_dumps(Search(path=ENVIRON.get("PATH", ""), directories=(*Search().directories, *_directories())))
 
 
 def download_pg_dumps() -> None:

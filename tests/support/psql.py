@@ -7,7 +7,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from dbmigrate.schema.pgdump import Search, candidates
+from dbmigrate.connection.programs import Search, client_programs
 from tests.support import environment
 from tests.support.commands import CompletedRun
 
@@ -17,9 +17,8 @@ ENVIRON = dict(os.environ)  # as the test run was started; the tests themselves 
 @cache
 def programs(name: str) -> tuple[str, ...]:
     """Where psql or pg_dump of this machine are, the newest version first: system packages and the server's wheel."""
-    found = candidates(Search.from_environ({"PATH": ENVIRON.get("PATH", os.defpath)}))
-    paths = (Path(pg_dump.command[0]).with_name(name) for pg_dump in found)
-    return tuple(str(path) for path in paths if path.exists())
+    found = client_programs(Search.from_environ({"PATH": ENVIRON.get("PATH", os.defpath)}), name)
+    return tuple(program.command[0] for program in found)
 
 
 def program(name: str) -> str:

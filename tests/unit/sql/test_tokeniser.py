@@ -9,7 +9,7 @@ import pytest
 import sqlparse.lexer
 
 from dbmigrate.migrations.headers import BOUNDARY
-from dbmigrate.sql import COPY_DATA, LexerError, Piece, PieceKind, PostgresLexer, PostgresSplitter, words
+from dbmigrate.sql import COPY_DATA, LexerError, PostgresLexer, PostgresSplitter, Segment, SegmentKind, words
 from dbmigrate.sql.statements import is_plain
 from tests.unit.sql.lexer_cases import CASES, Case
 
@@ -26,40 +26,40 @@ def reader(text: str) -> Callable[[int], str]:
     return read
 
 
-def pieces(text: str) -> list[Piece]:
+def segments(text: str) -> list[Segment]:
     """With the COPY tokens read, in the place of their iterator."""
     found = PostgresSplitter().process(PostgresLexer(BOUNDARY).get_tokens(text))
-    return [piece._replace(copy=tuple(piece.copy) if piece.copy else None) for piece in found]
+    return [segment._replace(copy=tuple(segment.copy) if segment.copy else None) for segment in found]
 
 
-def streamed(text: str, size: int) -> list[Piece]:
+def streamed(text: str, size: int) -> list[Segment]:
     found = PostgresSplitter().process(PostgresLexer(BOUNDARY).read_tokens(reader(text), size=size))
-    return [piece._replace(copy=tuple(piece.copy) if piece.copy else None) for piece in found]
+    return [segment._replace(copy=tuple(segment.copy) if segment.copy else None) for segment in found]
 
 
-def texts(found: list[Piece]) -> list[tuple[str, str]]:
-    return [(piece.kind.value, piece.text) for piece in found if piece.kind is not PieceKind.REST]
+def texts(found: list[Segment]) -> list[tuple[str, str]]:
+    return [(segment.kind.value, segment.text) for segment in found if segment.kind is not SegmentKind.REST]
 
 
-def data(piece: Piece) -> str:
-    return "".join(value for kind, value in piece.copy or () if kind is COPY_DATA)
+def data(segment: Segment) -> str:
+    return "".join(value for kind, value in segment.copy or () if kind is COPY_DATA)
 
 
 def refusal(text: str) -> tuple[str, int, int]:
     with pytest.raises(LexerError) as caught:
-        pieces(text)
+        segments(text)
     return caught.value.message, caught.value.line, caught.value.column
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_statements_are_cut_where_postgresql_cuts_them(case: Case):
-    assert texts(pieces(case.source)) == [("statement", text) for text in case.statements]
+    assert texts(segments(case.source)) == [("statement", text) for text in case.statements]
 
 
 @pytest.mark.parametrize("size", [1, 16, 64])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_stream_gives_the_same_statements(case: Case, size: int):
-    assert texts(streamed(case.source, size)) == texts(pieces(case.source))
+    assert texts(streamed(case.source, size)) == texts(segments(case.source))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -67,7 +67,7 @@ def test_tokens_and_pieces_joined_are_the_text(case: Case):
     tokens = list(PostgresLexer().get_tokens(case.source))
 
     assert "".join(value for _, value in tokens) == case.source
-    assert "".join(piece.lead + piece.text for piece in pieces(case.source)) == case.source
+    assert "".join(segment.lead + segment.text for segment in segments(case.source)) == case.source
 
 
 def test_names_of_cases_are_unique_and_there_are_enough():
@@ -95,7 +95,7 @@ def test_the_lexer_of_sqlparse_stays_as_it_is():
 
 @pytest.mark.parametrize("text", ["SELECT 1$$;$$;", "SELECT $1$x$;$x$;", "SELECT 1.5$$;$$, 0x1F$$;$$;"])
 def test_a_number_does_not_take_dollar_quotes_into_a_name(text: str):
-    assert texts(pieces(text)) == [("statement", text)]
+    assert texts(segments(text)) == [("statement", text)]
 
 
 # -- runs
@@ -103,7 +103,7 @@ def test_a_number_does_not_take_dollar_quotes_into_a_name(text: str):
 
 def runs(text: str, *but: str) -> list[tuple[str, int]]:
     found = PostgresSplitter().process(PostgresLexer(BOUNDARY).read_runs(reader(text), but=but))
-    return [(piece.text, piece.number) for piece in found if piece.kind is not PieceKind.REST]
+    return [(segment.text, segment.number) for segment in found if segment.kind is not SegmentKind.REST]
 
 
 def test_statements_of_rows_come_together():
@@ -168,7 +168,7 @@ COPY = "COPY t (a, b) FROM stdin;\n1\tit's;\n-- migrate:down\n\\.x\n\\.\nSELECT 
 
 
 def test_copy_data_is_no_sql():
-    copy, after = pieces(COPY)
+    copy, after = segments(COPY)
 
     assert data(copy) == "1\tit's;\n-- migrate:down\n\\.x\n"
     assert after.text == "SELECT 2;"
@@ -193,7 +193,7 @@ def test_copy_data_of_a_stream_comes_in_parts(size: int):
     ],
 )
 def test_copy_from_stdin_is_recognised(head: str):
-    copy, _ = pieces(f"{head};\nit's\n\\.\n")
+    copy, _ = segments(f"{head};\nit's\n\\.\n")
 
     assert (copy.text, data(copy)) == (f"{head};", "it's\n")
 
@@ -209,26 +209,26 @@ def test_copy_from_stdin_is_recognised(head: str):
     ],
 )
 def test_other_statements_have_no_data(statement: str):
-    found = pieces(f"{statement}\nSELECT 2;")
+    found = segments(f"{statement}\nSELECT 2;")
 
     assert texts(found) == [("statement", statement), ("statement", "SELECT 2;")]
 
 
 def test_copy_without_rows():
-    copy, _ = pieces("COPY t FROM stdin; -- none\n\\.\n")
+    copy, _ = segments("COPY t FROM stdin; -- none\n\\.\n")
 
     assert data(copy) == ""
 
 
 def test_copy_data_with_carriage_returns():
-    copy, after = pieces("COPY t FROM stdin;\r\n1\r\n\\.\r\nSELECT 2;")
+    copy, after = segments("COPY t FROM stdin;\r\n1\r\n\\.\r\nSELECT 2;")
 
     assert data(copy) == "1\r\n"
     assert after.text == "SELECT 2;"
 
 
 def test_copy_data_may_end_with_the_file():
-    (copy,) = pieces("COPY t FROM stdin;\n1\n\\.")
+    (copy,) = segments("COPY t FROM stdin;\n1\n\\.")
 
     assert data(copy) == "1\n"
 
@@ -236,7 +236,7 @@ def test_copy_data_may_end_with_the_file():
 def test_unread_copy_data_is_passed_over():
     found = PostgresSplitter().process(PostgresLexer().get_tokens(COPY))
 
-    assert [piece.text for piece in found] == ["COPY t (a, b) FROM stdin;", "SELECT 2;"]
+    assert [segment.text for segment in found] == ["COPY t (a, b) FROM stdin;", "SELECT 2;"]
 
 
 # -- what is not closed
@@ -286,7 +286,7 @@ def test_copy_data_without_an_end_in_a_stream_has_the_place_of_its_statement():
 
 
 def test_a_header_ends_an_unfinished_statement():
-    found = pieces("SELECT 1 -- a\n-- migrate:down\nCREATE FUNCTION f() BEGIN ATOMIC SELECT 1; END;")
+    found = segments("SELECT 1 -- a\n-- migrate:down\nCREATE FUNCTION f() BEGIN ATOMIC SELECT 1; END;")
 
     assert texts(found) == [
         ("statement", "SELECT 1"),
@@ -296,7 +296,7 @@ def test_a_header_ends_an_unfinished_statement():
 
 
 def test_a_header_ends_an_unfinished_body():
-    found = pieces("CREATE FUNCTION f() BEGIN ATOMIC SELECT 1;\n-- migrate:down\nSELECT 2;")
+    found = segments("CREATE FUNCTION f() BEGIN ATOMIC SELECT 1;\n-- migrate:down\nSELECT 2;")
 
     assert [text for _, text in texts(found)][1:] == ["-- migrate:down", "SELECT 2;"]
 
@@ -305,7 +305,7 @@ def test_a_header_ends_an_unfinished_body():
     "quoted", ["'\n-- migrate:down\n'", '"\n-- migrate:down\n"', "$$\n-- migrate:down\n$$", "/*\n-- migrate:down\n*/ 1"]
 )
 def test_a_header_in_quotes_is_text(quoted: str):
-    assert texts(pieces(f"SELECT {quoted};")) == [("statement", f"SELECT {quoted};")]
+    assert texts(segments(f"SELECT {quoted};")) == [("statement", f"SELECT {quoted};")]
 
 
 @pytest.mark.parametrize(
@@ -313,11 +313,11 @@ def test_a_header_in_quotes_is_text(quoted: str):
     [" -- migrate:down", "SELECT 1; -- migrate:down", "-- migrate:downgrade", "-- migrate:down;", "-- MIGRATE:DOWN"],
 )
 def test_what_is_no_header_is_a_comment(line: str):
-    assert "header" not in [kind for kind, _ in texts(pieces(line))]
+    assert "header" not in [kind for kind, _ in texts(segments(line))]
 
 
 def test_a_backslash_outside_of_quotes_takes_its_line_and_ends_a_statement():
-    found = pieces("\\restrict it's\nSELECT 1 \\gexec it's\nSELECT 2;")
+    found = segments("\\restrict it's\nSELECT 1 \\gexec it's\nSELECT 2;")
 
     assert texts(found) == [
         ("meta", "\\restrict it's"),
@@ -329,16 +329,16 @@ def test_a_backslash_outside_of_quotes_takes_its_line_and_ends_a_statement():
 
 def test_line_comments_are_told_with_their_offsets():
     text = "-- one\n/* two */ SELECT 1 -- three\n;"
-    (piece,) = pieces(text)
+    (segment,) = segments(text)
 
-    assert [(offset, comment) for offset, comment in piece.comments] == [(0, "-- one"), (26, "-- three")]
-    assert all(text[offset:].startswith(comment) for offset, comment in piece.comments)
+    assert [(offset, comment) for offset, comment in segment.comments] == [(0, "-- one"), (26, "-- three")]
+    assert all(text[offset:].startswith(comment) for offset, comment in segment.comments)
 
 
 def test_very_many_comments_do_not_pile_up():
-    found = pieces("-- a comment\n" * 5000 + "SELECT 1;")
+    found = segments("-- a comment\n" * 5000 + "SELECT 1;")
 
-    assert max(len(piece.lead) for piece in found) < 20_000
+    assert max(len(segment.lead) for segment in found) < 20_000
     assert texts(found) == [("statement", "SELECT 1;")]
 
 
