@@ -11,7 +11,7 @@ from dbmigrate.errors import ConfigError, ConnectionFailed, DatabaseError, Refus
 from dbmigrate.frozen import frozen
 from dbmigrate.output import questions
 from dbmigrate.planning import approval as guards
-from dbmigrate.planning.approval import Confirmation, Target
+from dbmigrate.planning.approval import Approval, Target
 from dbmigrate.settings.load import canonical
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ class Approval:
 
     call: Asker
     settings: Settings
-    confirmation: Confirmation
+    approval: Approval
 
     def __call__(self, plan: Plan, history: History) -> Callable[[], None] | None:
         self._refuse_untested(plan, history)
         target = _target(self.settings)
-        need = guards.need_of_plan(plan, history, target, self.confirmation)
-        word = guards.agree(need, target, self.confirmation)
+        need = guards.need_of_plan(plan, history, target, self.approval)
+        word = guards.agree(need, target, self.approval)
         if word is None:
             return None
         heading = self.call.where(self.settings) if self.call.is_quiet else ""
@@ -74,7 +74,7 @@ class Approval:
     def _comes_first(self) -> str | None:
         """The environment that has to have everything already: of the option, else of the project file."""
         required = self.settings.required
-        given = self.confirmation.applied_in
+        given = self.approval.applied_in
         name = given if given is not None else (required.environment if required else None)
         if name is not None and self.settings.environment and canonical(name) == canonical(self.settings.environment):
             origin = "--require-applied-in" if given is not None or required is None else required.origin
@@ -82,10 +82,10 @@ class Approval:
         return name
 
 
-def approval(call: Asker, settings: Settings, confirmation: Confirmation | None) -> Approval:
+def approval(call: Asker, settings: Settings, approval: Approval | None) -> Approval:
     """Who has to agree to changes with these settings."""
-    confirmation = confirmation or Confirmation()
-    return Approval(call, settings, replace(confirmation, can_ask=sys.stdin.isatty()))
+    approval = approval or Approval()
+    return Approval(call, settings, replace(approval, can_ask=sys.stdin.isatty()))
 
 
 def before_destroying(call: Asker, deed: str, *, confirm: str | None) -> None:
@@ -95,8 +95,8 @@ def before_destroying(call: Asker, deed: str, *, confirm: str | None) -> None:
     settings = call.settings()
     call.renderer.on_event(Targeted(call.where(settings), deed))
     target = _target(settings)
-    confirmation = Confirmation(database=confirm, can_ask=sys.stdin.isatty())
-    word = guards.agree(guards.need_to_destroy(target), target, confirmation)
+    approval = Approval(database=confirm, can_ask=sys.stdin.isatty())
+    word = guards.agree(guards.need_to_destroy(target), target, approval)
     if word is not None:
         heading = f"{call.where(settings)} · {deed}\n" if call.is_quiet else ""
         _ask(call, heading + questions.to_type(word), word)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dbmigrate.api.rehearsal import Rehearsed, Rehearser
     from dbmigrate.cli.call import Call
     from dbmigrate.model import Goal
-    from dbmigrate.planning.approval import Confirmation
+    from dbmigrate.planning.approval import Approval
     from dbmigrate.scratch.lock_report import Means
 
 Execute = Annotated[
@@ -48,7 +48,7 @@ def stage(*, dry_run: bool, execute: bool, in_place: bool) -> Stage | None:
 
 
 def rehearse(
-    call: Call, command: str, where: Stage, goal: Goal, *, expect_plan: str | None, confirmation: Confirmation
+    call: Call, command: str, where: Stage, goal: Goal, *, expect_plan: str | None, approval: Approval
 ) -> None:
     """Rehearse ``up``, ``migrate`` or ``rollback``, and tell what came of it.
 
@@ -56,7 +56,7 @@ def rehearse(
     """
     from dbmigrate.api.rehearsal import Rehearser
 
-    with call.migrator(expect_plan=expect_plan, confirmation=confirmation) as migrator:
+    with call.migrator(expect_plan=expect_plan, approval=approval) as migrator:
         rehearser = Rehearser.of(migrator)
         if where is Stage.IN_PLACE:
             _announce(call, where)

@@ -20,7 +20,7 @@ from dbmigrate.cli.options import (
 )
 from dbmigrate.cli.rehearsal import Execute, InPlace
 from dbmigrate.frozen import frozen
-from dbmigrate.planning.approval import Confirmation
+from dbmigrate.planning.approval import Approval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -49,10 +49,10 @@ class UpOptions:
 
     def wanted(self) -> Wanted:
         """What they ask for. Raises ConfigError E200 for options that exclude each other."""
-        confirmation = Confirmation(
+        approval = Approval(
             yes=self.yes, applied_in=self.require_applied_in, allow_existing=self.allow_existing
         )
-        return Wanted(goal(self.steps, self.to), confirmation, self.expect_plan, self.reason, self.backup)
+        return Wanted(goal(self.steps, self.to), approval, self.expect_plan, self.reason, self.backup)
 
     def mode(self) -> DryRunMode | None:
         """How it is not to be run; None: it is."""
@@ -65,7 +65,7 @@ class Wanted:
     """What a command that runs migrations was asked for."""
 
     goal: Goal
-    confirmation: Confirmation
+    approval: Approval
     expect_plan: str | None
     reason: str | None
     backup: str | None = None
@@ -83,11 +83,11 @@ def carry_out(call: Call, command: str, wanted: Wanted, dry: DryRunMode | None) 
     """Run ``up``, ``migrate`` or ``rollback``; or show, or rehearse, what it would run."""
     if dry and dry.stage:
         rehearsal.rehearse(
-            call, command, dry.stage, wanted.goal, expect_plan=wanted.expect_plan, confirmation=wanted.confirmation
+            call, command, dry.stage, wanted.goal, expect_plan=wanted.expect_plan, approval=wanted.approval
         )
         return
     with call.migrator(
-        reason=wanted.reason, expect_plan=wanted.expect_plan, confirmation=wanted.confirmation, backup=wanted.backup
+        reason=wanted.reason, expect_plan=wanted.expect_plan, approval=wanted.approval, backup=wanted.backup
     ) as migrator:
         script, run = _ways(migrator)[command]
         if dry is None:

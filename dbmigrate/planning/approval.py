@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dbmigrate.model import History, Plan, Step
 
 __all__ = [
-    "Confirmation",
+    "Approval",
     "Need",
     "Target",
     "agree",
@@ -54,7 +54,7 @@ class Target:
 
 
 @frozen
-class Confirmation:
+class Approval:
     """What the command line confirms beforehand.
 
     `database` is the name given with ``--confirm``, `applied_in` the environment of ``--require-applied-in``.
@@ -70,7 +70,7 @@ class Confirmation:
     allow_existing: bool = False
 
 
-def need_of_plan(plan: Plan, history: History, target: Target, confirmation: Confirmation) -> Need:
+def need_of_plan(plan: Plan, history: History, target: Target, approval: Approval) -> Need:
     """What a plan needs: nothing if it has no steps or its environment is not protected.
 
     The database's name is needed for ``rollback --all``, and for every rollback of several migrations that leaves none.
@@ -80,7 +80,7 @@ def need_of_plan(plan: Plan, history: History, target: Target, confirmation: Con
     undone = {step.version for step in plan.steps if step.direction is Direction.DOWN and step.runs_sql}
     kept = {item.version for item in history.applied} - undone
     is_last_of_many = len(undone) > 1 and not kept
-    return Need.DATABASE if confirmation.everything or is_last_of_many else Need.ENVIRONMENT
+    return Need.DATABASE if approval.everything or is_last_of_many else Need.ENVIRONMENT
 
 
 def need_to_destroy(target: Target) -> Need:
@@ -88,19 +88,19 @@ def need_to_destroy(target: Target) -> Need:
     return Need.DATABASE if target.is_protected else Need.NOTHING
 
 
-def agree(need: Need, target: Target, confirmation: Confirmation) -> str | None:
+def agree(need: Need, target: Target, approval: Approval) -> str | None:
     """The name that has to be typed; None if nothing has to be asked.
 
     Raises Refused E709 if the name of ``--confirm`` is another one (whether it is needed or not), E707 if something has
     to be typed and nobody is there.
     """
-    if confirmation.database is not None and confirmation.database != target.database:
-        raise _other_name(f"--confirm names {confirmation.database!r}, but the database is {target.database!r}")
-    is_given = confirmation.database is not None or (confirmation.yes and need is Need.ENVIRONMENT)
+    if approval.database is not None and approval.database != target.database:
+        raise _other_name(f"--confirm names {approval.database!r}, but the database is {target.database!r}")
+    is_given = approval.database is not None or (approval.yes and need is Need.ENVIRONMENT)
     if need is Need.NOTHING or is_given:
         return None
-    if not confirmation.can_ask:
-        raise _unconfirmed(need, target, confirmation)
+    if not approval.can_ask:
+        raise _unconfirmed(need, target, approval)
     return target.environment if need is Need.ENVIRONMENT else target.database
 
 
@@ -156,11 +156,11 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_LONGEST_LIST]) + (f" and {more} more" if more > 0 else "")
 
 
-def _unconfirmed(need: Need, target: Target, confirmation: Confirmation) -> Refused:
+def _unconfirmed(need: Need, target: Target, approval: Approval) -> Refused:
     if need is Need.ENVIRONMENT:
         hint = "no terminal to ask on: pass --yes"
     else:
-        hint = f"{'--yes is not enough' if confirmation.yes else 'no terminal to ask on'}: pass --confirm DBNAME"
+        hint = f"{'--yes is not enough' if approval.yes else 'no terminal to ask on'}: pass --confirm DBNAME"
     return unchanged(
         Refused(f"{target.environment} is protected{target.because}; confirm the change", code="E707", hint=hint)
     )

@@ -6,7 +6,7 @@ import sys
 
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import common
-from dbmigrate.planning.approval import Confirmation
+from dbmigrate.planning.approval import Approval
 
 
 @common
@@ -19,7 +19,7 @@ def demo(call: Call) -> None:
     example.unpack(Path.cwd())
     call.add({"url": example.URL})
     with call.migrator(
-        confirmation=Confirmation(yes=True)
+        approval=Approval(yes=True)
     ) as migrator:  # its own database, whatever DBMIGRATE_ENV says
         call.renderer.report("demo", migrator.up())
         call.renderer.status(migrator.status())

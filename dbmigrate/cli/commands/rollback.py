@@ -22,7 +22,7 @@ from dbmigrate.cli.options import (
 from dbmigrate.cli.rehearsal import Execute, InPlace
 from dbmigrate.cli.run_plan import DryRunMode, Wanted, carry_out
 from dbmigrate.cli.scratch import SCRATCH
-from dbmigrate.planning.approval import Confirmation
+from dbmigrate.planning.approval import Approval
 
 
 @common_with(SCRATCH, LIMITS)
@@ -40,7 +40,7 @@ def rollback(
     reason: Reason = None,
 ) -> None:
     """Undo the last migration (also: down)."""
-    confirmation = Confirmation(yes=yes, database=confirm, everything=all_)
-    wanted = Wanted(goal(steps, to, everything=all_, default=1), confirmation, expect_plan, reason)
+    approval = Approval(yes=yes, database=confirm, everything=all_)
+    wanted = Wanted(goal(steps, to, everything=all_, default=1), approval, expect_plan, reason)
     where = rehearsal.stage(dry_run=dry_run, execute=execute, in_place=in_place)
     carry_out(call, "rollback", wanted, DryRunMode(where) if dry_run else None)
