@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from dbmigrate.api.drift import Comparer
     from dbmigrate.api.migrator import Migrator, Options
     from dbmigrate.api.records import Upkeep
-    from dbmigrate.cli.approval import Approval
+    from dbmigrate.cli.approval import Approver
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.deploy.run import Deployer
     from dbmigrate.deploy.settings import DeployConfig
     from dbmigrate.execution.session import Session
     from dbmigrate.model import Goal, Plan, Problem
     from dbmigrate.output import Renderer, Streams
-    from dbmigrate.planning.approval import Consent
+    from dbmigrate.planning.approval import Approval
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.settings.load import Settings
 
@@ -123,36 +123,36 @@ class Call:
         *,
         reason: str | None = None,
         expect_plan: str | None = None,
-        consent: Consent | None = None,
+        approval: Approval | None = None,
         backup: str | None = None,
     ) -> Iterator[Migrator]:
         """The migrator for the settings; an embedded server runs for as long as it is used.
 
         Changes of a protected environment are asked for, or refused where nobody can be asked, whether the command
-        says anything about `consent` or not. `backup` is a directory for a backup before something runs.
+        says anything about `approval` or not. `backup` is a directory for a backup before something runs.
         """
         from dbmigrate.api.migrator import Migrator
 
-        with self._target(reason, consent, expect_plan=expect_plan) as (dsn, options):
+        with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
             options = replace(options, before_run=self._backing_up(backup))
             yield Migrator(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
-    def upkeep(self, *, reason: str | None = None, consent: Consent | None = None) -> Iterator[Upkeep]:
+    def upkeep(self, *, reason: str | None = None, approval: Approval | None = None) -> Iterator[Upkeep]:
         """The same for the commands that look at the history or correct it."""
         from dbmigrate.api.records import Upkeep
 
-        with self._target(reason, consent) as (dsn, options):
+        with self._target(reason, approval) as (dsn, options):
             yield Upkeep(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
     def deployer(
-        self, config: DeployConfig, *, reason: str | None, expect_plan: str | None, consent: Consent
+        self, config: DeployConfig, *, reason: str | None, expect_plan: str | None, approval: Approval
     ) -> Iterator[Deployer]:
         """The same for a deployment."""
         from dbmigrate.deploy.run import Deployer
 
-        with self._target(reason, consent, expect_plan=expect_plan) as (dsn, options):
+        with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
             yield Deployer(dsn, options, config, environ=self.settings().environ, on_event=self.renderer.on_event)
 
     @contextmanager
@@ -195,7 +195,7 @@ class Call:
 
     @contextmanager
     def _target(
-        self, reason: str | None, consent: Consent | None, *, expect_plan: str | None = None
+        self, reason: str | None, approval: Approval | None, *, expect_plan: str | None = None
     ) -> Iterator[tuple[Dsn, Options]]:
         from dbmigrate.connection import database
         from dbmigrate.planning import plan_hash
@@ -208,9 +208,9 @@ class Call:
             if settings.wait:
                 timeout, interval = settings.wait_timeout, settings.wait_interval
                 database.wait(dsn, timeout=timeout, interval=interval, on_event=self.renderer.on_event)
-            allows = consent is not None and consent.allow_existing
+            allows = approval is not None and approval.allow_existing
             options = replace(self._options(settings, reason), allow_existing=allows)
-            yield dsn, replace(options, expected_plan=wanted, approve=self._approval(settings, consent))
+            yield dsn, replace(options, expected_plan=wanted, approve=self._approver(settings, approval))
 
     def _refuse_several(self) -> None:
         """Which of two environments was meant is nobody's guess; `status` alone shows several."""
@@ -218,14 +218,14 @@ class Call:
             named = ", ".join(f"-e {name}" for name in self.environments)
             raise ConfigError(f"this command works on one environment, not on {named}", code="E200", hint="name one")
 
-    def _approval(self, settings: Settings, consent: Consent | None) -> Approval | None:
-        """Who has to agree to changes; None where nobody has a say."""
-        is_named = consent is not None and (consent.database is not None or consent.applied_in is not None)
+    def _approver(self, settings: Settings, approval: Approval | None) -> Approver | None:
+        """Who has to approve changes; None where nobody has to."""
+        is_named = approval is not None and (approval.database is not None or approval.applied_in is not None)
         if not (is_named or settings.is_protected or settings.required):
             return None
-        from dbmigrate.cli.approval import approval
+        from dbmigrate.cli.approval import approver
 
-        return approval(self, settings, consent)
+        return approver(self, settings, approval)
 
     @contextmanager
     def served(self, dsn: Dsn) -> Iterator[Dsn]:

@@ -76,7 +76,24 @@ DryRun = Annotated[
     bool,
     typer.Option(
         "--dry-run",
-        help="Print the SQL as a psql script; change nothing. It runs on a scratch server, for the lock report.",
+        help="Print the SQL as a psql script (--json: the plan as data). The lock report runs it on a scratch server.",
+    ),
+]
+Execute = Annotated[bool, typer.Option("--execute", help="With --dry-run: run it on a scratch copy of the schema.")]
+InPlace = Annotated[
+    bool,
+    typer.Option("--in-place", help="With --execute: run it on the database, in a transaction that is rolled back."),
+]
+Locks = Annotated[
+    bool | None,
+    typer.Option("--locks/--no-locks", help="With --dry-run: report locks, measured on a scratch database. [on]"),
+]
+ScratchUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--scratch-url",
+        metavar="URL",
+        help="Server for scratch databases: SQL of the files runs there. [DBMIGRATE_SCRATCH_URL, otherwise its own]",
     ),
 ]
 Strict = Annotated[
@@ -113,6 +130,7 @@ Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Wh
 # groups of options that settings are made of: `common_with` hands them to the call, as it does the common ones
 LIMITS: dict[str, Any] = {"lock_wait": LockWait, "lock_timeout": LockTimeout, "timeout": Timeout}
 STRICT: dict[str, Any] = {"strict": Strict}
+SCRATCH: dict[str, Any] = {"scratch_url": ScratchUrl}
 
 Command = Callable[..., None]
 

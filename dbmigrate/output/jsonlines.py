@@ -54,7 +54,7 @@ class Json:
                 "pending": len(status.pending),
                 "missing": status.count(MigrationState.MISSING),
                 "migrations": [_row(row, self._hide) for row in status.rows],
-                "problems": [_problem(problem) for problem in status.problems],
+                "problems": [problem_value(problem) for problem in status.problems],
             }
         )
 
@@ -132,7 +132,7 @@ def _report(report: Report) -> dict[str, object]:
         "version": report.current,
         "schema_file": report.schema.path if report.schema else None,
         "duration_ms": round(report.seconds * 1000, 3),
-        "problems": [_problem(problem) for problem in report.problems],
+        "problems": [problem_value(problem) for problem in report.problems],
     }
 
 
@@ -197,7 +197,8 @@ def _event(event: LogEvent) -> dict[str, object]:
     }
 
 
-def _problem(problem: Problem) -> dict[str, object]:
+def problem_value(problem: Problem) -> dict[str, object]:
+    """A warning or note for JSON."""
     return {
         "code": problem.code,
         "severity": problem.severity.value,

@@ -1,4 +1,4 @@
-"""What has to be said before something is changed, and what must have been applied elsewhere before: pure decisions.
+"""Which approval a change needs, and what must be applied in another environment before: pure decisions.
 
 Nobody is asked here. The command line asks, and comes back with what was typed.
 """
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from dbmigrate.model import History, Plan, Step
 
 __all__ = [
-    "Consent",
+    "Approval",
     "Need",
     "Target",
-    "agree",
+    "name_to_type",
     "need_of_plan",
     "need_to_destroy",
     "refuse_other",
@@ -33,7 +33,7 @@ _LONGEST_LIST = 5
 
 
 class Need(Enum):
-    """What has to be said before a change."""
+    """The approval that a change needs."""
 
     NOTHING = "nothing"
     ENVIRONMENT = "environment"  # its name typed, or --yes
@@ -42,7 +42,7 @@ class Need(Enum):
 
 @frozen
 class Target:
-    """Where a change goes. `environment` is empty where it has no name; then it cannot be protected.
+    """The target database of a change. `environment` is empty where it has no name; then it cannot be protected.
 
     `because` goes on after "... is protected", where another name than the environment's was given.
     """
@@ -54,8 +54,8 @@ class Target:
 
 
 @frozen
-class Consent:
-    """What the command line says beforehand.
+class Approval:
+    """The approval that the options of a command give.
 
     `database` is the name given with ``--confirm``, `applied_in` the environment of ``--require-applied-in``.
     `everything` says that ``--all`` was asked for, `can_ask` that somebody sits at a terminal, `allow_existing` that a
@@ -70,7 +70,7 @@ class Consent:
     allow_existing: bool = False
 
 
-def need_of_plan(plan: Plan, history: History, target: Target, consent: Consent) -> Need:
+def need_of_plan(plan: Plan, history: History, target: Target, approval: Approval) -> Need:
     """What a plan needs: nothing if it has no steps or its environment is not protected.
 
     The database's name is needed for ``rollback --all``, and for every rollback of several migrations that leaves none.
@@ -80,7 +80,7 @@ def need_of_plan(plan: Plan, history: History, target: Target, consent: Consent)
     undone = {step.version for step in plan.steps if step.direction is Direction.DOWN and step.runs_sql}
     kept = {item.version for item in history.applied} - undone
     is_last_of_many = len(undone) > 1 and not kept
-    return Need.DATABASE if consent.everything or is_last_of_many else Need.ENVIRONMENT
+    return Need.DATABASE if approval.everything or is_last_of_many else Need.ENVIRONMENT
 
 
 def need_to_destroy(target: Target) -> Need:
@@ -88,19 +88,19 @@ def need_to_destroy(target: Target) -> Need:
     return Need.DATABASE if target.is_protected else Need.NOTHING
 
 
-def agree(need: Need, target: Target, consent: Consent) -> str | None:
+def name_to_type(need: Need, target: Target, approval: Approval) -> str | None:
     """The name that has to be typed; None if nothing has to be asked.
 
     Raises Refused E709 if the name of ``--confirm`` is another one (whether it is needed or not), E707 if something has
     to be typed and nobody is there.
     """
-    if consent.database is not None and consent.database != target.database:
-        raise _other_name(f"--confirm names {consent.database!r}, but the database is {target.database!r}")
-    is_said = consent.database is not None or (consent.yes and need is Need.ENVIRONMENT)
-    if need is Need.NOTHING or is_said:
+    if approval.database is not None and approval.database != target.database:
+        raise _other_name(f"--confirm names {approval.database!r}, but the database is {target.database!r}")
+    is_given = approval.database is not None or (approval.yes and need is Need.ENVIRONMENT)
+    if need is Need.NOTHING or is_given:
         return None
-    if not consent.can_ask:
-        raise _silent(need, target, consent)
+    if not approval.can_ask:
+        raise _unconfirmed(need, target, approval)
     return target.environment if need is Need.ENVIRONMENT else target.database
 
 
@@ -146,7 +146,7 @@ def _untested(missing: list[str], other: list[str], environment: str) -> Refused
         Refused(
             "; ".join(f"{what}: {_listed(names)}" for what, names in parts if names),
             code="E708",
-            hint=f"apply this very checkout with `dbmigrate -e {environment} up` first",
+            hint=f"apply this checkout with `dbmigrate -e {environment} up` first",
         )
     )
 
@@ -156,17 +156,15 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_LONGEST_LIST]) + (f" and {more} more" if more > 0 else "")
 
 
-def _silent(need: Need, target: Target, consent: Consent) -> Refused:
+def _unconfirmed(need: Need, target: Target, approval: Approval) -> Refused:
     if need is Need.ENVIRONMENT:
         hint = "no terminal to ask on: pass --yes"
     else:
-        hint = f"{'--yes is not enough' if consent.yes else 'no terminal to ask on'}: pass --confirm DBNAME"
+        hint = f"{'--yes is not enough' if approval.yes else 'no terminal to ask on'}: pass --confirm DBNAME"
     return unchanged(
-        Refused(
-            f"{target.environment} is protected{target.because}; a change has to be confirmed", code="E707", hint=hint
-        )
+        Refused(f"{target.environment} is protected{target.because}; confirm the change", code="E707", hint=hint)
     )
 
 
 def _other_name(message: str) -> Refused:
-    return unchanged(Refused(message, code="E709", hint="look again where this goes"))
+    return unchanged(Refused(message, code="E709", hint="check which database the URL names"))

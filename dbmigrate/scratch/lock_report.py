@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate import impact
 from dbmigrate.connection import database
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dbmigrate.events import Event
     from dbmigrate.execution.session import Session
     from dbmigrate.impact import Impact
-    from dbmigrate.model import Migration, MigrationFile, Plan
+    from dbmigrate.model import Direction, Migration, MigrationFile, Plan
     from dbmigrate.scratch.choose import Choice, ScratchServer
 
 
@@ -39,15 +39,15 @@ class Means:
 
 def make(session: Session, planned: Plan, files: Sequence[MigrationFile], means: Means) -> LockReport:
     """The report for `planned` on the database of `session`. Writes nothing there, takes no lock; never fails."""
-    migrations = [step.migration for step in planned.steps if step.migration is not None and step.runs_sql]
-    if not migrations:
+    steps = [_Part(step.migration, step.direction) for step in planned.steps if step.migration and step.runs_sql]
+    if not steps:
         return LockReport()
     # the settings of the target's sessions are taken over one by one: to be read-only is none for a scratch database
     chosen = replace(means.choice, target=None, major=session.facts.server_version // 10000)
     try:
-        choice = schema_copy.sparing(chosen, session, migrations)
+        choice = schema_copy.sparing(chosen, session, [step.migration for step in steps])
         with choose.open_server(choice) as server, server.database() as copy:
-            found = _measured(schema_copy.Origin(session, files, means.environ), migrations, server, copy)
+            found = _measured(schema_copy.Origin(session, files, means.environ), steps, server, copy)
     except Error as exc:
         return LockReport(problems=(missing(exc),))
     return _priced(session, found)
@@ -61,8 +61,15 @@ def missing(exc: Error) -> Problem:
 
 def needless(database: str) -> Problem:
     """Why there is no report for a database that does not exist yet."""
-    reason = f"database {database} does not exist, so nobody can be made to wait"
+    reason = f"database {database} does not exist yet"
     return Problem("W661", f"no lock report: {reason}", Severity.NOTE)
+
+
+class _Part(NamedTuple):
+    """The SQL of one step: a migration and the direction in which it runs."""
+
+    migration: Migration
+    direction: Direction
 
 
 @dataclass(slots=True)
@@ -74,15 +81,15 @@ class _Found:
     measured: int = 0
 
 
-def _measured(origin: schema_copy.Origin, migrations: Sequence[Migration], server: ScratchServer, copy: Dsn) -> _Found:
-    """What the migrations did on the copy, up to the first one that failed there."""
+def _measured(origin: schema_copy.Origin, steps: Sequence[_Part], server: ScratchServer, copy: Dsn) -> _Found:
+    """What the steps did on the copy, in their order, up to the first one that failed there."""
     copy = schema_copy.alike(origin.session, copy)
     found = _Found(problems=[*schema_copy.fill(origin, server, copy)])
     tables = origin.session.tables
     own = frozenset(impact.Relation(tables.schema, name) for name in (tables.name, tables.log_name))
-    bench = impact.Bench(copy, without=own)
     with database.connect(copy, command="scratch", on_event=_ignore) as conn:
-        for migration in migrations:
+        for migration, direction in steps:
+            bench = impact.Bench(copy, direction, without=own)
             try:
                 outside_effects.refuse_ways_out(migration)
                 found.impacts += server.retrying(partial(impact.run_measured, conn, migration, bench))

@@ -83,7 +83,7 @@ def test_without_a_terminal_and_without_yes_nothing_happens(production, applied,
     refused = production(*command)
 
     assert refused.exit_code == 7
-    assert "error[E707]: production is protected; a change has to be confirmed" in refused.stderr
+    assert "error[E707]: production is protected; confirm the change" in refused.stderr
     assert "state: nothing was changed" in refused.stderr
     assert fingerprint(database_url) == before
 
@@ -500,7 +500,7 @@ def test_a_staging_that_cannot_be_asked_is_a_refusal(run, project, both, unused_
     refused = run("-e", "production", "up", *REQUIRED, env={**both, "STAGING_DATABASE_URL": url})
 
     assert refused.exit_code == 7
-    assert "error[E710]: staging could not be asked what is applied there: " in refused.stderr
+    assert "error[E710]: cannot read the history of staging: " in refused.stderr
     assert "s3cret" not in refused.stderr
 
 

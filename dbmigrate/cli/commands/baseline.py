@@ -8,7 +8,7 @@ import typer
 
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import Reason, Yes, common
-from dbmigrate.planning.approval import Consent
+from dbmigrate.planning.approval import Approval
 
 
 @common
@@ -19,5 +19,5 @@ def baseline(
     reason: Reason = None,
 ) -> None:
     """Record everything up to VERSION as applied, running nothing."""
-    with call.upkeep(reason=reason, consent=Consent(yes=yes)) as upkeep:
+    with call.upkeep(reason=reason, approval=Approval(yes=yes)) as upkeep:
         call.renderer.report("baseline", upkeep.baseline(version))

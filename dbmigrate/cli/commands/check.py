@@ -12,7 +12,7 @@ from dbmigrate.cli import scratch
 from dbmigrate.cli.call import Call, dumping
 from dbmigrate.cli.commands.lint import FormatOption, SinceOption, SummaryOption, masked
 from dbmigrate.cli.findings import Format, show_findings, write_summary
-from dbmigrate.cli.options import common
+from dbmigrate.cli.options import ScratchUrl, common
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 
@@ -49,7 +49,7 @@ def check(
     no_lint: Annotated[bool, typer.Option("--no-lint", help="Leave the rules of `lint` out.")] = False,
     format_: FormatOption = Format.HUMAN,
     summary: SummaryOption = None,
-    scratch_url: scratch.ScratchUrl = None,
+    scratch_url: ScratchUrl = None,
 ) -> None:
     """Try all migrations on a scratch database: up, down, up again; exit with 1 if anything is wrong."""
     from dbmigrate import check as module
@@ -64,7 +64,7 @@ def check(
         report = module.run(options, scratch.for_check(call, target, live.conn if live else None))
         priced = _priced(live, report)
     report = replace(report, problems=masked(call, report.problems))
-    scratch.tell(call, report.notes)
+    scratch.show_notes(call, report.notes)
     is_detailed = bool(since or call.environments) if locks is None else locks
     _show(call, report, priced, detailed=priced if is_detailed else (), format_=format_)
     write_summary(summary, report.problems, title="Check", files=report.looked_at)

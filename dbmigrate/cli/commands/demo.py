@@ -6,7 +6,7 @@ import sys
 
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import common
-from dbmigrate.planning.approval import Consent
+from dbmigrate.planning.approval import Approval
 
 
 @common
@@ -18,7 +18,7 @@ def demo(call: Call) -> None:
 
     example.unpack(Path.cwd())
     call.add({"url": example.URL})
-    with call.migrator(consent=Consent(yes=True)) as migrator:  # its own database, whatever DBMIGRATE_ENV says
+    with call.migrator(approval=Approval(yes=True)) as migrator:  # its own database, whatever DBMIGRATE_ENV says
         call.renderer.report("demo", migrator.up())
         call.renderer.status(migrator.status())
     call.renderer.suggestions(example.program(sys.argv[0]))

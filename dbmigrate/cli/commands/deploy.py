@@ -21,7 +21,7 @@ from dbmigrate.cli.options import (
 from dbmigrate.deploy.health import Patience, header
 from dbmigrate.deploy.settings import DeployConfig, OnFailure
 from dbmigrate.errors import ConfigError
-from dbmigrate.planning.approval import Consent
+from dbmigrate.planning.approval import Approval
 from dbmigrate.settings.durations import duration
 
 HealthUrl = Annotated[
@@ -79,8 +79,8 @@ def deploy(
         patience=_patience(agreed.patience, health_retries, health_interval),
         on_failure=on_failure or agreed.on_failure,
     )
-    consent = Consent(yes=yes, applied_in=require_applied_in, allow_existing=allow_existing)
-    with call.deployer(config, reason=reason, expect_plan=expect_plan, consent=consent) as deployer:
+    approval = Approval(yes=yes, applied_in=require_applied_in, allow_existing=allow_existing)
+    with call.deployer(config, reason=reason, expect_plan=expect_plan, approval=approval) as deployer:
         done = deployer.deploy()
     call.renderer.outcome("deploy", deploying.result_lines(done), deploying.value(done))
 

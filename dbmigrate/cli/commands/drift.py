@@ -8,7 +8,7 @@ import typer
 
 from dbmigrate.cli import scratch
 from dbmigrate.cli.call import PATIENCE, Call
-from dbmigrate.cli.options import common
+from dbmigrate.cli.options import ScratchUrl, common
 from dbmigrate.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def drift(
     ] = FILE,
     owners: Annotated[bool, typer.Option("--owners", help="Compare owners, too.")] = False,
     no_grants: Annotated[bool, typer.Option("--no-grants", help="Leave privileges out.")] = False,
-    scratch_url: scratch.ScratchUrl = None,
+    scratch_url: ScratchUrl = None,
 ) -> None:
     """Compare the database with what it should be; exit with 1 if anything differs."""
     from dbmigrate.output import drift as shown

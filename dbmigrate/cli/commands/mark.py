@@ -9,7 +9,7 @@ import typer
 
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import Yes, common
-from dbmigrate.planning.approval import Consent
+from dbmigrate.planning.approval import Approval
 
 
 class MarkedState(StrEnum):
@@ -28,6 +28,6 @@ def mark(
     yes: Yes = False,
 ) -> None:
     """Record one migration as applied or as pending, running nothing."""
-    with call.upkeep(reason=reason, consent=Consent(yes=yes)) as upkeep:
+    with call.upkeep(reason=reason, approval=Approval(yes=yes)) as upkeep:
         change = upkeep.mark_applied if state is MarkedState.APPLIED else upkeep.mark_pending
         call.renderer.report("mark", change(version))

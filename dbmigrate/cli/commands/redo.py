@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import LIMITS, Reason, Yes, common_with
-from dbmigrate.planning.approval import Consent
+from dbmigrate.planning.approval import Approval
 
 
 @common_with(LIMITS)
@@ -14,5 +14,5 @@ def redo(
     reason: Reason = None,
 ) -> None:
     """Undo the last migration and apply it again."""
-    with call.migrator(reason=reason, consent=Consent(yes=yes)) as migrator:
+    with call.migrator(reason=reason, approval=Approval(yes=yes)) as migrator:
         call.renderer.report("redo", migrator.redo())

@@ -8,7 +8,7 @@ import typer
 
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import Reason, Yes, common
-from dbmigrate.planning.approval import Consent
+from dbmigrate.planning.approval import Approval
 
 
 @common
@@ -24,7 +24,7 @@ def repair(
     from dbmigrate.api.records import Repair
 
     wanted = Repair(forget_missing=forget_missing)
-    with call.upkeep(reason=reason, consent=Consent(yes=yes)) as upkeep:
+    with call.upkeep(reason=reason, approval=Approval(yes=yes)) as upkeep:
         planned = upkeep.plan_repair(wanted)
         call.renderer.plan(planned)
         if planned.steps:

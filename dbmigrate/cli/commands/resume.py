@@ -8,7 +8,7 @@ import typer
 
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import LIMITS, Reason, Yes, common_with
-from dbmigrate.planning.approval import Consent
+from dbmigrate.planning.approval import Approval
 
 
 @common_with(LIMITS)
@@ -24,5 +24,5 @@ def resume(
     from dbmigrate.api.records import Decision
 
     decision = Decision(retry=frozenset(retry or ()), done=frozenset(done or ()))
-    with call.upkeep(reason=reason, consent=Consent(yes=yes)) as upkeep:
+    with call.upkeep(reason=reason, approval=Approval(yes=yes)) as upkeep:
         call.renderer.report("resume", upkeep.undo() if undo else upkeep.resume(decision))

@@ -9,10 +9,10 @@ import pytest
 from dbmigrate.errors import Refused
 from dbmigrate.model import Action, Applied, Direction, LogState, Plan
 from dbmigrate.planning.approval import (
-    Consent,
+    Approval,
     Need,
     Target,
-    agree,
+    name_to_type,
     need_of_plan,
     need_to_destroy,
     refuse_other,
@@ -23,7 +23,7 @@ from tests.support.values import history, step, unfinished
 
 PRODUCTION = Target("production", "shop", is_protected=True)
 STAGING = Target("staging", "shop")
-ASKED, ALONE = Consent(can_ask=True), Consent()
+ASKED, ALONE = Approval(can_ask=True), Approval()
 UP, DOWN = Direction.UP, Direction.DOWN
 
 
@@ -38,15 +38,15 @@ def refusal(function, *arguments):
 
 
 @pytest.mark.parametrize(
-    ("steps", "applied", "target", "consent", "expected"),
+    ("steps", "applied", "target", "approval", "expected"),
     [
         ([step("2_b")], ["1"], PRODUCTION, ALONE, Need.ENVIRONMENT),
         ([step("2_b")], ["1"], STAGING, ALONE, Need.NOTHING),
         ([], ["1"], PRODUCTION, ALONE, Need.NOTHING),
-        ([], ["1"], PRODUCTION, Consent(everything=True), Need.NOTHING),
+        ([], ["1"], PRODUCTION, Approval(everything=True), Need.NOTHING),
         ([step("1_a", DOWN)], ["1"], PRODUCTION, ALONE, Need.ENVIRONMENT),
-        ([step("1_a", DOWN)], ["1"], PRODUCTION, Consent(everything=True), Need.DATABASE),
-        ([step("1_a", DOWN)], ["1"], STAGING, Consent(everything=True), Need.NOTHING),
+        ([step("1_a", DOWN)], ["1"], PRODUCTION, Approval(everything=True), Need.DATABASE),
+        ([step("1_a", DOWN)], ["1"], STAGING, Approval(everything=True), Need.NOTHING),
         ([step("2_b", DOWN)], ["1", "2"], PRODUCTION, ALONE, Need.ENVIRONMENT),
         ([step("3_c", DOWN), step("2_b", DOWN)], ["1", "2", "3"], PRODUCTION, ALONE, Need.ENVIRONMENT),
         ([step("2_b", DOWN), step("1_a", DOWN)], ["1", "2"], PRODUCTION, ALONE, Need.DATABASE),
@@ -62,8 +62,8 @@ def refusal(function, *arguments):
         ([replace(step("1_a"), action=Action.ACCEPT)], ["1"], PRODUCTION, ALONE, Need.ENVIRONMENT),
     ],
 )
-def test_what_a_plan_needs(steps, applied, target, consent, expected):
-    assert need_of_plan(Plan(tuple(steps)), history(*applied), target, consent) is expected
+def test_what_a_plan_needs(steps, applied, target, approval, expected):
+    assert need_of_plan(Plan(tuple(steps)), history(*applied), target, approval) is expected
 
 
 def test_what_destroys_needs_the_name_of_the_database():
@@ -75,34 +75,34 @@ def test_what_destroys_needs_the_name_of_the_database():
 
 
 @pytest.mark.parametrize(
-    ("need", "consent", "typed"),
+    ("need", "approval", "typed"),
     [
         (Need.NOTHING, ALONE, None),
         (Need.NOTHING, ASKED, None),
-        (Need.NOTHING, Consent(database="shop"), None),
+        (Need.NOTHING, Approval(database="shop"), None),
         (Need.ENVIRONMENT, ASKED, "production"),
-        (Need.ENVIRONMENT, Consent(yes=True), None),
-        (Need.ENVIRONMENT, Consent(yes=True, can_ask=True), None),
-        (Need.ENVIRONMENT, Consent(database="shop"), None),
+        (Need.ENVIRONMENT, Approval(yes=True), None),
+        (Need.ENVIRONMENT, Approval(yes=True, can_ask=True), None),
+        (Need.ENVIRONMENT, Approval(database="shop"), None),
         (Need.DATABASE, ASKED, "shop"),
-        (Need.DATABASE, Consent(yes=True, can_ask=True), "shop"),
-        (Need.DATABASE, Consent(database="shop"), None),
+        (Need.DATABASE, Approval(yes=True, can_ask=True), "shop"),
+        (Need.DATABASE, Approval(database="shop"), None),
     ],
 )
-def test_what_has_to_be_typed(need, consent, typed):
-    assert agree(need, PRODUCTION, consent) == typed
+def test_what_has_to_be_typed(need, approval, typed):
+    assert name_to_type(need, PRODUCTION, approval) == typed
 
 
 @pytest.mark.parametrize(
-    ("need", "consent", "hint"),
+    ("need", "approval", "hint"),
     [
         (Need.ENVIRONMENT, ALONE, "no terminal to ask on: pass --yes"),
         (Need.DATABASE, ALONE, "no terminal to ask on: pass --confirm DBNAME"),
-        (Need.DATABASE, Consent(yes=True), "--yes is not enough: pass --confirm DBNAME"),
+        (Need.DATABASE, Approval(yes=True), "--yes is not enough: pass --confirm DBNAME"),
     ],
 )
-def test_where_nobody_can_be_asked_it_is_refused(need, consent, hint):
-    error = refusal(agree, need, PRODUCTION, consent)
+def test_where_nobody_can_be_asked_it_is_refused(need, approval, hint):
+    error = refusal(name_to_type, need, PRODUCTION, approval)
 
     assert (error.code, error.exit_code, error.hint) == ("E707", 7, hint)
 
@@ -110,7 +110,7 @@ def test_where_nobody_can_be_asked_it_is_refused(need, consent, hint):
 @pytest.mark.parametrize("need", list(Need))
 @pytest.mark.parametrize("name", ["Shop", "shop ", "", "production", "shop_test"])
 def test_the_name_of_another_database_is_always_refused(need, name):
-    assert refusal(agree, need, PRODUCTION, Consent(yes=True, database=name, can_ask=True)).code == "E709"
+    assert refusal(name_to_type, need, PRODUCTION, Approval(yes=True, database=name, can_ask=True)).code == "E709"
 
 
 @pytest.mark.parametrize("typed", ["shop\n", " shop \r\n", "shop"])
