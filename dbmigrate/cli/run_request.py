@@ -1,4 +1,4 @@
-"""What ``up``, ``migrate`` and ``rollback`` are asked for: how far to go, under which conditions, or only as a dry run."""
+"""What ``up``, ``migrate`` and ``rollback`` are asked for: how far to go, with which approval, or a dry run."""
 
 from __future__ import annotations
 

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
     from dbmigrate.check import Report
     from dbmigrate.impact import Priced
+    from dbmigrate.output.colour import Line
 
 
-def lines(report: Report, locks: Sequence[Priced], *, detailed: Sequence[Priced]) -> Iterator[str]:
+def lines(report: Report, locks: Sequence[Priced], *, detailed: Sequence[Priced]) -> Iterator[Line | str]:
     """The locks (`detailed` statement by statement, of the others their number), the findings, what was done."""
     if _matter(detailed):
         yield "Locks, as measured on the scratch database:"

@@ -1,4 +1,4 @@
-"""The renderer for programs: one JSON object per command on stdout; talk stays text on stderr."""
+"""The renderer for programs: one JSON object per command on stdout; messages stay text on stderr."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
     from dbmigrate.model import LogEvent, Plan, Problem, Unfinished
+    from dbmigrate.output.colour import Line
     from dbmigrate.reports import Finding, Outcome, Report, Status, StatusRow
 
 # the shape of the objects; a change that breaks readers raises the number
@@ -35,12 +36,12 @@ class Json:
         self._streams = streams
         self._hide = hide
         # what a person would read on stdout (`Applied: ...`) must not stand between the JSON there
-        self._talker = Human(
-            Streams(streams.err, streams.err, streams.paint_err, streams.paint_err), verbosity=verbosity, hide=hide
+        self._messages = Human(
+            Streams(streams.err, streams.err, streams.show_err, streams.show_err), verbosity=verbosity, hide=hide
         )
 
     def on_event(self, event: Event) -> None:
-        self._talker.on_event(event)
+        self._messages.on_event(event)
 
     def report(self, command: str, report: Report) -> None:
         self._print({"command": command, "ok": True, **_report(report)})
@@ -64,17 +65,17 @@ class Json:
     def events(self, events: Sequence[LogEvent]) -> None:
         self._answer({"command": "history", "ok": True, "events": [_event(event) for event in events]})
 
-    def answer(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
+    def answer(self, command: str, lines: Iterable[Line | str], value: Mapping[str, object]) -> None:
         self._answer({"command": command, "ok": True, **value})
 
-    def outcome(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
+    def outcome(self, command: str, lines: Iterable[Line | str], value: Mapping[str, object]) -> None:
         self._print({"command": command, "ok": True, **value})
 
     def plan(self, plan: Plan) -> None:
-        self._talker.plan(plan)
+        self._messages.plan(plan)
 
     def ask(self, question: str) -> str:
-        return self._talker.ask(question)
+        return self._messages.ask(question)
 
     def finished(self, command: str) -> None:
         self._print({"command": command, "ok": True})
@@ -87,7 +88,7 @@ class Json:
         self._streams.raw(pieces)
 
     def suggestions(self, program: str) -> None:
-        self._talker.suggestions(program)
+        self._messages.suggestions(program)
 
     def error(self, error: Error) -> None:
         self._print(
@@ -108,7 +109,7 @@ class Json:
                 **(_report(error.report) if error.report else {}),
             }
         )
-        self._talker.error(error)
+        self._messages.error(error)
 
     def _print(self, value: Mapping[str, object]) -> None:
         self._streams.result(_line(value))

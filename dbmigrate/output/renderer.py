@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from dbmigrate.model import Problem
 from dbmigrate.output import text
-from dbmigrate.output.colour import painted, wanted
+from dbmigrate.output.colour import coloured, plain, wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
     from dbmigrate.model import LogEvent, Plan
+    from dbmigrate.output.colour import Line
     from dbmigrate.reports import Finding, Report, Status
 
 
@@ -25,23 +26,24 @@ _GONE = (errno.EPIPE, errno.EIO)
 
 
 class Streams:
-    """The two streams of a command. What cannot be written any more ends the output, not the work.
+    """The two streams of a command. If one cannot be written any more, the output ends, not the work.
 
-    That a reader went away (``| head``, a terminal that was closed) is nothing to talk about; a full disk is.
-    `lost_answer` tells at the end that a command whose only result is its output had its output lost.
+    A reader that went away (``| head``, a closed terminal) is not worth a warning; a full disk is. `lost_answer` says
+    at the end whether a command whose only result is its output has lost it. `show_out` and `show_err` make the text
+    of a line for its stream: with colours, or plain.
     """
 
     def __init__(
         self,
         out: TextIO,
         err: TextIO,
-        paint_out: Callable[[str], str] = str,
-        paint_err: Callable[[str], str] = str,
+        show_out: Callable[[Line | str], str] = plain,
+        show_err: Callable[[Line | str], str] = plain,
     ) -> None:
         self.out = out
         self.err = err
-        self.paint_out = paint_out
-        self.paint_err = paint_err
+        self.show_out = show_out
+        self.show_err = show_err
         self.is_script = False  # whether stdout is what a program reads
         self._is_answer = False
         self._lost: dict[TextIO, OSError] = {}
@@ -53,21 +55,22 @@ class Streams:
 
     @property
     def lost_messages(self) -> OSError | None:
-        """Why stderr cannot be written, where that is worth a word."""
+        """Why stderr cannot be written; None where its reader went away."""
         lost = self._lost.get(self.err)
         return None if lost is None or has_no_reader(lost) else lost
 
-    def result(self, text: str = "") -> None:
-        """A line of stdout that tells of work: the work matters more than the line."""
-        self._write(self.out, f"{self.paint_out(text)}\n")
+    def result(self, *lines: Line | str) -> None:
+        """Lines of stdout about work that is done: the work matters more than the lines."""
+        self._write(self.out, "".join(f"{self.show_out(line)}\n" for line in lines))
 
-    def answer(self, text: str = "") -> None:
+    def answer(self, line: Line | str = "") -> None:
         """A line of stdout that was asked for: without it the command has failed."""
         self._is_answer = True
-        self.result(text)
+        self.result(line)
 
-    def talk(self, text: str = "") -> None:
-        self._write(self.err, f"{self.paint_err(text)}\n")
+    def message(self, *lines: Line | str) -> None:
+        """Lines of stderr."""
+        self._write(self.err, "".join(f"{self.show_err(line)}\n" for line in lines))
 
     def draw(self, text: str) -> None:
         """Over what stands in the last line of a terminal."""
@@ -95,16 +98,16 @@ class Streams:
             self._give_up(stream, exc)
 
     def _give_up(self, stream: TextIO, exc: OSError) -> None:
-        """What is still in the buffer must not fail again when the interpreter flushes it at its end."""
+        """Drop what is left in the buffer: it must not fail again when the interpreter flushes it at its end."""
         silence(stream)
         self._lost[stream] = exc
         if stream is self.out and self.out is not self.err and not (self._is_answer or has_no_reader(exc)):
-            self.talk(_told("W685", "stdout", exc))
+            self.message(*_lost("W685", "stdout", exc))
 
-    def tell_lost_messages(self) -> None:
-        """A word on stdout that there is less on stderr than there should be."""
+    def report_lost_messages(self) -> None:
+        """Warn on stdout that messages on stderr are lost."""
         if self.lost_messages is not None and not self.is_script and self.out is not self.err:
-            self.result(_told("W686", "stderr", self.lost_messages))
+            self.result(*_lost("W686", "stderr", self.lost_messages))
 
 
 def has_no_reader(exc: OSError) -> bool:
@@ -119,15 +122,15 @@ def silence(stream: TextIO) -> None:
     os.close(nowhere)
 
 
-def _told(code: str, name: str, exc: OSError) -> str:
-    message = f"{name} cannot be written: {exc.strerror}; what belongs there is lost, the command goes on"
-    return text.problem(Problem(code, message))
+def _lost(code: str, name: str, exc: OSError) -> Iterator[Line]:
+    message = f"cannot write {name}: {exc.strerror}; its output is lost, the command goes on"
+    return text.problem_lines(Problem(code, message))
 
 
 def standard_streams(environ: Mapping[str, str]) -> Streams:
     """stdout and stderr of this process, able to print every character of a migration whatever the locale says.
 
-    In colour where it is a terminal and `environ` does not say otherwise.
+    In colour where a stream is a terminal, unless `environ` asks for plain text.
     """
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
@@ -135,8 +138,8 @@ def standard_streams(environ: Mapping[str, str]) -> Streams:
             reconfigure(errors="backslashreplace")
         with suppress(OSError):  # a pipe of an event loop, as Node's, may be set to fail where it should wait
             os.set_blocking(stream.fileno(), True)
-    paint_out, paint_err = (painted if wanted(stream, environ) else str for stream in (sys.stdout, sys.stderr))
-    return Streams(sys.stdout, sys.stderr, paint_out, paint_err)
+    show_out, show_err = (coloured if wanted(stream, environ) else plain for stream in (sys.stdout, sys.stderr))
+    return Streams(sys.stdout, sys.stderr, show_out, show_err)
 
 
 class Renderer(Protocol):
@@ -157,10 +160,10 @@ class Renderer(Protocol):
     def events(self, events: Sequence[LogEvent]) -> None:
         """The answer of ``history``."""
 
-    def answer(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
+    def answer(self, command: str, lines: Iterable[Line | str], value: Mapping[str, object]) -> None:
         """The answer to a question: `lines` for people, `value` for programs."""
 
-    def outcome(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
+    def outcome(self, command: str, lines: Iterable[Line | str], value: Mapping[str, object]) -> None:
         """What became of work, in the same two forms: the work is what matters."""
 
     def plan(self, plan: Plan) -> None:

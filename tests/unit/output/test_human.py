@@ -80,8 +80,13 @@ def _visible(line: str) -> str:
 class Shown:
     """A renderer and what it wrote."""
 
-    def __init__(self, verbosity: Verbosity = Verbosity.NORMAL, err: io.StringIO | None = None) -> None:
-        self._out, self._err = io.StringIO(), err or io.StringIO()
+    def __init__(
+        self,
+        verbosity: Verbosity = Verbosity.NORMAL,
+        err: io.StringIO | None = None,
+        out: io.StringIO | None = None,
+    ) -> None:
+        self._out, self._err = out or io.StringIO(), err or io.StringIO()
         self.human = Human(Streams(self._out, self._err), verbosity=verbosity)
 
     def events(self, *events: Event) -> Shown:
@@ -101,7 +106,7 @@ class Shown:
 # -------------------------------------------------------------------------------------------------------------- a pipe
 
 
-def test_a_run_in_a_pipe_has_results_on_stdout_and_talk_on_stderr() -> None:
+def test_a_run_in_a_pipe_has_results_on_stdout_and_messages_on_stderr() -> None:
     planned = Plan((step("1_a"), step("2_b")))
 
     shown = Shown().events(
@@ -113,6 +118,12 @@ def test_a_run_in_a_pipe_has_results_on_stdout_and_talk_on_stderr() -> None:
 
     assert shown.out == "Applied: 1_a.sql in 1.991257ms\n"
     assert shown.err == ("production · app@db:5432/app · 2 pending\nApplying: 1_a.sql\nWriting: ./db/schema.sql\n")
+
+
+def test_a_terminal_gets_a_duration_for_people() -> None:
+    shown = Shown(out=Terminal()).events(StepDone(outcome("1_a", seconds=0.031177013)))
+
+    assert shown.out == "Applied: 1_a.sql in 31 ms\n"
 
 
 def test_a_rollback_uses_the_words_of_dbmate() -> None:
@@ -128,7 +139,7 @@ def test_what_failed_is_never_called_applied() -> None:
     shown = Shown().events(StepStarted(step("1_a")), StepFailed(step("1_a"), 0.25))
 
     assert shown.out == ""
-    assert shown.err == "Applying: 1_a.sql\nFailed: 1_a.sql after 250ms\n"
+    assert shown.err == "Applying: 1_a.sql\nFailed: 1_a.sql after 250 ms\n"
 
 
 @pytest.mark.parametrize(
