@@ -1,4 +1,4 @@
-"""What was measured and done beside the migrations: lock reports, backups, health checks. Frozen values, pure."""
+"""Results: of runs, of `status` and `verify`, of lock reports, backups and health checks. Frozen values, pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.model import Applied, MigrationFile, Place, Problem, Step, Unfinished
 
-OLD_TRANSACTION = 5.0  # seconds: longer ones are worth naming before a lock queues behind them
+OLD_TRANSACTION = 5.0  # seconds: a lock request that queues behind a longer one is worth a warning
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -121,7 +121,7 @@ class Held:
 
 @frozen
 class Impact:
-    """What one statement did. `count` > 1: so many INSERT or COPY statements in a row, told as one.
+    """What one statement did. `count` > 1: so many INSERT or COPY statements in a row, reported as one.
 
     `holding` are the locks of earlier statements of the same transaction that stop others, still held while it ran.
     `waits_for` says whom it waits for before it can end, and `note` why it was not measured or not run.
@@ -168,7 +168,7 @@ class Usage:
 
 
 class Verdict(StrEnum):
-    """How bad it is, the least first."""
+    """How much a statement disturbs others, the least first."""
 
     HARMLESS = "harmless"
     LONG = "takes long, blocks no reads or writes"
@@ -189,8 +189,8 @@ class Verdict(StrEnum):
 class PricedTable:
     """A table's part of a statement, with what the target says about the table.
 
-    `exists` is False where the target has no such table, so that nobody can be in its way. `size` and `usage` are None
-    where they were not asked for or could not be had.
+    `exists` is False where the target has no such table, so that nobody can use it. `size` and `usage` are None
+    where they were not asked for or cannot be read.
     """
 
     impact: TableImpact
@@ -249,10 +249,10 @@ class Backup:
 
 @frozen
 class Answer:
-    """What one try brought: ``200``, ``exit 1``, ``timed out``; `said` is the other side's own words."""
+    """The result of one try: ``200``, ``exit 1``, ``timed out``; `output` is what the application answered."""
 
     result: str
-    said: str = ""
+    output: str = ""
     is_healthy: bool = field(default=False, kw_only=True)
 
 
@@ -283,9 +283,9 @@ class Deviation(StrEnum):
     COSMETIC = "cosmetic"  # ... but only comments, white space, line ends or letter case differ
     OTHER_FILE = "other-file"  # ... and has another name too: the version was applied from another file
     MISSING = "missing"  # the file of an applied version is gone
-    RENAMED = "renamed"  # ... and a pending file has its very content
+    RENAMED = "renamed"  # ... and a pending file has the same content
     OUT_OF_ORDER = "out-of-order"  # pending, though a higher version is applied
-    UNFINISHED = "unfinished"  # a migration without a transaction stopped half-way
+    UNFINISHED = "unfinished"  # a non-transactional migration stopped partway
 
 
 @frozen
@@ -310,7 +310,7 @@ class Finding:
 
     @property
     def is_serious(self) -> bool:
-        """Whether somebody has to do something about it; a cosmetic edit is only worth knowing."""
+        """Whether somebody has to act; a cosmetic edit needs nothing."""
         return self.deviation not in (Deviation.COSMETIC, Deviation.OUT_OF_ORDER)
 
 

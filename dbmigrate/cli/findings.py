@@ -1,4 +1,4 @@
-"""How findings are shown, and written into a summary of CI."""
+"""Findings on stdout in the format of ``--format``, and in a summary of CI."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def show_findings(
     format_: Format,
     history: Sequence[Problem] | None = None,
 ) -> None:
-    """Print findings on stdout in the wanted format; JSON and text are the renderer's. `history` is only counted."""
+    """Print findings on stdout in the given format; the renderer prints JSON and text. `history` is only counted."""
     from dbmigrate.output import findings, reports
     from dbmigrate.tracking import provenance
 

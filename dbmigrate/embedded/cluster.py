@@ -55,7 +55,7 @@ def create(programs: Programs, data: Path, durability: Durability) -> None:
             process.wait()
     if process.returncode != 0:
         raise errors.ConfigError(
-            f"initdb could not make a database cluster in {data}", code="E207", details=(("LOG", log_tail(log)),)
+            f"initdb could not make a database cluster in {data}", code="E207", details=(("log", log_tail(log)),)
         )
 
 

@@ -152,7 +152,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], data: Path, log: Path, t
                 f"the PostgreSQL server in {data} did not start"
                 + ("" if process.returncode is not None else f" within {timeout:g} s"),
                 code="E301",
-                details=(("LOG", cluster.log_tail(log)),),
+                details=(("log", cluster.log_tail(log)),),
             )
         time.sleep(0.002 if waited < 1 else 0.02)
 

@@ -11,21 +11,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dbmigrate.deploy.run import Deployed
-    from dbmigrate.events import Passed
+    from dbmigrate.events import PhaseDone
     from dbmigrate.model import Plan
     from dbmigrate.reports import Backup, HealthOutcome
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
-def line(event: Passed) -> str:
+def line(event: PhaseDone) -> str:
     """``backup   backups/shop-20260301-150000.dump · 12.3 MB · 1.4 s``"""
     result = event.result if isinstance(event.result, str) else _WRITERS[event.phase](event.result)
     return text.one_line(f"{event.phase:<8} {result}")
 
 
 def result_lines(done: Deployed) -> Iterator[str]:
-    """What is said last."""
+    """The last line of a deployment."""
     number = len(done.report.done)
     if not number:
         yield text.closing_line("deploy", done.report)

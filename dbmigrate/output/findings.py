@@ -1,4 +1,4 @@
-"""Findings for people and programs, whatever command has found them. Pure; `reports` has the formats of CI."""
+"""Findings for people and programs, of every command that has findings. Pure; `reports` has the formats of CI."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from dbmigrate.events import (
     Dropped,
     Event,
     LocksMeasured,
-    Passed,
+    PhaseDone,
     Planned,
     Progress,
     Retrying,
@@ -38,17 +38,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dbmigrate.errors import Error
-    from dbmigrate.model import LogEvent, Plan
+    from dbmigrate.model import LogEntry, Plan
     from dbmigrate.output.renderer import Streams
     from dbmigrate.reports import Finding, Report, Status, StatusRow
 
 _ACTIVITY = {Direction.UP: "Applying", Direction.DOWN: "Rolling back"}
 _RESULT = {Direction.UP: "Applied:", Direction.DOWN: "Rolled back:"}
-_BESIDE_AN_EXCERPT = 12  # columns: the number of a line, and what sets it apart
+_BESIDE_AN_EXCERPT = 12  # columns for the line number and the margin
 _PIPE_REPORT_EVERY = 30.0
 _SUGGESTIONS = (
     ("rollback", "undo the last migration"),
-    ("up --dry-run", "the SQL that would run, as a psql script"),
+    ("up --dry-run", "print the SQL that would run, as a psql script"),
     ("up", "apply it again"),
     ('new "add a table"', "start a migration of your own"),
 )
@@ -82,7 +82,7 @@ class Human:
         return {
             Created: self._created,
             Dropped: self._dropped,
-            Passed: self._passed,
+            PhaseDone: self._phase_done,
             LocksMeasured: self._locks_measured,
             Planned: self._planned,
             Progress: self._progress,
@@ -105,7 +105,7 @@ class Human:
         self._streams.report_lost_messages()
 
     def status(self, status: Status) -> None:
-        """dbmate's lines; marks of our own for what dbmate does not show are not counted in its totals."""
+        """dbmate's lines. What dbmate does not show has marks of its own, and does not count in dbmate's totals."""
         for row in status.rows:
             style, mark = _MARKS[row.state]
             self._streams.answer(text.labelled(style, mark, text.one_line(row.name)))
@@ -123,11 +123,11 @@ class Human:
         serious = sum(finding.is_serious for finding in findings)
         self._message(f"{text.count(serious, 'disagreement')}" if serious else "Files and history agree")
 
-    def events(self, events: Sequence[LogEvent]) -> None:
-        for line in tables.event_lines(events):
+    def log_entries(self, entries: Sequence[LogEntry]) -> None:
+        for line in tables.entry_lines(entries):
             self._streams.answer(text.block(self._hide(line)))
-        if not events:
-            self._message("No events")
+        if not entries:
+            self._message("The log has no such entry")
 
     def answer(self, command: str, lines: Iterable[Line | str], value: Mapping[str, object]) -> None:
         for line in lines:
@@ -157,7 +157,7 @@ class Human:
         return answer
 
     def finished(self, command: str) -> None:
-        """Nothing more to say: the exit code says it."""
+        """Print nothing: the exit code says it."""
 
     def created_file(self, path: str) -> None:
         self._streams.result(path)
@@ -180,7 +180,7 @@ class Human:
         if self._streams.lost_messages is not None and not self._streams.is_script:
             self._streams.result(*lines)
         if error.report is not None and error.report.done:
-            self._message(f"before it: {text.closing_line('', error.report)}")
+            self._message(f"before the failure: {text.closing_line('', error.report)}")
 
     # -- events
 
@@ -248,9 +248,9 @@ class Human:
         self._message(f"Dropping: {event.name}")
 
     def _targeted(self, event: Targeted) -> None:
-        self._message(f"{event.where} · {event.deed}")
+        self._message(f"{event.where} · {event.action}")
 
-    def _passed(self, event: Passed) -> None:
+    def _phase_done(self, event: PhaseDone) -> None:
         from dbmigrate.output import deploying
 
         self._message(deploying.line(event))

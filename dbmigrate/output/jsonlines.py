@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
-    from dbmigrate.model import LogEvent, Plan, Problem, Unfinished
+    from dbmigrate.model import LogEntry, Plan, Problem, Unfinished
     from dbmigrate.output.colour import Line
     from dbmigrate.reports import Finding, Outcome, Report, Status, StatusRow
 
@@ -62,8 +62,8 @@ class Json:
     def findings(self, findings: Sequence[Finding]) -> None:
         self._answer({"command": "verify", "ok": True, "findings": [_finding(finding) for finding in findings]})
 
-    def events(self, events: Sequence[LogEvent]) -> None:
-        self._answer({"command": "history", "ok": True, "events": [_event(event) for event in events]})
+    def log_entries(self, entries: Sequence[LogEntry]) -> None:
+        self._answer({"command": "history", "ok": True, "entries": [_entry(entry) for entry in entries]})
 
     def answer(self, command: str, lines: Iterable[Line | str], value: Mapping[str, object]) -> None:
         self._answer({"command": command, "ok": True, **value})
@@ -84,7 +84,7 @@ class Json:
         self._print({"command": "new", "ok": True, "path": path})
 
     def script(self, pieces: Iterable[str]) -> None:
-        """The script is what was asked for: it stays text."""
+        """A script is for psql: it stays text."""
         self._streams.raw(pieces)
 
     def suggestions(self, program: str) -> None:
@@ -115,7 +115,7 @@ class Json:
         self._streams.result(_line(value))
 
     def _answer(self, value: Mapping[str, object]) -> None:
-        """What was asked for, and not only what became of a change."""
+        """Print an answer: without it the command has failed."""
         self._streams.answer(_line(value))
 
 
@@ -160,7 +160,7 @@ def _row(row: StatusRow, hide: Callable[[str], str]) -> dict[str, object]:
 
 
 def _unfinished(broken: Unfinished, hide: Callable[[str], str]) -> dict[str, object]:
-    """`statement` is the one that it stopped at, null if it stopped between two."""
+    """`statement` is the one at which it stopped, null if it stopped between two."""
     stopped = broken.stopped_at
     return {
         "direction": broken.direction.value,
@@ -187,13 +187,13 @@ def _finding(finding: Finding) -> dict[str, object]:
     }
 
 
-def _event(event: LogEvent) -> dict[str, object]:
-    values = asdict(event)
+def _entry(entry: LogEntry) -> dict[str, object]:
+    values = asdict(entry)
     seconds = values.pop("duration")
     return {
         **values,
-        "state": event.outcome,
-        "started_at": event.started_at.isoformat(),
+        "state": entry.outcome,
+        "started_at": entry.started_at.isoformat(),
         "duration_ms": None if seconds is None else round(seconds * 1000, 3),
     }
 

@@ -1,4 +1,4 @@
-"""What a renderer is asked for, and where it writes."""
+"""What a renderer can print, and the streams that it writes to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
-    from dbmigrate.model import LogEvent, Plan
+    from dbmigrate.model import LogEntry, Plan
     from dbmigrate.output.colour import Line
     from dbmigrate.reports import Finding, Report, Status
 
@@ -50,7 +50,7 @@ class Streams:
 
     @property
     def lost_answer(self) -> OSError | None:
-        """Why the answer of the command is not, or not whole, on stdout; None where it is, or where none was asked."""
+        """Why the answer of the command is missing or cut on stdout; None if it is complete, or there is none."""
         return self._lost.get(self.out) if self._is_answer else None
 
     @property
@@ -73,13 +73,13 @@ class Streams:
         self._write(self.err, "".join(f"{self.show_err(line)}\n" for line in lines))
 
     def draw(self, text: str) -> None:
-        """Over what stands in the last line of a terminal."""
+        """Write over the last line of a terminal."""
         self._write(self.err, text)
 
     def raw(self, pieces: Iterable[str]) -> None:
-        """Text that is a program's input, such as a dry run's script: what cannot be written is an error here.
+        """Text that is a program's input, such as a dry run's script. A failure to write it is an error.
 
-        It is UTF-8 whatever the terminal is, because the script says so of itself.
+        It is UTF-8, whatever the terminal uses, because the script itself says so.
         """
         self.is_script = True
         reconfigure = getattr(self.out, "reconfigure", None)
@@ -116,14 +116,14 @@ def has_no_reader(exc: OSError) -> bool:
 
 
 def silence(stream: TextIO) -> None:
-    """From here on what is written to `stream` goes nowhere."""
+    """Discard everything that is written to `stream` from now on."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
 def _lost(code: str, name: str, exc: OSError) -> Iterator[Line]:
-    message = f"cannot write {name}: {exc.strerror}; its output is lost, the command goes on"
+    message = f"{name} cannot be written: {exc.strerror}; its output is lost, the command continues"
     return text.problem_lines(Problem(code, message))
 
 
@@ -157,23 +157,23 @@ class Renderer(Protocol):
     def findings(self, findings: Sequence[Finding]) -> None:
         """The answer of ``verify``."""
 
-    def events(self, events: Sequence[LogEvent]) -> None:
+    def log_entries(self, entries: Sequence[LogEntry]) -> None:
         """The answer of ``history``."""
 
     def answer(self, command: str, lines: Iterable[Line | str], value: Mapping[str, object]) -> None:
         """The answer to a question: `lines` for people, `value` for programs."""
 
     def outcome(self, command: str, lines: Iterable[Line | str], value: Mapping[str, object]) -> None:
-        """What became of work, in the same two forms: the work is what matters."""
+        """The result of a change, in the same two forms: the change matters more than the line."""
 
     def plan(self, plan: Plan) -> None:
-        """What a correction would change, before it is asked for."""
+        """What `repair` would change, before it is confirmed."""
 
     def ask(self, question: str) -> str:
         """Ask the user; the answer as it was typed, empty at the end of input."""
 
     def finished(self, command: str) -> None:
-        """A command whose only result is that it succeeded."""
+        """A command without a result is done."""
 
     def created_file(self, path: str) -> None:
         """The answer of ``new``."""
@@ -182,7 +182,7 @@ class Renderer(Protocol):
         """The script of a dry run, as it is made."""
 
     def suggestions(self, program: str) -> None:
-        """What to try after the demo; `program` is how dbmigrate is called here."""
+        """What to try after the demo; `program` is how the user calls dbmigrate."""
 
     def error(self, error: Error) -> None:
         """The command failed."""

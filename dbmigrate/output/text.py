@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # What comes from files and servers must not reach a terminal as an escape sequence, nor be shown in another order than
 # it is written in (https://trojansource.codes): control characters, bidirectional formatting, Unicode's line ends.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-# Nor may it give orders to a CI runner. GitHub's takes "::" at the start of a line, behind white space too, and "##["
+# Nor may it be a command for a CI runner. GitHub's takes "::" at the start of a line, behind white space too, and "##["
 # anywhere (ActionCommand.cs of actions/runner); Azure's "##vso[", TeamCity's "##teamcity[".
 _COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\w*\[)", re.MULTILINE)
 _MARGIN = "    "
@@ -39,7 +39,7 @@ def _escape(character: str) -> str:
 
 
 def block(text: str) -> str:
-    """`text` that is not our own, as `safe` shows it: its further lines are indented, so that none looks like ours."""
+    """Foreign `text`, made `safe`: its further lines are indented, so that none looks like one of ours."""
     return safe(text).replace("\n", f"\n{_MARGIN}")
 
 
@@ -166,7 +166,7 @@ def closing_line(command: str, report: Report) -> str:
     if report.current:
         parts.append(f"version {report.current}")
     elif report.done[-1].step.direction == "down":  # after an `up` it is only not known
-        parts.append("no version left")
+        parts.append("no version is applied")
     if report.schema is not None:
         parts.append(f"wrote {report.schema.path} (+{report.schema.added} -{report.schema.removed})")
     return " · ".join(parts)

@@ -62,7 +62,7 @@ def refuse_other(plan: Plan, wanted: str | None) -> None:
         "the plan is not the one that was reviewed: files, database or settings have changed since",
         code="E712",
         hint="look at it again with --dry-run",
-        details=(("PLAN", f"{PREFIX}{plan.digest}"), ("EXPECTED", f"{PREFIX}{wanted}"), ("RUNS", names)),
+        details=(("plan", f"{PREFIX}{plan.digest}"), ("expected", f"{PREFIX}{wanted}"), ("steps", names)),
     )
 
 

@@ -1,4 +1,4 @@
-"""`drift`: the database against what it should be."""
+"""``dbmigrate drift``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def drift(
         typer.Option("--against", metavar="WHAT", help="file (the schema file), migrations, or an environment's name."),
     ] = FILE,
     owners: Annotated[bool, typer.Option("--owners", help="Compare owners, too.")] = False,
-    no_grants: Annotated[bool, typer.Option("--no-grants", help="Leave privileges out.")] = False,
+    no_grants: Annotated[bool, typer.Option("--no-grants", help="Do not compare privileges.")] = False,
     scratch_url: ScratchUrl = None,
 ) -> None:
     """Compare the database with what it should be; exit with 1 if anything differs."""
@@ -61,7 +61,7 @@ def _scope(against: str, *, owners: bool, no_grants: bool) -> Scope:
     if owners:
         if against in usual:
             raise ConfigError(
-                "--owners compares environments; no file says who owns what",
+                "--owners compares environments: files do not say who owns what",
                 code="E200",
                 hint="name an environment, as in --against staging --owners",
             )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class FailOn(StrEnum):
-    """From which severity on the exit code is 1."""
+    """The severity from which on the exit code is 1."""
 
     NOTE = "note"
     WARNING = "warning"
@@ -42,9 +42,9 @@ SinceOption = Annotated[
 @common
 def lint(
     call: Call,
-    files: Annotated[list[str] | None, typer.Argument(metavar="[FILE...]", help="Only these.")] = None,
+    files: Annotated[list[str] | None, typer.Argument(metavar="[FILE...]", help="Only these files.")] = None,
     since: SinceOption = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every file counts, not only those that are new.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Check every file, not only new ones.")] = False,
     write_baseline: Annotated[
         bool, typer.Option("--write-baseline", help="Accept what is found now: write it into the baseline.")
     ] = False,
@@ -52,7 +52,7 @@ def lint(
     summary: SummaryOption = None,
     fail_on: Annotated[FailOn, typer.Option("--fail-on", help="Exit with 1 from this severity on.")] = FailOn.WARNING,
 ) -> None:
-    """Look for what migrations would block, break or lose; exit with 1 if there is any."""
+    """Find what migrations would block, break or lose; exit with 1 if there is any."""
     from dbmigrate.lint import LintConfig, baseline
     from dbmigrate.lint import lint as find
     from dbmigrate.model import Severity
@@ -78,7 +78,7 @@ def lint(
 
 
 def _selected(call: Call, files: Sequence[str], since: str | None, *, wants_all: bool) -> Selection:
-    """Which files count: what was said; else what the database has not applied that was named; else what changed."""
+    """Which files count: the named ones; else what is pending in the named database; else what changed."""
     from dbmigrate.errors import ConfigError
     from dbmigrate.lint import selection
 

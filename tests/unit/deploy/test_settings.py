@@ -7,7 +7,7 @@ import pytest
 from dbmigrate.deploy.health import CommandCheck, Patience, UrlCheck
 from dbmigrate.deploy.settings import DeployConfig, OnFailure
 from dbmigrate.errors import ConfigError
-from dbmigrate.events import Passed, Phase
+from dbmigrate.events import Phase, PhaseDone
 from dbmigrate.output import deploying
 
 
@@ -91,4 +91,4 @@ def test_a_size_has_three_digits_and_a_unit(number, shown):
 
 
 def test_a_phase_stays_on_its_line():
-    assert deploying.line(Passed(Phase.BACKUP, "a\nb\x1b[31m")) == "backup   a\\nb\\x1b[31m"
+    assert deploying.line(PhaseDone(Phase.BACKUP, "a\nb\x1b[31m")) == "backup   a\\nb\\x1b[31m"

@@ -12,8 +12,8 @@ from dbmigrate.events import (
     Dropped,
     Event,
     LocksMeasured,
-    Passed,
     Phase,
+    PhaseDone,
     Planned,
     Progress,
     Retrying,
@@ -55,7 +55,7 @@ EVERY_EVENT: list[Event] = [
     SchemaWritten(SchemaFile("schema.sql")),
     Dropped("app"),
     Targeted("here", "drop the database"),
-    Passed(Phase.VERIFY, 3),
+    PhaseDone(Phase.VERIFY, 3),
 ]
 
 
@@ -301,7 +301,7 @@ def test_an_error_says_what_had_been_done_before_it() -> None:
     shown.human.error(error)
 
     assert shown.out == ""
-    assert shown.err == "error[E401]: boom\nbefore it: 1 applied in 1.5 s · version 1\n"
+    assert shown.err == "error[E401]: boom\nbefore the failure: 1 applied in 1.5 s · version 1\n"
 
 
 def test_an_error_before_anything_was_done_does_not_say_so() -> None:

@@ -231,7 +231,7 @@ def test_a_line_is_cut_to_the_columns_it_takes(line: str, width: int, expected: 
         (Report(), "Nothing to do"),
         (Report(current="3"), "Nothing to do: version 3 is current"),
         (Report((outcome("1_a"),), current="1", seconds=2), "1 applied in 2.0 s · version 1"),
-        (Report((outcome("1_a", Direction.DOWN),), seconds=0.004), "1 rolled back in 4 ms · no version left"),
+        (Report((outcome("1_a", Direction.DOWN),), seconds=0.004), "1 rolled back in 4 ms · no version is applied"),
         (Report((outcome("1_a"),), seconds=2), "1 applied in 2.0 s"),
         (
             Report((outcome("1_a", Direction.DOWN), outcome("1_a")), current="1", seconds=1),
