@@ -9,7 +9,7 @@ from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
     from dbmigrate.model import Plan, Problem, Step
-    from dbmigrate.reports import Backup, HealthOutcome, LockReport, Outcome, Report, SchemaFile
+    from dbmigrate.reports import Backup, HealthOutcome, Outcome, Report, SchemaFile
 
 
 @frozen
@@ -130,13 +130,6 @@ class PhaseDone:
 
 
 @frozen
-class LocksMeasured:
-    """The lock report of a dry run is ready; it says what is missing in it."""
-
-    report: LockReport
-
-
-@frozen
 class SchemaRead:
     """A schema file is about to be loaded."""
 
@@ -176,7 +169,6 @@ Event = (
     | Waiting
     | Retrying
     | Progress
-    | LocksMeasured
     | SchemaRead
     | SchemaLoaded
     | SchemaWritten

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbmigrate import reports
 from dbmigrate.api.base import Options, View, Wish, Workbench
 from dbmigrate.connection import database
 from dbmigrate.errors import ConnectionFailed, Error
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
 
     from dbmigrate.execution.session import Session
     from dbmigrate.model import MigrationFile
-    from dbmigrate.reports import FileSum, LockReport, Report, SchemaFile, Status
+    from dbmigrate.reports import FileSum, Report, SchemaFile, Status
     from dbmigrate.schema.versions import Dumping
-    from dbmigrate.scratch.lock_report import Means
+    from dbmigrate.scratch.lock_report import LockReport, Means
 
 __all__ = ["Migrator", "Options"]
 
@@ -220,13 +219,13 @@ class Migrator(Workbench):
 
         try:
             if not database.exists(self._dsn):
-                return reports.LockReport(problems=(lock_report.needless(self._dsn.database),))
+                return lock_report.needless(self._dsn.database)
             with self._planned(wish) as (session, planned):
                 return lock_report.make(
                     session, planned, find.find(self._options.directories, self._options.order), means
                 )
         except Error as exc:
-            return reports.LockReport(problems=(lock_report.missing(exc),))
+            return lock_report.missing(exc)
 
     def _script(self, wish: Wish) -> Iterator[str]:
         from dbmigrate.execution import dry_run_script

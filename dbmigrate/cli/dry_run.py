@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate.cli import scratch
-from dbmigrate.events import LocksMeasured, Planned, RunStarted
-from dbmigrate.reports import LockReport
+from dbmigrate.events import Planned, RunStarted
 
 if TYPE_CHECKING:
     from dbmigrate.api.migrator import Migrator
     from dbmigrate.cli.call import Call
     from dbmigrate.cli.run_request import RunRequest
+    from dbmigrate.impact.values import LockReport
     from dbmigrate.model import Goal
 
 
@@ -34,7 +34,7 @@ def show(call: Call, command: str, request: RunRequest, *, locks: bool | None) -
         }
         call.script(scripts[command](request.goal))
         if is_measured and not call.is_quiet:
-            call.renderer.on_event(LocksMeasured(_locks(call, command, migrator, request.goal)))
+            call.renderer.locks(_locks(call, command, migrator, request.goal))
 
 
 def _show_json(call: Call, command: str, migrator: Migrator, goal: Goal, *, is_measured: bool) -> None:
@@ -47,7 +47,7 @@ def _show_json(call: Call, command: str, migrator: Migrator, goal: Goal, *, is_m
     report = None
     if is_measured:
         report = _locks(call, command, migrator, goal)
-        call.renderer.on_event(LocksMeasured(report))
+        call.renderer.locks(report)
     call.renderer.answer(command, (), dry_run.value(planned, report, hide=call.hide))
 
 
@@ -59,6 +59,6 @@ def _locks(call: Call, command: str, migrator: Migrator, goal: Goal) -> LockRepo
     try:
         means = Means(scratch.choice(call), call.settings().environ)
     except Error as exc:  # the scratch URL cannot be read
-        return LockReport(problems=(missing(exc),))
+        return missing(exc)
     measure = migrator.locks_rollback if command == "rollback" else migrator.locks_up
     return measure(means, goal)

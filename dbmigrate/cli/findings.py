@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from dbmigrate.cli.call import Call
+import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from dbmigrate.model import Problem
+    from dbmigrate.cli.call import Call
+    from dbmigrate.model import Excerpt, Problem
 
 
 class Format(StrEnum):
@@ -20,6 +21,15 @@ class Format(StrEnum):
     JSON = "json"
     GITHUB = "github"
     GITLAB = "gitlab"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print findings.")]
+SummaryOption = Annotated[
+    str | None, typer.Option("--summary", metavar="FILE", help="Append a summary in Markdown to FILE.")
+]
+SinceOption = Annotated[
+    str | None, typer.Option("--since", metavar="REV", help="Only files that changed since a git revision.")
+]
 
 
 def show_findings(
@@ -60,3 +70,15 @@ def write_summary(path: str | None, problems: Sequence[Problem], *, title: str, 
             file.write(reports.summary(problems, title=title, files=files))
     except OSError as exc:
         raise ConfigError(f"cannot write {path}: {exc.strerror}", code="E207") from exc
+
+
+def masked(call: Call, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems with excerpts that show no password of the database."""
+    from dataclasses import replace
+
+    from dbmigrate.connection import redaction
+
+    def excerpt(problem: Problem) -> Excerpt | None:
+        return problem.excerpt and redaction.masked(problem.excerpt, call.hide)
+
+    return tuple(replace(problem, excerpt=excerpt(problem)) for problem in problems)

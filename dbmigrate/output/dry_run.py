@@ -10,8 +10,8 @@ from dbmigrate.output.jsonlines import problem_value
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dbmigrate.impact.values import LockReport
     from dbmigrate.model import Plan, Step
-    from dbmigrate.reports import LockReport
 
 
 def value(plan: Plan, locks: LockReport | None, *, hide: Callable[[str], str]) -> dict[str, object]:

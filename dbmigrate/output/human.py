@@ -11,7 +11,6 @@ from dbmigrate.events import (
     Created,
     Dropped,
     Event,
-    LocksMeasured,
     PhaseDone,
     Planned,
     Progress,
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dbmigrate.errors import Error
+    from dbmigrate.impact.values import LockReport
     from dbmigrate.model import LogEntry, Plan
     from dbmigrate.output.renderer import Streams
     from dbmigrate.reports import Finding, Report, Status, StatusRow
@@ -83,7 +83,6 @@ class Human:
             Created: self._created,
             Dropped: self._dropped,
             PhaseDone: self._phase_done,
-            LocksMeasured: self._locks_measured,
             Planned: self._planned,
             Progress: self._progress,
             Retrying: self._retrying,
@@ -144,6 +143,15 @@ class Human:
         if not plan.steps:
             self._message("Nothing to change")
 
+    def locks(self, report: LockReport) -> None:
+        from dbmigrate.output import impact
+
+        for found in report.problems:
+            self._warned_of(Warned(found))
+        if report.measured:
+            for line in impact.lines(report.statements):
+                self._message(self._hide(line))
+
     def ask(self, question: str) -> str:
         self._streams.draw(question)
         if self._streams.lost_messages is not None:
@@ -197,15 +205,6 @@ class Human:
     def _planned(self, event: Planned) -> None:
         digest = event.plan.digest
         self._message(f"plan sha256:{digest} · run exactly this with --expect-plan {digest[:12]}")
-
-    def _locks_measured(self, event: LocksMeasured) -> None:
-        from dbmigrate.output import impact
-
-        for found in event.report.problems:
-            self._warned_of(Warned(found))
-        if event.report.measured:
-            for line in impact.lines(event.report.statements):
-                self._message(line)
 
     def _step_started(self, event: StepStarted) -> None:
         if event.step.runs_sql:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
+    from dbmigrate.impact.values import LockReport
     from dbmigrate.model import LogEntry, Plan, Problem, Unfinished
     from dbmigrate.output.colour import Line
     from dbmigrate.reports import Finding, Outcome, Report, Status, StatusRow
@@ -73,6 +74,9 @@ class Json:
 
     def plan(self, plan: Plan) -> None:
         self._messages.plan(plan)
+
+    def locks(self, report: LockReport) -> None:
+        self._messages.locks(report)
 
     def ask(self, question: str) -> str:
         return self._messages.ask(question)

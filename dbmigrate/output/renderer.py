@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
+    from dbmigrate.impact.values import LockReport
     from dbmigrate.model import LogEntry, Plan
     from dbmigrate.output.colour import Line
     from dbmigrate.reports import Finding, Report, Status
@@ -168,6 +169,9 @@ class Renderer(Protocol):
 
     def plan(self, plan: Plan) -> None:
         """What `repair` would change, before it is confirmed."""
+
+    def locks(self, report: LockReport) -> None:
+        """The lock report of a dry run, as messages."""
 
     def ask(self, question: str) -> str:
         """Ask the user; the answer as it was typed, empty at the end of input."""

@@ -14,8 +14,8 @@ from dbmigrate import impact
 from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, Error, Refused
 from dbmigrate.frozen import frozen
+from dbmigrate.impact.values import LockReport
 from dbmigrate.model import Problem, Severity
-from dbmigrate.reports import LockReport
 from dbmigrate.scratch import choose, outside_effects, schema_copy
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from dbmigrate.impact import Impact
     from dbmigrate.model import Direction, Migration, MigrationFile, Plan
     from dbmigrate.scratch.choose import Choice, ScratchServer
+
+
+__all__ = ["LockReport", "Means", "make", "missing", "needless"]
 
 
 @frozen
@@ -49,20 +52,21 @@ def make(session: Session, planned: Plan, files: Sequence[MigrationFile], means:
         with choose.open_server(choice) as server, server.database() as copy:
             found = _measured(schema_copy.Origin(session, files, means.environ), steps, server, copy)
     except Error as exc:
-        return LockReport(problems=(missing(exc),))
+        return missing(exc)
     return _priced(session, found)
 
 
-def missing(exc: Error) -> Problem:
-    """Why there is no report."""
+def missing(exc: Error) -> LockReport:
+    """An empty report that says why."""
     code = "W661" if exc.code == "E264" else "W660"
-    return Problem(code, f"no lock report: {exc.message}", Severity.NOTE, hint=exc.hint or "--no-locks leaves it out")
+    hint = exc.hint or "--no-locks leaves it out"
+    return LockReport(problems=(Problem(code, f"no lock report: {exc.message}", Severity.NOTE, hint=hint),))
 
 
-def needless(database: str) -> Problem:
-    """Why there is no report for a database that does not exist yet."""
+def needless(database: str) -> LockReport:
+    """The report for a database that does not exist yet."""
     reason = f"database {database} does not exist yet"
-    return Problem("W661", f"no lock report: {reason}", Severity.NOTE)
+    return LockReport(problems=(Problem("W661", f"no lock report: {reason}", Severity.NOTE),))
 
 
 class _Part(NamedTuple):

@@ -10,8 +10,15 @@ import typer
 
 from dbmigrate.cli import scratch
 from dbmigrate.cli.call import Call, dumping
-from dbmigrate.cli.commands.lint import FormatOption, SinceOption, SummaryOption, masked
-from dbmigrate.cli.findings import Format, show_findings, write_summary
+from dbmigrate.cli.findings import (
+    Format,
+    FormatOption,
+    SinceOption,
+    SummaryOption,
+    masked,
+    show_findings,
+    write_summary,
+)
 from dbmigrate.cli.options import ScratchUrl, common
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen

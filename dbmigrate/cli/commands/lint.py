@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbmigrate.cli.call import Call
-from dbmigrate.cli.findings import Format, show_findings, write_summary
+from dbmigrate.cli.findings import (
+    Format,
+    FormatOption,
+    SinceOption,
+    SummaryOption,
+    masked,
+    show_findings,
+    write_summary,
+)
 from dbmigrate.cli.options import common
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from dbmigrate.lint.selection import Selection
-    from dbmigrate.model import Excerpt, Problem
+    from dbmigrate.model import Problem
 
 
 class FailOn(StrEnum):
@@ -24,19 +32,6 @@ class FailOn(StrEnum):
     NOTE = "note"
     WARNING = "warning"
     ERROR = "error"
-
-
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print findings.")]
-
-
-SummaryOption = Annotated[
-    str | None, typer.Option("--summary", metavar="FILE", help="Append a summary in Markdown to FILE.")
-]
-
-
-SinceOption = Annotated[
-    str | None, typer.Option("--since", metavar="REV", help="Only files that changed since a git revision.")
-]
 
 
 @common
@@ -109,15 +104,3 @@ def _accept(call: Call, problems: Sequence[Problem]) -> None:
     call.renderer.answer(
         "lint", [f"{count} {noun} written to {baseline.FILE}"], {"baseline": baseline.FILE, "findings": count}
     )
-
-
-def masked(call: Call, problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """The problems with excerpts that show no password of the database."""
-    from dataclasses import replace
-
-    from dbmigrate.connection import redaction
-
-    def excerpt(problem: Problem) -> Excerpt | None:
-        return problem.excerpt and redaction.masked(problem.excerpt, call.hide)
-
-    return tuple(replace(problem, excerpt=excerpt(problem)) for problem in problems)

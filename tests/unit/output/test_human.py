@@ -11,7 +11,6 @@ from dbmigrate.events import (
     Created,
     Dropped,
     Event,
-    LocksMeasured,
     Phase,
     PhaseDone,
     Planned,
@@ -32,7 +31,7 @@ from dbmigrate.events import (
 from dbmigrate.model import Direction, LogState, Plan, Problem
 from dbmigrate.output import Human, Streams
 from dbmigrate.output.verbosity import Verbosity
-from dbmigrate.reports import LockReport, MigrationState, Report, SchemaFile, Status, StatusRow
+from dbmigrate.reports import MigrationState, Report, SchemaFile, Status, StatusRow
 from tests.support.values import outcome, step, unfinished
 
 DOWN = Direction.DOWN
@@ -40,7 +39,6 @@ WARNING = Warned(Problem("W1", "odd"))
 EVERY_EVENT: list[Event] = [
     RunStarted("here", Plan((step("1_a"),), (Problem("W2", "strange"),))),
     Planned(Plan((step("1_a"),), digest="ab" * 32)),
-    LocksMeasured(LockReport(measured=1)),
     Created("database", "app"),
     Waiting("the lock", 2.0),
     StepStarted(step("1_a")),
