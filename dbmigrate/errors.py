@@ -10,7 +10,7 @@
         MigrationFailed ................... 4   ... in a migration, which was rolled back
       NeedsAttention ...................... 5   work is half done, and a person has to decide what is right
       LockNotAcquired ..................... 6   another run holds the lock
-        Overtaken ......................... 6   ... and did the same step; the executor goes on to the next one
+        Overtaken ......................... 6   ... and did the same step; the executor continues with the next one
       Refused ............................. 7   possible, but only if asked for explicitly
       Interrupted ....................... 130 / 143   SIGINT, SIGTERM
 

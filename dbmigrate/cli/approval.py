@@ -35,9 +35,9 @@ class Asker(Protocol):
 
     def settings(self) -> Settings: ...
 
-    def where(self, settings: Settings) -> str: ...
+    def target_name(self, settings: Settings) -> str: ...
 
-    def elsewhere(self, environment: str) -> AbstractContextManager[Migrator]: ...
+    def other_environment(self, environment: str) -> AbstractContextManager[Migrator]: ...
 
 
 @frozen
@@ -55,7 +55,7 @@ class Approver:
         word = rules.name_to_type(need, target, self.approval)
         if word is None:
             return None
-        heading = self.call.where(self.settings) if self.call.is_quiet else ""
+        heading = self.call.target_name(self.settings) if self.call.is_quiet else ""
         return partial(_ask, self.call, questions.of_plan(plan, word, heading=heading), word)
 
     def _refuse_untested(self, plan: Plan, history: History) -> None:
@@ -64,7 +64,7 @@ class Approver:
         if environment is None or not steps:
             return
         try:
-            with self.call.elsewhere(environment) as other:
+            with self.call.other_environment(environment) as other:
                 elsewhere = other.recorded()
         except (ConnectionFailed, DatabaseError, Refused) as exc:
             message = f"cannot read the history of {environment}: {exc.message}"
@@ -95,12 +95,12 @@ def confirm_destruction(call: Asker, action: str, *, confirm: str | None) -> Non
     from dbmigrate.events import Targeted
 
     settings = call.settings()
-    call.renderer.on_event(Targeted(call.where(settings), action))
+    call.renderer.on_event(Targeted(call.target_name(settings), action))
     target = _target(settings)
     approval = Approval(database=confirm, can_ask=sys.stdin.isatty())
     word = rules.name_to_type(rules.need_to_destroy(target), target, approval)
     if word is not None:
-        heading = f"{call.where(settings)} · {action}\n" if call.is_quiet else ""
+        heading = f"{call.target_name(settings)} · {action}\n" if call.is_quiet else ""
         _ask(call, heading + questions.to_type(word), word)
 
 

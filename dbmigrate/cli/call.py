@@ -1,4 +1,4 @@
-"""One invocation: the flags given so far, and what a command makes of them."""
+"""One invocation: the flags given so far, and what a command needs from them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.settings.load import Settings
 
-PATIENCE = 10  # seconds for the server of another environment to answer; its URL can set another time-out
+CONNECT_TIMEOUT = 10  # seconds for the server of another environment to answer; its URL can set another time-out
 
 
 @dataclass(slots=True)
@@ -164,13 +164,13 @@ class Call:
             yield Comparer(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
-    def elsewhere(self, environment: str) -> Iterator[Migrator]:
+    def other_environment(self, environment: str) -> Iterator[Migrator]:
         """A migrator that reads another environment; it waits less long for a silent server."""
         from dbmigrate.api.migrator import Migrator, Options
         from dbmigrate.model import Policy
 
         settings = self.settings_of(environment)
-        with self.served(settings.target().patient(PATIENCE)) as dsn:
+        with self.served(settings.target().patient(CONNECT_TIMEOUT)) as dsn:
             yield Migrator(
                 dsn,
                 Options(
@@ -255,12 +255,12 @@ class Call:
             policy=Policy(strict=settings.is_strict, order=settings.version_order),
             pacing=Pacing(lock_timeout=settings.lock_timeout, timeout=settings.timeout),
             lock_wait=settings.lock_wait,
-            where=self.where(settings),
+            where=self.target_name(settings),
             reason=reason,
             is_protected=settings.is_protected,
         )
 
-    def where(self, settings: Settings) -> str:
+    def target_name(self, settings: Settings) -> str:
         """The target database for people: environment and server."""
         shown = settings.target().display
         return f"{settings.environment} · {shown}" if settings.environment else shown

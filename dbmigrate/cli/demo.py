@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 URL = "embedded:.dbmigrate/postgres"
 _MIGRATIONS = Path("db/migrations")
 _ENV_TEXT = f"""\
-# Where dbmigrate finds the database of this folder: a PostgreSQL of its own, started for each command.
+# The target database of this directory: an embedded PostgreSQL, started for each command.
 DATABASE_URL="{URL}"
 """
 
@@ -61,7 +61,7 @@ def _write_env(folder: Path) -> bool:
 
 
 def _example() -> Path:
-    """In an installed package the example lies beside this module, in a checkout it is the repository's own ``db``."""
+    """In an installed package the example is beside this module, in a checkout it is the repository's own ``db``."""
     here = Path(__file__).resolve().parents[1]
     installed = here / "example" / "migrations"
     return installed if installed.is_dir() else here.parent / _MIGRATIONS

@@ -42,7 +42,7 @@ def _show_json(call: Call, command: str, migrator: Migrator, goal: Goal, *, is_m
 
     plans = {"up": migrator.plan_up, "migrate": migrator.plan_migrate, "rollback": migrator.plan_rollback}
     planned = plans[command](goal)
-    call.renderer.on_event(RunStarted(call.where(call.settings()), planned))
+    call.renderer.on_event(RunStarted(call.target_name(call.settings()), planned))
     call.renderer.on_event(Planned(planned))
     report = None
     if is_measured:

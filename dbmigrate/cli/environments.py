@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.call import PATIENCE
+from dbmigrate.cli.call import CONNECT_TIMEOUT
 from dbmigrate.errors import ConfigError, Error, MigrationFileError
 from dbmigrate.events import Warned
 from dbmigrate.migrations import find
@@ -66,8 +66,8 @@ def _look(call: Call, name: str) -> Look:
     settings = call.settings_of(name)
     shown = settings.environment or name
     try:
-        target = settings.target().patient(PATIENCE)
-        with call.elsewhere(name) as migrator:
+        target = settings.target().patient(CONNECT_TIMEOUT)
+        with call.other_environment(name) as migrator:
             ask = partial(_same, migrator.status()) if target.embedded else migrator.status
     except Error as exc:
         if exc.code == "E203":  # a mistyped name
@@ -80,7 +80,7 @@ def _patience(target: Dsn) -> float:
     """How long to wait for the answer: libpq spends the time to connect on every host."""
     seconds = target.conninfo["connect_timeout"]
     hosts = target.conninfo.get("host", "").count(",") + 1
-    return _AFTER_CONNECTING + hosts * (int(seconds) if seconds.isdecimal() else PATIENCE)
+    return _AFTER_CONNECTING + hosts * (int(seconds) if seconds.isdecimal() else CONNECT_TIMEOUT)
 
 
 def _same(status: Status) -> Status:

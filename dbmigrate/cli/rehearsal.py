@@ -29,7 +29,7 @@ def rehearse(call: Call, command: str, request: RunRequest, kind: DryRunKind) ->
         rehearser = Rehearser.of(migrator)
         if kind is DryRunKind.REHEARSE_IN_PLACE:
             # before anybody is asked for a confirmation: this is not a run
-            call.renderer.on_event(Targeted(call.where(call.settings()), kind.value))
+            call.renderer.on_event(Targeted(call.target_name(call.settings()), kind.value))
             found = _in_place(rehearser, command)(request.goal)
         else:
             means = Means(scratch.choice(call), call.settings().environ)

@@ -76,9 +76,9 @@ def quoted(name: str) -> str:
 class TableImpact:
     """What one statement did to one table that was there before its transaction began.
 
-    `lock` is the strongest lock that it took anew, or the strongest one held where it took none (`is_held`). It may be
+    `lock` is the strongest lock that it took, or the strongest one held already if it took none (`is_held`). It may be
     on something that belongs to the table, an index or a sequence: `through` names that. `partitions` are those of the
-    table that are meant too; the lock and the rest are the sums over them.
+    table that are affected too; the lock and the rest are the sums over them.
     """
 
     table: Relation

@@ -47,7 +47,7 @@ def value(done: Deployed) -> dict[str, object]:
         ],
         "version": done.report.current,
         "backup": _backup_value(done.backup) if done.backup else None,
-        "health": [_verdict_value(verdict) for verdict in done.verdicts],
+        "health": [_health_value(outcome) for outcome in done.verdicts],
         "schema_file": done.report.schema.path if done.report.schema else None,
         "duration_ms": _milliseconds(done.seconds),
     }
@@ -75,8 +75,8 @@ def _backed_up(backup: Backup) -> str:
     return f"{backup.path} · {size(backup.size)} · {text.duration(backup.seconds)}"
 
 
-def _checked(verdict: HealthOutcome) -> str:
-    return verdict.summary
+def _checked(outcome: HealthOutcome) -> str:
+    return outcome.summary
 
 
 _WRITERS: dict[Phase, Callable[[Any], str]] = {
@@ -98,12 +98,12 @@ def _backup_value(backup: Backup) -> dict[str, object]:
     }
 
 
-def _verdict_value(verdict: HealthOutcome) -> dict[str, object]:
+def _health_value(outcome: HealthOutcome) -> dict[str, object]:
     return {
-        "check": verdict.name,
-        "result": verdict.answer.result,
-        "tries": verdict.tries,
-        "duration_ms": _milliseconds(verdict.seconds),
+        "check": outcome.name,
+        "result": outcome.answer.result,
+        "tries": outcome.tries,
+        "duration_ms": _milliseconds(outcome.seconds),
     }
 
 

@@ -106,8 +106,8 @@ def gitlab(problems: Sequence[Problem]) -> str:
 
 def summary(problems: Sequence[Problem], *, title: str, files: int) -> str:
     """A summary in Markdown: a table, then each finding with its line. At most `LARGEST_SUMMARY` bytes."""
-    verdict = counts(problems) or "no findings"
-    head = [f"## {title}: {verdict}", "", f"{text.count(files, 'file')} looked at.", ""]
+    result = counts(problems) or "no findings"
+    head = [f"## {title}: {result}", "", f"{text.count(files, 'file')} looked at.", ""]
     if not problems:
         return "\n".join(head)
     table = ["| severity | code | place | finding |", "|---|---|---|---|"]

@@ -107,7 +107,7 @@ def _line(binding: Binding) -> int:
 
 
 def _fault(binding: Binding) -> str | None:
-    """What is wrong with a line. The line itself is not quoted: it may hold a password."""
+    """What is wrong with a line. The line itself is not quoted: it may contain a password."""
     if binding.error:
         return "the line is not NAME=value"
     if binding.key is None:  # a comment or a blank line

@@ -6,7 +6,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dbmigrate.connection import libpq_keywords, service_file
+from dbmigrate.connection import libpq_keywords
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 from dbmigrate.settings.variables import VARIABLES
@@ -125,4 +125,8 @@ class Sources:
         )
         environ = {name: value.text for name in names if (value := self.find(name))}
         service = target.conninfo.get("service") or environ.get("PGSERVICE")
-        return target.completed(environ, service=service_file.read(service, environ) if service else None)
+        if not service:
+            return target.completed(environ)
+        from dbmigrate.connection import service_file
+
+        return target.completed(environ, service=service_file.read(service, environ))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbmigrate.cli import scratch
-from dbmigrate.cli.call import PATIENCE, Call
+from dbmigrate.cli.call import CONNECT_TIMEOUT, Call
 from dbmigrate.cli.options import ScratchUrl, common
 from dbmigrate.errors import ConfigError
 
@@ -48,8 +48,8 @@ def _compared(call: Call, comparer: Comparer, against: str, scope: Scope) -> Dri
     if against == MIGRATIONS:
         return comparer.with_migrations(scratch.choice(call), scope=scope)
     settings = call.settings_of(against)
-    with call.served(settings.target().patient(PATIENCE)) as other:
-        return comparer.with_database(other, call.where(settings), environment=against, scope=scope)
+    with call.served(settings.target().patient(CONNECT_TIMEOUT)) as other:
+        return comparer.with_database(other, call.target_name(settings), environment=against, scope=scope)
 
 
 def _scope(against: str, *, owners: bool, no_grants: bool) -> Scope:
