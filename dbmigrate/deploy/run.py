@@ -320,7 +320,7 @@ class Deployer(Workbench):
 
     def _backup_details(self) -> tuple[tuple[str, str], ...]:
         taken = self._start.backup if self._start else None
-        return (("BACKUP", taken.path), ("RESTORE", taken.restore)) if taken else ()
+        return (("backup", taken.path), ("restore", taken.restore)) if taken else ()
 
     def _pass(self, phase: Phase, result: int | Plan | Backup | Report | HealthOutcome | str) -> None:
         self._on_event(PhaseDone(phase, result))

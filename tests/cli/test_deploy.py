@@ -270,7 +270,7 @@ def test_where_one_migration_cannot_be_undone_none_is(dbmigrate, shop, database_
     assert f"warning[W630]: 2_names.sql {why}: if the health check fails" in done.stderr
     assert f"it could not be rolled back: 2_names.sql {why}" in done.stderr
     assert "state: 2_names.sql, 3_orders.sql are applied by this run" in done.stderr
-    assert f"BACKUP: {backups(shop)[0].relative_to(shop.root)}" in done.stderr
+    assert f"backup: {backups(shop)[0].relative_to(shop.root)}" in done.stderr
     assert versions(query, database_url) == ["1", "2", "3"]
     assert query(database_url, STORY)[-1][2:] == (
         "failed",
@@ -290,7 +290,7 @@ def test_a_failing_down_stops_the_way_back_and_says_what_stands(dbmigrate, shop,
     assert "2_names.sql:5:1" in done.stderr
     assert "2_names.sql is applied by this run" in done.stderr
     assert versions(query, database_url) == ["1", "2"]
-    assert "RESTORE: " in done.stderr
+    assert "restore: " in done.stderr
 
 
 OTHERS = {
@@ -395,7 +395,7 @@ def test_what_is_half_done_without_a_transaction_is_not_touched(dbmigrate, shop,
     assert "error[E501]" in done.stderr
     assert "dbmigrate resume" in done.stderr
     assert "2_names.sql is applied by this run" in done.stderr
-    assert "BACKUP: " in done.stderr
+    assert "backup: " in done.stderr
     assert versions(query, database_url) == ["1", "2"]
     assert query(database_url, "select to_regclass('orders')::text") == [("orders",)]
 
