@@ -10,7 +10,7 @@
         MigrationFailed ................... 4   ... in a migration, which was rolled back
       NeedsAttention ...................... 5   work is half done, and a person has to decide what is right
       LockNotAcquired ..................... 6   another run holds the lock
-        Overtaken ......................... 6   ... and did the same step; the executor continues with the next one
+        AlreadyDone ......................... 6   ... and did the same step; the executor continues with the next one
       Refused ............................. 7   possible, but only if asked for explicitly
       Interrupted ....................... 130 / 143   SIGINT, SIGTERM
 
@@ -42,7 +42,7 @@ __all__ = [
     "MigrationFailed",
     "MigrationFileError",
     "NeedsAttention",
-    "Overtaken",
+    "AlreadyDone",
     "PlanError",
     "Refused",
     "Terminated",
@@ -316,7 +316,7 @@ class LockNotAcquired(Error):
     exit_code = 6
 
 
-class Overtaken(LockNotAcquired):
+class AlreadyDone(LockNotAcquired):
     """Another run did a step while this one waited for the lock. Nothing was changed, nothing is left to do."""
 
 

@@ -71,7 +71,7 @@ class View:
 
 
 @frozen
-class Wish:
+class Request:
     """What a command wants: the versions whose files it needs, and the plan it makes of them.
 
     `runs` are the directions that may be run: a fault in a section of another one is a warning. `begins` says that it
@@ -92,7 +92,7 @@ def _ignore(event: Event) -> None:
     """The default listener."""
 
 
-class Workbench:
+class ApiBase:
     """The base of `Migrator` and `Upkeep`. Every method opens its own connection and closes it.
 
     `target` is a URL or what `dsn.parse` made of one; progress goes to `on_event`.
@@ -152,14 +152,14 @@ class Workbench:
             return session.read_history()
 
     @contextmanager
-    def _planned(self, wish: Wish) -> Iterator[tuple[Session, Plan]]:
+    def _planned(self, request: Request) -> Iterator[tuple[Session, Plan]]:
         """A session without the lock, and the plan for what it shows."""
         found = self._present()
-        with self._open(wish.command) as session:
+        with self._open(request.command) as session:
             tables.refuse_faulty(session.tables)
-            yield session, self._plan(session, wish, View(found, session.read_history()))
+            yield session, self._plan(session, request, View(found, session.read_history()))
 
-    def _change(self, wish: Wish, parsed: Mapping[str, Migration] | None = None, *, approved: str = "") -> Report:
+    def _change(self, request: Request, parsed: Mapping[str, Migration] | None = None, *, approved: str = "") -> Report:
         """Read the files (those not in `parsed`), take the lock, look at the history again, plan, run.
 
         The files are read before the lock is waited for, so that a bad one is told at once. What the history means is
@@ -167,17 +167,17 @@ class Workbench:
         the digest of a plan that was approved before.
         """
         found = self._present()
-        with self._open(wish.command) as session:
+        with self._open(request.command) as session:
             view = View(found, session.read_history(), parsed or {})
-            return self._change_in(session, wish, view, approved=approved)
+            return self._change_in(session, request, view, approved=approved)
 
-    def _change_in(self, session: Session, wish: Wish, view: View, *, approved: str = "") -> Report:
+    def _change_in(self, session: Session, request: Request, view: View, *, approved: str = "") -> Report:
         """What `_change` does, in a session that is open, seen from what it has shown so far."""
-        read = self._parse(session, view, wish.versions(view), wish.runs)
+        read = self._parse(session, view, request.versions(view), request.runs)
 
         def prepare() -> tuple[Plan, History]:
             now = View(view.files, session.read_history(), read)
-            return self._plan(session, wish, now), now.history
+            return self._plan(session, request, now), now.history
 
         planned, recorded = self._settled(session, prepare, approved=approved)
         return self._execute(session, planned, View(view.files, recorded))
@@ -213,10 +213,10 @@ class Workbench:
     def _where(self) -> str:
         return self._options.where or self._dsn.display
 
-    def _plan(self, session: Session, wish: Wish, view: View) -> Plan:
-        migrations = self._parse(session, view, wish.versions(view), wish.runs)
-        made = wish.plan(replace(view, migrations=migrations))
-        if wish.begins and made.steps and not self._options.allow_existing:
+    def _plan(self, session: Session, request: Request, view: View) -> Plan:
+        migrations = self._parse(session, view, request.versions(view), request.runs)
+        made = request.plan(replace(view, migrations=migrations))
+        if request.begins and made.steps and not self._options.allow_existing:
             made = replace(made, problems=(*made.problems, *self._judged(session, view.history)))
         return self._hashed(made, view.history)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate import catalog
-from dbmigrate.api.base import Options, View, Wish, Workbench
+from dbmigrate.api.base import Options, View, Request, ApiBase
 from dbmigrate.catalog import Scope
 from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, MigrationFileError, PlanError
@@ -79,10 +79,10 @@ class Building(NamedTuple):
     """What makes what should be in an empty scratch database, and what that may do beside it."""
 
     make: Callable[[ScratchServer, Comparer], None]
-    reach: outside_effects.Reach
+    reach: outside_effects.Effects
 
 
-class Comparer(Workbench):
+class Comparer(ApiBase):
     """Compares the database with what it should be. `scope` says what counts beside the objects themselves.
 
     All methods raise ConnectionFailed, and DatabaseError E405 when an object is locked for too long; those that build a
@@ -176,7 +176,7 @@ class Comparer(Workbench):
             return [version for version in plan.pending_versions(view.files, view.history) if version in versions]
 
         if versions:
-            self._change(Wish(_COMMAND, wanted, planned, (Direction.UP,)))
+            self._change(Request(_COMMAND, wanted, planned, (Direction.UP,)))
 
     def _drift(
         self, against: str, expected: Picture, live: Picture, *, scope: Scope, notes: Sequence[str] = ()
@@ -209,12 +209,12 @@ def _replayed(server: ScratchServer, copy: Comparer, migrations: Sequence[Migrat
     server.retrying(lambda: copy._replay(versions))
 
 
-def _reach_of_file(path: str) -> outside_effects.Reach:
+def _reach_of_file(path: str) -> outside_effects.Effects:
     """Raises ConfigError E207."""
     try:
         return outside_effects.of_sql(file.read(Path(path)))
     except MigrationFileError:
-        return outside_effects.Reach.INSIDE  # loading it says what is wrong with it
+        return outside_effects.Effects.INSIDE  # loading it says what is wrong with it
 
 
 def _picture(session: Session) -> Picture:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbmigrate.api.base import Options, View, Wish, Workbench
+from dbmigrate.api.base import Options, View, Request, ApiBase
 from dbmigrate.connection import database
 from dbmigrate.errors import ConnectionFailed, Error
 from dbmigrate.events import Planned, RunStarted, SchemaLoaded, SchemaRead, SchemaWritten
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Migrator", "Options"]
 
 
-class Migrator(Workbench):
+class Migrator(ApiBase):
     """Migrations of one directory (or several) on one database.
 
     Methods return values and print nothing; progress goes to `on_event`. Every method opens its own connection and
@@ -127,7 +127,7 @@ class Migrator(Workbench):
         """Undo the last migration and apply it again."""
         last = self._downward(LAST)
         return self._change(
-            Wish(
+            Request(
                 "redo",
                 last.versions,
                 lambda view: _with_notes(
@@ -193,19 +193,19 @@ class Migrator(Workbench):
             ask()
         return made.digest
 
-    def _upward(self, goal: Goal, command: str = "up") -> Wish:
+    def _upward(self, goal: Goal, command: str = "up") -> Request:
         def planned(view: View) -> Plan:
             notes = verify.refuse_changes(verify.verify(view.files, view.history, _sums(view)))
             made = plan.up(view.files, view.history, migrations=view.migrations, goal=goal, policy=self._options.policy)
             return Plan(made.steps, (*made.problems, *notes))
 
-        return Wish(
+        return Request(
             command, lambda view: plan.pending_versions(view.files, view.history), planned, (Direction.UP,), begins=True
         )
 
-    def _downward(self, goal: Goal) -> Wish:
+    def _downward(self, goal: Goal) -> Request:
         order = self._options.order
-        return Wish(
+        return Request(
             "rollback",
             lambda view: [item.version for item in plan.rollback_order(view.files, view.history, goal, order)],
             lambda view: _with_notes(
@@ -214,49 +214,49 @@ class Migrator(Workbench):
             (Direction.DOWN,),
         )
 
-    def _locks(self, wish: Wish, means: Means) -> LockReport:
+    def _locks(self, request: Request, means: Means) -> LockReport:
         from dbmigrate.scratch import lock_report
 
         try:
             if not database.exists(self._dsn):
-                return lock_report.needless(self._dsn.database)
-            with self._planned(wish) as (session, planned):
+                return lock_report.not_needed(self._dsn.database)
+            with self._planned(request) as (session, planned):
                 return lock_report.make(
                     session, planned, find.find(self._options.directories, self._options.order), means
                 )
         except Error as exc:
             return lock_report.missing(exc)
 
-    def _script(self, wish: Wish) -> Iterator[str]:
+    def _script(self, request: Request) -> Iterator[str]:
         from dbmigrate.execution import dry_run_script
 
-        with self._planned(wish) as (session, planned):
+        with self._planned(request) as (session, planned):
             self._on_event(RunStarted(self._where, planned))
             self._on_event(Planned(planned))
             yield from dry_run_script.script(
-                planned, session, self._options.pacing, title=f"{wish.command} · {self._where}"
+                planned, session, self._options.pacing, title=f"{request.command} · {self._where}"
             )
 
-    def _script_from_nothing(self, wish: Wish) -> Iterator[str]:
+    def _script_from_nothing(self, request: Request) -> Iterator[str]:
         from dbmigrate.execution import dry_run_script
 
-        with self._planned_from_nothing(wish) as (session, planned):
+        with self._planned_from_nothing(request) as (session, planned):
             self._on_event(RunStarted(self._where, planned))
             self._on_event(Planned(planned))
-            title = f"{wish.command} · {self._where}"
+            title = f"{request.command} · {self._where}"
             prologue = dry_run_script.creation(session.conn, self._dsn.database)
             yield from dry_run_script.script(planned, session, self._options.pacing, title=title, prologue=prologue)
 
     @contextmanager
-    def _planned_from_nothing(self, wish: Wish) -> Iterator[tuple[Session, Plan]]:
+    def _planned_from_nothing(self, request: Request) -> Iterator[tuple[Session, Plan]]:
         """The plan for a database that does not exist yet, and a session of a maintenance database.
 
         Names are quoted there, and the server is asked for its version; nothing is read from that database.
         """
         found = self._present()
-        with self._open(wish.command, self._dsn.with_database(database.MAINTENANCE)) as session:
+        with self._open(request.command, self._dsn.with_database(database.MAINTENANCE)) as session:
             session.tables = tables.absent(self._options.table, search_path=self._dsn.search_path)
-            planned = self._plan(session, wish, View(found, History()))
+            planned = self._plan(session, request, View(found, History()))
             note = Problem(
                 "W307",
                 f"database {self._dsn.database} does not exist: it is created first",

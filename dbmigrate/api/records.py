@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate.api.base import View, Wish, Workbench
+from dbmigrate.api.base import View, Request, ApiBase
 from dbmigrate.connection import database
 from dbmigrate.errors import PlanError
 from dbmigrate.execution import resume as recovery
@@ -48,7 +48,7 @@ class _Intent:
     runs: Callable[[Unfinished], Direction]
 
 
-class Upkeep(Workbench):
+class Upkeep(ApiBase):
     """Questions about the history, and corrections of it. Every correction is logged with its reason."""
 
     # -- questions
@@ -80,15 +80,15 @@ class Upkeep(Workbench):
 
         Raises PlanError E239 if the plan is not `expected` any more.
         """
-        wish = self._repairing(repair)
+        request = self._repairing(repair)
 
         def planned(view: View) -> Plan:
-            made = wish.plan(view)
+            made = request.plan(view)
             if [_identity(step) for step in made.steps] != [_identity(step) for step in expected.steps]:
                 raise PlanError("files or history have changed meanwhile", code="E239", hint="run the command again")
             return made
 
-        return self._change(replace(wish, plan=planned))
+        return self._change(replace(request, plan=planned))
 
     def baseline(self, version: str) -> Report:
         """Record every migration up to `version` as applied without running it.
@@ -106,7 +106,7 @@ class Upkeep(Workbench):
             names = plan.up_to(view.files, version)
             return Plan(tuple(_record(view.migrations[name], Direction.UP, LogKind.BASELINE) for name in names))
 
-        return self._change(Wish("baseline", lambda view: plan.up_to(view.files, version), planned, _NOTHING))
+        return self._change(Request("baseline", lambda view: plan.up_to(view.files, version), planned, _NOTHING))
 
     def mark_applied(self, version: str) -> Report:
         """Record one pending migration as applied without running it. Raises PlanError E232, E241."""
@@ -143,7 +143,7 @@ class Upkeep(Workbench):
             for finding in found
         )
 
-    def _repairing(self, repair: Repair) -> Wish:
+    def _repairing(self, repair: Repair) -> Request:
         def versions(view: View) -> Sequence[str]:
             found = self._findings(view)
             return [item.file.file.version for item in found if item.file is not None]
@@ -156,7 +156,7 @@ class Upkeep(Workbench):
                 steps += _corrections(finding, view.migrations, repair)
             return Plan(tuple(steps))
 
-        return Wish("repair", versions, planned, _NOTHING)
+        return Request("repair", versions, planned, _NOTHING)
 
     def _mark(self, version: str, direction: Direction) -> Report:
         def planned(view: View) -> Plan:
@@ -171,7 +171,7 @@ class Upkeep(Workbench):
             name = migration.name if migration else version
             return Plan((Step(version, name, direction, Action.RECORD, migration, kind=LogKind.MARK),))
 
-        return self._change(Wish("mark", lambda view: [version], planned, _NOTHING))
+        return self._change(Request("mark", lambda view: [version], planned, _NOTHING))
 
     def _recover(self, intent: _Intent, settle: _Settlement = lambda session, plan: plan) -> Report:
         """Do what `intent` says of the first unfinished migration; `settle` looks at the database for what is left."""

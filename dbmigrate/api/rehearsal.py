@@ -15,7 +15,7 @@ from dbmigrate.scratch import rehearsal
 from dbmigrate.scratch.rehearsal import Rehearsed, Scene
 
 if TYPE_CHECKING:
-    from dbmigrate.api.base import Wish
+    from dbmigrate.api.base import Request
     from dbmigrate.model import Plan
     from dbmigrate.scratch.lock_report import Means
 
@@ -65,21 +65,21 @@ class Rehearser(Migrator):
         """The same for `rollback`."""
         return self._in_place(self._downward(goal))
 
-    def _on_copy(self, wish: Wish, means: Means) -> Rehearsed:
+    def _on_copy(self, request: Request, means: Means) -> Rehearsed:
         found = find.find(self._options.directories, self._options.order)
-        with self._planned(wish) as (session, planned):
+        with self._planned(request) as (session, planned):
             self._announced(planned)
             return rehearsal.on_copy(Scene(session, planned, found, self._options.pacing), means)
 
-    def _in_place(self, wish: Wish) -> Rehearsed:
+    def _in_place(self, request: Request) -> Rehearsed:
         found = self._present()
-        with self._open(wish.command) as session:
+        with self._open(request.command) as session:
             database.refuse_shared_session(session.facts, "a rehearsal in place holds a lock of its session")
-            rehearsal.refuse_outside(self._plan(session, wish, View(found, session.read_history())))
+            rehearsal.refuse_outside(self._plan(session, request, View(found, session.read_history())))
 
             def prepare() -> tuple[Plan, History]:
                 recorded = session.read_history()
-                return self._plan(session, wish, View(found, recorded)), recorded
+                return self._plan(session, request, View(found, recorded)), recorded
 
             planned, _ = self._settled(session, prepare)
             self._on_event(Planned(planned))

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 _REMEDY = "apply the migrations, and commit the file that `dbmigrate up` or `dbmigrate dump` writes"
 
 
-def reach_of(dumping: Dumping | None) -> outside_effects.Reach:
+def reach_of(dumping: Dumping | None) -> outside_effects.Effects:
     """What loading the schema file may do beside making a schema; one that cannot be read is told by `compare`."""
     if dumping is None or not Path(dumping.path).is_file():
-        return outside_effects.Reach.INSIDE
+        return outside_effects.Effects.INSIDE
     try:
         return outside_effects.of_sql(file.read(Path(dumping.path)))
     except Error:
-        return outside_effects.Reach.INSIDE
+        return outside_effects.Effects.INSIDE
 
 
 def compare(walked: Ground, migrations: Sequence[Migration], dumping: Dumping) -> tuple[Problem, ...]:

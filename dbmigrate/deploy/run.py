@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate.api.base import Wish, Workbench
+from dbmigrate.api.base import Request, ApiBase
 from dbmigrate.api.migrator import Migrator
 from dbmigrate.connection import database
 from dbmigrate.deploy import health
@@ -28,7 +28,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
 from dbmigrate.model import LogState, Plan, Problem, Step
 from dbmigrate.planning import verify
-from dbmigrate.planning.undo import obstacle, refuse_obstacles, steps_back
+from dbmigrate.planning.undo import obstacle, refuse_obstacles, rollback_steps
 from dbmigrate.reports import Deviation, Report
 from dbmigrate.schema import backup
 from dbmigrate.tracking import read_history
@@ -59,7 +59,7 @@ class Deployed:
     plan: Plan
     report: Report
     backup: Backup | None
-    verdicts: tuple[HealthOutcome, ...]
+    health: tuple[HealthOutcome, ...]
     seconds: float
 
 
@@ -87,7 +87,7 @@ def _backup(session: Session, directory: str, environ: Mapping[str, str]) -> Bac
     return backup.take(session, directory, environ, now=partial(datetime.now, UTC))
 
 
-class Deployer(Workbench):
+class Deployer(ApiBase):
     """One deployment to one database, which has to exist. `environ` is for pg_dump, as in `Dumping`."""
 
     def __init__(
@@ -118,11 +118,11 @@ class Deployer(Workbench):
         self._on_event(Targeted(self._where, "deploy"))
         verified = self._verify()
         report = self._migrate()
-        verdicts = tuple(self._check(check, report) for check in self._config.checks)
-        if not verdicts:
+        health = tuple(self._check(check, report) for check in self._config.checks)
+        if not health:
             self._pass(Phase.HEALTH, "no check is configured")
         taken = self._start.backup if self._start else None
-        return Deployed(verified, self._plan_shown, report, taken, verdicts, time.monotonic() - started)
+        return Deployed(verified, self._plan_shown, report, taken, health, time.monotonic() - started)
 
     # -- before
 
@@ -259,12 +259,12 @@ class Deployer(Workbench):
             return tuple(one for one in done if one.step.version in applied)
         return done[: len(done) - len(undone.done if undone else ())]
 
-    def _way_back(self, failure: Error, *, lock_wait: float | None = None) -> WayBack:
+    def _way_back(self, failure: Error, *, lock_wait: float | None = None) -> Rollback:
         assert self._start is not None
         given = self._options if lock_wait is None else replace(self._options, lock_wait=lock_wait)
         reason = f"deploy: {failure.message[:_LONGEST_REASON]}" + (f" ({given.reason})" if given.reason else "")
         options = replace(given, reason=reason, approve=None, expected_plan=None, before_run=())
-        return WayBack(self._dsn, options, self._start, on_event=self._on_event)
+        return Rollback(self._dsn, options, self._start, on_event=self._on_event)
 
     def _stuck(self, failure: Error, exc: Error, standing: Sequence[Outcome]) -> Error:
         """The rollback failed: `failure` was why there was one, `exc` why it did not succeed."""
@@ -316,7 +316,7 @@ class Deployer(Workbench):
     def _note(self, failure: Error, why: Error, done: Sequence[Outcome]) -> None:
         """Let the log say that the newest migration of this run was not undone, and why it should have been."""
         way_back = self._way_back(failure, lock_wait=min(self._options.lock_wait, _NOTE_WAIT))
-        way_back.note(steps_back(done)[0], why)
+        way_back.note(rollback_steps(done)[0], why)
 
     def _backup_details(self) -> tuple[tuple[str, str], ...]:
         taken = self._start.backup if self._start else None
@@ -326,7 +326,7 @@ class Deployer(Workbench):
         self._on_event(PhaseDone(phase, result))
 
 
-class WayBack(Workbench):
+class Rollback(ApiBase):
     """Undoes what one run applied, and nothing else."""
 
     def __init__(self, target: Dsn | str, options: Options, start: Start, *, on_event: Callable[[Event], None]) -> None:
@@ -340,7 +340,7 @@ class WayBack(Workbench):
         Raises NeedsAttention E509 (something else was changed since), E502 (a migration is unfinished), PlanError E233
         (one of them cannot be undone): nothing was undone. Else as `Migrator.rollback`.
         """
-        steps = steps_back(done)
+        steps = rollback_steps(done)
         expected = self._start.applied | {step.version for step in steps}
 
         def planned(view: View) -> Plan:
@@ -354,7 +354,7 @@ class WayBack(Workbench):
             refuse_obstacles(steps)
             return Plan(steps)
 
-        return self._change(Wish("rollback", lambda view: (), planned))
+        return self._change(Request("rollback", lambda view: (), planned))
 
     def note(self, step: Step, error: Error) -> None:
         """Write that `step` was not done to the log, if that can be done: it must not hide a failure.

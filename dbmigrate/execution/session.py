@@ -12,7 +12,7 @@ import psycopg
 from psycopg import pq
 
 from dbmigrate.connection import database, silence
-from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, LockNotAcquired, Overtaken
+from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, LockNotAcquired, AlreadyDone
 from dbmigrate.events import Created, Warned
 from dbmigrate.execution import batches, commit_outcome, own_statements, run_lock
 from dbmigrate.execution.monitor import Monitor
@@ -206,7 +206,7 @@ class Session:
         """Open the transaction of `step`, under the lock and with fresh settings; return the transaction's id.
 
         `limits` are SET LOCAL commands, a line each. Raises psycopg.Error as `opening` says. Behind a pooler raises
-        LockNotAcquired E601 if the lock was not to be had, Overtaken when another run did the step meanwhile.
+        LockNotAcquired E601 if the lock was not to be had, AlreadyDone when another run did the step meanwhile.
         """
         opening = self.opening(limits)
         if opening is None:
@@ -278,7 +278,7 @@ class Session:
         is_there = step.version in history.versions(self.conn, self.tables)
         if self.writer.record(step) and is_there is (step.direction is Direction.UP):
             database.run(self.conn, "ROLLBACK")
-            raise Overtaken(f"another run has dealt with {step.name} meanwhile", code="E601")
+            raise AlreadyDone(f"another run has dealt with {step.name} meanwhile", code="E601")
         return xid
 
     def leaving(self) -> str:

@@ -32,7 +32,7 @@ from dbmigrate.errors import (
     LockNotAcquired,
     MigrationFailed,
     NeedsAttention,
-    Overtaken,
+    AlreadyDone,
 )
 from dbmigrate.events import StepDone, StepFailed, StepStarted, Warned
 from dbmigrate.execution import batches, lock_retries, server_errors, stepwise, text_settings
@@ -84,7 +84,7 @@ class Executor:
         self._session.emit(StepStarted(step))
         try:
             tally = self._run(step)
-        except Overtaken as exc:
+        except AlreadyDone as exc:
             self._session.emit(Warned(Problem("W306", exc.message)))
             return
         except (Error, batches.StatementError, psycopg.Error, KeyboardInterrupt) as exc:

@@ -42,7 +42,7 @@ _SHOWN = 160  # characters of a statement
 
 
 @frozen
-class Bench:
+class MeasureOptions:
     """Where and how a migration is measured.
 
     `dsn` is the scratch database's, for the session's settings and for secrets in messages; the relations of `without`
@@ -54,7 +54,7 @@ class Bench:
     without: frozenset[Relation] = frozenset()
 
 
-def run_measured(conn: Connection, migration: Migration, bench: Bench | None = None) -> tuple[Impact, ...]:
+def run_measured(conn: Connection, migration: Migration, options: MeasureOptions | None = None) -> tuple[Impact, ...]:
     """Run one direction of `migration` on the scratch database of `conn`, for good; what its statements did.
 
     Statements that touched nothing that was there before are left out. `conn` is in autocommit mode; nothing is
@@ -64,18 +64,18 @@ def run_measured(conn: Connection, migration: Migration, bench: Bench | None = N
     Raises MigrationFailed E401, E403, E406 with the place of the statement that failed: a migration in a transaction
     was rolled back then, of another one the statements before it stay. ConnectionFailed E305.
     """
-    bench = bench or Bench(Dsn({}))
+    options = options or MeasureOptions(Dsn({}))
     try:
-        database.run(conn, database.session_reset() + database.session_settings(conn, bench.dsn))
-        if migration.is_transactional(bench.direction):
-            return tuple(_transaction(conn, migration, bench))
-        return tuple(_stepwise(conn, migration, bench))
+        database.run(conn, database.session_reset() + database.session_settings(conn, options.dsn))
+        if migration.is_transactional(options.direction):
+            return tuple(_transaction(conn, migration, options))
+        return tuple(_stepwise(conn, migration, options))
     except batches.StatementError as exc:
         _abort(conn)
-        raise server_errors.failure(exc, migration, bench.dsn) from exc
+        raise server_errors.failure(exc, migration, options.dsn) from exc
     except psycopg.Error as exc:
         _abort(conn)
-        raise _failure_of_ours(exc, migration, bench) from exc
+        raise _failure_of_ours(exc, migration, options) from exc
     except MigrationFailed:
         _abort(conn)
         raise
@@ -88,9 +88,9 @@ def _abort(conn: Connection) -> None:
             database.run(conn, "ROLLBACK")
 
 
-def _failure_of_ours(exc: psycopg.Error, migration: Migration, bench: Bench) -> Exception:
+def _failure_of_ours(exc: psycopg.Error, migration: Migration, options: MeasureOptions) -> Exception:
     """An error in what was sent beside the file's statements: a deferred constraint that fired at the end."""
-    error = database.translation(exc, bench.dsn)
+    error = database.translation(exc, options.dsn)
     if not isinstance(error, DatabaseError):
         return error
     message = f"{migration.name}: {error.message} ({error.sqlstate})"
@@ -100,25 +100,25 @@ def _failure_of_ours(exc: psycopg.Error, migration: Migration, bench: Bench) -> 
 # ------------------------------------------------------------------------------------------------------ transactions
 
 
-def _transaction(conn: Connection, migration: Migration, bench: Bench) -> Iterator[Impact]:
+def _transaction(conn: Connection, migration: Migration, options: MeasureOptions) -> Iterator[Impact]:
     """The whole migration in one transaction, ended as the executor ends it."""
     xid = database.last_row(database.run(conn, "BEGIN;\nSELECT pg_catalog.pg_current_xact_id()::text;"))[0]
     every = (
         statement
-        for section in migration.run_order(bench.direction)
+        for section in migration.run_order(options.direction)
         for statement in parser.statements(migration, section)
     )
-    yield from _Transaction(conn, migration, bench).run(every)
+    yield from _Transaction(conn, migration, options).run(every)
     database.run(conn, f"{closing(repr(str(xid)))}COMMIT;")
 
 
 class _Transaction:
     """The statements of one transaction that is open already, or is opened by the first of them."""
 
-    def __init__(self, conn: Connection, migration: Migration, bench: Bench) -> None:
+    def __init__(self, conn: Connection, migration: Migration, options: MeasureOptions) -> None:
         self._conn = conn
         self._migration = migration
-        self._bench = bench
+        self._bench = options
         self._watch: Watch | None = None
         self._numbers = count()
 
@@ -182,25 +182,25 @@ def _ignore(batch: batches.Batch) -> None:
 # ------------------------------------------------------------------------------------------- without a transaction
 
 
-def _stepwise(conn: Connection, migration: Migration, bench: Bench) -> Iterator[Impact]:
+def _stepwise(conn: Connection, migration: Migration, options: MeasureOptions) -> Iterator[Impact]:
     """Unit by unit: each in a transaction of its own, or by rule where the server allows none."""
-    for unit in units(migration, bench.direction):
+    for unit in units(migration, options.direction):
         if unit.is_atomic:
-            yield from _atomic(conn, migration, unit, bench)
+            yield from _atomic(conn, migration, unit, options)
         else:
-            yield from _outside(conn, migration, unit.first, bench)
+            yield from _outside(conn, migration, unit.first, options)
 
 
-def _atomic(conn: Connection, migration: Migration, unit: Unit, bench: Bench) -> Iterator[Impact]:
+def _atomic(conn: Connection, migration: Migration, unit: Unit, options: MeasureOptions) -> Iterator[Impact]:
     if unit.opening:
         database.run(conn, unit.opening)
     body = unit.statements if unit.opening else unit.statements[:-1]
-    yield from _Transaction(conn, migration, bench).run(body)
+    yield from _Transaction(conn, migration, options).run(body)
     database.run(conn, "COMMIT")
 
 
-def _outside(conn: Connection, migration: Migration, statement: Statement, bench: Bench) -> Iterator[Impact]:
-    rule = rules.rule_for(conn, statement, snapshot.baseline(conn, without=bench.without))
+def _outside(conn: Connection, migration: Migration, statement: Statement, options: MeasureOptions) -> Iterator[Impact]:
+    rule = rules.rule_for(conn, statement, snapshot.baseline(conn, without=options.without))
     if rule.is_run:
         for _ in batches.send_all(conn, (statement,), pulse=_ignore):
             pass

@@ -32,7 +32,7 @@ def result_lines(done: Deployed) -> Iterator[str]:
         return
     parts = [f"Deployed: {text.count(number, 'migration')} in {text.duration(done.seconds)}"]
     parts += [f"version {done.report.current}"] if done.report.current else []
-    parts += ["healthy"] if done.verdicts else []
+    parts += ["healthy"] if done.health else []
     yield " · ".join(parts)
 
 
@@ -47,7 +47,7 @@ def value(done: Deployed) -> dict[str, object]:
         ],
         "version": done.report.current,
         "backup": _backup_value(done.backup) if done.backup else None,
-        "health": [_health_value(outcome) for outcome in done.verdicts],
+        "health": [_health_value(outcome) for outcome in done.health],
         "schema_file": done.report.schema.path if done.report.schema else None,
         "duration_ms": _milliseconds(done.seconds),
     }

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dbmigrate.reports import Outcome
 
 
-def steps_back(done: Sequence[Outcome]) -> tuple[Step, ...]:
+def rollback_steps(done: Sequence[Outcome]) -> tuple[Step, ...]:
     """The way back, last first, by the very files that were applied."""
     return tuple(
         Step(one.step.version, one.step.name, Direction.DOWN, migration=one.step.migration) for one in reversed(done)

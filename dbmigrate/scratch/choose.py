@@ -29,7 +29,7 @@ from dbmigrate.embedded import Options, Search, candidates, throwaway_server
 from dbmigrate.errors import ConfigError, Error, Refused, ToolMissing
 from dbmigrate.frozen import frozen
 from dbmigrate.scratch import removal, restricted_role
-from dbmigrate.scratch.outside_effects import BEYOND, Reach
+from dbmigrate.scratch.outside_effects import BEYOND, Effects
 from dbmigrate.scratch.server import (
     COMMENT,
     ELSEWHERE,
@@ -126,13 +126,13 @@ class Choice:
     major: int | None = None
     search: Search = field(default_factory=Search)
     cache: Path | None = None
-    reach: Reach = Reach.INSIDE
-    more: Callable[[], Reach] | None = None
+    reach: Effects = Effects.INSIDE
+    more: Callable[[], Effects] | None = None
     spared: Dsn | None = None
 
-    def whole_reach(self) -> Reach:
+    def whole_reach(self) -> Effects:
         """What may be done, by the functions of the target as well."""
-        return self.reach | (self.more() if self.more else Reach.INSIDE)
+        return self.reach | (self.more() if self.more else Effects.INSIDE)
 
 
 def cache_directory(environ: Mapping[str, str]) -> Path | None:
@@ -167,7 +167,7 @@ def open_server(choice: Choice) -> Iterator[ScratchServer]:
         alike = _alike(served, replace(choice, target=choice.target and _own(choice.target)))
         own = Own(choice.whole_reach, choice.spared.database if choice.spared else "")
         made = ScratchServer(alike, likeness=likeness, own=own, notes=tuple(filter(None, notes)))
-        if Reach.STEPWISE in choice.reach:
+        if Effects.STEPWISE in choice.reach:
             made.elevate()  # what such a file did before it lacks a right cannot be done again
         yield made
 
@@ -198,7 +198,7 @@ def _unfit(explicit: Dsn, choice: Choice) -> str | None:
     is_beyond = bool(choice.reach & BEYOND)
     if choice.spared is not None and (is_beyond or choice.more) and _is_of(explicit, choice.spared):
         return _REACH if choice.whole_reach() & BEYOND else None
-    if Reach.DATABASE in choice.reach and next(candidates(choice.search), None) is not None:
+    if Effects.DATABASE in choice.reach and next(candidates(choice.search), None) is not None:
         return _NAMES
     return None
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dbmigrate.scratch.choose import Choice, ScratchServer
 
 
-__all__ = ["LockReport", "Means", "make", "missing", "needless"]
+__all__ = ["LockReport", "Means", "make", "missing", "not_needed"]
 
 
 @frozen
@@ -63,7 +63,7 @@ def missing(exc: Error) -> LockReport:
     return LockReport(problems=(Problem(code, f"no lock report: {exc.message}", Severity.NOTE, hint=hint),))
 
 
-def needless(database: str) -> LockReport:
+def not_needed(database: str) -> LockReport:
     """The report for a database that does not exist yet."""
     reason = f"database {database} does not exist yet"
     return LockReport(problems=(Problem("W661", f"no lock report: {reason}", Severity.NOTE),))
@@ -93,10 +93,10 @@ def _measured(origin: schema_copy.Origin, steps: Sequence[_Part], server: Scratc
     own = frozenset(impact.Relation(tables.schema, name) for name in (tables.name, tables.log_name))
     with database.connect(copy, command="scratch", on_event=_ignore) as conn:
         for migration, direction in steps:
-            bench = impact.Bench(copy, direction, without=own)
+            options = impact.MeasureOptions(copy, direction, without=own)
             try:
                 outside_effects.refuse_ways_out(migration)
-                found.impacts += server.retrying(partial(impact.run_measured, conn, migration, bench))
+                found.impacts += server.retrying(partial(impact.run_measured, conn, migration, options))
             except DatabaseError as exc:
                 found.problems.append(_failed(migration, exc, server))
                 break

@@ -2,9 +2,9 @@
 
 Roles, tablespaces, settings, and the privileges and comments of a database belong to the server: a migration that
 changes them in a scratch database changes them for the target beside it. So only statements of kinds that are known to
-stay inside their database count as such; everything else is `Reach.SERVER`, and a false alarm costs no more than
+stay inside their database count as such; everything else is `Effects.SERVER`, and a false alarm costs no more than
 another server. Code is read as well: the bodies of functions and DO blocks. SQL that is put together when it runs, and
-code in languages that are not read here, is `Reach.COMPOSED`.
+code in languages that are not read here, is `Effects.COMPOSED`.
 https://www.postgresql.org/docs/current/manage-ag-overview.html
 """
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dbmigrate.model import Migration
 
 
-class Reach(Flag):
+class Effects(Flag):
     """What a text may do beside changing the database that it runs in."""
 
     INSIDE = 0
@@ -45,7 +45,7 @@ class Reach(Flag):
     SETTINGS = auto()  # ALTER SYSTEM, subscriptions that connect: `impact` leaves them out, an executor runs them
 
 
-BEYOND = Reach.SERVER | Reach.COMPOSED | Reach.OUT | Reach.SETTINGS
+BEYOND = Effects.SERVER | Effects.COMPOSED | Effects.OUT | Effects.SETTINGS
 
 # -------------------------------------------------------------------------------------------------------- whole texts
 
@@ -147,24 +147,24 @@ select exists (select from pg_catalog.pg_foreign_server)
 """
 
 # by path and checksum: a command asks more than once, and a file may have millions of statements
-_seen: dict[tuple[str, str], Reach] = {}
+_seen: dict[tuple[str, str], Effects] = {}
 
 
-def of_all(migrations: Iterable[Migration]) -> Reach:
+def of_all(migrations: Iterable[Migration]) -> Effects:
     """What any of them may do. Raises ConfigError E207."""
-    return reduce(or_, map(of, migrations), Reach.INSIDE)
+    return reduce(or_, map(of, migrations), Effects.INSIDE)
 
 
-def of(migration: Migration) -> Reach:
+def of(migration: Migration) -> Effects:
     """What one of its directions may do. Raises ConfigError E207."""
     key = (migration.file.path, migration.checksum)
     if key not in _seen:
         is_whole = all(section.transaction for section in migration.sections)
-        _seen[key] = _of_file(migration) | (Reach.INSIDE if is_whole else Reach.STEPWISE)
+        _seen[key] = _of_file(migration) | (Effects.INSIDE if is_whole else Effects.STEPWISE)
     return _seen[key]
 
 
-def _of_file(migration: Migration) -> Reach:
+def _of_file(migration: Migration) -> Effects:
     texts = [text for text in (migration.up_sql, migration.down_sql) if text]
     if texts:
         return reduce(or_, (_of_text(text.encode()) for text in texts)) | _closely(migration, "".join(texts).encode())
@@ -175,29 +175,29 @@ def _of_file(migration: Migration) -> Reach:
         raise ConfigError(f"cannot read {migration.file.path}: {exc.strerror}", code="E207") from exc
 
 
-def of_sql(text: str) -> Reach:
+def of_sql(text: str) -> Effects:
     """What a text without sections, as a schema file, may do."""
     found = _of_text(text.encode())
     return found | reduce(or_, (_of_statement(each.sql, is_suspect=True) for each in parser.split_sql(text)), found)
 
 
-def of_functions(conn: Connection) -> Reach:
+def of_functions(conn: Connection) -> Effects:
     """What functions that are in a database already may do when a migration calls them, or one of their triggers."""
-    found = Reach.INSIDE
+    found = Effects.INSIDE
     for source, language in database.query(conn, _FUNCTIONS):
         if str(language).upper() not in _READ_LANGUAGES:
-            found |= Reach.COMPOSED
+            found |= Effects.COMPOSED
             continue
         text = str(source or "")
         found |= _of_text(text.encode()) | _of_code(list(_words(text)))
     if database.query(conn, _WAYS_TO_SERVERS) == [(True,)]:
-        found |= Reach.OUT
+        found |= Effects.OUT
     return found
 
 
-def refuse_ways_out(migration: Migration, *, more: Reach = Reach.INSIDE) -> None:
+def refuse_ways_out(migration: Migration, *, more: Effects = Effects.INSIDE) -> None:
     """Raise Refused E722 for a migration that runs programs, uses files or talks to other servers, with the place."""
-    unwanted = Reach.OUT | more
+    unwanted = Effects.OUT | more
     if not of(migration) & unwanted:
         return
     place = Place(migration.file.path, 1)
@@ -220,24 +220,24 @@ def not_tried(why: str, place: Place | None) -> Refused:
     return error
 
 
-def _of_text(text: bytes | mmap.mmap) -> Reach:
-    found = Reach.SERVER if _BEYOND.search(text) else Reach.INSIDE
-    return found | Reach.DATABASE if _NAMES_DATABASE.search(text) else found
+def _of_text(text: bytes | mmap.mmap) -> Effects:
+    found = Effects.SERVER if _BEYOND.search(text) else Effects.INSIDE
+    return found | Effects.DATABASE if _NAMES_DATABASE.search(text) else found
 
 
-def _closely(migration: Migration, text: bytes | mmap.mmap) -> Reach:
+def _closely(migration: Migration, text: bytes | mmap.mmap) -> Effects:
     is_suspect = _SUSPECT.search(text) is not None
-    found = Reach.INSIDE
+    found = Effects.INSIDE
     for section in migration.sections:
         for statement in parser.statements(migration, section):
             found |= _of_statement(statement.sql, is_suspect=is_suspect)
     return found
 
 
-def _of_statement(sql: str, *, is_suspect: bool) -> Reach:
+def _of_statement(sql: str, *, is_suspect: bool) -> Effects:
     word = first_word(sql)
     if word in _INSIDE and not is_suspect and word != "DO":
-        return Reach.INSIDE
+        return Effects.INSIDE
     head = tuple(islice(_words(sql), 12))
     found = _of_head(head)
     if word == "DO" or (word == "CREATE" and _CODE & {*head[:4]}):
@@ -249,59 +249,59 @@ def _of_statement(sql: str, *, is_suspect: bool) -> Reach:
     return found | _of_code(code) | _of_options(sql, head)
 
 
-def _of_head(head: Sequence[str]) -> Reach:
+def _of_head(head: Sequence[str]) -> Effects:
     """Whether the statement is of a kind that stays inside the database."""
     word = head[0] if head else ""
     if word in _INSIDE or word in ("", ";", "("):
-        return Reach.INSIDE
+        return Effects.INSIDE
     if word not in _OF_OBJECTS:
-        return Reach.SERVER
+        return Effects.SERVER
     rest = [token for token in head[1:] if token not in _BEFORE_OBJECT]
     kind = rest[0] if rest else ""
     if kind == "EXTENSION" and word == "CREATE":
         named = [token for token in rest[1:] if token not in ("IF", "NOT", "EXISTS")]
         is_known = named and named[0].strip('"').lower() in _KNOWN_EXTENSIONS
-        return Reach.INSIDE if is_known else Reach.SERVER
+        return Effects.INSIDE if is_known else Effects.SERVER
     if kind == "USER" and rest[1:2] != ["MAPPING"]:
-        return Reach.SERVER
-    return Reach.INSIDE if kind in _OBJECTS else Reach.SERVER
+        return Effects.SERVER
+    return Effects.INSIDE if kind in _OBJECTS else Effects.SERVER
 
 
-def _of_options(sql: str, head: Sequence[str]) -> Reach:
+def _of_options(sql: str, head: Sequence[str]) -> Effects:
     if head[:2] == ("ALTER", "SYSTEM"):
-        return Reach.SETTINGS
+        return Effects.SETTINGS
     if head[:2] == ("CREATE", "SUBSCRIPTION"):
         said = tuple(_words(sql))
         options, _ = option_list(said[said.index("WITH") + 1 :] if "WITH" in said else ())
-        return Reach.INSIDE if options.get("CONNECT") in FALSE else Reach.SETTINGS
-    return Reach.OUT if head[:1] == ("LOAD",) else Reach.INSIDE
+        return Effects.INSIDE if options.get("CONNECT") in FALSE else Effects.SETTINGS
+    return Effects.OUT if head[:1] == ("LOAD",) else Effects.INSIDE
 
 
-def _of_program(said: Sequence[str]) -> Reach:
+def _of_program(said: Sequence[str]) -> Effects:
     """A DO block or the making of a function: its language, and what its body says."""
-    found = Reach.INSIDE
+    found = Effects.INSIDE
     for token, following in zip(said, [*said[1:], ""], strict=True):
         if token == "LANGUAGE" and following.upper() not in _READ_LANGUAGES:
-            found |= Reach.COMPOSED
+            found |= Effects.COMPOSED
         if (text := _unquoted(token)) is not None:
             found |= _of_code(list(_words(text)))
-            found |= Reach.COMPOSED if token[:1] in "eE" and "\\" in token else found
+            found |= Effects.COMPOSED if token[:1] in "eE" and "\\" in token else found
     return found | _of_code([token for token in said if not _is_literal(token)])
 
 
-def _of_code(said: Sequence[str]) -> Reach:
+def _of_code(said: Sequence[str]) -> Effects:
     """What tokens of SQL or PL/pgSQL may do."""
     text = " ".join(said)
-    found = Reach.OUT if _WAYS_OUT.search(text) else Reach.INSIDE
+    found = Effects.OUT if _WAYS_OUT.search(text) else Effects.INSIDE
     if _COMPOSES.search(text):
-        found |= Reach.COMPOSED
+        found |= Effects.COMPOSED
     for number, token in enumerate(said):
         if token == "EXECUTE" and said[number + 1 : number + 2] not in (["FUNCTION"], ["PROCEDURE"], ["ON"]):
             found |= _of_executed(said, number + 1)
     return found
 
 
-def _of_executed(said: Sequence[str], start: int) -> Reach:
+def _of_executed(said: Sequence[str], start: int) -> Effects:
     """What ``EXECUTE`` is given: known where it is one literal, or one with names and values that format() quotes."""
     token = said[start] if start < len(said) else ""
     end = start + 1
@@ -309,13 +309,13 @@ def _of_executed(said: Sequence[str], start: int) -> Reach:
     if is_format:
         token, end = said[start + 2] if start + 2 < len(said) else "", _closing(said, start + 1)
     if not _CONSTANT(token) or (said[end] if end < len(said) else ";") not in _AFTER_CONSTANT:
-        return Reach.COMPOSED
+        return Effects.COMPOSED
     text = _unquoted(token) or ""
     if is_format and not _QUOTED_FORMAT(text):
-        return Reach.COMPOSED
+        return Effects.COMPOSED
     inner = list(_words(text))
     if first_word(text.lstrip()) == "DO" or _CODE & {*inner[:4]}:
-        return Reach.COMPOSED
+        return Effects.COMPOSED
     return _of_head(inner[:12]) | _of_code(inner)
 
 

@@ -123,7 +123,7 @@ def _admitted(planned: Plan) -> list[Migration]:
     """The migrations that are run. Raises Refused E722 for one that would do something outside of the database."""
     migrations = [step.migration for step in planned.steps if step.migration is not None and step.runs_sql]
     for migration in migrations:
-        outside_effects.refuse_ways_out(migration, more=outside_effects.Reach.SETTINGS)
+        outside_effects.refuse_ways_out(migration, more=outside_effects.Effects.SETTINGS)
     return migrations
 
 

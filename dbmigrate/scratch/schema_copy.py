@@ -58,7 +58,7 @@ def alike(session: Session, copy: Dsn) -> Dsn:
 def sparing(choice: Choice, session: Session, migrations: Sequence[Migration]) -> Choice:
     """The choice for running `migrations` on a copy of the database of `session`, whose server must be spared."""
 
-    def more() -> outside_effects.Reach:
+    def more() -> outside_effects.Effects:
         with database.translated(session.dsn):
             return outside_effects.of_functions(session.conn)
 
@@ -111,14 +111,14 @@ def _make_tables(origin: Origin, copy: Dsn) -> None:
 
 
 def _replay(origin: Origin, server: ScratchServer, copy: Dsn, *, because: Error) -> None:
-    bench = impact.Bench(copy)
+    options = impact.MeasureOptions(copy)
     applied = _applied(origin, because)
     try:
         _make_tables(origin, copy)
         with database.connect(copy, command="scratch", on_event=_ignore) as conn:
             for migration in applied:
                 server.admit(migration)
-                server.retrying(partial(impact.run_measured, conn, migration, bench))
+                server.retrying(partial(impact.run_measured, conn, migration, options))
     except Error as exc:
         raise _impossible(exc, choose.way_out(exc, server)) from exc
 

@@ -11,7 +11,7 @@ from dbmigrate.connection import database
 from dbmigrate.errors import ConfigError, DatabaseError, Error, Refused
 from dbmigrate.frozen import frozen
 from dbmigrate.scratch import outside_effects, removal, restricted_role
-from dbmigrate.scratch.outside_effects import Reach
+from dbmigrate.scratch.outside_effects import Effects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ _MISSING_EXTENSION = re.compile(r'extension "(.+?)" is not available|extension c
 class Own:
     """What a server of our own has to know: what may be done there, and the name that its database should have."""
 
-    reach: Callable[[], Reach]
+    reach: Callable[[], Effects]
     name: str = ""
 
 
@@ -128,7 +128,7 @@ class ScratchServer:
 
     def elevate(self) -> bool:
         """Give a superuser's rights to the role that runs migrations, if none of them can misuse that; whether so."""
-        if self.own is None or self.own.reach() & (Reach.COMPOSED | Reach.OUT):
+        if self.own is None or self.own.reach() & (Effects.COMPOSED | Effects.OUT):
             return False
         if not self._is_elevated:
             restricted_role.elevate(self.dsn)

@@ -9,13 +9,13 @@ import pytest
 from dbmigrate.migrations import parser
 from dbmigrate.model import MigrationFile
 from dbmigrate.scratch import outside_effects
-from dbmigrate.scratch.outside_effects import Reach
+from dbmigrate.scratch.outside_effects import Effects
 
 
-def of(tmp_path: Path, sql: str) -> Reach:
+def of(tmp_path: Path, sql: str) -> Effects:
     path = tmp_path / "1_a.sql"
     path.write_text(f"-- migrate:up transaction:false\n{sql}\n-- migrate:down\n", encoding="utf-8")
-    return outside_effects.of(parser.read(MigrationFile("1", "1_a.sql", str(path)))) & ~Reach.STEPWISE
+    return outside_effects.of(parser.read(MigrationFile("1", "1_a.sql", str(path)))) & ~Effects.STEPWISE
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def of(tmp_path: Path, sql: str) -> Reach:
     ],
 )
 def test_what_stays_in_its_database(tmp_path: Path, sql: str) -> None:
-    assert of(tmp_path, sql) is Reach.INSIDE
+    assert of(tmp_path, sql) is Effects.INSIDE
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_what_stays_in_its_database(tmp_path: Path, sql: str) -> None:
     ],
 )
 def test_what_belongs_to_the_whole_server(tmp_path: Path, sql: str) -> None:
-    assert of(tmp_path, sql) & Reach.SERVER
+    assert of(tmp_path, sql) & Effects.SERVER
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_what_belongs_to_the_whole_server(tmp_path: Path, sql: str) -> None:
     ],
 )
 def test_sql_that_does_not_stand_in_the_text(tmp_path: Path, sql: str) -> None:
-    assert of(tmp_path, sql) & Reach.COMPOSED
+    assert of(tmp_path, sql) & Effects.COMPOSED
 
 
 @pytest.mark.parametrize(
@@ -120,20 +120,20 @@ def test_sql_that_does_not_stand_in_the_text(tmp_path: Path, sql: str) -> None:
     ],
 )
 def test_ways_out_of_the_server(tmp_path: Path, sql: str) -> None:
-    assert of(tmp_path, sql) & Reach.OUT
+    assert of(tmp_path, sql) & Effects.OUT
 
 
 def test_a_subscription_that_connects_is_told_from_one_that_does_not(tmp_path: Path) -> None:
     made = "create subscription s connection 'host=x' publication p"
 
-    assert of(tmp_path, f"{made};") & Reach.SETTINGS
-    assert of(tmp_path, f"{made} with (create_slot = false);") & Reach.SETTINGS
-    assert not of(tmp_path, f"{made} with (connect = false, slot_name = none);") & Reach.SETTINGS
+    assert of(tmp_path, f"{made};") & Effects.SETTINGS
+    assert of(tmp_path, f"{made} with (create_slot = false);") & Effects.SETTINGS
+    assert not of(tmp_path, f"{made} with (connect = false, slot_name = none);") & Effects.SETTINGS
 
 
 def test_a_large_file_is_looked_at_where_it_is(tmp_path: Path) -> None:
     filler = "insert into a values ('" + 1_100_000 * "x" + "');\n"
 
-    assert of(tmp_path, filler) is Reach.INSIDE
-    assert of(tmp_path, f"{filler}drop role r;") & Reach.SERVER
-    assert of(tmp_path, f"{filler}do $$ begin execute 'a' || 'b'; end $$;") & Reach.COMPOSED
+    assert of(tmp_path, filler) is Effects.INSIDE
+    assert of(tmp_path, f"{filler}drop role r;") & Effects.SERVER
+    assert of(tmp_path, f"{filler}do $$ begin execute 'a' || 'b'; end $$;") & Effects.COMPOSED
