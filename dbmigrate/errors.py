@@ -4,18 +4,18 @@
       ConfigError ......................... 2   options, environment, env files, URLs
         ToolMissing ....................... 2   a program or an extra that has to be installed
       MigrationFileError .................. 2   a file that cannot be read as a migration; carries its place
-      PlanError ........................... 2   there is nothing that this request could mean
+      PlanError ........................... 2   the request cannot be turned into a plan
       ConnectionFailed .................... 3   the server cannot be reached, or did not answer in time
       DatabaseError ....................... 4   the server refused; nothing was changed by the refused work
         MigrationFailed ................... 4   ... in a migration, which was rolled back
-      NeedsAttention ...................... 5   something is half done, and only a person can know what is right
-      LockNotAcquired ..................... 6   another runner is at work
-        AlreadyDone ......................... 6   ... and did the very step; the executor goes on to the next one
-      Refused ............................. 7   possible, but not without being asked for explicitly
+      NeedsAttention ...................... 5   work is half done, and a person has to decide what is right
+      LockNotAcquired ..................... 6   another run holds the lock
+        AlreadyDone ......................... 6   ... and did the same step; the executor continues with the next one
+      Refused ............................. 7   possible, but only if asked for explicitly
       Interrupted ....................... 130 / 143   SIGINT, SIGTERM
 
 The first digit of an error code is its exit code (``E201`` exits with 2), but for the two signals. `CODES` is the one
-list of them: the documentation and ``dbmigrate`` itself are compared with it by a test.
+list of them; a test compares the documentation and the program with it.
 """
 
 from __future__ import annotations
@@ -57,64 +57,64 @@ CODES: dict[str, str] = {
     "E202": "the database URL is invalid",
     "E203": "the variable of the chosen environment is not set",
     "E204": "a line of an env file cannot be read",
-    "E205": "an option or environment variable has an impossible value",
+    "E205": "an option or environment variable has an invalid value",
     "E206": "a program or an extra is missing",
     "E207": "a file or directory cannot be read or written",
     # migration files: nothing was contacted or changed
-    "E210": "the file is not valid UTF-8, or holds a NUL byte",
+    "E210": "the file is not valid UTF-8, or contains a NUL byte",
     "E211": "the file has no '-- migrate:up' section",
     "E212": "a section has no '-- migrate:down'",
     "E213": "the sections are in the wrong order",
     "E214": "SQL before the first '-- migrate:up'",
-    "E215": "a line looks like a section header but is none",
-    "E216": "an option of a section is misspelt or has an impossible value",
+    "E215": "a line looks like a section header but is not one",
+    "E216": "an option of a section is misspelt or has an invalid value",
     "E217": "a quote, comment or COPY block is not closed",
     "E218": "a psql command, or a backslash outside a string",
     "E219": "transaction control inside a transactional section",
     "E220": "a statement that PostgreSQL refuses inside a transaction",
     "E221": "two files have the same version",
-    "E222": "the file changed while it was being run",
+    "E222": "the file changed during the run",
     "E223": "a merge conflict is not resolved",
     # plans
     "E230": "no migration files were found",
-    "E231": "nothing has been applied, so nothing can be rolled back",
+    "E231": "nothing is applied, so there is nothing to roll back",
     "E232": "no such version",
     "E233": "the migration is declared irreversible",
     "E234": "the file of an applied migration is gone, and its down SQL is not in the log",
     "E235": "the migrations directory does not exist",
-    "E237": "the name gives no usable file name",
+    "E237": "the name cannot become a file name",
     "E238": "the schema file cannot be loaded",
-    "E239": "what was shown is not what would be done any more",
-    "E240": "the database has a history already",
-    "E241": "the migration is in that state already",
-    "E242": "no migration is unfinished",
+    "E239": "the plan changed after it was shown",
+    "E240": "the database already has a history",
+    "E241": "the migration is already in that state",
+    "E242": "there is no unfinished migration",
     "E243": "an unfinished rollback cannot be undone",
     # scratch databases, and what is tried on them
     "E244": "there is no server for a scratch database",
     "E245": "the role may not create scratch databases",
-    "E246": "a scratch database cannot be made",
+    "E246": "a scratch database cannot be created",
     "E247": "the git revision to compare with cannot be read",
-    "E248": "this cannot be rehearsed inside one transaction",
+    "E248": "the plan cannot be rehearsed in one transaction",
     "E249": "there are no queries to check",
     # lint
     "E250": "a setting of the linter is wrong",
-    "E251": "there is no such code to explain",
-    "E252": "a file that was named is no migration",
+    "E251": "unknown code",
+    "E252": "a named file is not a migration",
     # the project file
     "E253": "the project file is not valid TOML",
-    "E254": "the project file has a key that does not exist",
+    "E254": "the project file has an unknown key",
     "E255": "a value of the project file is of the wrong type",
-    "E256": "the project file says where a database is",
-    "E257": "a value of the project file's table for deployments is impossible",
+    "E256": "the project file contains connection settings",
+    "E257": "a deployment setting in the project file is invalid",
     # comparisons
-    "E260": "what a database should be cannot be built for the comparison",
-    "E261": "files of applied migrations are gone, so what they made cannot be known",
+    "E260": "the expected schema cannot be built for the comparison",
+    "E261": "files of applied migrations are missing, so the expected schema is unknown",
     "E264": "the schema of the target cannot be copied to a scratch database",
     # scripts
-    "E270": "a migration changes how its text is read, so the dry run cannot be a script",
+    "E270": "a migration changes how its own text is read, so there is no script for it",
     "E271": "psql cannot connect to a database of this name",
     # database URLs
-    "E280": "the database URL has a parameter that is for another program",
+    "E280": "the database URL has a parameter of another program",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",
@@ -124,7 +124,7 @@ CODES: dict[str, str] = {
     # the server refused
     "E401": "a statement of a migration failed",
     "E402": "the server refused a command",
-    "E403": "the migration left its transaction",
+    "E403": "the migration ended its own transaction",
     "E404": "pg_dump failed",
     "E405": "a lock was not granted in time",
     "E406": "a migration changed how the server reads its text",
@@ -132,15 +132,15 @@ CODES: dict[str, str] = {
     "E411": "the health check failed",
     "E412": "a scratch database could not be dropped",
     # a person is needed
-    "E501": "a migration without a transaction stopped half-way",
+    "E501": "a non-transactional migration stopped partway",
     "E502": "an earlier migration is unfinished",
     "E503": "the commit outcome is unknown",
     "E504": "an index was left invalid",
-    "E505": "a finished statement was edited",
+    "E505": "a completed statement was edited",
     "E506": "the outcome of a statement is unknown",
     "E507": "a deployment failed, and could not be rolled back",
-    "E508": "a deployment failed, and its migrations stay, as asked",
-    "E509": "a deployment failed, and was not rolled back, because another run has changed something since",
+    "E508": "a deployment failed, and `--on-failure keep` left its migrations",
+    "E509": "a deployment failed, and was not rolled back, because another run changed the database since",
     # lock
     "E601": "another run holds the migration lock",
     # refused
@@ -148,37 +148,37 @@ CODES: dict[str, str] = {
     "E702": "a migration is out of order",
     "E703": "connected through a transaction pooler",
     "E704": "the server is a standby or read-only",
-    "E705": "the tracking table is not what it seems",
+    "E705": "the tracking table cannot be trusted",
     "E706": "confirmation is needed",
     "E707": "a protected environment needs a confirmation",
-    "E708": "a migration was not applied in the environment that comes first",
-    "E709": "another name than that of the target was given",
-    "E710": "the environment that comes first could not be asked",
+    "E708": "a migration is not applied in the required environment",
+    "E709": "the given name is not the name of the target",
+    "E710": "the history of the required environment cannot be read",
     "E712": "the plan is not the one that was reviewed",
     "E713": "the tracking table belongs to another tool",
-    "E714": "the tracking table would lose or refuse what is recorded",
-    "E715": "another tool has recorded these files as applied",
+    "E714": "the tracking table would lose or refuse records",
+    "E715": "another tool recorded these files as applied",
     "E716": "a protected environment has tables, but no history",
     "E717": "the history of these files is in another schema",
     "E720": "an applied file has another version now",
     "E721": "a version was applied from another file",
-    "E722": "a migration was not run on a scratch database, because of its outside effects",
+    "E722": "a migration was not run, because it could act outside the scratch database",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
 }
 
-# what is worth saying and stops nothing; the codes of `model.Problem`
+# warnings and notes, which stop nothing; the codes of `model.Problem`
 WARNINGS: dict[str, str] = {
     # migration files
     "W201": "a BEGIN or COMMIT around a whole section is not run, because the section has a transaction already",
     "W202": "an unknown option of a section is ignored",
-    "W203": "an up section holds no statement",
+    "W203": "an up section contains no statement",
     "W204": "a section header inside quoted or commented text is text (dbmate takes it for a header)",
     "W675": "a migration sets something for its session, which does not hold in the files after it",
     # plans and history
     "W301": "a migration is applied out of order",
-    "W302": "files run in the order of their names, which is not that of their numbers",
+    "W302": "files run in the order of their names, which differs from that of their numbers",
     "W303": "an empty down section: the version is forgotten, nothing is undone",
     "W304": "an applied file was edited, but only in its layout",
     "W305": "the file of an applied migration is gone; the down SQL kept in the log is used",
@@ -192,58 +192,58 @@ WARNINGS: dict[str, str] = {
     # the schema file
     "W401": "the schema file was not written",
     "W402": "user mappings are left out of the schema file, because they hold passwords",
-    "W403": "the schema file holds the password of a subscription",
+    "W403": "the schema file contains the password of a subscription",
     # the embedded server
-    "W501": "the embedded server's data lies in another place than the one that was named",
+    "W501": "the embedded server's data is not in the named directory",
     # deployments
     "W630": "a migration of the deployment could not be rolled back",
     # scratch databases
-    "W600": "what a scratch database differs in from the target",
+    "W600": "a scratch database differs from the target",
     # lock reports
-    "W660": "there is no lock report, because no scratch database could be used",
-    "W661": "there is no lock report, because the schema of the target could not be copied",
+    "W660": "no lock report, because no scratch database is available",
+    "W661": "no lock report, because the schema of the target cannot be copied",
     "W662": "a migration fails on a copy of the schema, and the lock report ends there",
-    "W663": "a lock report without the sizes of the tables",
+    "W663": "the lock report has no table sizes",
     "W664": "the schema was copied by running the applied migrations again",
     # files and tables of other tools
-    "W665": "files of the migrations directory are no migrations, and are passed over",
+    "W665": "files in the migrations directory are not migrations, and are skipped",
     "W666": "the database has tables or another tool's history, but no history of these files",
-    "W667": "the tracking table would lose or refuse what is recorded",
-    "W680": "the lock report ends before a migration that could do something outside of the scratch database",
+    "W667": "the tracking table would lose or refuse records",
+    "W680": "the lock report ends before a migration that could act outside the scratch database",
     "W681": "a failure could not be written to the log",
-    "W682": "the session was closed for pg_dump, because the role may have no second one",
+    "W682": "the session was closed for pg_dump, because the role may open only one",
     # configuration and environments
     "W620": "there are two project files",
     "W621": "applied files were edited",
     # recovery
     "W640": "an invalid index that an interrupted statement left is dropped",
-    "W641": "a detachment of a partition that was interrupted is completed",
+    "W641": "an interrupted detach of a partition is completed",
     "W642": "the schema file was not written, because the migration lock was lost",
     # output
     "W685": "stdout cannot be written",
     "W686": "stderr cannot be written",
     # lint
-    "W650": "squawk is not installed: only the own rules were run",
+    "W650": "squawk is not installed: only dbmigrate's own rules were run",
     "W651": "squawk could not be run",
-    "W652": "a comment ignores a finding and does not say why",
+    "W652": "an ignore comment gives no reason",
     "W653": "an ignore comment suppresses nothing",
-    "W654": "an ignore comment names no rule that exists",
+    "W654": "an ignore comment names an unknown rule",
     "W655": "a large file was looked at in part",
     "W656": "the baseline names findings that are no longer there",
 }
 
 
 class Error(Exception):
-    """What every failure that dbmigrate foresees is raised as.
+    """The base class of every failure that dbmigrate foresees.
 
     `code` is a key of `CODES`; `hint` says what to do; `place` is where in a file; `excerpt` is the text around it;
-    `details` are the server's own further lines (DETAIL, HINT, CONTEXT) in its order; `state` says in what state the
-    database is left; `report` is what had been done in this run before the failure.
+    `details` are further lines, such as those of the server (DETAIL, HINT, CONTEXT), in their order; `state` says in
+    which state the database is left; `report` is what this run did before the failure.
     """
 
     exit_code = 1
 
-    def __init__(  # noqa: PLR0913 (an error is told once, whole, where it arises)
+    def __init__(  # noqa: PLR0913 (an error is described once, where it arises)
         self,
         message: str,
         *,
@@ -313,7 +313,7 @@ class ConnectionFailed(Error):
 
 
 class DatabaseError(Error):
-    """The server refused a command; what it refused left nothing behind."""
+    """The server refused a command, which left nothing behind."""
 
     exit_code = 4
 
@@ -323,13 +323,13 @@ class MigrationFailed(DatabaseError):
 
 
 class NeedsAttention(Error):
-    """Work is half done and the next step is a person's decision; `hint` names the commands."""
+    """Work is half done, and a person has to decide the next step; `hint` names the commands."""
 
     exit_code = 5
 
 
 class LockNotAcquired(Error):
-    """Another runner held the lock for longer than this one was told to wait. Nothing was changed."""
+    """Another run held the lock for longer than this one may wait. Nothing was changed."""
 
     exit_code = 6
 
@@ -339,7 +339,7 @@ class AlreadyDone(LockNotAcquired):
 
 
 class Refused(Error):
-    """The request was understood and not carried out, for safety; `hint` says how to ask for it explicitly."""
+    """The request is possible but not safe; `hint` says how to ask for it explicitly."""
 
     exit_code = 7
 
@@ -353,15 +353,15 @@ class Interrupted(Error):
 
     @classmethod
     def by(cls, exc: BaseException, message: str) -> Interrupted:
-        """For what a signal handler has raised: KeyboardInterrupt or `Terminated`."""
+        """The error for what a signal handler raised: KeyboardInterrupt or `Terminated`."""
         return cls(message, signal_number=15 if isinstance(exc, Terminated) else 2)
 
 
 def unchanged(error: AnyError) -> AnyError:
-    """`error` with the state that nothing was changed."""
+    """`error` with the state of a database that was not changed."""
     error.state = "nothing was changed"
     return error
 
 
 class Terminated(KeyboardInterrupt):
-    """Raised by the handler of SIGTERM: like Ctrl-C, it passes every ``except Exception``."""
+    """What the handler of SIGTERM raises: like Ctrl-C, it must pass every ``except Exception``."""

@@ -1,4 +1,4 @@
-"""What happens during a run, told to whoever listens. Frozen values; a listener is a function that takes an `Event`."""
+"""What happens during a run. Frozen values; a listener is a function that takes an `Event`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
     from dbmigrate.model import Plan, Problem, Step
-    from dbmigrate.reports import Backup, HealthOutcome, LockReport, Outcome, Report, SchemaFile
+    from dbmigrate.reports import Backup, HealthOutcome, Outcome, Report, SchemaFile
 
 
 @frozen
 class RunStarted:
-    """The connection stands and the plan is made: `where` names environment and server without secrets."""
+    """The connection is open and the plan is made. `where` names environment and server, without secrets."""
 
     where: str
     plan: Plan
@@ -68,7 +68,7 @@ class Dropped:
 
 @frozen
 class Waiting:
-    """Something is waited for; `seconds` is how long already."""
+    """The run waits for `what`, since `seconds`."""
 
     what: str
     seconds: float = 0.0
@@ -76,7 +76,7 @@ class Waiting:
 
 @frozen
 class Retrying:
-    """A lock was not granted in time; the transaction was rolled back and will be tried again."""
+    """A lock was not granted in time; the transaction was rolled back and will run again."""
 
     step: Step
     attempt: int
@@ -87,8 +87,8 @@ class Retrying:
 class Progress:
     """Where a long step is: at statement `number`, or at one of `number` to `last` that were sent together.
 
-    `sql` is the text of a single one: the server does not tell which of several it is at. `seconds` have passed since
-    it was sent, and `detail` says what it waits for.
+    `sql` is the text of a single one: of several the server does not say which one is running. `seconds` have passed
+    since it was sent, and `detail` says what it waits for.
     """
 
     step: Step
@@ -101,14 +101,14 @@ class Progress:
 
 @frozen
 class Targeted:
-    """Something is about to be done to a whole database: `where` names it as `RunStarted` does, `deed` says what."""
+    """A whole database is about to change: `where` names it as in `RunStarted`, `action` says what happens to it."""
 
     where: str
-    deed: str
+    action: str
 
 
 class Phase(StrEnum):
-    """The steps of a deployment, in their order; the last one only where something failed."""
+    """The phases of a deployment, in their order; the last one only after a failure."""
 
     VERIFY = "verify"
     PLAN = "plan"
@@ -119,21 +119,14 @@ class Phase(StrEnum):
 
 
 @frozen
-class Passed:
-    """A phase is over, with what came of it: the number of verified migrations, the plan, the backup and so on.
+class PhaseDone:
+    """A phase is done, with its result: the number of verified migrations, the plan, the backup and so on.
 
-    A text says why there was nothing to do in it.
+    A text says why the phase had nothing to do.
     """
 
     phase: Phase
     result: int | Plan | Backup | Report | HealthOutcome | str
-
-
-@frozen
-class LocksMeasured:
-    """What a dry run's migrations would lock is known, or why it is not."""
-
-    report: LockReport
 
 
 @frozen
@@ -145,7 +138,7 @@ class SchemaRead:
 
 @frozen
 class SchemaLoaded:
-    """A schema file was loaded into `where`; `recorded` versions are applied now, None if that cannot be told."""
+    """A schema file was loaded into `where`; `recorded` versions are applied now, None if that is unknown."""
 
     path: str
     where: str
@@ -172,11 +165,10 @@ Event = (
     | Created
     | Dropped
     | Targeted
-    | Passed
+    | PhaseDone
     | Waiting
     | Retrying
     | Progress
-    | LocksMeasured
     | SchemaRead
     | SchemaLoaded
     | SchemaWritten

@@ -1,4 +1,4 @@
-"""The values that the parts of dbmigrate hand to each other. Frozen, without I/O."""
+"""The values that the parts of dbmigrate exchange: places, files, history, plans. Frozen, without I/O."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Severity(StrEnum):
 
 @frozen
 class Problem:
-    """Something to tell that does not stop the run. `code` is stable and documented."""
+    """A warning or note: it does not stop the run. `code` is stable and documented."""
 
     code: str
     message: str
@@ -74,7 +74,7 @@ class Order(StrEnum):
     NUMERIC = "numeric"
 
     def key(self, text: str) -> SortKey:
-        """The sort key of a file name or a version. Names of one number are told apart by their bytes."""
+        """The sort key of a file name or a version. Names with the same number are ordered by their bytes."""
         digits = leading_number(text) if self is Order.NUMERIC else ""
         return len(digits), digits, os.fsencode(text)
 
@@ -203,7 +203,7 @@ class Section:
 
 @frozen
 class MigrationFile:
-    """A file that counts as a migration by its name alone: ``^(\\d+).*\\.sql$``. Its content was not read."""
+    """A file that counts as a migration by its name alone: ``^(\\d+).*\\.sql$``. Its content has not been read."""
 
     version: str
     name: str
@@ -289,7 +289,7 @@ class StepRecord:
 
 @frozen
 class Unfinished:
-    """A migration without a transaction that was started and neither finished nor undone."""
+    """A non-transactional migration that was started and neither finished nor undone."""
 
     version: str
     name: str
@@ -309,7 +309,7 @@ class Unfinished:
 
 
 @frozen
-class LogEvent:
+class LogEntry:
     """One log entry, for people and programs to read. Times have a zone; `duration` is in seconds.
 
     `details` depends on `kind`: the objects that were there before a step, where an adopted version is from.
@@ -336,13 +336,13 @@ class LogEvent:
 
     @property
     def outcome(self) -> str:
-        """`state` as it is shown: unknown where a step failed and may have taken effect all the same."""
+        """`state` as it is shown: unknown after a failure that may have left something behind."""
         return "unknown" if self.state is LogState.STARTED and self.error is not None else self.state.value
 
 
 @frozen
 class History:
-    """What the database says about migrations, read in one go."""
+    """What the database records about migrations, read at once."""
 
     applied: tuple[Applied, ...] = ()
     unfinished: tuple[Unfinished, ...] = ()
@@ -355,16 +355,16 @@ class History:
 
 
 class Action(StrEnum):
-    """What a step does. All but RUN and UNDO change the records alone; the direction says which way."""
+    """What a step does. All but RUN and UNDO change only the records; the direction says which way."""
 
     RUN = "run"  # run the SQL of the direction, and record it
-    UNDO = "undo"  # run the down SQL of a migration that never got as far as being recorded
+    UNDO = "undo"  # run the down SQL of a migration that was never recorded
     RECORD = "record"  # insert or delete the version row, running nothing
     ACCEPT = "accept"  # log the file as it is now as what was applied
 
 
 class LogKind(StrEnum):
-    """What a log entry is about, its column ``direction``."""
+    """What a log entry is about: its column ``direction``."""
 
     UP = "up"
     DOWN = "down"
@@ -401,7 +401,7 @@ class Step:
 
 @frozen
 class Plan:
-    """What a command will do, in order, and what is worth saying about it beforehand; `digest` is `planhash`'s."""
+    """What a command will do, in order, with warnings about it; `digest` is made by `plan_hash`."""
 
     steps: tuple[Step, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -410,7 +410,7 @@ class Plan:
 
 @frozen
 class Goal:
-    """How far to go: all of it, a number of migrations, or to a version (given as its text)."""
+    """How far to go: everything, a number of migrations, or up to a version (given as its text)."""
 
     steps: int | None = None
     version: str | None = None

@@ -1,10 +1,9 @@
-"""What was measured and done beside the migrations: lock reports, backups, health checks. Frozen values, pure."""
+"""Results: of runs, of `status` and `verify`, of backups and health checks. Frozen values, pure."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from dataclasses import field
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
@@ -12,226 +11,7 @@ from dbmigrate.frozen import frozen
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from dbmigrate.model import Applied, MigrationFile, Place, Problem, Step, Unfinished
-
-OLD_TRANSACTION = 5.0  # seconds: longer ones are worth naming before a lock queues behind them
-_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
-
-
-class LockMode(IntEnum):
-    """PostgreSQL's table locks, the weakest first.
-
-    What conflicts with what: https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
-    """
-
-    ACCESS_SHARE = 1
-    ROW_SHARE = 2
-    ROW_EXCLUSIVE = 3
-    SHARE_UPDATE_EXCLUSIVE = 4
-    SHARE = 5
-    SHARE_ROW_EXCLUSIVE = 6
-    EXCLUSIVE = 7
-    ACCESS_EXCLUSIVE = 8
-
-    @property
-    def sql(self) -> str:
-        """As ``LOCK TABLE`` and the documentation write it: ``ACCESS EXCLUSIVE``."""
-        return self.name.replace("_", " ")
-
-    @property
-    def blocks(self) -> str:
-        """What others cannot do meanwhile, in words; empty for what ordinary queries take themselves."""
-        if self is LockMode.ACCESS_EXCLUSIVE:
-            return "reads and writes"
-        if self >= LockMode.SHARE:
-            return "writes"
-        return "schema changes and VACUUM" if self is LockMode.SHARE_UPDATE_EXCLUSIVE else ""
-
-    @classmethod
-    def of_server(cls, mode: str) -> LockMode:
-        """``AccessExclusiveLock``, as ``pg_locks.mode`` has it."""
-        return _BY_SERVER_NAME[mode]
-
-
-_BY_SERVER_NAME = {mode.name.title().replace("_", "") + "Lock": mode for mode in LockMode}
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Relation:
-    """A table, view or the like, by its names as the catalog has them."""
-
-    schema: str
-    name: str
-
-    def __str__(self) -> str:
-        """For people: quoted where it has to be, without the schema ``public``."""
-        parts = (self.name,) if self.schema == "public" else (self.schema, self.name)
-        return ".".join(part if _PLAIN_NAME.fullmatch(part) else quoted(part) for part in parts)
-
-
-def quoted(name: str) -> str:
-    """A name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-@frozen
-class TableImpact:
-    """What one statement did to one table that was there before its transaction began.
-
-    `lock` is the strongest lock that it took anew, or the strongest one held where it took none (`is_held`). It may be
-    on something that belongs to the table, an index or a sequence: `through` names that. `partitions` are those of the
-    table that are meant too; the lock and the rest are the sums over them.
-    """
-
-    table: Relation
-    lock: LockMode
-    is_held: bool = False
-    through: str | None = None
-    is_rewritten: bool = False
-    is_emptied: bool = False
-    is_scanned: bool = False
-    is_dropped: bool = False
-    new_indexes: tuple[str, ...] = ()
-    rebuilt_indexes: tuple[str, ...] = ()
-    partitions: tuple[Relation, ...] = ()
-
-    @property
-    def writes_much(self) -> bool:
-        """Whether a copy of the table or of an index of it is written."""
-        return self.is_rewritten or bool(self.new_indexes or self.rebuilt_indexes)
-
-    @property
-    def takes_long(self) -> bool:
-        """Whether the time that it takes grows with the table."""
-        return self.is_scanned or self.writes_much
-
-    @property
-    def matters(self) -> bool:
-        """Whether it is more than ordinary queries do all day."""
-        return self.takes_long or self.is_emptied or self.lock >= LockMode.SHARE_UPDATE_EXCLUSIVE
-
-
-@frozen
-class Held:
-    """A lock that an earlier statement of the same transaction took, and that is still there."""
-
-    table: Relation
-    lock: LockMode
-
-
-@frozen
-class Impact:
-    """What one statement did. `count` > 1: so many INSERT or COPY statements in a row, told as one.
-
-    `holding` are the locks of earlier statements of the same transaction that stop others, still held while it ran.
-    `waits_for` says whom it waits for before it can end, and `note` why it was not measured or not run.
-    """
-
-    version: str
-    place: Place
-    sql: str
-    tables: tuple[TableImpact, ...] = ()
-    holding: tuple[Held, ...] = ()
-    count: int = 1
-    is_measured: bool = True
-    waits_for: str | None = None
-    note: str | None = None
-
-
-# ------------------------------------------------------------------------------------------------------------- priced
-
-
-@frozen
-class Size:
-    """How large a table is on the target, partitions included. `rows` is the planner's estimate, None: never analysed.
-
-    `table_bytes` is the table without its indexes, `total_bytes` with them and with what is stored out of line.
-    """
-
-    rows: int | None
-    table_bytes: int
-    total_bytes: int
-
-
-@frozen
-class Usage:
-    """Who uses a table on the target now: other sessions that hold a lock on it. Times are in seconds.
-
-    What a role without ``pg_read_all_stats`` cannot see of other roles' sessions is None.
-    """
-
-    sessions: int = 0
-    oldest_transaction: float | None = None
-    longest_query: float | None = None
-    user: str | None = None
-    application: str | None = None
-
-
-class Verdict(StrEnum):
-    """How bad it is, the least first."""
-
-    HARMLESS = "harmless"
-    LONG = "takes long, blocks no reads or writes"
-    BRIEF = "blocks briefly"
-    BLOCKS_WRITES = "blocks writes"
-    BLOCKS_ALL = "blocks reads and writes"
-
-    @property
-    def rank(self) -> int:
-        return list(Verdict).index(self)
-
-    @property
-    def is_dangerous(self) -> bool:
-        return self in (Verdict.BLOCKS_WRITES, Verdict.BLOCKS_ALL)
-
-
-@frozen
-class PricedTable:
-    """A table's part of a statement, with what the target says about the table.
-
-    `exists` is False where the target has no such table, so that nobody can be in its way. `size` and `usage` are None
-    where they were not asked for or could not be had.
-    """
-
-    impact: TableImpact
-    verdict: Verdict
-    size: Size | None = None
-    usage: Usage | None = None
-    exists: bool = True
-
-    @property
-    def queues_behind(self) -> float | None:
-        """The age of a transaction that the lock will have to wait for, with everybody else behind it."""
-        age = self.usage.oldest_transaction if self.usage else None
-        if age is None or age < OLD_TRANSACTION or self.impact.is_held or self.impact.lock < LockMode.SHARE:
-            return None
-        return age
-
-
-@frozen
-class Priced:
-    """A statement with its verdict. `held` are the locks of `Impact.holding` that the verdict blames, if any.
-
-    `oldest_transaction` is the age in seconds of the target's oldest open transaction, for those who wait for it.
-    """
-
-    impact: Impact
-    tables: tuple[PricedTable, ...]
-    verdict: Verdict
-    held: tuple[Held, ...] = ()
-    oldest_transaction: float | None = None
-
-
-@frozen
-class LockReport:
-    """What the pending migrations do to the target's tables; `problems` say what is missing in it, and why.
-
-    `measured` is the number of migrations that were run on the scratch database.
-    """
-
-    statements: tuple[Priced, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    measured: int = 0
+    from dbmigrate.model import Applied, MigrationFile, Problem, Step, Unfinished
 
 
 @frozen
@@ -249,10 +29,10 @@ class Backup:
 
 @frozen
 class Answer:
-    """What one try brought: ``200``, ``exit 1``, ``timed out``; `said` is the other side's own words."""
+    """The result of one try: ``200``, ``exit 1``, ``timed out``; `output` is what the application answered."""
 
     result: str
-    said: str = ""
+    output: str = ""
     is_healthy: bool = field(default=False, kw_only=True)
 
 
@@ -283,9 +63,9 @@ class Deviation(StrEnum):
     COSMETIC = "cosmetic"  # ... but only comments, white space, line ends or letter case differ
     OTHER_FILE = "other-file"  # ... and has another name too: the version was applied from another file
     MISSING = "missing"  # the file of an applied version is gone
-    RENAMED = "renamed"  # ... and a pending file has its very content
+    RENAMED = "renamed"  # ... and a pending file has the same content
     OUT_OF_ORDER = "out-of-order"  # pending, though a higher version is applied
-    UNFINISHED = "unfinished"  # a migration without a transaction stopped half-way
+    UNFINISHED = "unfinished"  # a non-transactional migration stopped partway
 
 
 @frozen
@@ -310,7 +90,7 @@ class Finding:
 
     @property
     def is_serious(self) -> bool:
-        """Whether somebody has to do something about it; a cosmetic edit is only worth knowing."""
+        """Whether somebody has to act; a cosmetic edit needs nothing."""
         return self.deviation not in (Deviation.COSMETIC, Deviation.OUT_OF_ORDER)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbmigrate import reports
 from dbmigrate.api.base import ApiBase, Options, Request, View
 from dbmigrate.connection import database
 from dbmigrate.errors import ConnectionFailed, Error
@@ -18,10 +18,11 @@ from dbmigrate.tracking import tables
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from dbmigrate.execution.session import Session
     from dbmigrate.model import MigrationFile
-    from dbmigrate.reports import FileSum, LockReport, Report, SchemaFile, Status
+    from dbmigrate.reports import FileSum, Report, SchemaFile, Status
     from dbmigrate.schema.versions import Dumping
-    from dbmigrate.scratch.lock_report import Means
+    from dbmigrate.scratch.lock_report import LockReport, Means
 
 __all__ = ["Migrator", "Options"]
 
@@ -46,8 +47,16 @@ class Migrator(ApiBase):
         return replace(status, problems=(*status.problems, *more))
 
     def plan_up(self, goal: Goal = ALL) -> Plan:
-        """What `up` would do now."""
+        """What `up` would do now; for a database that does not exist, what it would do in a new one."""
+        if not database.exists(self._dsn):
+            with self._planned_from_nothing(self._upward(goal)) as (_, planned):
+                return planned
         with self._planned(self._upward(goal)) as (_, planned):
+            return planned
+
+    def plan_migrate(self, goal: Goal = ALL) -> Plan:
+        """What `migrate` would do now. The database has to exist."""
+        with self._planned(self._upward(goal, "migrate")) as (_, planned):
             return planned
 
     def plan_rollback(self, goal: Goal = LAST) -> Plan:
@@ -78,17 +87,11 @@ class Migrator(ApiBase):
 
         A failure is not an error here: `LockReport.problems` names it.
         """
-        from dbmigrate.scratch import lock_report
+        return self._locks(self._upward(goal), means)
 
-        try:
-            if not database.exists(self._dsn):
-                return reports.LockReport(problems=(lock_report.not_needed(self._dsn.database),))
-            with self._planned(self._upward(goal)) as (session, planned):
-                return lock_report.make(
-                    session, planned, find.find(self._options.directories, self._options.order), means
-                )
-        except Error as exc:
-            return reports.LockReport(problems=(lock_report.missing(exc),))
+    def locks_rollback(self, means: Means, goal: Goal = LAST) -> LockReport:
+        """The same for `rollback`: its down sections run on a scratch database."""
+        return self._locks(self._downward(goal), means)
 
     # -- changes
 
@@ -211,6 +214,19 @@ class Migrator(ApiBase):
             (Direction.DOWN,),
         )
 
+    def _locks(self, request: Request, means: Means) -> LockReport:
+        from dbmigrate.scratch import lock_report
+
+        try:
+            if not database.exists(self._dsn):
+                return lock_report.not_needed(self._dsn.database)
+            with self._planned(request) as (session, planned):
+                return lock_report.make(
+                    session, planned, find.find(self._options.directories, self._options.order), means
+                )
+        except Error as exc:
+            return lock_report.missing(exc)
+
     def _script(self, request: Request) -> Iterator[str]:
         from dbmigrate.execution import dry_run_script
 
@@ -222,23 +238,32 @@ class Migrator(ApiBase):
             )
 
     def _script_from_nothing(self, request: Request) -> Iterator[str]:
-        """The names are quoted and the server is asked in a maintenance database; nothing is read from there."""
         from dbmigrate.execution import dry_run_script
 
+        with self._planned_from_nothing(request) as (session, planned):
+            self._on_event(RunStarted(self._where, planned))
+            self._on_event(Planned(planned))
+            title = f"{request.command} · {self._where}"
+            prologue = dry_run_script.creation(session.conn, self._dsn.database)
+            yield from dry_run_script.script(planned, session, self._options.pacing, title=title, prologue=prologue)
+
+    @contextmanager
+    def _planned_from_nothing(self, request: Request) -> Iterator[tuple[Session, Plan]]:
+        """The plan for a database that does not exist yet, and a session of a maintenance database.
+
+        Names are quoted there, and the server is asked for its version; nothing is read from that database.
+        """
         found = self._present()
         with self._open(request.command, self._dsn.with_database(database.MAINTENANCE)) as session:
             session.tables = tables.absent(self._options.table, search_path=self._dsn.search_path)
             planned = self._plan(session, request, View(found, History()))
             note = Problem(
                 "W307",
-                f"database {self._dsn.database} does not exist; the script creates it: run it in postgres",
+                f"database {self._dsn.database} does not exist: it is created first",
                 Severity.NOTE,
+                hint="run the script in another database, such as postgres",
             )
-            self._on_event(RunStarted(self._where, replace(planned, problems=(note, *planned.problems))))
-            self._on_event(Planned(planned))
-            title = f"{request.command} · {self._where}"
-            prologue = dry_run_script.creation(session.conn, self._dsn.database)
-            yield from dry_run_script.script(planned, session, self._options.pacing, title=title, prologue=prologue)
+            yield session, replace(planned, problems=(note, *planned.problems))
 
 
 def _with_notes(planned: Plan, view: View) -> Plan:

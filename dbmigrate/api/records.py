@@ -17,7 +17,7 @@ from dbmigrate.execution import resume as recovery
 from dbmigrate.execution.resume import Decision
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
-from dbmigrate.model import Action, Direction, History, LogEvent, LogKind, Migration, Plan, Step, Unfinished
+from dbmigrate.model import Action, Direction, History, LogEntry, LogKind, Migration, Plan, Step, Unfinished
 from dbmigrate.planning import plan
 from dbmigrate.planning import verify as verification
 from dbmigrate.reports import Deviation, Finding, Report
@@ -63,7 +63,7 @@ class Upkeep(ApiBase):
             self._warn(self._history_problems(session, recorded))
             return self._findings(View(present.files, recorded))
 
-    def history(self, *, limit: int | None = None, failed: bool = False) -> tuple[LogEvent, ...]:
+    def history(self, *, limit: int | None = None, failed: bool = False) -> tuple[LogEntry, ...]:
         """The events of the log, the newest first; none where only dbmate was used."""
         with self._open("history") as session, database.translated(self._dsn):
             return read_history.events(session.conn, session.tables, limit=limit, failed=failed)

@@ -1,1 +1,1 @@
-"""The command line: parse, call one method of the migrator, render, exit. The only home of typer."""
+"""The command line: parse, call one method of the Python API, render, exit. The only home of typer."""

@@ -1,4 +1,4 @@
-"""Who has to agree before something is changed: `guards` decides, here people and other environments are asked."""
+"""Approval of changes: `planning.approval` decides who has to approve, here people and other environments are asked."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 from dbmigrate.errors import ConfigError, ConnectionFailed, DatabaseError, Refused, unchanged
 from dbmigrate.frozen import frozen
 from dbmigrate.output import questions
-from dbmigrate.planning import approval as guards
+from dbmigrate.planning import approval as rules
 from dbmigrate.planning.approval import Approval, Target
-from dbmigrate.settings.load import canonical
+from dbmigrate.settings.environments import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Asker(Protocol):
-    """What an approval needs of an invocation: whom to ask, and how other environments are reached."""
+    """What an `Approver` needs of an invocation: whom to ask, and how to reach other environments."""
 
     @property
     def renderer(self) -> Renderer: ...
@@ -35,14 +35,14 @@ class Asker(Protocol):
 
     def settings(self) -> Settings: ...
 
-    def where(self, settings: Settings) -> str: ...
+    def target_name(self, settings: Settings) -> str: ...
 
-    def elsewhere(self, environment: str) -> AbstractContextManager[Migrator]: ...
+    def other_environment(self, environment: str) -> AbstractContextManager[Migrator]: ...
 
 
 @frozen
-class Approval:
-    """What `Options.approve` is on the command line. Calling it raises Refused E707 to E710."""
+class Approver:
+    """What `Options.approve` is on the command line. A call raises Refused E707 to E710."""
 
     call: Asker
     settings: Settings
@@ -51,63 +51,65 @@ class Approval:
     def __call__(self, plan: Plan, history: History) -> Callable[[], None] | None:
         self._refuse_untested(plan, history)
         target = _target(self.settings)
-        need = guards.need_of_plan(plan, history, target, self.approval)
-        word = guards.agree(need, target, self.approval)
+        need = rules.need_of_plan(plan, history, target, self.approval)
+        word = rules.name_to_type(need, target, self.approval)
         if word is None:
             return None
-        heading = self.call.where(self.settings) if self.call.is_quiet else ""
+        heading = self.call.target_name(self.settings) if self.call.is_quiet else ""
         return partial(_ask, self.call, questions.of_plan(plan, word, heading=heading), word)
 
     def _refuse_untested(self, plan: Plan, history: History) -> None:
-        environment = self._comes_first()
-        steps = guards.to_prove(plan, history)
+        environment = self._required_environment()
+        steps = rules.to_prove(plan, history)
         if environment is None or not steps:
             return
         try:
-            with self.call.elsewhere(environment) as other:
+            with self.call.other_environment(environment) as other:
                 elsewhere = other.recorded()
         except (ConnectionFailed, DatabaseError, Refused) as exc:
-            message = f"{environment} could not be asked what is applied there: {exc.message}"
+            message = f"cannot read the history of {environment}: {exc.message}"
             raise unchanged(exc.recast(Refused, message, code="E710")) from exc
-        guards.refuse_untested(steps, elsewhere, environment)
+        rules.refuse_untested(steps, elsewhere, environment)
 
-    def _comes_first(self) -> str | None:
-        """The environment that has to have everything already: of the option, else of the project file."""
+    def _required_environment(self) -> str | None:
+        """The environment in which everything must be applied already: of the option, else of the project file."""
         required = self.settings.required
         given = self.approval.applied_in
         name = given if given is not None else (required.environment if required else None)
         if name is not None and self.settings.environment and canonical(name) == canonical(self.settings.environment):
             origin = "--require-applied-in" if given is not None or required is None else required.origin
-            raise ConfigError(f"{origin}: {name} is the environment that is to be changed", code="E205")
+            raise ConfigError(f"{origin}: {name} is the environment of this command itself", code="E205")
         return name
 
 
-def approval(call: Asker, settings: Settings, approval: Approval | None) -> Approval:
-    """Who has to agree to changes with these settings."""
-    approval = approval or Approval()
-    return Approval(call, settings, replace(approval, can_ask=sys.stdin.isatty()))
+def approver(call: Asker, settings: Settings, approval: Approval | None) -> Approver:
+    """Who has to approve changes with these settings."""
+    return Approver(call, settings, replace(approval or Approval(), can_ask=sys.stdin.isatty()))
 
 
-def before_destroying(call: Asker, deed: str, *, confirm: str | None) -> None:
-    """Say where ``drop`` or ``load`` goes, and have it confirmed if that is protected. Raises Refused E707, E709."""
+def confirm_destruction(call: Asker, action: str, *, confirm: str | None) -> None:
+    """Show the target database of ``drop`` or ``load``, and ask for its name if it is protected.
+
+    Raises Refused E707, E709.
+    """
     from dbmigrate.events import Targeted
 
     settings = call.settings()
-    call.renderer.on_event(Targeted(call.where(settings), deed))
+    call.renderer.on_event(Targeted(call.target_name(settings), action))
     target = _target(settings)
     approval = Approval(database=confirm, can_ask=sys.stdin.isatty())
-    word = guards.agree(guards.need_to_destroy(target), target, approval)
+    word = rules.name_to_type(rules.need_to_destroy(target), target, approval)
     if word is not None:
-        heading = f"{call.where(settings)} · {deed}\n" if call.is_quiet else ""
+        heading = f"{call.target_name(settings)} · {action}\n" if call.is_quiet else ""
         _ask(call, heading + questions.to_type(word), word)
 
 
 def _target(settings: Settings) -> Target:
     protection = settings.protection
     name = protection.environment if protection else settings.environment or ""
-    because = f", and {protection.by} leads to this database" if protection and protection.by else ""
+    because = f", and {protection.by} names this database" if protection and protection.by else ""
     return Target(name, settings.target().database, protection is not None, because)
 
 
 def _ask(call: Asker, question: str, word: str) -> None:
-    guards.refuse_other(call.renderer.ask(question), word)
+    rules.refuse_other(call.renderer.ask(question), word)

@@ -1,4 +1,4 @@
-"""One invocation: the flags given so far, and what a command makes of them."""
+"""One invocation: the flags given so far, and what a command needs from them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dbmigrate.api.drift import Comparer
     from dbmigrate.api.migrator import Migrator, Options
     from dbmigrate.api.records import Upkeep
-    from dbmigrate.cli.approval import Approval
+    from dbmigrate.cli.approval import Approver
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.deploy.run import Deployer
     from dbmigrate.deploy.settings import DeployConfig
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.settings.load import Settings
 
-PATIENCE = 10  # seconds for another environment's server to answer; its URL may say otherwise
+CONNECT_TIMEOUT = 10  # seconds for the server of another environment to answer; its URL can set another time-out
 
 
 @dataclass(slots=True)
 class Call:
-    """The state of one invocation. Flags may stand before and after the command; the later one wins."""
+    """The state of one invocation. Flags can stand before and after the command; the later one wins."""
 
     given: dict[str, Any] = field(default_factory=dict)
     environments: tuple[str, ...] = ()  # all that were named; only `status` takes more than one
@@ -48,7 +48,7 @@ class Call:
     _settings: Settings | None = None
 
     def add(self, given: dict[str, object]) -> None:
-        """Merge the options of one level; what was not given there (None, False, empty) changes nothing."""
+        """Merge the options of one level; an option that was not given there (None, False, empty) changes nothing."""
         absent: tuple[object, ...] = (None, [], ())
         meant = {k: v for k, v in given.items() if v not in absent and (v is not False or k == "strict")}
         self.wants_json = bool(meant.pop("json", self.wants_json))
@@ -65,7 +65,7 @@ class Call:
         self._settings = self._hide = None
 
     def take_environments(self) -> tuple[str, ...]:
-        """The environments that were named, for the one command that sees to several of them."""
+        """The environments that were named, for the one command that works on several of them."""
         taken, self.environments = self.environments, ()
         return taken
 
@@ -80,7 +80,7 @@ class Call:
         return self._renderer
 
     def hide(self, text: str) -> str:
-        """`text`, such as SQL, without the passwords of the database that was chosen."""
+        """`text`, such as SQL, without the passwords of the target database."""
         if self._hide is None:
             self._hide = self._hiding()
         return self._hide(text)
@@ -95,7 +95,7 @@ class Call:
 
     @property
     def lost_answer(self) -> OSError | None:
-        """Why what was asked for could not be printed, if it could not."""
+        """Why the answer of the command could not be printed; None if it was."""
         return None if self._streams is None else self._streams.lost_answer
 
     def settings(self) -> Settings:
@@ -128,8 +128,8 @@ class Call:
     ) -> Iterator[Migrator]:
         """The migrator for the settings; an embedded server runs for as long as it is used.
 
-        Changes of a protected environment are asked for, or refused where nobody can be asked, whether the command
-        says anything about `confirmation` or not. `backup` is a directory for a backup before something runs.
+        A change of a protected environment needs a confirmation, with or without an `approval`; it is refused where
+        nobody can be asked. `backup` is a directory for a backup before the first step.
         """
         from dbmigrate.api.migrator import Migrator
 
@@ -139,7 +139,7 @@ class Call:
 
     @contextmanager
     def upkeep(self, *, reason: str | None = None, approval: Approval | None = None) -> Iterator[Upkeep]:
-        """The same for the commands that look at the history or correct it."""
+        """The same for the commands that read or correct the history."""
         from dbmigrate.api.records import Upkeep
 
         with self._target(reason, approval) as (dsn, options):
@@ -157,20 +157,20 @@ class Call:
 
     @contextmanager
     def comparer(self) -> Iterator[Comparer]:
-        """The same for comparisons with what the database should be."""
+        """The same for `drift`."""
         from dbmigrate.api.drift import Comparer
 
         with self._target(None, None) as (dsn, options):
             yield Comparer(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
-    def elsewhere(self, environment: str) -> Iterator[Migrator]:
-        """A migrator for questions about another environment, which gives up sooner on a server that is silent."""
+    def other_environment(self, environment: str) -> Iterator[Migrator]:
+        """A migrator that reads another environment; it waits less long for a silent server."""
         from dbmigrate.api.migrator import Migrator, Options
         from dbmigrate.model import Policy
 
         settings = self.settings_of(environment)
-        with self.served(settings.target().patient(PATIENCE)) as dsn:
+        with self.served(settings.target().patient(CONNECT_TIMEOUT)) as dsn:
             yield Migrator(
                 dsn,
                 Options(
@@ -200,7 +200,7 @@ class Call:
         from dbmigrate.connection import database
         from dbmigrate.planning import plan_hash
 
-        wanted = None if expect_plan is None else plan_hash.expected(expect_plan)
+        expected = None if expect_plan is None else plan_hash.expected(expect_plan)
         settings = self.settings()
         if settings.verbose:
             self.verbosity = max(self.verbosity, Verbosity.VERBOSE)
@@ -210,28 +210,26 @@ class Call:
                 database.wait(dsn, timeout=timeout, interval=interval, on_event=self.renderer.on_event)
             allows = approval is not None and approval.allow_existing
             options = replace(self._options(settings, reason), allow_existing=allows)
-            yield dsn, replace(options, expected_plan=wanted, approve=self._approval(settings, approval))
+            yield dsn, replace(options, expected_plan=expected, approve=self._approver(settings, approval))
 
     def _refuse_several(self) -> None:
-        """Which of two environments was meant is nobody's guess; `status` alone shows several."""
+        """Refuse two environments where one is needed; only `status` shows several."""
         if len({name.lower() for name in self.environments}) > 1:
             named = ", ".join(f"-e {name}" for name in self.environments)
             raise ConfigError(f"this command works on one environment, not on {named}", code="E200", hint="name one")
 
-    def _approval(self, settings: Settings, approval: Approval | None) -> Approval | None:
-        """Who has to agree to changes; None where nobody has a say."""
-        is_named = approval is not None and (
-            approval.database is not None or approval.applied_in is not None
-        )
+    def _approver(self, settings: Settings, approval: Approval | None) -> Approver | None:
+        """Who has to approve changes; None where nobody has to."""
+        is_named = approval is not None and (approval.database is not None or approval.applied_in is not None)
         if not (is_named or settings.is_protected or settings.required):
             return None
-        from dbmigrate.cli.approval import approval
+        from dbmigrate.cli.approval import approver
 
-        return approval(self, settings, approval)
+        return approver(self, settings, approval)
 
     @contextmanager
     def served(self, dsn: Dsn) -> Iterator[Dsn]:
-        """The server behind `dsn`: there already, or the embedded one, started for this command."""
+        """The server of `dsn`; the embedded one is started for this command."""
         if dsn.embedded is None:
             yield dsn
             return
@@ -258,18 +256,18 @@ class Call:
             policy=Policy(strict=settings.is_strict, order=settings.version_order),
             pacing=Pacing(lock_timeout=settings.lock_timeout, timeout=settings.timeout),
             lock_wait=settings.lock_wait,
-            where=self.where(settings),
+            where=self.target_name(settings),
             reason=reason,
             is_protected=settings.is_protected,
         )
 
-    def where(self, settings: Settings) -> str:
-        """Environment and server, for people."""
+    def target_name(self, settings: Settings) -> str:
+        """The target database for people: environment and server."""
         shown = settings.target().display
         return f"{settings.environment} · {shown}" if settings.environment else shown
 
     def confirm(self, question: str, *, yes: bool) -> None:
-        """Ask on a terminal; where there is none, `yes` must have been said. Raises Refused E706."""
+        """Ask on a terminal; where there is none, `yes` is needed. Raises Refused E706."""
         import sys
 
         if yes:
@@ -280,7 +278,7 @@ class Call:
             raise Refused("not confirmed; nothing was changed", code="E706")
 
     def script(self, pieces: Iterable[str]) -> None:
-        """Print a dry run's script. A reader that went away (``| head``) ends the program as SIGPIPE would."""
+        """Print a dry run's script. If the reader goes away (``| head``), exit as SIGPIPE would."""
         import sys
 
         from dbmigrate.output.renderer import silence
@@ -297,7 +295,7 @@ class Call:
 
 
 def dumping(settings: Settings) -> Dumping:
-    """How the schema file is made, from the settings."""
+    """How to write the schema file, from the settings."""
     from dbmigrate.schema.versions import Dumping, Layout
 
     return Dumping(settings.schema_file, settings.environ, Layout(settings.schema_versions))

@@ -1,4 +1,4 @@
-"""The example project, unpacked into a folder with a PostgreSQL of its own."""
+"""The example project, unpacked into a directory with its own embedded PostgreSQL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 URL = "embedded:.dbmigrate/postgres"
 _MIGRATIONS = Path("db/migrations")
 _ENV_TEXT = f"""\
-# Where dbmigrate finds the database of this folder: a PostgreSQL of its own, started for each command.
+# The target database of this directory: an embedded PostgreSQL, started for each command.
 DATABASE_URL="{URL}"
 """
 
@@ -23,14 +23,14 @@ DATABASE_URL="{URL}"
 def unpack(folder: Path) -> bool:
     """Put the example's migrations and an ``.env`` into `folder`, where they are missing; whether files were written.
 
-    A folder that has the example already is left as it is. Raises Refused E706 for one that has migrations of its
-    own, ConfigError E207.
+    A folder that already has the example stays as it is. Raises Refused E706 for one with other migrations,
+    ConfigError E207.
     """
     target = folder / _MIGRATIONS
     example = sorted(_example().glob("*.sql"))
     try:
         if target.exists():
-            _refuse_strangers(target, {path.name for path in example})
+            _refuse_others(target, {path.name for path in example})
             return _write_env(folder)
         target.mkdir(parents=True)
         for path in example:
@@ -41,14 +41,14 @@ def unpack(folder: Path) -> bool:
     return True
 
 
-def _refuse_strangers(target: Path, names: Iterable[str]) -> None:
-    """The demo must not run somebody's own migrations, nor write over their schema file."""
-    strangers = {path.name for path in target.glob("*.sql")} - set(names)
-    if strangers:
+def _refuse_others(target: Path, names: Iterable[str]) -> None:
+    """The demo must not run the migrations of a user, nor overwrite their schema file."""
+    others = {path.name for path in target.glob("*.sql")} - set(names)
+    if others:
         raise Refused(
-            f"{target} has migrations that are not the example's: {min(strangers)}",
+            f"{target} has migrations that are not the example's: {min(others)}",
             code="E706",
-            hint="run the demo in an empty folder",
+            hint="run the demo in an empty directory",
         )
 
 
@@ -61,7 +61,7 @@ def _write_env(folder: Path) -> bool:
 
 
 def _example() -> Path:
-    """In an installed package the example lies beside this module, in a checkout it is the repository's own ``db``."""
+    """In an installed package the example is beside this module, in a checkout it is the repository's own ``db``."""
     here = Path(__file__).resolve().parents[1]
     installed = here / "example" / "migrations"
     return installed if installed.is_dir() else here.parent / _MIGRATIONS

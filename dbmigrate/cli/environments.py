@@ -1,4 +1,4 @@
-"""``status`` of several environments: they are asked at once, and shown side by side."""
+"""``status`` of several environments: they are read at once, and shown side by side."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.call import PATIENCE
+from dbmigrate.cli.call import CONNECT_TIMEOUT
 from dbmigrate.errors import ConfigError, Error, MigrationFileError
 from dbmigrate.events import Warned
 from dbmigrate.migrations import find
-from dbmigrate.output import environments as pictures
+from dbmigrate.output import environments as output
 from dbmigrate.output.verbosity import Verbosity
 from dbmigrate.planning import environments
 from dbmigrate.planning.environments import Look
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dbmigrate.planning.environments import Reading, Table
     from dbmigrate.reports import Status
 
-_AFTER_CONNECTING = 30.0  # seconds that the questions may take
+_AFTER_CONNECTING = 30.0  # seconds for the queries
 
 
 def survey(call: Call, names: Sequence[str]) -> Table:
@@ -32,12 +32,12 @@ def survey(call: Call, names: Sequence[str]) -> Table:
     for problem in find.look(call.settings().migrations_dirs, call.settings().version_order).notes:
         call.renderer.on_event(Warned(problem))
     readings = environments.gather([_look(call, name) for name in dict.fromkeys(names or _known(call))])
-    _tell_order(call, readings)
+    _warn_of_order(call, readings)
     return environments.merge(readings, totals=_totals(call, readings), order=call.settings().version_order)
 
 
-def _tell_order(call: Call, readings: Iterable[Reading]) -> None:
-    """What is to be said of the order of the files; all environments say the same of them."""
+def _warn_of_order(call: Call, readings: Iterable[Reading]) -> None:
+    """Warn about the order of the files, once: it is the same for all environments."""
     problems = (problem for reading in readings if reading.status for problem in reading.status.problems)
     odd = next((problem for problem in problems if problem.code == "W302"), None)
     if odd is not None:
@@ -47,8 +47,8 @@ def _tell_order(call: Call, readings: Iterable[Reading]) -> None:
 def show(call: Call, table: Table, *, as_markdown: bool) -> None:
     """Print the table; with ``--verbose`` all of it."""
     folded = 0 if call.verbosity >= Verbosity.VERBOSE else table.folded
-    draw = pictures.markdown if as_markdown else pictures.lines
-    call.renderer.answer("status", draw(table, folded=folded), pictures.value(table))
+    draw = output.markdown if as_markdown else output.lines
+    call.renderer.answer("status", draw(table, folded=folded), output.value(table))
 
 
 def _known(call: Call) -> Sequence[str]:
@@ -56,18 +56,18 @@ def _known(call: Call) -> Sequence[str]:
     names = settings.environments()
     if not names:
         raise ConfigError(
-            "no environment is known", code="E201", hint="set DEV_DATABASE_URL, STAGING_DATABASE_URL ... in .env"
+            "no environment is configured", code="E201", hint="set DEV_DATABASE_URL, STAGING_DATABASE_URL ... in .env"
         )
     return environments.in_order(names, [canonical(name) for name in settings.project.order])
 
 
 def _look(call: Call, name: str) -> Look:
-    """How to ask one environment. An embedded one is asked right here: several may share one server, in turns."""
+    """How to read one environment. An embedded one is read here: several may share one server, one after the other."""
     settings = call.settings_of(name)
     shown = settings.environment or name
     try:
-        target = settings.target().patient(PATIENCE)
-        with call.elsewhere(name) as migrator:
+        target = settings.target().patient(CONNECT_TIMEOUT)
+        with call.other_environment(name) as migrator:
             ask = partial(_same, migrator.status()) if target.embedded else migrator.status
     except Error as exc:
         if exc.code == "E203":  # a mistyped name
@@ -80,7 +80,7 @@ def _patience(target: Dsn) -> float:
     """How long to wait for the answer: libpq spends the time to connect on every host."""
     seconds = target.conninfo["connect_timeout"]
     hosts = target.conninfo.get("host", "").count(",") + 1
-    return _AFTER_CONNECTING + hosts * (int(seconds) if seconds.isdecimal() else PATIENCE)
+    return _AFTER_CONNECTING + hosts * (int(seconds) if seconds.isdecimal() else CONNECT_TIMEOUT)
 
 
 def _same(status: Status) -> Status:

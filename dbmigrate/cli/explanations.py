@@ -32,7 +32,7 @@ _RELATIVE_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]*\)")
 
 @frozen
 class Page:
-    """What there is to say about a code. `text` is Markdown, without the heading."""
+    """The explanation of a code. `text` is Markdown, without the heading."""
 
     code: str
     title: str
@@ -40,7 +40,7 @@ class Page:
 
     @property
     def body(self) -> str:
-        """`text` for a terminal: without the title above it, and without links that lead nowhere there."""
+        """`text` for a terminal: without the title above it, and without relative links."""
         return _RELATIVE_LINK.sub(r"\1", self.text.removeprefix(f"**{self.title}**")).strip()
 
 
@@ -53,7 +53,7 @@ def explain(code: str) -> Page:
             return known[name]
     close = get_close_matches(wanted.upper(), known, 1) or get_close_matches(f"{_SQUAWK}{wanted.lower()}", known, 1)
     hint = f"did you mean {close[0]}?" if close else "`dbmigrate explain` lists all codes"
-    raise ConfigError(f"there is no code {wanted!r}", code="E251", hint=hint)
+    raise ConfigError(f"unknown code {wanted!r}", code="E251", hint=hint)
 
 
 def every_title() -> Iterator[tuple[str, str]]:
@@ -82,14 +82,14 @@ def _error_pages() -> tuple[Path, ...]:
 def _sections(path: Path) -> Iterator[Page]:
     parts = _HEADING.split(path.read_text(encoding="utf-8"))
     for code, body in zip(parts[1::2], parts[2::2], strict=True):
-        said = _ANY_HEADING.split(body)[0].strip()
-        title = _TITLE.search(said)
-        yield Page(code, RULES[code].title if code in RULES else title[1] if title else "", said)
+        text = _ANY_HEADING.split(body)[0].strip()
+        title = _TITLE.search(text)
+        yield Page(code, RULES[code].title if code in RULES else title[1] if title else "", text)
 
 
 def _squawk_pages() -> Iterator[Page]:
     for rule in SQUAWK_RULES.values():
         ours = [own.code for own in RULES.values() if rule.name in own.squawk]
         instead = f" See {' and '.join(ours)}." if ours else ""
-        said = f"**{rule.meaning}**\n\nA rule of squawk, {rule.treatment.value}.{instead} More: <{link(rule.name)}>"
-        yield Page(f"{_SQUAWK}{rule.name}", rule.meaning, said)
+        text = f"**{rule.meaning}**\n\nA rule of squawk, {rule.treatment.value}.{instead} More: <{link(rule.name)}>"
+        yield Page(f"{_SQUAWK}{rule.name}", rule.meaning, text)

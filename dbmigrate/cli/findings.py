@@ -1,16 +1,17 @@
-"""How findings are shown, and written into a summary of CI."""
+"""Findings on stdout in the format of ``--format``, and in a summary of CI."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from dbmigrate.cli.call import Call
+import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from dbmigrate.model import Problem
+    from dbmigrate.cli.call import Call
+    from dbmigrate.model import Excerpt, Problem
 
 
 class Format(StrEnum):
@@ -22,6 +23,15 @@ class Format(StrEnum):
     GITLAB = "gitlab"
 
 
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print findings.")]
+SummaryOption = Annotated[
+    str | None, typer.Option("--summary", metavar="FILE", help="Append a summary in Markdown to FILE.")
+]
+SinceOption = Annotated[
+    str | None, typer.Option("--since", metavar="REV", help="Only files that changed since a git revision.")
+]
+
+
 def show_findings(
     call: Call,
     command: str,
@@ -31,7 +41,7 @@ def show_findings(
     format_: Format,
     history: Sequence[Problem] | None = None,
 ) -> None:
-    """Print findings on stdout in the wanted format; JSON and text are the renderer's. `history` is only counted."""
+    """Print findings on stdout in the given format; the renderer prints JSON and text. `history` is only counted."""
     from dbmigrate.output import findings, reports
     from dbmigrate.tracking import provenance
 
@@ -60,3 +70,15 @@ def write_summary(path: str | None, problems: Sequence[Problem], *, title: str, 
             file.write(reports.summary(problems, title=title, files=files))
     except OSError as exc:
         raise ConfigError(f"cannot write {path}: {exc.strerror}", code="E207") from exc
+
+
+def masked(call: Call, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems with excerpts that show no password of the database."""
+    from dataclasses import replace
+
+    from dbmigrate.connection import redaction
+
+    def excerpt(problem: Problem) -> Excerpt | None:
+        return problem.excerpt and redaction.masked(problem.excerpt, call.hide)
+
+    return tuple(replace(problem, excerpt=excerpt(problem)) for problem in problems)

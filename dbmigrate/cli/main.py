@@ -49,9 +49,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _final(call: Call, code: int) -> int:
-    """The exit code of a command, which must not say that all is well when its answer did not arrive.
+    """The exit code of a command: not 0 if its answer could not be printed.
 
-    For a reader that went away it is that of a program that SIGPIPE ends, and nothing is said.
+    If the reader went away, it is the code of a program that SIGPIPE ended, and nothing is printed.
     """
     lost = call.lost_answer
     if lost is None:
@@ -73,7 +73,7 @@ def _failed(call: Call, error: Error) -> int:
 
 
 def _unwritten(exc: OSError) -> Error:
-    """What cannot be written is dropped: it must not fail again when the interpreter flushes it at its end."""
+    """Drop what cannot be written: it must not fail again when the interpreter flushes it at its end."""
     if exc.filename is None:
         from dbmigrate.output import renderer
 
@@ -96,7 +96,7 @@ def _usage_error(exc: BaseException, given: Sequence[str]) -> Error:
 
 
 def _meant(exc: BaseException, message: str, context: Any, given: Sequence[str]) -> tuple[str, str | None]:  # noqa: ANN401
-    """More about what is wrong, and what was probably meant. What typer found is in its message alone."""
+    """More about what is wrong, and what was probably meant. Only typer's message says what it found."""
     from dbmigrate.cli import suggestions
     from dbmigrate.cli.table import ENTRIES
 
@@ -126,7 +126,7 @@ def _is_long(command: Any, name: str) -> bool:  # noqa: ANN401 (typer keeps the 
 def _open_missing_streams() -> None:
     """Let stdin, stdout and stderr be /dev/null where the caller closed them (``>&-``).
 
-    Else the first files that are opened, such as the connection to the server, get their numbers, and the streams of
+    Otherwise the first opened files, such as the connection to the server, get their numbers, and the streams of
     Python are None.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
@@ -141,7 +141,7 @@ def _open_missing_streams() -> None:
 def _catch_signals() -> None:
     """The first SIGINT, SIGTERM or SIGHUP cancels and cleans up; a second one ends the process at once."""
     for number in _ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and a shell's background jobs, mean it
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and background jobs of a shell ignore it on purpose
             signal.signal(number, _interrupt)
 
 

@@ -1,7 +1,7 @@
-"""Options that every command shares, accepted before and after the command.
+"""Options that several commands share; the common ones are accepted before and after the command.
 
 Typer's own ``envvar=`` is not used: declared on two levels it lets the environment win over a flag. The environment is
-read once, by `config.load`, after all flags are known.
+read once, by `settings.load`, after all flags are known.
 """
 
 from __future__ import annotations
@@ -57,18 +57,18 @@ COMMON: dict[str, Any] = {
         str | None, typer.Option("--wait-interval", metavar="DURATION", help="How often --wait tries. [1s]")
     ],
     "allow_pooler": Annotated[
-        bool, typer.Option("--allow-pooler", help="Work through a transaction pooler, where that is safe.")
+        bool, typer.Option("--allow-pooler", help="Work through a transaction pooler where that is safe.")
     ],
     "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")],
     "json": Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")],
     "debug": Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")],
 }
-# what only a command may be followed by: before it, `-v` asks for the version, as in dbmate
+# only after a command: before it, `-v` prints the version, as in dbmate
 VERBOSE: dict[str, Any] = {
-    "verbose": Annotated[bool, typer.Option("--verbose", "-v", help="Say how many rows were affected.")]
+    "verbose": Annotated[bool, typer.Option("--verbose", "-v", help="Print how many rows were affected.")]
 }
 
-# what several commands take
+# options of several commands
 ToVersion = Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Up to and including this version.")]
 DownTo = Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Undo everything after this version.")]
 Steps = Annotated[int | None, typer.Option("--steps", "-n", metavar="N", min=1, help="At most N migrations.")]
@@ -76,7 +76,24 @@ DryRun = Annotated[
     bool,
     typer.Option(
         "--dry-run",
-        help="Print the SQL as a psql script; change nothing. It runs on a scratch server, for the lock report.",
+        help="Print the SQL as a psql script (--json: the plan as data). The lock report runs it on a scratch server.",
+    ),
+]
+Execute = Annotated[bool, typer.Option("--execute", help="With --dry-run: run it on a scratch copy of the schema.")]
+InPlace = Annotated[
+    bool,
+    typer.Option("--in-place", help="With --execute: run it on the database, in a transaction that is rolled back."),
+]
+Locks = Annotated[
+    bool | None,
+    typer.Option("--locks/--no-locks", help="With --dry-run: report locks, measured on a scratch database. [on]"),
+]
+ScratchUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--scratch-url",
+        metavar="URL",
+        help="Server for scratch databases: SQL of the files runs there. [DBMIGRATE_SCRATCH_URL, otherwise its own]",
     ),
 ]
 Strict = Annotated[
@@ -94,7 +111,7 @@ ExpectPlan = Annotated[
     str | None, typer.Option("--expect-plan", metavar="HASH", help="Run only the plan that a dry run showed.")
 ]
 Backup = Annotated[
-    str | None, typer.Option("--backup", metavar="DIR", help="Back the database up into DIR before anything runs.")
+    str | None, typer.Option("--backup", metavar="DIR", help="Back up the database to DIR before the first step.")
 ]
 Confirm = Annotated[
     str | None,
@@ -105,14 +122,16 @@ RequireApplied = Annotated[
     typer.Option("--require-applied-in", metavar="NAME", help="Apply only what is applied in that environment."),
 ]
 AllowExisting = Annotated[
-    bool, typer.Option("--allow-existing", help="Begin a history beside tables or another tool's history.")
+    bool,
+    typer.Option("--allow-existing", help="Start a history beside tables or another tool's history."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept in the log.")]
+Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Reason, kept in the log.")]
 
-# groups of options that settings are made of: `common_with` hands them to the call, as it does the common ones
+# groups of options that become settings: `common_with` hands them to the call, like the common ones
 LIMITS: dict[str, Any] = {"lock_wait": LockWait, "lock_timeout": LockTimeout, "timeout": Timeout}
 STRICT: dict[str, Any] = {"strict": Strict}
+SCRATCH: dict[str, Any] = {"scratch_url": ScratchUrl}
 
 Command = Callable[..., None]
 

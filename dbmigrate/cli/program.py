@@ -1,4 +1,4 @@
-"""The program as typer sees it: a group whose commands are made when they are asked for."""
+"""The program for typer: a group that imports and builds a command on first use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_
 
 
 class Commands(MutableMapping[str, Any]):
-    """Every command by every name it has; one is imported and built when it is first looked at."""
+    """Every command by its names; a command is imported and built on first use."""
 
     def __init__(self) -> None:
         self._entries = {name: entry for entry in ENTRIES for name in (entry.name, *entry.aliases)}
@@ -45,8 +45,8 @@ class Commands(MutableMapping[str, Any]):
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """A signal is told for what it is: typer would exit with 130 whatever it was, and say nothing."""
+def _signals_as_errors() -> Iterator[None]:
+    """Raise Interrupted for a signal: typer would exit with 130 for every signal, and print nothing."""
     try:
         yield
     except KeyboardInterrupt as exc:
@@ -63,11 +63,11 @@ class Program(TyperGroup):
         self.params.append(_help_all())
 
     def make_context(self, *arguments: Any, **extra: Any) -> Any:  # noqa: ANN401
-        with _told():
+        with _signals_as_errors():
             return super().make_context(*arguments, **extra)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
-        with _told():
+        with _signals_as_errors():
             return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
@@ -116,7 +116,7 @@ def _help_all() -> TyperOption:
 
 
 def _write_options(ctx: Any, formatter: Any, command: Any) -> None:  # noqa: ANN401
-    """The options of a command; the common ones in one line, unless all were asked for."""
+    """The options of a command; the common ones in one line, without ``--help-all``."""
     options = [each for each in command.get_params(ctx) if each.param_type_name == "option"]
     common = [each for each in options if each.name in {**COMMON, **VERBOSE}]
     _write_parameters(ctx, formatter, "Options", [each for each in options if each not in common])
@@ -161,7 +161,7 @@ def root(
 ) -> None:
     """PostgreSQL schema migrations in plain SQL: a drop-in for dbmate that can be trusted in production.
 
-    Options may stand before or after the command. Exit codes: 0 done or nothing to do, 1 a question answered no,
+    Options can stand before or after the command. Exit codes: 0 done or nothing to do, 1 a question answered no,
     2 usage or configuration, 3 cannot connect, 4 failed and rolled back, 5 a person is needed, 6 locked by another run,
     7 refused, 130 and 143 interrupted.
     """

@@ -1,69 +1,42 @@
-"""`up --dry-run --execute`: a run that does not count."""
+"""A rehearsal (``--dry-run --execute``): run the plan on a scratch copy, or in a transaction that is rolled back."""
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from dbmigrate.api.rehearsal import Rehearser
 from dbmigrate.cli import scratch
-from dbmigrate.errors import ConfigError
+from dbmigrate.cli.run_request import DryRunKind
 from dbmigrate.events import Targeted, Warned
+from dbmigrate.output import rehearsal as output
+from dbmigrate.scratch.lock_report import Means
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dbmigrate.api.rehearsal import Rehearsed, Rehearser
+    from dbmigrate.api.rehearsal import Rehearsed
     from dbmigrate.cli.call import Call
+    from dbmigrate.cli.run_request import RunRequest
     from dbmigrate.model import Goal
-    from dbmigrate.planning.approval import Approval
-    from dbmigrate.scratch.lock_report import Means
-
-Execute = Annotated[
-    bool, typer.Option("--execute", help="With --dry-run: really run it, on a scratch copy of the schema.")
-]
-InPlace = Annotated[
-    bool,
-    typer.Option("--in-place", help="With --execute: on the database itself, in a transaction that is rolled back."),
-]
 
 
-class Stage(Enum):
-    """Where a run is rehearsed."""
+def rehearse(call: Call, command: str, request: RunRequest, kind: DryRunKind) -> None:
+    """Rehearse ``up``, ``migrate`` or ``rollback``, and print the result.
 
-    COPY = "run on a scratch copy"
-    IN_PLACE = "run on the database and roll back"
-
-
-def stage(*, dry_run: bool, execute: bool, in_place: bool) -> Stage | None:
-    """What the options ask for; None: no rehearsal. Raises ConfigError E200."""
-    if execute and not dry_run:
-        raise ConfigError("--execute belongs to --dry-run", code="E200", hint="say --dry-run --execute")
-    if in_place and not execute:
-        raise ConfigError("--in-place belongs to --execute", code="E200", hint="say --dry-run --execute --in-place")
-    if not execute:
-        return None
-    return Stage.IN_PLACE if in_place else Stage.COPY
-
-
-def rehearse(
-    call: Call, command: str, where: Stage, goal: Goal, *, expect_plan: str | None, approval: Approval
-) -> None:
-    """Rehearse ``up``, ``migrate`` or ``rollback``, and tell what came of it.
-
-    In place the locks are real ones: a protected environment is asked for as before a run.
+    In place the locks are real: a protected environment needs the same confirmation as for a run.
     """
-    from dbmigrate.api.rehearsal import Rehearser
-
-    with call.migrator(expect_plan=expect_plan, approval=approval) as migrator:
+    with call.migrator(expect_plan=request.expect_plan, approval=request.approval) as migrator:
         rehearser = Rehearser.of(migrator)
-        if where is Stage.IN_PLACE:
-            _announce(call, where)
-            found = _in_place(rehearser, command)(goal)
+        if kind is DryRunKind.REHEARSE_IN_PLACE:
+            # before anybody is asked for a confirmation: this is not a run
+            call.renderer.on_event(Targeted(call.target_name(call.settings()), kind.value))
+            found = _in_place(rehearser, command)(request.goal)
         else:
-            found = _on_copy(rehearser, command)(_means(call), goal)
-    _tell(call, command, found)
+            means = Means(scratch.choice(call), call.settings().environ)
+            found = _on_copy(rehearser, command)(means, request.goal)
+    for problem in found.problems:
+        call.renderer.on_event(Warned(problem))
+    call.renderer.answer(command, output.lines(found), output.value(found))
 
 
 def _in_place(rehearser: Rehearser, command: str) -> Callable[[Goal], Rehearsed]:
@@ -77,22 +50,3 @@ def _on_copy(rehearser: Rehearser, command: str) -> Callable[[Means, Goal], Rehe
         "migrate": rehearser.rehearse_migrate,
         "rollback": rehearser.rehearse_rollback,
     }[command]
-
-
-def _announce(call: Call, where: Stage) -> None:
-    """Say that it is no run before anybody is asked whether it may run."""
-    call.renderer.on_event(Targeted(call.where(call.settings()), where.value))
-
-
-def _means(call: Call) -> Means:
-    from dbmigrate.scratch.lock_report import Means
-
-    return Means(scratch.choice(call), call.settings().environ)
-
-
-def _tell(call: Call, command: str, found: Rehearsed) -> None:
-    from dbmigrate.output import rehearsal
-
-    for problem in found.problems:
-        call.renderer.on_event(Warned(problem))
-    call.renderer.answer(command, rehearsal.lines(found), rehearsal.value(found))

@@ -1,10 +1,8 @@
-"""Where a command may make scratch databases: from its flags and the environment."""
+"""Where a command may create scratch databases: from its options and the settings."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING
 
 from dbmigrate.events import Warned
 from dbmigrate.model import Problem, Severity
@@ -17,24 +15,13 @@ if TYPE_CHECKING:
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.scratch.choose import Choice, TargetServer
 
-ScratchUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--scratch-url",
-        metavar="URL",
-        help="Server for scratch databases: SQL of the files runs there. [DBMIGRATE_SCRATCH_URL, otherwise its own]",
-    ),
-]
-
-SCRATCH: dict[str, Any] = {"scratch_url": ScratchUrl}  # for `common_with`
-
 
 def choice(
     call: Call, *, target: Dsn | None = None, on_target: TargetServer | None = None, major: int | None = None
 ) -> Choice:
-    """Where scratch databases may be made. `major` is that of the target's server, where it is known.
+    """Where scratch databases may be created. `major` is the major version of the target's server, where it is known.
 
-    The command has to take `SCRATCH`.
+    The command has to take `options.SCRATCH`.
     """
     from dbmigrate.connection.programs import Search
     from dbmigrate.scratch import choose
@@ -51,7 +38,7 @@ def choice(
 
 
 def for_check(call: Call, target: Dsn | None, live: Connection | None) -> Choice:
-    """A new database on the target's server, unless that is protected; else on one of our own like it.
+    """A new database on the target's server, unless it is protected; then on a server of our own of its version.
 
     `live` is a session of the target, if there is one.
     """
@@ -62,7 +49,7 @@ def for_check(call: Call, target: Dsn | None, live: Connection | None) -> Choice
     return choice(call, target=target, on_target=on_target, major=major)
 
 
-def tell(call: Call, notes: Iterable[str]) -> None:
-    """Say on stderr what should be known about the scratch server."""
+def show_notes(call: Call, notes: Iterable[str]) -> None:
+    """Print what a user has to know about the scratch server, on stderr."""
     for note in notes:
         call.renderer.on_event(Warned(Problem("W600", note, Severity.NOTE)))

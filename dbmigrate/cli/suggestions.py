@@ -1,4 +1,4 @@
-"""What somebody meant who wrote a command line for another tool, or left something out. Pure."""
+"""Suggestions for command lines that are written for another tool, or are incomplete. Pure."""
 
 from __future__ import annotations
 
@@ -110,13 +110,13 @@ def for_command(name: str, known: Iterable[str]) -> str | None:
 
 
 def for_argument(command: str, extra: str) -> str | None:
-    """What an argument too many may have been meant to be."""
+    """What a superfluous argument may have been meant to be."""
     ours = _VERSIONED.get(command)
     if ours and extra.lstrip("-").isdecimal():
         version = f"`dbmigrate {ours} --to {extra}`"
         if len(extra) > _LONGEST_COUNT or extra.startswith("0"):
             return f"did you mean {version}?"
-        return f"did you mean `dbmigrate {ours} -n {extra.lstrip('-')}` (so many), or {version} (a version)?"
+        return f"did you mean `dbmigrate {ours} -n {extra.lstrip('-')}` (that many), or {version} (a version)?"
     if ours and extra.lower() in ("all", "head", "latest"):
         return _meant("dbmigrate rollback --all" if ours == "rollback" else f"dbmigrate {ours}")
     return _meant(f"dbmigrate {command} -e {extra}") if extra.lower() in _ENVIRONMENTS else None

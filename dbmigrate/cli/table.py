@@ -1,6 +1,6 @@
 """The commands by name: where each one is, and the line that the help shows for it.
 
-A command's module is imported when the command is called, so that one command pays nothing for the others; the help
+A command's module is imported when the command is called, so that one command does not pay for the others; the help
 needs no module at all. That each summary is the first line of its command's docstring is tested.
 """
 
@@ -25,7 +25,7 @@ class Entry(NamedTuple):
         return f"{word}_" if iskeyword(word) else word
 
 
-# in the order of the help: what one does first comes first
+# in the order of the help: first what a user does first
 GROUPS: dict[str, tuple[Entry, ...]] = {
     "Write": (
         Entry(
@@ -56,12 +56,12 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
         ),
         Entry(
             "deploy",
-            "Verify, plan, back up, migrate, check the health; roll back if that fails.",
+            "Verify, plan, back up, migrate and check the health; roll back if that fails.",
             "dbmigrate -e production deploy --health-url https://shop.example.com/health",
         ),
         Entry(
             "resume",
-            "Go on with a migration without a transaction that stopped half-way.",
+            "Continue a non-transactional migration that stopped partway.",
             "dbmigrate resume --retry 3",
         ),
     ),
@@ -74,12 +74,12 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
         ),
         Entry(
             "lint",
-            "Look for what migrations would block, break or lose; exit with 1 if there is any.",
+            "Find what migrations would block, break or lose; exit with 1 if there is any.",
             "dbmigrate lint --since origin/main",
         ),
         Entry(
             "check",
-            "Try all migrations on a scratch database: up, down, up again; exit with 1 if anything is wrong.",
+            "Run all migrations on a scratch database: up, down, up again; exit with 1 if anything is wrong.",
             "dbmigrate check --summary",
         ),
         Entry(
@@ -93,10 +93,10 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             "dbmigrate explain L105",
         ),
     ),
-    "Records": (
+    "History": (
         Entry(
             "history",
-            "Show the log, the newest event first.",
+            "Show the log, the newest entry first.",
             "dbmigrate history --failed",
         ),
         Entry(
@@ -107,7 +107,7 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
         ),
         Entry(
             "repair",
-            "Make the records agree with the files, after showing what will change.",
+            "Correct the records to match the files, after showing what will change.",
             'dbmigrate repair --reason "comments only"',
         ),
         Entry(
@@ -151,7 +151,7 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
     "Start here": (
         Entry(
             "demo",
-            "Run the example project on an embedded PostgreSQL, in this folder.",
+            "Run the example project on an embedded PostgreSQL, in this directory.",
             "dbmigrate demo",
         ),
         Entry(

@@ -23,7 +23,7 @@ from dbmigrate.connection import database
 from dbmigrate.deploy import health
 from dbmigrate.deploy.settings import DeployConfig, OnFailure
 from dbmigrate.errors import DatabaseError, Error, Interrupted, NeedsAttention, PlanError, Refused
-from dbmigrate.events import Passed, Phase, RunStarted, Targeted, Waiting, Warned
+from dbmigrate.events import Phase, PhaseDone, RunStarted, Targeted, Waiting, Warned
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
 from dbmigrate.model import LogState, Plan, Problem, Step
@@ -78,7 +78,7 @@ def backing_up(
     """For `Options.before_run`: a backup before anything runs. Raises what `backup.take` raises."""
 
     def before_run(session: Session, plan: Plan) -> None:
-        on_event(Passed(Phase.BACKUP, _backup(session, directory, environ)))
+        on_event(PhaseDone(Phase.BACKUP, _backup(session, directory, environ)))
 
     return before_run
 
@@ -222,12 +222,12 @@ class Deployer(ApiBase):
         return outcome
 
     def _unhealthy(self, outcome: HealthOutcome, report: Report) -> Error:
-        """The error to raise. What the application said is shown, and kept out of the log."""
-        answer = outcome.answer.said.strip("\n")
+        """The error to raise. The output of the application is shown, and kept out of the log."""
+        output = outcome.answer.output.strip("\n")
         failure = DatabaseError(
             f"health check failed: {outcome.summary}",
             code="E411",
-            details=(("answer", f"\n{answer}"),) if answer else (),
+            details=(("output", f"\n{output}"),) if output else (),
         )
         if not report.done:
             failure.state = "nothing was migrated by this run"
@@ -313,7 +313,7 @@ class Deployer(ApiBase):
         return (("backup", taken.path), ("restore", taken.restore)) if taken else ()
 
     def _pass(self, phase: Phase, result: int | Plan | Backup | Report | HealthOutcome | str) -> None:
-        self._on_event(Passed(phase, result))
+        self._on_event(PhaseDone(phase, result))
 
 
 class Rollback(ApiBase):

@@ -93,7 +93,7 @@ class _Reader:
             if key not in _KEYS:
                 close = difflib.get_close_matches(key.lower().replace("_", "-"), _KEYS, n=1)
                 hint = f"did you mean {close[0]}?" if close else f"the keys are {', '.join(_KEYS)}"
-                raise ConfigError(f"{self._origin}: there is no key deploy.{key}", code="E257", hint=hint)
+                raise ConfigError(f"{self._origin}: unknown key deploy.{key}", code="E257", hint=hint)
 
     def backup(self) -> str | None:
         value = self._table.get("backup", BACKUPS)
@@ -107,7 +107,7 @@ class _Reader:
         value = self._table.get(key, ())
         many = [value] if isinstance(value, str) else value
         if not isinstance(many, list | tuple) or not all(isinstance(item, str) for item in many):
-            raise self._wrong(key, "a text or a list of texts")
+            raise self._wrong(key, "a string or a list of strings")
         return tuple(many)
 
     def retries(self) -> int:
@@ -131,4 +131,4 @@ class _Reader:
         return OnFailure(str(value))
 
     def _wrong(self, key: str, wanted: str) -> ConfigError:
-        return ConfigError(f"{self._origin}: deploy.{key} has to be {wanted}", code="E257")
+        return ConfigError(f"{self._origin}: deploy.{key} must be {wanted}", code="E257")

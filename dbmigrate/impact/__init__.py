@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dbmigrate.impact.measure import MeasureOptions, run_measured
 from dbmigrate.impact.pricing import price, unpriced
-from dbmigrate.reports import (
+from dbmigrate.impact.values import (
     Held,
     Impact,
     LockMode,

@@ -22,18 +22,18 @@ from dbmigrate.execution.substeps import SubStep, substeps
 from dbmigrate.execution.transactional import closing, refuse_changes
 from dbmigrate.frozen import frozen
 from dbmigrate.impact import rules, snapshot
+from dbmigrate.impact.values import Impact
 from dbmigrate.impact.watch import Watch
 from dbmigrate.migrations import parser
 from dbmigrate.model import Direction
-from dbmigrate.reports import Impact
 from dbmigrate.sql.statements import first_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dbmigrate.connection.database import Connection
+    from dbmigrate.impact.values import Relation, TableImpact
     from dbmigrate.model import Batch, Migration, Statement
-    from dbmigrate.reports import Relation, TableImpact
 
 _BULK = frozenset(("INSERT", "COPY"))  # reported as one where they stand in a row: files of data have millions
 # these change no table, and some may only stand before the first query of their transaction, which a look would be

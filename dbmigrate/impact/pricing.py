@@ -13,13 +13,13 @@ import psycopg
 from dbmigrate.connection import database
 from dbmigrate.frozen import frozen
 from dbmigrate.impact import verdicts
-from dbmigrate.reports import Priced, PricedTable, Size, Usage, Verdict
+from dbmigrate.impact.values import Priced, PricedTable, Size, Usage, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from dbmigrate.connection.database import Connection
-    from dbmigrate.reports import Impact, Relation, TableImpact
+    from dbmigrate.impact.values import Impact, Relation, TableImpact
 
 # asking for a size waits for whoever rebuilds that very table
 _BEGIN = "BEGIN READ ONLY; SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '10s'"

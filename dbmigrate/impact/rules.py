@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.connection import database
 from dbmigrate.execution import leftover_partitions
 from dbmigrate.frozen import frozen
-from dbmigrate.reports import LockMode, TableImpact, quoted
+from dbmigrate.impact.values import LockMode, TableImpact, quoted
 from dbmigrate.sql import words
 from dbmigrate.sql.statements import FALSE, IndexAction, IndexTarget, first_word, index_operation, option_list
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from dbmigrate.connection import database
 from dbmigrate.frozen import frozen
-from dbmigrate.reports import LockMode, Relation
+from dbmigrate.impact.values import LockMode, Relation
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate.reports import LockMode, Priced, Verdict
+from dbmigrate.impact.values import LockMode, Priced, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from dbmigrate.reports import Held, Impact, PricedTable, Relation, Size, TableImpact
+    from dbmigrate.impact.values import Held, Impact, PricedTable, Relation, Size, TableImpact
 
 # bytes; what a common server writes, or reads, in a tenth of a second or so: less is no more than a hiccup
 LARGE_TO_WRITE = 16 << 20

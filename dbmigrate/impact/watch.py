@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.impact import snapshot
-from dbmigrate.reports import Held, LockMode, TableImpact
+from dbmigrate.impact.values import Held, LockMode, TableImpact
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from dbmigrate.connection.database import Connection
     from dbmigrate.impact.snapshot import Known, Look
-    from dbmigrate.reports import Relation
+    from dbmigrate.impact.values import Relation
 
 _TABLES = frozenset("rm")  # pg_class.relkind of what has rows of its own
 _NAMED = frozenset("rmpvf")  # ... of what a statement is about; the others belong to one of these

@@ -1,4 +1,4 @@
-"""Everything that is printed. Results go to stdout, talk and errors to stderr; a command has one renderer.
+"""Everything that is printed. Results go to stdout, messages and errors to stderr; a command has one renderer.
 
 The names are imported on first use: a command that prints nothing but its help needs none of them.
 """

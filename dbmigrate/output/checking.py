@@ -1,4 +1,4 @@
-"""The answer of ``check``: what was tried, what it locks, what was found. Pure."""
+"""The answer of ``check``: what was run, what it locks, what was found. Pure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
     from dbmigrate.check import Report
     from dbmigrate.impact import Priced
+    from dbmigrate.output.colour import Line
 
 
-def lines(report: Report, locks: Sequence[Priced], *, detailed: Sequence[Priced]) -> Iterator[str]:
+def lines(report: Report, locks: Sequence[Priced], *, detailed: Sequence[Priced]) -> Iterator[Line | str]:
     """The locks (`detailed` statement by statement, of the others their number), the findings, what was done."""
     if _matter(detailed):
         yield "Locks, as measured on the scratch database:"
@@ -32,13 +33,13 @@ def _matter(locks: Sequence[Priced]) -> bool:
 
 
 def headline(report: Report) -> str:
-    """``18 migrations applied, 18 of them tried down and up again, on a throw-away PostgreSQL 18.6 in 2.1 s``"""
+    """``18 migrations applied, 18 of them rolled back and applied again, on a throw-away PostgreSQL 18.6 in 2.1 s``"""
     if report.server is None:
-        return f"nothing was run; looked at {text.count(report.looked_at, 'file')}"
+        return f"no migration was run; {text.count(report.looked_at, 'file')} read"
     server = f"PostgreSQL {report.server}"
     server = f"{server}, {report.where}," if report.where else f"a throw-away {server}"
     return (
-        f"{text.count(report.applied, 'migration')} applied, {report.tried} of them tried down and up again,"
+        f"{text.count(report.applied, 'migration')} applied, {report.tried} of them rolled back and applied again,"
         f" on {server} in {text.duration(report.seconds)}"
     )
 

@@ -1,33 +1,45 @@
-"""Colours for terminals, put on finished lines: what they say is the same without them.
-
-A line is recognised by how it begins, so that the texts are made in one place and know nothing of colours.
-"""
+"""Colours for terminals: a line says which part of it stands out, and a stream that is a terminal shows that."""
 
 from __future__ import annotations
 
-import re
+from enum import Enum
 from typing import TYPE_CHECKING
+
+from dbmigrate.frozen import frozen
+from dbmigrate.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
-_RED, _GREEN, _YELLOW, _CYAN, _DIM = "1;31", "32", "33", "36", "2"
-# what a line begins with, and the colour of the part in the first group
-_RULES = tuple(
-    (re.compile(pattern), colour)
-    for pattern, colour in (
-        (r"(error\[[\w:-]+\]:|Failed:)", _RED),
-        (r"(warning\[[\w:-]+\]:)", _YELLOW),
-        (r"(note\[[\w:-]+\]:)", _CYAN),
-        (r" +\| *\t*(\^+)$", _RED),
-        (r"((?:  )?hint:|state:|[A-Z]+:(?= )|  -->)", _DIM),
-        (r"(\[X\])", _GREEN),
-        (r"(\[ \])", _YELLOW),
-        (r"(\[[!?]\])", _RED),
-        (r"(Applied:|Rolled back:|Recorded:)(?! \d+$)", _GREEN),
-    )
-)
+__all__ = ["OF_SEVERITY", "Line", "Style", "coloured", "plain", "wanted"]
+
+
+class Style(Enum):
+    """What the characters of a line mean, by the parameters of ECMA-48's SGR sequence that show it."""
+
+    NONE = ""
+    ERROR = "1;31"  # bold red
+    WARNING = "33"  # yellow
+    NOTE = "36"  # cyan
+    SUCCESS = "32"  # green
+    LABEL = "2"  # faint
+
+
+OF_SEVERITY = {Severity.ERROR: Style.ERROR, Severity.WARNING: Style.WARNING, Severity.NOTE: Style.NOTE}
+
+
+@frozen
+class Line:
+    """A line of output, safe to print. The characters from `begin` to before `end` have the style `style`."""
+
+    text: str
+    style: Style = Style.NONE
+    begin: int = 0
+    end: int = 0
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def wanted(stream: TextIO, environ: Mapping[str, str]) -> bool:
@@ -35,14 +47,14 @@ def wanted(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
-def painted(text: str) -> str:
-    """`text`, whose control characters are made visible already, with escape sequences around what stands out."""
-    return "\n".join(map(_line, text.split("\n")))
+def plain(line: Line | str) -> str:
+    """The text of a line."""
+    return str(line)
 
 
-def _line(line: str) -> str:
-    for pattern, colour in _RULES:
-        if found := pattern.match(line):
-            begin, end = found.span(1)
-            return f"{line[:begin]}\x1b[{colour}m{line[begin:end]}\x1b[0m{line[end:]}"
-    return line
+def coloured(line: Line | str) -> str:
+    """The text of a line, with escape sequences around its styled part."""
+    if isinstance(line, str) or line.style is Style.NONE:
+        return str(line)
+    before, shown, after = line.text[: line.begin], line.text[line.begin : line.end], line.text[line.end :]
+    return f"{before}\x1b[{line.style.value}m{shown}\x1b[0m{after}"

@@ -11,21 +11,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dbmigrate.deploy.run import Deployed
-    from dbmigrate.events import Passed
+    from dbmigrate.events import PhaseDone
     from dbmigrate.model import Plan
     from dbmigrate.reports import Backup, HealthOutcome
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
-def line(event: Passed) -> str:
+def line(event: PhaseDone) -> str:
     """``backup   backups/shop-20260301-150000.dump · 12.3 MB · 1.4 s``"""
     result = event.result if isinstance(event.result, str) else _WRITERS[event.phase](event.result)
     return text.one_line(f"{event.phase:<8} {result}")
 
 
 def result_lines(done: Deployed) -> Iterator[str]:
-    """What is said last."""
+    """The last line of a deployment."""
     number = len(done.report.done)
     if not number:
         yield text.closing_line("deploy", done.report)
@@ -47,7 +47,7 @@ def value(done: Deployed) -> dict[str, object]:
         ],
         "version": done.report.current,
         "backup": _backup_value(done.backup) if done.backup else None,
-        "health": [_verdict_value(verdict) for verdict in done.health],
+        "health": [_health_value(outcome) for outcome in done.health],
         "schema_file": done.report.schema.path if done.report.schema else None,
         "duration_ms": _milliseconds(done.seconds),
     }
@@ -75,8 +75,8 @@ def _backed_up(backup: Backup) -> str:
     return f"{backup.path} · {size(backup.size)} · {text.duration(backup.seconds)}"
 
 
-def _checked(verdict: HealthOutcome) -> str:
-    return verdict.summary
+def _checked(outcome: HealthOutcome) -> str:
+    return outcome.summary
 
 
 _WRITERS: dict[Phase, Callable[[Any], str]] = {
@@ -98,12 +98,12 @@ def _backup_value(backup: Backup) -> dict[str, object]:
     }
 
 
-def _verdict_value(verdict: HealthOutcome) -> dict[str, object]:
+def _health_value(outcome: HealthOutcome) -> dict[str, object]:
     return {
-        "check": verdict.name,
-        "result": verdict.answer.result,
-        "tries": verdict.tries,
-        "duration_ms": _milliseconds(verdict.seconds),
+        "check": outcome.name,
+        "result": outcome.answer.result,
+        "tries": outcome.tries,
+        "duration_ms": _milliseconds(outcome.seconds),
     }
 
 

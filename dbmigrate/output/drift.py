@@ -17,7 +17,7 @@ _MARGIN = "    "
 
 
 def lines(found: Drift) -> Iterator[str]:
-    """A line for each difference, below it what should be and what is; the count; the commands that come next."""
+    """A line for each difference, below it the expected and the live value; the count; the commands to run next."""
     for difference in found.differences:
         yield text.one_line(difference.headline)
         yield from _values(difference)
@@ -28,7 +28,7 @@ def lines(found: Drift) -> Iterator[str]:
 
 
 def value(found: Drift) -> dict[str, object]:
-    """The same as JSON: `expected` is what should be, `live` what is."""
+    """The same as JSON: `expected` is what the database should have, `live` what it has."""
     return {
         "drift": bool(found.differences),
         "target": found.target,

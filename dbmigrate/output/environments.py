@@ -27,7 +27,7 @@ _LONGEST_REASON = 160
 
 
 def lines(table: Table, *, folded: int) -> Iterator[str]:
-    """The table in aligned columns, `folded` rows of it in one line; what has to be said of single cells below it."""
+    """The table in aligned columns, `folded` rows of it in one line; notes about single cells below it."""
     grid = list(_grid(table, folded))
     widths = [max(text.cells(row[number]) for row in grid) for number in range(len(grid[0]))]
     for row in grid:
@@ -53,7 +53,7 @@ def markdown(table: Table, *, folded: int) -> Iterator[str]:
 
 
 def value(table: Table) -> dict[str, object]:
-    """Everything, nothing folded; times are ISO 8601 in UTC."""
+    """All rows, none folded; times are ISO 8601 in UTC."""
     return {
         "current": all(column.is_current for column in table.columns),
         "environments": [_environment(column) for column in table.columns],
@@ -96,10 +96,10 @@ def _notes(table: Table) -> Iterator[str]:
         if column.failure is not None:
             yield f"{name}: {_short(column.failure)}"
         for row in table.rows:
-            yield from (f"{name}: {text.one_line(row.name)} {said}" for said in _said(row.cells[number], name))
+            yield from (f"{name}: {text.one_line(row.name)} {note}" for note in _cell_notes(row.cells[number], name))
 
 
-def _said(cell: Cell, environment: str) -> Iterator[str]:
+def _cell_notes(cell: Cell, environment: str) -> Iterator[str]:
     if cell.state is CellState.UNFINISHED:
         total = f" of {cell.total}" if cell.total else ""
         at = f" at statement {cell.step}{total}" if cell.step is not None else ""

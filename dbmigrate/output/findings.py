@@ -1,4 +1,4 @@
-"""Findings for people and programs, whatever command has found them. Pure; `reports` has the formats of CI."""
+"""Findings for people and programs, of every command that has findings. Pure; `reports` has the formats of CI."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.model import Severity
 from dbmigrate.output import text
+from dbmigrate.output.colour import OF_SEVERITY, Line, Style
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +29,7 @@ def worst_first(problems: Sequence[Problem]) -> list[Problem]:
     return sorted(problems, key=lambda problem: _ORDER.index(problem.severity))
 
 
-def human(problems: Sequence[Problem], *, files: int) -> Iterator[str]:
+def human(problems: Sequence[Problem], *, files: int) -> Iterator[Line | str]:
     """A block for each finding, and the closing line."""
     for problem in problems:
         yield from _block(problem)
@@ -36,14 +37,15 @@ def human(problems: Sequence[Problem], *, files: int) -> Iterator[str]:
     yield closing_line(problems, files=files)
 
 
-def _block(problem: Problem) -> Iterator[str]:
-    yield f"{problem.severity}[{text.one_line(problem.code)}]: {text.one_line(problem.message)}"
+def _block(problem: Problem) -> Iterator[Line]:
+    label = f"{problem.severity}[{text.one_line(problem.code)}]:"
+    yield text.labelled(OF_SEVERITY[problem.severity], label, text.one_line(problem.message))
     if problem.place is not None:
-        yield f"  --> {text.one_line(str(problem.place))}"
+        yield text.labelled(Style.LABEL, "  -->", text.one_line(str(problem.place)))
     if problem.excerpt is not None:
-        yield from (text.safe(line).replace("\n", "\\n") for line in text.excerpt_lines(problem.excerpt))
+        yield from text.excerpt_lines(problem.excerpt)
     if problem.hint:
-        yield f"hint: {text.one_line(problem.hint)}"
+        yield text.labelled(Style.LABEL, "hint:", text.one_line(problem.hint))
 
 
 def counts(problems: Sequence[Problem]) -> str:

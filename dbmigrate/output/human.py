@@ -11,8 +11,7 @@ from dbmigrate.events import (
     Created,
     Dropped,
     Event,
-    LocksMeasured,
-    Passed,
+    PhaseDone,
     Planned,
     Progress,
     Retrying,
@@ -30,6 +29,7 @@ from dbmigrate.events import (
 )
 from dbmigrate.model import Direction
 from dbmigrate.output import tables, text
+from dbmigrate.output.colour import Line, Style
 from dbmigrate.output.verbosity import Verbosity
 from dbmigrate.reports import MigrationState, Outcome
 
@@ -37,25 +37,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dbmigrate.errors import Error
-    from dbmigrate.model import LogEvent, Plan
+    from dbmigrate.impact.values import LockReport
+    from dbmigrate.model import LogEntry, Plan
     from dbmigrate.output.renderer import Streams
     from dbmigrate.reports import Finding, Report, Status, StatusRow
 
 _ACTIVITY = {Direction.UP: "Applying", Direction.DOWN: "Rolling back"}
-_RESULT = {Direction.UP: "Applied", Direction.DOWN: "Rolled back"}
-_BESIDE_AN_EXCERPT = 12  # columns: the number of a line, and what sets it apart
+_RESULT = {Direction.UP: "Applied:", Direction.DOWN: "Rolled back:"}
+_BESIDE_AN_EXCERPT = 12  # columns for the line number and the margin
 _PIPE_REPORT_EVERY = 30.0
 _SUGGESTIONS = (
     ("rollback", "undo the last migration"),
-    ("up --dry-run", "the SQL that would run, as a psql script"),
+    ("up --dry-run", "print the SQL that would run, as a psql script"),
     ("up", "apply it again"),
     ('new "add a table"', "start a migration of your own"),
 )
 _MARKS = {
-    MigrationState.APPLIED: "[X]",
-    MigrationState.PENDING: "[ ]",
-    MigrationState.UNFINISHED: "[!]",
-    MigrationState.MISSING: "[?]",
+    MigrationState.APPLIED: (Style.SUCCESS, "[X]"),
+    MigrationState.PENDING: (Style.WARNING, "[ ]"),
+    MigrationState.UNFINISHED: (Style.ERROR, "[!]"),
+    MigrationState.MISSING: (Style.ERROR, "[?]"),
 }
 
 
@@ -71,7 +72,7 @@ class Human:
         self._is_live = streams.err.isatty()
         self._live_length = 0
         self._reported = time.monotonic()
-        self._warned: set[str] = set()
+        self._warned: set[tuple[Line, ...]] = set()
 
     def on_event(self, event: Event) -> None:
         self._handlers[type(event)](event)
@@ -81,8 +82,7 @@ class Human:
         return {
             Created: self._created,
             Dropped: self._dropped,
-            Passed: self._passed,
-            LocksMeasured: self._locks_measured,
+            PhaseDone: self._phase_done,
             Planned: self._planned,
             Progress: self._progress,
             Retrying: self._retrying,
@@ -100,13 +100,14 @@ class Human:
         }
 
     def report(self, command: str, report: Report) -> None:
-        self._talk(text.closing_line(command, report))
-        self._streams.tell_lost_messages()
+        self._message(text.closing_line(command, report))
+        self._streams.report_lost_messages()
 
     def status(self, status: Status) -> None:
-        """dbmate's lines; marks of our own for what dbmate does not show are not counted in its totals."""
+        """dbmate's lines. What dbmate does not show has marks of its own, and does not count in dbmate's totals."""
         for row in status.rows:
-            self._streams.answer(f"{_MARKS[row.state]} {text.one_line(row.name)}")
+            style, mark = _MARKS[row.state]
+            self._streams.answer(text.labelled(style, mark, text.one_line(row.name)))
             self._explain(row)
         self._streams.answer()
         self._streams.answer(f"Applied: {len(status.applied)}")
@@ -119,66 +120,75 @@ class Human:
             for line in tables.finding_lines(finding):
                 self._streams.answer(text.block(line))
         serious = sum(finding.is_serious for finding in findings)
-        self._talk(f"{text.count(serious, 'disagreement')}" if serious else "Files and history agree")
+        self._message(f"{text.count(serious, 'disagreement')}" if serious else "Files and history agree")
 
-    def events(self, events: Sequence[LogEvent]) -> None:
-        for line in tables.event_lines(events):
+    def log_entries(self, entries: Sequence[LogEntry]) -> None:
+        for line in tables.entry_lines(entries):
             self._streams.answer(text.block(self._hide(line)))
-        if not events:
-            self._talk("No events")
+        if not entries:
+            self._message("The log has no such entry")
 
-    def answer(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
+    def answer(self, command: str, lines: Iterable[Line | str], value: Mapping[str, object]) -> None:
         for line in lines:
-            self._streams.answer(text.block(line))
+            self._streams.answer(_safe(line))
 
-    def outcome(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
+    def outcome(self, command: str, lines: Iterable[Line | str], value: Mapping[str, object]) -> None:
         for line in lines:
-            self._streams.result(text.block(line))
-        self._streams.tell_lost_messages()
+            self._streams.result(_safe(line))
+        self._streams.report_lost_messages()
 
     def plan(self, plan: Plan) -> None:
         for step in plan.steps:
-            self._streams.talk(text.one_line(f"  {tables.correction(step)}"))
+            self._streams.message(text.one_line(f"  {tables.correction(step)}"))
         if not plan.steps:
-            self._talk("Nothing to change")
+            self._message("Nothing to change")
+
+    def locks(self, report: LockReport) -> None:
+        from dbmigrate.output import impact
+
+        for found in report.problems:
+            self._warned_of(Warned(found))
+        if report.measured:
+            for line in impact.lines(report.statements):
+                self._message(self._hide(line))
 
     def ask(self, question: str) -> str:
         self._streams.draw(question)
         if self._streams.lost_messages is not None:
-            return ""  # to what nobody could read nobody has agreed
+            return ""  # nobody can confirm a question that nobody could read
         answer = ""
         try:
             answer = sys.stdin.readline()
         finally:
-            if not answer.endswith("\n"):  # Ctrl-C, Ctrl-D: what is said next begins a line of its own
-                self._streams.talk()
+            if not answer.endswith("\n"):  # Ctrl-C, Ctrl-D: what follows begins on a line of its own
+                self._streams.message("")
         return answer
 
     def finished(self, command: str) -> None:
-        """Nothing more to say: the exit code says it."""
+        """Print nothing: the exit code says it."""
 
     def created_file(self, path: str) -> None:
         self._streams.result(path)
-        self._talk("Write the change below migrate:up and its undo below migrate:down, then: dbmigrate up")
+        self._message("Write the change below migrate:up and its undo below migrate:down, then: dbmigrate up")
 
     def script(self, pieces: Iterable[str]) -> None:
         self._streams.raw(pieces)
 
     def suggestions(self, program: str) -> None:
-        self._talk()
-        self._talk("Try next:")
+        self._message()
+        self._message("Try next:")
         for arguments, effect in _SUGGESTIONS:
-            self._talk(f"  {program} {arguments:<24} # {effect}")
+            self._message(f"  {program} {arguments:<24} # {effect}")
 
     def error(self, error: Error) -> None:
         self._erase()
         columns = max(_columns() - _BESIDE_AN_EXCERPT, 20) if self._is_live else text.WIDEST
-        block = text.error_block(error, columns, hide=self._hide)
-        self._streams.talk(block)
+        lines = tuple(text.error_lines(error, columns, hide=self._hide))
+        self._streams.message(*lines)
         if self._streams.lost_messages is not None and not self._streams.is_script:
-            self._streams.result(block)
+            self._streams.result(*lines)
         if error.report is not None and error.report.done:
-            self._talk(f"before it: {text.closing_line('', error.report)}")
+            self._message(f"before the failure: {text.closing_line('', error.report)}")
 
     # -- events
 
@@ -188,36 +198,34 @@ class Human:
         amount = f"{ups} pending" if ups == len(steps) else f"{len(steps) - ups} to {'redo' if ups else 'roll back'}"
         if any(not step.runs_sql for step in steps):
             amount = f"{text.count(len(steps), 'record')} to change"
-        self._talk(f"{event.where} · {amount}")
+        self._message(f"{event.where} · {amount}")
         for found in event.plan.problems:
             self._warned_of(Warned(found))
 
     def _planned(self, event: Planned) -> None:
         digest = event.plan.digest
-        self._talk(f"plan sha256:{digest} · run exactly this with --expect-plan {digest[:12]}")
-
-    def _locks_measured(self, event: LocksMeasured) -> None:
-        from dbmigrate.output import impact
-
-        for found in event.report.problems:
-            self._warned_of(Warned(found))
-        if event.report.measured:
-            for line in impact.lines(event.report.statements):
-                self._talk(line)
+        self._message(f"plan sha256:{digest} · run exactly this with --expect-plan {digest[:12]}")
 
     def _step_started(self, event: StepStarted) -> None:
         if event.step.runs_sql:
-            self._talk(f"{_ACTIVITY[event.step.direction]}: {text.one_line(event.step.name)}")
+            self._message(f"{_ACTIVITY[event.step.direction]}: {text.one_line(event.step.name)}")
 
     def _step_done(self, event: StepDone) -> None:
         self._erase()
         outcome = event.outcome
         self._rows_affected(outcome)
-        if self._verbosity > Verbosity.QUIET and not outcome.step.runs_sql:
-            self._streams.result(f"Recorded: {text.one_line(tables.corrected(outcome.step))}")
-        elif self._verbosity > Verbosity.QUIET:
-            result = _RESULT[outcome.step.direction]
-            self._streams.result(f"{result}: {text.one_line(outcome.step.name)} in {text.go_duration(outcome.seconds)}")
+        if self._verbosity > Verbosity.QUIET:
+            self._streams.result(text.labelled(Style.SUCCESS, *self._done(outcome)))
+
+    def _done(self, outcome: Outcome) -> tuple[str, str]:
+        """The label and the rest of the line for a step that is done.
+
+        In a pipe the line is dbmate's, with its digits: scripts that were written for dbmate read it.
+        """
+        if not outcome.step.runs_sql:
+            return "Recorded:", text.one_line(tables.corrected(outcome.step))
+        shown = text.duration if self._streams.out.isatty() else text.go_duration
+        return _RESULT[outcome.step.direction], f"{text.one_line(outcome.step.name)} in {shown(outcome.seconds)}"
 
     def _rows_affected(self, outcome: Outcome) -> None:
         """dbmate's line of ``--verbose``."""
@@ -225,49 +233,50 @@ class Human:
             self._streams.result(f"Rows affected: {outcome.rows or 0}")
 
     def _step_failed(self, event: StepFailed) -> None:
-        self._talk(f"Failed: {text.one_line(event.step.name)} after {text.go_duration(event.seconds)}")
+        rest = f"{text.one_line(event.step.name)} after {text.duration(event.seconds)}"
+        self._print(text.labelled(Style.ERROR, "Failed:", rest))
 
     def _notice(self, event: ServerNotice) -> None:
         detail = f" ({event.detail})" if event.detail else ""
-        self._talk(f"  {event.severity}: {event.message}{detail}")
+        self._message(f"  {event.severity}: {event.message}{detail}")
 
     def _created(self, event: Created) -> None:
-        self._talk(f"Creating: {event.name}" if event.kind == "database" else f"Creating {event.kind}: {event.name}")
+        self._message(f"Creating: {event.name}" if event.kind == "database" else f"Creating {event.kind}: {event.name}")
 
     def _dropped(self, event: Dropped) -> None:
-        self._talk(f"Dropping: {event.name}")
+        self._message(f"Dropping: {event.name}")
 
     def _targeted(self, event: Targeted) -> None:
-        self._talk(f"{event.where} · {event.deed}")
+        self._message(f"{event.where} · {event.action}")
 
-    def _passed(self, event: Passed) -> None:
+    def _phase_done(self, event: PhaseDone) -> None:
         from dbmigrate.output import deploying
 
-        self._talk(deploying.line(event))
+        self._message(deploying.line(event))
 
     def _schema_read(self, event: SchemaRead) -> None:
-        self._talk(f"Reading: {event.path}")
+        self._message(f"Reading: {event.path}")
 
     def _schema_loaded(self, event: SchemaLoaded) -> None:
         recorded = "" if event.recorded is None else f" · {text.count(event.recorded, 'migration')} recorded"
-        self._talk(f"Loaded: {event.path} into {event.where}{recorded}")
+        self._message(f"Loaded: {event.path} into {event.where}{recorded}")
 
     def _schema_written(self, event: SchemaWritten) -> None:
-        self._talk(f"Writing: {event.schema.path}")
+        self._message(f"Writing: {event.schema.path}")
 
     def _waiting(self, event: Waiting) -> None:
         waited = f" ({text.duration(event.seconds)} so far)" if event.seconds else ""
-        self._talk(f"Waiting for {event.what}{waited}")
+        self._message(f"Waiting for {event.what}{waited}")
 
     def _retrying(self, event: Retrying) -> None:
         blocked = f": {'; '.join(event.blockers)}" if event.blockers else ""
-        self._talk(f"  {event.step.name} did not get a lock in time (try {event.attempt}), trying again{blocked}")
+        self._message(f"  {event.step.name} did not get a lock in time (try {event.attempt}), trying again{blocked}")
 
     def _warned_of(self, event: Warned) -> None:
-        line = text.problem(event.problem)
-        if line not in self._warned:
-            self._warned.add(line)
-            self._tell(line)
+        lines = tuple(text.problem_lines(event.problem))
+        if lines not in self._warned:
+            self._warned.add(lines)
+            self._print(*lines)
 
     def _progress(self, event: Progress) -> None:
         detail = f" · {event.detail}" if event.detail else ""
@@ -279,19 +288,19 @@ class Human:
         if self._is_live:
             self._redraw(line)
         elif time.monotonic() - self._reported >= _PIPE_REPORT_EVERY:
-            self._talk(line)
+            self._message(line)
 
     # -- printing
 
-    def _talk(self, line: str = "") -> None:
-        self._tell(text.block(line))
+    def _message(self, line: str = "") -> None:
+        self._print(text.block(line))
 
-    def _tell(self, prepared: str) -> None:
-        """What is safe to print already."""
+    def _print(self, *lines: Line | str) -> None:
+        """Print messages that are safe already."""
         self._erase()
         if self._verbosity > Verbosity.QUIET:
             self._reported = time.monotonic()
-            self._streams.talk(prepared)
+            self._streams.message(*lines)
 
     def _redraw(self, line: str) -> None:
         if self._verbosity > Verbosity.QUIET:
@@ -307,10 +316,14 @@ class Human:
 
     def _explain(self, row: StatusRow) -> None:
         if row.state is MigrationState.MISSING:
-            self._talk(f"    {text.one_line(row.name)} is applied, but its file is gone")
+            self._message(f"    {text.one_line(row.name)} is applied, but its file is gone")
         elif row.unfinished is not None:
             for line in tables.unfinished_lines(row.unfinished):
-                self._talk(f"    {self._hide(line)}")
+                self._message(f"    {self._hide(line)}")
+
+
+def _safe(line: Line | str) -> Line | str:
+    return text.block(line) if isinstance(line, str) else line
 
 
 def _columns() -> int:

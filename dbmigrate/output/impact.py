@@ -1,6 +1,6 @@
-"""A lock report as lines for people, as values for JSON, as a table for summaries. Pure; nothing is printed here.
+"""A lock report as lines for people, as values for JSON, as a table for summaries. Pure.
 
-The order is that of the statements; what is dangerous is marked where it stands.
+The order is that of the statements; dangerous ones are marked.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def lines(statements: Sequence[Priced]) -> Iterator[str]:
 
 
 def _is_shown(priced: Priced) -> bool:
-    return priced.impact.note is not None or priced.held != () or any(map(_tells, priced.tables))
+    return priced.impact.note is not None or priced.held != () or any(map(_matters, priced.tables))
 
 
-def _tells(priced: PricedTable) -> bool:
+def _matters(priced: PricedTable) -> bool:
     return priced.impact.matters
 
 
@@ -48,18 +48,18 @@ def _statement_lines(priced: Priced) -> Iterator[str]:
     impact = priced.impact
     sql = _shortened(impact.sql) + (f" (x {impact.count})" if impact.count > 1 else "")
     where = f"{'!!' if priced.verdict.is_dangerous else '  '} :{impact.place.line}"
-    telling = [table for table in priced.tables if _tells(table)]
-    for table in telling[:_TABLES_SHOWN]:
+    shown = [table for table in priced.tables if _matters(table)]
+    for table in shown[:_TABLES_SHOWN]:
         parts = [*table_parts(table), *_around(priced)]
         yield f"{where}  {_name(table.impact)}  {sql}  {' · '.join(parts)}"
-    if len(telling) > _TABLES_SHOWN:
-        yield f"{where}  ... and {len(telling) - _TABLES_SHOWN} tables more"
-    if not telling:
+    if len(shown) > _TABLES_SHOWN:
+        yield f"{where}  ... and {len(shown) - _TABLES_SHOWN} more tables"
+    if not shown:
         yield f"{where}  {sql}  {' · '.join(filter(None, (impact.note, *_around(priced))))}"
 
 
 def _around(priced: Priced) -> Iterator[str]:
-    """What is said of the statement, not of a table: the locks it makes last, whom it waits for."""
+    """What concerns the statement, not a table: the locks that it prolongs, whom it waits for."""
     if priced.held:
         held = ", ".join(f"{held.lock.sql} on {held.table}" for held in priced.held)
         yield f"while {held} is held"
@@ -75,7 +75,7 @@ def _name(impact: TableImpact) -> str:
 
 
 def table_parts(priced: PricedTable) -> Iterator[str]:
-    """What is to be said of one table: the lock, the work, who is stopped, who is there."""
+    """The parts of a table's line: the lock, the work, who has to wait, who uses it."""
     impact = priced.impact
     through = f" on {impact.through}" if impact.through else ""
     yield f"{impact.lock.sql}{through}{' (held already)' if impact.is_held else ''}"
@@ -132,11 +132,11 @@ def _users(usage: Usage) -> str:
 
 
 def _longest(usage: Usage) -> str:
-    """The oldest transaction's owner; what other roles' sessions hide is left out."""
+    """The owner of the oldest transaction; nothing where the role may not see it."""
     who = " ".join(filter(None, (usage.user, f"({usage.application})" if usage.application else "")))
     age = text.duration(usage.oldest_transaction) if usage.oldest_transaction is not None else ""
-    said = " of ".join(filter(None, (age, who)))
-    return f", the longest for {said}" if age else ""
+    longest = " of ".join(filter(None, (age, who)))
+    return f", the longest for {longest}" if age else ""
 
 
 def _summary(statements: Sequence[Priced]) -> str:
@@ -237,13 +237,13 @@ def markdown(statements: Iterable[Priced]) -> Iterator[str]:
         place = f"{PurePath(priced.impact.place.path).name}:{priced.impact.place.line}"
         mark = "⚠️" if priced.verdict.is_dangerous else ""
         first = f"{place} {_code(_shortened(priced.impact.sql))}"
-        telling = [table for table in priced.tables if _tells(table)]
-        for table in telling[:_TABLES_SHOWN]:
+        shown = [table for table in priced.tables if _matters(table)]
+        for table in shown[:_TABLES_SHOWN]:
             lock, *rest = table_parts(table)
             yield _row(mark, first, _code(_name(table.impact)), lock, " · ".join((*rest, *_around(priced))))
-        if len(telling) > _TABLES_SHOWN:
-            yield _row(mark, first, f"{len(telling) - _TABLES_SHOWN} more", "", "")
-        if not telling:
+        if len(shown) > _TABLES_SHOWN:
+            yield _row(mark, first, f"{len(shown) - _TABLES_SHOWN} more", "", "")
+        if not shown:
             yield _row(mark, first, "", "", " · ".join(filter(None, (priced.impact.note, *_around(priced)))))
 
 
@@ -251,9 +251,9 @@ def _row(*cells: str) -> str:
     return f"| {' | '.join(text.one_line(cell).replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def _code(said: str) -> str:
+def _code(shown: str) -> str:
     """Text that markdown shows as it is: the fence is longer than every run of back-ticks inside."""
-    said = text.one_line(said)
-    runs = re.findall("`+", said)
+    shown = text.one_line(shown)
+    runs = re.findall("`+", shown)
     fence, padding = "`" * (max(map(len, runs), default=0) + 1), " " if runs else ""
-    return f"{fence}{padding}{said}{padding}{fence}"
+    return f"{fence}{padding}{shown}{padding}{fence}"

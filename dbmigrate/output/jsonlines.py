@@ -1,4 +1,4 @@
-"""The renderer for programs: one JSON object per command on stdout; talk stays text on stderr."""
+"""The renderer for programs: one JSON object per command on stdout; messages stay text on stderr."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
-    from dbmigrate.model import LogEvent, Plan, Problem, Unfinished
+    from dbmigrate.impact.values import LockReport
+    from dbmigrate.model import LogEntry, Plan, Problem, Unfinished
+    from dbmigrate.output.colour import Line
     from dbmigrate.reports import Finding, Outcome, Report, Status, StatusRow
 
 # the shape of the objects; a change that breaks readers raises the number
@@ -35,12 +37,12 @@ class Json:
         self._streams = streams
         self._hide = hide
         # what a person would read on stdout (`Applied: ...`) must not stand between the JSON there
-        self._talker = Human(
-            Streams(streams.err, streams.err, streams.paint_err, streams.paint_err), verbosity=verbosity, hide=hide
+        self._messages = Human(
+            Streams(streams.err, streams.err, streams.show_err, streams.show_err), verbosity=verbosity, hide=hide
         )
 
     def on_event(self, event: Event) -> None:
-        self._talker.on_event(event)
+        self._messages.on_event(event)
 
     def report(self, command: str, report: Report) -> None:
         self._print({"command": command, "ok": True, **_report(report)})
@@ -54,27 +56,30 @@ class Json:
                 "pending": len(status.pending),
                 "missing": status.count(MigrationState.MISSING),
                 "migrations": [_row(row, self._hide) for row in status.rows],
-                "problems": [_problem(problem) for problem in status.problems],
+                "problems": [problem_value(problem) for problem in status.problems],
             }
         )
 
     def findings(self, findings: Sequence[Finding]) -> None:
         self._answer({"command": "verify", "ok": True, "findings": [_finding(finding) for finding in findings]})
 
-    def events(self, events: Sequence[LogEvent]) -> None:
-        self._answer({"command": "history", "ok": True, "events": [_event(event) for event in events]})
+    def log_entries(self, entries: Sequence[LogEntry]) -> None:
+        self._answer({"command": "history", "ok": True, "entries": [_entry(entry) for entry in entries]})
 
-    def answer(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
+    def answer(self, command: str, lines: Iterable[Line | str], value: Mapping[str, object]) -> None:
         self._answer({"command": command, "ok": True, **value})
 
-    def outcome(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
+    def outcome(self, command: str, lines: Iterable[Line | str], value: Mapping[str, object]) -> None:
         self._print({"command": command, "ok": True, **value})
 
     def plan(self, plan: Plan) -> None:
-        self._talker.plan(plan)
+        self._messages.plan(plan)
+
+    def locks(self, report: LockReport) -> None:
+        self._messages.locks(report)
 
     def ask(self, question: str) -> str:
-        return self._talker.ask(question)
+        return self._messages.ask(question)
 
     def finished(self, command: str) -> None:
         self._print({"command": command, "ok": True})
@@ -83,11 +88,11 @@ class Json:
         self._print({"command": "new", "ok": True, "path": path})
 
     def script(self, pieces: Iterable[str]) -> None:
-        """The script is what was asked for: it stays text."""
+        """A script is for psql: it stays text."""
         self._streams.raw(pieces)
 
     def suggestions(self, program: str) -> None:
-        self._talker.suggestions(program)
+        self._messages.suggestions(program)
 
     def error(self, error: Error) -> None:
         self._print(
@@ -108,13 +113,13 @@ class Json:
                 **(_report(error.report) if error.report else {}),
             }
         )
-        self._talker.error(error)
+        self._messages.error(error)
 
     def _print(self, value: Mapping[str, object]) -> None:
         self._streams.result(_line(value))
 
     def _answer(self, value: Mapping[str, object]) -> None:
-        """What was asked for, and not only what became of a change."""
+        """Print an answer: without it the command has failed."""
         self._streams.answer(_line(value))
 
 
@@ -132,7 +137,7 @@ def _report(report: Report) -> dict[str, object]:
         "version": report.current,
         "schema_file": report.schema.path if report.schema else None,
         "duration_ms": round(report.seconds * 1000, 3),
-        "problems": [_problem(problem) for problem in report.problems],
+        "problems": [problem_value(problem) for problem in report.problems],
     }
 
 
@@ -159,7 +164,7 @@ def _row(row: StatusRow, hide: Callable[[str], str]) -> dict[str, object]:
 
 
 def _unfinished(broken: Unfinished, hide: Callable[[str], str]) -> dict[str, object]:
-    """`statement` is the one that it stopped at, null if it stopped between two."""
+    """`statement` is the one at which it stopped, null if it stopped between two."""
     stopped = broken.stopped_at
     return {
         "direction": broken.direction.value,
@@ -186,18 +191,19 @@ def _finding(finding: Finding) -> dict[str, object]:
     }
 
 
-def _event(event: LogEvent) -> dict[str, object]:
-    values = asdict(event)
+def _entry(entry: LogEntry) -> dict[str, object]:
+    values = asdict(entry)
     seconds = values.pop("duration")
     return {
         **values,
-        "state": event.outcome,
-        "started_at": event.started_at.isoformat(),
+        "state": entry.outcome,
+        "started_at": entry.started_at.isoformat(),
         "duration_ms": None if seconds is None else round(seconds * 1000, 3),
     }
 
 
-def _problem(problem: Problem) -> dict[str, object]:
+def problem_value(problem: Problem) -> dict[str, object]:
+    """A warning or note for JSON."""
     return {
         "code": problem.code,
         "severity": problem.severity.value,

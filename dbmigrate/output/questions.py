@@ -1,4 +1,4 @@
-"""What a person is shown before a change has to be confirmed. Pure."""
+"""What a person sees before confirming a change. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _VERBS = {Direction.UP: "apply", Direction.DOWN: "undo"}
 
 
 def of_plan(plan: Plan, word: str, *, heading: str = "") -> str:
-    """The question whether the plan may run: what it does, step by step, and what to type."""
+    """The question before a plan runs: what it does, step by step, and what to type."""
     return "".join(f"{line}\n" for line in (*([heading] if heading else []), *_steps(plan))) + to_type(word)
 
 

@@ -1,4 +1,4 @@
-"""The answer of a rehearsal: what would have been done, and what it cannot know. Pure."""
+"""The answer of a rehearsal: what would have been done, and what it cannot show. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WOULD = {Direction.UP: "Would apply", Direction.DOWN: "Would roll back"}
 
 
 def lines(found: Rehearsed) -> Iterator[str]:
-    """A line for each migration, one for all, and then what is not known all the same."""
+    """A line for each migration, one for all, and then what a rehearsal cannot show."""
     for outcome in found.done:
         step = outcome.step
         yield f"{_WOULD[step.direction]}: {text.one_line(step.name)} ({text.duration(outcome.seconds)})"
@@ -28,7 +28,7 @@ def lines(found: Rehearsed) -> Iterator[str]:
     yield "What this cannot show:"
     yield from (f"  - {thing}" for thing in found.blind_to)
     if found.leaves:
-        yield "What it does not take back:"
+        yield "What it does not undo:"
         yield from (f"  - {thing}" for thing in found.leaves)
 
 

@@ -1,4 +1,4 @@
-"""What a renderer is asked for, and where it writes."""
+"""What a renderer can print, and the streams that it writes to."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from dbmigrate.model import Problem
 from dbmigrate.output import text
-from dbmigrate.output.colour import painted, wanted
+from dbmigrate.output.colour import coloured, plain, wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
-    from dbmigrate.model import LogEvent, Plan
+    from dbmigrate.impact.values import LockReport
+    from dbmigrate.model import LogEntry, Plan
+    from dbmigrate.output.colour import Line
     from dbmigrate.reports import Finding, Report, Status
 
 
@@ -25,58 +27,60 @@ _GONE = (errno.EPIPE, errno.EIO)
 
 
 class Streams:
-    """The two streams of a command. What cannot be written any more ends the output, not the work.
+    """The two streams of a command. If one cannot be written any more, the output ends, not the work.
 
-    That a reader went away (``| head``, a terminal that was closed) is nothing to talk about; a full disk is.
-    `lost_answer` tells at the end that a command whose only result is its output had its output lost.
+    A reader that went away (``| head``, a closed terminal) is not worth a warning; a full disk is. `lost_answer` says
+    at the end whether a command whose only result is its output has lost it. `show_out` and `show_err` make the text
+    of a line for its stream: with colours, or plain.
     """
 
     def __init__(
         self,
         out: TextIO,
         err: TextIO,
-        paint_out: Callable[[str], str] = str,
-        paint_err: Callable[[str], str] = str,
+        show_out: Callable[[Line | str], str] = plain,
+        show_err: Callable[[Line | str], str] = plain,
     ) -> None:
         self.out = out
         self.err = err
-        self.paint_out = paint_out
-        self.paint_err = paint_err
+        self.show_out = show_out
+        self.show_err = show_err
         self.is_script = False  # whether stdout is what a program reads
         self._is_answer = False
         self._lost: dict[TextIO, OSError] = {}
 
     @property
     def lost_answer(self) -> OSError | None:
-        """Why the answer of the command is not, or not whole, on stdout; None where it is, or where none was asked."""
+        """Why the answer of the command is missing or cut on stdout; None if it is complete, or there is none."""
         return self._lost.get(self.out) if self._is_answer else None
 
     @property
     def lost_messages(self) -> OSError | None:
-        """Why stderr cannot be written, where that is worth a word."""
+        """Why stderr cannot be written; None where its reader went away."""
         lost = self._lost.get(self.err)
         return None if lost is None or has_no_reader(lost) else lost
 
-    def result(self, text: str = "") -> None:
-        """A line of stdout that tells of work: the work matters more than the line."""
-        self._write(self.out, f"{self.paint_out(text)}\n")
+    def result(self, *lines: Line | str) -> None:
+        """Lines of stdout about work that is done: the work matters more than the lines."""
+        self._write(self.out, "".join(f"{self.show_out(line)}\n" for line in lines))
 
-    def answer(self, text: str = "") -> None:
+    def answer(self, line: Line | str = "") -> None:
         """A line of stdout that was asked for: without it the command has failed."""
         self._is_answer = True
-        self.result(text)
+        self.result(line)
 
-    def talk(self, text: str = "") -> None:
-        self._write(self.err, f"{self.paint_err(text)}\n")
+    def message(self, *lines: Line | str) -> None:
+        """Lines of stderr."""
+        self._write(self.err, "".join(f"{self.show_err(line)}\n" for line in lines))
 
     def draw(self, text: str) -> None:
-        """Over what stands in the last line of a terminal."""
+        """Write over the last line of a terminal."""
         self._write(self.err, text)
 
     def raw(self, pieces: Iterable[str]) -> None:
-        """Text that is a program's input, such as a dry run's script: what cannot be written is an error here.
+        """Text that is a program's input, such as a dry run's script. A failure to write it is an error.
 
-        It is UTF-8 whatever the terminal is, because the script says so of itself.
+        It is UTF-8, whatever the terminal uses, because the script itself says so.
         """
         self.is_script = True
         reconfigure = getattr(self.out, "reconfigure", None)
@@ -95,16 +99,16 @@ class Streams:
             self._give_up(stream, exc)
 
     def _give_up(self, stream: TextIO, exc: OSError) -> None:
-        """What is still in the buffer must not fail again when the interpreter flushes it at its end."""
+        """Drop what is left in the buffer: it must not fail again when the interpreter flushes it at its end."""
         silence(stream)
         self._lost[stream] = exc
         if stream is self.out and self.out is not self.err and not (self._is_answer or has_no_reader(exc)):
-            self.talk(_told("W685", "stdout", exc))
+            self.message(*_lost("W685", "stdout", exc))
 
-    def tell_lost_messages(self) -> None:
-        """A word on stdout that there is less on stderr than there should be."""
+    def report_lost_messages(self) -> None:
+        """Warn on stdout that messages on stderr are lost."""
         if self.lost_messages is not None and not self.is_script and self.out is not self.err:
-            self.result(_told("W686", "stderr", self.lost_messages))
+            self.result(*_lost("W686", "stderr", self.lost_messages))
 
 
 def has_no_reader(exc: OSError) -> bool:
@@ -113,21 +117,21 @@ def has_no_reader(exc: OSError) -> bool:
 
 
 def silence(stream: TextIO) -> None:
-    """From here on what is written to `stream` goes nowhere."""
+    """Discard everything that is written to `stream` from now on."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
-def _told(code: str, name: str, exc: OSError) -> str:
-    message = f"{name} cannot be written: {exc.strerror}; what belongs there is lost, the command goes on"
-    return text.problem(Problem(code, message))
+def _lost(code: str, name: str, exc: OSError) -> Iterator[Line]:
+    message = f"{name} cannot be written: {exc.strerror}; its output is lost, the command continues"
+    return text.problem_lines(Problem(code, message))
 
 
 def standard_streams(environ: Mapping[str, str]) -> Streams:
     """stdout and stderr of this process, able to print every character of a migration whatever the locale says.
 
-    In colour where it is a terminal and `environ` does not say otherwise.
+    In colour where a stream is a terminal, unless `environ` asks for plain text.
     """
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
@@ -135,8 +139,8 @@ def standard_streams(environ: Mapping[str, str]) -> Streams:
             reconfigure(errors="backslashreplace")
         with suppress(OSError):  # a pipe of an event loop, as Node's, may be set to fail where it should wait
             os.set_blocking(stream.fileno(), True)
-    paint_out, paint_err = (painted if wanted(stream, environ) else str for stream in (sys.stdout, sys.stderr))
-    return Streams(sys.stdout, sys.stderr, paint_out, paint_err)
+    show_out, show_err = (coloured if wanted(stream, environ) else plain for stream in (sys.stdout, sys.stderr))
+    return Streams(sys.stdout, sys.stderr, show_out, show_err)
 
 
 class Renderer(Protocol):
@@ -154,23 +158,26 @@ class Renderer(Protocol):
     def findings(self, findings: Sequence[Finding]) -> None:
         """The answer of ``verify``."""
 
-    def events(self, events: Sequence[LogEvent]) -> None:
+    def log_entries(self, entries: Sequence[LogEntry]) -> None:
         """The answer of ``history``."""
 
-    def answer(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
+    def answer(self, command: str, lines: Iterable[Line | str], value: Mapping[str, object]) -> None:
         """The answer to a question: `lines` for people, `value` for programs."""
 
-    def outcome(self, command: str, lines: Iterable[str], value: Mapping[str, object]) -> None:
-        """What became of work, in the same two forms: the work is what matters."""
+    def outcome(self, command: str, lines: Iterable[Line | str], value: Mapping[str, object]) -> None:
+        """The result of a change, in the same two forms: the change matters more than the line."""
 
     def plan(self, plan: Plan) -> None:
-        """What a correction would change, before it is asked for."""
+        """What `repair` would change, before it is confirmed."""
+
+    def locks(self, report: LockReport) -> None:
+        """The lock report of a dry run, as messages."""
 
     def ask(self, question: str) -> str:
         """Ask the user; the answer as it was typed, empty at the end of input."""
 
     def finished(self, command: str) -> None:
-        """A command whose only result is that it succeeded."""
+        """A command without a result is done."""
 
     def created_file(self, path: str) -> None:
         """The answer of ``new``."""
@@ -179,7 +186,7 @@ class Renderer(Protocol):
         """The script of a dry run, as it is made."""
 
     def suggestions(self, program: str) -> None:
-        """What to try after the demo; `program` is how dbmigrate is called here."""
+        """What to try after the demo; `program` is how the user calls dbmigrate."""
 
     def error(self, error: Error) -> None:
         """The command failed."""

@@ -1,6 +1,6 @@
 """Findings for CI: GitHub's annotations, GitLab's code quality report, a summary in Markdown. Pure.
 
-File names, messages and SQL come from whoever opened the pull request. Nothing in them may begin a command to the
+File names, messages and SQL come from whoever opened the pull request. Nothing in them may start a command of the
 runner, leave its table cell or code block, or reach a terminal as an escape sequence.
 """
 
@@ -65,7 +65,7 @@ def _annotation(problem: Problem) -> str:
     if problem.place is not None:
         place = problem.place
         properties = {"file": _path(place), "line": str(place.line), "col": str(place.column), **properties}
-    joined = ",".join(f"{key}={_property(said)}" for key, said in properties.items())
+    joined = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
     hint = f"\n{problem.hint}" if problem.hint else ""
     return f"::{_COMMANDS[problem.severity]} {joined}::{_data(problem.message + hint)}"
 
@@ -75,12 +75,12 @@ def _path(place: Place) -> str:
     return posixpath.normpath(place.path)
 
 
-def _data(said: str) -> str:
-    return text.safe(said).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+def _data(value: str) -> str:
+    return text.safe(value).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(said: str) -> str:
-    return _data(said).replace(":", "%3A").replace(",", "%2C")
+def _property(value: str) -> str:
+    return _data(value).replace(":", "%3A").replace(",", "%2C")
 
 
 def gitlab(problems: Sequence[Problem]) -> str:
@@ -106,8 +106,8 @@ def gitlab(problems: Sequence[Problem]) -> str:
 
 def summary(problems: Sequence[Problem], *, title: str, files: int) -> str:
     """A summary in Markdown: a table, then each finding with its line. At most `LARGEST_SUMMARY` bytes."""
-    verdict = counts(problems) or "no findings"
-    head = [f"## {title}: {verdict}", "", f"{text.count(files, 'file')} looked at.", ""]
+    result = counts(problems) or "no findings"
+    head = [f"## {title}: {result}", "", f"{text.count(files, 'file')} looked at.", ""]
     if not problems:
         return "\n".join(head)
     table = ["| severity | code | place | finding |", "|---|---|---|---|"]
@@ -145,6 +145,6 @@ def _detail(problem: Problem) -> Iterator[str]:
     yield "\n".join((*block, "</details>", ""))
 
 
-def inline(said: str) -> str:
+def inline(shown: str) -> str:
     """Text that is nothing but text to Markdown: what might be markup becomes an entity."""
-    return _ACTIVE.sub(lambda found: f"&#{ord(found[0])};", text.one_line(said))
+    return _ACTIVE.sub(lambda found: f"&#{ord(found[0])};", text.one_line(shown))

@@ -1,4 +1,4 @@
-"""Values as text: durations, places, the error block. Pure functions; nothing is printed here."""
+"""Values as text: durations, places, warnings and errors as lines. Pure functions; nothing is printed here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from dbmigrate.connection.redaction import masked
+from dbmigrate.output.colour import OF_SEVERITY, Line, Style
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,12 +20,10 @@ if TYPE_CHECKING:
 # What comes from files and servers must not reach a terminal as an escape sequence, nor be shown in another order than
 # it is written in (https://trojansource.codes): control characters, bidirectional formatting, Unicode's line ends.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-# Nor may it give orders to a CI runner. GitHub's takes "::" at the start of a line, behind white space too, and "##["
+# Nor may it be a command for a CI runner. GitHub's takes "::" at the start of a line, behind white space too, and "##["
 # anywhere (ActionCommand.cs of actions/runner); Azure's "##vso[", TeamCity's "##teamcity[".
 _COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\w*\[)", re.MULTILINE)
 _MARGIN = "    "
-
-
 WIDEST = 160  # columns of an excerpt where there is no terminal
 
 
@@ -40,7 +39,7 @@ def _escape(character: str) -> str:
 
 
 def block(text: str) -> str:
-    """`text` that is not our own, as `safe` shows it: its further lines are indented, so that none looks like ours."""
+    """Foreign `text`, made `safe`: its further lines are indented, so that none looks like one of ours."""
     return safe(text).replace("\n", f"\n{_MARGIN}")
 
 
@@ -87,48 +86,54 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def problem(found: Problem) -> str:
-    """One line, and one for the hint."""
+def labelled(style: Style, label: str, rest: str) -> Line:
+    """A line (or a block of them) that begins with a label in `style`; blanks before the label have no style."""
+    indent = len(label) - len(label.lstrip(" "))
+    return Line(block(f"{label} {rest}"), style, indent, len(safe(label)))
+
+
+def problem_lines(found: Problem) -> Iterator[Line]:
+    """A warning or note in one line, and a line for its hint."""
     place = f" ({found.place})" if found.place else ""
-    hint = f"\n  hint: {block(found.hint)}" if found.hint else ""
-    return f"{block(f'{found.severity}[{found.code}]: {found.message}{place}')}{hint}"
+    yield labelled(OF_SEVERITY[found.severity], f"{found.severity}[{found.code}]:", f"{found.message}{place}")
+    if found.hint:
+        yield labelled(Style.LABEL, "  hint:", found.hint)
 
 
-def error_block(error: Error, width: int = WIDEST, *, hide: Callable[[str], str] = str) -> str:
-    """The whole story of a failure: what, where, the lines, the server's words, what is true now, what to do.
+def error_lines(error: Error, width: int = WIDEST, *, hide: Callable[[str], str] = str) -> Iterator[Line]:
+    """An error: what failed, where, the lines of the file, the server's words, the state of the database, what to do.
 
     Lines of the file are cut at `width` characters. `hide` masks secrets that the excerpt may show.
     """
-    return "\n".join(block(line) for line in _error_lines(error, width, hide))
-
-
-def _error_lines(error: Error, width: int, hide: Callable[[str], str]) -> Iterator[str]:
-    yield f"error[{error.code}]: {error.message}"
+    yield labelled(Style.ERROR, f"error[{error.code}]:", error.message)
     if error.place is not None:
-        yield f"  --> {error.place}"
+        yield labelled(Style.LABEL, "  -->", str(error.place))
     if error.excerpt is not None:
         yield from excerpt_lines(masked(error.excerpt, hide), width)
     for label, text in error.details:
-        yield f"{label}: {text}"
+        yield labelled(Style.LABEL, f"{label}:", text)
     if error.state:
-        yield f"state: {error.state}"
+        yield labelled(Style.LABEL, "state:", error.state)
     if error.hint:
-        yield f"hint: {error.hint}"
+        yield labelled(Style.LABEL, "hint:", error.hint)
 
 
-def excerpt_lines(excerpt: Excerpt, width: int = WIDEST) -> Iterator[str]:
-    """The lines with their numbers, and the caret below the last one. Long lines are cut around the caret, and what is
-    underlined where its line ends or is cut.
+def excerpt_lines(excerpt: Excerpt, width: int = WIDEST) -> Iterator[Line]:
+    """The lines with their numbers, and the caret below the last one.
+
+    Long lines are cut around the caret. The underlining ends where its line ends or is cut.
     """
     margin = len(str(excerpt.lines[-1][0]))
     begin = max(excerpt.column - 1 - width // 2, 0) if len(excerpt.lines[-1][1]) > width else 0
     for number, line in excerpt.lines:
-        yield f"  {number:>{margin}} | {line[begin : begin + width]}".rstrip()
+        yield Line(safe(f"  {number:>{margin}} | {line[begin : begin + width]}".rstrip()).replace("\n", "\\n"))
     last = excerpt.lines[-1][1][begin : begin + width]
     before, under = last[: excerpt.column - 1 - begin], last[excerpt.column - 1 - begin :][: excerpt.width]
     padding = "".join("\t" if character == "\t" else " " * _cells(character) for character in safe(before))
     room = max(width - len(padding), 1)
-    yield f"  {'':>{margin}} | {padding}{'^' * min(max(cells(safe(under)), 1), room)}"
+    lead = f"  {'':>{margin}} | {padding}"
+    caret = "^" * min(max(cells(safe(under)), 1), room)
+    yield Line(lead + caret, Style.ERROR, len(lead), len(lead) + len(caret))
 
 
 def cells(line: str) -> int:
@@ -161,7 +166,7 @@ def closing_line(command: str, report: Report) -> str:
     if report.current:
         parts.append(f"version {report.current}")
     elif report.done[-1].step.direction == "down":  # after an `up` it is only not known
-        parts.append("no version left")
+        parts.append("no version is applied")
     if report.schema is not None:
         parts.append(f"wrote {report.schema.path} (+{report.schema.added} -{report.schema.removed})")
     return " · ".join(parts)

@@ -1,4 +1,4 @@
-"""How much is said."""
+"""How much a command prints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Verbosity(IntEnum):
-    """QUIET leaves results and errors."""
+    """QUIET: only results and errors."""
 
     QUIET = 0
     NORMAL = 1

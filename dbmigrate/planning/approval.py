@@ -1,4 +1,4 @@
-"""Which confirmation a change needs, and what must be applied in another environment first: pure decisions.
+"""Which approval a change needs, and what must be applied in another environment before: pure decisions.
 
 Nobody is asked here: the command line asks, and passes on what was typed.
 """
@@ -21,7 +21,7 @@ __all__ = [
     "Approval",
     "Need",
     "Target",
-    "agree",
+    "name_to_type",
     "need_of_plan",
     "need_to_destroy",
     "refuse_other",
@@ -33,7 +33,7 @@ _LONGEST_LIST = 5
 
 
 class Need(Enum):
-    """The confirmation that a change needs."""
+    """The approval that a change needs."""
 
     NOTHING = "nothing"
     ENVIRONMENT = "environment"  # its name typed, or --yes
@@ -42,7 +42,7 @@ class Need(Enum):
 
 @frozen
 class Target:
-    """The target of a change. `environment` is empty where it has no name; then it cannot be protected.
+    """The target database of a change. `environment` is empty where it has no name; then it cannot be protected.
 
     `because` goes on after "... is protected", where another name than the environment's was given.
     """
@@ -55,7 +55,7 @@ class Target:
 
 @frozen
 class Approval:
-    """What the command line confirms beforehand.
+    """The approval that the options of a command give.
 
     `database` is the name given with ``--confirm``, `applied_in` the environment of ``--require-applied-in``.
     `everything` stands for ``--all``, `can_ask` for a terminal to ask on, `allow_existing` says that a
@@ -88,7 +88,7 @@ def need_to_destroy(target: Target) -> Need:
     return Need.DATABASE if target.is_protected else Need.NOTHING
 
 
-def agree(need: Need, target: Target, approval: Approval) -> str | None:
+def name_to_type(need: Need, target: Target, approval: Approval) -> str | None:
     """The name that has to be typed; None if nothing has to be asked.
 
     Raises Refused E709 if the name of ``--confirm`` is another one (whether it is needed or not), E707 if something has

@@ -62,7 +62,7 @@ def refuse_other(plan: Plan, wanted: str | None) -> None:
         "the plan is not the one that was reviewed: files, database or settings have changed since",
         code="E712",
         hint="review the new plan with --dry-run",
-        details=(("plan", f"{PREFIX}{plan.digest}"), ("expected", f"{PREFIX}{wanted}"), ("runs", names)),
+        details=(("plan", f"{PREFIX}{plan.digest}"), ("expected", f"{PREFIX}{wanted}"), ("steps", names)),
     )
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate import impact
 from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, Error, Refused
 from dbmigrate.frozen import frozen
+from dbmigrate.impact.values import LockReport
 from dbmigrate.model import Problem, Severity
-from dbmigrate.reports import LockReport
 from dbmigrate.scratch import choose, outside_effects, schema_copy
 
 if TYPE_CHECKING:
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from dbmigrate.events import Event
     from dbmigrate.execution.session import Session
     from dbmigrate.impact import Impact
-    from dbmigrate.model import Migration, MigrationFile, Plan
+    from dbmigrate.model import Direction, Migration, MigrationFile, Plan
     from dbmigrate.scratch.choose import Choice, ScratchServer
+
+
+__all__ = ["LockReport", "Means", "make", "missing", "not_needed"]
 
 
 @frozen
@@ -39,30 +42,38 @@ class Means:
 
 def make(session: Session, planned: Plan, files: Sequence[MigrationFile], means: Means) -> LockReport:
     """The report for `planned` on the database of `session`. Writes nothing there, takes no lock; never fails."""
-    migrations = [step.migration for step in planned.steps if step.migration is not None and step.runs_sql]
-    if not migrations:
+    steps = [_Part(step.migration, step.direction) for step in planned.steps if step.migration and step.runs_sql]
+    if not steps:
         return LockReport()
     # the settings of the target's sessions are taken over one by one: to be read-only is none for a scratch database
     chosen = replace(means.choice, target=None, major=session.facts.server_version // 10000)
     try:
-        choice = schema_copy.choice_for(chosen, session, migrations)
+        choice = schema_copy.choice_for(chosen, session, [step.migration for step in steps])
         with choose.open_server(choice) as server, server.database() as copy:
-            found = _measured(schema_copy.Origin(session, files, means.environ), migrations, server, copy)
+            found = _measured(schema_copy.Origin(session, files, means.environ), steps, server, copy)
     except Error as exc:
-        return LockReport(problems=(missing(exc),))
+        return missing(exc)
     return _priced(session, found)
 
 
-def missing(exc: Error) -> Problem:
-    """Why there is no report."""
+def missing(exc: Error) -> LockReport:
+    """An empty report that says why."""
     code = "W661" if exc.code == "E264" else "W660"
-    return Problem(code, f"no lock report: {exc.message}", Severity.NOTE, hint=exc.hint or "--no-locks leaves it out")
+    hint = exc.hint or "--no-locks leaves it out"
+    return LockReport(problems=(Problem(code, f"no lock report: {exc.message}", Severity.NOTE, hint=hint),))
 
 
-def not_needed(database: str) -> Problem:
-    """Why there is no report for a database that does not exist yet."""
+def not_needed(database: str) -> LockReport:
+    """The report for a database that does not exist yet."""
     reason = f"database {database} does not exist yet"
-    return Problem("W661", f"no lock report: {reason}", Severity.NOTE)
+    return LockReport(problems=(Problem("W661", f"no lock report: {reason}", Severity.NOTE),))
+
+
+class _Part(NamedTuple):
+    """The SQL of one step: a migration and the direction in which it runs."""
+
+    migration: Migration
+    direction: Direction
 
 
 @dataclass(slots=True)
@@ -74,15 +85,15 @@ class _Found:
     measured: int = 0
 
 
-def _measured(origin: schema_copy.Origin, migrations: Sequence[Migration], server: ScratchServer, copy: Dsn) -> _Found:
-    """What the migrations did on the copy, up to the first one that failed there."""
+def _measured(origin: schema_copy.Origin, steps: Sequence[_Part], server: ScratchServer, copy: Dsn) -> _Found:
+    """What the steps did on the copy, in their order, up to the first one that failed there."""
     copy = schema_copy.with_settings_of(origin.session, copy)
     found = _Found(problems=[*schema_copy.fill(origin, server, copy)])
     tables = origin.session.tables
     own = frozenset(impact.Relation(tables.schema, name) for name in (tables.name, tables.log_name))
-    options = impact.MeasureOptions(copy, without=own)
     with database.connect(copy, command="scratch", on_event=_ignore) as conn:
-        for migration in migrations:
+        for migration, direction in steps:
+            options = impact.MeasureOptions(copy, direction, without=own)
             try:
                 outside_effects.refuse_external_effects(migration)
                 found.impacts += server.retrying(partial(impact.run_measured, conn, migration, options))

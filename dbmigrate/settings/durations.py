@@ -1,4 +1,4 @@
-"""Times and truth values as people write them in options and environment variables."""
+"""Durations and booleans as people write them in options and environment variables."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
 
 def seconds(text: str) -> float | None:
-    """A duration in seconds: ``1m30s``, ``500ms``, ``1.5h``, ``5min``, ``2 d``, or ``0``. None when it is none.
+    """A duration in seconds: ``1m30s``, ``500ms``, ``1.5h``, ``5min``, ``2 d``, or ``0``. None for anything else.
 
-    A bare number is no duration, because Go, PostgreSQL and people disagree on its unit.
+    A bare number is not a duration: Go, PostgreSQL and people disagree on its unit.
     """
     text = text.strip()
     if _ZERO.fullmatch(text):
@@ -52,27 +52,27 @@ def seconds(text: str) -> float | None:
 def duration(text: str, name: str) -> float:
     """As `seconds`, for the option or variable `name`.
 
-    Raises ConfigError E205 for what is no duration, and for one that PostgreSQL cannot keep: above 24 days, or below a
-    millisecond without being 0.
+    Raises ConfigError E205 for anything else, and for a duration that PostgreSQL cannot keep: above 24 days, or below
+    a millisecond and not 0.
     """
     found = seconds(text)
     if found is None:
         raise ConfigError(f"{name}: {_shown(text)} is not a duration", code="E205", hint=_duration_hint(text.strip()))
     if found and not SHORTEST <= found <= LONGEST:
         raise ConfigError(
-            f"{name}: {_shown(text)} is out of range", code="E205", hint="write 0, or something from 1ms to 24d"
+            f"{name}: {_shown(text)} is out of range", code="E205", hint="write 0, or a duration from 1ms to 24d"
         )
     return found
 
 
 def _duration_hint(text: str) -> str:
     if _NUMBER.fullmatch(text) and len(text) < 10:
-        return f"say the unit: {text}s, {text}ms or {text}m"
+        return f"add the unit: {text}s, {text}ms or {text}m"
     return "write it as 30s, 500ms, 1m30s, 5min or 1.5h"
 
 
 def boolean(text: str, name: str) -> bool:
-    """A truth value in Go's spelling, as dbmate reads it. Raises ConfigError E205 for anything else, ``yes`` too."""
+    """A boolean in Go's spelling, as dbmate reads it. Raises ConfigError E205 for anything else, ``yes`` too."""
     word = text.strip()
     if word in _TRUE or word in _FALSE:
         return word in _TRUE

@@ -25,8 +25,8 @@ __all__ = ["EnvFiles", "Setting", "read"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _LEADING_SPACE = re.compile(r"\s*")
-_EXPORT = re.compile(r"\s*export\s")  # `export NAME` alone is for shells, and harmless
-_HINT = "write NAME=value, or NAME='value' where the value holds blanks, quotes or a #"
+_EXPORT = re.compile(r"\s*export\s")  # `export NAME` without a value is for shells, and harmless
+_HINT = "write NAME=value, or NAME='value' if the value contains blanks, quotes or #"
 
 
 @frozen
@@ -54,8 +54,8 @@ class EnvFiles:
 def read(paths: Sequence[str], *, cwd: str) -> EnvFiles:
     """Read the files in order; the first that sets a name wins, in one file the last line that does (as dbmate).
 
-    A file that does not exist is no error. Raises ConfigError E204 with the place of a line that cannot be read, and
-    E207 for a file that cannot be opened.
+    A missing file is not an error. Raises ConfigError E204 with the place of a line that cannot be read, and E207 for a
+    file that cannot be opened.
     """
     settings: dict[str, Setting] = {}
     found: list[str] = []
@@ -107,16 +107,16 @@ def _line(binding: Binding) -> int:
 
 
 def _fault(binding: Binding) -> str | None:
-    """What is wrong with a line. The line itself is not quoted: it may hold a password."""
+    """What is wrong with a line. The line itself is not quoted: it may contain a password."""
     if binding.error:
-        return "this is no NAME=value"
+        return "the line is not NAME=value"
     if binding.key is None:  # a comment or a blank line
         return None
     if not _NAME.fullmatch(binding.key):
-        return "the name before the = is no variable name"
+        return "the text before = is not a variable name"
     if binding.value is None and not _EXPORT.match(binding.original.string):
-        return "there is no = in this line"
-    return "the value holds a NUL character" if "\0" in (binding.value or "") else None
+        return "the line has no ="
+    return "the value contains a NUL character" if "\0" in (binding.value or "") else None
 
 
 def _unreadable(path: str, line: int, reason: str) -> ConfigError:

@@ -1,4 +1,4 @@
-"""Names of environments, and whether two URLs lead to one database."""
+"""Names of environments, and whether two URLs name the same database."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _HERE = frozenset(("", "localhost", "127.0.0.1", "::1"))
 def canonical(environment: str) -> str:
     """The one spelling of an environment's name: ``eu-west.prod``, ``EU_WEST_PROD_DATABASE_URL`` are ``eu_west_prod``.
 
-    Letter case does not count, and neither does how the variable goes on (``PRODUCTION_URL``, ``PRODUCTION_DB_URL``),
-    so that no spelling of a protected environment gets past its protection.
+    Letter case does not count, and neither does the end of the variable (``PRODUCTION_URL``, ``PRODUCTION_DB_URL``),
+    so that every spelling of a protected environment is protected.
     """
     return _ENDS.sub("", re.sub(r"[.-]", "_", environment).lower())
 

@@ -1,7 +1,7 @@
 """Settings: which database, which files, which limits. The one place that reads flags, environment and env files.
 
 Precedence: flag, environment of the process, env files (``.env``, then ``.env.dbmate``; or those of ``--env-file``),
-project file, default. A variable that is set to nothing counts as not set, and hides the same variable in an env file.
+project file, default. An empty variable counts as not set, and hides the same variable in an env file.
 Where two names mean the same (``DBMIGRATE_WAIT``, ``DBMATE_WAIT``), ours wins.
 """
 
@@ -38,7 +38,7 @@ _ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 @frozen
 class Flags:
-    """What the command line says. None and empty sequences stand for flags that were not given."""
+    """The flags of the command line. None and empty sequences are flags that were not given."""
 
     url: str | None = field(default=None, repr=False)
     environment: str | None = None
@@ -65,7 +65,7 @@ class Flags:
 
 @frozen
 class Protection:
-    """The protected environment that is changed; `by` is its variable, where another name leads to its database."""
+    """The protected environment of the target; `by` is its variable, where another name was given for its database."""
 
     environment: str
     by: str = ""
@@ -76,7 +76,7 @@ class Settings:
     """Everything that a command needs to know. Times are in seconds; paths are as given.
 
     `environment` is the name after ``-e``, in lower case where it stands for ``<NAME>_DATABASE_URL``.
-    `lock_timeout` None leaves the choice to the executor, 0 is no limit; `timeout` None is none. `environ` is for
+    `lock_timeout` None leaves the choice to the executor, 0 is no limit; `timeout` None is no limit. `environ` is for
     programs that are started: the environment of this process without PGSERVICE, which `Dsn.environment` replaces.
     `origins` says for each name in `VARIABLES` that is a setting where its value is from. `protected` are the names of
     environments, `canonical`; `project` is the project file.
@@ -122,7 +122,7 @@ class Settings:
         return found if found.embedded is not None else self._sources.completed(found)
 
     def scratch(self) -> Dsn | None:
-        """The server that was named for scratch databases. Raises ConfigError as `target`."""
+        """The server for scratch databases, if one is configured. Raises ConfigError as `target`."""
         named = map(self._sources.url, ("DBMIGRATE_SCRATCH_URL", VARIABLES["DBMIGRATE_SCRATCH_URL"].twin))
         value = self._scratch_url or next(filter(None, named), None)
         return self._sources.completed(dsn.parse(value.text, origin=value.origin)) if value else None
@@ -142,14 +142,14 @@ class Settings:
 
     @property
     def is_protected(self) -> bool:
-        """Whether changes have to be confirmed; see `protection`."""
+        """Whether changes need a confirmation; see `protection`."""
         return self.protection is not None
 
     @property
     def protection(self) -> Protection | None:
-        """Why changes have to be confirmed: the environment is protected, or the database is that of one that is.
+        """Why changes need a confirmation: the environment is protected, or its database is that of a protected one.
 
-        ``--url`` does not take that away: who names the environment as well means it. Without a target nothing is.
+        ``--url`` does not change that, if the environment is named as well. Without a target nothing is protected.
         """
         if self.environment is not None and canonical(self.environment) in self.protected:
             return Protection(self.environment)
@@ -160,7 +160,7 @@ class Settings:
         for name in sorted(self._sources.names()):
             variable = name.removesuffix("_FILE")
             if variable.endswith("_URL") and canonical(variable) in self.protected:
-                with suppress(ConfigError):  # what cannot be read leads nowhere
+                with suppress(ConfigError):  # an invalid URL names no database
                     value = self._sources.url(variable)
                     other = dsn.parse(value.text, driver=self.driver, origin=value.origin) if value else None
                     if other and is_same_database(found, self._sources.completed(other)):
@@ -169,12 +169,12 @@ class Settings:
 
     @property
     def is_strict(self) -> bool:
-        """`strict`; where nothing says so or otherwise, what is protected is strict."""
+        """`strict`; without a setting, whether the target is protected."""
         return self.strict or (self.origins["DBMIGRATE_STRICT"] == "default" and self.is_protected)
 
     @property
     def required(self) -> Requirement | None:
-        """In which environment the project file wants everything to be applied before it is applied here."""
+        """The environment in which the project file wants everything to be applied first."""
         protection = self.protection
         mine = canonical(protection.environment if protection else self.environment or "")
         return next((found for name, found in self.project.required.items() if canonical(name) == mine), None)
@@ -193,7 +193,7 @@ class Settings:
         return dsn.from_keywords(variables, origin="the DB_* variables") if variables else Dsn({})
 
     def _url_value(self) -> Value | None:
-        """The URL in effect, None when ``DB_*`` or ``PG*`` take its place."""
+        """The URL in effect; None if ``DB_*`` or ``PG*`` replace it."""
         if self._url is not None:
             return Value(self._url, "--url", "--url")
         if self.environment is not None:
@@ -217,7 +217,7 @@ class Settings:
 
     def _looked_in(self) -> str:
         files = self._sources.files
-        missing = f"; there is no {' and no '.join(files.missing)}" if files.missing else ""
+        missing = f"; {' and '.join(files.missing)} not found" if files.missing else ""
         return f" (looked in {' and '.join(('the environment', *files.found))}{missing})"
 
     def _in_which_file(self) -> str:
@@ -234,11 +234,11 @@ class Settings:
 
 
 class _Choice:
-    """Looks settings up by their names in `VARIABLES`, and remembers where each was found."""
+    """Looks up settings by their names in `VARIABLES`, and remembers where each was found."""
 
-    def __init__(self, sources: Sources, agreed: Project) -> None:
+    def __init__(self, sources: Sources, project: Project) -> None:
         self._sources = sources
-        self._project = agreed
+        self._project = project
         self.origins: dict[str, str] = {}
 
     def value(self, name: str, flag: str | None = None) -> Value:
@@ -247,20 +247,20 @@ class _Choice:
             found = Value(flag, variable.option, variable.option)
         else:
             names = (name, variable.twin) if variable.twin else (name,)
-            found = self._sources.find(*names) or self._agreed(name) or Value(variable.default, name, "default")
+            found = self._sources.find(*names) or self._from_project(name) or Value(variable.default, name, "default")
         self.origins[name] = found.origin
         return found
 
-    def _agreed(self, name: str) -> Value | None:
+    def _from_project(self, name: str) -> Value | None:
         """What the project file says."""
         found = self._project.values.get(name)
         return Value(found.text, f"{found.key} ({found.origin})", found.origin) if found else None
 
     def text(self, name: str, flag: str | None = None) -> str:
-        """A text that cannot be empty unless that is its default."""
+        """A text; it may be empty only if its default is."""
         value = self.value(name, flag)
         if VARIABLES[name].default and not value.text.strip():
-            raise ConfigError(f"{value.name} is empty", code="E205", hint="give it a value, or leave it out")
+            raise ConfigError(f"{value.name} is empty", code="E205", hint="give it a value, or remove it")
         return value.text.strip()
 
     def seconds(self, name: str, flag: str | None = None) -> float:
@@ -277,15 +277,15 @@ class _Choice:
 
 
 def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
-    """Read the env files and settle everything but the target, which only `Settings.target` asks for.
+    """Read the env files and all settings but the target, which `Settings.target` reads.
 
-    Raises ConfigError: E204 for a line of an env file, E205 for an impossible value, E207 for an unreadable file, E253
+    Raises ConfigError: E204 for a line of an env file, E205 for an invalid value, E207 for an unreadable file, E253
     to E256 for the project file.
     """
     files = env_file.read(tuple(flags.env_files) or ENV_FILES, cwd=cwd)
     sources = Sources(environ, files, cwd)
-    agreed = project_file.read(cwd)
-    choice = _Choice(sources, agreed)
+    project = project_file.read(cwd)
+    choice = _Choice(sources, project)
     protected = _protected(choice)
     return Settings(
         migrations_dirs=_directories(choice, flags.migrations_dirs),
@@ -311,7 +311,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         driver=choice.text("DBMIGRATE_DRIVER", flags.driver),
         environ=_for_programs(sources),
         origins=choice.origins,
-        project=agreed,
+        project=project,
         _sources=sources,
         _url=flags.url,
         _scratch_url=Value(flags.scratch_url, "--scratch-url", "--scratch-url") if flags.scratch_url else None,
@@ -319,7 +319,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
 
 
 def _strict(choice: _Choice, flags: Flags, protected: frozenset[str]) -> bool:
-    """What flag, variable or project file say; where they say nothing, protected environments are strict."""
+    """The setting; without one, protected environments are strict."""
     asked = choice.boolean("DBMIGRATE_STRICT", flag=flags.strict)
     if choice.origins["DBMIGRATE_STRICT"] != "default":
         return asked
@@ -363,25 +363,27 @@ def _table(choice: _Choice, flag: str | None) -> str:
 def _layout(choice: _Choice) -> str:
     value = choice.value("DBMIGRATE_SCHEMA_VERSIONS")
     if value.text.strip() not in LAYOUTS:
-        raise ConfigError(f"{value.name}: there is no such layout", code="E205", hint=f"use {' or '.join(LAYOUTS)}")
+        raise ConfigError(
+            f"{value.name}: unknown layout {value.text.strip()!r}", code="E205", hint=f"use {' or '.join(LAYOUTS)}"
+        )
     return value.text.strip()
 
 
 def _interval(choice: _Choice, flag: str | None) -> float:
     seconds = choice.seconds("DBMIGRATE_WAIT_INTERVAL", flag)
     if seconds == 0:
-        raise ConfigError("the wait interval is 0", code="E205", hint="leave some time between the tries: 1s")
+        raise ConfigError("the wait interval is 0", code="E205", hint="write a pause such as 1s")
     return seconds
 
 
 def _environment(choice: _Choice, flag: str | None) -> str | None:
-    """The name for ``-e``. An empty flag is an error: it is a shell variable gone missing, not a wish for a default."""
+    """The name for ``-e``. An empty flag is an error: it comes from an unset shell variable."""
     value = choice.value("DBMIGRATE_ENV", flag)
     if value.origin == "default":
         return None
     if not _ENVIRONMENT_NAME.fullmatch(value.text.strip()):
         hint = "use letters, digits, _ - and ."
-        raise ConfigError(f"{value.name}: the name of the environment is empty or impossible", code="E205", hint=hint)
+        raise ConfigError(f"{value.name}: the name of the environment is empty or invalid", code="E205", hint=hint)
     variable = variable_of(value.text.strip())
     return name_of(variable) or variable
 

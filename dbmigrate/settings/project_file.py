@@ -1,9 +1,9 @@
 """The project file: ``dbmigrate.toml``, or ``[tool.dbmigrate]`` in ``pyproject.toml``, in the current directory.
 
-It holds what a whole team wants to be the same everywhere, under the names of the options. Where a database is, and how
-to log in, does not belong there: such a key is an error. ``dbmigrate.toml`` wins whole over ``pyproject.toml``.
+It holds what is the same for a whole team, under the names of the options. Hosts, URLs and passwords do not belong in
+it: such a key is an error. If there is a ``dbmigrate.toml``, ``pyproject.toml`` is ignored.
 
-TOML is read by `tomllib`, which says where a syntax error is but not where a key stands; that is looked up in the text.
+`tomllib` says where a syntax error is, but not where a key is; that is looked up in the text.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _REQUIRED = "require-applied-in"
 _KEYS = {variable.key: name for name, variable in VARIABLES.items() if variable.key}
 # patterns, compiled on first use: most projects have no such file
 _CONNECTION = r"(.*[-_])?(url|dsn|conninfo|password|passwd|host|hostaddr|port|user|dbname|database)"
-# what a file must say to be worth a parser's time, and what makes the section's presence certain enough for a note
+# what a file must contain to be parsed, and what shows that it has the section
 _MENTION = b"dbmigrate"
 _HEADING = rb"(?m)^[ \t]*\[[ \t]*tool[ \t]*\.[ \t]*dbmigrate[ \t]*[\].]"
 _TABLE_LINE = r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?"
@@ -38,7 +38,7 @@ _KEY_LINE = r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']
 _WORD = r"""[\w-]+|"[^"]*"|'[^']*'"""
 _POSITION = r"(?s)(.*?) \(at (?:line (\d+), column (\d+)|end of document)\)"
 
-_NOT_HERE = "in dbmigrate.toml the keys stand at the top, without [tool.dbmigrate]"
+_NOT_HERE = "remove [tool.dbmigrate]: in dbmigrate.toml the keys are at the top level"
 
 _Path = tuple[str, ...]
 
@@ -66,7 +66,7 @@ class Project:
 
     `values` are settings by the name of their variable. `lint` and `deploy` are the tables of these names as they
     stand, for the commands to check. `order` is how environments are shown side by side, `required` what
-    ``require-applied-in`` says, by environment. `problems` are worth telling.
+    ``require-applied-in`` says, by environment. `problems` are warnings.
     """
 
     path: str = ""
@@ -104,8 +104,8 @@ def _content(cwd: str, name: str) -> bytes | None:
 
 
 def _both() -> tuple[Problem, ...]:
-    text = f"[tool.dbmigrate] of {PYPROJECT} is not read, because there is a {FILE}"
-    return (Problem("W620", text, Severity.NOTE, hint="keep one of the two"),)
+    text = f"[tool.dbmigrate] in {PYPROJECT} is ignored, because there is a {FILE}"
+    return (Problem("W620", text, Severity.NOTE, hint="keep one of them"),)
 
 
 def _project(name: str, raw: bytes, *, section: _Path, problems: tuple[Problem, ...] = ()) -> Project:
@@ -136,11 +136,11 @@ def _parsed(name: str, text: str) -> Mapping[str, object]:
             f"{name} is not valid TOML: {reason}", code="E253", place=place, hint="see https://toml.io"
         ) from exc
     except RecursionError as exc:  # a value in hundreds of brackets
-        raise ConfigError(f"{name} is not valid TOML: it is nested too deeply", code="E253") from exc
+        raise ConfigError(f"{name} is not valid TOML: too many nested brackets", code="E253") from exc
 
 
 def _position(name: str, text: str, message: str) -> tuple[str, Place]:
-    """tomllib tells the place at the end of its message only: ``Invalid value (at line 1, column 5)``."""
+    """The place is only in tomllib's message: ``Invalid value (at line 1, column 5)``."""
     lines = text.split("\n")
     found = re.fullmatch(_POSITION, message)
     if found is None:
@@ -186,17 +186,17 @@ class _Reader:
                 raise self._wrong((key,), "true or false")
             return str(value is (kind is Kind.BOOLEAN)).lower()
         if kind is Kind.LIST and isinstance(value, list):
-            return ",".join(self._string((key,), item, "a list of texts") for item in value)
+            return ",".join(self._string((key,), item, "a list of strings") for item in value)
         if kind is Kind.DURATION:
             is_zero = value == 0 and not isinstance(value, bool)
             return "0" if is_zero else self._string((key,), value, 'a duration such as "30s"')
-        return self._string((key,), value, "a text" if kind is Kind.TEXT else "a text or a list of texts")
+        return self._string((key,), value, "a string" if kind is Kind.TEXT else "a string or a list of strings")
 
     def _string(self, path: _Path, value: object, wanted: str) -> str:
         if not isinstance(value, str):
             raise self._wrong(path, wanted)
         if not value.strip() or "\0" in value:
-            raise self._wrong(path, f"{wanted}, and not an empty one")
+            raise self._wrong(path, f"{wanted}, not empty")
         return value
 
     def _order(self, environments: Mapping[str, object]) -> tuple[str, ...]:
@@ -205,8 +205,8 @@ class _Reader:
         if isinstance(order, Mapping):  # an environment of that name
             return ()
         if not isinstance(order, list):
-            raise self._wrong(path, "a list of texts")
-        return tuple(self._string(path, name, "a list of texts") for name in order)
+            raise self._wrong(path, "a list of strings")
+        return tuple(self._string(path, name, "a list of strings") for name in order)
 
     def _requirements(self, environments: Mapping[str, object]) -> list[tuple[str, Requirement]]:
         found = []
@@ -233,19 +233,19 @@ class _Reader:
 
     def _wrong(self, path: _Path, wanted: str) -> ConfigError:
         key = ".".join(path) or "[tool.dbmigrate]"
-        return ConfigError(f"{self._name}: {key} has to be {wanted}", code="E255", place=self._place(path))
+        return ConfigError(f"{self._name}: {key} must be {wanted}", code="E255", place=self._place(path))
 
     def _unknown(self, path: _Path, known: tuple[str, ...]) -> ConfigError:
         shown, place = ".".join(path), self._place(path)
         if re.fullmatch(_CONNECTION, path[-1].lower()):
             return ConfigError(
-                f"{self._name}: {shown} does not belong into a file that is committed",
+                f"{self._name}: {shown} does not belong in a committed file",
                 code="E256",
                 place=place,
-                hint="set DATABASE_URL, or <NAME>_DATABASE_URL for an environment, in the environment or in .env",
+                hint="set DATABASE_URL or <NAME>_DATABASE_URL, in the environment or in .env",
             )
         hint = _NOT_HERE if path == _SECTION[:1] else _nearest(path[-1], known)
-        return ConfigError(f"{self._name}: there is no key {shown}", code="E254", place=place, hint=hint)
+        return ConfigError(f"{self._name}: unknown key {shown}", code="E254", place=place, hint=hint)
 
 
 def _nearest(key: str, known: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Variables looked up: in the environment of the process, then in the env files behind it."""
+"""Variables: from the environment of the process, then from the env files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dbmigrate.connection import libpq_keywords, service_file
+from dbmigrate.connection import libpq_keywords
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 from dbmigrate.settings.variables import VARIABLES
@@ -27,13 +27,20 @@ _DB_KEYWORDS = {
     "DB_NAME": "dbname",
     "DB_SSLMODE": "sslmode",
 }
-_PLACES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGDATABASE", "PGSERVICE")  # enough to be meant
+_PLACES = (
+    "PGHOST",
+    "PGHOSTADDR",
+    "PGPORT",
+    "PGUSER",
+    "PGDATABASE",
+    "PGSERVICE",
+)  # one of them is enough
 _LONGEST_URL_FILE = 65536  # characters
 
 
 @frozen
 class Value:
-    """A text and where it is from: `name` for errors about it, `origin` for people who ask."""
+    """A text and where it comes from: `name` for errors about it, `origin` for people."""
 
     text: str = field(repr=False)
     name: str
@@ -42,7 +49,7 @@ class Value:
 
 @frozen
 class Sources:
-    """The environment of the process, and the env files behind it."""
+    """The environment of the process, then the env files."""
 
     environ: Mapping[str, str] = field(repr=False)
     files: env_file.EnvFiles
@@ -61,7 +68,7 @@ class Sources:
         return Value(setting.text, f"{name} ({setting.origin})", setting.origin) if setting else None
 
     def find(self, *names: str) -> Value | None:
-        """The first of the names that says something. One that is set to nothing hides the env files' values."""
+        """The first of the names with a value. An empty one in the environment hides the values of the env files."""
         for look in self._layers():
             values = [value for value in map(look, names) if value is not None]
             if values:
@@ -91,7 +98,7 @@ class Sources:
             with open(Path(self.cwd, path), encoding="utf-8-sig", errors="replace") as file:
                 text = file.read(_LONGEST_URL_FILE)
         except (OSError, ValueError) as exc:  # ValueError: a NUL in the name
-            reason = exc.strerror if isinstance(exc, OSError) else "no file has such a name"
+            reason = exc.strerror if isinstance(exc, OSError) else "the name contains a NUL character"
             raise ConfigError(f"{value.name}: {path} cannot be read: {reason}", code="E207") from exc
         if not text.strip():
             raise ConfigError(f"{value.name}: {path} is empty", code="E202", hint="write the URL into it")
@@ -118,4 +125,8 @@ class Sources:
         )
         environ = {name: value.text for name in names if (value := self.find(name))}
         service = target.conninfo.get("service") or environ.get("PGSERVICE")
-        return target.completed(environ, service=service_file.read(service, environ) if service else None)
+        if not service:
+            return target.completed(environ)
+        from dbmigrate.connection import service_file
+
+        return target.completed(environ, service=service_file.read(service, environ))

@@ -1,4 +1,4 @@
-"""Every environment variable that is read, as data: the documentation is compared with it."""
+"""Every environment variable that is read, as data; a test compares the documentation with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Kind(Enum):
     TEXT = "text"
     LIST = "a text, or a list of them"
     BOOLEAN = "true or false"
-    NEGATION = "true or false, the other way round"  # dump-schema = false is DBMIGRATE_NO_DUMP_SCHEMA=true
+    NEGATION = "true or false, negated"  # dump-schema = false is DBMIGRATE_NO_DUMP_SCHEMA=true
     DURATION = "duration"
 
 
@@ -39,7 +39,7 @@ class Variable:
 
 # Every variable that is read; a name with a <placeholder> stands for many. The documentation is compared with it.
 VARIABLES: Mapping[str, Variable] = {
-    "DATABASE_URL": Variable("the database to work on", option="--url"),
+    "DATABASE_URL": Variable("the target database", option="--url"),
     "DATABASE_URL_FILE": Variable("a file that holds the URL, such as a mounted secret"),
     "<NAME>_DATABASE_URL": Variable("the database of environment NAME (`-e name`)"),
     "<NAME>_DATABASE_URL_FILE": Variable("a file that holds that URL"),
@@ -49,7 +49,7 @@ VARIABLES: Mapping[str, Variable] = {
     "DB_PASSWORD": Variable("without a URL: the role's password"),
     "DB_NAME": Variable("without a URL: the database's name", "postgres"),
     "DB_SSLMODE": Variable("without a URL: libpq's sslmode", "prefer"),
-    "PG<NAME>": Variable("libpq's variables (PGHOST, PGPASSWORD, PGSERVICE ...) fill in what nothing else says"),
+    "PG<NAME>": Variable("libpq's variables (PGHOST, PGPASSWORD, PGSERVICE ...), for what is not set otherwise"),
     "DBMIGRATE_ENV": Variable("the environment", option="--env"),
     "DBMIGRATE_DRIVER": Variable("a driver in place of the URL's scheme", "", "--driver", "DBMATE_DRIVER"),
     "DBMIGRATE_MIGRATIONS_DIR": Variable(
@@ -61,7 +61,7 @@ VARIABLES: Mapping[str, Variable] = {
         kind=Kind.LIST,
     ),
     "DBMIGRATE_VERSION_ORDER": Variable(
-        "what comes first: name (the bytes of the file name, as in dbmate) or numeric (the number of the version)",
+        "the order of migrations: name (bytes of the file name, as in dbmate) or numeric (number of the version)",
         "name",
         "--version-order",
         key="version-order",
@@ -77,7 +77,7 @@ VARIABLES: Mapping[str, Variable] = {
         "the schema file", "./db/schema.sql", "--schema-file", "DBMATE_SCHEMA_FILE", key="schema-file"
     ),
     "DBMIGRATE_NO_DUMP_SCHEMA": Variable(
-        "leave the schema file alone",
+        "do not write the schema file",
         "false",
         "--no-dump-schema",
         "DBMATE_NO_DUMP_SCHEMA",
@@ -85,17 +85,17 @@ VARIABLES: Mapping[str, Variable] = {
         kind=Kind.NEGATION,
     ),
     "DBMIGRATE_SCHEMA_VERSIONS": Variable(
-        "how versions stand in the schema file: dbmate or scattered", "dbmate", key="schema-versions"
+        "how versions are written in the schema file: dbmate or scattered", "dbmate", key="schema-versions"
     ),
     "DBMIGRATE_PG_DUMP": Variable("the pg_dump command to use"),
     "DBMIGRATE_SCRATCH_URL": Variable(
-        "a server for scratch databases: a new database is made there, and dropped at the end",
+        "a server for scratch databases: a new database is created there, and dropped at the end",
         "",
         "--scratch-url",
         "SHADOW_DATABASE_URL",
     ),
     "DBMIGRATE_LOCK_REPORT": Variable(
-        "say in a dry run what the migrations lock, measured on a scratch database",
+        "report in a dry run what the migrations lock, measured on a scratch database",
         "true",
         "--locks",
         key="lock-report",
@@ -114,7 +114,7 @@ VARIABLES: Mapping[str, Variable] = {
         kind=Kind.DURATION,
     ),
     "DBMIGRATE_WAIT_INTERVAL": Variable(
-        "the pause between tries",
+        "the pause between attempts",
         "1s",
         "--wait-interval",
         "DBMATE_WAIT_INTERVAL",
@@ -125,14 +125,14 @@ VARIABLES: Mapping[str, Variable] = {
         "how long to wait for another run to end", "5m", "--lock-wait", key="lock-wait", kind=Kind.DURATION
     ),
     "DBMIGRATE_ALLOW_POOLER": Variable(
-        "work through a transaction pooler, where that is safe",
+        "work through a transaction pooler where that is safe",
         "false",
         "--allow-pooler",
         key="allow-pooler",
         kind=Kind.BOOLEAN,
     ),
     "DBMIGRATE_LOCK_TIMEOUT": Variable(
-        "lock_timeout of every migration, 0 for none; without it short ones, tried again",
+        "lock_timeout of every migration, 0 for none; without it short ones, with lock retries",
         "",
         "--lock-timeout",
         key="lock-timeout",
@@ -142,7 +142,7 @@ VARIABLES: Mapping[str, Variable] = {
         "statement_timeout of every migration", "", "--timeout", key="timeout", kind=Kind.DURATION
     ),
     "DBMIGRATE_PROTECTED": Variable(
-        "the environments where changes are confirmed and late migrations refused, separated by commas",
+        "protected environments, where changes need a confirmation, separated by commas",
         "production,prod,live",
         key="protected",
         kind=Kind.LIST,
@@ -155,6 +155,6 @@ VARIABLES: Mapping[str, Variable] = {
         key="strict",
         kind=Kind.BOOLEAN,
     ),
-    "DBMIGRATE_VERBOSE": Variable("say more", "false", "--verbose", "DBMATE_VERBOSE"),
-    "NO_COLOR": Variable("no colours on terminals; pipes never get any"),
+    "DBMIGRATE_VERBOSE": Variable("print more messages", "false", "--verbose", "DBMATE_VERBOSE"),
+    "NO_COLOR": Variable("no colours on terminals; pipes never get colours"),
 }

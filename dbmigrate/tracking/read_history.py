@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from psycopg import sql
 
-from dbmigrate.model import Applied, Direction, History, LogEvent, LogState, StepRecord, Unfinished
+from dbmigrate.model import Applied, Direction, History, LogEntry, LogState, StepRecord, Unfinished
 from dbmigrate.tracking.tables import _DETAILS, Tables
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _before(details: object) -> frozenset[str] | None:
     return frozenset(map(str, found)) if isinstance(found, list) else None
 
 
-def events(conn: Connection, tables: Tables, *, limit: int | None, failed: bool) -> tuple[LogEvent, ...]:
+def events(conn: Connection, tables: Tables, *, limit: int | None, failed: bool) -> tuple[LogEntry, ...]:
     """The log entries, the newest first; with `failed` only those of failures."""
     if not tables.log_exists:
         return ()
@@ -135,7 +135,7 @@ def events(conn: Connection, tables: Tables, *, limit: int | None, failed: bool)
         " sqlstate, db_role, os_user, tool_version, git_commit, git_dirty, reason, {} from {}"
         " where state::text = 'failed' or error is not null or not %s order by event_id desc limit %s"
     ).format(_details(tables), tables.log)
-    return tuple(LogEvent(*_typed(row)) for row in conn.execute(statement, (failed, limit), binary=True))
+    return tuple(LogEntry(*_typed(row)) for row in conn.execute(statement, (failed, limit), binary=True))
 
 
 def _typed(row: Sequence[object]) -> tuple[Any, ...]:

@@ -245,7 +245,7 @@ def test_kept_as_asked_is_a_matter_for_a_person_and_stands_in_the_history(dbmigr
     assert done.exit_code == 5
     assert "error[E508]: health check failed: command exit: exit 3 after 1 try" in done.stderr
     assert "state: 2_names.sql, 3_orders.sql are applied by this run" in done.stderr
-    assert re.search("^before it: 2 applied in .* · version 3", done.stderr, re.MULTILINE)
+    assert re.search("^before the failure: 2 applied in .* · version 3", done.stderr, re.MULTILINE)
     assert versions(query, database_url) == ["1", "2", "3"]
     assert query(database_url, STORY)[-1] == (
         "down",

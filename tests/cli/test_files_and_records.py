@@ -132,7 +132,7 @@ def test_questions_name_both_files(shared):
 
     assert (status.exit_code, verified.exit_code) == (1, 1)
     assert "warning[W672]: version 001 was applied from 001_users.sql, not from 001_ai.sql" in status.stderr
-    assert "001_ai.sql was never applied: its version was, from another file (001_users.sql)" in verified.stdout
+    assert "001_ai.sql was never applied: its version was applied from another file (001_users.sql)" in verified.stdout
 
 
 def test_a_table_of_its_own_keeps_services_apart(shared, query, database_url):

@@ -500,7 +500,7 @@ def test_a_staging_that_cannot_be_asked_is_a_refusal(run, project, both, unused_
     refused = run("-e", "production", "up", *REQUIRED, env={**both, "STAGING_DATABASE_URL": url})
 
     assert refused.exit_code == 7
-    assert "error[E710]: staging could not be asked what is applied there: " in refused.stderr
+    assert "error[E710]: cannot read the history of staging: " in refused.stderr
     assert "s3cret" not in refused.stderr
 
 

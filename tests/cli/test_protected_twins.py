@@ -58,7 +58,7 @@ def test_the_database_of_a_protected_environment_is_protected_by_any_name(
 
     assert done.exit_code == 7, done.stderr
     by = variable.removesuffix("_FILE")
-    assert f"error[E707]: {protected} is protected, and {by} leads to this database" in done.stderr
+    assert f"error[E707]: {protected} is protected, and {by} names this database" in done.stderr
     assert not applied(database_url)
     assert run("up", *options, "--yes", env=env).exit_code == 0
     assert run("drop", *options, env=env).exit_code == 7

@@ -294,7 +294,7 @@ def test_where_no_environment_is_known_that_is_said(run, three, database_url):
     done = run("status", "--all", env={"DATABASE_URL": database_url})
 
     assert done.exit_code == 2
-    assert "error[E201]: no environment is known" in done.stderr
+    assert "error[E201]: no environment is configured" in done.stderr
 
 
 # ------------------------------------------------------------------------------------------- the status of one database

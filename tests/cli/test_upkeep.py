@@ -193,7 +193,7 @@ def test_mark_changes_the_record_alone_and_wants_a_reason(dbmigrate, project, da
     assert dbmigrate("mark", "pending", "1", "--reason", "was wrong").exit_code == 0
 
     assert versions(query, database_url) == []
-    events = json.loads(dbmigrate("history", "--json").stdout)["events"]
+    events = json.loads(dbmigrate("history", "--json").stdout)["entries"]
     assert [(event["kind"], event["reason"]) for event in events] == [("mark", "was wrong"), ("mark", "made by hand")]
 
 
@@ -209,7 +209,7 @@ def test_history_shows_failures_and_who_and_when(dbmigrate, project):
     assert "division by zero" in error
     assert "up       done    1_a.sql" in second
     assert "1_a" not in dbmigrate("history", "--failed").stdout
-    assert "No events" not in shown.stderr
+    assert "The log has no such entry" not in shown.stderr
 
 
 def test_history_works_where_only_dbmate_has_been(dbmigrate, project, database_url, query):
@@ -218,7 +218,7 @@ def test_history_works_where_only_dbmate_has_been(dbmigrate, project, database_u
 
     done = dbmigrate("history")
 
-    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "No events\n")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "The log has no such entry\n")
     assert query(database_url, "select to_regclass('schema_migrations_log')") == [(None,)]
 
 

@@ -386,7 +386,7 @@ def test_a_missing_database_is_made_by_the_script_alone(run, server, project, qu
     done = run("up", "--dry-run", env={"DATABASE_URL": url})
 
     assert done.exit_code == 0, done.stderr
-    assert "does not exist; the script creates it" in done.stderr
+    assert "does not exist: it is created first" in done.stderr
     assert query(server.url("postgres"), "select 1 from pg_database where datname = %s", [name]) == []
 
     try:

@@ -228,7 +228,7 @@ def test_the_log_shows_an_unknown_outcome_as_unknown(unknown, dbmigrate):
     shown, programs = dbmigrate("history").stdout, json.loads(dbmigrate("history", "--json").stdout)
 
     assert "unknown 2_a.sql statement 2" in shown
-    assert [event["state"] for event in programs["events"] if event["step"] == 2] == ["unknown"]
+    assert [event["state"] for event in programs["entries"] if event["step"] == 2] == ["unknown"]
 
 
 def test_status_shows_the_statement_that_an_unfinished_migration_stopped_at(stopped, dbmigrate):

@@ -121,7 +121,7 @@ def settled(run, database_url, query):
             "select step from schema_migrations_log where state = 'done' and (error is not null or finished_at is null)"
         )
         assert query(database_url, untrue) == []
-        failed = json.loads(run("history", "--failed", "--json", env=env).stdout)["events"]
+        failed = json.loads(run("history", "--failed", "--json", env=env).stdout)["entries"]
         assert {event["state"] for event in failed} <= {"failed"}
 
     return check

@@ -1,4 +1,4 @@
-"""`check`: do the migrations work? On a scratch database; the target is at most asked."""
+"""``dbmigrate check``. Runs migrations on a scratch database; the target is only read."""
 
 from __future__ import annotations
 
@@ -10,9 +10,16 @@ import typer
 
 from dbmigrate.cli import scratch
 from dbmigrate.cli.call import Call, dumping
-from dbmigrate.cli.commands.lint import FormatOption, SinceOption, SummaryOption, masked
-from dbmigrate.cli.findings import Format, show_findings, write_summary
-from dbmigrate.cli.options import common
+from dbmigrate.cli.findings import (
+    Format,
+    FormatOption,
+    SinceOption,
+    SummaryOption,
+    masked,
+    show_findings,
+    write_summary,
+)
+from dbmigrate.cli.options import ScratchUrl, common
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 
@@ -33,25 +40,25 @@ def check(
     call: Call,
     since: SinceOption = None,
     max_duration: Annotated[
-        str | None, typer.Option("--max-duration", metavar="DURATION", help="Longest time of one migration.")
+        str | None, typer.Option("--max-duration", metavar="DURATION", help="Fail if one migration takes longer.")
     ] = None,
     locks: Annotated[
         bool | None,
-        typer.Option("--locks/--no-locks", help="List what is locked, statement by statement. [on with --since, -e]"),
+        typer.Option("--locks/--no-locks", help="List locks statement by statement. [on with --since, -e]"),
     ] = None,
     queries: Annotated[
         list[str] | None,
-        typer.Option("--queries", metavar="GLOB", help="Files of queries that must go on working, repeatable."),
+        typer.Option("--queries", metavar="GLOB", help="Files of queries that must keep working, repeatable."),
     ] = None,
     from_statistics: Annotated[
-        bool, typer.Option("--from-pg-stat-statements", help="The same for those that the database has seen.")
+        bool, typer.Option("--from-pg-stat-statements", help="The same for queries in pg_stat_statements.")
     ] = False,
-    no_lint: Annotated[bool, typer.Option("--no-lint", help="Leave the rules of `lint` out.")] = False,
+    no_lint: Annotated[bool, typer.Option("--no-lint", help="Skip the rules of `lint`.")] = False,
     format_: FormatOption = Format.HUMAN,
     summary: SummaryOption = None,
-    scratch_url: scratch.ScratchUrl = None,
+    scratch_url: ScratchUrl = None,
 ) -> None:
-    """Try all migrations on a scratch database: up, down, up again; exit with 1 if anything is wrong."""
+    """Run all migrations on a scratch database: up, down, up again; exit with 1 if anything is wrong."""
     from dbmigrate import check as module
 
     call.add({"scratch_url": scratch_url, "json": format_ is Format.JSON})
@@ -64,7 +71,7 @@ def check(
         report = module.run(options, scratch.for_check(call, target, live.conn if live else None))
         priced = _priced(live, report)
     report = replace(report, problems=masked(call, report.problems))
-    scratch.tell(call, report.notes)
+    scratch.show_notes(call, report.notes)
     is_detailed = bool(since or call.environments) if locks is None else locks
     _show(call, report, priced, detailed=priced if is_detailed else (), format_=format_)
     write_summary(summary, report.problems, title="Check", files=report.looked_at)
@@ -74,7 +81,7 @@ def check(
 
 
 def _target(settings: Settings) -> Dsn | None:
-    """The database of this project, if one is configured: a check does without."""
+    """The target database, if one is configured: a check does not need one."""
     try:
         return settings.target()
     except ConfigError as exc:
@@ -105,9 +112,9 @@ def _options(call: Call, *, since: str | None, longest: float | None, wants_lint
 
 
 def _linter(settings: Settings, since: str | None) -> Linter:
-    """What `lint` finds in the migrations, by the project's configuration. What changed `since` is applied nowhere.
+    """What `lint` finds in the migrations, by the project's configuration. Files changed `since` are applied nowhere.
 
-    Without it, what changed since the branch began counts, as for `lint`: the other files are tried, not reviewed.
+    Without it, files changed since the branch began count, as for `lint`: the others are run, not reviewed.
     """
     from dbmigrate.lint import UNREAD, LintConfig, baseline, lint, selection
 
@@ -126,7 +133,7 @@ def _linter(settings: Settings, since: str | None) -> Linter:
 
 @frozen
 class _Live:
-    """The database that migrations are meant for, to ask it something."""
+    """The target database, open for questions."""
 
     dsn: Dsn
     conn: Connection
@@ -134,9 +141,9 @@ class _Live:
 
 @contextmanager
 def _live(call: Call, target: Dsn | None, *, is_needed: bool) -> Iterator[_Live | None]:
-    """The database of the environment that was named with ``-e``, for sizes and for its version; None without it.
+    """The target database of ``-e``, for sizes and for its version; None without ``-e``, unless it `is_needed`.
 
-    What `is_needed` is asked for in any case. Raises ConfigError E201.
+    Raises ConfigError E201.
     """
     from dbmigrate.connection import database
 
@@ -161,7 +168,7 @@ def _queries(patterns: Sequence[str], live: _Live | None) -> Collection:
 
 
 def _applied(call: Call, live: _Live | None) -> frozenset[str]:
-    """What the database has, if there is one to ask: queries need to work from there on."""
+    """The applied versions of the target: queries have to work from there on."""
     if live is None:
         return frozenset()
     from dbmigrate.api.migrator import Migrator, Options

@@ -1,4 +1,4 @@
-"""The command that does all of a deployment."""
+"""``dbmigrate deploy``."""
 
 from __future__ import annotations
 
@@ -25,26 +25,32 @@ from dbmigrate.planning.approval import Approval
 from dbmigrate.settings.durations import duration
 
 HealthUrl = Annotated[
-    list[str] | None, typer.Option("--health-url", metavar="URL", help="Ask this afterwards; 2xx is healthy.")
+    list[str] | None, typer.Option("--health-url", metavar="URL", help="Request this URL afterwards; 2xx is healthy.")
 ]
 HealthHeader = Annotated[
-    list[str] | None, typer.Option("--health-header", metavar="'NAME: VALUE'", help="Send this with the question.")
+    list[str] | None,
+    typer.Option("--health-header", metavar="'NAME: VALUE'", help="Header for the request."),
 ]
 HealthCommand = Annotated[
-    list[str] | None, typer.Option("--health-command", metavar="CMD", help="Run this afterwards; 0 is healthy.")
+    list[str] | None,
+    typer.Option("--health-command", metavar="CMD", help="Run this afterwards; exit code 0 is healthy."),
 ]
 HealthRetries = Annotated[
-    int | None, typer.Option("--health-retries", metavar="N", min=0, help="How often to ask again. [5]")
+    int | None, typer.Option("--health-retries", metavar="N", min=0, help="How often to repeat a failed check. [5]")
 ]
 HealthInterval = Annotated[
-    str | None, typer.Option("--health-interval", metavar="DURATION", help="How long to wait before that. [2s]")
+    str | None, typer.Option("--health-interval", metavar="DURATION", help="How long to wait before a repeat. [2s]")
 ]
 AfterFailure = Annotated[
     OnFailure | None,
-    typer.Option("--on-failure", metavar="rollback|keep", help="What becomes of this run's migrations. [rollback]"),
+    typer.Option(
+        "--on-failure",
+        metavar="rollback|keep",
+        help="What to do after a failure. [rollback]",
+    ),
 ]
 BackupDirectory = Annotated[
-    str | None, typer.Option("--backup", metavar="DIR", help="Where the backup goes. [./backups]")
+    str | None, typer.Option("--backup", metavar="DIR", help="Directory for the backup. [./backups]")
 ]
 NoBackup = Annotated[bool, typer.Option("--no-backup", help="Make no backup.")]
 
@@ -66,18 +72,18 @@ def deploy(
     yes: Yes = False,
     reason: Reason = None,
 ) -> None:
-    """Verify, plan, back up, migrate, check the health; roll back if that fails."""
+    """Verify, plan, back up, migrate and check the health; roll back if that fails."""
     from dbmigrate.output import deploying
 
-    agreed = _agreed(call)
+    configured = _configured(call)
     config = replace(
-        agreed,
-        backup_dir=_directory(agreed, backup, wants_none=no_backup),
-        urls=tuple(health_url or agreed.urls),
-        headers=tuple(map(header, health_header)) if health_header else agreed.headers,
-        commands=tuple(health_command or agreed.commands),
-        patience=_patience(agreed.patience, health_retries, health_interval),
-        on_failure=on_failure or agreed.on_failure,
+        configured,
+        backup_dir=_directory(configured, backup, wants_none=no_backup),
+        urls=tuple(health_url or configured.urls),
+        headers=tuple(map(header, health_header)) if health_header else configured.headers,
+        commands=tuple(health_command or configured.commands),
+        patience=_patience(configured.patience, health_retries, health_interval),
+        on_failure=on_failure or configured.on_failure,
     )
     approval = Approval(yes=yes, applied_in=require_applied_in, allow_existing=allow_existing)
     with call.deployer(config, reason=reason, expect_plan=expect_plan, approval=approval) as deployer:
@@ -85,20 +91,20 @@ def deploy(
     call.renderer.outcome("deploy", deploying.result_lines(done), deploying.value(done))
 
 
-def _agreed(call: Call) -> DeployConfig:
+def _configured(call: Call) -> DeployConfig:
     """What the project file says."""
     project = call.settings().project
     return DeployConfig.from_mapping(project.deploy, origin=project.path)
 
 
-def _directory(agreed: DeployConfig, given: str | None, *, wants_none: bool) -> str | None:
+def _directory(configured: DeployConfig, given: str | None, *, wants_none: bool) -> str | None:
     if wants_none and given is not None:
         raise ConfigError("--backup and --no-backup exclude each other", code="E200", hint="give one of them")
-    return None if wants_none else given or agreed.backup_dir
+    return None if wants_none else given or configured.backup_dir
 
 
-def _patience(agreed: Patience, retries: int | None, interval: str | None) -> Patience:
+def _patience(configured: Patience, retries: int | None, interval: str | None) -> Patience:
     return Patience(
-        agreed.retries if retries is None else retries,
-        agreed.interval if interval is None else duration(interval, "--health-interval"),
+        configured.retries if retries is None else retries,
+        configured.interval if interval is None else duration(interval, "--health-interval"),
     )

@@ -1,4 +1,4 @@
-"""`drift`: the database against what it should be."""
+"""``dbmigrate drift``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbmigrate.cli import scratch
-from dbmigrate.cli.call import PATIENCE, Call
-from dbmigrate.cli.options import common
+from dbmigrate.cli.call import CONNECT_TIMEOUT, Call
+from dbmigrate.cli.options import ScratchUrl, common
 from dbmigrate.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def drift(
         typer.Option("--against", metavar="WHAT", help="file (the schema file), migrations, or an environment's name."),
     ] = FILE,
     owners: Annotated[bool, typer.Option("--owners", help="Compare owners, too.")] = False,
-    no_grants: Annotated[bool, typer.Option("--no-grants", help="Leave privileges out.")] = False,
-    scratch_url: scratch.ScratchUrl = None,
+    no_grants: Annotated[bool, typer.Option("--no-grants", help="Do not compare privileges.")] = False,
+    scratch_url: ScratchUrl = None,
 ) -> None:
     """Compare the database with what it should be; exit with 1 if anything differs."""
     from dbmigrate.output import drift as shown
@@ -48,8 +48,8 @@ def _compared(call: Call, comparer: Comparer, against: str, scope: Scope) -> Dri
     if against == MIGRATIONS:
         return comparer.with_migrations(scratch.choice(call), scope=scope)
     settings = call.settings_of(against)
-    with call.served(settings.target().patient(PATIENCE)) as other:
-        return comparer.with_database(other, call.where(settings), environment=against, scope=scope)
+    with call.served(settings.target().patient(CONNECT_TIMEOUT)) as other:
+        return comparer.with_database(other, call.target_name(settings), environment=against, scope=scope)
 
 
 def _scope(against: str, *, owners: bool, no_grants: bool) -> Scope:
@@ -61,7 +61,7 @@ def _scope(against: str, *, owners: bool, no_grants: bool) -> Scope:
     if owners:
         if against in usual:
             raise ConfigError(
-                "--owners compares environments; no file says who owns what",
+                "--owners compares environments: files do not say who owns what",
                 code="E200",
                 hint="name an environment, as in --against staging --owners",
             )

@@ -11,7 +11,7 @@ def drop(call: Call, confirm: Confirm = None) -> None:
     """Drop the database if it exists."""
     from dbmigrate.cli import approval
 
-    approval.before_destroying(call, "drop the database", confirm=confirm)
+    approval.confirm_destruction(call, "drop the database", confirm=confirm)
     with call.migrator() as migrator:
         migrator.drop()
     call.renderer.finished("drop")

@@ -25,5 +25,5 @@ def explain(
         call.renderer.answer("explain", lines, {"codes": titles})
         return
     page = explanations.explain(code)
-    told = (f"{page.code}: {page.title}", "", *page.body.splitlines())
-    call.renderer.answer("explain", told, {"code": page.code, "title": page.title, "text": page.text})
+    page_lines = (f"{page.code}: {page.title}", "", *page.body.splitlines())
+    call.renderer.answer("explain", page_lines, {"code": page.code, "title": page.title, "text": page.text})

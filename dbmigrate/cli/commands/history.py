@@ -13,9 +13,9 @@ from dbmigrate.cli.options import common
 @common
 def history(
     call: Call,
-    number: Annotated[int | None, typer.Option("-n", "--number", metavar="N", min=1, help="The last N events.")] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Only what failed.")] = False,
+    number: Annotated[int | None, typer.Option("-n", "--number", metavar="N", min=1, help="Only N entries.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only failures.")] = False,
 ) -> None:
-    """Show the log, the newest event first."""
+    """Show the log, the newest entry first."""
     with call.upkeep() as upkeep:
-        call.renderer.events(upkeep.history(limit=number, failed=failed))
+        call.renderer.log_entries(upkeep.history(limit=number, failed=failed))

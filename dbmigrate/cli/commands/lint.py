@@ -8,43 +8,38 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbmigrate.cli.call import Call
-from dbmigrate.cli.findings import Format, show_findings, write_summary
+from dbmigrate.cli.findings import (
+    Format,
+    FormatOption,
+    SinceOption,
+    SummaryOption,
+    masked,
+    show_findings,
+    write_summary,
+)
 from dbmigrate.cli.options import common
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from dbmigrate.lint.selection import Selection
-    from dbmigrate.model import Excerpt, Problem
+    from dbmigrate.model import Problem
 
 
 class FailOn(StrEnum):
-    """From which severity on the exit code is 1."""
+    """The severity from which on the exit code is 1."""
 
     NOTE = "note"
     WARNING = "warning"
     ERROR = "error"
 
 
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print findings.")]
-
-
-SummaryOption = Annotated[
-    str | None, typer.Option("--summary", metavar="FILE", help="Append a summary in Markdown to FILE.")
-]
-
-
-SinceOption = Annotated[
-    str | None, typer.Option("--since", metavar="REV", help="Only files that changed since a git revision.")
-]
-
-
 @common
 def lint(
     call: Call,
-    files: Annotated[list[str] | None, typer.Argument(metavar="[FILE...]", help="Only these.")] = None,
+    files: Annotated[list[str] | None, typer.Argument(metavar="[FILE...]", help="Only these files.")] = None,
     since: SinceOption = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every file counts, not only those that are new.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Check every file, not only new ones.")] = False,
     write_baseline: Annotated[
         bool, typer.Option("--write-baseline", help="Accept what is found now: write it into the baseline.")
     ] = False,
@@ -52,7 +47,7 @@ def lint(
     summary: SummaryOption = None,
     fail_on: Annotated[FailOn, typer.Option("--fail-on", help="Exit with 1 from this severity on.")] = FailOn.WARNING,
 ) -> None:
-    """Look for what migrations would block, break or lose; exit with 1 if there is any."""
+    """Find what migrations would block, break or lose; exit with 1 if there is any."""
     from dbmigrate.lint import LintConfig, baseline
     from dbmigrate.lint import lint as find
     from dbmigrate.model import Severity
@@ -78,7 +73,7 @@ def lint(
 
 
 def _selected(call: Call, files: Sequence[str], since: str | None, *, wants_all: bool) -> Selection:
-    """Which files count: what was said; else what the database has not applied that was named; else what changed."""
+    """Which files count: the named ones; else what is pending in the named database; else what changed."""
     from dbmigrate.errors import ConfigError
     from dbmigrate.lint import selection
 
@@ -109,15 +104,3 @@ def _accept(call: Call, problems: Sequence[Problem]) -> None:
     call.renderer.answer(
         "lint", [f"{count} {noun} written to {baseline.FILE}"], {"baseline": baseline.FILE, "findings": count}
     )
-
-
-def masked(call: Call, problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """The problems with excerpts that show no password of the database."""
-    from dataclasses import replace
-
-    from dbmigrate.connection import redaction
-
-    def excerpt(problem: Problem) -> Excerpt | None:
-        return problem.excerpt and redaction.masked(problem.excerpt, call.hide)
-
-    return tuple(replace(problem, excerpt=excerpt(problem)) for problem in problems)

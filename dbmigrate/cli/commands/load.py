@@ -11,7 +11,7 @@ def load(call: Call, confirm: Confirm = None) -> None:
     """Load the schema file into the database, whole or not at all."""
     from dbmigrate.cli import approval
 
-    approval.before_destroying(call, f"load {call.settings().schema_file}", confirm=confirm)
+    approval.confirm_destruction(call, f"load {call.settings().schema_file}", confirm=confirm)
     with call.migrator() as migrator:
         loaded = migrator.load(call.settings().schema_file)
     call.renderer.outcome("load", (), {"path": loaded.path, "recorded": loaded.recorded})

@@ -24,7 +24,9 @@ def mark(
     call: Call,
     state: Annotated[MarkedState, typer.Argument(metavar="applied|pending")],
     version: Annotated[str, typer.Argument(metavar="VERSION")],
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the log.", show_default=False)],
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Reason, kept in the log.", show_default=False)
+    ],
     yes: Yes = False,
 ) -> None:
     """Record one migration as applied or as pending, running nothing."""

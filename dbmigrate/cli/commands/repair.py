@@ -15,21 +15,21 @@ from dbmigrate.planning.approval import Approval
 def repair(
     call: Call,
     forget_missing: Annotated[
-        bool, typer.Option("--forget-missing", help="Forget applied versions whose files are gone.")
+        bool, typer.Option("--forget-missing", help="Record applied versions without a file as pending.")
     ] = False,
     yes: Yes = False,
     reason: Reason = None,
 ) -> None:
-    """Make the records agree with the files, after showing what will change."""
+    """Correct the records to match the files, after showing what will change."""
     from dbmigrate.api.records import Repair
 
-    wanted = Repair(forget_missing=forget_missing)
+    request = Repair(forget_missing=forget_missing)
     with call.upkeep(reason=reason, approval=Approval(yes=yes)) as upkeep:
-        planned = upkeep.plan_repair(wanted)
+        planned = upkeep.plan_repair(request)
         call.renderer.plan(planned)
         if planned.steps:
-            if not call.settings().is_protected:  # there, more than a y is asked for
-                call.confirm(f"change the records of {call.where(call.settings())}", yes=yes)
-            call.renderer.report("repair", upkeep.repair(wanted, expected=planned))
+            if not call.settings().is_protected:  # there, the name of the environment is needed
+                call.confirm(f"change the records of {call.target_name(call.settings())}", yes=yes)
+            call.renderer.report("repair", upkeep.repair(request, expected=planned))
         else:
             call.renderer.finished("repair")

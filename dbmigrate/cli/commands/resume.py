@@ -15,12 +15,12 @@ from dbmigrate.planning.approval import Approval
 def resume(
     call: Call,
     retry: Annotated[list[int] | None, typer.Option("--retry", metavar="N", help="Run statement N again.")] = None,
-    done: Annotated[list[int] | None, typer.Option("--done", metavar="N", help="Take statement N as done.")] = None,
-    undo: Annotated[bool, typer.Option("--undo", help="Run the down section instead.")] = False,
+    done: Annotated[list[int] | None, typer.Option("--done", metavar="N", help="Treat statement N as done.")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Roll back: run the down section instead.")] = False,
     yes: Yes = False,
     reason: Reason = None,
 ) -> None:
-    """Go on with a migration without a transaction that stopped half-way."""
+    """Continue a non-transactional migration that stopped partway."""
     from dbmigrate.api.records import Decision
 
     decision = Decision(retry=frozenset(retry or ()), done=frozenset(done or ()))

@@ -6,22 +6,24 @@ from typing import Annotated
 
 import typer
 
-from dbmigrate.cli import rehearsal
 from dbmigrate.cli.call import Call, goal
 from dbmigrate.cli.options import (
     LIMITS,
+    SCRATCH,
     Confirm,
     DownTo,
     DryRun,
+    Execute,
     ExpectPlan,
+    InPlace,
+    Locks,
     Reason,
     Steps,
     Yes,
     common_with,
 )
-from dbmigrate.cli.rehearsal import Execute, InPlace
-from dbmigrate.cli.run_plan import DryRunMode, Wanted, carry_out
-from dbmigrate.cli.scratch import SCRATCH
+from dbmigrate.cli.run_plan import run_plan
+from dbmigrate.cli.run_request import RunRequest, dry_run_request
 from dbmigrate.planning.approval import Approval
 
 
@@ -34,6 +36,7 @@ def rollback(
     dry_run: DryRun = False,
     execute: Execute = False,
     in_place: InPlace = False,
+    locks: Locks = None,
     expect_plan: ExpectPlan = None,
     yes: Yes = False,
     confirm: Confirm = None,
@@ -41,6 +44,5 @@ def rollback(
 ) -> None:
     """Undo the last migration (also: down)."""
     approval = Approval(yes=yes, database=confirm, everything=all_)
-    wanted = Wanted(goal(steps, to, everything=all_, default=1), approval, expect_plan, reason)
-    where = rehearsal.stage(dry_run=dry_run, execute=execute, in_place=in_place)
-    carry_out(call, "rollback", wanted, DryRunMode(where) if dry_run else None)
+    request = RunRequest(goal(steps, to, everything=all_, default=1), approval, expect_plan, reason)
+    run_plan(call, "rollback", request, dry_run_request(dry_run, execute, in_place, locks))

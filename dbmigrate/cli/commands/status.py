@@ -63,7 +63,7 @@ def status(
 
 
 def _refuse_none(call: Call) -> None:
-    """Nothing is up to date where there is nothing. Raises PlanError E230."""
+    """Without migration files nothing is up to date. Raises PlanError E230."""
     from dbmigrate.migrations import find
 
     directories = call.settings().migrations_dirs

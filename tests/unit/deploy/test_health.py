@@ -109,7 +109,7 @@ def test_a_name_that_nobody_knows_is_not_healthy():
 
 def test_a_long_answer_is_cut():
     with site(status(500, "x" * 1_000_000)) as web:
-        assert len(UrlCheck(web.url).ask().said) == 2000
+        assert len(UrlCheck(web.url).ask().output) == 2000
 
 
 @pytest.mark.parametrize(
@@ -186,8 +186,8 @@ def test_a_command_is_healthy_if_it_ends_with_0(command, result):
 def test_both_streams_of_a_command_are_kept_from_their_end():
     answer = CommandCheck("head -c 1000000 /dev/zero | tr '\\0' x; echo out; echo err >&2; exit 1").ask()
 
-    assert answer.said.endswith("xout\nerr")
-    assert len(answer.said) <= 2000
+    assert answer.output.endswith("xout\nerr")
+    assert len(answer.output) <= 2000
 
 
 def test_a_command_that_takes_too_long_is_ended_with_its_children(tmp_path):
@@ -196,7 +196,7 @@ def test_a_command_that_takes_too_long_is_ended_with_its_children(tmp_path):
     answer = CommandCheck(f"(sleep 3; touch {tmp_path}/late) & echo begun; wait", seconds=0.5).ask()
 
     assert time.monotonic() - started < 3
-    assert (answer.is_healthy, answer.result, answer.said) == (False, "not done after 0.5 s", "begun")
+    assert (answer.is_healthy, answer.result, answer.output) == (False, "not done after 0.5 s", "begun")
     time.sleep(3)
     assert not (tmp_path / "late").exists()
 
@@ -207,7 +207,7 @@ def test_a_child_that_keeps_the_output_open_is_not_waited_for():
     answer = CommandCheck("sleep 5 & echo done").ask()
 
     assert time.monotonic() - started < 4
-    assert (answer.is_healthy, answer.said) == (True, "done")
+    assert (answer.is_healthy, answer.output) == (True, "done")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from dbmigrate.deploy.health import CommandCheck, Patience, UrlCheck
 from dbmigrate.deploy.settings import DeployConfig, OnFailure
 from dbmigrate.errors import ConfigError
-from dbmigrate.events import Passed, Phase
+from dbmigrate.events import Phase, PhaseDone
 from dbmigrate.output import deploying
 
 
@@ -39,23 +39,23 @@ def test_every_key_is_read():
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ({"health-urls": "http://a/"}, "there is no key deploy.health-urls"),
-        ({"x": 1}, "there is no key deploy.x"),
-        ({"backup": True}, "deploy.backup has to be a directory, or false"),
-        ({"backup": ""}, "deploy.backup has to be a directory, or false"),
-        ({"backup": 3}, "deploy.backup has to be a directory, or false"),
-        ({"health-url": 3}, "deploy.health-url has to be a text or a list of texts"),
-        ({"health-url": ["http://a/", 3]}, "deploy.health-url has to be a text or a list of texts"),
+        ({"health-urls": "http://a/"}, "unknown key deploy.health-urls"),
+        ({"x": 1}, "unknown key deploy.x"),
+        ({"backup": True}, "deploy.backup must be a directory, or false"),
+        ({"backup": ""}, "deploy.backup must be a directory, or false"),
+        ({"backup": 3}, "deploy.backup must be a directory, or false"),
+        ({"health-url": 3}, "deploy.health-url must be a string or a list of strings"),
+        ({"health-url": ["http://a/", 3]}, "deploy.health-url must be a string or a list of strings"),
         ({"health-url": "a"}, "deploy: a health URL is not one of http:// or https://"),
         ({"health-header": "secret"}, "deploy: a health header is not of the form"),
         ({"health-command": " "}, "deploy: a health command is empty"),
-        ({"health-retries": -1}, "deploy.health-retries has to be a number from 0"),
-        ({"health-retries": True}, "deploy.health-retries has to be a number from 0"),
-        ({"health-retries": 1.5}, "deploy.health-retries has to be a number from 0"),
-        ({"health-interval": 2}, "deploy.health-interval has to be a duration"),
+        ({"health-retries": -1}, "deploy.health-retries must be a number from 0"),
+        ({"health-retries": True}, "deploy.health-retries must be a number from 0"),
+        ({"health-retries": 1.5}, "deploy.health-retries must be a number from 0"),
+        ({"health-interval": 2}, "deploy.health-interval must be a duration"),
         ({"health-interval": "2"}, 'health-interval: "2" is not a duration'),
-        ({"on-failure": "stop"}, "deploy.on-failure has to be rollback or keep"),
-        ({"on-failure": ["keep"]}, "deploy.on-failure has to be rollback or keep"),
+        ({"on-failure": "stop"}, "deploy.on-failure must be rollback or keep"),
+        ({"on-failure": ["keep"]}, "deploy.on-failure must be rollback or keep"),
     ],
 )
 def test_a_mistake_names_the_file_and_the_key(table, words):
@@ -91,4 +91,4 @@ def test_a_size_has_three_digits_and_a_unit(number, shown):
 
 
 def test_a_phase_stays_on_its_line():
-    assert deploying.line(Passed(Phase.BACKUP, "a\nb\x1b[31m")) == "backup   a\\nb\\x1b[31m"
+    assert deploying.line(PhaseDone(Phase.BACKUP, "a\nb\x1b[31m")) == "backup   a\\nb\\x1b[31m"

@@ -26,7 +26,7 @@ def many(severity: Severity, number: int) -> list[Problem]:
 
 
 def test_people_get_a_block_for_each_and_a_closing_line() -> None:
-    assert list(findings.human([ONE], files=6)) == [
+    assert list(map(str, findings.human([ONE], files=6))) == [
         "warning[L101]: blocks writes",
         "  --> db/1_a.sql:4:8",
         "  4 | create index i on t (a);",
@@ -52,7 +52,7 @@ def test_the_closing_line_never_counts_more_files_than_there_are() -> None:
 
 
 def test_no_line_for_people_holds_a_control_character() -> None:
-    lines = list(findings.human([EVIL], files=1))
+    lines = list(map(str, findings.human([EVIL], files=1)))
 
     assert not re.search(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]", "".join(lines))
 

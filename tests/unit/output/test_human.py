@@ -11,9 +11,8 @@ from dbmigrate.events import (
     Created,
     Dropped,
     Event,
-    LocksMeasured,
-    Passed,
     Phase,
+    PhaseDone,
     Planned,
     Progress,
     Retrying,
@@ -32,7 +31,7 @@ from dbmigrate.events import (
 from dbmigrate.model import Direction, LogState, Plan, Problem
 from dbmigrate.output import Human, Streams
 from dbmigrate.output.verbosity import Verbosity
-from dbmigrate.reports import LockReport, MigrationState, Report, SchemaFile, Status, StatusRow
+from dbmigrate.reports import MigrationState, Report, SchemaFile, Status, StatusRow
 from tests.support.values import outcome, step, unfinished
 
 DOWN = Direction.DOWN
@@ -40,7 +39,6 @@ WARNING = Warned(Problem("W1", "odd"))
 EVERY_EVENT: list[Event] = [
     RunStarted("here", Plan((step("1_a"),), (Problem("W2", "strange"),))),
     Planned(Plan((step("1_a"),), digest="ab" * 32)),
-    LocksMeasured(LockReport(measured=1)),
     Created("database", "app"),
     Waiting("the lock", 2.0),
     StepStarted(step("1_a")),
@@ -55,7 +53,7 @@ EVERY_EVENT: list[Event] = [
     SchemaWritten(SchemaFile("schema.sql")),
     Dropped("app"),
     Targeted("here", "drop the database"),
-    Passed(Phase.VERIFY, 3),
+    PhaseDone(Phase.VERIFY, 3),
 ]
 
 
@@ -80,8 +78,13 @@ def _visible(line: str) -> str:
 class Shown:
     """A renderer and what it wrote."""
 
-    def __init__(self, verbosity: Verbosity = Verbosity.NORMAL, err: io.StringIO | None = None) -> None:
-        self._out, self._err = io.StringIO(), err or io.StringIO()
+    def __init__(
+        self,
+        verbosity: Verbosity = Verbosity.NORMAL,
+        err: io.StringIO | None = None,
+        out: io.StringIO | None = None,
+    ) -> None:
+        self._out, self._err = out or io.StringIO(), err or io.StringIO()
         self.human = Human(Streams(self._out, self._err), verbosity=verbosity)
 
     def events(self, *events: Event) -> Shown:
@@ -101,7 +104,7 @@ class Shown:
 # -------------------------------------------------------------------------------------------------------------- a pipe
 
 
-def test_a_run_in_a_pipe_has_results_on_stdout_and_talk_on_stderr() -> None:
+def test_a_run_in_a_pipe_has_results_on_stdout_and_messages_on_stderr() -> None:
     planned = Plan((step("1_a"), step("2_b")))
 
     shown = Shown().events(
@@ -113,6 +116,12 @@ def test_a_run_in_a_pipe_has_results_on_stdout_and_talk_on_stderr() -> None:
 
     assert shown.out == "Applied: 1_a.sql in 1.991257ms\n"
     assert shown.err == ("production · app@db:5432/app · 2 pending\nApplying: 1_a.sql\nWriting: ./db/schema.sql\n")
+
+
+def test_a_terminal_gets_a_duration_for_people() -> None:
+    shown = Shown(out=Terminal()).events(StepDone(outcome("1_a", seconds=0.031177013)))
+
+    assert shown.out == "Applied: 1_a.sql in 31 ms\n"
 
 
 def test_a_rollback_uses_the_words_of_dbmate() -> None:
@@ -128,7 +137,7 @@ def test_what_failed_is_never_called_applied() -> None:
     shown = Shown().events(StepStarted(step("1_a")), StepFailed(step("1_a"), 0.25))
 
     assert shown.out == ""
-    assert shown.err == "Applying: 1_a.sql\nFailed: 1_a.sql after 250ms\n"
+    assert shown.err == "Applying: 1_a.sql\nFailed: 1_a.sql after 250 ms\n"
 
 
 @pytest.mark.parametrize(
@@ -290,7 +299,7 @@ def test_an_error_says_what_had_been_done_before_it() -> None:
     shown.human.error(error)
 
     assert shown.out == ""
-    assert shown.err == "error[E401]: boom\nbefore it: 1 applied in 1.5 s · version 1\n"
+    assert shown.err == "error[E401]: boom\nbefore the failure: 1 applied in 1.5 s · version 1\n"
 
 
 def test_an_error_before_anything_was_done_does_not_say_so() -> None:

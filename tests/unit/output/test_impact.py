@@ -117,7 +117,7 @@ def test_many_tables_are_cut_short() -> None:
 
     lines = list(output.lines([many]))
 
-    assert (len(lines), lines[-2].strip()) == (24, ":4  ... and 30 tables more")
+    assert (len(lines), lines[-2].strip()) == (24, ":4  ... and 30 more tables")
 
 
 def test_hostile_text_stays_in_its_line() -> None:

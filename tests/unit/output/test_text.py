@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from dbmigrate.errors import ConfigError, MigrationFailed, MigrationFileError
+from dbmigrate.errors import ConfigError, Error, MigrationFailed, MigrationFileError
 from dbmigrate.model import Direction, Excerpt, Place, Problem, Severity
 from dbmigrate.output import text
 from dbmigrate.reports import Report, SchemaFile
 from tests.support.values import outcome
 
 
+def error_block(error: Error, width: int = text.WIDEST) -> str:
+    return "\n".join(map(str, text.error_lines(error, width)))
+
+
+def problem_block(problem: Problem) -> str:
+    return "\n".join(map(str, text.problem_lines(problem)))
+
+
 def excerpt_of(*lines: str, column: int, width: int = 1, first: int = 1) -> list[str]:
     """What an error shows of these lines: without the first two lines of the block."""
     shown = Excerpt(tuple(enumerate(lines, first)), column, width)
     error = MigrationFileError("wrong", code="E217", place=Place("f.sql", first, column), excerpt=shown)
-    return text.error_block(error).split("\n")[2:]
+    return error_block(error).split("\n")[2:]
 
 
 # ----------------------------------------------------------------------------------------------------------- durations
@@ -71,7 +79,7 @@ def test_durations_for_people_never_say_sixty_seconds(seconds: float, expected: 
 # --------------------------------------------------------------------------------------------------------- error block
 
 
-def test_the_error_block_tells_the_whole_story_in_order() -> None:
+def test_an_error_says_what_where_why_and_what_to_do() -> None:
     error = MigrationFailed(
         'type "intx" does not exist',
         code="E401",
@@ -83,7 +91,7 @@ def test_the_error_block_tells_the_whole_story_in_order() -> None:
     )
     error.state = "the migration was rolled back"
 
-    assert text.error_block(error) == (
+    assert error_block(error) == (
         'error[E401]: type "intx" does not exist\n'
         "  --> db/migrations/1_a.sql:3:18\n"
         "  2 | -- a table\n"
@@ -97,7 +105,7 @@ def test_the_error_block_tells_the_whole_story_in_order() -> None:
 
 
 def test_an_error_without_a_place_is_short() -> None:
-    assert text.error_block(ConfigError("no database", code="E201")) == "error[E201]: no database"
+    assert error_block(ConfigError("no database", code="E201")) == "error[E201]: no database"
 
 
 def test_line_numbers_are_aligned_with_the_longest() -> None:
@@ -186,14 +194,14 @@ def test_every_part_of_an_error_is_made_safe() -> None:
     )
     error.state = evil
 
-    assert "\x1b" not in text.error_block(error)
-    assert text.error_block(error).count("\\x1b") == 7
+    assert "\x1b" not in error_block(error)
+    assert error_block(error).count("\\x1b") == 7
 
 
 def test_a_problem_is_made_safe() -> None:
     evil = Problem("W1", "\x1b", place=Place("\x1b", 1), hint="\x1b")
 
-    assert text.problem(evil) == "warning[W1]: \\x1b (\\x1b:1:1)\n  hint: \\x1b"
+    assert problem_block(evil) == "warning[W1]: \\x1b (\\x1b:1:1)\n  hint: \\x1b"
 
 
 def test_a_name_with_a_line_feed_stays_in_its_line() -> None:
@@ -223,7 +231,7 @@ def test_a_line_is_cut_to_the_columns_it_takes(line: str, width: int, expected: 
         (Report(), "Nothing to do"),
         (Report(current="3"), "Nothing to do: version 3 is current"),
         (Report((outcome("1_a"),), current="1", seconds=2), "1 applied in 2.0 s · version 1"),
-        (Report((outcome("1_a", Direction.DOWN),), seconds=0.004), "1 rolled back in 4 ms · no version left"),
+        (Report((outcome("1_a", Direction.DOWN),), seconds=0.004), "1 rolled back in 4 ms · no version is applied"),
         (Report((outcome("1_a"),), seconds=2), "1 applied in 2.0 s"),
         (
             Report((outcome("1_a", Direction.DOWN), outcome("1_a")), current="1", seconds=1),
@@ -252,7 +260,7 @@ def test_counts_have_a_plural(number: int, expected: str) -> None:
 
 @pytest.mark.parametrize("severity", list(Severity))
 def test_a_problem_begins_with_its_severity_and_its_code(severity: Severity) -> None:
-    assert text.problem(Problem("W302", "odd", severity)) == f"{severity.value}[W302]: odd"
+    assert problem_block(Problem("W302", "odd", severity)) == f"{severity.value}[W302]: odd"
 
 
 @pytest.mark.parametrize("width", [40, 80, 160])
@@ -261,7 +269,7 @@ def test_what_is_underlined_ends_where_its_line_is_cut(width: int, column: int) 
     shown = Excerpt(((7, "select " + "x" * 400),), column, 400)
     error = MigrationFileError("wrong", code="E217", place=Place("f.sql", 7, column), excerpt=shown)
 
-    _, _, line, caret = text.error_block(error, width).split("\n")
+    _, _, line, caret = error_block(error, width).split("\n")
 
     assert len(caret) <= len(line) == width + len("  7 | ")
     assert caret.count("^") > 1

@@ -12,7 +12,7 @@ from dbmigrate.planning.approval import (
     Approval,
     Need,
     Target,
-    agree,
+    name_to_type,
     need_of_plan,
     need_to_destroy,
     refuse_other,
@@ -38,7 +38,7 @@ def refusal(function, *arguments):
 
 
 @pytest.mark.parametrize(
-    ("steps", "applied", "target", "confirmation", "expected"),
+    ("steps", "applied", "target", "approval", "expected"),
     [
         ([step("2_b")], ["1"], PRODUCTION, ALONE, Need.ENVIRONMENT),
         ([step("2_b")], ["1"], STAGING, ALONE, Need.NOTHING),
@@ -75,7 +75,7 @@ def test_what_destroys_needs_the_name_of_the_database():
 
 
 @pytest.mark.parametrize(
-    ("need", "confirmation", "typed"),
+    ("need", "approval", "typed"),
     [
         (Need.NOTHING, ALONE, None),
         (Need.NOTHING, ASKED, None),
@@ -90,11 +90,11 @@ def test_what_destroys_needs_the_name_of_the_database():
     ],
 )
 def test_what_has_to_be_typed(need, approval, typed):
-    assert agree(need, PRODUCTION, approval) == typed
+    assert name_to_type(need, PRODUCTION, approval) == typed
 
 
 @pytest.mark.parametrize(
-    ("need", "confirmation", "hint"),
+    ("need", "approval", "hint"),
     [
         (Need.ENVIRONMENT, ALONE, "no terminal to ask on: pass --yes"),
         (Need.DATABASE, ALONE, "no terminal to ask on: pass --confirm DBNAME"),
@@ -102,7 +102,7 @@ def test_what_has_to_be_typed(need, approval, typed):
     ],
 )
 def test_where_nobody_can_be_asked_it_is_refused(need, approval, hint):
-    error = refusal(agree, need, PRODUCTION, approval)
+    error = refusal(name_to_type, need, PRODUCTION, approval)
 
     assert (error.code, error.exit_code, error.hint) == ("E707", 7, hint)
 
@@ -110,7 +110,7 @@ def test_where_nobody_can_be_asked_it_is_refused(need, approval, hint):
 @pytest.mark.parametrize("need", list(Need))
 @pytest.mark.parametrize("name", ["Shop", "shop ", "", "production", "shop_test"])
 def test_the_name_of_another_database_is_always_refused(need, name):
-    assert refusal(agree, need, PRODUCTION, Approval(yes=True, database=name, can_ask=True)).code == "E709"
+    assert refusal(name_to_type, need, PRODUCTION, Approval(yes=True, database=name, can_ask=True)).code == "E709"
 
 
 @pytest.mark.parametrize("typed", ["shop\n", " shop \r\n", "shop"])

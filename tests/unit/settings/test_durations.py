@@ -45,7 +45,7 @@ def test_a_number_without_a_unit_is_an_error_that_names_units():
 
     assert caught.value.code == "E205"
     assert caught.value.message == '--wait-timeout: "5" is not a duration'
-    assert caught.value.hint == "say the unit: 5s, 5ms or 5m"
+    assert caught.value.hint == "add the unit: 5s, 5ms or 5m"
 
 
 @pytest.mark.parametrize("text", ["25d", "1us", "1ns", "9" * 400 + "s"])

@@ -199,9 +199,9 @@ def test_a_table_may_have_a_schema_and_more_dots(load, table):
         ({}, {"migrations_dirs": [","]}, "the migrations directory is empty"),
         ({}, {"migrations_table": ".t"}, "the migrations table '.t' has no name on one side of the dot"),
         ({}, {"migrations_table": ""}, "--migrations-table is empty"),
-        ({"DBMIGRATE_SCHEMA_VERSIONS": "x"}, {}, "DBMIGRATE_SCHEMA_VERSIONS (environment): there is no such layout"),
-        ({}, {"environment": ""}, "--env: the name of the environment is empty or impossible"),
-        ({}, {"environment": "a b"}, "--env: the name of the environment is empty or impossible"),
+        ({"DBMIGRATE_SCHEMA_VERSIONS": "x"}, {}, "DBMIGRATE_SCHEMA_VERSIONS (environment): unknown layout 'x'"),
+        ({}, {"environment": ""}, "--env: the name of the environment is empty or invalid"),
+        ({}, {"environment": "a b"}, "--env: the name of the environment is empty or invalid"),
     ],
 )
 def test_an_impossible_value_is_an_error_that_names_its_source(load, environ, flags, message):
@@ -289,7 +289,7 @@ def test_an_environment_without_its_variable_is_an_error_and_never_another_datab
 
     assert error.code == "E203"
     assert error.message == (
-        "STAGING_DATABASE_URL is not set (looked in the environment and .env; there is no .env.dbmate)"
+        "STAGING_DATABASE_URL is not set (looked in the environment and .env; .env.dbmate not found)"
     )
     assert error.hint == "set STAGING_DATABASE_URL, or choose one of: -e dev"
 
@@ -438,7 +438,7 @@ def test_a_file_named_by_the_environment_wins_over_a_url_in_an_env_file(load, tm
     [
         ({"DATABASE_URL_FILE": "gone"}, "E207", "gone cannot be read: No such file or directory"),
         ({"DATABASE_URL_FILE": "."}, "E207", "cannot be read: Is a directory"),
-        ({"DATABASE_URL_FILE": "a\0b"}, "E207", "cannot be read: no file has such a name"),
+        ({"DATABASE_URL_FILE": "a\0b"}, "E207", "cannot be read: the name contains a NUL character"),
         ({"DATABASE_URL_FILE": "empty"}, "E202", "empty is empty"),
         ({"DATABASE_URL_FILE": "empty", "DATABASE_URL": URL}, "E205", "are both set"),
     ],

@@ -1,0 +1,95 @@
+"""What ``up``, ``migrate`` and ``rollback`` are asked for: how far to go, with which approval, or a dry run."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from dbmigrate.cli.call import goal
+from dbmigrate.cli.options import (
+    AllowExisting,
+    Backup,
+    DryRun,
+    Execute,
+    ExpectPlan,
+    InPlace,
+    Locks,
+    Reason,
+    RequireApplied,
+    Steps,
+    ToVersion,
+    Yes,
+)
+from dbmigrate.errors import ConfigError
+from dbmigrate.frozen import frozen
+from dbmigrate.planning.approval import Approval
+
+if TYPE_CHECKING:
+    from dbmigrate.model import Goal
+
+
+@frozen
+class UpOptions:
+    """The options of ``up`` and ``migrate``."""
+
+    to: ToVersion = None
+    steps: Steps = None
+    dry_run: DryRun = False
+    execute: Execute = False
+    in_place: InPlace = False
+    locks: Locks = None
+    expect_plan: ExpectPlan = None
+    require_applied_in: RequireApplied = None
+    backup: Backup = None
+    allow_existing: AllowExisting = False
+    yes: Yes = False
+    reason: Reason = None
+
+    def request(self) -> RunRequest:
+        """What they ask for. Raises ConfigError E200 for options that exclude each other."""
+        approval = Approval(yes=self.yes, applied_in=self.require_applied_in, allow_existing=self.allow_existing)
+        return RunRequest(goal(self.steps, self.to), approval, self.expect_plan, self.reason, self.backup)
+
+    def dry_run_request(self) -> DryRunRequest | None:
+        """The dry run that they ask for; None: run the plan."""
+        return dry_run_request(self.dry_run, self.execute, self.in_place, self.locks)
+
+
+@frozen
+class RunRequest:
+    """What a command that runs migrations was asked for."""
+
+    goal: Goal
+    approval: Approval
+    expect_plan: str | None
+    reason: str | None
+    backup: str | None = None
+
+
+class DryRunKind(Enum):
+    """What a dry run does with the plan."""
+
+    SHOW = "show it"
+    REHEARSE_ON_COPY = "run on a scratch copy"
+    REHEARSE_IN_PLACE = "run on the database and roll back"
+
+
+@frozen
+class DryRunRequest:
+    """The dry run that was asked for. `locks` None: the setting decides whether there is a lock report."""
+
+    kind: DryRunKind
+    locks: bool | None = None
+
+
+def dry_run_request(dry_run: bool, execute: bool, in_place: bool, locks: bool | None) -> DryRunRequest | None:
+    """The dry run that the options ask for; None: run the plan. Raises ConfigError E200."""
+    if execute and not dry_run:
+        raise ConfigError("--execute needs --dry-run", code="E200", hint="write --dry-run --execute")
+    if in_place and not execute:
+        raise ConfigError("--in-place needs --execute", code="E200", hint="write --dry-run --execute --in-place")
+    if not dry_run:
+        return None
+    if not execute:
+        return DryRunRequest(DryRunKind.SHOW, locks)
+    return DryRunRequest(DryRunKind.REHEARSE_IN_PLACE if in_place else DryRunKind.REHEARSE_ON_COPY, locks)
