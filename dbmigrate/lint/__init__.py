@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dbmigrate.lint.config import LintConfig
 from dbmigrate.lint.engine import lint
-from dbmigrate.lint.registry import RULES, Rule
+from dbmigrate.lint.registry import RULES
+from dbmigrate.lint.rule import Rule
 from dbmigrate.lint.squawk import UNREAD
 
 __all__ = ["RULES", "UNREAD", "LintConfig", "Rule", "lint"]

@@ -61,7 +61,6 @@ class Table:
     name: Name
     version: str
     is_partitioned: bool = False
-    is_partition: bool = False
     types: dict[str, Words] = field(default_factory=dict)
     column_versions: dict[str, str] = field(default_factory=dict)
     required: set[str] = field(default_factory=set)
@@ -249,7 +248,7 @@ class Catalog:
     def _create(self, shape: CreateTable, version: str) -> None:
         if shape.is_lenient and self.table(shape.table) is not None:
             return
-        table = Table(shape.table, version, shape.is_partitioned, shape.partition_of is not None)
+        table = Table(shape.table, version, shape.is_partitioned)
         for column in shape.columns:
             table.add_column(column, version)
         for constraint in shape.constraints:
@@ -275,9 +274,7 @@ class Catalog:
                 self.owners.add(folded(action.words[-1]))
 
     def _act(self, table: Table, action: Action, version: str) -> None:
-        if action.kind is ActionKind.ATTACH and action.partition is not None:
-            self._known(action.partition).is_partition = True
-        elif action.kind is ActionKind.RENAME:
+        if action.kind is ActionKind.RENAME:
             self._tables[table.name.name].remove(table)
             table.act(action, version)
             self._remember(table)

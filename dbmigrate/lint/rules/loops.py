@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dbmigrate.lint.context import Found, units
+from dbmigrate.lint.context import Finding, units
+from dbmigrate.lint.rule import statement_rule
 from dbmigrate.lint.sql.columns import texts
 from dbmigrate.lint.sql.reading import folded, is_name, is_text, read, words_of
 from dbmigrate.lint.sql.shape import Block, Changes, Verb
@@ -14,7 +15,7 @@ from dbmigrate.lint.sql.shape import Block, Changes, Verb
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dbmigrate.lint.context import Seen, Unit
+    from dbmigrate.lint.context import StatementContext, Unit
     from dbmigrate.lint.sql.shape import Change, Words
 
 _CONTROL = frozenset((";", "BEGIN", "THEN", "ELSE", "LOOP", ">>"))
@@ -30,26 +31,26 @@ _STEADY_WORDS = frozenset(
 )
 
 
-def loops_in_one_transaction(seen: Seen) -> Iterator[Found]:
-    """L156"""
-    block = seen.shape
+@statement_rule("L156", "batches-in-one-transaction", "a DO block with batches that are one transaction")
+def loops_in_one_transaction(context: StatementContext) -> Iterator[Finding]:
+    block = context.shape
     if not isinstance(block, Block) or block.body is None:
         return
     words = texts(read(block.body).words)
     loops = any(word == "LOOP" and before != "END" for before, word in zip(["", *words], words, strict=False))
-    if loops and "COMMIT" not in words and _changes_old_rows(seen):
-        yield Found(
+    if loops and "COMMIT" not in words and _changes_old_rows(context):
+        yield Finding(
             0,
             "the batches of this DO block are one transaction: rows stay locked until the last one is done",
             "COMMIT after each batch, in a section with transaction:false; or one migration for each batch",
         )
 
 
-def _changes_old_rows(seen: Seen) -> bool:
+def _changes_old_rows(context: StatementContext) -> bool:
     """Rows that are written out, one by one, are seeds: nobody waits for them."""
-    for unit in units(seen.unit.statement):
+    for unit in units(context.unit.statement):
         for change in unit.shape.changes if isinstance(unit.shape, Changes) else ():
-            if not seen.is_new(change.table) and (change.verb is not Verb.INSERT or change.is_query):
+            if not context.is_new(change.table) and (change.verb is not Verb.INSERT or change.is_query):
                 return True
     return False
 
@@ -68,12 +69,13 @@ class _Loop:
     end: int
 
 
-def never_ends(seen: Seen) -> Iterator[Found]:
-    """L158: UPDATE until no row is changed, where rows that are changed are found again."""
-    block = seen.shape
+@statement_rule("L158", "loop-never-ends", "a loop that never ends")
+def never_ends(context: StatementContext) -> Iterator[Finding]:
+    """UPDATE until no row is changed, where rows that are changed are found again."""
+    block = context.shape
     if not isinstance(block, Block) or block.body is None:
         return
-    inner = [unit for unit in units(seen.unit.statement) if unit.is_nested]
+    inner = [unit for unit in units(context.unit.statement) if unit.is_nested]
     variables = _variables(texts(words_of(block.body)))
     for loop in _loops(block.body):
         first, last = block.at + loop.start, block.at + loop.end
@@ -83,15 +85,15 @@ def never_ends(seen: Seen) -> Iterator[Found]:
         unit = within[0]
         if isinstance(unit.shape, Changes) and [each.verb for each in unit.shape.changes] == [Verb.UPDATE]:
             change = unit.shape.changes[0]
-            reason = _reason(seen, unit, change, variables)
+            reason = _reason(context, unit, change, variables)
             if reason:
-                yield Found(unit.offset + change.at - seen.unit.offset, f"this loop never ends: {reason}", _BY_KEY)
+                yield Finding(unit.offset + change.at - context.unit.offset, f"this loop never ends: {reason}", _BY_KEY)
 
 
 _BY_KEY = "walk through the table by its key, from the last one of a batch to the next: see L156"
 
 
-def _reason(seen: Seen, unit: Unit, change: Change, variables: frozenset[str]) -> str | None:
+def _reason(context: StatementContext, unit: Unit, change: Change, variables: frozenset[str]) -> str | None:
     """Why a row that was changed is found by the next turn of the loop."""
     words = texts(read(unit.sql).words)
     assigned = {word for value in change.values for word in value}
@@ -106,7 +108,7 @@ def _reason(seen: Seen, unit: Unit, change: Change, variables: frozenset[str]) -
     if not set(change.sets).intersection(names):
         return f"its UPDATE of {change.table} does not change what its WHERE asks for"
     for column, value in zip(change.sets, change.values, strict=False):
-        if _asks_null(condition, column) and value and (gap := _null_of(seen, change, value, condition)):
+        if _asks_null(condition, column) and value and (gap := _null_of(context, change, value, condition)):
             return f"a row of {change.table} whose {gap} is NULL keeps its {column}, and is found again"
     return None
 
@@ -133,7 +135,7 @@ def _asks_null(condition: Words, column: str) -> bool:
     )
 
 
-def _null_of(seen: Seen, change: Change, value: Words, condition: Words) -> str | None:
+def _null_of(context: StatementContext, change: Change, value: Words, condition: Words) -> str | None:
     """A column in a value that may make it NULL, as far as one can see."""
     if value == ("NULL",):
         return "value"
@@ -144,16 +146,20 @@ def _null_of(seen: Seen, change: Change, value: Words, condition: Words) -> str 
     for at, word in enumerate(value):
         is_call = value[at + 1 : at + 2] in (("(",), (".",))
         is_column = is_name(word) and not is_call and word not in _STEADY_WORDS and value[at - 1 : at] != ("::",)
-        if is_column and not _is_required(seen, change, value[:at], word) and not _is_excluded(condition, folded(word)):
+        if (
+            is_column
+            and not _is_required(context, change, value[:at], word)
+            and not _is_excluded(condition, folded(word))
+        ):
             return folded(word)
     return None
 
 
-def _is_required(seen: Seen, change: Change, before: Words, word: str) -> bool:
+def _is_required(context: StatementContext, change: Change, before: Words, word: str) -> bool:
     """Whether a word is a NOT NULL column of the table that is changed, and not of another one (``page.name``)."""
     if before[-1:] == (".",) and folded(before[-2]) != change.table.name:
         return False
-    table = seen.catalog.table(change.table)
+    table = context.catalog.table(change.table)
     return table is not None and table.proves_not_null(folded(word))
 
 

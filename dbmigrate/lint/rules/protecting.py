@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate.lint.context import Found
+from dbmigrate.lint.context import Finding
+from dbmigrate.lint.rule import file_rule
 from dbmigrate.lint.sql.reading import folded
 from dbmigrate.lint.sql.shape import (
     ActionKind,
@@ -30,26 +31,26 @@ _TRIGGERS_OFF = (("DISABLE", "TRIGGER"), ("DISABLE", "RULE"))
 _REPLICA_ROLE = "SESSION_REPLICATION_ROLE"
 
 
-def switches_row_security(file: File) -> Iterator[tuple[Unit, Found]]:
-    """L128"""
+@file_rule("L128", "row-security", "row level security is switched, or a policy dropped")
+def switches_row_security(file: File) -> Iterator[Finding]:
     held = _Held(file)
     for unit, table, action in held.actions:
         if action.words[:4] in _SWITCHES_ON and not file.catalog.has_policy(table):
             what = f"row level security on {table} without a policy hides every row from all but its owner"
             if action.words[0] == "FORCE":
                 what = f"forced row level security on {table} without a policy hides every row, also from its owner"
-            yield unit, Found(action.at, what, "create the policies in the same transaction, before it")
+            yield Finding(action.at, what, "create the policies in the same transaction, before it", unit)
         elif action.words[:4] == _SWITCHES_OFF:
             message = f"without row level security every role that may read {table} sees all of its rows"
-            yield unit, Found(action.at, message, "say in an ignore comment why that is meant")
+            yield Finding(action.at, message, "say in an ignore comment why that is meant", unit)
     for unit, name, on in held.drops("POLICY"):
         if on is not None and not held.makes("POLICY", name, on):
             message = f"without the policy {name.name} the roles of {on} see and write other rows than before"
-            yield unit, Found(0, message, "create the policy that takes its place in the same transaction")
+            yield Finding(0, message, "create the policy that takes its place in the same transaction", unit)
 
 
-def takes_rights(file: File) -> Iterator[tuple[Unit, Found]]:
-    """L129"""
+@file_rule("L129", "revoke", "rights are taken away")
+def takes_rights(file: File) -> Iterator[Finding]:
     held = _Held(file)
     for unit in file.ups:
         shape = unit.shape
@@ -63,7 +64,7 @@ def takes_rights(file: File) -> Iterator[tuple[Unit, Found]]:
         said = [*rights, *(("on", shape.on) if shape.on else ()), ", ".join(map(str, shape.names))]
         what = " ".join(filter(None, said)).replace(" ,", ",")
         message = f"REVOKE {what} from {', '.join(shape.of)}: code that still uses it gets permission denied"
-        yield unit, Found(0, message, "release code that does without it first; revoke in a later migration")
+        yield Finding(0, message, "release code that does without it first; revoke in a later migration", unit)
 
 
 def _are_granted(held: _Held, revoked: Revoke) -> bool:
@@ -75,25 +76,25 @@ def _is_own(file: File, kind: str, name: Name) -> bool:
     """Made by this migration, so nobody has used the right."""
     if kind == "table":
         return file.is_new(name)
-    return any(made.means(name) for made in file.made.get(name.name, ()))
+    return any(created.means(name) for created in file.created.get(name.name, ()))
 
 
-def switches_triggers_off(file: File) -> Iterator[tuple[Unit, Found]]:
-    """L136"""
+@file_rule("L136", "trigger-off", "a trigger is dropped or disabled")
+def switches_triggers_off(file: File) -> Iterator[Finding]:
     held = _Held(file)
     for unit, table, action in held.actions:
         if action.words[:2] in _TRIGGERS_OFF and not _is_enabled_again(held, table, action):
             what = " ".join(map(folded, action.words[1:3]))
-            yield unit, Found(action.at, f"{what} on {table} is off, and stays off: {_MISSED}", _ON_AGAIN)
+            yield Finding(action.at, f"{what} on {table} is off, and stays off: {_MISSED}", _ON_AGAIN, unit)
     for unit, name, on in held.drops("TRIGGER"):
         if on is not None and not held.makes("TRIGGER", name, on) and not _loses_column(held, on):
-            yield unit, Found(0, f"without the trigger {name.name} on {on} {_MISSED}", _STOPPED)
+            yield Finding(0, f"without the trigger {name.name} on {on} {_MISSED}", _STOPPED, unit)
     for unit in file.ups:
         words = unit.shape.words if isinstance(unit.shape, Other) else ()
         is_off = words[:1] == ("SET",) and _REPLICA_ROLE in words[1:3]
         if is_off and not {"'replica'", "REPLICA"}.isdisjoint(words):
             message = "no trigger runs in this session, nor any check of a foreign key"
-            yield unit, Found(0, message, "disable the one trigger that is in the way, and enable it again")
+            yield Finding(0, message, "disable the one trigger that is in the way, and enable it again", unit)
 
 
 _MISSED = "what it checks, copies or records is missed from now on"
@@ -111,21 +112,23 @@ def _loses_column(held: _Held, table: Name) -> bool:
     return any(each.kind is ActionKind.DROP_COLUMN for each in held.of_table(table))
 
 
-def drops_key(file: File) -> Iterator[tuple[Unit, Found]]:
-    """L137"""
+@file_rule("L137", "key-dropped", "a primary key or replica identity is dropped")
+def drops_key(file: File) -> Iterator[Finding]:
     held = _Held(file)
     for unit, table, action in held.actions:
         if action.words[:3] == ("REPLICA", "IDENTITY", "NOTHING"):
             message = f"without a replica identity UPDATE and DELETE of {table} fail where it is published"
-            yield unit, Found(action.at, message, "REPLICA IDENTITY DEFAULT is the primary key; FULL is the whole row")
+            yield Finding(
+                action.at, message, "REPLICA IDENTITY DEFAULT is the primary key; FULL is the whole row", unit
+            )
         elif action.kind is ActionKind.DROP_CONSTRAINT and _takes_primary(held, table, action.name):
             message = f"DROP CONSTRAINT {action.name} takes the primary key of {table}: {_KEY}"
-            yield unit, Found(action.at, message, _SWAP)
+            yield Finding(action.at, message, _SWAP, unit)
     for unit, name, _ in held.drops("INDEX"):
         owner = file.catalog.identity_of(name)
         if owner is not None:
             message = f"the index {name} is the replica identity of {owner}: its published changes fail"
-            yield unit, Found(name.at, message, "choose another one before: ALTER TABLE .. REPLICA IDENTITY")
+            yield Finding(name.at, message, "choose another one before: ALTER TABLE .. REPLICA IDENTITY", unit)
 
 
 _KEY = "rows can become duplicates, and ON CONFLICT and logical replication fail"
@@ -152,7 +155,7 @@ class _Held:
         self.dropped: list[tuple[Unit, Drop]] = []
         self.granted: set[str] = set()  # words of what rights are granted on
         self._by_table: dict[str, list[tuple[Name, Action]]] = {}
-        self._made: dict[tuple[str, str], list[Name]] = {}
+        self._created: dict[tuple[str, str], list[Name]] = {}
         self._gone: dict[str, list[Name]] = {}
         for unit in file.ups:
             self._add(unit)
@@ -163,7 +166,7 @@ class _Held:
                 self.actions += [(unit, table, action) for action in actions]
                 self._by_table.setdefault(table.name, []).extend((table, action) for action in actions)
             case CreateObject(kind=kind, name=Name(name=name), on=Name() as on):
-                self._made.setdefault((kind, name), []).append(on)
+                self._created.setdefault((kind, name), []).append(on)
             case Grant(on=on_words):
                 self.granted.update(on_words.upper().split())
             case Drop() as drop:
@@ -179,7 +182,7 @@ class _Held:
 
     def makes(self, kind: str, name: Name, table: Name) -> bool:
         """Whether it makes a trigger or policy of this name."""
-        return any(on.means(table) for on in self._made.get((kind, name.name), ()))
+        return any(on.means(table) for on in self._created.get((kind, name.name), ()))
 
     def drops(self, kind: str) -> Iterator[tuple[Unit, Name, Name | None]]:
         """What is dropped of a kind, with its table, which stays and which others may be using."""

@@ -7,14 +7,16 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from dbmigrate.lint.context import Found
+from dbmigrate.lint.context import Finding
+from dbmigrate.lint.rule import statement_rule
 from dbmigrate.lint.sql.reading import is_text, read, text_of
 from dbmigrate.lint.sql.shape import Changes, Copy, CreateRoutine, Grant, Role
+from dbmigrate.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dbmigrate.lint.context import Seen
+    from dbmigrate.lint.context import StatementContext
     from dbmigrate.sql import Word
 
 # Every expression below takes time in proportion to the text: a migration may hold a megabyte without a blank. So none
@@ -54,15 +56,16 @@ _OUTSIDE = (
 )
 
 
-def secret(seen: Seen) -> Iterator[Found]:
+@statement_rule("L161", "secret", "a password, key or token in the file", Severity.ERROR)
+def secret(context: StatementContext) -> Iterator[Finding]:
     """L161; the message does not repeat it, and no excerpt shows it."""
-    for what, word in _secrets(seen.unit.sql, isinstance(seen.shape, Role)):
-        yield Found(word.start, f"{what} is written in the file", _OUTSIDE)
+    for what, word in _secrets(context.unit.sql, isinstance(context.shape, Role)):
+        yield Finding(word.start, f"{what} is written in the file", _OUTSIDE)
 
 
-def secret_words(seen: Seen) -> Iterator[Word]:
+def secret_words(context: StatementContext) -> Iterator[Word]:
     """The literals that hold secrets."""
-    for _, word in _secrets(seen.unit.sql, isinstance(seen.shape, Role)):
+    for _, word in _secrets(context.unit.sql, isinstance(context.shape, Role)):
         yield word
 
 
@@ -90,19 +93,19 @@ def _kind_of_secret(text: str, *, is_quoted: bool) -> str | None:
     return "a connection string with a password" if is_quoted and _CONNECTION_PASSWORD(text) else None
 
 
-def personal_data(seen: Seen) -> Iterator[Found]:
-    """L162"""
-    if not isinstance(seen.shape, Changes | Copy):
+@statement_rule("L162", "personal-data", "personal data in the file")
+def personal_data(context: StatementContext) -> Iterator[Finding]:
+    if not isinstance(context.shape, Changes | Copy):
         return
-    for word in read(seen.unit.sql).words:
+    for word in read(context.unit.sql).words:
         what = _personal(text_of(word.text)) if is_text(word.text) else None
         if what:
-            yield Found(word.start, f"{what} is written in the file", _NOT_HERE)
+            yield Finding(word.start, f"{what} is written in the file", _NOT_HERE)
             return
-    for part in seen.unit.statement.copy_data or ():
+    for part in context.unit.statement.copy_data or ():
         what = next((said for field in _FIELDS(part) if (said := _personal(field))), None)
         if what:
-            yield Found(0, f"{what} stands in the data of this COPY", _NOT_HERE)
+            yield Finding(0, f"{what} stands in the data of this COPY", _NOT_HERE)
             return
 
 
@@ -135,19 +138,19 @@ def _is_iban(text: str) -> bool:
     return int(number) % 97 == 1
 
 
-def grants_much(seen: Seen) -> Iterator[Found]:
-    """L163"""
-    shape = seen.shape
-    if isinstance(shape, Grant) and shape.on and not _TRUSTED.union(seen.catalog.owners).issuperset(shape.to):
+@statement_rule("L163", "grant-all", "more rights than are needed", most=3)
+def grants_much(context: StatementContext) -> Iterator[Finding]:
+    shape = context.shape
+    if isinstance(shape, Grant) and shape.on and not _TRUSTED.union(context.catalog.owners).issuperset(shape.to):
         writes = {"INSERT", "UPDATE", "DELETE", "TRUNCATE", "CREATE", "TRIGGER"} & set(shape.rights)
         if shape.rights[:1] == ("ALL",):
-            yield Found(0, f"GRANT ALL on {shape.on.lower()} gives rights that nobody has asked for", _FEW)
+            yield Finding(0, f"GRANT ALL on {shape.on.lower()} gives rights that nobody has asked for", _FEW)
         elif "public" in shape.to and writes:
-            yield Found(0, f"every role may {' and '.join(sorted(writes))} on {shape.on.lower()}", _FEW)
+            yield Finding(0, f"every role may {' and '.join(sorted(writes))} on {shape.on.lower()}", _FEW)
     elif isinstance(shape, Role) and shape.name not in _TRUSTED:
         rights = [word for word in ("SUPERUSER", "BYPASSRLS", "REPLICATION") if word in shape.words]
         if rights:
-            yield Found(
+            yield Finding(
                 0, f"the role {shape.name} becomes {' and '.join(rights)}: no rule of the database binds it", _FEW
             )
 
@@ -164,13 +167,13 @@ _TRUSTED = frozenset(
 _FEW = "name the rights that are needed: SELECT, INSERT, .."
 
 
-def definer_without_path(seen: Seen) -> Iterator[Found]:
-    """L164"""
-    shape = seen.shape
+@statement_rule("L164", "definer-without-path", "SECURITY DEFINER without a search_path")
+def definer_without_path(context: StatementContext) -> Iterator[Finding]:
+    shape = context.shape
     if isinstance(shape, CreateRoutine):
         pairs = set(pairwise(shape.words))
         if ("SECURITY", "DEFINER") in pairs and ("SET", "SEARCH_PATH") not in pairs:
-            yield Found(
+            yield Finding(
                 0,
                 f"{shape.name} runs with its owner's rights and its caller's search_path, who so chooses what it calls",
                 "add SET search_path = pg_catalog, pg_temp (and the schemas that it needs) to it",

@@ -67,7 +67,7 @@ def test_what_squawk_cannot_read_is_a_note_for_each_statement(statement: str, li
     found = problems(tmp_path, text, config=LintConfig())
 
     assert [(each.code, each.severity) for each in found] == [("squawk:syntax-error", Severity.NOTE)] * lines
-    assert all(each.message.startswith("squawk could not read this statement") for each in found)
+    assert all(each.message.startswith("squawk cannot parse this statement") for each in found)
 
 
 @needs_squawk

@@ -4,66 +4,67 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate.lint.context import Found
+from dbmigrate.lint.context import Finding
+from dbmigrate.lint.rule import file_rule, statement_rule
 from dbmigrate.lint.sql.shape import ActionKind, AlterTable, Changes, Drop, Truncate, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dbmigrate.lint.context import File, Seen, Unit
+    from dbmigrate.lint.context import File, StatementContext, Unit
     from dbmigrate.lint.sql.shape import Change
 
 
-def deletes_all(seen: Seen) -> Iterator[Found]:
-    """L131"""
-    for change in _whole(seen, Verb.DELETE):
-        yield Found(
+@statement_rule("L131", "delete-all", "DELETE without WHERE")
+def deletes_all(context: StatementContext) -> Iterator[Finding]:
+    for change in _whole(context, Verb.DELETE):
+        yield Finding(
             change.at,
             f"DELETE of every row of {change.table}",
             "say which rows with WHERE; if all are meant, say why in an ignore comment",
         )
 
 
-def updates_all(seen: Seen) -> Iterator[Found]:
-    """L132"""
-    for change in _whole(seen, Verb.UPDATE):
-        yield Found(
+@statement_rule("L132", "update-all", "UPDATE without WHERE")
+def updates_all(context: StatementContext) -> Iterator[Finding]:
+    for change in _whole(context, Verb.UPDATE):
+        yield Finding(
             change.at,
             f"UPDATE of every row of {change.table}: all of them stay locked, and the table doubles in size",
             "update in batches by key, each in a transaction of its own: see L156",
         )
 
 
-def _whole(seen: Seen, verb: Verb) -> Iterator[Change]:
-    if isinstance(seen.shape, Changes):
-        for change in seen.shape.changes:
-            if change.verb is verb and change.is_whole and change.limit_at is None and not seen.is_new(change.table):
+def _whole(context: StatementContext, verb: Verb) -> Iterator[Change]:
+    if isinstance(context.shape, Changes):
+        for change in context.shape.changes:
+            if change.verb is verb and change.is_whole and change.limit_at is None and not context.is_new(change.table):
                 yield change
 
 
-def truncates(seen: Seen) -> Iterator[Found]:
-    """L133"""
-    if isinstance(seen.shape, Truncate):
-        for name in seen.shape.tables:
-            if not seen.is_new(name):
-                also = ", and of every table that refers to it" if seen.shape.cascades else ""
-                yield Found(
+@statement_rule("L133", "truncate", "TRUNCATE", squawk=("ban-truncate-cascade",))
+def truncates(context: StatementContext) -> Iterator[Finding]:
+    if isinstance(context.shape, Truncate):
+        for name in context.shape.tables:
+            if not context.is_new(name):
+                also = ", and of every table that refers to it" if context.shape.cascades else ""
+                yield Finding(
                     name.at,
                     f"TRUNCATE {name} takes away every row{also}, and blocks all readers until the transaction ends",
                     "if all rows are meant, say why in an ignore comment",
                 )
 
 
-def cascades(seen: Seen) -> Iterator[Found]:
-    """L134"""
-    shape = seen.shape
-    if isinstance(shape, Drop) and shape.cascades and not all(seen.is_new(name) for name in shape.names):
+@statement_rule("L134", "cascade", "DROP .. CASCADE")
+def cascades(context: StatementContext) -> Iterator[Finding]:
+    shape = context.shape
+    if isinstance(shape, Drop) and shape.cascades and not all(context.is_new(name) for name in shape.names):
         names = ", ".join(map(str, shape.names))
-        yield Found(0, f"DROP {shape.kind} {names} CASCADE drops whatever depends on it, unseen", _NAME_THEM)
-    for table, action in seen.actions(ActionKind.DROP_COLUMN, ActionKind.DROP_CONSTRAINT):
+        yield Finding(0, f"DROP {shape.kind} {names} CASCADE drops whatever depends on it, unseen", _NAME_THEM)
+    for table, action in context.actions(ActionKind.DROP_COLUMN, ActionKind.DROP_CONSTRAINT):
         if "CASCADE" in action.words:
             what = action.kind.value.upper()
-            yield Found(
+            yield Finding(
                 action.at, f"{what} {action.name} CASCADE on {table} drops whatever depends on it, unseen", _NAME_THEM
             )
 
@@ -71,8 +72,9 @@ def cascades(seen: Seen) -> Iterator[Found]:
 _NAME_THEM = "drop what depends on it by name, before; without CASCADE the server says what that is"
 
 
-def rollback_loses(file: File) -> Iterator[tuple[Unit, Found]]:
-    """L135: the down section runs, and does not bring back what was."""
+@file_rule("L135", "lossy-down", "the down section does not bring the data back")
+def rollback_loses(file: File) -> Iterator[Finding]:
+    """The down section runs, and does not bring back what was."""
     if file.migration.is_irreversible:
         return
     yield from _overwritten(file)
@@ -80,13 +82,11 @@ def rollback_loses(file: File) -> Iterator[tuple[Unit, Found]]:
     lost = None if restores or not file.downs else next(_destroyed(file), None)
     if lost is not None:
         unit, change = lost
-        yield (
+        yield Finding(
+            change.at,
+            f"rollback does not bring back the rows of {change.table}: the down section changes no data",
+            "keep the old values in a table of their own, or write `-- migrate:down irreversible:true`",
             unit,
-            Found(
-                change.at,
-                f"rollback does not bring back the rows of {change.table}: the down section changes no data",
-                "keep the old values in a table of their own, or say `-- migrate:down irreversible:true`",
-            ),
         )
 
 
@@ -100,7 +100,7 @@ def _destroyed(file: File) -> Iterator[tuple[Unit, Change]]:
                 yield unit, change
 
 
-def _overwritten(file: File) -> Iterator[tuple[Unit, Found]]:
+def _overwritten(file: File) -> Iterator[Finding]:
     """What a rollback deletes, or sets to one value, in every row; a column that it has just added is its own."""
     added = set(_added_columns(file.downs))
     for unit in file.downs:
@@ -110,7 +110,7 @@ def _overwritten(file: File) -> Iterator[tuple[Unit, Found]]:
             if takes_all and not is_own and not file.is_new(change.table):
                 said = "says with WHERE which rows this migration has changed"
                 message = f"the rollback's {change.verb.value} takes every row of {change.table}, also newer ones"
-                yield unit, Found(change.at, message, f"write one that {said}")
+                yield Finding(change.at, message, f"write one that {said}", unit)
 
 
 def _added_columns(units: Sequence[Unit]) -> Iterator[tuple[str, str]]:
