@@ -1,4 +1,4 @@
-"""L12x: statements after which the version of the application that is running now gets errors."""
+"""L12x: statements that break the version of the application that is running now."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dbmigrate.lint.sql.shape import Column
 
 _TABLES = ("TABLE", "FOREIGN TABLE")
-# what queries name; a trigger, an index or a constraint is named by none
+# objects that a query can name; a trigger, an index or a constraint is not one of them
 _NAMED_BY_QUERIES = (
     "AGGREGATE",
     "DATABASE",
@@ -33,7 +33,7 @@ _NAMED_BY_QUERIES = (
     "TYPE",
     "VIEW",
 )
-_LATER = "release code that does without it first; drop it in a later migration"
+_LATER = "first release code that does not use it; drop it in a later migration"
 
 
 @statement_rule("L121", "drop-column", "DROP COLUMN", squawk=("ban-drop-column",))
@@ -43,7 +43,7 @@ def drops_column(context: StatementContext) -> Iterator[Finding]:
         if known is None or known.column_versions.get(action.name) not in context.new_versions:
             yield Finding(
                 action.at,
-                f"DROP COLUMN {action.name}: code that still names it fails at once, and its data is gone",
+                f"DROP COLUMN {action.name}: code that still uses it fails at once, and its data is lost",
                 _LATER,
             )
 
@@ -55,7 +55,7 @@ def drops_table(context: StatementContext) -> Iterator[Finding]:
         for name in shape.names:
             if not context.is_new(name):
                 yield Finding(
-                    name.at, f"DROP TABLE {name}: code that still uses it fails at once, and its data is gone", _LATER
+                    name.at, f"DROP TABLE {name}: code that still uses it fails at once, and its data is lost", _LATER
                 )
 
 
@@ -65,7 +65,7 @@ def renames_column(context: StatementContext) -> Iterator[Finding]:
         yield Finding(
             action.at,
             f"renaming {table}.{action.name} to {action.new_name} breaks the code that is running now",
-            "add the new column, keep both equal with a trigger, move the code, then drop the old one: three releases",
+            "add the new column, keep both in sync with a trigger, move the code, drop the old one: three releases",
         )
 
 
@@ -75,7 +75,7 @@ def renames_table(context: StatementContext) -> Iterator[Finding]:
         yield Finding(
             action.at,
             f"renaming {table} to {action.new_name} breaks the code that is running now",
-            f"in the same transaction create a view {table} over the new name, and drop it when no code uses it",
+            f"create a view {table} on the new table in the same transaction; drop it when no code uses it",
         )
 
 
@@ -104,8 +104,8 @@ def moves_object(context: StatementContext) -> Iterator[Finding]:
             )
 
 
-_VIEW = "leave a view behind under the old name until no code uses it"
-_NEW = "make a second one under the new name, move the code, then drop the old one"
+_VIEW = "create a view with the old name, and drop it when no code uses it"
+_NEW = "create a second one with the new name, move the code, then drop the old one"
 
 
 @statement_rule(
@@ -120,7 +120,7 @@ def requires_column(context: StatementContext) -> Iterator[Finding]:
         if action.column is not None and _is_required(action.column):
             yield Finding(
                 action.at,
-                f"the new column {action.name} is NOT NULL and has no default: this fails if {table} has any row, and "
+                f"the new column {action.name} is NOT NULL and has no default: this fails if {table} has rows, and "
                 "INSERTs of the code that is running now fail too",
                 "give it a DEFAULT, or add it without NOT NULL and fill it first",
             )
@@ -151,18 +151,18 @@ def drops_object(context: StatementContext) -> Iterator[Finding]:
     if not isinstance(shape, Drop) or shape.kind not in _NAMED_BY_QUERIES:
         return
     for name in shape.names:
-        if not _is_made_here(context, name) and not _is_trigger_function(context, name):
+        if not _is_created_here(context, name) and not _is_trigger_function(context, name):
             yield Finding(
                 name.at, f"dropping {shape.kind.lower()} {name}: code that still uses it fails at once", _LATER
             )
 
 
-def _is_made_here(context: StatementContext, name: Name) -> bool:
-    """Made by the same migration: before the DROP it was nobody else's, after it there is another one."""
+def _is_created_here(context: StatementContext, name: Name) -> bool:
+    """Whether the same migration creates it: before the DROP, so that nobody uses it; or after, to replace it."""
     return any(created.means(name) for created in context.created.get(name.name, ()))
 
 
 def _is_trigger_function(context: StatementContext, name: Name) -> bool:
-    """Nobody calls it but its trigger, which has to be gone before."""
+    """Only its trigger calls it, which must be dropped first."""
     routine = context.catalog.routine(name)
     return routine is not None and routine.returns_trigger

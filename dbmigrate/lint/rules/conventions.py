@@ -1,4 +1,4 @@
-"""L17x: habits that save trouble later."""
+"""L17x: conventions that save trouble later."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def fails_when_repeated(context: StatementContext) -> Iterator[Finding]:
     elif isinstance(shape, Drop) and not shape.is_lenient:
         word = "IF EXISTS"
     if word:
-        yield Finding(0, f"run a second time, this fails: it has no {word}", f"add {word}")
+        yield Finding(0, f"this fails when it is run a second time: {word} is missing", f"add {word}")
 
 
 @project_rule("L173", "fk-without-index", "a foreign key without an index", most=3)

@@ -1,4 +1,4 @@
-"""L13x: statements after which data is gone, or changed for every row."""
+"""L13x: statements that delete or change every row, and down sections that do not restore it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def deletes_all(context: StatementContext) -> Iterator[Finding]:
         yield Finding(
             change.at,
             f"DELETE of every row of {change.table}",
-            "say which rows with WHERE; if all are meant, say why in an ignore comment",
+            "add a WHERE; if you mean every row, say why in an ignore comment",
         )
 
 
@@ -31,7 +31,7 @@ def updates_all(context: StatementContext) -> Iterator[Finding]:
         yield Finding(
             change.at,
             f"UPDATE of every row of {change.table}: all of them stay locked, and the table doubles in size",
-            "update in batches by key, each in a transaction of its own: see L156",
+            "update in batches by key, each in its own transaction: see L156",
         )
 
 
@@ -47,11 +47,11 @@ def truncates(context: StatementContext) -> Iterator[Finding]:
     if isinstance(context.shape, Truncate):
         for name in context.shape.tables:
             if not context.is_new(name):
-                also = ", and of every table that refers to it" if context.shape.cascades else ""
+                also = ", also of every table that references it" if context.shape.cascades else ""
                 yield Finding(
                     name.at,
-                    f"TRUNCATE {name} takes away every row{also}, and blocks all readers until the transaction ends",
-                    "if all rows are meant, say why in an ignore comment",
+                    f"TRUNCATE {name} deletes every row{also}, and blocks all readers until the transaction ends",
+                    "if you mean every row, say why in an ignore comment",
                 )
 
 
@@ -60,21 +60,23 @@ def cascades(context: StatementContext) -> Iterator[Finding]:
     shape = context.shape
     if isinstance(shape, Drop) and shape.cascades and not all(context.is_new(name) for name in shape.names):
         names = ", ".join(map(str, shape.names))
-        yield Finding(0, f"DROP {shape.kind} {names} CASCADE drops whatever depends on it, unseen", _NAME_THEM)
+        yield Finding(0, f"DROP {shape.kind} {names} CASCADE also drops everything that depends on it", _NAME_THEM)
     for table, action in context.actions(ActionKind.DROP_COLUMN, ActionKind.DROP_CONSTRAINT):
         if "CASCADE" in action.words:
             what = action.kind.value.upper()
             yield Finding(
-                action.at, f"{what} {action.name} CASCADE on {table} drops whatever depends on it, unseen", _NAME_THEM
+                action.at,
+                f"{what} {action.name} CASCADE on {table} also drops everything that depends on it",
+                _NAME_THEM,
             )
 
 
-_NAME_THEM = "drop what depends on it by name, before; without CASCADE the server says what that is"
+_NAME_THEM = "first drop the dependent objects by name; without CASCADE the server lists them"
 
 
-@file_rule("L135", "lossy-down", "the down section does not bring the data back")
+@file_rule("L135", "lossy-down", "the down section does not restore the data")
 def rollback_loses(file: File) -> Iterator[Finding]:
-    """The down section runs, and does not bring back what was."""
+    """The down section runs, but does not restore what was there before."""
     if file.migration.is_irreversible:
         return
     yield from _overwritten(file)
@@ -84,8 +86,8 @@ def rollback_loses(file: File) -> Iterator[Finding]:
         unit, change = lost
         yield Finding(
             change.at,
-            f"rollback does not bring back the rows of {change.table}: the down section changes no data",
-            "keep the old values in a table of their own, or write `-- migrate:down irreversible:true`",
+            f"rollback does not restore the rows of {change.table}: the down section changes no data",
+            "keep the old values in another table, or write `-- migrate:down irreversible:true`",
             unit,
         )
 
@@ -101,16 +103,17 @@ def _destroyed(file: File) -> Iterator[tuple[Unit, Change]]:
 
 
 def _overwritten(file: File) -> Iterator[Finding]:
-    """What a rollback deletes, or sets to one value, in every row; a column that it has just added is its own."""
+    """A rollback that deletes every row, or sets one value in all of them, except in a column that it just added."""
     added = set(_added_columns(file.downs))
     for unit in file.downs:
         for change in unit.shape.changes if isinstance(unit.shape, Changes) else ():
             is_own = change.sets and all((change.table.name, column) in added for column in change.sets)
             takes_all = change.is_whole and (change.verb is Verb.DELETE or change.is_constant)
             if takes_all and not is_own and not file.is_new(change.table):
-                said = "says with WHERE which rows this migration has changed"
-                message = f"the rollback's {change.verb.value} takes every row of {change.table}, also newer ones"
-                yield Finding(change.at, message, f"write one that {said}", unit)
+                message = (
+                    f"the {change.verb.value} in the down section takes every row of {change.table}, also newer ones"
+                )
+                yield Finding(change.at, message, "add a WHERE that selects the rows this migration has changed", unit)
 
 
 def _added_columns(units: Sequence[Unit]) -> Iterator[tuple[str, str]]:

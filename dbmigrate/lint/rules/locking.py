@@ -1,4 +1,4 @@
-"""L10x: statements that stop others from reading or writing for longer than a moment.
+"""L10x, L116: statements that block reads or writes for longer than a moment.
 
 Locks by statement: https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES and the pages of
 ALTER TABLE, CREATE INDEX, CREATE TRIGGER.
@@ -42,7 +42,7 @@ _VALIDATE_LATER = "add it as NOT VALID; VALIDATE it in the next migration, or in
 
 @statement_rule("L100", "reference-locks-parent", "a new foreign key blocks writes while something slow follows")
 def reference_locks_parent(context: StatementContext) -> Iterator[Finding]:
-    """The lock itself is short; it is told where something slow makes it long."""
+    """The lock itself is short. The finding stands where something slow makes it long."""
     before = context.transaction
     change = next(context.slow(), None)
     if before.parents and change and not before.altered and not before.is_slow:
@@ -50,7 +50,7 @@ def reference_locks_parent(context: StatementContext) -> Iterator[Finding]:
             change.at,
             f"{change.verb.value} of {change.table} while a new foreign key blocks writes to "
             f"{before.parents[0]} until the transaction ends",
-            "make the foreign key in one migration, and fill tables in the next",
+            "create the foreign key in one migration, fill the tables in the next",
         )
 
 
@@ -62,7 +62,7 @@ def index_blocks_writes(context: StatementContext) -> Iterator[Finding]:
     if not isinstance(shape, CreateIndex) or shape.is_concurrent or context.is_new(shape.table):
         return
     table = context.catalog.table(shape.table)
-    if shape.is_only:  # of a partitioned table: no rows, nothing to build
+    if shape.is_only:  # a partitioned table has no rows: nothing to build
         return
     hint = "use CREATE INDEX CONCURRENTLY in a section with transaction:false"
     if table is not None and table.is_partitioned:
@@ -86,7 +86,7 @@ def index_goes_under_lock(context: StatementContext) -> Iterator[Finding]:
             ):
                 yield Finding(
                     name.at,
-                    f"DROP INDEX {name} waits for every query on its table, and makes all others wait meanwhile",
+                    f"DROP INDEX {name} waits for every query on its table, and blocks new queries meanwhile",
                     "use DROP INDEX CONCURRENTLY in a section with transaction:false",
                 )
     elif isinstance(shape, Maintenance) and shape.verb == "REINDEX" and not shape.is_concurrent:
@@ -94,7 +94,7 @@ def index_goes_under_lock(context: StatementContext) -> Iterator[Finding]:
         if not is_new:
             yield Finding(
                 0,
-                f"REINDEX blocks writes, and reads that want the index: {shape.name or shape.target}",
+                f"REINDEX {shape.name or shape.target} blocks writes, and reads that use the index",
                 "use REINDEX .. CONCURRENTLY in a section with transaction:false",
             )
 
@@ -111,7 +111,7 @@ def constraint_builds_index(context: StatementContext) -> Iterator[Finding]:
         if found and found.kind in _BUILDING and not found.using_index:
             hint = "create the unique index CONCURRENTLY first, then ADD CONSTRAINT .. USING INDEX"
             if found.kind is ConstraintKind.EXCLUDE:
-                hint = "there is no concurrent way: plan a pause, or fill a new table that has it"
+                hint = "EXCLUDE cannot be added concurrently: plan a downtime, or fill a new table that has it"
             yield Finding(
                 found.at, f"{_BUILDING[found.kind]} builds its index while nobody can read or write {table}", hint
             )
@@ -158,7 +158,7 @@ def check_reads_table(context: StatementContext) -> Iterator[Finding]:
             if found.kind is ConstraintKind.CHECK and not found.not_valid:
                 yield Finding(
                     found.at,
-                    f"a CHECK constraint reads all of {table} while nobody else can read or write it",
+                    f"a CHECK constraint reads the whole table {table} while nobody else can read or write it",
                     _VALIDATE_LATER,
                 )
 
@@ -180,7 +180,7 @@ def not_null_reads_table(context: StatementContext) -> Iterator[Finding]:
         if table is None or not table.proves_not_null(column):
             yield Finding(
                 action.at,
-                f"SET NOT NULL reads all of {name} while nobody else can read or write it",
+                f"SET NOT NULL reads the whole table {name} while nobody else can read or write it",
                 f"first ADD CONSTRAINT .. CHECK ({column} IS NOT NULL) NOT VALID, then VALIDATE it in the next "
                 "migration, or in a section with transaction:false: SET NOT NULL then reads nothing",
             )
@@ -199,15 +199,15 @@ def validates_in_same_transaction(context: StatementContext) -> Iterator[Finding
         if action.name in own or any(table.means(name) for table in tables):
             yield Finding(
                 action.at,
-                f"VALIDATE CONSTRAINT {action.name} reads all of {name} under the lock that ADD CONSTRAINT took in the "
+                f"VALIDATE CONSTRAINT {action.name} reads the whole table {name} under the lock of ADD CONSTRAINT in the "
                 "same transaction",
-                "put it into the next migration, or into a section with transaction:false",
+                "put it in the next migration, or in a section with transaction:false",
             )
 
 
 @file_rule("L108", "lock-table", "LOCK TABLE in a mode that blocks others")
 def locks_table(file: File) -> Iterator[Finding]:
-    later: dict[str, list[tuple[Name, bool]]] = {}  # what the statements behind a LOCK do with a table of that name
+    later: dict[str, list[tuple[Name, bool]]] = {}  # the tables of the statements after the LOCK
     found: list[Finding] = []
     for unit in reversed(file.ups):
         for name, is_data in _targets(unit.shape):
@@ -217,13 +217,13 @@ def locks_table(file: File) -> Iterator[Finding]:
             continue
         for name in reversed(shape.tables):
             is_own = file.is_new(name) or any(created.means(name) for created in file.created.get(name.name, ()))
-            # what needs the lock anyway, or changes rows under one that lets readers go on
+            # statements that need the lock anyway, or that change rows under a lock that lets readers go on
             uses = [is_data for table, is_data in later.get(name.name, ()) if table.means(name)]
             is_needed = False in uses or (True in uses and shape.mode != "ACCESS EXCLUSIVE")
             if not is_own and not is_needed:
                 what = "reads and writes" if shape.mode == "ACCESS EXCLUSIVE" else "writes"
-                message = f"LOCK TABLE {name} stops {what} until the transaction ends"
-                hint = "each statement takes the lock that it needs; lock in a weaker mode, or for less work"
+                message = f"LOCK TABLE {name} blocks {what} until the transaction ends"
+                hint = "every statement takes the lock that it needs; if you need this one, use a weaker mode"
                 found.append(Finding(name.at, message, hint, unit))
     yield from reversed(found)
 
@@ -247,14 +247,15 @@ def trigger_blocks_writes(context: StatementContext) -> Iterator[Finding]:
     if isinstance(shape, CreateObject) and shape.kind == "TRIGGER" and shape.on and not context.is_new(shape.on):
         yield Finding(
             0,
-            f"CREATE TRIGGER waits for every writer of {shape.on}, and blocks all others until the transaction ends",
-            "let nothing slow follow in the same transaction",
+            f"CREATE TRIGGER waits for every transaction that writes to {shape.on}, and blocks new writes until the "
+            "transaction ends",
+            "run nothing slow after it in the same transaction",
         )
 
 
 @statement_rule("L116", "locks-many-tables", "one transaction locks many tables")
 def locks_many_tables(context: StatementContext) -> Iterator[Finding]:
-    """Told once, where the transaction asks for its third table."""
+    """Found once, where the transaction locks its third table."""
     before = context.transaction.locked
     if len(before) > MOST_LOCKED:
         return
@@ -263,7 +264,7 @@ def locks_many_tables(context: StatementContext) -> Iterator[Finding]:
         names = ", ".join(map(str, [*before, *more]))
         yield Finding(
             0,
-            f"one transaction locks {len(before) + len(more)} tables that are in use: {names}. It keeps each while it "
-            "waits for the next, which is how deadlocks with the application come about",
+            f"one transaction locks {len(before) + len(more)} tables that are in use: {names}. It holds each lock "
+            "while it waits for the next one, and can deadlock with the application",
             "one migration for each table, or a section with transaction:false",
         )

@@ -1,4 +1,4 @@
-"""L15x: what does not do what it seems to, or is refused by the server."""
+"""L15x, L18x: statements that PostgreSQL refuses, or that do something else than they seem to."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dbmigrate.lint.context import StatementContext
 
 _NAME_BYTES = 63
-_USABLE_IN_OWN_TRANSACTION = 17  # PostgreSQL: values of an enum type that the same transaction has created
+_USABLE_IN_OWN_TRANSACTION = 17  # from this PostgreSQL on, if the same transaction has created the enum type
 _DROP_ONE = "DROP INDEX CONCURRENTLY takes one index at a time, and no CASCADE"
 
 
@@ -74,8 +74,8 @@ def skips_invalid_index(context: StatementContext) -> Iterator[Finding]:
         name = shape.name or "the index"
         yield Finding(
             0,
-            f"IF NOT EXISTS takes an invalid index, which a failed build leaves behind, for {name}",
-            f"leave it out; or put DROP INDEX CONCURRENTLY IF EXISTS {name}; before it",
+            f"IF NOT EXISTS accepts {name} even if it is invalid, as a failed build leaves it",
+            f"remove IF NOT EXISTS, or run DROP INDEX CONCURRENTLY IF EXISTS {name}; before it",
         )
 
 
@@ -84,7 +84,7 @@ def concurrently_refused(context: StatementContext) -> Iterator[Finding]:
     shape = context.shape
     if isinstance(shape, Drop) and shape.kind == "INDEX" and shape.is_concurrent:
         if len(shape.names) > 1 or shape.cascades:
-            yield Finding(0, _DROP_ONE, "write a statement for each index")
+            yield Finding(0, _DROP_ONE, "write one statement for each index")
     elif isinstance(shape, CreateIndex) and shape.is_concurrent and not shape.is_only:
         table = context.catalog.table(shape.table)
         if table is not None and table.is_partitioned:
@@ -107,8 +107,8 @@ def name_is_cut(context: StatementContext) -> Iterator[Finding]:
                 kept = name.encode()[:_NAME_BYTES].decode(errors="ignore")
                 yield Finding(
                     word.start,
-                    f"this name has {size} bytes: PostgreSQL cuts it off to {kept}",
-                    f"names have {_NAME_BYTES} bytes at most",
+                    f"this name has {size} bytes: PostgreSQL truncates it to {kept}",
+                    f"a name can have {_NAME_BYTES} bytes",
                 )
                 return
 
@@ -124,7 +124,8 @@ def attaches_unproven(context: StatementContext) -> Iterator[Finding]:
         if not any(bounds & set(check.condition) for check in checks):
             yield Finding(
                 action.at,
-                f"ATTACH PARTITION reads all of {action.partition} under an exclusive lock: no CHECK proves its bounds",
+                f"ATTACH PARTITION reads the whole table {action.partition} under an exclusive lock: "
+                "no CHECK proves its bounds",
                 "first ADD CONSTRAINT .. CHECK (bounds and NOT NULL) NOT VALID, and VALIDATE it in the next migration",
             )
 
@@ -137,7 +138,7 @@ def detaches_blocking(context: StatementContext) -> Iterator[Finding]:
         if not action.is_concurrent:
             yield Finding(
                 action.at,
-                f"DETACH PARTITION waits for every query on {parent}, and makes all others wait meanwhile",
+                f"DETACH PARTITION waits for every query on {parent}, and blocks new queries meanwhile",
                 "use DETACH PARTITION .. CONCURRENTLY (PostgreSQL 14) in a section with transaction:false",
             )
 
@@ -150,6 +151,6 @@ def moves_and_attaches(context: StatementContext) -> Iterator[Finding]:
             yield Finding(
                 action.at,
                 f"{partition} is filled and attached to {parent} in one transaction: its locks last as long as the "
-                "copy, and rows that others write to the old place meanwhile are left behind",
-                "copy in batches first, with a trigger that follows the writes; ATTACH in a migration of its own",
+                "copy, and rows that others write to the old table meanwhile are missing",
+                "first copy in batches, with a trigger for new writes; ATTACH in a separate migration",
             )

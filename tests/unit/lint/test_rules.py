@@ -17,7 +17,7 @@ create table big (id bigint primary key) partition by range (id);
 create type mood as enum ('sad');
 create materialized view m as select 1 as one;
 create function trig() returns trigger language plpgsql as $$ begin return new; end $$;
-create function steady() returns int language sql immutable as 'select 1';
+create function one() returns int language sql immutable as 'select 1';
 create function loose() returns int language sql as 'select 1';
 create index t_a on t (a);
 """
@@ -129,7 +129,7 @@ BAD = [
     ("L128", "drop policy if exists own_rows on t;"),
     ("L129", "revoke select on t from app;"),
     ("L129", "revoke grant option for all privileges on all tables in schema public from app cascade;"),
-    ("L129", "revoke execute on function steady(int) from public;"),
+    ("L129", "revoke execute on function one(int) from public;"),
     ("L129", "revoke app from ann;"),
     ("L129", "revoke select on t from public; grant select on parent to app;"),
     ("L129", "revoke select on t from app; grant select on t to other;"),
@@ -188,7 +188,7 @@ GOOD = [
     "create table x (p bigint references x (p) primary key);",
     "alter table t add constraint x foreign key (id) references t (id) not valid;",
     "alter table t add column e int default (1 + 2) * 3, add f text default 'x' || now(), add g date default now();",
-    "alter table t add column e int not null default steady();",
+    "alter table t add column e int not null default one();",
     "alter table t add column e varchar(5) default 'x'::character varying(5);",
     "alter table t alter column a type text;",
     "alter table t alter column a type character varying(20);",
@@ -206,7 +206,7 @@ GOOD = [
     "alter table t enable row level security; create policy p on t using (true);",
     "drop policy p on t; create policy p on t using (c > 0);",
     "revoke create on schema public from public;",
-    "revoke all on function steady() from public; grant execute on function steady() to app;",
+    "revoke all on function one() from public; grant execute on function one() to app;",
     "alter role postgres nosuperuser replication bypassrls;",
     "create function g() returns int language sql as 'select 1'; revoke all on function g() from public;",
     "create table x (a int primary key); revoke all on x from public; alter table x drop constraint x_pkey;",
