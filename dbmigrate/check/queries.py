@@ -1,7 +1,7 @@
 """The application's queries: read from files or from pg_stat_statements, and prepared, which runs nothing.
 
-PREPARE finds out whether every table, column, function and type is there (it parses and analyses a statement), in a
-tenth of a millisecond and without touching a row: https://www.postgresql.org/docs/current/sql-prepare.html
+PREPARE finds out whether every table, column, function and type exists (it parses and analyses a statement), in a
+tenth of a millisecond and without reading a row: https://www.postgresql.org/docs/current/sql-prepare.html
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PREPARABLE = frozenset(("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "WITH", "TABLE"))
 _OPENING = re.compile(r"[\s(]*")
 _SHOWN = 80
-_LOAD = "it takes create extension pg_stat_statements, and its name in the server's shared_preload_libraries"
+_LOAD = "run CREATE EXTENSION pg_stat_statements, and add it to the server's shared_preload_libraries"
 
 # parameters as drivers write them: psycopg's %s and %(name)s, JDBC's ?, and :name of many
 _PERCENT = re.compile(r"%\((?P<name>\w+)\)[sbt]|(?<!%)%[sbt]\b")
@@ -41,7 +41,7 @@ _COLON = re.compile(r"(?<![:\w$\])]):(?P<name>[A-Za-z_]\w*)")
 
 @frozen
 class Query:
-    """One statement. `place` is where it stands in a file, None for one that the server has seen."""
+    """One statement. `place` is where it stands in a file, None for one from pg_stat_statements."""
 
     sql: str
     place: Place | None = None
@@ -62,9 +62,9 @@ class Collection:
 
 
 def from_files(patterns: Sequence[str]) -> Collection:
-    """The statements of all files that fit a pattern (``queries/**/*.sql``).
+    """The statements of all files that match a pattern (``queries/**/*.sql``).
 
-    Raises PlanError E249 for a pattern that no file fits, ConfigError E207 for a file that cannot be read.
+    Raises PlanError E249 for a pattern that no file matches, ConfigError E207 for a file that cannot be read.
     """
     queries: list[Query] = []
     problems: list[Problem] = []
@@ -82,17 +82,17 @@ def from_files(patterns: Sequence[str]) -> Collection:
             if word in PREPARABLE:
                 queries.append(Query(statement.sql.rstrip().removesuffix(";"), place))
             else:
-                problems.append(_unchecked(f"{word} cannot be prepared, so it was not checked", place))
+                problems.append(_unchecked(f"{word} cannot be prepared: it was not checked", place))
     return Collection(tuple(queries), tuple(problems))
 
 
 def _paths(patterns: Sequence[str]) -> list[str]:
     paths: dict[str, None] = {}
     for pattern in patterns:
-        fitting = [path for path in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(path)]
-        if not fitting:
-            raise PlanError(f"no file fits {pattern!r}", code="E249", hint="quote the pattern: 'queries/**/*.sql'")
-        paths |= dict.fromkeys(map(os.path.normpath, fitting))
+        matching = [path for path in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(path)]
+        if not matching:
+            raise PlanError(f"no file matches {pattern!r}", code="E249", hint="quote the pattern: 'queries/**/*.sql'")
+        paths |= dict.fromkeys(map(os.path.normpath, matching))
     return list(paths)
 
 
@@ -118,7 +118,7 @@ def _unchecked(message: str, place: Place | None) -> Problem:
 def from_statistics(conn: Connection) -> Collection:
     """The statements of the connected database that pg_stat_statements has seen.
 
-    Raises PlanError E249 where the extension is not there, or may not be read.
+    Raises PlanError E249 if the extension is not installed, or cannot be read.
     """
     schema = database.query(
         conn,

@@ -53,7 +53,7 @@ class Selection:
 
 
 def noted(chosen: Selection, directories: Sequence[str], order: Order = Order.NAME) -> Selection:
-    """The same, with a note about files that are not migrations. Raises PlanError E230: no migration in the directories."""
+    """The same, with a note about files that are not migrations. Raises PlanError E230 (no migrations)."""
     if any(problem.code == "E221" for problem in chosen.problems):
         return chosen
     present = directory_of.look(directories, order)

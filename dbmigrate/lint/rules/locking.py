@@ -199,8 +199,8 @@ def validates_in_same_transaction(context: StatementContext) -> Iterator[Finding
         if action.name in own or any(table.means(name) for table in tables):
             yield Finding(
                 action.at,
-                f"VALIDATE CONSTRAINT {action.name} reads the whole table {name} under the lock of ADD CONSTRAINT in the "
-                "same transaction",
+                f"VALIDATE CONSTRAINT {action.name} reads the whole table {name} under the lock of ADD CONSTRAINT in "
+                "the same transaction",
                 "put it in the next migration, or in a section with transaction:false",
             )
 

@@ -124,17 +124,17 @@ def test_all_settings_are_understood() -> None:
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({"rules": []}, "there is no key rules"),
-        ({"disable": "L101"}, "a list of codes is needed"),
-        ({"disable": ["L999"]}, "there is no rule L999"),
-        ({"enable": [1]}, "a list of codes is needed"),
-        ({"severity": ["L101"]}, "a table is needed"),
-        ({"severity": {"L101": "fatal"}}, "`fatal` is no severity"),
-        ({"severity": {"L101": ["error"]}}, "is no severity"),
+        ({"rules": []}, "unknown key rules"),
+        ({"disable": "L101"}, "must be a list of codes"),
+        ({"disable": ["L999"]}, "unknown rule L999"),
+        ({"enable": [1]}, "must be a list of codes"),
+        ({"severity": ["L101"]}, "must be a table"),
+        ({"severity": {"L101": "fatal"}}, "unknown severity `fatal`"),
+        ({"severity": {"L101": ["error"]}}, "unknown severity"),
         ({"squawk": "no"}, "true or false"),
         ({"pg-version": 12}, "PostgreSQL 12 is not supported"),
-        ({"pg-version": True}, "a major version of PostgreSQL is needed"),
-        ({"pg-version": "x"}, "a major version of PostgreSQL is needed"),
+        ({"pg-version": True}, "must be a major version of PostgreSQL"),
+        ({"pg-version": "x"}, "must be a major version of PostgreSQL"),
     ],
 )
 def test_a_wrong_setting_is_an_error_that_names_its_key(table: dict[str, object], said: str) -> None:
