@@ -98,8 +98,8 @@ CODES: dict[str, str] = {
     "E249": "there are no queries to check",
     # lint
     "E250": "a setting of the linter is wrong",
-    "E251": "there is no such code to explain",
-    "E252": "a file that was named is no migration",
+    "E251": "unknown code to explain",
+    "E252": "a named file is not a migration",
     # the project file
     "E253": "the project file is not valid TOML",
     "E254": "the project file has a key that does not exist",
@@ -223,13 +223,13 @@ WARNINGS: dict[str, str] = {
     "W685": "stdout cannot be written",
     "W686": "stderr cannot be written",
     # lint
-    "W650": "squawk is not installed: only the own rules were run",
-    "W651": "squawk could not be run",
-    "W652": "a comment ignores a finding and does not say why",
+    "W650": "squawk is not installed: only dbmigrate's own rules were run",
+    "W651": "squawk failed",
+    "W652": "an ignore comment gives no reason",
     "W653": "an ignore comment suppresses nothing",
-    "W654": "an ignore comment names no rule that exists",
-    "W655": "a large file was looked at in part",
-    "W656": "the baseline names findings that are no longer there",
+    "W654": "an ignore comment names an unknown rule, or none",
+    "W655": "a large file was checked only in part",
+    "W656": "the baseline lists findings that no longer exist",
 }
 
 
