@@ -51,8 +51,8 @@ class _State:
 class Application:
     """All queries, prepared on one schema after another."""
 
-    def __init__(self, asked: Sequence[Query]) -> None:
-        self._states = [_State(query, spellings=tuple(queries.spellings(query.sql))) for query in asked]
+    def __init__(self, watched: Sequence[Query]) -> None:
+        self._states = [_State(query, spellings=tuple(queries.spellings(query.sql))) for query in watched]
 
     def prepare(self, conn: Connection, migration: Migration | None = None) -> None:
         """Prepare every query now; `migration` is the one that has just been applied, None before the first."""

@@ -116,7 +116,7 @@ def _unchecked(message: str, place: Place | None) -> Problem:
 
 
 def from_statistics(conn: Connection) -> Collection:
-    """The statements of the connected database that pg_stat_statements has seen.
+    """The statements of the connected database in pg_stat_statements.
 
     Raises PlanError E249 if the extension is not installed, or cannot be read.
     """
@@ -127,12 +127,12 @@ def from_statistics(conn: Connection) -> Collection:
     )
     if not schema:
         raise PlanError("pg_stat_statements is not installed in the database", code="E249", hint=_LOAD)
-    asked = sql.SQL(
+    query = sql.SQL(
         "select distinct query::text from {} where dbid = (select oid from pg_catalog.pg_database"
         " where datname = pg_catalog.current_database()) and query is not null order by 1"
     ).format(sql.Identifier(str(schema[0][0]), "pg_stat_statements"))
     try:
-        texts = [str(row[0]) for row in conn.execute(asked)]
+        texts = [str(row[0]) for row in conn.execute(query)]
     except psycopg.Error as exc:
         reason = exc.diag.message_primary or str(exc)
         raise PlanError(f"pg_stat_statements cannot be read: {reason}", code="E249", hint=_LOAD) from exc
@@ -152,7 +152,7 @@ class Refusal:
 
 
 def prepare(conn: Connection, text: str) -> Refusal | None:
-    """Prepare one statement, under no name, so that the next one takes its place. None: it works."""
+    """Prepare one statement without a name, so that the next one replaces it. None if it works."""
     result = conn.pgconn.prepare(b"", text.encode())
     if result.status == pq.ExecStatus.COMMAND_OK:
         return None
@@ -164,15 +164,15 @@ def prepare(conn: Connection, text: str) -> Refusal | None:
 def spellings(text: str) -> Iterator[str]:
     """The statement itself, and what it is if ``?``, ``%s`` or ``:name`` in it are parameters: these become ``$1`` ...
 
-    Which of them is meant cannot be seen: ``?`` is an operator of jsonb, ``a %s`` may be a remainder. What stands in
-    strings, quoted names and comments is left alone.
+    The text does not show which of them it is: ``?`` is an operator of jsonb, ``a %s`` may be a remainder. Strings,
+    quoted names and comments are not changed.
     """
     yield text
-    seen = {text}
+    known = {text}
     for styles in ((_COLON,), (_PERCENT,), (_MARK,), (_COLON, _PERCENT, _MARK)):
         translated = _translated(text, styles)
-        if translated not in seen:
-            seen.add(translated)
+        if translated not in known:
+            known.add(translated)
             yield translated
 
 
@@ -190,12 +190,12 @@ def _translated(text: str, styles: Iterable[re.Pattern[str]]) -> str:
 
 
 def _masked(text: str) -> str:
-    """The text with blanks for everything that is quoted or comment, every character where it was."""
+    """The text with blanks in place of quoted parts and comments."""
     masked = [" "] * len(text)
     try:
         for word in placed_words(text):
             if not any(quote in word.text for quote in "'\"") and not re.match(r"\$\D*\$", word.text):
                 masked[word.start : word.end] = text[word.start : word.end]
-    except LexerError:  # the server will say so
+    except LexerError:  # the server reports it
         return " " * len(text)
     return "".join(masked)

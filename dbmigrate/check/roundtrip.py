@@ -94,9 +94,9 @@ def need(migration: Migration) -> Need:
     """What `run` needs for this migration. A fingerprint may prove not to be enough; a catalog always is."""
     if migration.is_irreversible:
         return Need.NOTHING
-    ways = (Direction.DOWN, Direction.UP)
+    directions = (Direction.DOWN, Direction.UP)
     is_undone = any(section.count for section in migration.run_order(Direction.DOWN))
-    if not is_undone or not all(migration.is_transactional(way) for way in ways):
+    if not is_undone or not all(migration.is_transactional(direction) for direction in directions):
         return Need.CATALOG
     return Need.CATALOG if any(_leaves_other_rows(sql) for sql in _statements(migration)) else Need.FINGERPRINT
 
@@ -160,7 +160,7 @@ def _rolled_back(scratch: ScratchSession, migration: Migration, snapshots: Snaps
     with database.translated(scratch.dsn):
         database.run(conn, "BEGIN")
     try:
-        yield from _down_and_up(scratch, migration, snapshots, lambda way: _attempt(scratch, migration, way))
+        yield from _down_and_up(scratch, migration, snapshots, partial(_attempt, scratch, migration))
     finally:
         with suppress(Error), database.translated(scratch.dsn):
             database.run(conn, "ROLLBACK")

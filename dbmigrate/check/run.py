@@ -130,8 +130,8 @@ def _settled(migrations: Sequence[Migration], selected: frozenset[str], options:
 class _QueryWatch:
     """Prepares the application's queries from the last settled migration on."""
 
-    def __init__(self, asked: Sequence[Query], settled: int) -> None:
-        self._application = Application(asked)
+    def __init__(self, queries: Sequence[Query], settled: int) -> None:
+        self._application = Application(queries)
         self._rest = settled
         self.problems = self._application.problems
 

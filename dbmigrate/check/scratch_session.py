@@ -65,20 +65,20 @@ class ScratchSession:
 def prepared(server: ScratchServer, table: str) -> Iterator[ScratchSession]:
     """A new scratch database with empty tracking tables."""
     with ExitStack() as stack:
-        made = stack.enter_context(server.database())
-        access = Access(made, COMMAND, table, 0.0, _ignore, partial(provenance.describe, ()))
+        dsn = stack.enter_context(server.database())
+        access = Access(dsn, COMMAND, table, 0.0, _ignore, partial(provenance.describe, ()))
         session = stack.enter_context(Session(access))
         session.lock()
         session.ensure_tables()
-        rehearsal = stack.enter_context(database.connect(made, command=COMMAND, on_event=_ignore))
+        rehearsal = stack.enter_context(database.connect(dsn, command=COMMAND, on_event=_ignore))
         yield ScratchSession(server, session, rehearsal, catalog.Reader(rehearsal, without=own_tables(session)))
 
 
 @contextmanager
 def bare(server: ScratchServer, table: str) -> Iterator[Session]:
     """A session in a new scratch database with nothing in it."""
-    with server.database() as made:
-        access = Access(made, COMMAND, table, 0.0, _ignore, partial(provenance.describe, ()))
+    with server.database() as dsn:
+        access = Access(dsn, COMMAND, table, 0.0, _ignore, partial(provenance.describe, ()))
         with Session(access) as session:
             yield session
 

@@ -109,7 +109,7 @@ def _inner(body: str) -> Iterator[tuple[int, int]]:
     found: list[Word] = []
     try:
         found.extend(islice(placed_words(body), _LONGEST_BLOCK))
-    except LexerError:  # the server will say what is wrong with it
+    except LexerError:  # the server reports it
         return
     first: Word | None = None
     for word in found:

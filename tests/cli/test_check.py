@@ -1,4 +1,4 @@
-"""`dbmigrate check`: wrong down sections, stale schema files, broken migrations; the target database is never changed."""
+"""`dbmigrate check`: wrong down sections, stale schema files, broken migrations; the target is never changed."""
 
 from __future__ import annotations
 

@@ -87,6 +87,7 @@ def renames_table(context: StatementContext) -> Iterator[Finding]:
     most=3,
 )
 def moves_object(context: StatementContext) -> Iterator[Finding]:
+    """RENAME and SET SCHEMA of anything that a query can name, except columns and tables."""
     for table, action in context.actions(ActionKind.SET_SCHEMA):
         yield Finding(
             action.at, f"moving {table} to schema {action.new_name} breaks the code that is running now", _VIEW

@@ -57,6 +57,7 @@ def truncates(context: StatementContext) -> Iterator[Finding]:
 
 @statement_rule("L134", "cascade", "DROP .. CASCADE")
 def cascades(context: StatementContext) -> Iterator[Finding]:
+    """CASCADE in DROP, DROP COLUMN and DROP CONSTRAINT."""
     shape = context.shape
     if isinstance(shape, Drop) and shape.cascades and not all(context.is_new(name) for name in shape.names):
         names = ", ".join(map(str, shape.names))

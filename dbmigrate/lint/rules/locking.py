@@ -77,6 +77,7 @@ def index_blocks_writes(context: StatementContext) -> Iterator[Finding]:
     squawk=("require-concurrent-index-deletion", "require-concurrent-reindex"),
 )
 def index_goes_under_lock(context: StatementContext) -> Iterator[Finding]:
+    """REINDEX of a new table is not found: nobody uses it yet."""
     shape = context.shape
     if isinstance(shape, Drop) and shape.kind == "INDEX" and not shape.is_concurrent:
         for name in shape.names:
@@ -106,6 +107,7 @@ def index_goes_under_lock(context: StatementContext) -> Iterator[Finding]:
     squawk=("disallowed-unique-constraint", "adding-serial-primary-key-field"),
 )
 def constraint_builds_index(context: StatementContext) -> Iterator[Finding]:
+    """Of a table, and of a column that is added."""
     for table, action in context.actions(ActionKind.ADD_CONSTRAINT):
         found = action.constraint
         if found and found.kind in _BUILDING and not found.using_index:
@@ -133,6 +135,7 @@ def constraint_builds_index(context: StatementContext) -> Iterator[Finding]:
     squawk=("adding-foreign-key-constraint", "constraint-missing-not-valid"),
 )
 def reference_reads_tables(context: StatementContext) -> Iterator[Finding]:
+    """A REFERENCES of a new column only if it has a default: otherwise all its values are NULL."""
     for table, action in context.actions(ActionKind.ADD_CONSTRAINT, ActionKind.ADD_COLUMN):
         found = action.constraint
         if action.column is not None and action.column.default is not None:
@@ -170,6 +173,7 @@ def check_reads_table(context: StatementContext) -> Iterator[Finding]:
     squawk=("adding-not-nullable-field",),
 )
 def not_null_reads_table(context: StatementContext) -> Iterator[Finding]:
+    """SET NOT NULL, and a NOT NULL table constraint (PostgreSQL 18)."""
     for name, action in context.actions(ActionKind.SET_NOT_NULL, ActionKind.ADD_CONSTRAINT):
         column, found = action.name, action.constraint
         if found is not None:
@@ -207,6 +211,7 @@ def validates_in_same_transaction(context: StatementContext) -> Iterator[Finding
 
 @file_rule("L108", "lock-table", "LOCK TABLE in a mode that blocks others")
 def locks_table(file: File) -> Iterator[Finding]:
+    """A file rule, because a later statement may need the lock anyway."""
     later: dict[str, list[tuple[Name, bool]]] = {}  # the tables of the statements after the LOCK
     found: list[Finding] = []
     for unit in reversed(file.ups):

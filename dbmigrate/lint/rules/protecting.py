@@ -33,6 +33,7 @@ _REPLICA_ROLE = "SESSION_REPLICATION_ROLE"
 
 @file_rule("L128", "row-security", "row level security is switched, or a policy dropped")
 def switches_row_security(file: File) -> Iterator[Finding]:
+    """A file rule, because a policy may be created after it, or dropped and created again."""
     changes = _Changes(file)
     for unit, table, action in changes.actions:
         if action.words[:4] in _SWITCHES_ON and not file.catalog.has_policy(table):
@@ -44,13 +45,14 @@ def switches_row_security(file: File) -> Iterator[Finding]:
             message = f"without row level security every role that may read {table} sees all its rows"
             yield Finding(action.at, message, "if you mean it, say why in an ignore comment", unit)
     for unit, name, on in changes.drops("POLICY"):
-        if on is not None and not changes.makes("POLICY", name, on):
+        if on is not None and not changes.creates("POLICY", name, on):
             message = f"without the policy {name.name} its roles see and write other rows of {on} than before"
             yield Finding(0, message, "create its replacement in the same transaction", unit)
 
 
 @file_rule("L129", "revoke", "rights are taken away")
 def takes_rights(file: File) -> Iterator[Finding]:
+    """A file rule, because a GRANT may come before or after it."""
     changes = _Changes(file)
     for unit in file.ups:
         shape = unit.shape
@@ -81,13 +83,14 @@ def _is_own(file: File, kind: str, name: Name) -> bool:
 
 @file_rule("L136", "trigger-off", "a trigger is dropped or disabled")
 def switches_triggers_off(file: File) -> Iterator[Finding]:
+    """A file rule, because a later statement may enable or create the trigger again."""
     changes = _Changes(file)
     for unit, table, action in changes.actions:
         if action.words[:2] in _TRIGGERS_OFF and not _is_enabled_again(changes, table, action):
             what = " ".join(map(folded, action.words[1:3]))
             yield Finding(action.at, f"{what} on {table} stays disabled: {_MISSED}", _ON_AGAIN, unit)
     for unit, name, on in changes.drops("TRIGGER"):
-        if on is not None and not changes.makes("TRIGGER", name, on) and not _loses_column(changes, on):
+        if on is not None and not changes.creates("TRIGGER", name, on) and not _loses_column(changes, on):
             yield Finding(0, f"without the trigger {name.name} on {on}: {_MISSED}", _STOPPED, unit)
     for unit in file.ups:
         words = unit.shape.words if isinstance(unit.shape, Other) else ()
@@ -114,6 +117,7 @@ def _loses_column(changes: _Changes, table: Name) -> bool:
 
 @file_rule("L137", "key-dropped", "a primary key or replica identity is dropped")
 def drops_key(file: File) -> Iterator[Finding]:
+    """A file rule, because a later statement may add another key."""
     changes = _Changes(file)
     for unit, table, action in changes.actions:
         if action.words[:3] == ("REPLICA", "IDENTITY", "NOTHING"):
@@ -180,7 +184,7 @@ class _Changes:
         """The sub-commands of ALTER TABLE for a table."""
         return (action for name, action in self._by_table.get(table.name, ()) if name.means(table))
 
-    def makes(self, kind: str, name: Name, table: Name) -> bool:
+    def creates(self, kind: str, name: Name, table: Name) -> bool:
         """Whether it creates a trigger or policy of this name."""
         return any(on.means(table) for on in self._created.get((kind, name.name), ()))
 

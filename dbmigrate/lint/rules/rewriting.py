@@ -53,6 +53,7 @@ def _reason_to_rewrite(column: Column, context: StatementContext) -> str | None:
     squawk=("changing-column-type",),
 )
 def changes_type(context: StatementContext) -> Iterator[Finding]:
+    """The old type is known if a migration defines it; USING always rewrites."""
     for name, action in context.actions(ActionKind.SET_TYPE):
         table = context.catalog.table(name)
         cost = change_cost(table.types.get(action.name, ()) if table else (), action.type)

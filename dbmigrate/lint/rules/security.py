@@ -93,6 +93,7 @@ def _kind_of_secret(text: str, *, is_quoted: bool) -> str | None:
 
 @statement_rule("L162", "personal-data", "personal data in the file")
 def personal_data(context: StatementContext) -> Iterator[Finding]:
+    """One finding per statement, in literals and in the beginning of COPY data."""
     if not isinstance(context.shape, Changes | Copy):
         return
     for word in read(context.unit.sql).words:
@@ -101,7 +102,7 @@ def personal_data(context: StatementContext) -> Iterator[Finding]:
             yield Finding(word.start, f"the file contains {what}", _NOT_HERE)
             return
     for part in context.unit.statement.copy_data or ():
-        what = next((said for field in _FIELDS(part) if (said := _personal(field))), None)
+        what = next((kind for field in _FIELDS(part) if (kind := _personal(field))), None)
         if what:
             yield Finding(0, f"the data of this COPY contains {what}", _NOT_HERE)
             return

@@ -44,6 +44,7 @@ def limits_change(context: StatementContext) -> Iterator[Finding]:
 
 @statement_rule("L152", "enum-value-in-use", "a new enum value is used in the transaction that adds it", Severity.ERROR)
 def uses_new_enum_value(context: StatementContext) -> Iterator[Finding]:
+    """A literal with the text of the new value, in a statement that may use it."""
     if not isinstance(context.shape, AlterTable | Changes | CreateIndex | CreateTable | CreateObject):
         return
     added = context.transaction.enum_values
@@ -115,6 +116,7 @@ def name_is_cut(context: StatementContext) -> Iterator[Finding]:
 
 @statement_rule("L181", "attach-reads-partition", "ATTACH PARTITION without a CHECK that proves the bounds")
 def attaches_unproven(context: StatementContext) -> Iterator[Finding]:
+    """A CHECK with the values of the bounds is taken as a proof."""
     for _, action in context.actions(ActionKind.ATTACH):
         if action.partition is None or context.is_new(action.partition):
             continue
