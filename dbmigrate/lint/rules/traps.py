@@ -82,6 +82,7 @@ def skips_invalid_index(context: StatementContext) -> Iterator[Finding]:
 
 @statement_rule("L154", "concurrently-refused", "CONCURRENTLY where PostgreSQL refuses it", Severity.ERROR)
 def concurrently_refused(context: StatementContext) -> Iterator[Finding]:
+    """CREATE INDEX on a partitioned table; DROP INDEX of several indexes, or with CASCADE."""
     shape = context.shape
     if isinstance(shape, Drop) and shape.kind == "INDEX" and shape.is_concurrent:
         if len(shape.names) > 1 or shape.cascades:
@@ -98,6 +99,7 @@ def concurrently_refused(context: StatementContext) -> Iterator[Finding]:
 
 @statement_rule("L155", "name-is-cut", "a name of more than 63 bytes", squawk=("identifier-too-long",))
 def name_is_cut(context: StatementContext) -> Iterator[Finding]:
+    """One finding per statement, none in a DO block."""
     if context.unit.is_nested:
         return
     for word in read(context.unit.sql).words:
