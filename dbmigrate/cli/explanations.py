@@ -53,7 +53,7 @@ def explain(code: str) -> Page:
             return known[name]
     close = get_close_matches(wanted.upper(), known, 1) or get_close_matches(f"{_SQUAWK}{wanted.lower()}", known, 1)
     hint = f"did you mean {close[0]}?" if close else "`dbmigrate explain` lists all codes"
-    raise ConfigError(f"there is no code {wanted!r}", code="E251", hint=hint)
+    raise ConfigError(f"unknown code {wanted!r}", code="E251", hint=hint)
 
 
 def every_title() -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from dbmigrate.lint.context import Finding
@@ -29,6 +30,7 @@ _SWITCHES_ON = (("ENABLE", "ROW", "LEVEL", "SECURITY"), ("FORCE", "ROW", "LEVEL"
 _SWITCHES_OFF = ("DISABLE", "ROW", "LEVEL", "SECURITY")
 _TRIGGERS_OFF = (("DISABLE", "TRIGGER"), ("DISABLE", "RULE"))
 _REPLICA_ROLE = "SESSION_REPLICATION_ROLE"
+_COLUMNS = re.compile(r"\([^)]*\)")
 
 
 @file_rule("L128", "row-security", "row level security is switched, or a policy dropped")
@@ -62,11 +64,16 @@ def takes_rights(file: File) -> Iterator[Finding]:
             continue
         if shape.of == ("public",) and _are_granted(changes, shape):
             continue  # the right moves from everybody to some roles
-        written_rights = spelled(shape.rights if shape.on else map(str.lower, shape.rights))  # or names of roles
         on = ("on", shape.on) if shape.on else ()
-        what = " ".join(filter(None, [written_rights, *on, ", ".join(map(str, shape.names))]))
+        what = " ".join(filter(None, [_written(shape), *on, ", ".join(map(str, shape.names))]))
         message = f"REVOKE {what} from {', '.join(shape.of)}: code that still uses it gets permission denied"
         yield Finding(0, message, "first release code that does not use it; revoke in a later migration", unit)
+
+
+def _written(revoked: Revoke) -> str:
+    """The rights, with their columns, or the roles: ``SELECT (id), DELETE``; ``admin, reporting``."""
+    text = spelled(revoked.rights)
+    return _COLUMNS.sub(lambda found: f" {found[0].lower()}", text) if revoked.on else text.lower()
 
 
 def _are_granted(changes: _Changes, revoked: Revoke) -> bool:

@@ -90,7 +90,7 @@ def rewrites_table(context: StatementContext) -> Iterator[Finding]:
     shape = context.shape
     for name, action in context.actions(ActionKind.REWRITE, ActionKind.MOVE):
         what = "SET TABLESPACE" if action.kind is ActionKind.MOVE else " ".join(action.words[:3])
-        yield Finding(action.at, f"{what} rewrites the table {name} while nobody can read or write it", _REPACK)
+        yield Finding(action.at, f"{what} rewrites the table {name} while nobody can read or write it", _SWAP)
     if isinstance(shape, Maintenance) and (shape.verb == "CLUSTER" or "FULL" in shape.options):
         what = "CLUSTER" if shape.verb == "CLUSTER" else "VACUUM FULL"
         if shape.name is None or not context.is_new(shape.name):
@@ -98,6 +98,7 @@ def rewrites_table(context: StatementContext) -> Iterator[Finding]:
             yield Finding(0, f"{what} rewrites {table} while nobody can read or write it", _REPACK)
 
 
+_SWAP = "plan a downtime, or fill a new table in batches and swap the two"
 _REPACK = "VACUUM without FULL blocks nobody; pg_repack and pg_squeeze shrink a table while it is used"
 
 
