@@ -11,6 +11,7 @@ import pytest
 from dbmigrate.check.roundtrip import Need, need
 from dbmigrate.migrations import parser
 from dbmigrate.migrations.find import find
+from dbmigrate.model import Order
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ from dbmigrate.migrations.find import find
 def test_what_has_to_be_known_of_a_migration(project, up, down, expected):
     project.migration("1_a", up=up, down=down)
 
-    assert need(parser.read(find([str(project.migrations)])[0])) is expected
+    assert need(parser.read(find([str(project.migrations)], Order.NAME)[0])) is expected
 
 
 @pytest.mark.parametrize(
@@ -44,14 +45,14 @@ def test_what_has_to_be_known_by_the_options_of_the_down_section(project, header
     body = "" if expected is Need.NOTHING else "drop table a;"
     project.write("1_a.sql", f"-- migrate:up\ncreate table a (id int);\n-- migrate:down {header}\n{body}\n")
 
-    assert need(parser.read(find([str(project.migrations)])[0])) is expected
+    assert need(parser.read(find([str(project.migrations)], Order.NAME)[0])) is expected
 
 
 @pytest.fixture
 def findings(run, database_url):
-    def check() -> list[tuple[str, str]]:
+    def check(**env: str) -> list[tuple[str, str]]:
         arguments = ("check", "--json", "--no-lint", "--no-dump-schema")
-        done = run(*arguments, env={"DBMIGRATE_SCRATCH_URL": database_url})
+        done = run(*arguments, env={"DBMIGRATE_SCRATCH_URL": database_url, **env})
         return [(item["code"], item["message"]) for item in json.loads(done.stdout)["findings"]]
 
     return check
@@ -97,28 +98,27 @@ def test_the_server_is_as_before_where_an_earlier_migration_cannot_be_run_twice(
     assert [code for code, _ in found] == ["C103", "C104"]
 
 
-# makes a role in words that cannot be recognised, and fails in every database but the first
-MAKE = """
-create function make() returns text language plpgsql as $$
-declare made_by text := (select shobj_description(oid, 'pg_authid') from pg_roles where rolname = 'ROLE');
+# fails in a second database, while the sessions of the first one are open: their application_name is APPLICATION
+ONLY_ONCE = """
+create function once() returns text language plpgsql as $$
 begin
-  if made_by is null then
-    execute concat('create ', 'role ROLE');
-    execute concat('comment on ', 'role ROLE is ', quote_literal(current_database()));
-  elsif made_by <> current_database() then
-    raise 'made elsewhere';
+  if exists (select from pg_stat_activity where application_name = 'APPLICATION'
+             and datname like 'dbmigrate_scratch_%' and datname <> current_database()) then
+    raise 'a second database';
   end if;
   return 'x';
 end$$;
-create table a as select make() as x;
+create table a as select once() as x;
 """
 
 
-def test_a_migration_that_cannot_run_twice_is_not_compared_and_the_rest_is_checked(project, findings, role):
-    project.migration("1_a", up=MAKE.replace("ROLE", role), down="drop table a; drop function make();")
+def test_a_migration_that_cannot_run_twice_is_not_compared_and_the_rest_is_checked(project, findings):
+    application = f"once_{token_hex(4)}"
+    up = ONLY_ONCE.replace("APPLICATION", application)
+    project.migration("1_a", up=up, down="drop table a; drop function once();")
     project.migration("2_b", up="create table b (id int); create table c (id int);", down="drop table b;")
     project.migration("3_d", up="create table d (id int); create table e (id int);", down="drop table d;")
-    found = findings()
+    found = findings(PGAPPNAME=application)
 
     assert [(code, message.partition(": ")[0]) for code, message in found] == [
         ("C107", "the down section of 2_b.sql was not compared"),
