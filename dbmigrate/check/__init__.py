@@ -1,16 +1,17 @@
-"""`check`: do the migrations work? Tried on a scratch database, where nothing can be hurt; no target is asked.
+"""`check`: do the migrations work? Runs them on a scratch database; the target database is not needed.
 
-1. `reading`: every file is read, and every fault in every file is told;
-2. `walk`: up from zero, migration by migration, measured for the lock report; and for each one, right after its up,
-   down and up again, with the catalog compared (`roundtrip`);
-3. `schemafile`: the schema file is what the migrations make.
+1. `reading`: read every file, and report every error in every file;
+2. `apply_all`: up from an empty database, migration by migration, measured for the lock report; each one is rolled back
+   and applied again right after its up section, and the catalogs are compared (`roundtrip`);
+3. `schemafile`: compare the schema file with what the migrations create;
+4. `application`, `queries`: prepare the application's queries before and after each migration.
 
-What is found are `Problem`s with the codes of `CODES`; `dbmigrate explain CODE` tells more.
+Findings are `Problem`s with the codes of `CODES`; `dbmigrate explain CODE` explains them.
 """
 
 from __future__ import annotations
 
 from dbmigrate.check.run import Linter, Options, run
-from dbmigrate.check.values import CODES, Report, Trial
+from dbmigrate.check.values import CODES, MigrationResult, Report
 
-__all__ = ["CODES", "Linter", "Options", "Report", "Trial", "run"]
+__all__ = ["CODES", "Linter", "MigrationResult", "Options", "Report", "run"]

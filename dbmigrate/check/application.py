@@ -1,4 +1,4 @@
-"""Do the application's queries work, before and after each migration? Which migration stops which query?"""
+"""Do the application's queries work before and after each migration? Which migration breaks which query?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.database import Connection
     from dbmigrate.model import Migration, Problem
 
-_UNTYPED = "42P18"  # a parameter whose type the statement does not tell
+_UNTYPED = "42P18"  # a parameter whose type PostgreSQL cannot determine
 _SYNTAX = "42601"
 
 
@@ -30,7 +30,7 @@ class _State:
     broken_by: Migration | None = None
     spellings: Sequence[str] = field(default_factory=tuple)
 
-    def look(self, conn: Connection, migration: Migration | None) -> None:
+    def prepare(self, conn: Connection, migration: Migration | None) -> None:
         """Prepare it on the schema that `migration` has left."""
         if self.text is not None:
             now = queries.prepare(conn, self.text)
@@ -49,15 +49,15 @@ class _State:
 
 
 class Application:
-    """All queries, looked at on one schema after another."""
+    """All queries, prepared on one schema after another."""
 
-    def __init__(self, asked: Sequence[Query]) -> None:
-        self._states = [_State(query, spellings=tuple(queries.spellings(query.sql))) for query in asked]
+    def __init__(self, watched: Sequence[Query]) -> None:
+        self._states = [_State(query, spellings=tuple(queries.spellings(query.sql))) for query in watched]
 
-    def look(self, conn: Connection, migration: Migration | None = None) -> None:
+    def prepare(self, conn: Connection, migration: Migration | None = None) -> None:
         """Prepare every query now; `migration` is the one that has just been applied, None before the first."""
         for state in self._states:
-            state.look(conn, migration)
+            state.prepare(conn, migration)
 
     def problems(self) -> Iterator[Problem]:
         """What does not work on the last schema."""
@@ -67,7 +67,7 @@ class Application:
                 continue
             if state.broken_by is not None:
                 yield _broken(state, state.broken_by, state.refusal)
-            elif state.query.place is None:  # of a temporary table, or of what was there in another time
+            elif state.query.place is None:  # it uses a temporary table, or an object that was dropped since
                 unclear += 1
             elif state.refusal.sqlstate == _UNTYPED:
                 yield found("C112", _reason(state.refusal), state.query.place, severity=Severity.NOTE, hint=_CAST)

@@ -1,7 +1,7 @@
 """The application's queries: read from files or from pg_stat_statements, and prepared, which runs nothing.
 
-PREPARE finds out whether every table, column, function and type is there (it parses and analyses a statement), in a
-tenth of a millisecond and without touching a row: https://www.postgresql.org/docs/current/sql-prepare.html
+PREPARE finds out whether every table, column, function and type exists (it parses and analyses a statement), in a
+tenth of a millisecond and without reading a row: https://www.postgresql.org/docs/current/sql-prepare.html
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PREPARABLE = frozenset(("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "WITH", "TABLE"))
 _OPENING = re.compile(r"[\s(]*")
 _SHOWN = 80
-_LOAD = "it takes create extension pg_stat_statements, and its name in the server's shared_preload_libraries"
+_LOAD = "run CREATE EXTENSION pg_stat_statements, and add it to the server's shared_preload_libraries"
 
 # parameters as drivers write them: psycopg's %s and %(name)s, JDBC's ?, and :name of many
 _PERCENT = re.compile(r"%\((?P<name>\w+)\)[sbt]|(?<!%)%[sbt]\b")
@@ -41,7 +41,7 @@ _COLON = re.compile(r"(?<![:\w$\])]):(?P<name>[A-Za-z_]\w*)")
 
 @frozen
 class Query:
-    """One statement. `place` is where it stands in a file, None for one that the server has seen."""
+    """One statement. `place` is where it stands in a file, None for one from pg_stat_statements."""
 
     sql: str
     place: Place | None = None
@@ -62,9 +62,9 @@ class Collection:
 
 
 def from_files(patterns: Sequence[str]) -> Collection:
-    """The statements of all files that fit a pattern (``queries/**/*.sql``).
+    """The statements of all files that match a pattern (``queries/**/*.sql``).
 
-    Raises PlanError E249 for a pattern that no file fits, ConfigError E207 for a file that cannot be read.
+    Raises PlanError E249 for a pattern that no file matches, ConfigError E207 for a file that cannot be read.
     """
     queries: list[Query] = []
     problems: list[Problem] = []
@@ -82,17 +82,17 @@ def from_files(patterns: Sequence[str]) -> Collection:
             if word in PREPARABLE:
                 queries.append(Query(statement.sql.rstrip().removesuffix(";"), place))
             else:
-                problems.append(_unchecked(f"{word} cannot be prepared, so it was not checked", place))
+                problems.append(_unchecked(f"{word} cannot be prepared: it was not checked", place))
     return Collection(tuple(queries), tuple(problems))
 
 
 def _paths(patterns: Sequence[str]) -> list[str]:
     paths: dict[str, None] = {}
     for pattern in patterns:
-        fitting = [path for path in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(path)]
-        if not fitting:
-            raise PlanError(f"no file fits {pattern!r}", code="E249", hint="quote the pattern: 'queries/**/*.sql'")
-        paths |= dict.fromkeys(map(os.path.normpath, fitting))
+        matching = [path for path in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(path)]
+        if not matching:
+            raise PlanError(f"no file matches {pattern!r}", code="E249", hint="quote the pattern: 'queries/**/*.sql'")
+        paths |= dict.fromkeys(map(os.path.normpath, matching))
     return list(paths)
 
 
@@ -116,9 +116,9 @@ def _unchecked(message: str, place: Place | None) -> Problem:
 
 
 def from_statistics(conn: Connection) -> Collection:
-    """The statements of the connected database that pg_stat_statements has seen.
+    """The statements of the connected database in pg_stat_statements.
 
-    Raises PlanError E249 where the extension is not there, or may not be read.
+    Raises PlanError E249 if the extension is not installed, or cannot be read.
     """
     schema = database.query(
         conn,
@@ -127,12 +127,12 @@ def from_statistics(conn: Connection) -> Collection:
     )
     if not schema:
         raise PlanError("pg_stat_statements is not installed in the database", code="E249", hint=_LOAD)
-    asked = sql.SQL(
+    query = sql.SQL(
         "select distinct query::text from {} where dbid = (select oid from pg_catalog.pg_database"
         " where datname = pg_catalog.current_database()) and query is not null order by 1"
     ).format(sql.Identifier(str(schema[0][0]), "pg_stat_statements"))
     try:
-        texts = [str(row[0]) for row in conn.execute(asked)]
+        texts = [str(row[0]) for row in conn.execute(query)]
     except psycopg.Error as exc:
         reason = exc.diag.message_primary or str(exc)
         raise PlanError(f"pg_stat_statements cannot be read: {reason}", code="E249", hint=_LOAD) from exc
@@ -152,7 +152,7 @@ class Refusal:
 
 
 def prepare(conn: Connection, text: str) -> Refusal | None:
-    """Prepare one statement, under no name, so that the next one takes its place. None: it works."""
+    """Prepare one statement without a name, so that the next one replaces it. None if it works."""
     result = conn.pgconn.prepare(b"", text.encode())
     if result.status == pq.ExecStatus.COMMAND_OK:
         return None
@@ -164,15 +164,15 @@ def prepare(conn: Connection, text: str) -> Refusal | None:
 def spellings(text: str) -> Iterator[str]:
     """The statement itself, and what it is if ``?``, ``%s`` or ``:name`` in it are parameters: these become ``$1`` ...
 
-    Which of them is meant cannot be seen: ``?`` is an operator of jsonb, ``a %s`` may be a remainder. What stands in
-    strings, quoted names and comments is left alone.
+    The text does not show which of them it is: ``?`` is an operator of jsonb, ``a %s`` may be a remainder. Strings,
+    quoted names and comments are not changed.
     """
     yield text
-    seen = {text}
+    known = {text}
     for styles in ((_COLON,), (_PERCENT,), (_MARK,), (_COLON, _PERCENT, _MARK)):
         translated = _translated(text, styles)
-        if translated not in seen:
-            seen.add(translated)
+        if translated not in known:
+            known.add(translated)
             yield translated
 
 
@@ -190,12 +190,12 @@ def _translated(text: str, styles: Iterable[re.Pattern[str]]) -> str:
 
 
 def _masked(text: str) -> str:
-    """The text with blanks for everything that is quoted or comment, every character where it was."""
+    """The text with blanks in place of quoted parts and comments."""
     masked = [" "] * len(text)
     try:
         for word in placed_words(text):
             if not any(quote in word.text for quote in "'\"") and not re.match(r"\$\D*\$", word.text):
                 masked[word.start : word.end] = text[word.start : word.end]
-    except LexerError:  # the server will say so
+    except LexerError:  # the server reports it
         return " " * len(text)
     return "".join(masked)

@@ -1,4 +1,4 @@
-"""Every migration file is read, and every fault is told, not only the first one."""
+"""Reads every migration file, and reports every error, not only the first one."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class Reading:
 
 
 def read(directories: Sequence[str], order: Order) -> Reading:
-    """Read all files of the directories, in `order`; what is passed over there is a note.
+    """Read all files of the directories, in `order`; a file that is not a migration is a note.
 
     Raises PlanError E235 (no such directory), E230 (no migration in it), ConfigError E207.
     """
     try:
-        seen = find.look(directories, order)
+        listing = find.look(directories, order)
     except PlanError as exc:
         if exc.code != "E221":
             raise
         return Reading(problems=(_problem(exc),))
-    find.refuse_none(seen, directories)
-    present = seen.files
+    find.refuse_none(listing, directories)
+    present = listing.files
     read, problems, first_broken = [], [], None
     for number, file in enumerate(present):
         try:
@@ -48,7 +48,7 @@ def read(directories: Sequence[str], order: Order) -> Reading:
             problems.append(_problem(exc))
             first_broken = number if first_broken is None else first_broken
     sound = tuple(read[:first_broken])
-    untried, notes = _untried(present, first_broken), (*seen.notes, *_notes(present, read, order))
+    untried, notes = _untried(present, first_broken), (*listing.notes, *_notes(present, read, order))
     return Reading(present, tuple(read), sound, (*problems, *untried, *notes))
 
 
@@ -60,12 +60,14 @@ def _untried(present: Sequence[MigrationFile], first_broken: int | None) -> tupl
     if first_broken is None:
         return ()
     number = len(present) - first_broken
-    message = f"{present[first_broken].name} and what comes after it was not run ({number} of {len(present)} files)"
+    message = (
+        f"{present[first_broken].name} and the migrations after it were not run ({number} of {len(present)} files)"
+    )
     return (found("C114", message, None, severity=Severity.NOTE),)
 
 
 def _notes(present: Sequence[MigrationFile], read: Sequence[Migration], order: Order) -> tuple[Problem, ...]:
-    """What a plan to run all of them would say beforehand: order and oddities of files."""
+    """The warnings of a plan to run all of them: about the order, and about odd files."""
     migrations = {migration.version: migration for migration in read}
     readable = [file for file in present if file.version in migrations]
     if not readable:

@@ -1,4 +1,4 @@
-"""Is the schema file what the migrations make? Compared as texts; where these differ, object by object."""
+"""Does the schema file match the migrations? Compared as texts; where these differ, object by object."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dbmigrate.catalog import Difference
-    from dbmigrate.check.scratch_session import Ground
+    from dbmigrate.check.scratch_session import ScratchSession
     from dbmigrate.execution.session import Session
     from dbmigrate.model import Migration, Problem
     from dbmigrate.schema.versions import Dumping
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _REMEDY = "apply the migrations, and commit the file that `dbmigrate up` or `dbmigrate dump` writes"
 
 
-def reach_of(dumping: Dumping | None) -> outside_effects.Effects:
-    """What loading the schema file may do beside making a schema; one that cannot be read is told by `compare`."""
+def effects_of(dumping: Dumping | None) -> outside_effects.Effects:
+    """What loading the schema file does outside its database. If it cannot be read, `compare` reports it."""
     if dumping is None or not Path(dumping.path).is_file():
         return outside_effects.Effects.NONE
     try:
@@ -38,90 +38,92 @@ def reach_of(dumping: Dumping | None) -> outside_effects.Effects:
         return outside_effects.Effects.NONE
 
 
-def compare(walked: Ground, migrations: Sequence[Migration], dumping: Dumping) -> tuple[Problem, ...]:
-    """What has to be said about the schema file. `walked` is where all the migrations were applied."""
+def compare(migrated: ScratchSession, migrations: Sequence[Migration], dumping: Dumping) -> tuple[Problem, ...]:
+    """The findings about the schema file. In `migrated` all migrations were applied."""
     path = Path(dumping.path)
     if not path.is_file():
-        message = f"there is no schema file {dumping.path} to compare with"
+        message = f"there is no schema file {dumping.path}: it was not compared"
         return (found("C113", message, None, severity=Severity.NOTE),)
     versions = [migration.version for migration in migrations]
-    with database.translated(walked.dsn):
-        walked.session.reset()  # the last migration may have left a role behind
-        write_log.record_versions(walked.session.conn, walked.session.tables, versions)
+    with database.translated(migrated.dsn):
+        migrated.session.reset()  # the last migration may have changed the role
+        write_log.record_versions(migrated.session.conn, migrated.session.tables, versions)
     try:
-        made, written = dump.text(walked.session, dumping), file.read(path)
+        made, written = dump.text(migrated.session, dumping), file.read(path)
     except Error as exc:
         severity = Severity.NOTE if isinstance(exc, ToolMissing) else Severity.ERROR
         message = f"{dumping.path} was not compared: {exc.message}"
         return (found("C113", message, exc.place, severity=severity, hint=exc.hint),)
-    return tuple(_differences(walked, _Texts(made, written), versions, dumping))
+    return tuple(_differences(migrated, _Texts(made, written), versions, dumping))
 
 
 class _Texts(NamedTuple):
-    """What the schema file should be, and what it is."""
+    """The text that the migrations make, and that of the file."""
 
     made: str
     written: str
 
 
-def _differences(walked: Ground, texts: _Texts, versions: Sequence[str], dumping: Dumping) -> Iterator[Problem]:
-    """The file is loaded in any case: pg_dump writes some schemas in a way that no server takes.
+def _differences(
+    migrated: ScratchSession, texts: _Texts, versions: Sequence[str], dumping: Dumping
+) -> Iterator[Problem]:
+    """The file is loaded in any case: pg_dump writes some schemas in a way that no server accepts.
 
-    Two dumps by one pg_dump of one server are compared: another version may say the same in other words.
+    Two dumps by one pg_dump of one server are compared: another version may write the same differently.
     """
     place = Place(dumping.path, 1)
     is_same = texts.made.replace("\r\n", "\n") == texts.written.replace("\r\n", "\n")
     try:
-        with scratch_session.bare(walked.server, walked.session.access.table) as session:
-            walked.server.retrying(lambda: dump.apply(session, dumping.path))
+        with scratch_session.bare(migrated.server, migrated.session.access.table) as session:
+            migrated.server.retrying(lambda: dump.apply(session, dumping.path))
             if is_same:
                 yield from _line_ends(texts, place)
                 return
             with scratch_session.reopened(session) as loaded:
                 meant = dump.text(loaded, dumping)
-                told = [*_objects(loaded, walked, dumping), *_versions(loaded, versions, dumping)]
+                differences = [*_objects(loaded, migrated, dumping), *_versions(loaded, versions, dumping)]
     except Error as exc:
         message = f"{dumping.path} cannot be loaded: {exc.message}"
         yield found("C105", message, exc.place or place, hint=exc.hint or _REMEDY)
         return
     if meant == texts.made:
-        message = f"{dumping.path} says what the migrations make, but not as pg_dump writes it for this server"
+        message = f"{dumping.path} matches the migrations, but not as pg_dump writes it for this server"
         yield found("C105", message, place, severity=Severity.NOTE)
         return
-    yield from told
-    if not told:
-        yield found("C105", f"{dumping.path} is not what the migrations make", place, hint=_REMEDY)
+    yield from differences
+    if not differences:
+        yield found("C105", f"{dumping.path} does not match the migrations", place, hint=_REMEDY)
 
 
 def _line_ends(texts: _Texts, place: Place) -> Iterator[Problem]:
     if texts.made != texts.written:
-        message = f"{place.path} says what the migrations make, but its line ends differ"
+        message = f"{place.path} matches the migrations, but its line ends differ"
         yield found("C105", message, place, severity=Severity.NOTE, hint=line_ends.REMEDY)
 
 
-def _objects(loaded: Session, walked: Ground, dumping: Dumping) -> Iterator[Problem]:
+def _objects(loaded: Session, migrated: ScratchSession, dumping: Dumping) -> Iterator[Problem]:
     with database.translated(loaded.dsn):
         written = catalog.read(loaded.conn, without=scratch_session.own_tables(loaded))
-    for difference in catalog.compare(written, walked.look(), scope=Scope.SCHEMA_FILE):
+    for difference in catalog.compare(written, migrated.read_catalog(), scope=Scope.SCHEMA_FILE):
         is_order = difference.kind is Kind.COLUMN_ORDER
         yield found(
             "C106" if is_order else "C105",
-            _told(difference, dumping.path),
+            _message(difference, dumping.path),
             Place(dumping.path, 1),
             severity=Severity.NOTE if is_order else Severity.ERROR,
             hint=_REMEDY,
         )
 
 
-def _told(difference: Difference, path: str) -> str:
-    said = difference.sentence
+def _message(difference: Difference, path: str) -> str:
+    sentence = difference.sentence
     if difference.change is Change.EXTRA:
-        subject, _, rest = said.partition(" is extra")
+        subject, _, rest = sentence.partition(" is extra")
         return f"{subject} is not in {path}{rest}"
     if difference.change is Change.MISSING:
-        subject, _, rest = said.partition(" is missing")
-        return f"{subject} is in {path}, and no migration makes it{rest}"
-    return f"{path} is not what the migrations make: with them, {said}"
+        subject, _, rest = sentence.partition(" is missing")
+        return f"{subject} is in {path}, but no migration creates it{rest}"
+    return f"{path} does not match the migrations: with them, {sentence}"
 
 
 def _versions(loaded: Session, versions: Sequence[str], dumping: Dumping) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""A scratch database with the sessions that a check needs: one that migrations run in, one that tries and looks."""
+"""A scratch database with the sessions of a check: one runs migrations, one rehearses and reads the catalog."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ COMMAND = "check"
 
 
 @frozen
-class Ground:
-    """`session` runs migrations for good; `trial` is for transactions that are rolled back, and for looking."""
+class ScratchSession:
+    """`session` runs migrations; `rehearsal` is for transactions that are rolled back, and reads the catalog."""
 
     server: ScratchServer
     session: Session
-    trial: Connection
+    rehearsal: Connection
     reader: catalog.Reader
 
     @property
     def dsn(self) -> Dsn:
         return self.session.dsn
 
-    def look(self) -> Catalog:
-        """The catalog as the trial session sees it, inside its transaction if one is open."""
+    def read_catalog(self) -> Catalog:
+        """The catalog as the rehearsal session sees it, in its transaction if one is open."""
         with database.translated(self.dsn):
             return self.reader.read()
 
     def fingerprint(self) -> str:
-        """What stays the same as long as the catalog does, seen as by `look`."""
+        """A text that changes when the catalog does, as seen by `read_catalog`."""
         with database.translated(self.dsn):
             return self.reader.fingerprint()
 
     def run(self, migration: Migration, direction: Direction = Direction.UP) -> tuple[Impact, ...]:
-        """Run a migration for good. Raises MigrationFailed, ConnectionFailed, Refused E722.
+        """Run a migration and commit it. Raises MigrationFailed, ConnectionFailed, Refused E722.
 
-        A role that it wants and nobody has made is made up on a server of our own.
+        On dbmigrate's own server a missing role is created.
         """
         self.server.refuse_external_effects(migration)
         own = frozenset(impact.Relation(*name) for name in own_tables(self.session))
@@ -62,23 +62,23 @@ class Ground:
 
 
 @contextmanager
-def prepared(server: ScratchServer, table: str) -> Iterator[Ground]:
-    """A new scratch database with the tracking tables, as before the first migration."""
+def prepared(server: ScratchServer, table: str) -> Iterator[ScratchSession]:
+    """A new scratch database with empty tracking tables."""
     with ExitStack() as stack:
-        made = stack.enter_context(server.database())
-        access = Access(made, COMMAND, table, 0.0, _ignore, partial(provenance.describe, ()))
+        dsn = stack.enter_context(server.database())
+        access = Access(dsn, COMMAND, table, 0.0, _ignore, partial(provenance.describe, ()))
         session = stack.enter_context(Session(access))
         session.lock()
         session.ensure_tables()
-        trial = stack.enter_context(database.connect(made, command=COMMAND, on_event=_ignore))
-        yield Ground(server, session, trial, catalog.Reader(trial, without=own_tables(session)))
+        rehearsal = stack.enter_context(database.connect(dsn, command=COMMAND, on_event=_ignore))
+        yield ScratchSession(server, session, rehearsal, catalog.Reader(rehearsal, without=own_tables(session)))
 
 
 @contextmanager
 def bare(server: ScratchServer, table: str) -> Iterator[Session]:
     """A session in a new scratch database with nothing in it."""
-    with server.database() as made:
-        access = Access(made, COMMAND, table, 0.0, _ignore, partial(provenance.describe, ()))
+    with server.database() as dsn:
+        access = Access(dsn, COMMAND, table, 0.0, _ignore, partial(provenance.describe, ()))
         with Session(access) as session:
             yield session
 
@@ -89,10 +89,10 @@ def reopened(session: Session) -> Session:
 
 
 def own_tables(session: Session) -> tuple[tuple[str, str], ...]:
-    """The tracking tables, which are nobody's schema."""
+    """The tracking tables, which do not belong to the schema."""
     tables = session.tables
     return ((tables.schema, tables.name), (tables.schema, tables.log_name))
 
 
 def _ignore(event: Event) -> None:
-    """The listener of sessions that nobody listens to."""
+    """A listener that ignores all events."""

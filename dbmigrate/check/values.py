@@ -1,4 +1,4 @@
-"""The codes of what is found, and the values of a report. Pure."""
+"""The codes of the findings, and the values of a report. Pure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 CODES: dict[str, str] = {
     "C101": "a migration fails on an empty database",
     "C102": "the down section fails",
-    "C103": "the down section leaves something behind",
-    "C104": "up again after down is not what it was",
-    "C105": "the schema file is not what the migrations make",
+    "C103": "the down section does not undo everything",
+    "C104": "up again after down differs or fails",
+    "C105": "the schema file does not match the migrations",
     "C106": "columns are in another order after down or up again",
     "C107": "the down section was not tried",
     "C108": "the down section is empty",
@@ -32,10 +32,10 @@ CODES: dict[str, str] = {
 
 
 @frozen
-class Trial:
+class MigrationResult:
     """One migration on the scratch database. `seconds` is what its up took there.
 
-    `is_stuck`: what its way back left is still there, and the migrations could not be run again without it.
+    `is_stuck`: its down section left changes that remain, because the migrations could not be run again without it.
     """
 
     migration: Migration
@@ -46,23 +46,23 @@ class Trial:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the up section itself did not work, or was not tried."""
+        """Whether the up section failed, or was not run."""
         return any(problem.code in ("C101", "C114") for problem in self.problems)
 
 
 @frozen
 class Report:
-    """What a check found. `server` is the version that it ran on, None when nothing could be run. `where` names a
-    server that is somebody's, and is empty for a throw-away one.
+    """The result of a check. `server` is the version that it ran on, None if nothing was run. `where` names an existing
+    scratch server; it is empty for a temporary one.
 
-    `files` are all migration files, `looked_at` those that were meant (``--since`` leaves out the others), `applied`
-    the migrations that went up; `trials` are of those that were looked at.
+    `files`, `selected` and `applied` are numbers: of all migration files, of those that were checked (``--since``
+    leaves out the others), of the migrations that were applied. `results` are those of the selected ones.
     """
 
     problems: tuple[Problem, ...]
-    trials: tuple[Trial, ...] = ()
+    results: tuple[MigrationResult, ...] = ()
     files: int = 0
-    looked_at: int = 0
+    selected: int = 0
     applied: int = 0
     server: str | None = None
     where: str = ""
@@ -71,13 +71,13 @@ class Report:
 
     @property
     def impacts(self) -> tuple[Impact, ...]:
-        """What the migrations that were looked at did to tables, for the lock report."""
-        return tuple(impact for trial in self.trials for impact in trial.impacts)
+        """What the selected migrations did to tables, for the lock report."""
+        return tuple(impact for result in self.results for impact in result.impacts)
 
     @property
     def tried(self) -> int:
-        """How many migrations were taken down and up again, or looked at for it."""
-        return sum(not trial.has_failed for trial in self.trials)
+        """How many migrations were tried down and up again, or need not be."""
+        return sum(not result.has_failed for result in self.results)
 
     @property
     def is_clean(self) -> bool:
@@ -94,6 +94,6 @@ def found(
 
 
 def failed(code: str, what: str, error: Error, *, place: Place, hint: str | None) -> Problem:
-    """A finding about a statement that failed; `place` is where to look if the error does not know."""
+    """A finding about a statement that failed; `place` is used if the error has none."""
     message = f"{what}: {error.message}"
     return Problem(code, message, Severity.ERROR, error.place or place, hint or error.hint, error.excerpt)

@@ -1,15 +1,17 @@
-"""A linter for migrations: what a migration will do to those who use the tables, told from its text alone.
+"""A linter for migrations: it reads what a migration would block, break or lose from its text, without a database.
 
-`lint` asks our own rules (`registry`) and, where it is installed, squawk. A rule is a function from a statement's
-shape, and what earlier migrations have made, to findings. `grammar` makes the shapes from the words of the project's
-own lexer; nothing is searched in raw SQL: comments, strings and quoted bodies mean what they mean to PostgreSQL.
+`lint` runs dbmigrate's own rules (`registry`) and, where it is installed, squawk. A rule is a function (see `rule`)
+that gets a statement's shape and what earlier migrations have created, and yields findings. `sql.grammar` makes the
+shapes from the tokens of dbmigrate's lexer. Nothing searches raw SQL: comments, strings and quoted bodies are what they
+are to PostgreSQL.
 """
 
 from __future__ import annotations
 
 from dbmigrate.lint.config import LintConfig
 from dbmigrate.lint.engine import lint
-from dbmigrate.lint.registry import RULES, Rule
+from dbmigrate.lint.registry import RULES
+from dbmigrate.lint.rule import Rule
 from dbmigrate.lint.squawk import UNREAD
 
 __all__ = ["RULES", "UNREAD", "LintConfig", "Rule", "lint"]

@@ -1,7 +1,7 @@
-"""The baseline of a project that was there before its linter: the findings that are known, by file and rule.
+"""The baseline of a project that is older than its linter: the known findings, by file and rule.
 
-``dbmigrate lint --write-baseline`` writes it into the project's directory, and from then on it is read by itself. It
-counts: a file that had two findings of a rule may have two, wherever they stand now; a third one is new.
+``dbmigrate lint --write-baseline`` writes it to the project's directory, where `lint` and `check` read it. It holds
+numbers: a file with two known findings of a rule may have two, on any line; a third one is new.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ __all__ = ["FILE", "Baseline", "read", "write"]
 
 FILE = "dbmigrate-lint-baseline.json"
 _VERSION = 1
-_AGAIN = "write it anew: dbmigrate lint --write-baseline"
+_AGAIN = "write it again: dbmigrate lint --write-baseline"
 
 Key = tuple[str, str]  # of a finding: file, code
 
 
 @frozen
 class Baseline:
-    """How many findings are known, by file and code. Files are named as seen from `directory`, the baseline's own."""
+    """How many findings are known, by file and code. Paths are relative to `directory`, where the baseline is."""
 
     known: Mapping[Key, int]
     directory: str = "."
 
     def new(self, found: Iterable[Problem]) -> tuple[Problem, ...]:
-        """The findings that are not known: of a file and a rule those behind the number that is."""
+        """The findings that are not known: of a file and a rule those beyond the known number."""
         left = Counter(self.known)
         kept = []
         for problem in found:
@@ -47,18 +47,18 @@ class Baseline:
         return tuple(kept)
 
     def stale(self, found: Iterable[Problem], paths: Collection[str] | None) -> tuple[Problem, ...]:
-        """A note if it knows more than there is to find in `paths` (None: everywhere)."""
-        there = Counter(key for problem in found if (key := _key(problem, self.directory)))
-        looked_at = None if paths is None else {_seen_from(path, self.directory) for path in paths}
+        """A note if it lists more than was found in `paths` (None: everywhere)."""
+        existing = Counter(key for problem in found if (key := _key(problem, self.directory)))
+        relative = None if paths is None else {_relative(path, self.directory) for path in paths}
         gone = [
             f"{code} in {path}"
             for (path, code), count in sorted(self.known.items())
-            if there[path, code] < count and (looked_at is None or path in looked_at)
+            if existing[path, code] < count and (relative is None or path in relative)
         ]
         if not gone:
             return ()
         more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
-        message = f"the baseline names findings that are no longer there: {gone[0]}{more}"
+        message = f"the baseline lists findings that no longer exist: {gone[0]}{more}"
         return (
             Problem(
                 "W656", message, Severity.NOTE, Place(os.path.normpath(os.path.join(self.directory, FILE)), 1), _AGAIN
@@ -67,7 +67,7 @@ class Baseline:
 
 
 def read(directory: str = ".") -> Baseline | None:
-    """The baseline of a project, if it has one. Raises ConfigError E250 for one that cannot be understood, E207."""
+    """The baseline of a project, if it has one. Raises ConfigError E250 (wrong content), E207 (cannot be read)."""
     path = os.path.normpath(os.path.join(directory, FILE))
     try:
         with open(path, encoding="utf-8") as file:
@@ -77,9 +77,9 @@ def read(directory: str = ".") -> Baseline | None:
     except OSError as exc:
         raise ConfigError(f"cannot read {path}: {exc.strerror}", code="E207") from exc
     except ValueError as exc:
-        raise ConfigError(f"{path}: it is not JSON: {exc}", code="E250", hint=_AGAIN) from exc
+        raise ConfigError(f"{path}: invalid JSON: {exc}", code="E250", hint=_AGAIN) from exc
     if not isinstance(document, dict) or document.get("version") != _VERSION:
-        raise ConfigError(f"{path}: `version` has to be {_VERSION}", code="E250", hint=_AGAIN)
+        raise ConfigError(f"{path}: `version` must be {_VERSION}", code="E250", hint=_AGAIN)
     return Baseline(_known(document.get("findings"), path), directory)
 
 
@@ -92,7 +92,7 @@ def _known(findings: object, path: str) -> dict[Key, int]:
             is_good = is_good and isinstance(count, int)
             known[file, code] = count
     if not is_good:
-        message = f"{path}: `findings` has to be an object of files, each with the number of its findings by code"
+        message = f"{path}: `findings` must map files to the number of their findings by code"
         raise ConfigError(message, code="E250", hint=_AGAIN)
     return known
 
@@ -114,11 +114,11 @@ def write(found: Iterable[Problem], directory: str = ".") -> int:
 
 
 def _key(problem: Problem, directory: str) -> Key | None:
-    """By what a finding is known; None for one that no baseline can accept: up would refuse the file (E2xx)."""
+    """The key of a finding; None for one that a baseline cannot accept, because `up` refuses the file (E2xx)."""
     if problem.place is None or problem.code.startswith("E"):
         return None
-    return _seen_from(problem.place.path, directory), problem.code
+    return _relative(problem.place.path, directory), problem.code
 
 
-def _seen_from(path: str, directory: str) -> str:
+def _relative(path: str, directory: str) -> str:
     return os.path.relpath(path, directory).replace(os.sep, "/")

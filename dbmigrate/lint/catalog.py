@@ -1,8 +1,8 @@
-"""What earlier statements have made, as far as it can be told from them: tables, columns, indexes, types.
+"""What earlier statements have created: tables, columns, indexes, types.
 
-A linter has no database. But most projects have all of their migrations in one directory, and these say what there is:
-which type a column has now, whether a valid CHECK stands behind a SET NOT NULL. What nobody said is unknown, and a rule
-that asks has to say what that means.
+A linter has no database. But most projects have all their migrations in one directory, and these define what exists:
+which type a column has now, whether a valid CHECK proves a SET NOT NULL. What no migration defines is unknown, and each
+rule decides what that means.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _TABLES = ("TABLE", "MATERIALIZED VIEW", "FOREIGN TABLE")
 
 @dataclass(slots=True)
 class Index:
-    """An index: its leading plain columns, and which statement's migration made it."""
+    """An index: its leading plain columns, and the migration that created it."""
 
     name: str
     columns: tuple[str, ...]
@@ -56,12 +56,11 @@ class Index:
 
 @dataclass(slots=True)
 class Table:
-    """A table as it is now. `types` are words; `version` is the migration that made it."""
+    """A table as it is now. `types` are words; `version` is the migration that created it."""
 
     name: Name
     version: str
     is_partitioned: bool = False
-    is_partition: bool = False
     types: dict[str, Words] = field(default_factory=dict)
     column_versions: dict[str, str] = field(default_factory=dict)
     required: set[str] = field(default_factory=set)
@@ -185,7 +184,7 @@ class Catalog:
         self.owners: set[str] = set()  # roles that own something
 
     def table(self, name: Name) -> Table | None:
-        """The table that a name means; None if no statement made it."""
+        """The table that a name means; None if no statement created it."""
         return next((table for table in reversed(self._tables.get(name.name, ())) if table.name.means(name)), None)
 
     def index(self, name: Name) -> tuple[Table, Index] | None:
@@ -196,14 +195,14 @@ class Catalog:
         return None
 
     def enum_version(self, name: Name) -> str | None:
-        """The migration that made an enum type."""
+        """The migration that created an enum type."""
         return next((version for found, version in reversed(self._enums) if found.means(name)), None)
 
     def routine(self, name: Name) -> CreateRoutine | None:
         return next((found for found, _ in reversed(self._routines) if found.name.means(name)), None)
 
     def has_policy(self, name: Name) -> bool:
-        """Whether a statement has made a policy for a table, and none has dropped it."""
+        """Whether a policy of a table was created and not dropped."""
         table = self.table(name)
         return table is not None and bool(table.policies)
 
@@ -249,7 +248,7 @@ class Catalog:
     def _create(self, shape: CreateTable, version: str) -> None:
         if shape.is_lenient and self.table(shape.table) is not None:
             return
-        table = Table(shape.table, version, shape.is_partitioned, shape.partition_of is not None)
+        table = Table(shape.table, version, shape.is_partitioned)
         for column in shape.columns:
             table.add_column(column, version)
         for constraint in shape.constraints:
@@ -260,7 +259,7 @@ class Catalog:
         self._tables.setdefault(table.name.name, []).append(table)
 
     def _known(self, name: Name) -> Table:
-        """The table; one that no statement made is remembered as such, for what is added to it."""
+        """The table; one that no statement created is added as unknown, so that it can be altered."""
         table = self.table(name)
         if table is None:
             table = Table(name, "")
@@ -275,9 +274,7 @@ class Catalog:
                 self.owners.add(folded(action.words[-1]))
 
     def _act(self, table: Table, action: Action, version: str) -> None:
-        if action.kind is ActionKind.ATTACH and action.partition is not None:
-            self._known(action.partition).is_partition = True
-        elif action.kind is ActionKind.RENAME:
+        if action.kind is ActionKind.RENAME:
             self._tables[table.name.name].remove(table)
             table.act(action, version)
             self._remember(table)

@@ -1,4 +1,4 @@
-"""What a project has decided about the rules."""
+"""The linter's configuration: [tool.dbmigrate.lint]."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LintConfig:
     """Which rules are on, how bad they are, and for which server.
 
     `disabled` and `enabled` are codes (``L101``, ``squawk:ban-char-field``); rules that are optional are off unless
-    they are enabled. `severities` replaces what a rule says of itself. `server` is the oldest major version of
+    they are enabled. `severities` replaces the severity of a rule. `server` is the oldest major version of
     PostgreSQL that the migrations have to work on.
     """
 
@@ -40,14 +40,14 @@ class LintConfig:
 
     @classmethod
     def from_mapping(cls, table: Mapping[str, object], *, path: str = "[tool.dbmigrate.lint]") -> LintConfig:
-        """The configuration that a table of the project file says; `path` is how messages call it.
+        """The configuration in a table of the project file; messages name it by `path`.
 
         Its keys: ``disable`` and ``enable`` (lists of codes), ``severity`` (a table: code to note, warning or error),
         ``squawk`` (true or false), ``pg-version`` (13 or later). Raises ConfigError E250.
         """
         for key in table:
             if key not in _KEYS:
-                raise _wrong(path, f"there is no key {key}", f"the keys are {', '.join(_KEYS)}")
+                raise _wrong(path, f"unknown key {key}", f"the keys are {', '.join(_KEYS)}")
         return cls(
             disabled=_codes(table.get("disable", []), f"{path}: disable"),
             enabled=_codes(table.get("enable", []), f"{path}: enable"),
@@ -70,19 +70,19 @@ class LintConfig:
 
 
 def is_known(code: str) -> bool:
-    """Whether there is such a rule; any name may be one of squawk's, which get more with every version."""
+    """Whether there is such a rule. Every name is accepted after ``squawk:``: new versions of it have new rules."""
     return code in RULES or code in WARNINGS or _SQUAWK_CODE(code) is not None
 
 
 def _codes(value: object, path: str) -> frozenset[str]:
     if not isinstance(value, list) or not all(isinstance(code, str) for code in value):
-        raise _wrong(path, "a list of codes is needed", 'for example ["L101", "squawk:ban-char-field"]')
+        raise _wrong(path, "must be a list of codes", 'for example ["L101", "squawk:ban-char-field"]')
     return frozenset(_code(code, path) for code in value)
 
 
 def _code(code: str, path: str) -> str:
     if not is_known(code):
-        raise _wrong(path, f"there is no rule {code}", "see `dbmigrate explain`")
+        raise _wrong(path, f"unknown rule {code}", "see `dbmigrate explain`")
     return code
 
 
@@ -90,27 +90,27 @@ def _severities(value: object, path: str) -> dict[str, Severity]:
     from collections.abc import Mapping
 
     if not isinstance(value, Mapping):
-        raise _wrong(path, "a table is needed", 'for example { L101 = "error" }')
+        raise _wrong(path, "must be a table", 'for example { L101 = "error" }')
     known = [severity.value for severity in Severity]
     for code, severity in value.items():
         _code(str(code), path)
         if severity not in known:
-            raise _wrong(f"{path}.{code}", f"`{severity}` is no severity", "note, warning or error")
+            raise _wrong(f"{path}.{code}", f"unknown severity `{severity}`", "note, warning or error")
     return {str(code): Severity(str(severity)) for code, severity in value.items()}
 
 
 def _truth(value: object, path: str) -> bool:
     if not isinstance(value, bool):
-        raise _wrong(path, "it has to be true or false", None)
+        raise _wrong(path, "must be true or false", None)
     return value
 
 
 def _server(value: object, path: str) -> int:
     text = str(value).partition(".")[0]
     if isinstance(value, bool) or not text.isascii() or not text.isdecimal():
-        raise _wrong(path, "a major version of PostgreSQL is needed", "for example 15")
+        raise _wrong(path, "must be a major version of PostgreSQL", "for example 15")
     if not OLDEST_SERVER <= int(text) <= _NEWEST_SERVER:
-        raise _wrong(path, f"PostgreSQL {text} is not supported", f"{OLDEST_SERVER} is the oldest that is")
+        raise _wrong(path, f"PostgreSQL {text} is not supported", f"the oldest supported version is {OLDEST_SERVER}")
     return int(text)
 
 

@@ -1,4 +1,4 @@
-"""What a rule is shown: a statement, what stands around it, and what there is already."""
+"""What a rule gets: a statement or a file, what runs in the same transaction, and what exists already."""
 
 from __future__ import annotations
 
@@ -37,19 +37,18 @@ from dbmigrate.sql import LexerError, placed_words
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from dbmigrate.lint.catalog import Catalog, Table
+    from dbmigrate.lint.catalog import Catalog
     from dbmigrate.model import Migration, Statement
     from dbmigrate.sql import Word
 
 __all__ = [
     "MOST_LOCKED",
-    "Before",
-    "Ending",
     "File",
-    "Found",
-    "Seen",
+    "Finding",
+    "StatementContext",
+    "Transaction",
     "Unit",
-    "made",
+    "created",
     "references",
     "units",
     "unproven",
@@ -66,14 +65,6 @@ _VALIDATE = ActionKind.VALIDATE
 MOST_LOCKED = 2  # tables in use that one transaction may lock
 
 
-class Found(NamedTuple):
-    """What a rule has to say. `at` is an offset in the text of its unit."""
-
-    at: int
-    message: str
-    hint: str | None = None
-
-
 @frozen
 class Unit:
     """A statement, or one inside a DO block; `offset` is where it begins in the statement of the file."""
@@ -88,8 +79,21 @@ class Unit:
         return self.sql is not self.statement.sql
 
 
+class Finding(NamedTuple):
+    """What a rule finds.
+
+    `at` is an offset in the text of `unit`, which a statement rule need not name. Without a unit a file rule means the
+    file: `at` is then a line.
+    """
+
+    at: int
+    message: str
+    hint: str | None = None
+    unit: Unit | None = None
+
+
 def units(statement: Statement) -> Iterator[Unit]:
-    """A statement, and after it those inside of it if it is a DO block; also those that it executes from a string."""
+    """A statement, and after it the ones inside if it is a DO block; also those that EXECUTE runs from a string."""
     shape = shape_of(statement.sql)
     yield Unit(statement, statement.sql, shape)
     if isinstance(shape, Block) and shape.body is not None:
@@ -101,11 +105,11 @@ def units(statement: Statement) -> Iterator[Unit]:
 
 
 def _inner(body: str) -> Iterator[tuple[int, int]]:
-    """Where the statements of a PL/pgSQL body begin and end; what is no SQL among them has no shape."""
+    """Where the statements of a PL/pgSQL body begin and end. Those that are not SQL become `Other`."""
     found: list[Word] = []
     try:
         found.extend(islice(placed_words(body), _LONGEST_BLOCK))
-    except LexerError:  # the server will say what is wrong with it
+    except LexerError:  # the server reports it
         return
     first: Word | None = None
     for word in found:
@@ -118,13 +122,13 @@ def _inner(body: str) -> Iterator[tuple[int, int]]:
 
 
 @dataclass(slots=True)
-class Before:
-    """What happened earlier in a transaction, as far as rules ask: gathered on the way, not searched for each time.
+class Transaction:
+    """What a transaction has done so far: collected statement by statement, not searched for each rule.
 
-    `altered` is the first table that others may be using and that is locked against them, `filled` the first change of
-    rows that others may be using. `locked` are the first of such tables, `moved` those that got rows from a query.
-    `parents` are the tables that new foreign keys refer to. `is_held_up`: something slow came after one of these locks.
-    `unproven` are the tables with a NOT VALID constraint, by its name (empty for none).
+    `altered` is the first table in use that it has locked, `filled` the first change of rows in a table in use.
+    `locked` are the first of the locked tables in use, `moved` those that got rows from a query. `parents` are the
+    tables that new foreign keys refer to. `is_slow`: something slow came after one of these locks. `unproven` are the
+    tables with a NOT VALID constraint, by its name (empty for none).
     """
 
     altered: Name | None = None
@@ -132,19 +136,19 @@ class Before:
     locked: list[Name] = field(default_factory=list)
     moved: list[Name] = field(default_factory=list)
     parents: list[Name] = field(default_factory=list)
-    is_held_up: bool = False
+    is_slow: bool = False
     unproven: dict[str, list[Name]] = field(default_factory=dict)
     enum_values: dict[str, AddEnumValue] = field(default_factory=dict)
 
-    def add(self, seen: Seen) -> None:
-        """The next unit, looked at before the catalog has learnt of it."""
-        self.is_held_up |= bool(self.altered or self.parents) and any(True for _ in seen.slow())
-        self.altered = self.altered or seen.altered()
-        self.filled = self.filled or next(seen.filled(), None)
+    def add(self, context: StatementContext) -> None:
+        """Add the next unit; the catalog does not know it yet."""
+        self.is_slow |= bool(self.altered or self.parents) and any(True for _ in context.slow())
+        self.altered = self.altered or context.altered()
+        self.filled = self.filled or next(context.filled(), None)
         if len(self.locked) <= MOST_LOCKED:
-            self.locked += [name for name in seen.locked() if not any(name.means(other) for other in self.locked)]
-        self.parents += seen.referred()
-        shape = seen.shape
+            self.locked += [name for name in context.locked() if not any(name.means(other) for other in self.locked)]
+        self.parents += context.referred()
+        shape = context.shape
         if isinstance(shape, Changes):
             self.moved += [change.table for change in shape.changes if change.is_query]
         elif isinstance(shape, AddEnumValue):
@@ -162,19 +166,21 @@ def unproven(shape: AlterTable) -> Iterator[str]:
 
 
 @frozen
-class Seen:
-    """One unit of an up section. `before` is what takes effect together with it.
+class StatementContext:
+    """One unit of an up section. `transaction` is what came before it in its transaction.
 
-    `made` are the objects that the migration makes anywhere in its up sections, by their bare names. `catalog` is what
-    there is before this unit. `fresh` are the versions whose tables nobody else can be using: this migration's, and
-    those that are applied nowhere yet. `server` is PostgreSQL's major version.
+    `created` are all objects that the migration's up sections create, by their bare names. `catalog` is what exists
+    before this unit. `new_versions` are the migrations whose tables nobody uses yet: this one, and those that are not
+    applied anywhere. `server` is PostgreSQL's major version.
+
+    A table is "in use" if an earlier migration outside `new_versions` created it, or if nothing is known of it.
     """
 
     unit: Unit
-    before: Before
-    made: Mapping[str, Sequence[Name]]
+    transaction: Transaction
+    created: Mapping[str, Sequence[Name]]
     catalog: Catalog
-    fresh: frozenset[str]
+    new_versions: frozenset[str]
     server: int
 
     @property
@@ -182,23 +188,19 @@ class Seen:
         return self.unit.shape
 
     def is_new(self, name: Name) -> bool:
-        """Whether a table was made by this migration, or by one before it that is not applied anywhere yet."""
+        """Whether a table was created by this migration, or by one before it that is not applied anywhere yet."""
         table = self.catalog.table(name)
-        return table is not None and table.version in self.fresh
-
-    def old_table(self, name: Name) -> Table | None:
-        """What is known of a table that others may be using."""
-        return None if self.is_new(name) else self.catalog.table(name)
+        return table is not None and table.version in self.new_versions
 
     def actions(self, *kinds: ActionKind) -> Iterator[tuple[Name, Action]]:
-        """The sub-commands of these kinds of an ALTER of a table that others may be using."""
+        """The sub-commands of these kinds, if this is an ALTER of a table in use."""
         if isinstance(self.shape, AlterTable) and not self.is_new(self.shape.table):
             for action in self.shape.actions:
                 if action.kind in kinds:
                     yield self.shape.table, action
 
     def altered(self) -> Name | None:
-        """The table that others may be using and that this unit locks against them until the transaction ends."""
+        """The table in use that this unit locks until the transaction ends."""
         name = None
         match self.shape:
             case AlterTable(table=table, actions=actions) if any(each.kind is not _VALIDATE for each in actions):
@@ -212,7 +214,7 @@ class Seen:
         return name if name is not None and not self.is_new(name) else None
 
     def locked(self) -> Iterator[Name]:
-        """The tables that others may be using and that this unit locks against them."""
+        """The tables in use that this unit locks."""
         if isinstance(self.shape, Truncate):
             yield from (name for name in self.shape.tables if not self.is_new(name))
         elif isinstance(self.shape, Drop) and self.shape.kind == "TABLE":
@@ -221,20 +223,20 @@ class Seen:
             yield name
 
     def referred(self) -> Iterator[Name]:
-        """The tables that others may be using and that a new foreign key refers to: no one else writes to them."""
+        """The tables in use that a new foreign key refers to: it blocks writes to them."""
         for constraint in references(self.shape):
             if constraint.references and not self.is_new(constraint.references):
                 yield constraint.references
 
     def slow(self) -> Iterator[Change]:
-        """The changes whose time depends on how many rows there are in tables that others may be using."""
+        """The changes that take longer the more rows there are in tables in use."""
         for change in self.shape.changes if isinstance(self.shape, Changes) else ():
             is_old = not self.is_new(change.table) and (change.verb is not Verb.INSERT or change.is_query)
             if is_old or any(not self.is_new(name) for name in change.sources):
                 yield change
 
     def filled(self) -> Iterator[Change]:
-        """The changes of rows in tables that others may be using, but for rows that are written out."""
+        """The changes of rows in tables in use, except INSERTs of literal rows."""
         if isinstance(self.shape, Changes):
             for change in self.shape.changes:
                 if (change.verb is not Verb.INSERT or change.is_query) and not self.is_new(change.table):
@@ -253,16 +255,16 @@ def references(shape: Shape) -> Iterator[Constraint]:
     yield from (each for each in found if each.kind is ConstraintKind.FOREIGN)
 
 
-def made(found: Iterable[Unit]) -> dict[str, list[Name]]:
-    """What units make, by bare name."""
+def created(found: Iterable[Unit]) -> dict[str, list[Name]]:
+    """The objects that units create, by bare name."""
     names: dict[str, list[Name]] = {}
     for unit in found:
-        for name in _made(unit.shape):
+        for name in _created(unit.shape):
             names.setdefault(name.name, []).append(name)
     return names
 
 
-def _made(shape: Shape) -> Iterator[Name]:
+def _created(shape: Shape) -> Iterator[Name]:
     match shape:
         case CreateRoutine(name=name) | EnumType(name=name) | CreateTable(table=name):
             yield name
@@ -278,29 +280,22 @@ def _made(shape: Shape) -> Iterator[Name]:
 
 @frozen
 class File:
-    """A whole migration. `comments` are its line comments, each with its line; `catalog` is what there is after it.
+    """A whole migration. `comments` are its line comments, each with its line.
 
-    `made` are the objects that its up sections make, by their bare names.
+    `catalog` is what exists after it; for a project rule, after the last migration. `created` are the objects that its
+    up sections create, by their bare names.
     """
 
     migration: Migration
     ups: Sequence[Unit]
     downs: Sequence[Unit]
     comments: Sequence[tuple[int, str]]
-    fresh: frozenset[str]
+    new_versions: frozenset[str]
     catalog: Catalog
-    made: Mapping[str, Sequence[Name]]
-    changed: Sequence[Name] = ()  # the tables that were there before it and that it alters, once each
+    created: Mapping[str, Sequence[Name]]
+    changed: Sequence[Name] = ()  # the older tables that it alters, each once
 
     def is_new(self, name: Name) -> bool:
-        """Whether a table was made by this migration, or by one that is not applied anywhere yet."""
+        """Whether a table was created by this migration, or by one that is not applied anywhere yet."""
         table = self.catalog.table(name)
-        return table is not None and table.version in self.fresh
-
-
-@frozen
-class Ending:
-    """All migrations that were looked at, and what there is after the last one."""
-
-    files: Sequence[File]
-    catalog: Catalog
+        return table is not None and table.version in self.new_versions

@@ -1,4 +1,4 @@
-"""The text of a migration file, for what is no statement: its comments, and the lines that a finding shows."""
+"""The text of a migration file: its comments, and the lines that a finding shows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Comment:
 
 @frozen
 class Document:
-    """A file as text; `lines` and `comments` are empty for one that is too large to be looked at so closely."""
+    """A file as text. `lines` and `comments` are empty if it is larger than `LARGEST`."""
 
     path: str
     text: str = ""
@@ -54,7 +54,7 @@ class Document:
         return self._starts
 
     def hide(self, place: Place, width: int) -> None:
-        """Let no excerpt show these characters."""
+        """Replace these characters in every excerpt."""
         line, start = place.line, place.column - 1
         while width > 0 and line <= len(self.lines):
             covered = min(width, len(self.lines[line - 1]) - start)
@@ -63,7 +63,7 @@ class Document:
             line, start = line + 1, 0
 
     def excerpt(self, place: Place) -> Excerpt | None:
-        """The line of a place, without what is hidden."""
+        """The line of a place, with asterisks for hidden characters."""
         if not 1 <= place.line <= len(self.lines):
             return None
         line = self.lines[place.line - 1]
@@ -93,5 +93,5 @@ def _comments(text: str) -> Iterator[Comment]:
             cursor.advance(whole)
             for _, value in piece.copy or ():
                 cursor.advance(value)
-    except LexerError:  # told by the parser
+    except LexerError:  # the parser reports it
         return

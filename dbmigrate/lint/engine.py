@@ -1,4 +1,4 @@
-"""From migrations to findings: every rule is asked, then come squawk and the ignore comments."""
+"""From migrations to findings: call every rule, then squawk, then apply the ignore comments."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from dbmigrate.lint import squawk, suppression
 from dbmigrate.lint.catalog import Catalog
 from dbmigrate.lint.config import LintConfig, is_known
-from dbmigrate.lint.context import Before, Ending, File, Found, Seen, Unit, made, units
+from dbmigrate.lint.context import File, Finding, StatementContext, Transaction, Unit, created, units
 from dbmigrate.lint.document import Document, read_document
 from dbmigrate.lint.registry import RULES
+from dbmigrate.lint.rule import FileRule, ProjectRule, StatementRule
 from dbmigrate.lint.rules.security import secret_words
 from dbmigrate.lint.sql.shape import ActionKind, AlterTable, Name
 from dbmigrate.lint.suppression import Span
@@ -23,14 +24,14 @@ from dbmigrate.model import Direction, Migration, Place, Problem, Severity, Stat
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from dbmigrate.lint.registry import Rule
+    from dbmigrate.lint.rule import Rule
     from dbmigrate.model import Section
 
 __all__ = ["lint"]
 
 _MOST_STATEMENTS = 10_000  # of a section; what comes after them are rows of data
-_COPY_SAMPLE = 64 << 10  # characters of COPY data that are looked at
-# squawk's findings that one of ours about the same statement makes superfluous
+_COPY_SAMPLE = 64 << 10  # characters of COPY data that are searched
+# findings of squawk that are left out where one of dbmigrate's rules has found the same in the statement
 _SAME = {squawk.UNREAD: frozenset(("L151",))}
 
 
@@ -41,27 +42,29 @@ def lint(
     only: Collection[str] | None = None,
     unapplied: Collection[str] = (),
 ) -> tuple[Problem, ...]:
-    """The findings about `migrations`, in the order of their places; their files are read, no database is asked.
+    """The findings about `migrations`, in the order of their places. Reads their files, needs no database.
 
-    The migrations come in their order, because what the earlier ones make is known to the later ones. `only` are the
-    versions that are reported, all without it; the others are context. `unapplied` are versions that are applied
-    nowhere: what they create is used by nobody, so that later migrations may lock it. What the parser has noted (W2xx)
-    is among the findings.
+    The migrations come in their order, because a rule knows what earlier ones have created. `only` are the versions
+    whose findings are wanted (default: all); the others are context. `unapplied` are versions that are not applied
+    anywhere: nobody uses what they create yet, so that later migrations may lock it. The parser's warnings (W2xx) are
+    among the findings.
 
     Raises ConfigError E207 and MigrationFileError E210, E222 for a file that has changed meanwhile.
     """
     chosen = config or LintConfig()
     rules = [rule for rule in RULES.values() if chosen.is_on(rule.code)]
-    catalog, looks = Catalog(), []
+    catalog, linters = Catalog(), []
     for migration in migrations:
-        look = _Look(migration, read_document(migration.file.path), frozenset({migration.version, *unapplied}), chosen)
+        new_versions = frozenset({migration.version, *unapplied})
+        linter = _MigrationLinter(migration, read_document(migration.file.path), new_versions, chosen)
         is_wanted = only is None or migration.version in only
-        look.walk(catalog, rules if is_wanted else ())
+        linter.run(catalog, rules if is_wanted else ())
         if is_wanted:
-            looks.append(look)
-    _ask_at_the_end(looks, catalog, rules)
-    foreign = _squawk(looks, chosen)
-    found = [problem for look in looks for problem in look.settled(foreign.get(look.path, ()))]
+            linters.append(linter)
+    for linter in linters:
+        linter.run_project_rules(catalog, rules)
+    foreign = _squawk(linters, chosen)
+    found = [problem for linter in linters for problem in linter.findings(foreign.get(linter.path, ()))]
     return tuple(sorted([*found, *foreign.get("", ())], key=_order))
 
 
@@ -70,36 +73,30 @@ def _order(problem: Problem) -> tuple[str, int, int, str]:
     return place.path, place.line, place.column, problem.code
 
 
-def _ask_at_the_end(looks: Sequence[_Look], catalog: Catalog, rules: Sequence[Rule]) -> None:
-    by_path = {look.path: look for look in looks}
-    ending = Ending([look.file(catalog) for look in looks], catalog)
-    for rule in rules:
-        for file, unit, found in rule.ending(ending) if rule.ending else ():
-            by_path[file.migration.file.path].add(rule, found, unit)
-
-
-def _squawk(looks: Sequence[_Look], config: LintConfig) -> dict[str, list[Problem]]:
-    """What squawk says, by file; under no name what is said about squawk."""
+def _squawk(linters: Sequence[_MigrationLinter], config: LintConfig) -> dict[str, list[Problem]]:
+    """squawk's findings by file; under the empty name a finding about squawk itself."""
     program = squawk.find_program() if config.uses_squawk else None
-    said: dict[str, list[Problem]] = {}
+    by_path: dict[str, list[Problem]] = {}
     if program is not None:
-        for problem in squawk.run(program, [part for look in looks for part in look.parts()], server=config.server):
-            said.setdefault(problem.place.path if problem.place else "", []).append(problem)
-    elif config.uses_squawk and looks:
-        said[""] = [Problem("W650", "squawk is not installed: only the own rules were run", Severity.NOTE, hint=_MORE)]
-    return said
+        parts = [part for linter in linters for part in linter.squawk_parts()]
+        for problem in squawk.run(program, parts, server=config.server):
+            by_path.setdefault(problem.place.path if problem.place else "", []).append(problem)
+    elif config.uses_squawk and linters:
+        message = "squawk is not installed: only dbmigrate's own rules were run"
+        by_path[""] = [Problem("W650", message, Severity.NOTE, hint=_INSTALL)]
+    return by_path
 
 
-_MORE = "pip install 'dbmigrate[lint]', or `squawk = false` in [tool.dbmigrate.lint]"
+_INSTALL = "pip install 'dbmigrate[lint]', or set `squawk = false` in [tool.dbmigrate.lint]"
 
 
 @dataclass(slots=True)
-class _Look:
-    """One migration that is being looked at."""
+class _MigrationLinter:
+    """Gathers the findings about one migration."""
 
     migration: Migration
     document: Document
-    fresh: frozenset[str]
+    new_versions: frozenset[str]
     config: LintConfig
     ups: list[Unit] = field(default_factory=list)
     downs: list[Unit] = field(default_factory=list)
@@ -115,12 +112,14 @@ class _Look:
 
     def file(self, catalog: Catalog) -> File:
         comments = [(comment.line, comment.text) for comment in self.document.comments]
-        return File(self.migration, self.ups, self.downs, comments, self.fresh, catalog, made(self.ups), self.changed)
+        return File(
+            self.migration, self.ups, self.downs, comments, self.new_versions, catalog, created(self.ups), self.changed
+        )
 
-    # -- asking the rules
+    # -- dbmigrate's own rules
 
-    def walk(self, catalog: Catalog, rules: Sequence[Rule]) -> None:
-        """Go through the statements in their order: ask the rules about each, then let the catalog learn it."""
+    def run(self, catalog: Catalog, rules: Sequence[Rule]) -> None:
+        """Call the rules for each statement in order, updating the catalog after it; then those about the file."""
         self._sections = [(section, list(_statements(self.migration, section))) for section in self.migration.sections]
         for section, statements in self._sections:
             inside = [unit for statement in statements for unit in units(statement)]
@@ -129,47 +128,47 @@ class _Look:
                 self._up_units.append((section, inside))
             else:
                 self.downs += inside
-        about_statements = [rule for rule in rules if rule.statement]
-        for seen in self._seen(catalog):
+        about_statements = [rule for rule in rules if isinstance(rule, StatementRule)]
+        for context in self._contexts(catalog):
             for rule in about_statements:
-                for found in rule.statement(seen) if rule.statement else ():
-                    self.add(rule, found, seen.unit)
-            self._note(seen)
-            seen.before.add(seen)
-            catalog.apply(seen.shape, self.migration.version)
-        self._ask_about_file(self.file(catalog), rules)
+                for found in rule.find(context):
+                    self._add(rule, found, found.unit or context.unit)
+            self._remember(context)
+            context.transaction.add(context)
+            catalog.apply(context.shape, self.migration.version)
+        file = self.file(catalog)
+        for about_file in (rule for rule in rules if isinstance(rule, FileRule)):
+            for found in about_file.find(file):
+                self._add(about_file, found, found.unit)
 
-    def _seen(self, catalog: Catalog) -> Iterator[Seen]:
-        shared, names = Before(), made(self.ups)
+    def run_project_rules(self, catalog: Catalog, rules: Sequence[Rule]) -> None:
+        """Call the rules that need to know all migrations; `catalog` is what there is after the last one."""
+        file = self.file(catalog)
+        for rule in (rule for rule in rules if isinstance(rule, ProjectRule)):
+            for found in rule.find(file):
+                self._add(rule, found, found.unit)
+
+    def _contexts(self, catalog: Catalog) -> Iterator[StatementContext]:
+        shared, names = Transaction(), created(self.ups)
         is_one = self.migration.is_transactional(Direction.UP)
         for section, found in self._up_units:
-            for unit, before in _grouped(found, section, shared if is_one else Before()):
-                yield Seen(unit, before, names, catalog, self.fresh, self.config.server)
+            for unit, transaction in _grouped(found, section, shared if is_one else Transaction()):
+                yield StatementContext(unit, transaction, names, catalog, self.new_versions, self.config.server)
 
-    def _note(self, seen: Seen) -> None:
-        """What of a unit is needed later."""
-        for word in secret_words(seen):
-            self.document.hide(self._place(seen.unit, word.start), word.end - word.start)
-        shape = seen.shape
+    def _remember(self, context: StatementContext) -> None:
+        """Keep what is needed after the statement: the secrets in it, the table that it changes."""
+        for word in secret_words(context):
+            self.document.hide(self._place(context.unit, word.start), word.end - word.start)
+        shape = context.shape
         altered = shape.table if isinstance(shape, AlterTable) and not _only_moves(shape) else None
-        if altered and not seen.is_new(altered):
+        if altered and not context.is_new(altered):
             same = self._changed.setdefault(altered.name, [])  # there may be thousands of others
             if not any(altered.means(name) for name in same):
                 same.append(altered)
                 self.changed.append(altered)
 
-    def _ask_about_file(self, file: File, rules: Sequence[Rule]) -> None:
-        for rule in rules:
-            for found in rule.lines(file) if rule.lines else ():
-                self._tell(rule, found, Place(self.path, found.at))
-            for unit, found in rule.units(file) if rule.units else ():
-                self.add(rule, found, unit)
-
-    def add(self, rule: Rule, found: Found, unit: Unit) -> None:
-        """A finding about a unit."""
-        self._tell(rule, found, self._place(unit, found.at))
-
-    def _tell(self, rule: Rule, found: Found, place: Place) -> None:
+    def _add(self, rule: Rule, found: Finding, unit: Unit | None) -> None:
+        place = self._place(unit, found.at) if unit else Place(self.path, found.at)
         self.problems.append(Problem(rule.code, found.message, rule.severity, place, found.hint))
 
     def _place(self, unit: Unit, at: int) -> Place:
@@ -179,8 +178,8 @@ class _Look:
 
     # -- squawk
 
-    def parts(self) -> Iterator[squawk.Part]:
-        """What squawk is shown."""
+    def squawk_parts(self) -> Iterator[squawk.Part]:
+        """The statements that squawk reads."""
         for in_transaction in (True, False):
             shown = [
                 statement
@@ -192,17 +191,17 @@ class _Look:
             if self.document.is_whole:
                 yield squawk.Part(self.document, shown, in_transaction)
 
-    # -- what is left in the end
+    # -- the result
 
-    def settled(self, foreign: Sequence[Problem]) -> Iterator[Problem]:
-        """The findings that no comment has foreseen and no setting switches off, with their lines."""
+    def findings(self, foreign: Sequence[Problem]) -> Iterator[Problem]:
+        """All findings that no comment ignores and no setting disables, with their lines; `foreign` are squawk's."""
         spans = list(self._spans())
         ignores = suppression.ignores(self.path, self.document.comments, spans, is_known=is_known)
-        told = (problem for problem in self.migration.problems if problem.code != "W675")  # as L145
-        every = (*told, *self.problems, *self._beside(foreign, spans))
+        parsed = (problem for problem in self.migration.problems if problem.code != "W675")  # L145 reports it
+        every = (*parsed, *self.problems, *self._of_squawk(foreign, spans))
         kept = [each for each in every if self.config.is_on(each.code) and not self._is_ignored(each, ignores)]
-        was_asked = {each.code for each in foreign}
-        about_comments = ignores.problems(lambda code: self._is_asked(code, was_asked))
+        codes_of_squawk = {each.code for each in foreign}
+        about_comments = ignores.problems(lambda code: self._can_occur(code, codes_of_squawk))
         for problem in (
             *_folded(kept),
             *(each for each in about_comments if self.config.is_on(each.code)),
@@ -215,12 +214,12 @@ class _Look:
     def _is_ignored(self, problem: Problem, ignores: suppression.Ignores) -> bool:
         return ignores.suppress(problem.code, problem.place.line if problem.place else 1)
 
-    def _is_asked(self, code: str, was_asked: set[str]) -> bool:
-        """Whether a comment about a rule could have been needed at all."""
-        return self.config.is_on(code) and (code in RULES or code in was_asked)
+    def _can_occur(self, code: str, codes_of_squawk: set[str]) -> bool:
+        """Whether the rule was run, so that a comment to ignore it has a purpose."""
+        return self.config.is_on(code) and (code in RULES or code in codes_of_squawk)
 
-    def _beside(self, foreign: Sequence[Problem], spans: Sequence[Span]) -> Iterator[Problem]:
-        """squawk's findings but for what one of ours says about the same statement."""
+    def _of_squawk(self, foreign: Sequence[Problem], spans: Sequence[Span]) -> Iterator[Problem]:
+        """squawk's findings, without those that one of dbmigrate's rules makes superfluous."""
         unread: set[Span | None] = set()
         for problem in foreign:
             span = _span_at(spans, problem.place.line if problem.place else 0)
@@ -230,7 +229,7 @@ class _Look:
                 continue
             if problem.code == squawk.UNREAD:
                 if span not in unread:
-                    yield replace(problem, message=f"squawk could not read this statement: {problem.message}")
+                    yield replace(problem, message=f"squawk cannot parse this statement: {problem.message}")
                 unread.add(span)
             else:
                 yield problem
@@ -245,19 +244,19 @@ class _Look:
         if not self.document.is_whole or any(len(each) == _MOST_STATEMENTS for _, each in self._sections):
             yield Problem(
                 "W655",
-                "the file is large: only its first statements were looked at",
+                "the file is large: only its first statements were checked",
                 Severity.NOTE,
                 Place(self.path, 1),
             )
 
 
 def _only_moves(shape: AlterTable) -> bool:
-    """L125 counts these."""
+    """L125 reports these."""
     return all(action.kind is ActionKind.SET_SCHEMA for action in shape.actions)
 
 
 def _folded(problems: Sequence[Problem]) -> Iterator[Problem]:
-    """The findings of one file; of a rule that has found too many the first, with the lines of the others."""
+    """The findings of one file; of a rule with more than its `most` the first, with the lines of the others."""
     by_code: dict[str, list[Problem]] = {}
     for problem in problems:
         by_code.setdefault(problem.code, []).append(problem)
@@ -287,17 +286,17 @@ def _statements(migration: Migration, section: Section) -> Iterator[Statement]:
             yield replace(statement, copy_data=(sample,))
 
 
-def _grouped(found: Sequence[Unit], section: Section, before: Before) -> Iterator[tuple[Unit, Before]]:
-    """Each unit with what was before it in its transaction, which whoever asks keeps up to date.
+def _grouped(found: Sequence[Unit], section: Section, transaction: Transaction) -> Iterator[tuple[Unit, Transaction]]:
+    """Each unit with its transaction; the caller adds the unit to it before it takes the next one.
 
-    A section without a transaction is one for each statement, but for blocks of the file's own. Sections that all have
-    one share it: `before` is what it holds already.
+    In a section without a transaction each statement has its own, except between BEGIN and COMMIT. Sections that all
+    run in one transaction share it: `transaction` holds what the earlier ones did.
     """
     in_block = section.transaction
     for unit in found:
         kind = unit.statement.kind
         if not in_block and not unit.is_nested:
-            before = Before()
+            transaction = Transaction()
         if not section.transaction:
             in_block = (in_block or kind is StatementKind.BEGIN) and kind is not StatementKind.COMMIT
-        yield unit, before
+        yield unit, transaction

@@ -1,7 +1,7 @@
-"""Which migrations count: those that are named, that changed, that a database has not applied, or all.
+"""Which migrations are linted: those that are named, that changed, that are pending in a database, or all.
 
-A file that was applied long ago is history: nobody will run it again, and it must not be changed. So where it is known
-which files are new, only their findings count, and those of the others are only counted.
+A file that was applied long ago is history: it will not run again, and must not be changed. So where it is known which
+files are new, only their findings are shown; those of the others are counted.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ __all__ = ["Selection", "changed", "changed_here", "everything", "named", "noted
 
 @frozen
 class Selection:
-    """`migrations` are all that could be read; of them `only` these versions count, and `files` is their number.
+    """`migrations` are all that could be read. Only the versions in `only` are linted; `files` is their number.
 
-    `unapplied` are versions that no database has. `problems` are about files that cannot be read as migrations,
-    `history` the same about files that do not count. `is_whole`: the other files are looked at, to count what is there.
+    `unapplied` are versions that are not applied anywhere. `problems` are about files that cannot be read,
+    `history` the same about files that are not linted. `is_whole`: lint the other files too, to count their findings.
     """
 
     migrations: tuple[Migration, ...] = ()
@@ -42,7 +42,7 @@ class Selection:
     is_whole: bool = False
 
     def split(self, found: Iterable[Problem]) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
-        """The findings that count, and those of history."""
+        """The findings to show, and those in older files."""
         others = {each.file.path for each in self.migrations if self.only is not None and each.version not in self.only}
         every = tuple(found)
         old = tuple(problem for problem in every if problem.place and problem.place.path in others)
@@ -53,7 +53,7 @@ class Selection:
 
 
 def noted(chosen: Selection, directories: Sequence[str], order: Order = Order.NAME) -> Selection:
-    """The same with a note of what is passed over. Raises PlanError E230: there is no migration in the directories."""
+    """The same, with a note about files that are not migrations. Raises PlanError E230 (no migrations)."""
     if any(problem.code == "E221" for problem in chosen.problems):
         return chosen
     present = directory_of.look(directories, order)
@@ -74,7 +74,7 @@ def everything(directories: Sequence[str], order: Order = Order.NAME) -> Selecti
 
 
 def changed(directories: Sequence[str], revision: str, order: Order = Order.NAME) -> Selection:
-    """The migrations that changed since a git revision: nobody has applied these yet, or nobody should have.
+    """The migrations that changed since a git revision: not applied anywhere yet.
 
     Raises ConfigError E247 (no such revision), and what `everything` raises.
     """
@@ -86,7 +86,7 @@ def changed(directories: Sequence[str], revision: str, order: Order = Order.NAME
 
 
 def changed_here(directories: Sequence[str], order: Order = Order.NAME) -> Selection:
-    """What changed since this branch left the remote's default branch; everything where git does not know that."""
+    """What changed since this branch left the remote's default branch; everything if git does not know it."""
     from dbmigrate.tracking import provenance
 
     base = provenance.fork_point(directories[0]) if directories else None
@@ -94,7 +94,7 @@ def changed_here(directories: Sequence[str], order: Order = Order.NAME) -> Selec
 
 
 def pending(directories: Sequence[str], versions: Iterable[str], order: Order = Order.NAME) -> Selection:
-    """The files of these versions, which a database has not applied. Raises PlanError E221, E235, ConfigError E207."""
+    """The files of these versions, which are pending in a database. Raises PlanError E221, E235, ConfigError E207."""
     wanted = set(versions)
     paths = {os.path.realpath(file.path) for file in directory_of.find(directories, order) if file.version in wanted}
     found = _reduced(everything(directories, order), paths)
@@ -113,17 +113,17 @@ def named(paths: Sequence[str], order: Order = Order.NAME) -> Selection:
     found = _reduced(whole, {os.path.realpath(path) for path in paths})
     if any(problem.code == "E221" for problem in whole.problems):
         return found
-    problems = tuple(map(_strange, directory_of.passed_over(paths)))
+    problems = tuple(map(_misnamed, directory_of.passed_over(paths)))
     return Selection(found.migrations, found.only, problems=(*found.problems, *problems), files=len(set(paths)))
 
 
-def _strange(file: PassedOver) -> Problem:
+def _misnamed(file: PassedOver) -> Problem:
     like = f"; it looks like {file.tool}" if file.tool else ""
-    return Problem("E252", f"{_STRANGE}{like}", Severity.ERROR, Place(file.path, 1), _NAME)
+    return Problem("E252", f"{_NOT_A_MIGRATION}{like}", Severity.ERROR, Place(file.path, 1), _NAME)
 
 
-_STRANGE = "no migration: the name does not begin with digits and end in .sql, so the file is never run"
-_NAME = "rename it, as `dbmigrate new` would name it; or keep it in another directory"
+_NOT_A_MIGRATION = "not a migration: the name must begin with digits and end in .sql, so this file never runs"
+_NAME = "rename it as `dbmigrate new` names files, or move it to another directory"
 
 
 def _reduced(whole: Selection, paths: Iterable[str]) -> Selection:
@@ -140,7 +140,7 @@ def _reduced(whole: Selection, paths: Iterable[str]) -> Selection:
 
 
 def _read(present: Sequence[MigrationFile]) -> tuple[tuple[Migration, ...], tuple[Problem, ...]]:
-    """Every file, and every fault; of one file the first."""
+    """All files, and the first error of each file that cannot be read."""
     migrations, problems = [], []
     for file in present:
         try:

@@ -1,8 +1,8 @@
-"""squawk beside our own rules: one program for all files, shown only the up sections, at their true lines.
+"""squawk beside dbmigrate's own rules: run once for all files, on the up sections only, with their line numbers.
 
-squawk (https://squawkhq.com) is a linter with PostgreSQL's whole grammar. It comes with ``dbmigrate[lint]``. It looks
-at each file alone, so it knows neither the other migrations nor what the runner does; what this makes it see wrongly is
-left out (`squawk_rules`). Its rules are not excluded on its command line, because it refuses names that its version
+squawk (https://squawkhq.com) is a linter with PostgreSQL's whole grammar. It comes with ``dbmigrate[lint]``. It reads
+each file alone and knows neither the other migrations nor what `up` does; what it gets wrong for that reason is left
+out (`squawk_rules`). Its rules are not excluded on its command line, because it refuses names that its version
 does not have; its ``squawk-ignore`` comments and its configuration file keep their meaning.
 """
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["UNREAD", "Part", "find_program", "run"]
 
-UNREAD = "squawk:syntax-error"  # its parser does not know all of PostgreSQL: no fault of the statement
+UNREAD = "squawk:syntax-error"  # its parser does not know all of PostgreSQL, so the statement may be right
 
 _SECONDS = 120
 _FINDINGS = (0, 1)  # its exit codes: nothing found, something found
@@ -44,7 +44,7 @@ _IGNORE = "squawk-ignore"
 
 @frozen
 class Part:
-    """The statements of a file that run in a transaction of the runner's, or those that do not."""
+    """The statements of a file that run in dbmigrate's transaction, or those that do not."""
 
     document: Document
     statements: Sequence[Statement]
@@ -57,9 +57,9 @@ def find_program() -> str | None:
 
 
 def run(program: str, parts: Sequence[Part], *, server: int) -> tuple[Problem, ...]:
-    """What squawk says about all `parts`, in two calls at most: its rules differ in and outside of a transaction.
+    """squawk's findings about all `parts`, in two calls at most: its rules differ in and outside a transaction.
 
-    A squawk that cannot be run or understood is W651: the other findings stand without it.
+    If squawk fails, that is W651, and the other findings remain.
     """
     found: list[Problem] = []
     with tempfile.TemporaryDirectory(prefix="dbmigrate-lint-") as directory:
@@ -79,25 +79,25 @@ def _call(arguments: Sequence[str], parts: Sequence[Part], directory: str) -> It
             file.write(text)
     try:
         done = subprocess.run([*arguments, *shown], capture_output=True, timeout=_SECONDS, check=False)
-        said = json.loads(done.stdout or b"null")
+        report = json.loads(done.stdout or b"null")
     except (OSError, subprocess.SubprocessError, ValueError) as exc:
         yield _failed(str(exc))
         return
-    if done.returncode not in _FINDINGS or not isinstance(said, list):
+    if done.returncode not in _FINDINGS or not isinstance(report, list):
         yield _failed(done.stderr.decode(errors="replace").strip().partition("\n")[0])
         return
-    for finding in said:
+    for finding in report:
         if isinstance(finding, dict) and (known := shown.get(str(finding.get("file")))):
             part, text = known
             yield from _problem(finding, part.document.path, text.split("\n"))
 
 
 def _failed(reason: str) -> Problem:
-    return Problem("W651", f"squawk could not be asked: {reason or 'no answer'}", hint="only the own rules were run")
+    return Problem("W651", f"squawk failed: {reason or 'no output'}", hint="only dbmigrate's own rules were run")
 
 
 def _shown(part: Part) -> str:
-    """The file with everything blank that is no statement of the part; squawk's comments stay."""
+    """The file with blanks for all that is not a statement of the part; squawk's own comments stay."""
     text = part.document.text
     shown = list(re.sub(r"[^\n]", " ", text))
     for statement in part.statements:

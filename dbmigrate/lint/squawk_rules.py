@@ -1,4 +1,4 @@
-"""What squawk's rules mean, and what becomes of them here. https://squawkhq.com/docs/rules
+"""What squawk's rules mean, and how dbmigrate treats them. https://squawkhq.com/docs/rules
 
 squawk gets new rules with every version; one that is not in the list is reported as a warning.
 """
@@ -13,14 +13,14 @@ __all__ = ["SQUAWK_RULES", "SquawkRule", "Treatment", "link"]
 
 
 class Treatment(Enum):
-    """What becomes of a rule."""
+    """How a rule is treated."""
 
     WARNING = "reported as a warning"
     NOTE = "reported as a note"
-    OPTIONAL = "a matter of taste: a note, and only where the configuration enables it"
-    REPLACED = "not run: a rule of our own knows more"
-    RUNNER = "not run: the runner takes care of it"
-    OPT_IN = "off in squawk itself; where its configuration turns it on, reported as a warning"
+    OPTIONAL = "a matter of taste: a note, if the configuration enables it"
+    REPLACED = "not run: dbmigrate's own rule knows more"
+    RUNNER = "not run: dbmigrate handles it"
+    OPT_IN = "off in squawk; reported as a warning if squawk's configuration enables it"
 
 
 @frozen
@@ -39,11 +39,11 @@ _W, _N, _O, _R, _X, _I = (
     Treatment.OPT_IN,
 )
 _TABLE: tuple[tuple[str, Treatment, str], ...] = (
-    ("adding-field-with-default", _R, "a new column whose default makes PostgreSQL write the whole table anew"),
+    ("adding-field-with-default", _R, "a new column whose default makes PostgreSQL rewrite the whole table"),
     ("adding-foreign-key-constraint", _R, "a foreign key that is checked while both tables are locked"),
     ("adding-not-nullable-field", _R, "SET NOT NULL, which reads the whole table"),
     ("adding-required-field", _R, "a new NOT NULL column without a default"),
-    ("adding-serial-primary-key-field", _R, "a new serial primary key, which writes the whole table anew"),
+    ("adding-serial-primary-key-field", _R, "a new serial primary key, which rewrites the whole table"),
     ("ban-add-column", _I, "a column is added"),
     ("ban-add-composite-attribute", _I, "a composite type gets an attribute, which changes the values clients receive"),
     ("ban-add-enum-value", _I, "an enum gets a value that old clients may not know"),
@@ -56,16 +56,16 @@ _TABLE: tuple[tuple[str, Treatment, str], ...] = (
     ("ban-alter-policy-condition", _I, "the condition of a policy is changed"),
     ("ban-alter-policy-roles", _I, "the roles of a policy are changed"),
     ("ban-alter-role-options", _I, "options of a role are changed"),
-    ("ban-alter-row-level-security", _I, "row security is switched"),
+    ("ban-alter-row-level-security", _I, "row level security is enabled or disabled"),
     ("ban-alter-sequence-values", _I, "a sequence is set"),
     ("ban-alter-system-options", _I, "settings of the server are changed"),
     ("ban-alter-view-options", _I, "options of a view are changed"),
     ("ban-char-field", _O, "char(n) pads with blanks; text does not"),
     ("ban-concurrent-index-creation-in-transaction", _X, "CREATE INDEX CONCURRENTLY in a transaction: E220"),
     ("ban-create-domain-with-constraint", _N, "a domain with a constraint, which is hard to change later"),
-    ("ban-create-policy", _I, "a policy is made"),
+    ("ban-create-policy", _I, "a policy is created"),
     ("ban-detach-inheritance", _I, "a table leaves its parent"),
-    ("ban-disable-trigger", _I, "a trigger is switched off"),
+    ("ban-disable-trigger", _I, "a trigger is disabled"),
     ("ban-drop-column", _R, "a column is dropped"),
     ("ban-drop-constraint", _N, "a constraint is dropped, and with it what clients relied on"),
     ("ban-drop-database", _R, "a database is dropped"),
@@ -92,11 +92,11 @@ _TABLE: tuple[tuple[str, Treatment, str], ...] = (
     ("ban-set-schema", _R, "an object is moved to another schema"),
     ("ban-truncate-cascade", _R, "TRUNCATE CASCADE"),
     ("ban-uncommitted-transaction", _X, "a BEGIN without COMMIT: E219"),
-    ("changing-column-type", _R, "a change of a column's type"),
+    ("changing-column-type", _R, "a column's type is changed"),
     ("constraint-missing-not-valid", _R, "a constraint that is checked while the table is locked"),
     ("disallowed-unique-constraint", _R, "a UNIQUE constraint that builds its index under a lock"),
     ("identifier-too-long", _R, "a name of more than 63 bytes"),
-    ("prefer-bigint-over-int", _O, "an integer key runs out at two thousand million"),
+    ("prefer-bigint-over-int", _O, "an integer key runs out at about 2.1 billion"),
     ("prefer-bigint-over-smallint", _O, "a smallint runs out at 32,767"),
     ("prefer-identity", _O, "identity columns have fewer traps than serial"),
     ("prefer-repack", _R, "VACUUM FULL and CLUSTER lock the table; pg_repack does not"),
@@ -118,7 +118,7 @@ _TABLE: tuple[tuple[str, Treatment, str], ...] = (
     (
         "syntax-error",
         _N,
-        "squawk could not read the statement, which PostgreSQL may well do: told once in each statement",
+        "squawk cannot parse the statement, though PostgreSQL may: reported once for each statement",
     ),
     ("transaction-nesting", _X, "BEGIN in a transaction: W201, E219"),
     ("unused-ignore", _X, "a squawk-ignore comment that suppresses nothing"),

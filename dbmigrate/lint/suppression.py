@@ -1,8 +1,8 @@
-"""Comments that say a finding is known, and why: ``-- dbmigrate:ignore L101 L105: the table has a hundred rows``
+"""Comments that suppress a finding and give the reason: ``-- dbmigrate:ignore L101 L105: the table has a hundred rows``
 
-Before a statement, in it, or behind it on its last line, the comment is about that statement. ``dbmigrate:ignore-file``
-is about the whole file, wherever it stands. squawk's own comments (``-- squawk-ignore ban-drop-column``) mean squawk's
-rules, and ours that take their place.
+A comment before a statement, in it, or behind it on its last line applies to that statement; ``dbmigrate:ignore-file``
+applies to the whole file, on any line. squawk's own comments (``-- squawk-ignore ban-drop-column``) apply to squawk's
+rules, and to dbmigrate's rules that replace them.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class _Ignore:
 
     def covers(self, code: str, line: int) -> bool:
         is_near = self.span is None or self.span.first <= line <= self.span.last
-        return is_near and (code in self.codes or (self.is_foreign and not self.codes and _is_squawks(code)))
+        return is_near and (code in self.codes or (self.is_foreign and not self.codes and _is_of_squawk(code)))
 
 
 class Ignores:
@@ -63,27 +63,27 @@ class Ignores:
         self._problems = problems
 
     def suppress(self, code: str, line: int) -> bool:
-        """Whether a finding was foreseen by a comment."""
+        """Whether a comment suppresses a finding."""
         covering = [ignore for ignore in self._found if ignore.covers(code, line)]
         for ignore in covering:
             ignore.used.add(code)
         return bool(covering)
 
-    def problems(self, is_asked: Callable[[str], bool]) -> Iterator[Problem]:
-        """What is wrong with the comments themselves, once everything was found; `is_asked`: was a rule run at all?"""
+    def problems(self, can_occur: Callable[[str], bool]) -> Iterator[Problem]:
+        """What is wrong with the comments themselves, after all rules were run. `can_occur`: whether a rule was run."""
         yield from self._problems
         for ignore in self._found:
             if ignore.is_foreign:
                 continue
             if not ignore.reason:
                 yield Problem(
-                    "W652", "an ignore comment without a reason", place=ignore.place, hint=f"as in `{_EXAMPLE}`"
+                    "W652", "this ignore comment gives no reason", place=ignore.place, hint=f"as in `{_EXAMPLE}`"
                 )
             for code in sorted(ignore.codes - ignore.used):
-                if is_asked(code):
+                if can_occur(code):
                     yield Problem(
                         "W653",
-                        f"the comment to ignore {code} suppresses nothing",
+                        f"the ignore comment for {code} suppresses nothing",
                         Severity.NOTE,
                         ignore.place,
                         "remove it",
@@ -114,7 +114,7 @@ def ignores(
 
 
 def _span_of(comment: Comment, spans: Sequence[Span]) -> Span:
-    """The statement that the comment is in or behind; else the next one."""
+    """The statement that the comment is in or behind; otherwise the next one."""
     for span in spans:
         if span.first <= comment.line <= span.last and not _is_before(comment, span):
             return span
@@ -128,19 +128,19 @@ def _is_before(comment: Comment, span: Span) -> bool:
 
 
 def _codes_of(names: Iterable[str]) -> frozenset[str]:
-    """squawk's codes, and the codes of our rules that take their place."""
+    """squawk's codes, and the codes of the rules that replace them."""
     wanted = set(names)
     ours = {rule.code for rule in RULES.values() if not wanted.isdisjoint(rule.squawk)}
     return frozenset({f"squawk:{name}" for name in wanted} | ours)
 
 
-def _is_squawks(code: str) -> bool:
+def _is_of_squawk(code: str) -> bool:
     return code.startswith("squawk:") or (code in RULES and bool(RULES[code].squawk))
 
 
 def _unknown(code: str, place: Place) -> Problem:
-    return Problem("W654", f"there is no rule {code} to ignore", place=place, hint="see `dbmigrate explain`")
+    return Problem("W654", f"unknown rule {code} in an ignore comment", place=place, hint="see `dbmigrate explain`")
 
 
 def _no_code(place: Place) -> Problem:
-    return Problem("W654", "an ignore comment that names no rule", place=place, hint=f"as in `{_EXAMPLE}`")
+    return Problem("W654", "this ignore comment names no rule", place=place, hint=f"as in `{_EXAMPLE}`")

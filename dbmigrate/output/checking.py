@@ -21,7 +21,7 @@ def lines(report: Report, locks: Sequence[Priced], *, detailed: Sequence[Priced]
         yield "Locks, as measured on the scratch database:"
         yield from islice(impact.lines(detailed), 1, None)
         yield ""
-    yield from findings.human(report.problems, files=report.looked_at)
+    yield from findings.human(report.problems, files=report.selected)
     dangerous = sum(priced.verdict.is_dangerous for priced in locks)
     if dangerous and not detailed:
         yield f"{text.count(dangerous, 'statement')} would block others for long on large tables (--locks lists them)"
@@ -35,7 +35,7 @@ def _matter(locks: Sequence[Priced]) -> bool:
 def headline(report: Report) -> str:
     """``18 migrations applied, 18 of them rolled back and applied again, on a throw-away PostgreSQL 18.6 in 2.1 s``"""
     if report.server is None:
-        return f"no migration was run; {text.count(report.looked_at, 'file')} read"
+        return f"no migration was run; {text.count(report.selected, 'file')} read"
     server = f"PostgreSQL {report.server}"
     server = f"{server}, {report.where}," if report.where else f"a throw-away {server}"
     return (
@@ -47,17 +47,17 @@ def headline(report: Report) -> str:
 def value(report: Report, locks: Sequence[Priced]) -> dict[str, object]:
     """The same for JSON: findings, durations in milliseconds, locks. `remarks` are about the scratch database."""
     return {
-        **findings.value(report.problems, files=report.looked_at),
+        **findings.value(report.problems, files=report.selected),
         "server_version": report.server,
         "duration_ms": round(report.seconds * 1000, 3),
         "applied": report.applied,
         "migrations": [
             {
-                "version": trial.migration.version,
-                "file": trial.migration.name,
-                "duration_ms": round(trial.seconds * 1000, 3),
+                "version": result.migration.version,
+                "file": result.migration.name,
+                "duration_ms": round(result.seconds * 1000, 3),
             }
-            for trial in report.trials
+            for result in report.results
         ],
         "remarks": list(report.notes),
         "locks": impact.values(locks),
@@ -68,9 +68,9 @@ def markdown(report: Report, locks: Sequence[Priced]) -> Iterator[str]:
     """What follows the findings in a summary: what was run, how long each migration took, what is locked."""
     yield ""
     yield f"{headline(report)}."
-    if report.trials:
+    if report.results:
         yield from ("", "| migration | up took |", "|---|---|")
-        for trial in report.trials:
-            yield f"| {reports.inline(trial.migration.name)} | {text.duration(trial.seconds)} |"
+        for result in report.results:
+            yield f"| {reports.inline(result.migration.name)} | {text.duration(result.seconds)} |"
     if _matter(locks):
         yield from ("", "### Locks", "", *impact.markdown(locks))

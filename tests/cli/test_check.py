@@ -1,4 +1,4 @@
-"""`dbmigrate check`: what a down forgot, a stale schema file, a broken migration; and the target is never touched."""
+"""`dbmigrate check`: wrong down sections, stale schema files, broken migrations; the target is never changed."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_irreversible_migrations_are_skipped_with_a_note(project, checked):
     first(project)
     project.migration("2_x", up="drop table users;", down="", down_options="irreversible:true")
 
-    assert checked() == (0, [("C107", "2_x.sql is irreversible: its way back was not tried")])
+    assert checked() == (0, [("C107", "2_x.sql is irreversible: its down section was not tried")])
 
 
 def test_an_empty_down_of_a_change_of_the_schema_is_a_warning(project, checked):

@@ -50,9 +50,9 @@ def test_what_has_to_be_known_by_the_options_of_the_down_section(project, header
 
 @pytest.fixture
 def findings(run, database_url):
-    def check() -> list[tuple[str, str]]:
+    def check(**env: str) -> list[tuple[str, str]]:
         arguments = ("check", "--json", "--no-lint", "--no-dump-schema")
-        done = run(*arguments, env={"DBMIGRATE_SCRATCH_URL": database_url})
+        done = run(*arguments, env={"DBMIGRATE_SCRATCH_URL": database_url, **env})
         return [(item["code"], item["message"]) for item in json.loads(done.stdout)["findings"]]
 
     return check
@@ -98,25 +98,30 @@ def test_the_server_is_as_before_where_an_earlier_migration_cannot_be_run_twice(
     assert [code for code, _ in found] == ["C103", "C104"]
 
 
-# fails while a second scratch database is there
-ALONE = """
-do $$ begin
-  if (select count(*) from pg_database where datname like 'dbmigrate\\_scratch%') > 1 then
-    raise 'made elsewhere';
+# fails in a second database, while the sessions of the first one are open: their application_name is APPLICATION
+ONLY_ONCE = """
+create function once() returns text language plpgsql as $$
+begin
+  if exists (select from pg_stat_activity where application_name = 'APPLICATION'
+             and datname like 'dbmigrate_scratch_%' and datname <> current_database()) then
+    raise 'a second database';
   end if;
-end $$;
-create table a as select 'x' as x;
+  return 'x';
+end$$;
+create table a as select once() as x;
 """
 
 
-def test_what_cannot_be_run_in_a_second_database_is_told_and_the_rest_is_checked(project, findings):
-    project.migration("1_a", up=ALONE, down="drop table a;")
+def test_a_migration_that_cannot_run_twice_is_not_compared_and_the_rest_is_checked(project, findings):
+    application = f"once_{token_hex(4)}"
+    up = ONLY_ONCE.replace("APPLICATION", application)
+    project.migration("1_a", up=up, down="drop table a; drop function once();")
     project.migration("2_b", up="create table b (id int); create table c (id int);", down="drop table b;")
     project.migration("3_d", up="create table d (id int); create table e (id int);", down="drop table d;")
-    found = findings()
+    found = findings(PGAPPNAME=application)
 
     assert [(code, message.partition(": ")[0]) for code, message in found] == [
-        ("C107", "the way back of 2_b.sql was not compared"),
+        ("C107", "the down section of 2_b.sql was not compared"),
         ("C103", "after the down section of 3_d.sql table public.e is still there"),
         ("C104", "3_d.sql cannot be applied again after its down section"),
     ]
@@ -140,7 +145,7 @@ def test_what_depends_on_the_database_is_no_difference_after_a_second_one_was_ne
     ]
 
 
-def test_a_large_migration_that_makes_a_role_is_looked_at_closely(project, findings, role):
+def test_a_large_migration_that_creates_a_role_is_compared_by_catalogs(project, findings, role):
     filler = f"-- {'x' * 77}\n" * 20_000
     up = f"create role {role};\n{filler}create table z1 (i int); create table z2 (i int);"
     project.migration("1_z", up=up, down=f"drop table z1; drop role {role};")
@@ -150,7 +155,7 @@ def test_a_large_migration_that_makes_a_role_is_looked_at_closely(project, findi
     assert any("table public.z2 is still there" in message for _, message in found)
 
 
-def test_a_way_back_for_good_that_leaves_something_ends_the_walk_where_all_cannot_be_run_again(project, findings, role):
+def test_a_committed_down_section_that_leaves_changes_ends_the_check(project, findings, role):
     project.migration("1_role", up=f"create role {role};", down=f"drop role {role};")
     project.migration("2_a", up="create table a (id int);", down="drop table a;")
     project.write(
@@ -164,6 +169,6 @@ def test_a_way_back_for_good_that_leaves_something_ends_the_walk_where_all_canno
     assert [(code, message.partition(": ")[0]) for code, message in found] == [
         ("C103", "after the down section of 3_i.sql index public.i is still there"),
         ("C104", "3_i.sql cannot be applied again after its down section"),
-        ("C107", "what the down section of 3_i.sql left stays"),
-        ("C114", "what comes after 3_i.sql was not run (1 of 4 files)"),
+        ("C107", "the down section of 3_i.sql left changes that remain"),
+        ("C114", "the migrations after 3_i.sql were not run (1 of 4 files)"),
     ]

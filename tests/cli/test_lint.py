@@ -124,7 +124,7 @@ def test_settings_of_the_project_file_count(run, project: Project, tmp_path: Pat
     (tmp_path / "dbmigrate.toml").write_text(f'{OFF}disable = ["L1001"]\n')
     done = run("lint")
     assert done.exit_code == 2
-    assert "error[E250]: dbmigrate.toml: lint: disable: there is no rule L1001" in done.stderr
+    assert "error[E250]: dbmigrate.toml: lint: disable: unknown rule L1001" in done.stderr
 
 
 def test_the_example_project_is_clean(run) -> None:

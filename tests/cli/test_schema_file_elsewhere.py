@@ -152,7 +152,7 @@ def test_check_tells_line_ends_apart(project, run, env, findings):
     found = findings()
 
     assert [each[:2] for each in found] == [("C105", "note")]
-    assert found[0][3] == "./db/schema.sql says what the migrations make, but its line ends differ"
+    assert found[0][3] == "./db/schema.sql matches the migrations, but its line ends differ"
     assert "*.sql text eol=lf" in found[0][4]
     assert ".gitattributes" in found[0][4]
 

@@ -37,7 +37,7 @@ def test_a_broken_migration_of_the_corpus_fails(path: Path, tmp_path: Path, data
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=name_of)
-def test_a_migration_of_the_library_runs_unless_it_is_said_to_fail(path: Path, tmp_path: Path, database_url: str) -> None:
+def test_a_migration_of_the_library_runs_unless_it_is_listed_as_failing(path: Path, tmp_path: Path, database_url: str) -> None:
     for file in (*library.BASE, path):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     migrator = Migrator(database_url, Options(directories=(str(tmp_path),)))

@@ -1,4 +1,4 @@
-"""What has to be found in each migration of ``tests/lint_corpus``: the code and the line, nothing else.
+"""The findings in each migration of ``tests/lint_corpus``: code and line, and nothing else.
 
 Failing ones are those that the server, or the parser, refuses.
 """

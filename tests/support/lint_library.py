@@ -1,6 +1,6 @@
 """A second corpus for the linter: a library that is in use, 33 migrations with one hazard each, and 17 safe ones.
 
-The base is what the others stand on: each of them runs alone on top of it.
+Each of the others runs alone after the migrations of the base.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ EXPECTED: dict[str, list[str]] = {
     "count_loans_as_owner": ["L164:2"],
 }
 
-# what the server refuses, and what it would never come to the end of
+# migrations that the server refuses, and ones that never end
 FAILING = {"index_visits_of_2026"}
 ENDLESS = {"copy_names_until_none_is_left", "raise_levels_until_none_is_left"}
 

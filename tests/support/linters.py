@@ -1,4 +1,4 @@
-"""Linters of CI files, from PyPI, kept between runs in a virtual environment of their own."""
+"""Linters of CI files, from PyPI, in a separate virtual environment that is kept between runs."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def check(
     scratch.show_notes(call, report.notes)
     is_detailed = bool(since or call.environments) if locks is None else locks
     _show(call, report, priced, detailed=priced if is_detailed else (), format_=format_)
-    write_summary(summary, report.problems, title="Check", files=report.looked_at)
+    write_summary(summary, report.problems, title="Check", files=report.selected)
     _append_details(summary, report, priced)
     if not report.is_clean:
         raise typer.Exit(1)
@@ -192,7 +192,7 @@ def _show(call: Call, report: Report, locks: Sequence[Priced], *, detailed: Sequ
     from dbmigrate.output import checking
 
     if format_ in (Format.GITHUB, Format.GITLAB):
-        show_findings(call, "check", report.problems, files=report.looked_at, format_=format_)
+        show_findings(call, "check", report.problems, files=report.selected, format_=format_)
         return
     call.renderer.answer("check", checking.lines(report, locks, detailed=detailed), checking.value(report, locks))
 

@@ -1,1 +1,1 @@
-"""The rules, by families. A rule is a generator function; `registry` declares what it is called and how bad it is."""
+"""The rules, one module per family. A rule is a generator function with a decorator of `rule`."""

@@ -1,13 +1,14 @@
-"""L14x: the file as a whole: its name, its size, its way back."""
+"""L14x: the file as a whole: its name, its size, its down section."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from dbmigrate.lint.context import Found
+from dbmigrate.lint.context import Finding
+from dbmigrate.lint.rule import file_rule
 from dbmigrate.lint.sql.shape import AddEnumValue, CreateTable
-from dbmigrate.model import Direction
+from dbmigrate.model import Direction, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,29 +50,29 @@ _SQL_VERBS = re.compile(
 ).match
 
 
-def no_down(file: File) -> Iterator[Found]:
-    """L141"""
+@file_rule("L141", "no-down", "an empty down section")
+def no_down(file: File) -> Iterator[Finding]:
     for section in _empty_downs(file):
-        said = [text for _, text in _comments_below(file, section)]
-        words = [word for text in said if not _is_sql(text) for word in text.split()]
+        comments = [text for _, text in _comments_below(file, section)]
+        words = [word for text in comments if not _is_sql(text) for word in text.split()]
         is_reason = len(words) >= _WORDS_OF_A_REASON and not _UNFINISHED(" ".join(words))
-        if not is_reason and not any(map(_is_sql, said)):
-            yield Found(
+        if not is_reason and not any(map(_is_sql, comments)):
+            yield Finding(
                 section.line,
-                "the down section is empty: rollback forgets the migration and undoes nothing",
-                "write the way back, or `-- migrate:down irreversible:true`, or say in a comment why there is none",
+                "the down section is empty: rollback removes the version and undoes nothing",
+                "write the down section, or `-- migrate:down irreversible:true`, or a comment that says why not",
             )
 
 
-def down_is_commented_out(file: File) -> Iterator[Found]:
-    """L142"""
+@file_rule("L142", "down-only-comments", "the SQL of the down section is commented out")
+def down_is_commented_out(file: File) -> Iterator[Finding]:
     for section in _empty_downs(file):
         line = next((line for line, text in _comments_below(file, section) if _is_sql(text)), None)
         if line is not None:
-            yield Found(
+            yield Finding(
                 line,
                 "the SQL of the down section is commented out: rollback undoes nothing",
-                "take the comment marks away, or the comment",
+                "uncomment the SQL, or remove it",
             )
 
 
@@ -94,18 +95,18 @@ def _is_sql(comment: str) -> bool:
     return _SQL_VERBS(comment) is not None and comment.endswith(";")
 
 
-def name_is_vague(file: File) -> Iterator[Found]:
-    """L143"""
+@file_rule("L143", "vague-name", "a file name that does not say what changes", Severity.NOTE)
+def name_is_vague(file: File) -> Iterator[Finding]:
     stem = file.migration.name.removesuffix(".sql")[len(file.migration.version) :]
     words = [word for word in re.split(r"[\W_]+", stem.lower()) if word and not word.isdigit()]
     if all(word in _EMPTY for word in words):
-        said = f"`{' '.join(words)}`" if words else "nothing"
-        yield Found(1, f"the file name says {said} about what the migration does", _RENAME)
+        name = f" `{' '.join(words)}`" if words else ""
+        yield Finding(1, f"the file name{name} does not say what the migration changes", _RENAME)
     elif _names_two(words):
-        yield Found(1, f"the file name `{' '.join(words)}` names two changes", "make two migrations of them")
+        yield Finding(1, f"the file name `{' '.join(words)}` names two changes", "write two migrations")
 
 
-_RENAME = "name the change: add_email_to_users; but keep the name of a file that is applied somewhere"
+_RENAME = "name the change: add_email_to_users; but do not rename a file that is applied anywhere"
 
 
 def _names_two(words: list[str]) -> bool:
@@ -114,22 +115,22 @@ def _names_two(words: list[str]) -> bool:
     return at > 0 and at + 1 < len(words) and (words[at + 1] in _VERBS or words[0] not in _VERBS)
 
 
-def setting_is_left(file: File) -> Iterator[Found]:
-    """L145"""
+@file_rule("L145", "session-setting", "a setting of the session is left behind")
+def setting_is_left(file: File) -> Iterator[Finding]:
     for problem in file.migration.problems:
         if problem.code == "W675" and problem.place is not None:
-            yield Found(problem.place.line, problem.message, problem.hint)
+            yield Finding(problem.place.line, problem.message, problem.hint)
 
 
-def many_changes(file: File) -> Iterator[Found]:
-    """L144"""
-    made = sum(isinstance(unit.shape, CreateTable) and unit.shape.partition_of is None for unit in file.ups)
+@file_rule("L144", "many-changes", "many changes in one file", Severity.NOTE)
+def many_changes(file: File) -> Iterator[Finding]:
+    created = sum(isinstance(unit.shape, CreateTable) and unit.shape.partition_of is None for unit in file.ups)
     is_one = file.migration.is_transactional(Direction.UP)  # L116 is about the locks of one transaction
     if len(file.changed) > _MOST_OLD_TABLES and not is_one:
         names = ", ".join(map(str, file.changed))
-        yield Found(1, f"the migration alters {len(file.changed)} tables that were there before: {names}", _SPLIT)
-    elif made > _MOST_NEW_TABLES and (file.changed or any(isinstance(u.shape, AddEnumValue) for u in file.ups)):
-        yield Found(1, f"the migration creates {made} tables and alters others", _SPLIT)
+        yield Finding(1, f"the migration alters {len(file.changed)} existing tables: {names}", _SPLIT)
+    elif created > _MOST_NEW_TABLES and (file.changed or any(isinstance(u.shape, AddEnumValue) for u in file.ups)):
+        yield Finding(1, f"the migration creates {created} tables and alters others", _SPLIT)
 
 
-_SPLIT = "one logical change a migration: each can be reviewed, delayed and undone alone"
+_SPLIT = "one change per migration: each can be reviewed, delayed and undone alone"

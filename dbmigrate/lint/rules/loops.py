@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dbmigrate.lint.context import Found, units
+from dbmigrate.lint.context import Finding, units
+from dbmigrate.lint.rule import statement_rule
 from dbmigrate.lint.sql.columns import texts
 from dbmigrate.lint.sql.reading import folded, is_name, is_text, read, words_of
 from dbmigrate.lint.sql.shape import Block, Changes, Verb
@@ -14,14 +15,14 @@ from dbmigrate.lint.sql.shape import Block, Changes, Verb
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dbmigrate.lint.context import Seen, Unit
+    from dbmigrate.lint.context import StatementContext, Unit
     from dbmigrate.lint.sql.shape import Change, Words
 
 _CONTROL = frozenset((";", "BEGIN", "THEN", "ELSE", "LOOP", ">>"))
-_DEEPEST = 9  # loops around a loop that is looked at: each one holds the words of all inside of it
-_ENDLESS = ("", "WHILE")  # loops that their own head does not end: LOOP, and WHILE with a count of rows
+_DEEPEST = 9  # nested loops: each one holds the words of all loops inside it
+_ENDLESS = ("", "WHILE")  # loops whose own head does not end them: LOOP, and WHILE with a count of rows
 _COUNTED = frozenset(("NOT", "FOUND", "IS", "NULL", "COALESCE", "(", ")", ",", "=", "<", "<=", ">", ">=", "<>", "OR"))
-_STEADY_WORDS = frozenset(
+_CONSTANT_WORDS = frozenset(
     re.findall(
         r"\w+",
         "TRUE FALSE CURRENT_TIMESTAMP CURRENT_DATE CURRENT_TIME LOCALTIMESTAMP CURRENT_USER SESSION_USER DEFAULT "
@@ -30,26 +31,26 @@ _STEADY_WORDS = frozenset(
 )
 
 
-def loops_in_one_transaction(seen: Seen) -> Iterator[Found]:
-    """L156"""
-    block = seen.shape
+@statement_rule("L156", "batches-in-one-transaction", "a DO block with batches that are one transaction")
+def loops_in_one_transaction(context: StatementContext) -> Iterator[Finding]:
+    block = context.shape
     if not isinstance(block, Block) or block.body is None:
         return
     words = texts(read(block.body).words)
     loops = any(word == "LOOP" and before != "END" for before, word in zip(["", *words], words, strict=False))
-    if loops and "COMMIT" not in words and _changes_old_rows(seen):
-        yield Found(
+    if loops and "COMMIT" not in words and _changes_old_rows(context):
+        yield Finding(
             0,
-            "the batches of this DO block are one transaction: rows stay locked until the last one is done",
+            "the batches of this DO block run in one transaction: rows stay locked until the last batch is done",
             "COMMIT after each batch, in a section with transaction:false; or one migration for each batch",
         )
 
 
-def _changes_old_rows(seen: Seen) -> bool:
-    """Rows that are written out, one by one, are seeds: nobody waits for them."""
-    for unit in units(seen.unit.statement):
+def _changes_old_rows(context: StatementContext) -> bool:
+    """Whether it changes rows of a table in use; INSERTs of literal rows are seeds, and fast."""
+    for unit in units(context.unit.statement):
         for change in unit.shape.changes if isinstance(unit.shape, Changes) else ():
-            if not seen.is_new(change.table) and (change.verb is not Verb.INSERT or change.is_query):
+            if not context.is_new(change.table) and (change.verb is not Verb.INSERT or change.is_query):
                 return True
     return False
 
@@ -68,12 +69,13 @@ class _Loop:
     end: int
 
 
-def never_ends(seen: Seen) -> Iterator[Found]:
-    """L158: UPDATE until no row is changed, where rows that are changed are found again."""
-    block = seen.shape
+@statement_rule("L158", "loop-never-ends", "a loop that never ends")
+def never_ends(context: StatementContext) -> Iterator[Finding]:
+    """An UPDATE that is repeated until it changes no row, but finds the same rows again."""
+    block = context.shape
     if not isinstance(block, Block) or block.body is None:
         return
-    inner = [unit for unit in units(seen.unit.statement) if unit.is_nested]
+    inner = [unit for unit in units(context.unit.statement) if unit.is_nested]
     variables = _variables(texts(words_of(block.body)))
     for loop in _loops(block.body):
         first, last = block.at + loop.start, block.at + loop.end
@@ -83,16 +85,16 @@ def never_ends(seen: Seen) -> Iterator[Found]:
         unit = within[0]
         if isinstance(unit.shape, Changes) and [each.verb for each in unit.shape.changes] == [Verb.UPDATE]:
             change = unit.shape.changes[0]
-            reason = _reason(seen, unit, change, variables)
+            reason = _reason(context, unit, change, variables)
             if reason:
-                yield Found(unit.offset + change.at - seen.unit.offset, f"this loop never ends: {reason}", _BY_KEY)
+                yield Finding(unit.offset + change.at - context.unit.offset, f"this loop never ends: {reason}", _BY_KEY)
 
 
-_BY_KEY = "walk through the table by its key, from the last one of a batch to the next: see L156"
+_BY_KEY = "go through the table by its key, batch by batch: see L156"
 
 
-def _reason(seen: Seen, unit: Unit, change: Change, variables: frozenset[str]) -> str | None:
-    """Why a row that was changed is found by the next turn of the loop."""
+def _reason(context: StatementContext, unit: Unit, change: Change, variables: frozenset[str]) -> str | None:
+    """Why the next iteration finds a row that was changed."""
     words = texts(read(unit.sql).words)
     assigned = {word for value in change.values for word in value}
     condition = _without_assignment(words)
@@ -104,15 +106,15 @@ def _reason(seen: Seen, unit: Unit, change: Change, variables: frozenset[str]) -
     if not condition or variables.intersection(names) or variables.intersection(map(folded, filter(is_name, assigned))):
         return None
     if not set(change.sets).intersection(names):
-        return f"its UPDATE of {change.table} does not change what its WHERE asks for"
+        return f"its UPDATE of {change.table} does not change what its WHERE tests"
     for column, value in zip(change.sets, change.values, strict=False):
-        if _asks_null(condition, column) and value and (gap := _null_of(seen, change, value, condition)):
+        if _tests_null(condition, column) and value and (gap := _null_of(context, change, value, condition)):
             return f"a row of {change.table} whose {gap} is NULL keeps its {column}, and is found again"
     return None
 
 
 def _without_assignment(words: Words) -> Words:
-    """A statement without what stands between SET and FROM, WHERE or RETURNING."""
+    """A statement without the part between SET and FROM, WHERE or RETURNING."""
     depth = 0
     for at, word in enumerate(words):
         if word == "SET":
@@ -124,41 +126,45 @@ def _without_assignment(words: Words) -> Words:
     return ()
 
 
-def _asks_null(condition: Words, column: str) -> bool:
-    asked = zip(condition, condition[1:], condition[2:], strict=False)
+def _tests_null(condition: Words, column: str) -> bool:
+    triples = zip(condition, condition[1:], condition[2:], strict=False)
     return any(
         is_name(word) and folded(word) == column and after == ("IS", "NULL")
-        for word, *rest in asked
+        for word, *rest in triples
         if (after := tuple(rest))
     )
 
 
-def _null_of(seen: Seen, change: Change, value: Words, condition: Words) -> str | None:
-    """A column in a value that may make it NULL, as far as one can see."""
+def _null_of(context: StatementContext, change: Change, value: Words, condition: Words) -> str | None:
+    """A column that can make the value NULL."""
     if value == ("NULL",):
         return "value"
-    if value[0] == "COALESCE" and (is_text(value[-2]) or value[-2][:1].isdigit() or value[-2] in _STEADY_WORDS):
+    if value[0] == "COALESCE" and (is_text(value[-2]) or value[-2][:1].isdigit() or value[-2] in _CONSTANT_WORDS):
         return None
     if value[0] == "CASE":
         return None if "ELSE" in value else "CASE without ELSE"
     for at, word in enumerate(value):
         is_call = value[at + 1 : at + 2] in (("(",), (".",))
-        is_column = is_name(word) and not is_call and word not in _STEADY_WORDS and value[at - 1 : at] != ("::",)
-        if is_column and not _is_required(seen, change, value[:at], word) and not _is_excluded(condition, folded(word)):
+        is_column = is_name(word) and not is_call and word not in _CONSTANT_WORDS and value[at - 1 : at] != ("::",)
+        if (
+            is_column
+            and not _is_required(context, change, value[:at], word)
+            and not _is_excluded(condition, folded(word))
+        ):
             return folded(word)
     return None
 
 
-def _is_required(seen: Seen, change: Change, before: Words, word: str) -> bool:
+def _is_required(context: StatementContext, change: Change, before: Words, word: str) -> bool:
     """Whether a word is a NOT NULL column of the table that is changed, and not of another one (``page.name``)."""
     if before[-1:] == (".",) and folded(before[-2]) != change.table.name:
         return False
-    table = seen.catalog.table(change.table)
+    table = context.catalog.table(change.table)
     return table is not None and table.proves_not_null(folded(word))
 
 
 def _is_excluded(condition: Words, column: str) -> bool:
-    """The condition says ``column IS NOT NULL``, or compares it."""
+    """Whether the condition has ``column IS NOT NULL``, or compares the column."""
     for at, word in enumerate(condition):
         if is_name(word) and folded(word) == column:
             after = condition[at + 1 : at + 4]
@@ -168,7 +174,7 @@ def _is_excluded(condition: Words, column: str) -> bool:
 
 
 def _ends_by_count(loop: _Loop, variables: frozenset[str]) -> bool:
-    """Whether the only way out is that no row was changed."""
+    """Whether the loop ends only when no row was changed."""
     if loop.kind not in _ENDLESS or "RETURN" in loop.words:
         return False
     conditions = [loop.head] if loop.kind == "WHILE" else []
@@ -199,10 +205,10 @@ def _row_counts(words: Words) -> Iterator[str]:
 
 
 def _is_count(condition: Words, counted: set[str], variables: frozenset[str]) -> bool:
-    """Made of FOUND, a count of rows, numbers and the size of a batch."""
+    """Whether it consists of FOUND, a row count, numbers and the size of a batch."""
     names = [word for word in condition if is_name(word) and word not in _COUNTED]
-    asks = "FOUND" in condition or any(folded(word) in counted for word in names)
-    return asks and all(folded(word) in counted or folded(word) in variables for word in names)
+    has_count = "FOUND" in condition or any(folded(word) in counted for word in names)
+    return has_count and all(folded(word) in counted or folded(word) in variables for word in names)
 
 
 def _variables(words: Words) -> frozenset[str]:
@@ -224,7 +230,7 @@ def _loops(body: str) -> Iterator[_Loop]:
     """The loops of a body, inner ones first; the words of an outer one hold those of its inner ones."""
     words = words_of(body)
     open_: list[tuple[str, Words, int]] = []
-    first = 0  # where the statement begins that comes to a LOOP
+    first = 0  # where the statement begins that ends with LOOP
     for at, word in enumerate(words):
         before = words[at - 1].text if at else ""
         if word.text == "LOOP" and before != "END":

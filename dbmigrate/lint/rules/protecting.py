@@ -1,11 +1,13 @@
-"""L128, L129, L136, L137: what guards rows, or tells them apart, is changed or taken away while code relies on it."""
+"""L128, L129, L136, L137: policies, rights, triggers and keys are removed while code relies on them."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from dbmigrate.lint.context import Found
-from dbmigrate.lint.sql.reading import folded
+from dbmigrate.lint.context import Finding
+from dbmigrate.lint.rule import file_rule
+from dbmigrate.lint.sql.reading import folded, spelled
 from dbmigrate.lint.sql.shape import (
     ActionKind,
     AlterTable,
@@ -28,131 +30,143 @@ _SWITCHES_ON = (("ENABLE", "ROW", "LEVEL", "SECURITY"), ("FORCE", "ROW", "LEVEL"
 _SWITCHES_OFF = ("DISABLE", "ROW", "LEVEL", "SECURITY")
 _TRIGGERS_OFF = (("DISABLE", "TRIGGER"), ("DISABLE", "RULE"))
 _REPLICA_ROLE = "SESSION_REPLICATION_ROLE"
+_COLUMNS = re.compile(r"\([^)]*\)")
 
 
-def switches_row_security(file: File) -> Iterator[tuple[Unit, Found]]:
-    """L128"""
-    held = _Held(file)
-    for unit, table, action in held.actions:
+@file_rule("L128", "row-security", "row level security is switched, or a policy dropped")
+def switches_row_security(file: File) -> Iterator[Finding]:
+    """A file rule, because a policy may be created after it, or dropped and created again."""
+    changes = _Changes(file)
+    for unit, table, action in changes.actions:
         if action.words[:4] in _SWITCHES_ON and not file.catalog.has_policy(table):
             what = f"row level security on {table} without a policy hides every row from all but its owner"
             if action.words[0] == "FORCE":
                 what = f"forced row level security on {table} without a policy hides every row, also from its owner"
-            yield unit, Found(action.at, what, "create the policies in the same transaction, before it")
+            yield Finding(action.at, what, "create the policies in the same transaction, before it", unit)
         elif action.words[:4] == _SWITCHES_OFF:
-            message = f"without row level security every role that may read {table} sees all of its rows"
-            yield unit, Found(action.at, message, "say in an ignore comment why that is meant")
-    for unit, name, on in held.drops("POLICY"):
-        if on is not None and not held.makes("POLICY", name, on):
-            message = f"without the policy {name.name} the roles of {on} see and write other rows than before"
-            yield unit, Found(0, message, "create the policy that takes its place in the same transaction")
+            message = f"without row level security every role that may read {table} sees all its rows"
+            yield Finding(action.at, message, "if you mean it, say why in an ignore comment", unit)
+    for unit, name, on in changes.drops("POLICY"):
+        if on is not None and not changes.creates("POLICY", name, on):
+            message = f"without the policy {name.name} its roles see and write other rows of {on} than before"
+            yield Finding(0, message, "create its replacement in the same transaction", unit)
 
 
-def takes_rights(file: File) -> Iterator[tuple[Unit, Found]]:
-    """L129"""
-    held = _Held(file)
+@file_rule("L129", "revoke", "rights are taken away")
+def takes_rights(file: File) -> Iterator[Finding]:
+    """A file rule, because a GRANT may come before or after it."""
+    changes = _Changes(file)
     for unit in file.ups:
         shape = unit.shape
         if not isinstance(shape, Revoke) or shape.rights == ("CREATE",):
-            continue  # to create objects is no right that an application uses
+            continue  # an application does not use the right to create objects
         if shape.on and shape.names and all(_is_own(file, shape.on, name) for name in shape.names):
             continue
-        if shape.of == ("public",) and _are_granted(held, shape):
-            continue  # to name who may, instead of everybody
-        rights = shape.rights if shape.on else map(str.lower, shape.rights)  # or names of roles
-        said = [*rights, *(("on", shape.on) if shape.on else ()), ", ".join(map(str, shape.names))]
-        what = " ".join(filter(None, said)).replace(" ,", ",")
+        if shape.of == ("public",) and _are_granted(changes, shape):
+            continue  # the right moves from everybody to some roles
+        on = ("on", shape.on) if shape.on else ()
+        what = " ".join(filter(None, [_written(shape), *on, ", ".join(map(str, shape.names))]))
         message = f"REVOKE {what} from {', '.join(shape.of)}: code that still uses it gets permission denied"
-        yield unit, Found(0, message, "release code that does without it first; revoke in a later migration")
+        yield Finding(0, message, "first release code that does not use it; revoke in a later migration", unit)
 
 
-def _are_granted(held: _Held, revoked: Revoke) -> bool:
+def _written(revoked: Revoke) -> str:
+    """The rights, with their columns, or the roles: ``SELECT (id), DELETE``; ``admin, reporting``."""
+    text = spelled(revoked.rights)
+    return _COLUMNS.sub(lambda found: f" {found[0].lower()}", text) if revoked.on else text.lower()
+
+
+def _are_granted(changes: _Changes, revoked: Revoke) -> bool:
     """Whether the migration grants something on each of the objects."""
-    return bool(revoked.names) and all(name.name.upper() in held.granted for name in revoked.names)
+    return bool(revoked.names) and all(name.name.upper() in changes.granted for name in revoked.names)
 
 
 def _is_own(file: File, kind: str, name: Name) -> bool:
-    """Made by this migration, so nobody has used the right."""
+    """Whether this migration creates it, so that nobody has used the right."""
     if kind == "table":
         return file.is_new(name)
-    return any(made.means(name) for made in file.made.get(name.name, ()))
+    return any(created.means(name) for created in file.created.get(name.name, ()))
 
 
-def switches_triggers_off(file: File) -> Iterator[tuple[Unit, Found]]:
-    """L136"""
-    held = _Held(file)
-    for unit, table, action in held.actions:
-        if action.words[:2] in _TRIGGERS_OFF and not _is_enabled_again(held, table, action):
+@file_rule("L136", "trigger-off", "a trigger is dropped or disabled")
+def switches_triggers_off(file: File) -> Iterator[Finding]:
+    """A file rule, because a later statement may enable or create the trigger again."""
+    changes = _Changes(file)
+    for unit, table, action in changes.actions:
+        if action.words[:2] in _TRIGGERS_OFF and not _is_enabled_again(changes, table, action):
             what = " ".join(map(folded, action.words[1:3]))
-            yield unit, Found(action.at, f"{what} on {table} is off, and stays off: {_MISSED}", _ON_AGAIN)
-    for unit, name, on in held.drops("TRIGGER"):
-        if on is not None and not held.makes("TRIGGER", name, on) and not _loses_column(held, on):
-            yield unit, Found(0, f"without the trigger {name.name} on {on} {_MISSED}", _STOPPED)
+            yield Finding(action.at, f"{what} on {table} stays disabled: {_MISSED}", _ON_AGAIN, unit)
+    for unit, name, on in changes.drops("TRIGGER"):
+        if on is not None and not changes.creates("TRIGGER", name, on) and not _loses_column(changes, on):
+            yield Finding(0, f"without the trigger {name.name} on {on}: {_MISSED}", _STOPPED, unit)
     for unit in file.ups:
         words = unit.shape.words if isinstance(unit.shape, Other) else ()
         is_off = words[:1] == ("SET",) and _REPLICA_ROLE in words[1:3]
         if is_off and not {"'replica'", "REPLICA"}.isdisjoint(words):
-            message = "no trigger runs in this session, nor any check of a foreign key"
-            yield unit, Found(0, message, "disable the one trigger that is in the way, and enable it again")
+            message = "no trigger fires in this session, and foreign keys are not checked"
+            yield Finding(0, message, "disable only the trigger that is in the way, and enable it again", unit)
 
 
-_MISSED = "what it checks, copies or records is missed from now on"
+_MISSED = "what it checks, copies or records is skipped from now on"
 _ON_AGAIN = "enable it again in the same transaction"
-_STOPPED = "say in an ignore comment what does its work now"
+_STOPPED = "say in an ignore comment what replaces it"
 
 
-def _is_enabled_again(held: _Held, table: Name, action: Action) -> bool:
+def _is_enabled_again(changes: _Changes, table: Name, action: Action) -> bool:
     wanted = ("ENABLE", *action.words[1:3])
-    return any(each.words[:3] == wanted for each in held.of_table(table))
+    return any(each.words[:3] == wanted for each in changes.of_table(table))
 
 
-def _loses_column(held: _Held, table: Name) -> bool:
-    """The trigger has kept a column up to date that goes with it: L121 is about that."""
-    return any(each.kind is ActionKind.DROP_COLUMN for each in held.of_table(table))
+def _loses_column(changes: _Changes, table: Name) -> bool:
+    """Whether a column is dropped with the trigger that maintains it: L121 reports that."""
+    return any(each.kind is ActionKind.DROP_COLUMN for each in changes.of_table(table))
 
 
-def drops_key(file: File) -> Iterator[tuple[Unit, Found]]:
-    """L137"""
-    held = _Held(file)
-    for unit, table, action in held.actions:
+@file_rule("L137", "key-dropped", "a primary key or replica identity is dropped")
+def drops_key(file: File) -> Iterator[Finding]:
+    """A file rule, because a later statement may add another key."""
+    changes = _Changes(file)
+    for unit, table, action in changes.actions:
         if action.words[:3] == ("REPLICA", "IDENTITY", "NOTHING"):
             message = f"without a replica identity UPDATE and DELETE of {table} fail where it is published"
-            yield unit, Found(action.at, message, "REPLICA IDENTITY DEFAULT is the primary key; FULL is the whole row")
-        elif action.kind is ActionKind.DROP_CONSTRAINT and _takes_primary(held, table, action.name):
-            message = f"DROP CONSTRAINT {action.name} takes the primary key of {table}: {_KEY}"
-            yield unit, Found(action.at, message, _SWAP)
-    for unit, name, _ in held.drops("INDEX"):
+            yield Finding(
+                action.at, message, "REPLICA IDENTITY DEFAULT is the primary key; FULL is the whole row", unit
+            )
+        elif action.kind is ActionKind.DROP_CONSTRAINT and _drops_primary(changes, table, action.name):
+            message = f"DROP CONSTRAINT {action.name} drops the primary key of {table}: {_KEY}"
+            yield Finding(action.at, message, _SWAP, unit)
+    for unit, name, _ in changes.drops("INDEX"):
         owner = file.catalog.identity_of(name)
         if owner is not None:
             message = f"the index {name} is the replica identity of {owner}: its published changes fail"
-            yield unit, Found(name.at, message, "choose another one before: ALTER TABLE .. REPLICA IDENTITY")
+            yield Finding(name.at, message, "first choose another one: ALTER TABLE .. REPLICA IDENTITY", unit)
 
 
-_KEY = "rows can become duplicates, and ON CONFLICT and logical replication fail"
-_SWAP = "put another key in its place in the same statement: ADD PRIMARY KEY USING INDEX"
+_KEY = "duplicate rows become possible, ON CONFLICT and logical replication fail"
+_SWAP = "add the new key in the same statement: ADD PRIMARY KEY USING INDEX"
 
 
-def _takes_primary(held: _Held, table: Name, constraint: str) -> bool:
-    """Whether the constraint was a primary key, and the migration makes no other one."""
-    if not held.file.catalog.was_primary(table, constraint):
+def _drops_primary(changes: _Changes, table: Name, constraint: str) -> bool:
+    """Whether the constraint was a primary key, and the migration does not add another one."""
+    if not changes.file.catalog.was_primary(table, constraint):
         return False
-    added = [action.constraint for action in held.of_table(table) if action.constraint]
+    added = [action.constraint for action in changes.of_table(table) if action.constraint]
     return all(each.kind is not ConstraintKind.PRIMARY for each in added)
 
 
 # ------------------------------------------------------------------------------------------------- what the file holds
 
 
-class _Held:
-    """What a migration does to tables that others may be using, gathered once: a file may hold thousands of it."""
+class _Changes:
+    """What a migration does to tables in use, gathered once: a file may hold thousands of statements."""
 
     def __init__(self, file: File) -> None:
         self.file = file
         self.actions: list[tuple[Unit, Name, Action]] = []
         self.dropped: list[tuple[Unit, Drop]] = []
-        self.granted: set[str] = set()  # words of what rights are granted on
+        self.granted: set[str] = set()  # words of the objects that rights are granted on
         self._by_table: dict[str, list[tuple[Name, Action]]] = {}
-        self._made: dict[tuple[str, str], list[Name]] = {}
+        self._created: dict[tuple[str, str], list[Name]] = {}
         self._gone: dict[str, list[Name]] = {}
         for unit in file.ups:
             self._add(unit)
@@ -163,7 +177,7 @@ class _Held:
                 self.actions += [(unit, table, action) for action in actions]
                 self._by_table.setdefault(table.name, []).extend((table, action) for action in actions)
             case CreateObject(kind=kind, name=Name(name=name), on=Name() as on):
-                self._made.setdefault((kind, name), []).append(on)
+                self._created.setdefault((kind, name), []).append(on)
             case Grant(on=on_words):
                 self.granted.update(on_words.upper().split())
             case Drop() as drop:
@@ -177,12 +191,12 @@ class _Held:
         """The sub-commands of ALTER TABLE for a table."""
         return (action for name, action in self._by_table.get(table.name, ()) if name.means(table))
 
-    def makes(self, kind: str, name: Name, table: Name) -> bool:
-        """Whether it makes a trigger or policy of this name."""
-        return any(on.means(table) for on in self._made.get((kind, name.name), ()))
+    def creates(self, kind: str, name: Name, table: Name) -> bool:
+        """Whether it creates a trigger or policy of this name."""
+        return any(on.means(table) for on in self._created.get((kind, name.name), ()))
 
     def drops(self, kind: str) -> Iterator[tuple[Unit, Name, Name | None]]:
-        """What is dropped of a kind, with its table, which stays and which others may be using."""
+        """What is dropped of a kind, with its table, if that is in use and is not dropped too."""
         for unit, shape in self.dropped:
             on = shape.on
             is_gone = on is not None and any(on.means(name) for name in self._gone.get(on.name, ()))

@@ -7,19 +7,21 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from dbmigrate.lint.context import Found
+from dbmigrate.lint.context import Finding
+from dbmigrate.lint.rule import statement_rule
 from dbmigrate.lint.sql.reading import is_text, read, text_of
 from dbmigrate.lint.sql.shape import Changes, Copy, CreateRoutine, Grant, Role
+from dbmigrate.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dbmigrate.lint.context import Seen
+    from dbmigrate.lint.context import StatementContext
     from dbmigrate.sql import Word
 
-# Every expression below takes time in proportion to the text: a migration may hold a megabyte without a blank. So none
-# begins with a repetition that could begin again at each character (`[\w.]+@`); what stands to the left of a sign is
-# looked at from there, and what is taken by a possessive `++` is not given back.
+# Every expression below takes linear time, because a migration may hold a megabyte without a blank: none of them begins
+# with a repetition that could start again at each character (`[\w.]+@`). What is left of a sign is matched from the
+# sign, and a possessive `++` does not give back what it has matched.
 
 # what keys of well-known services, tokens and private keys look like
 _KEYS = re.compile(
@@ -37,7 +39,7 @@ _PLACEHOLDERS = re.compile(
 _MAIL = re.compile(r"(?<=[\w.+%-])@((?:[\w-]++\.)+[A-Za-z]{2,})").finditer
 # reserved for examples (RFC 2606, RFC 6761), and what people write when they make one up
 _MADE_UP = re.compile(r"(^|\.)(example|test|invalid|localhost|local|acme|foo|bar)(\.|$)", re.IGNORECASE).search
-# the address of a desk, and of nobody
+# the address of an office, not of a person
 _OFFICE = re.compile(
     r"(?:^|[^\w.+%-])(?:abuse|admin|billing|contact|hello|help|info|mail|no-?reply|office|postmaster|root|sales|security"
     r"|service|support|system|team|test|webmaster)$",
@@ -49,24 +51,23 @@ _CARD = re.compile(r"(?<![\d-])(?:\d[ -]?){12,18}\d(?![\d-])").finditer
 _SSN = re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\d-])").search
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b").finditer
 
-_OUTSIDE = (
-    "set it outside of the migrations: ALTER ROLE by hand, or from a secret store; and change it, it is in the history"
-)
+_OUTSIDE = "set it outside the migrations (ALTER ROLE by hand, or a secret store), and change it: git keeps this one"
 
 
-def secret(seen: Seen) -> Iterator[Found]:
+@statement_rule("L161", "secret", "a password, key or token in the file", Severity.ERROR)
+def secret(context: StatementContext) -> Iterator[Finding]:
     """L161; the message does not repeat it, and no excerpt shows it."""
-    for what, word in _secrets(seen.unit.sql, isinstance(seen.shape, Role)):
-        yield Found(word.start, f"{what} is written in the file", _OUTSIDE)
+    for what, word in _secrets(context.unit.sql, isinstance(context.shape, Role)):
+        yield Finding(word.start, f"the file contains {what}", _OUTSIDE)
 
 
-def secret_words(seen: Seen) -> Iterator[Word]:
+def secret_words(context: StatementContext) -> Iterator[Word]:
     """The literals that hold secrets."""
-    for _, word in _secrets(seen.unit.sql, isinstance(seen.shape, Role)):
+    for _, word in _secrets(context.unit.sql, isinstance(context.shape, Role)):
         yield word
 
 
-@lru_cache(maxsize=1)  # asked twice about each statement: for the rule, and for what no excerpt may show
+@lru_cache(maxsize=1)  # called twice for each statement: by the rule, and to hide secrets in excerpts
 def _secrets(sql: str, is_role: bool) -> tuple[tuple[str, Word], ...]:  # noqa: FBT001  a key of the cache
     words = read(sql).words
     has_options = [word.text for word in words[1:3]] == ["USER", "MAPPING"]  # OPTIONS (password '..')
@@ -90,23 +91,24 @@ def _kind_of_secret(text: str, *, is_quoted: bool) -> str | None:
     return "a connection string with a password" if is_quoted and _CONNECTION_PASSWORD(text) else None
 
 
-def personal_data(seen: Seen) -> Iterator[Found]:
-    """L162"""
-    if not isinstance(seen.shape, Changes | Copy):
+@statement_rule("L162", "personal-data", "personal data in the file")
+def personal_data(context: StatementContext) -> Iterator[Finding]:
+    """One finding per statement, in literals and in the beginning of COPY data."""
+    if not isinstance(context.shape, Changes | Copy):
         return
-    for word in read(seen.unit.sql).words:
+    for word in read(context.unit.sql).words:
         what = _personal(text_of(word.text)) if is_text(word.text) else None
         if what:
-            yield Found(word.start, f"{what} is written in the file", _NOT_HERE)
+            yield Finding(word.start, f"the file contains {what}", _NOT_HERE)
             return
-    for part in seen.unit.statement.copy_data or ():
-        what = next((said for field in _FIELDS(part) if (said := _personal(field))), None)
+    for part in context.unit.statement.copy_data or ():
+        what = next((kind for field in _FIELDS(part) if (kind := _personal(field))), None)
         if what:
-            yield Found(0, f"{what} stands in the data of this COPY", _NOT_HERE)
+            yield Finding(0, f"the data of this COPY contains {what}", _NOT_HERE)
             return
 
 
-_NOT_HERE = "load people's data from where it is kept; migrations are copied to every laptop, and stay in the history"
+_NOT_HERE = "load personal data from its source; migrations are on every laptop, and git keeps them"
 
 
 def _personal(text: str) -> str | None:
@@ -135,21 +137,19 @@ def _is_iban(text: str) -> bool:
     return int(number) % 97 == 1
 
 
-def grants_much(seen: Seen) -> Iterator[Found]:
-    """L163"""
-    shape = seen.shape
-    if isinstance(shape, Grant) and shape.on and not _TRUSTED.union(seen.catalog.owners).issuperset(shape.to):
+@statement_rule("L163", "grant-all", "more rights than are needed", most=3)
+def grants_much(context: StatementContext) -> Iterator[Finding]:
+    shape = context.shape
+    if isinstance(shape, Grant) and shape.on and not _TRUSTED.union(context.catalog.owners).issuperset(shape.to):
         writes = {"INSERT", "UPDATE", "DELETE", "TRUNCATE", "CREATE", "TRIGGER"} & set(shape.rights)
         if shape.rights[:1] == ("ALL",):
-            yield Found(0, f"GRANT ALL on {shape.on.lower()} gives rights that nobody has asked for", _FEW)
+            yield Finding(0, f"GRANT ALL on {shape.on.lower()} gives more rights than needed", _FEW)
         elif "public" in shape.to and writes:
-            yield Found(0, f"every role may {' and '.join(sorted(writes))} on {shape.on.lower()}", _FEW)
+            yield Finding(0, f"every role may {' and '.join(sorted(writes))} on {shape.on.lower()}", _FEW)
     elif isinstance(shape, Role) and shape.name not in _TRUSTED:
         rights = [word for word in ("SUPERUSER", "BYPASSRLS", "REPLICATION") if word in shape.words]
         if rights:
-            yield Found(
-                0, f"the role {shape.name} becomes {' and '.join(rights)}: no rule of the database binds it", _FEW
-            )
+            yield Finding(0, f"the role {shape.name} gets {' and '.join(rights)}: it can bypass permissions", _FEW)
 
 
 # who has all rights anyway: the owner, and the roles that Supabase's own files grant everything to, because there the
@@ -164,14 +164,14 @@ _TRUSTED = frozenset(
 _FEW = "name the rights that are needed: SELECT, INSERT, .."
 
 
-def definer_without_path(seen: Seen) -> Iterator[Found]:
-    """L164"""
-    shape = seen.shape
+@statement_rule("L164", "definer-without-path", "SECURITY DEFINER without a search_path")
+def definer_without_path(context: StatementContext) -> Iterator[Finding]:
+    shape = context.shape
     if isinstance(shape, CreateRoutine):
         pairs = set(pairwise(shape.words))
         if ("SECURITY", "DEFINER") in pairs and ("SET", "SEARCH_PATH") not in pairs:
-            yield Found(
+            yield Finding(
                 0,
-                f"{shape.name} runs with its owner's rights and its caller's search_path, who so chooses what it calls",
-                "add SET search_path = pg_catalog, pg_temp (and the schemas that it needs) to it",
+                f"{shape.name} has its owner's rights but its caller's search_path: a caller chooses what it uses",
+                "add SET search_path = pg_catalog, pg_temp (and the schemas that it needs)",
             )

@@ -1,1 +1,1 @@
-"""What a statement says, as far as lint has to know: its shape, read from its tokens."""
+"""Reading SQL: the shape of a statement, made from its tokens."""

@@ -91,11 +91,11 @@ def _set(part: Reader, at: int) -> Action:
     part.next()
     if part.take("SCHEMA"):
         return Action(ActionKind.SET_SCHEMA, at, new_name=folded(part.next()))
-    said = texts(part.rest())
-    if said[:1] in (("LOGGED",), ("UNLOGGED",)) or said[:2] == ("ACCESS", "METHOD"):
-        return Action(ActionKind.REWRITE, at, words=("SET", *said))
-    kind = ActionKind.MOVE if said[:1] == ("TABLESPACE",) else ActionKind.OTHER
-    return Action(kind, at, words=("SET", *said))
+    words = texts(part.rest())
+    if words[:1] in (("LOGGED",), ("UNLOGGED",)) or words[:2] == ("ACCESS", "METHOD"):
+        return Action(ActionKind.REWRITE, at, words=("SET", *words))
+    kind = ActionKind.MOVE if words[:1] == ("TABLESPACE",) else ActionKind.OTHER
+    return Action(kind, at, words=("SET", *words))
 
 
 def _partition(part: Reader, at: int) -> Action:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["changes"]
 
 _VERBS = {verb.value: verb for verb in Verb}
-# a condition that is written to say that all rows are meant
+# conditions that select every row
 _ALWAYS_TRUE = (("TRUE",), ("1", "=", "1"))
 _BEFORE_TABLES = ("FROM", "JOIN", "TABLE", "USING")
 _FROM_INSIDE = frozenset(("EXTRACT", "OVERLAY", "POSITION", "SUBSTRING", "TRIM"))
@@ -89,7 +89,7 @@ def _change(reader: Reader) -> Change | None:
 
 
 def _sources(words: Sequence[Word]) -> Iterator[Name]:
-    """The tables behind FROM, JOIN, USING and TABLE: no functions, no parts of WITH, none of the server's own."""
+    """The tables after FROM, JOIN, USING and TABLE, without functions, parts of WITH and system tables."""
     own = {
         folded(word.text)
         for word, after, opens in zip(words, words[1:], words[2:], strict=False)

@@ -143,7 +143,7 @@ def _column_constraint(reader: Reader, name: str) -> Constraint | None:
 
 
 def _skip_reference_actions(reader: Reader) -> None:
-    """``MATCH FULL ON DELETE SET NULL (column) ON UPDATE ..``, whose NULL and DEFAULT are none of the column's."""
+    """``MATCH FULL ON DELETE SET NULL (column) ON UPDATE ..``, whose NULL and DEFAULT do not belong to the column."""
     while True:
         if reader.take("MATCH"):
             reader.next()

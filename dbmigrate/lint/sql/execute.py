@@ -1,4 +1,4 @@
-"""EXECUTE in PL/pgSQL: the statements in a string that is written out; one that is built at run time is unknown."""
+"""EXECUTE in PL/pgSQL: the statements in a literal string. A string that is built at run time is unknown."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _statements(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _formatted(arguments: Sequence[Word]) -> str | None:
-    """What format() makes of literals; None where one of its arguments is none."""
+    """What format() makes of literals; None if an argument is not a literal."""
     given: list[str] = []
     for part in Reader(arguments).parts():
         if len(part.words) != 1 or not is_text(part.words[0].text):

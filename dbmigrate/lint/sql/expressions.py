@@ -1,4 +1,4 @@
-"""Whether a DEFAULT has one value for all rows of a table, so that PostgreSQL (11 and later) need not write them."""
+"""Whether a DEFAULT has one value for all rows of a table, so that PostgreSQL (11 and later) does not rewrite it."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ _SYNTAX = frozenset(
         """,
     )
 )
-_VOLATILE_WORDS = ("STABLE", "IMMUTABLE")
+_NONVOLATILE_WORDS = ("STABLE", "IMMUTABLE")
 
 
 def volatile_call(default: Words, catalog: Catalog) -> str | None:
-    """The name of the first function in the words of a DEFAULT that may give every row another value."""
-    return next((name.name for name in _calls(default) if not _is_steady(name, catalog)), None)
+    """The name of the first function in a DEFAULT that may give each row another value."""
+    return next((name.name for name in _calls(default) if not _is_nonvolatile(name, catalog)), None)
 
 
-def _is_steady(name: Name, catalog: Catalog) -> bool:
+def _is_nonvolatile(name: Name, catalog: Catalog) -> bool:
     routine = catalog.routine(name)
     if routine is not None:
-        return any(word in routine.words for word in _VOLATILE_WORDS)
+        return any(word in routine.words for word in _NONVOLATILE_WORDS)
     if name.schema is None and name.name in _SYNTAX:
         return True
-    return name.schema in (None, "pg_catalog") and name.name in _steady_functions()
+    return name.schema in (None, "pg_catalog") and name.name in _nonvolatile_functions()
 
 
-@cache  # read when the first DEFAULT with a call comes along
-def _steady_functions() -> frozenset[str]:
-    """The functions of PostgreSQL none of whose forms is volatile; scripts/steady_functions.py writes the list."""
-    return frozenset(Path(__file__).with_name("steady_functions.txt").read_text("ascii").split())
+@cache  # read at the first DEFAULT with a call
+def _nonvolatile_functions() -> frozenset[str]:
+    """PostgreSQL's functions without a volatile form; scripts/nonvolatile_functions.py writes the list."""
+    return frozenset(Path(__file__).with_name("nonvolatile_functions.txt").read_text("ascii").split())
 
 
 def _calls(default: Words) -> Iterator[Name]:

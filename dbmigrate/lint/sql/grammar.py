@@ -1,8 +1,8 @@
-"""A light grammar: what a statement does, told by its words.
+"""A light grammar: from the words of a statement to its shape.
 
-It is not a parser: it knows the beginnings of the statements that the rules ask about, as PostgreSQL's documentation
-spells them, and looks for a few words behind. Comments, strings and quoted bodies never take part, because they are no
-words. What it does not know is `Other`.
+It is not a parser: it knows the beginnings of the statements that the rules need, as PostgreSQL's documentation spells
+them, and a few words behind. Comments, strings and quoted bodies are not words, so they never match. A statement that
+it does not know is `Other`.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _create(reader: Reader) -> Shape:
     if kind in ("TABLE", "MATERIALIZED VIEW", "FOREIGN TABLE"):
         return _create_table(reader)
     if kind in ("FUNCTION", "PROCEDURE"):
-        return _create_routine(reader, is_replacement=is_replacement)
+        return _create_routine(reader)
     if kind in _ROLES:
         return Role(folded(reader.next()), texts(reader.rest()))
     is_lenient = reader.take_if_exists() or is_replacement
@@ -127,8 +127,7 @@ def _create_table(reader: Reader) -> Shape:
     if table is None:
         return Other(("CREATE", "TABLE"))
     parent = reader.name() if reader.take("PARTITION", "OF") else None
-    is_typed = reader.take("OF")  # .. a composite type, which has the columns
-    if is_typed:
+    if reader.take("OF"):  # .. a composite type, which has the columns
         reader.name()
     inside = reader.group()
     defined = [] if reader.peek() == "AS" else list(Reader(inside).parts())  # (a, b) AS SELECT ..: names alone
@@ -137,14 +136,12 @@ def _create_table(reader: Reader) -> Shape:
     if parent is not None:
         reader.until("PARTITION", "USING", "WITH", "TABLESPACE")  # FOR VALUES .. may hold any expression
     rest = texts(reader.rest())
-    is_listed = bool(defined) and "INHERITS" not in rest and all(part.words[0].text != "LIKE" for part in defined)
     return CreateTable(
         table,
         tuple(column for column in found if column is not None),
         tuple(constraint for constraint in constraints if constraint is not None),
         partition_of=parent,
         is_partitioned=("PARTITION", "BY") in pairwise(rest),
-        is_known=is_listed and not is_typed and parent is None,
         is_lenient=is_lenient,
     )
 
@@ -154,7 +151,6 @@ def _create_index(reader: Reader) -> Shape:
     reader.take("INDEX")
     is_concurrent = reader.take("CONCURRENTLY")
     is_lenient = reader.take_if_exists()
-    name_at = reader.start
     name = None if reader.peek() == "ON" else reader.name()
     reader.take("ON")
     is_only = reader.take("ONLY")
@@ -175,12 +171,11 @@ def _create_index(reader: Reader) -> Shape:
         is_partial="WHERE" in texts(reader.rest()),
         is_only=is_only,
         is_plain=len(plain) == len(list(Reader(keys).parts())),
-        name_at=name_at,
     )
 
 
 def _plain(keys: tuple[Word, ...]) -> tuple[str, ...]:
-    """The leading columns of an index that are no expressions."""
+    """The leading keys of an index that are plain columns."""
     found = []
     for part in Reader(keys).parts():
         if part.peek() == "(" or part.peek(1) in ("(", "."):
@@ -189,14 +184,14 @@ def _plain(keys: tuple[Word, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _create_routine(reader: Reader, *, is_replacement: bool) -> Shape:
+def _create_routine(reader: Reader) -> Shape:
     name = reader.name()
     if name is None:
         return Other(("CREATE", "FUNCTION"))
     reader.group()
     rest = texts(reader.rest())
     returns_trigger = ("RETURNS", "TRIGGER") in pairwise(rest)
-    return CreateRoutine(name, rest, returns_trigger, is_replacement)
+    return CreateRoutine(name, rest, returns_trigger)
 
 
 # ---------------------------------------------------------------------------------------------------------- ALTER, DROP
@@ -269,8 +264,8 @@ def _lock(reader: Reader) -> Shape:
 def _maintenance(verb: str) -> Callable[[Reader], Shape]:
     def parse(reader: Reader) -> Shape:
         options = texts(reader.group())
-        while said := reader.take_any("FULL", "FREEZE", "VERBOSE", "ANALYZE", "CONCURRENTLY"):
-            options = (*options, said)
+        while option := reader.take_any("FULL", "FREEZE", "VERBOSE", "ANALYZE", "CONCURRENTLY"):
+            options = (*options, option)
         target = ""
         if verb in ("REINDEX", "REFRESH"):
             target = _kind(reader)
@@ -315,9 +310,9 @@ _TAG = re.compile(r"\$[^$]*\$").match
 
 
 def _do(reader: Reader) -> Shape:
-    said = reader.words
-    language = next((after.text for word, after in pairwise(said) if word.text == "LANGUAGE"), "")
-    body = next((word for word in said if word.text.startswith("$")), None)
+    words = reader.words
+    language = next((after.text for word, after in pairwise(words) if word.text == "LANGUAGE"), "")
+    body = next((word for word in words if word.text.startswith("$")), None)
     tag = _TAG(body.text) if body else None
     if body is None or tag is None or folded(language.strip("'")) not in ("", "plpgsql"):
         return Block(None)

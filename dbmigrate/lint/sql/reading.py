@@ -1,7 +1,8 @@
-"""The words of one statement, read from left to right. Keywords are in upper case; a quoted name equals none."""
+"""The words of one statement, read from left to right. Keywords are in upper case; a quoted name never equals one."""
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
@@ -24,7 +25,7 @@ def read(sql: str) -> Reader:
     return Reader(word for word in words_of(sql) if word.text != ";")
 
 
-@lru_cache(maxsize=2)  # several rules read the statement that they are asked about
+@lru_cache(maxsize=2)  # several rules read the same statement
 def words_of(sql: str) -> tuple[Word, ...]:
     """All words of a text, the semicolons too; of a long one the first `MOST_WORDS`."""
     found: list[Word] = []
@@ -34,7 +35,7 @@ def words_of(sql: str) -> tuple[Word, ...]:
 
 
 class Reader:
-    """A position in a sequence of words. What is taken moves it; what is asked does not."""
+    """A position in a sequence of words. `take`, `next` and the like move it; `peek` does not."""
 
     def __init__(self, found: Iterable[Word]) -> None:
         self._words = tuple(found)
@@ -114,7 +115,7 @@ class Reader:
         return inside.name()
 
     def group(self) -> tuple[Word, ...]:
-        """What stands between the parentheses that open next, without them; empty if none do."""
+        """The words between the parentheses that open next; empty if none do."""
         if self.peek() != "(":
             return ()
         inside = self.until(")", from_inside=1)
@@ -165,13 +166,13 @@ def folded(text: str) -> str:
 
 
 def text_of(literal: str) -> str:
-    """What a string literal says; escapes of E'' stay as they are."""
+    """The text of a string literal; escapes of E'' stay as they are."""
     if literal.startswith("$"):
         tag = literal.index("$", 1) + 1
         return literal[tag:-tag]
     return literal[literal.index("'") + 1 : -1].replace("''", "'")
 
 
-def spelled(found: Iterable[Word]) -> str:
-    """Words in one line, as a key to compare by."""
-    return " ".join(word.text for word in found)
+def spelled(words: Iterable[str]) -> str:
+    """Words in one line as people write them: ``numeric(12, 2)``, ``app.mood[]``."""
+    return re.sub(r" ?([(\[.]) ?| (?=[)\],])", lambda found: found[1] or "", " ".join(words))

@@ -1,6 +1,6 @@
-"""What a statement does, as far as the rules ask: frozen values, made by `grammar` from its words.
+"""What a statement does, as much as the rules need: frozen values that `grammar` makes from its words.
 
-An `at` is an offset in the statement's text. What the light grammar does not know is `Other`; a rule then stays silent.
+An `at` is an offset in the statement's text. A statement that the grammar does not know is `Other`; rules ignore it.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Column:
 
 @frozen
 class Other:
-    """A statement that no rule asks more about. `words` are its first ones."""
+    """A statement that no rule needs to know more about. `words` are its first ones."""
 
     words: Words = ()
 
@@ -97,7 +97,6 @@ class CreateTable:
     constraints: tuple[Constraint, ...] = ()
     partition_of: Name | None = None
     is_partitioned: bool = False
-    is_known: bool = True  # all of its columns are in `columns`
     is_lenient: bool = False
 
 
@@ -173,7 +172,6 @@ class CreateIndex:
     is_partial: bool = False
     is_only: bool = False
     is_plain: bool = True  # `columns` are all of its keys
-    name_at: int = 0
 
 
 @frozen
@@ -190,7 +188,7 @@ class Drop:
 
 @frozen
 class CreateObject:
-    """CREATE of anything that is no table, index or routine. `on` is the table of a trigger, policy or rule."""
+    """CREATE of anything except a table, an index or a routine. `on` is the table of a trigger, policy or rule."""
 
     kind: str
     name: Name | None
@@ -204,7 +202,6 @@ class CreateRoutine:
     name: Name
     words: Words = ()
     returns_trigger: bool = False
-    is_replacement: bool = False
 
 
 @frozen
@@ -234,7 +231,7 @@ class Verb(Enum):
 class Change:
     """INSERT, UPDATE, DELETE or MERGE of a table's rows; `at` is where that word stands.
 
-    `is_whole`: no WHERE says which rows. `limit_at` is where a LIMIT or ORDER BY stands that PostgreSQL does not have.
+    `is_whole`: no WHERE says which rows. `limit_at` is the place of a LIMIT or ORDER BY, which PostgreSQL refuses.
     `sets` are the columns that UPDATE sets, `is_constant` says that it sets all of them to the same for every row.
     `values` are the words that they are set to, as far as each column has its own. `sources` are the tables that an
     INSERT .. SELECT reads.

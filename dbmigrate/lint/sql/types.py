@@ -1,6 +1,6 @@
 """What a change of a column's type costs, from the words of the two types.
 
-PostgreSQL writes no row when the old values are good as they are (binary-coercible, or only a limit is widened):
+PostgreSQL rewrites nothing if the old values stay valid (binary-coercible, or only a limit is widened):
 ``ATColumnChangeRequiresRewrite`` and the support functions of the length coercions.
 """
 
@@ -10,19 +10,20 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
+from dbmigrate.lint.sql.reading import spelled
 
 if TYPE_CHECKING:
     from dbmigrate.lint.sql.shape import Words
 
-__all__ = ["SERIALS", "Cost", "change_cost"]
+__all__ = ["SERIALS", "Cost", "change_cost", "written"]
 
-# types that are none: a column of one is an integer whose default is nextval()
+# not real types: a column of one is an integer whose default is nextval()
 SERIALS = (("SERIAL",), ("BIGSERIAL",), ("SMALLSERIAL",), ("SERIAL2",), ("SERIAL4",), ("SERIAL8",))
 
 
 class Cost(Enum):
-    NONE = "no row is touched"
-    REWRITE = "every row is written anew"
+    NONE = "no row changes"
+    REWRITE = "every row is rewritten"
     UNKNOWN = "it depends on the old type"
 
 
@@ -58,8 +59,13 @@ _PRECISE = ("timestamp", "timestamptz", "time", "timetz", "interval")
 _MOST_DIGITS = 6  # of a second
 
 
+def written(words: Words) -> str:
+    """A type as people write it: ``varchar(500)``."""
+    return spelled(word if word.startswith('"') else word.lower() for word in words)
+
+
 def change_cost(old: Words, new: Words) -> Cost:
-    """The cost of ALTER COLUMN TYPE without USING; `old` is empty where nobody said what the column is."""
+    """The cost of ALTER COLUMN TYPE without USING; `old` is empty if the column's type is not known."""
     if not old:
         return Cost.UNKNOWN
     before, after = _parsed(old), _parsed(new)

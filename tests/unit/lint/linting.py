@@ -1,4 +1,4 @@
-"""Linting a migration that is written out in the test."""
+"""Lints a migration whose text the test gives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OWN = LintConfig(uses_squawk=False)
 def problems(
     directory: Path, text: str, *, before: str = "", name: str = "add_things", config: LintConfig = OWN
 ) -> tuple[Problem, ...]:
-    """The findings about a migration; `before` is the up section of one that is applied already."""
+    """The findings about a migration; `before` is the up section of an older one."""
     paths = [directory / "1_base.sql", directory / f"2_{name}.sql"]
     paths[0].write_text(f"-- migrate:up\n{before}\n-- migrate:down irreversible:true\n", "utf-8")
     paths[1].write_bytes(text.encode())
@@ -22,7 +22,7 @@ def problems(
 
 
 def codes(directory: Path, up: str, *, options: str = "", before: str = "", config: LintConfig = OWN) -> list[str]:
-    """``code:line`` of what is found in an up section whose first line is line 2."""
+    """``code:line`` of each finding in an up section whose first line is line 2."""
     text = f"-- migrate:up {options}\n{up}\n-- migrate:down irreversible:true\n"
     return [
         f"{each.code}:{each.place.line if each.place else ''}"

@@ -1,4 +1,4 @@
-"""Comments that say a finding is known, and settings that say a rule is not wanted."""
+"""Comments that suppress a finding, and settings that disable a rule."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def test_a_comment_for_the_file_may_stand_above_its_first_section(tmp_path: Path
     assert problems(tmp_path, text) == ()
 
 
-def test_a_comment_is_about_its_statement_alone(tmp_path: Path) -> None:
+def test_a_comment_applies_to_its_statement_alone(tmp_path: Path) -> None:
     assert codes(tmp_path, "-- dbmigrate:ignore L122: unused\ndrop table t;\ndrop table u;") == ["L122:4"]
 
 
-def test_a_comment_inside_a_string_or_a_block_comment_is_none(tmp_path: Path) -> None:
+def test_a_comment_inside_a_string_or_block_comment_does_not_count(tmp_path: Path) -> None:
     up = "select '\n-- dbmigrate:ignore L122: x\n' /*\n-- dbmigrate:ignore L122: x\n*/; drop table t;"
 
     assert codes(tmp_path, up) == ["L122:6"]
@@ -54,7 +54,7 @@ def test_a_finding_about_the_down_section_is_ignored_there(tmp_path: Path) -> No
     assert problems(tmp_path, text) == ()
 
 
-def test_a_comment_without_a_reason_works_and_is_told(tmp_path: Path) -> None:
+def test_a_comment_without_a_reason_works_and_is_reported(tmp_path: Path) -> None:
     assert codes(tmp_path, "-- dbmigrate:ignore L122\ndrop table t;") == ["W652:2"]
 
 
@@ -77,7 +77,7 @@ def test_a_comment_that_names_no_rule_is_told(comment: str, tmp_path: Path) -> N
     assert "L122:3" in found
 
 
-def test_comments_of_squawk_mean_the_rules_that_take_its_place(tmp_path: Path) -> None:
+def test_comments_of_squawk_apply_to_the_rules_that_replace_its_own(tmp_path: Path) -> None:
     assert codes(tmp_path, "-- squawk-ignore ban-drop-table\ndrop table t;") == []
     assert codes(tmp_path, "-- squawk-ignore-file\ndrop table t;") == []
     assert codes(tmp_path, "-- squawk-ignore renaming-column\ndrop table t;") == ["L122:3"]
@@ -124,17 +124,17 @@ def test_all_settings_are_understood() -> None:
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({"rules": []}, "there is no key rules"),
-        ({"disable": "L101"}, "a list of codes is needed"),
-        ({"disable": ["L999"]}, "there is no rule L999"),
-        ({"enable": [1]}, "a list of codes is needed"),
-        ({"severity": ["L101"]}, "a table is needed"),
-        ({"severity": {"L101": "fatal"}}, "`fatal` is no severity"),
-        ({"severity": {"L101": ["error"]}}, "is no severity"),
+        ({"rules": []}, "unknown key rules"),
+        ({"disable": "L101"}, "must be a list of codes"),
+        ({"disable": ["L999"]}, "unknown rule L999"),
+        ({"enable": [1]}, "must be a list of codes"),
+        ({"severity": ["L101"]}, "must be a table"),
+        ({"severity": {"L101": "fatal"}}, "unknown severity `fatal`"),
+        ({"severity": {"L101": ["error"]}}, "unknown severity"),
         ({"squawk": "no"}, "true or false"),
         ({"pg-version": 12}, "PostgreSQL 12 is not supported"),
-        ({"pg-version": True}, "a major version of PostgreSQL is needed"),
-        ({"pg-version": "x"}, "a major version of PostgreSQL is needed"),
+        ({"pg-version": True}, "must be a major version of PostgreSQL"),
+        ({"pg-version": "x"}, "must be a major version of PostgreSQL"),
     ],
 )
 def test_a_wrong_setting_is_an_error_that_names_its_key(table: dict[str, object], said: str) -> None:

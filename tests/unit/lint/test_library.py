@@ -31,7 +31,7 @@ def test_each_hazard_is_named_and_nothing_else(path: Path, tmp_path: Path) -> No
 
 @pytest.mark.skipif(find_program() is None, reason="squawk is not installed")
 @pytest.mark.parametrize("path", [*BASE, *SAFE], ids=name_of)
-def test_squawk_beside_the_own_rules_fails_nothing_that_is_safe(path: Path, tmp_path: Path) -> None:
+def test_squawk_and_our_rules_together_pass_what_is_safe(path: Path, tmp_path: Path) -> None:
     found = found_in(path, tmp_path, LintConfig())
 
     assert [code for code, severity in found if severity is not Severity.NOTE] == []

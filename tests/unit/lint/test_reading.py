@@ -9,7 +9,9 @@ import postgast
 import pytest
 
 from dbmigrate.lint.selection import everything
+from dbmigrate.lint.sql.columns import texts
 from dbmigrate.lint.sql.grammar import shape_of
+from dbmigrate.lint.sql.reading import read
 from dbmigrate.lint.sql.shape import (
     AlterTable,
     Changes,
@@ -22,6 +24,7 @@ from dbmigrate.lint.sql.shape import (
     Shape,
     Truncate,
 )
+from dbmigrate.lint.sql.types import written
 from dbmigrate.migrations import parser
 from dbmigrate.model import StatementKind
 from dbmigrate.sql import placed_words
@@ -315,3 +318,17 @@ def test_every_kind_of_statement_is_compared() -> None:
     assert {kind: compared.count(kind) > 4 for kind in set(compared)} == dict.fromkeys(
         ("lock", "truncate", "create", "index", "alter", "drop", "change"), True
     )
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("varchar( 500 )", "varchar(500)"),
+        ("NUMERIC (12,2)", "numeric(12, 2)"),
+        ("timestamp ( 3 ) with time zone", "timestamp(3) with time zone"),
+        ('app . "Mood" [ ]', 'app."Mood"[]'),
+        ("double precision", "double precision"),
+    ],
+)
+def test_a_type_is_written_as_people_write_it(sql: str, expected: str) -> None:
+    assert written(texts(read(sql).words)) == expected

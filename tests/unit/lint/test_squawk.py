@@ -47,7 +47,7 @@ def test_down_sections_data_and_wrappers_are_not_shown(tmp_path: Path) -> None:
 
 
 @needs_squawk
-def test_matters_of_taste_and_what_the_runner_does_are_not_reported(tmp_path: Path) -> None:
+def test_matters_of_taste_and_what_dbmigrate_handles_are_not_reported(tmp_path: Path) -> None:
     up = "create table x (a int primary key, b varchar(3), c timestamp, d serial); alter table t add column e int;"
 
     assert codes(tmp_path, up, config=LintConfig()) == []
@@ -67,11 +67,11 @@ def test_what_squawk_cannot_read_is_a_note_for_each_statement(statement: str, li
     found = problems(tmp_path, text, config=LintConfig())
 
     assert [(each.code, each.severity) for each in found] == [("squawk:syntax-error", Severity.NOTE)] * lines
-    assert all(each.message.startswith("squawk could not read this statement") for each in found)
+    assert all(each.message.startswith("squawk cannot parse this statement") for each in found)
 
 
 @needs_squawk
-def test_a_statement_that_ours_explains_is_not_reported_twice(tmp_path: Path) -> None:
+def test_a_statement_that_our_rule_explains_is_not_reported_twice(tmp_path: Path) -> None:
     assert codes(tmp_path, "update t set a = 1 where b = 2 limit 3;", config=LintConfig()) == ["L151:2"]
 
 

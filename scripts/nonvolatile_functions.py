@@ -1,6 +1,6 @@
-"""Write dbmigrate/lint/sql/steady_functions.txt: which functions of PostgreSQL give all rows of a statement one value.
+"""Write dbmigrate/lint/sql/nonvolatile_functions.txt: PostgreSQL's functions that are not volatile.
 
-Run it with a database of the newest PostgreSQL: ``python scripts/steady_functions.py postgres://localhost/postgres``.
+Run it with the newest PostgreSQL: ``python scripts/nonvolatile_functions.py postgres://localhost/postgres``.
 A name is in the file if no function of that name in pg_catalog is volatile; what cannot be called from SQL is left out.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-TARGET = Path(__file__).resolve().parent.parent / "dbmigrate" / "lint" / "sql" / "steady_functions.txt"
+TARGET = Path(__file__).resolve().parent.parent / "dbmigrate" / "lint" / "sql" / "nonvolatile_functions.txt"
 QUERY = """
     select p.proname
     from pg_catalog.pg_proc p
@@ -27,7 +27,7 @@ QUERY = """
 """
 
 
-def steady_functions(connection: psycopg.Connection) -> list[str]:
+def nonvolatile_functions(connection: psycopg.Connection) -> list[str]:
     """The names, from a server."""
     return [name for (name,) in connection.execute(QUERY)]
 
@@ -39,4 +39,4 @@ def text_of(names: list[str]) -> str:
 
 if __name__ == "__main__":
     with psycopg.connect(sys.argv[1]) as server:
-        TARGET.write_text(text_of(steady_functions(server)), "ascii")
+        TARGET.write_text(text_of(nonvolatile_functions(server)), "ascii")

@@ -1,4 +1,4 @@
-"""Which DEFAULT writes a table anew: the list of functions is PostgreSQL's own, and the server does what it says."""
+"""Which DEFAULT rewrites a table: the list of functions is PostgreSQL's own, and the server does what it says."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dbmigrate.lint.sql.columns import texts
 from dbmigrate.lint.sql.expressions import volatile_call
 from dbmigrate.lint.sql.reading import read
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "steady_functions.py"
-STEADY = [
+SCRIPT = Path(__file__).parents[2] / "scripts" / "nonvolatile_functions.py"
+NONVOLATILE = [
     "regexp_replace('a', 'b', 'c')",
     "array_length(array[1], 1)",
     "array_to_string(array['a', 'b'], ',')",
@@ -49,7 +49,7 @@ def called(default: str) -> str | None:
 
 
 def rewrites(connection: psycopg.Connection, default: str) -> bool:
-    """Whether ADD COLUMN with this default writes the table anew."""
+    """Whether ADD COLUMN with this default rewrites the table."""
     connection.execute("create table t (a int); insert into t values (1); create sequence s")
     query = "select relfilenode from pg_class where oid = 't'::regclass"
     before = connection.execute(query).fetchone()
@@ -59,7 +59,7 @@ def rewrites(connection: psycopg.Connection, default: str) -> bool:
     return before != after
 
 
-@pytest.mark.parametrize("default", STEADY)
+@pytest.mark.parametrize("default", NONVOLATILE)
 def test_a_default_with_one_value_is_free(default: str, database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         assert (called(default) is not None, rewrites(connection, default)) == (False, False)
@@ -72,7 +72,7 @@ def test_a_default_with_a_value_for_each_row_is_named(default: str, database_url
 
 
 def test_the_list_in_the_package_is_that_of_the_newest_server(database_url: str) -> None:
-    spec = importlib.util.spec_from_file_location("steady_functions", SCRIPT)
+    spec = importlib.util.spec_from_file_location("nonvolatile_functions", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
@@ -80,4 +80,4 @@ def test_the_list_in_the_package_is_that_of_the_newest_server(database_url: str)
     with psycopg.connect(database_url) as connection:
         if connection.info.server_version < 180000:
             pytest.skip("the list is that of PostgreSQL 18")
-        assert script.TARGET.read_text() == script.text_of(script.steady_functions(connection))
+        assert script.TARGET.read_text() == script.text_of(script.nonvolatile_functions(connection))
