@@ -91,6 +91,7 @@ def _region(name: str) -> str:
         "general": _general,
         "lint-pages": _lint_pages,
         "lint-rules": _lint_rules,
+        "numbers": _numbers,
         "squawk-rules": _squawk_rules,
         "variables": _variables,
     }
@@ -206,6 +207,31 @@ def _squawk_rules(_: str) -> Iterator[str]:
         ours = [own.code for own in RULES.values() if rule.name in own.squawk]
         instead = f" ({', '.join(ours)})" if ours else ""
         yield f"| [{rule.name}]({link(rule.name)}) | {_cell(rule.meaning)} | {rule.treatment.value}{instead} |"
+
+
+def _numbers(_: str) -> Iterator[str]:
+    """What the first page quotes of the measurements and of the linter's corpus."""
+    plain, default = (_waits(way) for way in ("without a limit", "as by default"))
+    yield f"- **{default} instead of {plain}**: the 99th percentile of the time that writers of a table wait while a reader"
+    yield "  holds it and a migration wants to alter it. The first is dbmigrate's default, the second has no lock timeout."
+    yield "  [All measurements](bench/RESULTS.md) name also the cases where dbmigrate is slower than dbmate."
+    bad, good = (sum(1 for name in names for _ in (ROOT / "tests/lint_corpus").glob(name)) for names in _CORPUS)
+    yield f"- **{bad} of {bad}, and 0 of {good}**: `lint` finds every one of the {bad} dangerous migrations in its"
+    yield f"  [corpus](tests/support/lint_corpus.py), and nothing in the {good} safe ones. The corpus is our own, so it lacks the"
+    yield "  hazards that we did not think of."
+
+
+_CORPUS = (("dangerous/*.sql", "library/hazards/*.sql"), ("safe/*.sql", "library/safe/*.sql"))
+
+
+def _waits(way: str) -> str:
+    """The writers' 99th percentile of one way to wait for locks, in seconds."""
+    row = next(line for line in _results().splitlines() if line.startswith(f"| {way}"))
+    return f"{float(row.split('|')[2].split()[0]) / 1000:.2g} s"
+
+
+def _results() -> str:
+    return (ROOT / "bench" / "RESULTS.md").read_text(encoding="utf-8")
 
 
 def _table_head(*titles: str) -> Iterator[str]:

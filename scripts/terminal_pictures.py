@@ -218,16 +218,16 @@ def shown_lines(session: Session) -> list[list[Cell]]:
 
 # ------------------------------------------------------------------------------------------------------------ drawing
 
-_WIDTH, _HEIGHT, _PADDING, _BAR = 8.0, 19, 16, 30  # of a character, of a line, around the text, of the title bar
+_WIDTH, _HEIGHT, _PADDING, _BAR = 7.85, 19, 16, 30  # of a character, of a line, around the text, of the title bar
 _FILLS = {"31": "#f47067", "32": "#8ddb8c", "33": "#e0b04c", "36": "#76c7dd", "2": "#8b949e"}
 
 
 def svg(title: str, lines: list[list[Cell]]) -> str:
-    """A picture of a terminal. Every line is one text element, so that it can be searched and copied."""
+    """A picture of a terminal. Every line is one group."""
     width = round(COLUMNS * _WIDTH + 2 * _PADDING)
     height = len(lines) * _HEIGHT + _BAR + 2 * _PADDING - 8
     dots = "".join(f'<circle cx="{x}" cy="17" r="5.5"/>' for x in (20, 38, 56))
-    texts = "\n".join(_text(number, line) for number, line in enumerate(lines) if line)
+    texts = "\n".join(_line(number, line) for number, line in enumerate(lines) if line)
     return f"""\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">
 <title>{escape(title)}</title>
@@ -241,11 +241,19 @@ fill="#e6edf3" xml:space="preserve">
 """
 
 
-def _text(number: int, line: list[Cell]) -> str:
+def _line(number: int, line: list[Cell]) -> str:
+    """A line: one text element for each part of one style.
+
+    Each has its place and its length, so that carets stand where they belong whatever font there is. Not every browser
+    takes a `textLength` for a part of a text element.
+    """
     baseline = _BAR + _PADDING + number * _HEIGHT + 4
-    length = f' textLength="{len(line) * _WIDTH:g}" lengthAdjust="spacingAndGlyphs"'
-    spans = "".join(_span(style, text) for style, text in _runs(line))
-    return f'<text x="{_PADDING}" y="{baseline}"{length}>{spans}</text>'
+    parts, column = [], 0
+    for style, text in _runs(line):
+        place = f'x="{_PADDING + column * _WIDTH:g}" y="{baseline}" textLength="{len(text) * _WIDTH:g}"'
+        parts.append(f"<text {place}{_attributes(style)}>{escape(text, quote=False)}</text>")
+        column += len(text)
+    return f'<g class="line">{"".join(parts)}</g>'
 
 
 def _runs(line: list[Cell]) -> list[tuple[str, str]]:
@@ -259,11 +267,10 @@ def _runs(line: list[Cell]) -> list[tuple[str, str]]:
     return runs
 
 
-def _span(style: str, text: str) -> str:
+def _attributes(style: str) -> str:
     codes = style.split(";")
     fill = next((f' fill="{_FILLS[code]}"' for code in codes if code in _FILLS), "")
-    weight = ' font-weight="bold"' if "1" in codes else ""
-    return f"<tspan{fill}{weight}>{escape(text, quote=False)}</tspan>" if fill or weight else escape(text, quote=False)
+    return fill + (' font-weight="bold"' if "1" in codes else "")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def _load_generator() -> ModuleType:
-    """``docs`` is no package: others of that name may be installed."""
+    """``docs`` is not a package: others of that name may be installed."""
     spec = importlib.util.spec_from_file_location("generate_docs", ROOT / "docs" / "generate.py")
     assert spec is not None
     assert spec.loader is not None
@@ -440,7 +440,7 @@ def test_the_first_session_of_the_readme_runs_on_the_embedded_server(folder: Pat
     session = Session(folder)
 
     try:
-        play(TEXTS["README.md"].split("## Install")[0], session)
+        play(TEXTS["README.md"].split("## What it does")[0], session)
     finally:
         session.close()
 

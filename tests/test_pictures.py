@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-_TEXT = "{http://www.w3.org/2000/svg}text"
+_LINE = "{http://www.w3.org/2000/svg}g[@class='line']"
 _VARIABLE = ((r"\b[\d.]+ ?(?:µs|ms|s)\b", "DURATION"), (r"\b[0-9a-f]{12}(?:[0-9a-f]{52})?\b", "HASH"))
 
 
@@ -31,7 +31,7 @@ pictures = _load_script()
 
 
 def drawn_lines(picture: str) -> list[str]:
-    return ["".join(element.itertext()) for element in ElementTree.fromstring(picture).iter(_TEXT)]
+    return ["".join(line.itertext()) for line in ElementTree.fromstring(picture).iterfind(f".//{_LINE}")]
 
 
 def unified(lines: list[str]) -> str:
