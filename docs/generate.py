@@ -212,13 +212,13 @@ def _squawk_rules(_: str) -> Iterator[str]:
 def _numbers(_: str) -> Iterator[str]:
     """What the first page quotes of the measurements and of the linter's corpus."""
     plain, default = (_waits(way) for way in ("without a limit", "as by default"))
-    yield f"- **{default} instead of {plain}**: the 99th percentile of the time that writers of a table wait while a reader"
-    yield "  holds it and a migration wants to alter it. The first is dbmigrate's default, the second has no lock timeout."
-    yield "  [All measurements](bench/RESULTS.md) name also the cases where dbmigrate is slower than dbmate."
     bad, good = (sum(1 for name in names for _ in (ROOT / "tests/lint_corpus").glob(name)) for names in _CORPUS)
+    yield f"- **{default} instead of {plain}**: the 99th percentile of the time that writers of a table wait while a"
+    yield "  reader holds it and a migration alters it. The first is dbmigrate's default; the second has no lock"
+    yield "  timeout. [All measurements](bench/RESULTS.md) name also the cases where dbmigrate is slower than dbmate."
     yield f"- **{bad} of {bad}, and 0 of {good}**: `lint` finds every one of the {bad} dangerous migrations in its"
-    yield f"  [corpus](tests/support/lint_corpus.py), and nothing in the {good} safe ones. The corpus is our own, so it lacks the"
-    yield "  hazards that we did not think of."
+    yield f"  [corpus](tests/support/lint_corpus.py), and nothing in the {good} safe ones. The corpus is our own, so it"
+    yield "  lacks the hazards that we did not think of."
 
 
 _CORPUS = (("dangerous/*.sql", "library/hazards/*.sql"), ("safe/*.sql", "library/safe/*.sql"))
