@@ -57,7 +57,7 @@ PHRASES: dict[str, str] = {
     r"\bwish(?:es|ed)?\b": "request, what a command asks for",
     r"\bdeeds?\b": "step, outcome",
     r"\bworkbench(?:es)?\b": "scratch database, api.base",
-    r"(?<![\w-])(?:stage|scene)s?\b": "scratch database, scratch server",
+    r"(?<![\w|-])(?:stage|scene)s?\b(?!\|)": "scratch database, scratch server",
     r"\btrials?\b": "rehearsal",
     r"\bfates?\b": "outcome, commit outcome",
     r"\bpassages?\b": "batch",
