@@ -19,7 +19,7 @@ setup: ## make the virtual environment (does nothing when it is there)
 demo: setup ## run the example project on a PostgreSQL of its own
 	@$(BIN)/dbmigrate demo
 
-test: setup ## the tests but for the slow ones of the matrix, on one PostgreSQL server (TEST_DATABASE_URL, else the embedded one)
+test: setup ## the tests but for the slow ones of the matrix, on one PostgreSQL server (TEST_DATABASE_URL, otherwise the embedded one)
 	$(BIN)/python -m pytest -n $(JOBS)
 
 test-matrix: setup ## every test, those on databases on every server in SERVERS=13,15-debian,...

@@ -2,8 +2,9 @@
 
     python docs/generate.py
 
-A document holds ``<!-- generated: NAME -->`` and ``<!-- end -->``; what stands between them is replaced. The tests
-compare the documents with the program, so a forgotten run is noticed.
+A document holds ``<!-- generated: NAME -->`` and ``<!-- end -->``; what stands between them is replaced. A command or a
+code that has no section yet gets one, behind that of the command or code before it. The tests compare the documents
+with the program, so a forgotten run is noticed.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 _REGION = re.compile(r"(<!-- generated: (?P<name>[\w -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+_TITLE = re.compile(r"^(### (?P<code>[EW]\d{3})\n\n\*\*)(?P<title>.+)\*\*$", re.MULTILINE)
+_MEANINGS = {**errors.CODES, **errors.WARNINGS}
 
 # of typer's private copy of click: the program with its commands
 _GROUP: Any = typer.main.get_command(app)
@@ -73,8 +77,32 @@ def options(name: str | None = None) -> list[str]:
 
 
 def regenerated(text: str) -> str:
-    """A document with every generated part made anew."""
+    """A document with every generated part as it should be now."""
+    text = _TITLE.sub(lambda found: f"{found[1]}{_MEANINGS.get(found['code'], found['title'])}**", text)
     return _REGION.sub(lambda found: f"{found[1]}\n{_region(found['name'])}\n{found[3]}", text)
+
+
+def completed(text: str) -> str:
+    """The command-line reference with a section for every command, the errors with one for every code."""
+    if "<!-- generated: general" in text:
+        sections = {name: f"<!-- generated: command {name} -->\n<!-- end -->" for name in command_names()}
+    elif "<!-- generated: codes -->" in text:
+        sections = {code: f"**{meaning}**" for code, meaning in _MEANINGS.items()}
+    else:
+        return text
+    before = None
+    for name, section in sections.items():
+        if f"\n### {name}\n" not in text and before is not None:
+            place = _end_of_section(text, before)
+            text = f"{text[:place].rstrip()}\n\n### {name}\n\n{section}\n\n{text[place:]}".rstrip() + "\n"
+        before = name
+    return text
+
+
+def _end_of_section(text: str, name: str) -> int:
+    begin = text.index(f"\n### {name}\n") + 1
+    found = re.compile(r"^##", re.MULTILINE).search(text, begin + 3)
+    return found.start() if found else len(text)
 
 
 def regions(text: str) -> list[str]:
@@ -91,6 +119,7 @@ def _region(name: str) -> str:
         "general": _general,
         "lint-pages": _lint_pages,
         "lint-rules": _lint_rules,
+        "numbers": _numbers,
         "squawk-rules": _squawk_rules,
         "variables": _variables,
     }
@@ -208,6 +237,31 @@ def _squawk_rules(_: str) -> Iterator[str]:
         yield f"| [{rule.name}]({link(rule.name)}) | {_cell(rule.meaning)} | {rule.treatment.value}{instead} |"
 
 
+def _numbers(_: str) -> Iterator[str]:
+    """What the first page quotes of the measurements and of the linter's corpus."""
+    plain, default = (_waits(way) for way in ("without a limit", "as by default"))
+    bad, good = (sum(1 for name in names for _ in (ROOT / "tests/lint_corpus").glob(name)) for names in _CORPUS)
+    yield f"- **{default} instead of {plain}**: the 99th percentile of the time that writers of a table wait while a"
+    yield "  reader holds it and a migration alters it. The first is dbmigrate's default; the second has no lock"
+    yield "  timeout. [All measurements](bench/RESULTS.md) name also the cases where dbmigrate is slower than dbmate."
+    yield f"- **{bad} of {bad}, and 0 of {good}**: `lint` finds every one of the {bad} dangerous migrations in its"
+    yield f"  [corpus](tests/support/lint_corpus.py), and nothing in the {good} safe ones. The corpus is our own, so it"
+    yield "  lacks the hazards that we did not think of."
+
+
+_CORPUS = (("dangerous/*.sql", "library/hazards/*.sql"), ("safe/*.sql", "library/safe/*.sql"))
+
+
+def _waits(way: str) -> str:
+    """The writers' 99th percentile of one way to wait for locks, in seconds."""
+    row = next(line for line in _results().splitlines() if line.startswith(f"| {way}"))
+    return f"{float(row.split('|')[2].split()[0]) / 1000:.2g} s"
+
+
+def _results() -> str:
+    return (ROOT / "bench" / "RESULTS.md").read_text(encoding="utf-8")
+
+
 def _table_head(*titles: str) -> Iterator[str]:
     yield "| " + " | ".join(titles) + " |"
     yield "|" + "---|" * len(titles)
@@ -224,5 +278,5 @@ def _cell(text: str | None) -> str:
 if __name__ == "__main__":
     for path in documents():
         old = path.read_text(encoding="utf-8")
-        if (new := regenerated(old)) != old:
+        if (new := regenerated(completed(old))) != old:
             path.write_text(new, encoding="utf-8")

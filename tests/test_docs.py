@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import re
@@ -31,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def _load_generator() -> ModuleType:
-    """``docs`` is no package: others of that name may be installed."""
+    """``docs`` is not a package: others of that name may be installed."""
     spec = importlib.util.spec_from_file_location("generate_docs", ROOT / "docs" / "generate.py")
     assert spec is not None
     assert spec.loader is not None
@@ -120,6 +121,43 @@ def test_generating_twice_changes_nothing() -> None:
 
     assert "E201" in once
     assert generate.regenerated(once) == once
+
+
+@pytest.mark.parametrize(("name", "title"), [("command-line", "redo"), ("command-line", "help"), ("errors", "E202")])
+def test_a_section_that_is_missing_is_made_where_it_belongs(name: str, title: str) -> None:
+    whole = page(name)
+    without = re.sub(rf"^### {title}\n.*?(?=^##|\Z)", "", whole, flags=re.MULTILINE | re.DOTALL)
+
+    made = generate.regenerated(generate.completed(without))
+
+    headings = re.compile(r"^##.*", re.MULTILINE)
+    assert f"### {title}\n" not in without
+    assert headings.findall(made) == headings.findall(whole)
+    assert f"### {title}\n\n" in made
+
+
+def test_the_title_of_a_code_is_made_from_the_program() -> None:
+    old = "### E202\n\n**an older meaning**\n\nWhat to do.\n"
+
+    assert generate.regenerated(old) == f"### E202\n\n**{errors.CODES['E202']}**\n\nWhat to do.\n"
+
+
+def test_modules_that_a_page_names_exist() -> None:
+    for name, text in TEXTS.items():
+        for dotted in re.findall(r"`(dbmigrate(?:\.\w+)+)", prose(text)):
+            if dotted != "dbmigrate.toml":
+                assert resolved(dotted) is not None, f"{name}: {dotted}"
+        for path in re.findall(r"`(dbmigrate/[\w/]+\.py)`", prose(text)):
+            assert (ROOT / path).exists(), f"{name}: {path}"
+
+
+def resolved(dotted: str) -> object:
+    """A module, or what an attribute of one is."""
+    module, _, attribute = dotted.rpartition(".")
+    try:
+        return importlib.import_module(dotted)
+    except ModuleNotFoundError:
+        return getattr(resolved(module), attribute) if attribute else None
 
 
 def test_every_command_has_its_section_and_no_other_has_one() -> None:
@@ -440,7 +478,7 @@ def test_the_first_session_of_the_readme_runs_on_the_embedded_server(folder: Pat
     session = Session(folder)
 
     try:
-        play(TEXTS["README.md"].split("## Install")[0], session)
+        play(TEXTS["README.md"].split("## What it does")[0], session)
     finally:
         session.close()
 

@@ -134,7 +134,7 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "env-escapes",
         'In double quotes, `\\t` and other escapes but `\\n` and `\\r` lose their backslash: `"a\\tb"` is `atb`.',
-        "`\\t` is a tab; what is no escape keeps its backslash.",
+        "`\\t` is a tab; other characters keep their backslash.",
         "As in a shell's `$'...'` and in Python's dotenv.",
     ),
     Difference(
@@ -473,7 +473,7 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "table-elsewhere",
-        "When the search_path of the database or the role changes, the table is made anew, and everything runs again.",
+        "When the search_path of the database or the role changes, a new table is made, and everything runs again.",
         "Exit code 7, if a table in another schema has recorded these files; `--migrations-table schema.name` goes on.",
         "A history that was mislaid is not a history that never was.",
     ),
@@ -517,7 +517,7 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "schema-failure",
-        "If `up` cannot write it, nothing is said.",
+        "If `up` cannot write it, there is no message.",
         "A warning says why. The exit code is 0 as well, since the migrations stand; `dump` itself fails.",
         "An old schema file with a new database.",
     ),
@@ -564,7 +564,7 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
         "out-streams",
         "Everything but errors on stdout.",
         "On stdout what was asked for: `Applied:`, `Rolled back:`, `Rows affected:`, the lines of `status`, the path of"
-        " `new`. Everything else on stderr: where it is going, `Applying:`, `Creating:`, `Writing:` ..., a summary.",
+        " `new`. Everything else on stderr: the target database, `Applying:`, `Creating:`, `Writing:` ..., a summary.",
         "`dbmigrate up > applied.txt`",
     ),
     Difference(

@@ -1,0 +1,79 @@
+"""The pictures of the README show what the program prints."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from xml.etree import ElementTree
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+_LINE = "{http://www.w3.org/2000/svg}g[@class='line']"
+_VARIABLE = ((r"\b[\d.]+ ?(?:µs|ms|s)\b", "DURATION"), (r"\b[0-9a-f]{12}(?:[0-9a-f]{52})?\b", "HASH"))
+
+
+def _load_script() -> ModuleType:
+    """``scripts`` is not a package."""
+    spec = importlib.util.spec_from_file_location("terminal_pictures", ROOT / "scripts" / "terminal_pictures.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+pictures = _load_script()
+
+
+def drawn_lines(picture: str) -> list[str]:
+    return ["".join(line.itertext()) for line in ElementTree.fromstring(picture).iterfind(f".//{_LINE}")]
+
+
+def unified(lines: list[str]) -> str:
+    """One text without wraps: a duration of another length wraps its line elsewhere."""
+    text = "\n".join(line if len(line) < pictures.COLUMNS else f"{line}\t" for line in lines).replace("\t\n", "")
+    for pattern, name in _VARIABLE:
+        text = re.sub(pattern, name, text)
+    return text
+
+
+def committed(name: str) -> str:
+    return (pictures.PICTURES / f"{name}.svg").read_text("utf-8")
+
+
+@pytest.mark.parametrize("session", pictures.SESSIONS, ids=lambda session: session.name)
+def test_a_picture_is_well_formed_and_no_line_leaves_it(session) -> None:
+    lines = drawn_lines(committed(session.name))
+
+    assert lines[0] == f"$ {session.command}"
+    assert max(map(len, lines)) <= pictures.COLUMNS
+
+
+def test_the_first_page_shows_every_picture_with_a_text_for_those_who_do_not_see_it() -> None:
+    shown = re.findall(r"!\[([^\]]+)\]\(docs/pictures/([\w-]+)\.svg\)", (ROOT / "README.md").read_text("utf-8"))
+
+    assert [name for _, name in shown] == [session.name for session in pictures.SESSIONS]
+    assert {path.stem for path in pictures.PICTURES.iterdir()} == {name for _, name in shown}
+
+
+@pytest.mark.slow
+@pytest.mark.matrix
+@pytest.mark.parametrize("session", pictures.SESSIONS, ids=lambda session: session.name)
+def test_a_picture_shows_what_the_program_prints(session) -> None:
+    now = pictures.svg(session.title, pictures.shown_lines(session))
+
+    assert unified(drawn_lines(now)) == unified(drawn_lines(committed(session.name))), (
+        "run: python scripts/terminal_pictures.py"
+    )
+
+
+def test_a_carriage_return_writes_over_the_line_and_a_long_line_is_wrapped() -> None:
+    lines = pictures.screen("waiting\r       \r\x1b[32mdone\x1b[0m\r\n" + "x" * (pictures.COLUMNS + 1))
+
+    assert lines[0] == [(character, "32") for character in "done"]
+    assert [len(line) for line in lines[1:]] == [pictures.COLUMNS, 1]
