@@ -129,7 +129,7 @@ class _Comparison:
 
     def _unequal(self, key: Key, one: Item, two: Item) -> Iterator[_Found]:
         for number, (name, old, new) in enumerate(zip(aspects(key.kind), one.values, two.values, strict=True)):
-            if old != new and self._is_told(key.kind, name) and not self._means_the_same(key.kind, old, new):
+            if old != new and self._is_reported(key.kind, name) and not self._means_the_same(key.kind, old, new):
                 yield _Found(key, Change.CHANGED, number)
 
     def _is_ours(self, kind: Kind, item: Item) -> bool:
@@ -139,7 +139,7 @@ class _Comparison:
         is_from_files = kind is Kind.COMMENT and item.parent is not None and item.parent.kind is Kind.EXTENSION
         return Scope.SERVER in self._scope or not is_from_files
 
-    def _is_told(self, kind: Kind, aspect: str) -> bool:
+    def _is_reported(self, kind: Kind, aspect: str) -> bool:
         is_of_server = aspect == "tablespace" or (kind, aspect) == _EXTENSION_VERSION
         return (Scope.SERVER in self._scope or not is_of_server) and (kind, aspect) not in _NEVER_ALONE
 

@@ -1,4 +1,4 @@
-"""The SQL that reads everything that is no part of a table, and attributes of objects: owners, grants, comments.
+"""The SQL that reads everything that is not part of a table, and attributes of objects: owners, grants, comments.
 
 The shape of the rows is that of `queries`. If one text holds it all, it is the SQL that makes the object.
 """

@@ -12,7 +12,7 @@ from dbmigrate.catalog import options
 
 
 def not_member(catalog: str, oid: str, kinds: str = "'e'") -> str:
-    """A condition: the object is no member of an extension; with ``'e', 'i'`` no inner part of another object."""
+    """A condition: the object is not a member of an extension; with ``'e', 'i'`` no inner part of another object."""
     return (
         f"not exists (select from pg_depend dep where dep.classid = '{catalog}'::regclass and dep.objid = {oid}"
         f" and dep.objsubid = 0 and dep.deptype in ({kinds}))"

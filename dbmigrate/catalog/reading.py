@@ -82,7 +82,7 @@ _INSIDE = (
 
 
 def read(conn: Connection, *, without: Collection[tuple[str, str]] = ()) -> Catalog:
-    """Every object of the database that is no part of the system or of an extension, and no temporary one.
+    """Every object of the database that is not part of the system or of an extension, and no temporary one.
 
     `without` names tables to leave out, by schema and name as they are (not quoted). Secrets (connection strings of
     subscriptions, options of user mappings) are not read, values of sequences and large objects neither. Works for

@@ -46,7 +46,7 @@ _ASSIGNMENT = re.compile(r"\w+=")
 
 @frozen
 class UrlCheck:
-    """Healthy if a GET answers 2xx within `seconds`. Redirects are not followed: a login page is no health.
+    """Healthy if a GET answers 2xx within `seconds`. Redirects are not followed: a login page is not a healthy answer.
 
     A user name and password in the URL are sent as Basic authentication.
     """
@@ -103,7 +103,7 @@ class UrlCheck:
         return f"{exc.code}, which leads to {parts.scheme}{'://' if parts.netloc else ''}{_host(parts)}{parts.path}"
 
     def _redacted(self, text: str) -> str:
-        """`text` without what the URL and the headers hold; a short value of a query is no secret, and a usual word."""
+        """`text` without what the URL and the headers hold; a short value of a query is not a secret."""
         parts = urlsplit(self.url)
         values = [value for _, value in (*parse_qsl(parts.query), *self.headers)]
         words = [word for value in values for word in (value, *value.split()) if len(word) >= _SHORTEST_SECRET]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.database import Connection
     from dbmigrate.impact.values import Impact, Relation, TableImpact
 
-# asking for a size waits for whoever rebuilds that very table
+# asking for a size waits for whoever rebuilds this table
 _BEGIN = "BEGIN READ ONLY; SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '10s'"
 
 # pg_class.reltuples is -1 for what was never analysed, from PostgreSQL 14 on; before that it is 0

@@ -1,4 +1,4 @@
-"""Looks at the own session of a scratch database: which relations there are, which locks it holds, what it has read.
+"""Looks at the session that runs a migration: which relations there are, which locks it holds, what it has read.
 
 The looks must not be seen by the migration: they qualify every name and every operator, because its search_path is in
 force, and they set nothing.

@@ -118,7 +118,7 @@ class Watch:
         self._filenodes[look.oid], self._scans[look.oid] = look.filenode, look.scans
         if is_changed and known.kind in _TABLES:
             draft.facts.add("is_rewritten")
-        elif is_changed and known.kind == "i" and known.owner == draft.known.oid:  # that of out-of-line data is no news
+        elif is_changed and known.kind == "i" and known.owner == draft.known.oid:  # not that of out-of-line data
             draft.rebuilt.add(known.name)
         if is_read and known.kind in _TABLES:
             draft.facts.add("is_scanned")

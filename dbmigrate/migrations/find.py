@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # dbmate's rule (db.go): leading ASCII digits are the version, the rest of the name is free
 _NAME = re.compile(r"([0-9]+).*\.sql", re.DOTALL)
 _TEMPLATE = "-- migrate:up\n\n\n-- migrate:down\n\n"
-_UNDECODED = re.compile("[\ud800-\udfff]")  # how os.fsdecode() carries bytes that are no text
+_UNDECODED = re.compile("[\ud800-\udfff]")  # how os.fsdecode() carries bytes that are not text
 _SLUG = re.compile(r"[\W_]+")
 _HEAD = 4096  # characters of a file that is passed over
 _LONGEST_SLUG = 200  # bytes; file systems take names of 255
@@ -130,7 +130,7 @@ def _passed_over(entries: Iterable[os.DirEntry[str]]) -> tuple[PassedOver, ...]:
 
 
 def passed_over(paths: Iterable[str]) -> tuple[PassedOver, ...]:
-    """Which of these files are no migrations."""
+    """Which of these files are not migrations."""
     from dbmigrate.migrations import other_tools
 
     strange = [path for path in paths if not is_migration_name(os.path.basename(path))]

@@ -1,6 +1,6 @@
 """Other migration tools, as data: how their files, their folders and their tables look. Pure; nothing is read here.
 
-Several tools share the name ``schema_migrations``: a table is told by its columns and by what stands beside it.
+Several tools share the name ``schema_migrations``: a table is recognised by its columns and by what stands beside it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _HEADS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("Atlas", re.compile(r"--[ \t]*atlas:(?:txmode|delimiter|checkpoint|txtar)")),
 )
 # A pair fits golang-migrate, sqlx, bun and node-pg-migrate's loader for SQL alike; it is called after the best known.
-# "numbered files" is no tool: psql runs them, in an order that a script knows.
+# "numbered files" is not a tool: psql runs them, in an order that a script knows.
 _NAMES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("Flyway", re.compile(r"[VUB][0-9][0-9._]*__.*\.sql|R__.*\.sql", re.IGNORECASE)),
     ("Flyway", re.compile(r"(?:before|after)(?:Each)?(?:Migrate|Clean|Validate|Undo|Repair|Info)\w*\.sql")),
@@ -165,7 +165,7 @@ def tool_of_table(
     """The tool whose history a table is, and the columns that name its migrations.
 
     `columns` are types by name, `neighbours` the names of the other tables of its schema. None for a table that is
-    dbmate's (and ours), and for one that is no history.
+    dbmate's (and ours), and for one that is not a history.
     """
     for known in TABLES:
         fits = known.columns <= set(columns) and known.name in (None, name)

@@ -1,7 +1,7 @@
 """Migration files: text to checked `Migration` values, and the statements that the executor runs.
 
 A file is read once, as a stream: whatever its size, at hand are a window of about 1 MiB and the statement that is being
-looked at. Nothing here contacts a database. Every fault is a MigrationFileError with its place; the first one is told.
+looked at. Nothing here contacts a database. A fault is a MigrationFileError with its place; the first one counts.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def read(file: MigrationFile, runs: Collection[Direction] = BOTH) -> Migration:
     """Read and check a migration file of which these directions are to run.
 
     Raises MigrationFileError E210-E220 or E223 for the first fault in the file, ConfigError E207 if it cannot be read.
-    What is odd but can be run is told in `Migration.problems` (W2xx); so are E217, E219 and E220 in a section that is
+    What is odd but can run is reported in `Migration.problems` (W2xx); so are E217, E219 and E220 in a section that is
     not to run (W673): old projects of dbmate have down sections that nobody has ever run.
     """
     origin = Origin(file.path)
@@ -358,8 +358,8 @@ class _Reading:
         self._sections.append(section)
         if draft.fault is not None:
             self.problems.append(tolerated(draft.fault, draft.header.direction))
-        told = {problem.code for problem in self.problems}
-        self.problems += [problem for problem in draft.problems if problem.code not in told]  # W201 once in a file
+        reported = {problem.code for problem in self.problems}
+        self.problems += [problem for problem in draft.problems if problem.code not in reported]  # W201 once in a file
         if section.direction is Direction.UP and not section.count:
             place = self._origin.place((section.line, 1))
             self.problems.append(Problem("W203", "the up section holds no statement", place=place))

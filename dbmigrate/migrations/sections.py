@@ -28,7 +28,7 @@ BOTH = tuple(Direction)
 
 
 def tolerated(fault: MigrationFileError, direction: Direction) -> Problem:
-    """What is said of a fault in a section that is not to run now."""
+    """The warning about a fault in a section that is not to run now."""
     later = "`rollback` will refuse this file" if direction is Direction.DOWN else "it is not run now"
     return Problem(
         "W673",
@@ -171,7 +171,7 @@ class Draft:
     def _misplaced(self, statement: Statement) -> MigrationFileError:
         hint = _NO_TRANSACTION.format(self.header.direction)
         if statement.kind is StatementKind.ROLLBACK:
-            hint = "remove it; what must not happen belongs into no migration"
+            hint = "remove it; a migration must not contain what must not happen"
         elif statement.kind is StatementKind.BEGIN and statements.is_bare(statement.sql):
             hint = "remove it: the section runs in a transaction already"
         elif statement.kind is StatementKind.BEGIN:

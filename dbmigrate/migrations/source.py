@@ -77,7 +77,7 @@ class Source:
             raise _unreadable(path, exc) from exc
         if not stat.S_ISREG(status.st_mode):
             self._file.close()
-            raise ConfigError(f"cannot read {path}: it is no regular file", code="E207")
+            raise ConfigError(f"cannot read {path}: it is not a regular file", code="E207")
         self.size = status.st_size
         self._sum = hashlib.sha256()
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()

@@ -1,7 +1,6 @@
 """Which tracking table is ours, where the one that is looked for is missing: a pure decision from what was seen.
 
-The search_path decides where the table is looked for. When that is changed, by a migration or by somebody else, the
-table would be made anew in another schema, and everything would run a second time.
+The search_path decides where the table is looked for. When that is changed, by a migration or by somebody else, the table would be made again in another schema, and everything would run a second time.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class Location(StrEnum):
 
     HERE = "here"  # the table is where it is looked for
     NEW = "new"  # there is none: it is made where it is looked for
-    ELSEWHERE = "elsewhere"  # it would be made anew, though the history of these files is in another schema
+    ELSEWHERE = "elsewhere"  # a second one would be made, though the history of these files is in another schema
 
 
 @frozen

@@ -100,7 +100,7 @@ def _unfinished(directory: Path, stem: str) -> Iterator[Path]:
     """A new file in `directory` that is gone afterwards, unless it was given another name."""
     if not directory.exists():
         directory.mkdir(_PRIVATE, parents=True, exist_ok=True)
-        (directory / ".gitignore").write_text("*\n")  # rows of customers do not belong into a repository
+        (directory / ".gitignore").write_text("*\n")  # rows of customers do not belong in a repository
     descriptor, name = tempfile.mkstemp(prefix=f".{stem}-", suffix=".part", dir=directory)  # for the owner alone
     os.close(descriptor)
     try:

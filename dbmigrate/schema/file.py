@@ -33,7 +33,7 @@ def write_atomically(path: Path, text: str) -> bool:
 
     A new file is written beside it, synced and renamed over it, so that after a failure the old one stands. Missing
     directories are made. An existing file keeps its mode, a new one gets 0644 less the umask; a symbolic link is
-    followed. Something that is no regular file (``/dev/stdout``, a pipe) is written to directly.
+    followed. Something that is not a regular file (``/dev/stdout``, a pipe) is written to directly.
     Raises `ConfigError` (E207).
     """
     data = text.encode("utf-8")

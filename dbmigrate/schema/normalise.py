@@ -174,7 +174,7 @@ def _is_in_preamble(item: Item) -> bool:
 
 
 def _is_needed(entry: _Entry) -> bool:
-    """Drops the statements that do not belong into the file; whether anything is left of the entry."""
+    """Drops the statements that do not belong in the file; whether anything is left of the entry."""
     entry.statements = [item for item in entry.statements if not _is_dropped(item.text)]
     return bool(entry.statements) or entry.is_remark
 

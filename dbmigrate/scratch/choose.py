@@ -175,7 +175,7 @@ def open_server(choice: Choice) -> Iterator[ScratchServer]:
 
 def _settings(binaries: ServerPrograms) -> dict[str, str]:
     """Few sessions and no processes for input: shared memory and processes are most of what a start takes."""
-    settings = {"lc_messages": "C", "max_connections": "32"}  # a missing role is told by the text of an error
+    settings = {"lc_messages": "C", "max_connections": "32"}  # a missing role is recognised by the text of an error
     return settings | {"io_method": "sync"} if binaries.major >= 18 else settings
 
 

@@ -1,4 +1,4 @@
-"""The role that migrations run as on a throw-away server: it owns the scratch databases, and is no superuser.
+"""The role that migrations run as on a throw-away server: it owns the scratch databases, and is not a superuser.
 
 A superuser can run programs and read files as the account of the server, which is the one of whoever reviews a file
 with `check` or a dry run. So the superuser that initdb made gets another name, and a plain role gets its: files that

@@ -25,7 +25,7 @@ NAME_PART = r"[^\x00-#%-/:-@\[-\^`{-\x7f]"  # and $
 TAG = rf"\$(?:{LETTER}{WORD_PART}*+)?\$"
 _DIGITS = "[0-9][0-9_]*+"
 _EXPONENT = rf"(?:[eE][+-]?{_DIGITS})?"
-# with the letters that stick to it: they are no beginning of a name or an E'' string
+# with the letters that stick to it: they do not begin a name or an E'' string
 NUMBER = rf"(?:{_DIGITS}(?:\.(?!\.)[0-9_]*+)?|\.{_DIGITS}){_EXPONENT}(?:(?<!\.){WORD_PART}++)?"
 
 # Possessive quantifiers stand behind single characters only: Python 3.11.2 to 3.11.4 match groups with them wrongly.
