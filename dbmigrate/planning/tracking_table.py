@@ -1,6 +1,7 @@
 """Which tracking table is ours, where the one that is looked for is missing: a pure decision from what was seen.
 
-The search_path decides where the table is looked for. When that is changed, by a migration or by somebody else, the table would be made again in another schema, and everything would run a second time.
+The search_path decides where the table is looked for. When that is changed, by a migration or by
+somebody else, a second table would be made in another schema, and everything would run a second time.
 """
 
 from __future__ import annotations
