@@ -37,6 +37,7 @@ __all__ = [
     "passages",
     "read",
     "read_kept",
+    "read_text",
     "split_sql",
     "statements",
     "token_checksum",
@@ -70,6 +71,12 @@ def read(file: MigrationFile, runs: Collection[Direction] = BOTH) -> Migration:
             return _from_text(_Reading(origin, _Size.SMALL, runs), file, text, source.finish())
         migration = _from_text(_Reading(origin, _Size.MEDIUM, runs), file, text, source.finish())
         return replace(migration, marks=tuple(source.marks))
+
+
+def read_text(file: MigrationFile, text: str) -> Migration:
+    """The same for a text that is no file yet. Raises as `read`."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return _from_text(_Reading(Origin(file.path, text), _Size.SMALL), file, text, digest)
 
 
 def read_kept(file: MigrationFile, down_sql: str) -> Migration:

@@ -1,0 +1,43 @@
+"""The migration tools whose projects can be taken over, by the names that ``--from`` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from dbmigrate.importing.values import Tool
+
+__all__ = ["COMPANIONS", "OWN_SCHEMAS", "TOOLS"]
+
+# name -> module of this package and the value in it; a module is imported when its tool is asked for
+_PLACES: dict[str, str] = {
+    "flyway": "flyway:FLYWAY",
+}
+
+# tables that a tool keeps beside its history: they are its own as well, and no migration makes them
+COMPANIONS: Mapping[str, frozenset[str]] = {
+    "liquibase": frozenset(("databasechangeloglock",)),
+    "golang-migrate": frozenset(("schema_versions", "migration_records")),
+    "rails": frozenset(("ar_internal_metadata",)),
+    "knex": frozenset(("knex_migrations_lock",)),
+    "supabase": frozenset(("seed_files",)),
+}
+# tools that make a schema for themselves: everything in that of their history is theirs
+OWN_SCHEMAS = frozenset(("sqitch", "graphile-migrate", "supabase"))
+
+
+class _Tools(Mapping[str, "Tool"]):
+    def __getitem__(self, name: str) -> Tool:
+        module, _, value = _PLACES[name].partition(":")
+        return cast("Tool", getattr(import_module(f"dbmigrate.importing.{module}"), value))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PLACES)
+
+    def __len__(self) -> int:
+        return len(_PLACES)
+
+
+TOOLS: Mapping[str, Tool] = _Tools()
