@@ -330,6 +330,7 @@ class LogKind(StrEnum):
     DOWN = "down"
     MARK = "mark"
     BASELINE = "baseline"
+    ADOPT = "adopt"  # taken over from another tool
     REPAIR = "repair"
 
 

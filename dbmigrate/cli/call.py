@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from dbmigrate.api.drift import Comparer
+    from dbmigrate.api.importer import Importer
     from dbmigrate.api.migrator import Migrator, Options
     from dbmigrate.api.records import Upkeep
     from dbmigrate.cli.approval import Approval
@@ -162,6 +163,14 @@ class Call:
 
         with self._target(None, None) as (dsn, options):
             yield Comparer(dsn, options, on_event=self.renderer.on_event)
+
+    @contextmanager
+    def importer(self, *, reason: str | None, consent: Consent) -> Iterator[Importer]:
+        """The same for the history of another tool."""
+        from dbmigrate.api.importer import Importer
+
+        with self._target(reason, consent) as (dsn, options):
+            yield Importer(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
     def elsewhere(self, environment: str) -> Iterator[Migrator]:

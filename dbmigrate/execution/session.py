@@ -139,6 +139,11 @@ class Session:
     def writer(self) -> Writer:
         return _writer(self.tables, self._run)
 
+    @property
+    def run(self) -> Run:
+        """What all events of this run have in common."""
+        return self._run
+
     def emit(self, event: Event) -> None:
         self.access.on_event(event)
 

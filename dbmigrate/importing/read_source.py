@@ -12,7 +12,7 @@ from dbmigrate.migrations.source import Cursor, Origin
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-__all__ = ["decoded", "read"]
+__all__ = ["content", "decoded", "read"]
 
 _PASSED_OVER = frozenset((".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv"))
 
@@ -36,7 +36,7 @@ def read(directory: str, skip: Collection[str] = ()) -> Source:
             code="E282",
             hint="paths are written as seen from there",
         )
-    files = tuple(SourceFile(path, _content(os.path.join(directory, path))) for path in paths if path not in skip)
+    files = tuple(SourceFile(path, content(os.path.join(directory, path))) for path in paths if path not in skip)
     return Source(directory, files)
 
 
@@ -68,7 +68,8 @@ def _paths(directory: str) -> Iterator[str]:
                 yield os.path.relpath(path, directory).replace(os.sep, "/")
 
 
-def _content(path: str) -> bytes:
+def content(path: str) -> bytes:
+    """The bytes of a file. Raises ConfigError E207."""
     try:
         with open(path, "rb") as file:
             return file.read()
