@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["FLYWAY", "Flyway", "crc32"]
 
 _VERSION = re.compile(r"[0-9]+(?:[._][0-9]+)*").fullmatch
-_FOUND = re.compile(r"(?:.*/)?(?:[VUB][0-9]+(?:[._][0-9]+)*__.*|R__.*)\.sql", re.IGNORECASE | re.DOTALL).fullmatch
+_FOUND = re.compile(r"(?:.*/)?(?:[VUB][0-9]+(?:[._][0-9]+)*__.*|R__.*)\.(?i:sql)", re.DOTALL).fullmatch
 _CALLBACK = re.compile(
     r"(?:before|after)(?:Each)?(?:Migrate|Clean|Validate|Undo|Repair|Info|Baseline|Connect|CreateSchema|Versioned"
     r"|Repeatables|Version)\w*\.sql"
