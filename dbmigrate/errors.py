@@ -230,6 +230,8 @@ WARNINGS: dict[str, str] = {
     "W640": "an invalid index that an interrupted statement left is dropped",
     "W641": "a detachment of a partition that was interrupted is completed",
     "W642": "the schema file was not written, because the migration lock was lost",
+    # imports from other tools
+    "W690": "the history of another tool is taken over without a proof",
     # output
     "W685": "stdout cannot be written",
     "W686": "stderr cannot be written",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.api import old_table
 from dbmigrate.api.drift import MIGRATIONS_SCOPE, Building, Comparer, Drift, replayed
+from dbmigrate.connection import database
 from dbmigrate.errors import PlanError, Refused, unchanged
 from dbmigrate.frozen import frozen
 from dbmigrate.importing import read_source, recognise, records, writing
@@ -36,6 +37,7 @@ __all__ = ["TABLE", "Adoption", "Dirty", "Imported", "Importer", "MissingDown", 
 TABLE = "dbmigrate_migrations"  # where another tool has taken the usual name
 _LAST = "9" * 30  # repeatable migrations run after all others
 _COMMAND = "import"
+_UNBUILDABLE = "E260"
 
 
 @frozen
@@ -184,13 +186,25 @@ class Importer(Comparer):
 
     # -- the proof
 
-    def _proved(self, conversion: Conversion, found: Sequence[Record], adoption: Adoption) -> Drift:
-        """How the database differs from what its files make. Raises Refused E723 where nobody has accepted that."""
-        drift = self._compared(conversion, [each for each in found if each.counts and _ran(each)], adoption)
-        if drift.differences and any(each.state is State.MARKED for each in found):
-            # what was recorded without being run may have been made by hand: the catalog decides
-            other = self._compared(conversion, [each for each in found if each.counts], adoption)
-            drift = drift if other.differences else other
+    def _proved(self, conversion: Conversion, found: Sequence[Record], adoption: Adoption) -> Drift | None:
+        """How the database differs from what its files make; None where that cannot be found out, and is accepted.
+
+        Raises Refused E723 where nobody has accepted that.
+        """
+        counting = [each for each in found if each.counts]
+        try:
+            drift = self._compared(conversion, list(filter(_ran, counting)), adoption)
+            if drift.differences and any(each.state is State.MARKED for each in found):
+                # what was recorded without being run may have been made by hand: the catalog decides
+                other = self._compared(conversion, counting, adoption)
+                drift = drift if other.differences else other
+        except PlanError as exc:
+            if exc.code != _UNBUILDABLE:
+                raise
+            if adoption.accepted is None:
+                raise _unproven(exc) from exc
+            self._warn((Problem("W690", f"the history is taken over without a proof: {exc.message}"),))
+            return None
         if drift.differences and adoption.accepted is None:
             raise _differing(drift, self._known.tool.name)
         return drift
@@ -221,6 +235,7 @@ class Importer(Comparer):
         by_version = {each.file.version: each for each in imported.records if each.counts and each.file.version}
 
         with self._open(_COMMAND, self._dsn) as session:
+            database.refuse_shared_session(session.facts, "an import records under a lock of its session")
 
             def prepare() -> tuple[Plan, History]:
                 recorded = session.read_history()
@@ -238,8 +253,6 @@ class Importer(Comparer):
 
     def _write_records(self, session: Session, planned: Plan, by_version: Mapping[str, Record]) -> None:
         """All of them in one transaction, each with the time and the user that the old table has."""
-        from dbmigrate.connection import database
-
         old, run = self._known, session.run
         script = []
         for step in planned.steps:
@@ -285,6 +298,20 @@ def _within(path: str, folder: str, directory: str) -> str:
 
 def _at(place: Place) -> tuple[int, int]:
     return place.line, place.column
+
+
+def _unproven(exc: PlanError) -> Refused:
+    """The applied files do not even run one after the other."""
+    error = Refused(
+        f"the migrations that are recorded as applied do not run on an empty database: {exc.message}",
+        code="E723",
+        hint="mend the file, or leave it out with --skip; if they are right as they are: --accept-drift REASON",
+        place=exc.place,
+        excerpt=exc.excerpt,
+        details=exc.details,
+        sqlstate=exc.sqlstate,
+    )
+    return unchanged(error)
 
 
 def _differing(drift: Drift, tool: str) -> Refused:

@@ -115,6 +115,8 @@ class Session:
         from dbmigrate.tracking import surroundings
 
         with database.translated(self.dsn):
+            if history.has_begun(self.conn, self.tables):
+                return None
             return surroundings.look(self.conn, self.tables, self.access.files(), is_chosen=self._is_chosen)
 
     @property

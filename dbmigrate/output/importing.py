@@ -72,6 +72,7 @@ def _history(found: Imported, *, is_dry: bool) -> Iterator[str]:
     if found.drift:
         accepted = found.drift.differences
         yield from (text.one_line(f"accepted: {each.sentence}") for each in accepted)
+        yield from (text.one_line(f"note: {each}") for each in found.drift.notes)
         if not accepted:
             yield "proof: the applied files make what the database has"
     if found.verified:

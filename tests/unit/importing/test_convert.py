@@ -143,7 +143,7 @@ def test_a_merge_conflict_in_an_old_file_is_refused() -> None:
     assert "--skip 1_x.sql" in (caught.value.hint or "")
 
 
-# -------------------------------------------------------------------------------------------------- what is there already
+# ----------------------------------------------------------------------------------------------- what is there already
 
 
 def test_what_an_earlier_import_wrote_is_there() -> None:
