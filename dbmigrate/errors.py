@@ -116,9 +116,9 @@ CODES: dict[str, str] = {
     # database URLs
     "E280": "the database URL has a parameter that is for another program",
     # projects of other tools
-    "E281": "the tool of a project cannot be told",
+    "E281": "a file of another tool cannot be converted",
     "E282": "there is nothing to import",
-    "E283": "a file of another tool cannot be converted",
+    "E283": "the tool of a project cannot be told",
     "E284": "an import needs an answer",
     "E285": "another file is in the place of one that would be imported",
     "E286": "the history of another tool cannot be found",

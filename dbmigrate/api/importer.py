@@ -13,7 +13,7 @@ from dbmigrate.connection import database
 from dbmigrate.errors import PlanError, Refused, unchanged
 from dbmigrate.frozen import frozen
 from dbmigrate.importing import read_source, recognise, records, writing
-from dbmigrate.importing.convert import Conversion, MissingDown, convert
+from dbmigrate.importing.convert import Conversion, MissingDown, convert, settled
 from dbmigrate.importing.records import Dirty, Record
 from dbmigrate.importing.values import Answers, SourceFile, State
 from dbmigrate.migrations import parser
@@ -89,10 +89,10 @@ class Imported:
 
 
 def read(wanted: Wanted) -> Imported:
-    """Convert the files alone; nothing is written. Raises ConfigError E281 to E289, MigrationFileError."""
+    """Convert the files alone; nothing is written. Raises ConfigError E283 to E289, MigrationFileError."""
     source = _source(wanted)
     tool = recognise.choose(source, named=wanted.tool)
-    return _converted(wanted, source, tool)
+    return _converted(wanted, source, tool, ())
 
 
 def write(imported: Imported) -> None:
@@ -109,8 +109,10 @@ def _source(wanted: Wanted) -> Source:
     return replace(found, files=(*found.files, *extra))
 
 
-def _converted(wanted: Wanted, source: Source, tool: Tool) -> Imported:
+def _converted(wanted: Wanted, source: Source, tool: Tool, rows: Sequence[Row]) -> Imported:
     reading = tool.read(source, wanted.answers)
+    if rows:
+        reading = settled(reading, lambda migration: any(tool.matches(migration, row) for row in rows))
     present = writing.present(wanted.directory)
     made = convert(tool.name, source, reading, present=present, style=(wanted.missing_down, wanted.order))
     settings = {"version-order": Order.NUMERIC.value} if made.order is not wanted.order else {}
@@ -130,7 +132,7 @@ class Importer(Comparer):
         """
         source = _source(wanted)
         old = old_table.look(self._dsn, wanted, adoption, source, usual=self._options.table)
-        imported = _converted(wanted, source, old.tool)
+        imported = _converted(wanted, source, old.tool, old.rows)
         if old.is_taken:
             imported = replace(imported, settings={**imported.settings, "migrations-table": TABLE})
         options = replace(

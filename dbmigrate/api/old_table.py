@@ -83,7 +83,7 @@ class _Owned(NamedTuple):
 def look(dsn: Dsn, wanted: _Wanted, adoption: _Adoption, source: Source, *, usual: str) -> OldHistory:
     """Find the history and read it; `usual` is the name of our tracking table.
 
-    Raises ConfigError E281, E286 (there is none, or several could be meant), Refused E713.
+    Raises ConfigError E283, E286 (there is none, or several could be meant), Refused E713.
     """
     with database.connect(dsn, command=_COMMAND, on_event=_ignore) as conn, database.translated(dsn):
         present = old_history.relations(conn)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,11 +15,11 @@ from dbmigrate.migrations import parser
 from dbmigrate.model import MigrationFile, Order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dbmigrate.importing.values import ForeignMigration, Reading, Source
 
-__all__ = ["FOLDER", "Conversion", "MissingDown", "NewFile", "Present", "convert", "origin_line"]
+__all__ = ["FOLDER", "Conversion", "MissingDown", "NewFile", "Present", "convert", "origin_line", "settled"]
 
 FOLDER = "repeatable"  # below the migrations directory
 _IMPORTED = "-- imported: "
@@ -71,6 +71,7 @@ class _Style(NamedTuple):
     tool: str
     missing_down: MissingDown
     texts: Mapping[str, str]  # of the old project, by path
+    versions: Mapping[str, str]  # new ones by old ones
 
 
 def convert(
@@ -89,7 +90,8 @@ def convert(
     lines = [origin_line(tool, each) for each in versioned]
     known = {place: earlier[line] for place, line in enumerate(lines) if line in earlier}
     numbering = versions.assign(versioned, {place: _version(name) for place, name in known.items()}, style[1])
-    how = _Style(tool, style[0], {file.path: file.content.decode(errors="replace") for file in source.files})
+    renamed = {each.version: version for each, version in zip(versioned, numbering.versions, strict=True)}
+    how = _Style(tool, style[0], {file.path: file.content.decode(errors="replace") for file in source.files}, renamed)
     made, judgements = [], [*reading.judgements]
     if numbering.rule and versioned:
         judgements.append(Judgement(numbering.rule))
@@ -135,7 +137,7 @@ def _version(name: str) -> str:
 
 
 def _refuse_questions(reading: Reading) -> None:
-    """Everything that has to be answered, in one error."""
+    """Raise ConfigError E284 with everything that has to be answered, in one error."""
     every = [*reading.judgements, *(each for migration in reading.migrations for each in migration.judgements)]
     asking = [each for each in every if each.asks]
     if not asking:
@@ -143,6 +145,23 @@ def _refuse_questions(reading: Reading) -> None:
     told = dict.fromkeys(f"{each.place}: {each.message}" if each.place else each.message for each in asking)
     hints = dict.fromkeys(each.hint for each in asking if each.hint)
     raise ConfigError("the import needs an answer: " + "; ".join(told), code="E284", hint="; ".join(hints) or None)
+
+
+def settled(reading: Reading, is_recorded: Callable[[ForeignMigration], bool]) -> Reading:
+    """Without the questions that a row of the old table answers."""
+    return replace(
+        reading,
+        migrations=tuple(
+            replace(each, judgements=tuple(_answered(judgement) for judgement in each.judgements))
+            if is_recorded(each)
+            else each
+            for each in reading.migrations
+        ),
+    )
+
+
+def _answered(judgement: Judgement) -> Judgement:
+    return replace(judgement, asks=False, hint=None) if judgement.settled_by_row else judgement
 
 
 def _placed(file: NewFile, present: Present) -> NewFile:
@@ -213,6 +232,8 @@ def _text(migration: ForeignMigration, how: _Style) -> tuple[str, list[Judgement
     number = max(len(ups), len(downs), 1)
     padded = [*[None] * (number - len(ups)), *ups]  # downs run from the last pair
     lines = [f"{origin_line(how.tool, migration)}\n"]
+    if depends := [how.versions[each] for each in migration.depends if each in how.versions]:
+        lines.append(f"-- migrate:depends {', '.join(depends)}\n")
     for place, up in enumerate(padded):
         lines.append(_section("up", up))
         at = number - 1 - place

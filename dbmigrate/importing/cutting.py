@@ -66,7 +66,7 @@ class _Edit(NamedTuple):
 def cut(part: Part, path: str, first_line: int = 1) -> Pieces:
     """What runs together. `path` and `first_line` are where the part stands in the old project.
 
-    Raises MigrationFileError E217, E218, E283 with the place there.
+    Raises MigrationFileError E217, E218, E281 with the place there.
     """
     try:
         return _Cutting(part, path, first_line).pieces()
@@ -196,7 +196,7 @@ class _Cutting:
     def _misplaced(self, found: _Placed) -> MigrationFileError:
         statement = found.statement
         return self._origin.error(
-            "E283",
+            "E281",
             f"{label(statement.sql)} cannot be converted: what belongs to which transaction is not plain here",
             (statement.line, statement.column),
             hint="leave the file out with --skip, and write its migration by hand",

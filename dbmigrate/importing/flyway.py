@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.importing.values import Answers, Source
 
-__all__ = ["FLYWAY", "Flyway", "crc32"]
+__all__ = ["TOOL", "Flyway", "crc32"]
 
 _VERSION = re.compile(r"[0-9]+(?:[._][0-9]+)*").fullmatch
 _FOUND = re.compile(r"(?:.*/)?(?:[VUB][0-9]+(?:[._][0-9]+)*__.*|R__.*)\.(?i:sql)", re.DOTALL).fullmatch
@@ -72,7 +72,7 @@ class Flyway(FlywayHistory):
         return _Reader(source, answers).reading()
 
 
-FLYWAY = Flyway()
+TOOL = Flyway()
 
 
 def crc32(text: str) -> str:
@@ -257,14 +257,14 @@ class _Reader:
 
 
 def _refuse_twins(scripts: Sequence[_Script]) -> None:
-    """Raise MigrationFileError E283 for two files of one version, as Flyway does."""
+    """Raise MigrationFileError E281 for two files of one version, as Flyway does."""
     seen: dict[tuple[int, ...], _Script] = {}
     for script in scripts:
         other = seen.setdefault(version_key(script.version), script)
         if other is not script:
             raise MigrationFileError(
                 f"{other.file.path} and {script.file.path} have one version, {script.version}",
-                code="E283",
+                code="E281",
                 hint="Flyway refuses this too; leave one of them out with --skip",
                 place=Place(script.file.path, 1),
             )

@@ -87,7 +87,7 @@ def project_settings(source: Source) -> Settings:
 
 
 def script_settings(conf: SourceFile | None, project: Settings) -> ScriptSettings:
-    """What a script's own file says. Raises MigrationFileError E283 for an encoding that does not exist."""
+    """What a script's own file says. Raises MigrationFileError E281 for an encoding that does not exist."""
     values: dict[str, str] = {}
     lines: dict[str, int] = {}
     for line, key, value in _lines(conf) if conf else ():
@@ -98,7 +98,7 @@ def script_settings(conf: SourceFile | None, project: Settings) -> ScriptSetting
         codecs.lookup(encoding)
     except LookupError as exc:
         place = Place(conf.path if conf else "flyway.conf", lines.get("encoding", 1))
-        raise MigrationFileError(f"encoding {encoding} is not known", code="E283", place=place) from exc
+        raise MigrationFileError(f"encoding {encoding} is not known", code="E281", place=place) from exc
     return ScriptSettings(
         values.get("executeintransaction", str(project.transaction)).lower() != "false",
         encoding,
@@ -120,7 +120,7 @@ def _of_toml(file: SourceFile) -> Iterator[tuple[str, str]]:
     try:
         table = tomllib.loads(decoded(file))
     except tomllib.TOMLDecodeError as exc:
-        raise MigrationFileError(f"not valid TOML: {exc}", code="E283", place=Place(file.path, 1)) from exc
+        raise MigrationFileError(f"not valid TOML: {exc}", code="E281", place=Place(file.path, 1)) from exc
     yield from _flattened("", table)
 
 

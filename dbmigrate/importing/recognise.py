@@ -16,16 +16,16 @@ __all__ = ["by_name", "choose"]
 
 
 def by_name(name: str) -> Tool:
-    """The tool of that name. Raises ConfigError E281."""
+    """The tool of that name. Raises ConfigError E283."""
     if name not in TOOLS:
-        raise ConfigError(f"--from {name}: no such tool", code="E281", hint=f"the tools are {', '.join(TOOLS)}")
+        raise ConfigError(f"--from {name}: no such tool", code="E283", hint=f"the tools are {', '.join(TOOLS)}")
     return TOOLS[name]
 
 
 def choose(source: Source, *, named: str | None, owning: Collection[str] | None = None) -> Tool:
     """The one tool that the files fit; `owning` are the tools whose tables the database has, where it was asked.
 
-    Raises ConfigError E281 where none fits, or several.
+    Raises ConfigError E283 where none fits, or several.
     """
     if named is not None:
         return by_name(named)
@@ -37,12 +37,12 @@ def choose(source: Source, *, named: str | None, owning: Collection[str] | None 
     if not fitting:
         raise ConfigError(
             f"{source.directory} holds no files of a tool that can be imported",
-            code="E281",
+            code="E283",
             hint=f"the tools are {', '.join(TOOLS)}; where one of them fits all the same, name it: --from TOOL",
         )
     raise ConfigError(
         f"the files of {source.directory} fit several tools: {', '.join(fitting)}",
-        code="E281",
+        code="E283",
         hint=f"say which one it is, as in `--from {fitting[0]}`"
         + ("" if owning is not None else "; with --history the table decides"),
     )

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPANIONS", "OWN_SCHEMAS", "TOOLS"]
 
-# name -> module of this package and the value in it; a module is imported when its tool is asked for
-_PLACES: dict[str, str] = {
-    "flyway": "flyway:FLYWAY",
+# name -> the module of this package whose TOOL it is; imported when the tool is asked for
+_MODULES: dict[str, str] = {
+    "flyway": "flyway",
 }
 
 # tables that a tool keeps beside its history: they are its own as well, and no migration makes them
@@ -30,14 +30,13 @@ OWN_SCHEMAS = frozenset(("sqitch", "graphile-migrate", "supabase"))
 
 class _Tools(Mapping[str, "Tool"]):
     def __getitem__(self, name: str) -> Tool:
-        module, _, value = _PLACES[name].partition(":")
-        return cast("Tool", getattr(import_module(f"dbmigrate.importing.{module}"), value))
+        return cast("Tool", import_module(f"dbmigrate.importing.{_MODULES[name]}").TOOL)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_PLACES)
+        return iter(_MODULES)
 
     def __len__(self) -> int:
-        return len(_PLACES)
+        return len(_MODULES)
 
 
 TOOLS: Mapping[str, Tool] = _Tools()

@@ -189,7 +189,7 @@ def test_placeholders_have_to_be_given_or_come_from_the_environment(flyway: Path
     ("arguments", "code"),
     [
         (("nowhere",), "E282"),
-        (("sql", "--from", "nothing"), "E281"),
+        (("sql", "--from", "nothing"), "E283"),
         (("sql", "--missing-down", "maybe"), "E200"),
         (("sql", "--placeholder", "x"), "E200"),
         (("sql", "--skip", "V9__no.sql"), "E282"),
@@ -210,7 +210,7 @@ def test_a_directory_without_files_of_a_tool_is_told(run, tmp_path: Path) -> Non
     done = run("import", "sql")
 
     assert done.exit_code == 2
-    assert "error[E281]" in done.stderr
+    assert "error[E283]" in done.stderr
 
 
 def test_the_sql_of_code_is_taken_where_it_is_given(flyway: Path, run, tmp_path: Path) -> None:

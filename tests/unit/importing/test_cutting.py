@@ -73,7 +73,7 @@ def test_a_wrapper_with_options_keeps_them() -> None:
     with pytest.raises(MigrationFileError) as caught:
         parts("begin isolation level serializable;\nselect 1;\ncommit;\n")
 
-    assert (caught.value.code, str(caught.value.place)) == ("E283", "old.sql:1:1")
+    assert (caught.value.code, str(caught.value.place)) == ("E281", "old.sql:1:1")
 
 
 def test_a_single_statement_that_no_transaction_may_hold_gets_none() -> None:
@@ -110,7 +110,7 @@ def test_a_commit_in_the_middle_of_what_had_a_transaction_is_refused_with_its_pl
     with pytest.raises(MigrationFileError) as caught:
         cut(Part("select 1;\n  commit;\nselect 2;\n"), "old.sql", first_line=11)
 
-    assert (caught.value.code, str(caught.value.place)) == ("E283", "old.sql:12:3")
+    assert (caught.value.code, str(caught.value.place)) == ("E281", "old.sql:12:3")
 
 
 @pytest.mark.parametrize(

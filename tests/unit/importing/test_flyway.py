@@ -11,7 +11,7 @@ import pytest
 from dbmigrate.errors import MigrationFileError
 from dbmigrate.importing import convert, read_source
 from dbmigrate.importing.convert import Conversion, MissingDown, Present
-from dbmigrate.importing.flyway import FLYWAY, crc32
+from dbmigrate.importing.flyway import TOOL, crc32
 from dbmigrate.importing.flyway_history import settled
 from dbmigrate.importing.values import Answers, HistoryTable, Kind, Reading, Row, Source, SourceFile, State
 from dbmigrate.model import Order
@@ -27,12 +27,12 @@ def source(files: Mapping[str, str | bytes]) -> Source:
 
 
 def read(files: Mapping[str, str | bytes], **answers: object) -> Reading:
-    return FLYWAY.read(source(files), Answers(**answers))  # type: ignore[arg-type]
+    return TOOL.read(source(files), Answers(**answers))  # type: ignore[arg-type]
 
 
 def converted(files: Mapping[str, str | bytes], **answers: object) -> Conversion:
     project = source(files)
-    reading = FLYWAY.read(project, Answers(**answers))  # type: ignore[arg-type]
+    reading = TOOL.read(project, Answers(**answers))  # type: ignore[arg-type]
     style = (MissingDown.IRREVERSIBLE, Order.NAME)
     return convert.convert("flyway", project, reading, present=Present("db/migrations", {}), style=style)
 
@@ -47,14 +47,14 @@ def told(reading: Reading) -> list[str]:
 
 @pytest.mark.parametrize("path", ["V1__x.sql", "V1_2__x.sql", "V1.2__x.sql", "sub/V3__x.sql", "R__x.sql", "V1__x.SQL"])
 def test_files_are_recognised_by_their_names(path: str) -> None:
-    assert FLYWAY.recognises(source({path: "select 1"}))
+    assert TOOL.recognises(source({path: "select 1"}))
 
 
 @pytest.mark.parametrize(
     "path", ["001_x.sql", "v1__x.sql", "V1_x.sql", "Vx__y.sql", "1_x.up.sql", "README.md", "R_x.sql"]
 )
 def test_other_names_are_not_taken_for_its_files(path: str) -> None:
-    assert not FLYWAY.recognises(source({path: "select 1"}))
+    assert not TOOL.recognises(source({path: "select 1"}))
 
 
 def test_underscores_are_dots_in_versions_and_blanks_in_descriptions() -> None:
@@ -83,7 +83,7 @@ def test_two_files_of_one_version_are_refused_with_both_names(one: str, other: s
     with pytest.raises(MigrationFileError) as caught:
         read({one: "", other: ""})
 
-    assert caught.value.code == "E283"
+    assert caught.value.code == "E281"
     assert one in caught.value.message
     assert other in caught.value.message
 
@@ -297,8 +297,8 @@ def the(*rows: tuple[object, ...]) -> list[tuple[str, State]]:
 
 
 def test_its_table_is_told_by_its_columns() -> None:
-    assert FLYWAY.owns(HistoryTable("public", "any_name", COLUMNS), frozenset())
-    assert not FLYWAY.owns(HistoryTable("public", "flyway_schema_history", ("version", "success")), frozenset())
+    assert TOOL.owns(HistoryTable("public", "any_name", COLUMNS), frozenset())
+    assert not TOOL.owns(HistoryTable("public", "flyway_schema_history", ("version", "success")), frozenset())
 
 
 def test_rows_say_who_applied_what_and_when() -> None:
@@ -349,22 +349,22 @@ def test_a_baseline_covers_its_version_and_what_is_below(kind: str) -> None:
         each.version: each for each in read(dict.fromkeys(("V1__a.sql", "V2__b.sql", "V2.1__c.sql"), "")).migrations
     }
 
-    assert [version for version, each in versions.items() if FLYWAY.matches(each, found)] == ["1", "2"]
+    assert [version for version, each in versions.items() if TOOL.matches(each, found)] == ["1", "2"]
 
 
 def test_a_row_is_found_by_the_number_of_its_version() -> None:
     (migration,) = read({"V3_1__x.sql": ""}).migrations
 
-    assert FLYWAY.matches(migration, Row("3.1", State.APPLIED))
-    assert FLYWAY.matches(migration, Row("3.1.0", State.APPLIED))
-    assert not FLYWAY.matches(migration, Row("3.10", State.APPLIED))
+    assert TOOL.matches(migration, Row("3.1", State.APPLIED))
+    assert TOOL.matches(migration, Row("3.1.0", State.APPLIED))
+    assert not TOOL.matches(migration, Row("3.10", State.APPLIED))
 
 
 def test_a_repeatable_one_is_found_by_its_description() -> None:
     (migration,) = read({"R__lit_piers.sql": ""}).migrations
 
-    assert FLYWAY.matches(migration, Row("R lit piers", State.APPLIED))
-    assert not FLYWAY.matches(migration, Row("R piers", State.APPLIED))
+    assert TOOL.matches(migration, Row("R lit piers", State.APPLIED))
+    assert not TOOL.matches(migration, Row("R piers", State.APPLIED))
 
 
 # ----------------------------------------------------------------------------------------------------------------- sums
@@ -380,7 +380,7 @@ def recorded(folder: str) -> dict[str, str]:
 @pytest.mark.parametrize("folder", ["flyway", "flyway-odd", "flyway-failed"])
 def test_the_sums_are_those_that_flyway_wrote(folder: str) -> None:
     project = read_source.read(str(FIXTURES / folder / "files"))
-    reading = FLYWAY.read(project, Answers(placeholders={"home_port": "Sula", "long_from": "700"}))
+    reading = TOOL.read(project, Answers(placeholders={"home_port": "Sula", "long_from": "700"}))
     sums = {each.path: each.sums["crc32"] for each in reading.migrations}
     rows = recorded(folder)
 
@@ -404,23 +404,23 @@ def test_a_sum_is_a_signed_number() -> None:
 def test_a_repeatable_ones_sum_is_taken_after_its_placeholders_and_the_raw_one_is_good_as_well() -> None:
     (found,) = read({"R__v.sql": "select ${a}"}, placeholders={"a": "1"}).migrations
 
-    assert FLYWAY.verifies(found, Row("R v", State.APPLIED, checksum=crc32("select 1")))
-    assert FLYWAY.verifies(found, Row("R v", State.APPLIED, checksum=crc32("select ${a}")))
-    assert FLYWAY.verifies(found, Row("R v", State.APPLIED, checksum="7")) is False
+    assert TOOL.verifies(found, Row("R v", State.APPLIED, checksum=crc32("select 1")))
+    assert TOOL.verifies(found, Row("R v", State.APPLIED, checksum=crc32("select ${a}")))
+    assert TOOL.verifies(found, Row("R v", State.APPLIED, checksum="7")) is False
 
 
 def test_a_versioned_ones_sum_is_of_the_raw_text() -> None:
     (found,) = read({"V1__v.sql": "select ${a}"}, placeholders={"a": "1"}).migrations
 
-    assert FLYWAY.verifies(found, Row("1", State.APPLIED, checksum=crc32("select ${a}")))
-    assert FLYWAY.verifies(found, Row("1", State.APPLIED, checksum=crc32("select 1"))) is False
+    assert TOOL.verifies(found, Row("1", State.APPLIED, checksum=crc32("select ${a}")))
+    assert TOOL.verifies(found, Row("1", State.APPLIED, checksum=crc32("select 1"))) is False
 
 
 def test_a_row_without_a_sum_verifies_nothing() -> None:
     (found,) = read({"V1__v.sql": "select 1"}).migrations
 
-    assert FLYWAY.verifies(found, Row("1", State.APPLIED)) is None
-    assert FLYWAY.verifies(found, Row("1", State.BASELINE, checksum="5")) is None
+    assert TOOL.verifies(found, Row("1", State.APPLIED)) is None
+    assert TOOL.verifies(found, Row("1", State.BASELINE, checksum="5")) is None
 
 
 # ---------------------------------------------------------------------------------------------------- what is no SQL
@@ -442,7 +442,7 @@ def test_the_sql_that_was_given_for_code_takes_its_place() -> None:
         ("V1__x.sql", ""),
         ("V2__import.java", "select 2;"),
     ]
-    assert FLYWAY.verifies(found.migrations[1], Row("2", State.APPLIED, checksum="9")) is None
+    assert TOOL.verifies(found.migrations[1], Row("2", State.APPLIED, checksum="9")) is None
 
 
 def test_other_code_is_none_of_its_migrations() -> None:
