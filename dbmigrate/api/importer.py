@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import field, replace
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate.api import old_table
 from dbmigrate.api.drift import MIGRATIONS_SCOPE, Building, Comparer, Drift, replayed
@@ -16,9 +17,10 @@ from dbmigrate.importing import read_source, recognise, records, writing
 from dbmigrate.importing.convert import Conversion, MissingDown, convert, settled
 from dbmigrate.importing.records import Dirty, Record
 from dbmigrate.importing.values import Answers, SourceFile, State
-from dbmigrate.migrations import parser
+from dbmigrate.migrations import find, parser
 from dbmigrate.model import Action, Direction, LogKind, MigrationFile, Order, Place, Plan, Problem, Step
 from dbmigrate.scratch import outside_effects
+from dbmigrate.tracking import read_history
 from dbmigrate.tracking.write_log import Writer
 
 if TYPE_CHECKING:
@@ -150,9 +152,11 @@ class Importer(Comparer):
         old, conversion = self._known, imported.conversion
         lost = records.without_file(old.tool, conversion, old.rows)
         found = records.told(old.tool, conversion, old.rows)
+        own = self._own(conversion)
+        found = records.since(found, applied=own.applied, adopted=own.adopted)
         found = records.refuse_failed(found, lost, adoption.dirty)
         others = records.refuse_other_sums(old.tool, found, adoption.accepted)
-        drift = self._proved(conversion, found, adoption)
+        drift = self._proved(_Trial(conversion, found, own.runs), adoption)
         notes = [f"{each.file.migration.path} is not what ran: its checksum differs" for each in others]
         notes += [f"{each.key} is recorded by {old.tool.name}, and has no file" for each in lost]
         notes += [
@@ -186,19 +190,32 @@ class Importer(Comparer):
         mine = self._old.taken
         return replace(mine, tables=mine.tables | before.tables, schemas=mine.schemas | before.schemas)
 
+    def _own(self, conversion: Conversion) -> _Own:
+        """What this project has recorded so far: of an earlier import, and since."""
+        with self._open(_COMMAND, self._dsn) as session, database.translated(self._dsn):
+            applied = frozenset(item.version for item in session.read_history().applied)
+            adopted = read_history.adopted(session.conn, session.tables)
+        names = {file.name for file in conversion.files}
+        with suppress(PlanError):  # there is no directory yet
+            mine = find.find(self._options.directories, self._options.order)
+            others = [file for file in mine if file.version in applied and file.name not in names]
+            return _Own(applied, adopted, tuple(_Run(each.version, each.name, _text(each.path)) for each in others))
+        return _Own(applied, adopted)
+
     # -- the proof
 
-    def _proved(self, conversion: Conversion, found: Sequence[Record], adoption: Adoption) -> Drift | None:
+    def _proved(self, trial: _Trial, adoption: Adoption) -> Drift | None:
         """How the database differs from what its files make; None where that cannot be found out, and is accepted.
 
         Raises Refused E723 where nobody has accepted that.
         """
-        counting = [each for each in found if each.counts]
+        counting = [each for each in trial.records if each.counts]
+        ran = [each for each in counting if each.state is not State.MARKED]
         try:
-            drift = self._compared(conversion, list(filter(_ran, counting)), adoption)
-            if drift.differences and any(each.state is State.MARKED for each in found):
+            drift = self._compared(trial, ran, adoption)
+            if drift.differences and len(ran) < len(counting):
                 # what was recorded without being run may have been made by hand: the catalog decides
-                other = self._compared(conversion, counting, adoption)
+                other = self._compared(trial, counting, adoption)
                 drift = drift if other.differences else other
         except PlanError as exc:
             if exc.code != _UNBUILDABLE:
@@ -211,9 +228,10 @@ class Importer(Comparer):
             raise _differing(drift, self._known.tool.name)
         return drift
 
-    def _compared(self, conversion: Conversion, ran: Sequence[Record], adoption: Adoption) -> Drift:
+    def _compared(self, trial: _Trial, ran: Sequence[Record], adoption: Adoption) -> Drift:
+        runs = [*trial.others, *(_run(each, place) for place, each in enumerate(ran))]
         with TemporaryDirectory(prefix="dbmigrate-import-") as folder:
-            migrations = [_stored(folder, each, place) for place, each in enumerate(ran)]
+            migrations = [_stored(folder, each) for each in runs]
             bench = Importer(self._dsn, replace(self._options, directories=(folder,)), on_event=self._on_event)
             bench._old = self._old
 
@@ -227,7 +245,7 @@ class Importer(Comparer):
                 live, expected = bench._beside(adoption.choice, replay)
             except PlanError as exc:
                 if exc.place is not None:
-                    exc.place = Place(_within(exc.place.path, folder, conversion.directory), *_at(exc.place))
+                    exc.place = Place(_within(exc.place.path, folder, trial.conversion.directory), *_at(exc.place))
                 raise
         return self._drift("the migrations", expected, live, scope=MIGRATIONS_SCOPE)
 
@@ -270,22 +288,49 @@ class Importer(Comparer):
             session.abort()
 
 
-def _ran(record: Record) -> bool:
-    return record.state is not State.MARKED
+class _Run(NamedTuple):
+    """A file for the scratch database."""
+
+    version: str
+    name: str
+    text: str
 
 
-def _stored(folder: str, record: Record, place: int) -> Migration:
-    """A file for the scratch database; a repeatable migration as one that comes last."""
+class _Own(NamedTuple):
+    """What this project has recorded; `runs` are applied files that no import has made."""
+
+    applied: frozenset[str]
+    adopted: frozenset[str]
+    runs: tuple[_Run, ...] = ()
+
+
+class _Trial(NamedTuple):
+    """What the proof is about."""
+
+    conversion: Conversion
+    records: Sequence[Record]
+    others: Sequence[_Run]
+
+
+def _run(record: Record, place: int) -> _Run:
+    """A repeatable migration is one that comes last."""
     file = record.file
-    name, text = file.name, file.text
-    if not file.version:
-        name = f"{_LAST}{place:06}_{os.path.basename(file.name)}"
-        text = f"{text.replace('migrate:repeatable', 'migrate:up', 1)}\n-- migrate:down\n"
-    path = os.path.join(folder, name)
+    if file.version:
+        return _Run(file.version, file.name, file.text)
+    text = f"{file.text.replace('migrate:repeatable', 'migrate:up', 1)}\n-- migrate:down\n"
+    version = f"{_LAST}{place:06}"
+    return _Run(version, f"{version}_{os.path.basename(file.name)}", text)
+
+
+def _stored(folder: str, run: _Run) -> Migration:
+    path = os.path.join(folder, run.name)
     with open(path, "w", encoding="utf-8", newline="") as stream:
-        stream.write(text)
-    version = file.version or f"{_LAST}{place:06}"
-    return parser.read(MigrationFile(version, name, path), (Direction.UP,))
+        stream.write(run.text)
+    return parser.read(MigrationFile(run.version, run.name, path), (Direction.UP,))
+
+
+def _text(path: str) -> str:
+    return read_source.decoded(SourceFile(path, read_source.content(path)))
 
 
 def _step(record: Record, directory: str) -> Step:

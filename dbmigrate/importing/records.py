@@ -10,12 +10,12 @@ from dbmigrate.frozen import frozen
 from dbmigrate.importing.values import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from dbmigrate.importing.convert import Conversion, NewFile
     from dbmigrate.importing.values import Row, Tool
 
-__all__ = ["Dirty", "Record", "counted", "refuse_failed", "refuse_other_sums", "told", "without_file"]
+__all__ = ["Dirty", "Record", "counted", "refuse_failed", "refuse_other_sums", "since", "told", "without_file"]
 
 _DONE = (State.APPLIED, State.BASELINE, State.MARKED)
 
@@ -47,6 +47,20 @@ def told(tool: Tool, conversion: Conversion, rows: Sequence[Row]) -> tuple[Recor
     for file in conversion.files:
         row = next((each for each in reversed(rows) if tool.matches(file.migration, each)), None)
         found.append(Record(file, row, row.state if row else State.PENDING))
+    return tuple(found)
+
+
+def since(records: Iterable[Record], *, applied: Collection[str], adopted: Collection[str]) -> tuple[Record, ...]:
+    """The records of a later import: of what was taken over before, or applied by dbmigrate, our own history knows."""
+    found = []
+    for each in records:
+        version = each.file.version
+        if version and version in applied:
+            found.append(Record(each.file, each.row, each.state if each.counts else State.APPLIED))
+        elif version in adopted:
+            found.append(Record(each.file, each.row, State.PENDING))
+        else:
+            found.append(each)
     return tuple(found)
 
 

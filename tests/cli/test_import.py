@@ -385,6 +385,36 @@ def test_a_second_import_records_what_the_old_tool_has_applied_since(
     assert query(database_url, "select version from schema_migrations order by 1") == [("1",), ("2",)]
 
 
+def test_a_second_import_knows_what_dbmigrate_has_done_since(
+    flyway: Path, database_url: str, query, run, project: Project
+) -> None:
+    """A migration of the old project that dbmigrate has applied, and a new one of its own."""
+    query(database_url, "create table boats (id int)")
+    record(database_url, "1")
+    env = {"DATABASE_URL": database_url}
+    assert run("import", "sql", "--history", env=env).exit_code == 0
+    project.migration("3_lamps", up="create table lamps ();", down="drop table lamps;")
+    assert run("up", env=env).exit_code == 0
+
+    again = run("import", "sql", "--history", "--json", env=env)
+    assert again.exit_code == 0, again.stderr
+    assert [each["state"] for each in json.loads(again.stdout)["files"]] == ["applied", "applied"]
+
+
+def test_what_was_undone_since_is_not_taken_over_again(flyway: Path, database_url: str, query, run) -> None:
+    query(database_url, "create table boats (id int)")
+    record(database_url, "1")
+    env = {"DATABASE_URL": database_url}
+    run("import", "sql", "--history", env=env)
+    run("rollback", env=env)
+
+    again = run("import", "sql", "--history", "--json", env=env)
+
+    assert again.exit_code == 0, again.stderr
+    said = json.loads(again.stdout)
+    assert (said["recorded"], [each["state"] for each in said["files"]]) == ([], ["pending", "pending"])
+
+
 def test_where_the_name_of_the_tracking_table_is_taken_the_project_file_names_another(
     flyway: Path, database_url: str, query, run, tmp_path: Path
 ) -> None:
