@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate.api import old_table
 from dbmigrate.api.drift import MIGRATIONS_SCOPE, Building, Comparer, Drift, replayed
+from dbmigrate.catalog import Change
 from dbmigrate.connection import database
 from dbmigrate.errors import PlanError, Refused, unchanged
 from dbmigrate.frozen import frozen
@@ -59,13 +60,15 @@ class Adoption:
     """How the old history is taken over.
 
     `table` is its name where the tool's usual one is not meant; `renames` allows another tracking table where the usual
-    name is taken. `accepted` is why differences are right. `is_dry` leaves files and records as they are.
+    name is taken. `accepted` is why differences are right. `service` is one of several that share the database: what no
+    migration of it makes is another one's. `is_dry` leaves files and records as they are.
     """
 
     choice: Choice
     table: str | None = None
     dirty: Dirty | None = None
     accepted: str | None = None
+    service: str | None = None
     renames: bool = False
     is_dry: bool = False
 
@@ -224,6 +227,8 @@ class Importer(Comparer):
                 raise _unproven(exc) from exc
             self._warn((Problem("W690", f"the history is taken over without a proof: {exc.message}"),))
             return None
+        if adoption.service is not None:
+            drift = _without_others(drift)
         if drift.differences and adoption.accepted is None:
             raise _differing(drift, self._known.tool.name)
         return drift
@@ -359,6 +364,14 @@ def _unproven(exc: PlanError) -> Refused:
         sqlstate=exc.sqlstate,
     )
     return unchanged(error)
+
+
+def _without_others(drift: Drift) -> Drift:
+    """Without what only the database has: another service made it, or nobody knows who."""
+    others = [each for each in drift.differences if each.change is Change.EXTRA]
+    left = tuple(each for each in drift.differences if each.change is not Change.EXTRA)
+    notes = [f"{each.headline}: it may be another service's" for each in others]
+    return replace(drift, differences=left, notes=(*drift.notes, *notes))
 
 
 def _differing(drift: Drift, tool: str) -> Refused:

@@ -80,7 +80,7 @@ def import_(
     )
     wanted = _wanted(call, source, tool, missing_down, answers)
     if history:
-        adoption = _adoption(call, table=table, dirty=dirty, accepted=accept_drift, is_dry=dry_run)
+        adoption = _adoption(call, dirty=dirty, table=table, accepted=accept_drift, service=service, is_dry=dry_run)
         consent = Consent(yes=yes, database=confirm)
         with call.importer(reason=accept_drift or reason, consent=consent) as works:
             done = works.adopt(wanted, adoption, lambda found: _write(call, found))
@@ -100,18 +100,12 @@ def _wanted(call: Call, source: str, tool: str | None, missing_down: str, answer
     return Wanted(source, settings.migrations_dirs[0], tool, answers, MissingDown(how), settings.version_order)
 
 
-def _adoption(call: Call, *, table: str | None, dirty: str | None, accepted: str | None, is_dry: bool) -> Adoption:
+def _adoption(call: Call, *, dirty: str | None, **given: Any) -> Adoption:  # noqa: ANN401 (fields of the value)
     from dbmigrate.api.importer import Adoption, Dirty
 
-    given = _choice("--dirty", dirty, [each.value for each in Dirty]) if dirty else None
-    return Adoption(
-        scratch.choice(call),
-        table,
-        Dirty(given) if given else None,
-        accepted,
-        renames=call.settings().origins["DBMIGRATE_MIGRATIONS_TABLE"] == "default",
-        is_dry=is_dry,
-    )
+    state = Dirty(_choice("--dirty", dirty, [each.value for each in Dirty])) if dirty else None
+    renames = call.settings().origins["DBMIGRATE_MIGRATIONS_TABLE"] == "default"
+    return Adoption(scratch.choice(call), dirty=state, renames=renames, **given)
 
 
 def _write(call: Call, found: Imported) -> None:
