@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,21 +11,64 @@ from dbmigrate.cli import scratch
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import Confirm, Reason, Yes, common
 from dbmigrate.errors import ConfigError
+from dbmigrate.frozen import frozen
 from dbmigrate.planning.approval import Consent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dbmigrate.api.importer import Adoption, Imported, Wanted
-    from dbmigrate.importing.values import Answers
 
 _FLYWAY = "FLYWAY_PLACEHOLDERS_"
+
+
+@frozen
+class Given:
+    """The options by which a person answers what the old project does not say."""
+
+    missing_down: Annotated[
+        str, typer.Option("--missing-down", metavar="HOW", help="How a missing down is written: irreversible or empty.")
+    ] = "irreversible"
+    placeholder: Annotated[
+        list[str] | None,
+        typer.Option("--placeholder", metavar="NAME=VALUE", help="The value of a placeholder, repeatable."),
+    ] = None
+    skip: Annotated[
+        list[str] | None, typer.Option("--skip", metavar="FILE", help="Leave this file out, repeatable.")
+    ] = None
+    sql: Annotated[
+        list[str] | None, typer.Option("--sql", metavar="FILE=SQLFILE", help="The SQL of a file that is code.")
+    ] = None
+    option: Annotated[
+        list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="A setting of the old tool, repeatable.")
+    ] = None
+    service: Annotated[
+        str | None,
+        typer.Option("--service", metavar="NAME", help="The service or project, where the table has several."),
+    ] = None
+
+
+@frozen
+class OfHistory:
+    """The options that are about the old history alone."""
+
+    table: Annotated[str | None, typer.Option("--table", metavar="NAME", help="The old tool's table.")] = None
+    column: Annotated[
+        str | None, typer.Option("--column", metavar="NAME", help="The column with its versions or names.")
+    ] = None
+    dirty: Annotated[
+        str | None, typer.Option("--dirty", metavar="STATE", help="What a failed migration is: applied or failed.")
+    ] = None
+    accept_drift: Annotated[
+        str | None, typer.Option("--accept-drift", metavar="REASON", help="Why differences are right; kept in the log.")
+    ] = None
 
 
 @common
 def import_(
     call: Call,
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="The directory of the old tool's migrations.")],
+    *,
     tool: Annotated[
         str | None, typer.Option("--from", metavar="TOOL", help="The old tool, where its files do not tell.")
     ] = None,
@@ -33,33 +76,8 @@ def import_(
         bool, typer.Option("--history", help="Record what the old tool's table says is applied, after a proof.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write and record nothing.")] = False,
-    missing_down: Annotated[
-        str, typer.Option("--missing-down", metavar="HOW", help="What is written for it: irreversible or empty.")
-    ] = "irreversible",
-    placeholder: Annotated[
-        list[str] | None, typer.Option("--placeholder", metavar="NAME=VALUE", help="Its value, repeatable.")
-    ] = None,
-    skip: Annotated[list[str] | None, typer.Option("--skip", metavar="FILE", help="Leave it out, repeatable.")] = None,
-    sql: Annotated[
-        list[str] | None, typer.Option("--sql", metavar="FILE=SQLFILE", help="The SQL of a file that is code.")
-    ] = None,
-    table: Annotated[str | None, typer.Option("--table", metavar="NAME", help="The old tool's table.")] = None,
-    column: Annotated[
-        str | None, typer.Option("--column", metavar="NAME", help="Its column with the versions.")
-    ] = None,
-    service: Annotated[
-        str | None,
-        typer.Option("--service", metavar="NAME", help="The service or project, where the table has several."),
-    ] = None,
-    option: Annotated[
-        list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="A setting of the old tool, repeatable.")
-    ] = None,
-    accept_drift: Annotated[
-        str | None, typer.Option("--accept-drift", metavar="REASON", help="Why differences are right; kept in the log.")
-    ] = None,
-    dirty: Annotated[
-        str | None, typer.Option("--dirty", metavar="STATE", help="What a failed migration is: applied or failed.")
-    ] = None,
+    given: Given,
+    of_history: OfHistory,
     scratch_url: scratch.ScratchUrl = None,
     confirm: Confirm = None,
     yes: Yes = False,
@@ -67,45 +85,52 @@ def import_(
 ) -> None:
     """Take over the project of another tool: its files, with --history what it has applied."""
     from dbmigrate.api import importer
-    from dbmigrate.importing.values import Answers
 
     call.add({"scratch_url": scratch_url})
-    options = _pairs("--option", option) | {k: v for k, v in (("table", table), ("column", column)) if v}
-    answers = Answers(
-        placeholders=_of_environment(call) | _pairs("--placeholder", placeholder),
-        service=service,
-        skip=frozenset(skip or ()),
-        sql_of=_pairs("--sql", sql),
-        options=options,
-    )
-    wanted = _wanted(call, source, tool, missing_down, answers)
+    wanted = _wanted(call, source, tool, given, of_history)
     if history:
-        adoption = _adoption(call, dirty=dirty, table=table, accepted=accept_drift, service=service, is_dry=dry_run)
+        adoption = _adoption(call, of_history, service=given.service, is_dry=dry_run)
         consent = Consent(yes=yes, database=confirm)
-        with call.importer(reason=accept_drift or reason, consent=consent) as works:
+        with call.importer(reason=of_history.accept_drift or reason, consent=consent) as works:
             done = works.adopt(wanted, adoption, lambda found: _write(call, found))
     else:
-        _refuse_alone(table=table, dirty=dirty, accept_drift=accept_drift)
+        _refuse_alone(of_history)
         done = importer.read(wanted)
         if not dry_run:
             _write(call, done)
     _show(call, done, is_dry=dry_run)
 
 
-def _wanted(call: Call, source: str, tool: str | None, missing_down: str, answers: Answers) -> Wanted:
+def _wanted(call: Call, source: str, tool: str | None, given: Given, of_history: OfHistory) -> Wanted:
     from dbmigrate.api.importer import MissingDown, Wanted
+    from dbmigrate.importing.values import Answers
 
     settings = call.settings()
-    how = _choice("--missing-down", missing_down, [each.value for each in MissingDown])
-    return Wanted(source, settings.migrations_dirs[0], tool, answers, MissingDown(how), settings.version_order)
+    named = {"table": of_history.table, "column": of_history.column}
+    answers = Answers(
+        placeholders=_of_environment(call) | _pairs("--placeholder", given.placeholder),
+        service=given.service,
+        skip=frozenset(given.skip or ()),
+        sql_of=_pairs("--sql", given.sql),
+        options=_pairs("--option", given.option) | {name: value for name, value in named.items() if value},
+    )
+    how = MissingDown(_choice("--missing-down", given.missing_down, [each.value for each in MissingDown]))
+    return Wanted(source, settings.migrations_dirs[0], tool, answers, how, settings.version_order)
 
 
-def _adoption(call: Call, *, dirty: str | None, **given: Any) -> Adoption:  # noqa: ANN401 (fields of the value)
+def _adoption(call: Call, given: OfHistory, *, service: str | None, is_dry: bool) -> Adoption:
     from dbmigrate.api.importer import Adoption, Dirty
 
-    state = Dirty(_choice("--dirty", dirty, [each.value for each in Dirty])) if dirty else None
-    renames = call.settings().origins["DBMIGRATE_MIGRATIONS_TABLE"] == "default"
-    return Adoption(scratch.choice(call), dirty=state, renames=renames, **given)
+    dirty = _choice("--dirty", given.dirty, [each.value for each in Dirty]) if given.dirty else None
+    return Adoption(
+        scratch.choice(call),
+        table=given.table,
+        dirty=Dirty(dirty) if dirty else None,
+        accepted=given.accept_drift,
+        service=service,
+        renames=call.settings().origins["DBMIGRATE_MIGRATIONS_TABLE"] == "default",
+        is_dry=is_dry,
+    )
 
 
 def _write(call: Call, found: Imported) -> None:
@@ -141,9 +166,9 @@ def _choice(option: str, given: str, known: Sequence[str]) -> str:
     return given
 
 
-def _refuse_alone(**given: Any) -> None:  # noqa: ANN401 (options that were given or not)
-    for name, value in given.items():
-        if value is not None:
+def _refuse_alone(given: OfHistory) -> None:
+    for name in ("table", "column", "dirty", "accept_drift"):
+        if getattr(given, name) is not None:
             option = f"--{name.replace('_', '-')}"
             raise ConfigError(f"{option} is about the old history", code="E200", hint="add --history")
 
