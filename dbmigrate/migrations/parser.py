@@ -416,12 +416,12 @@ class _Reading:
         return not before[start:].strip() and (start > 0 or self._cursor.column == 1)
 
     def _advice(self, usual: str) -> str:
-        if self._foreign is None:
-            by_name = other_tools.tool_of_file(os.path.basename(self._origin.path))
-            return f"this looks like a file of {by_name}: {usual}" if by_name else usual
-        return (
-            f"this looks like a file of {self._foreign}: replace its markers by `-- migrate:up` and `-- migrate:down`"
-        )
+        tool = self._foreign or other_tools.tool_of_file(os.path.basename(self._origin.path))
+        if tool is None:
+            return usual
+        if command := other_tools.way_in(tool, other_tools.project_of(self._origin.path)):
+            return f"this looks like a file of {tool}: {command} converts the whole directory"
+        return f"this looks like a file of {tool}: {usual}"
 
     def _note(self, code: str, message: str, severity: Severity) -> None:
         place = self._origin.place((self._cursor.line, self._cursor.column))

@@ -186,7 +186,9 @@ def judge(around: Surroundings, *, is_protected: bool) -> tuple[Problem, ...]:
     found = notes(around)
     if found and is_protected:
         raise unchanged(
-            Refused(f"{found[0].message}; this environment is protected", code="E716", hint=f"{_BASELINE}; {_ALLOW}")
+            Refused(
+                f"{found[0].message}; this environment is protected", code="E716", hint=f"{found[0].hint}; {_ALLOW}"
+            )
         )
     return found
 
@@ -195,7 +197,8 @@ def notes(around: Surroundings) -> tuple[Problem, ...]:
     """What is there, in one warning; none for a database that is empty."""
     if around.histories:
         told = " and ".join(_told(history) for history in around.histories[:_NAMED])
-        return (Problem("W666", f"no migration is recorded here yet, but {told}", hint=_BASELINE),)
+        hint = f"{way}; or {_BASELINE}" if (way := _taking_over(around.histories)) else _BASELINE
+        return (Problem("W666", f"no migration is recorded here yet, but {told}", hint=hint),)
     if around.tables:
         number = len(around.tables)
         names = ", ".join(around.tables[:_NAMED]) + (", ..." if number > _NAMED else "")
@@ -205,7 +208,14 @@ def notes(around: Surroundings) -> tuple[Problem, ...]:
 
 
 _BASELINE = "if these files made what is there, record them without running them: `dbmigrate baseline VERSION`"
+_RECORD = "record what is applied without running it: `dbmigrate baseline VERSION`"
 _ALLOW = "if they have nothing to do with it: --allow-existing"
+
+
+def _taking_over(histories: Sequence[OtherHistory]) -> str | None:
+    commands = (other_tools.way_in(history.tool, "SOURCE", "--history") for history in histories)
+    command = next(filter(None, commands), None)
+    return f"{command} takes the old history over, with a proof" if command else None
 
 
 def _told(history: OtherHistory) -> str:
@@ -223,6 +233,6 @@ def _recorded(history: OtherHistory) -> Refused:
             f"{history.qualified}, the history of {history.tool}, has recorded {_listed(history.matches)}: these"
             " migrations would run a second time",
             code="E715",
-            hint=f"record what is applied without running it: `dbmigrate baseline VERSION`; {_ALLOW}",
+            hint=f"{way}; or {_RECORD}; {_ALLOW}" if (way := _taking_over((history,))) else f"{_RECORD}; {_ALLOW}",
         )
     )
