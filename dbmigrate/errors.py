@@ -115,6 +115,14 @@ CODES: dict[str, str] = {
     "E271": "psql cannot connect to a database of this name",
     # database URLs
     "E280": "the database URL has a parameter of another program",
+    # projects of other tools
+    "E281": "a file of another tool cannot be converted",
+    "E282": "there is nothing to import",
+    "E283": "the tool of a project cannot be told",
+    "E284": "an import needs an answer",
+    "E285": "another file is in the place of one that would be imported",
+    "E286": "the history of another tool cannot be found",
+    "E289": "no version is free for a migration that is imported",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",
@@ -163,6 +171,9 @@ CODES: dict[str, str] = {
     "E720": "an applied file has another version now",
     "E721": "a version was applied from another file",
     "E722": "a migration was not run, because it could act outside the scratch database",
+    "E723": "the database is not what the migrations of another tool make",
+    "E724": "another tool has recorded a migration that failed",
+    "E725": "a file is not the one that another tool has run",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
@@ -219,6 +230,8 @@ WARNINGS: dict[str, str] = {
     "W640": "an invalid index that an interrupted statement left is dropped",
     "W641": "an interrupted detach of a partition is completed",
     "W642": "the schema file was not written, because the migration lock was lost",
+    # imports from other tools
+    "W690": "the history of another tool is taken over without a proof",
     # output
     "W685": "stdout cannot be written",
     "W686": "stderr cannot be written",

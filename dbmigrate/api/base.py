@@ -309,7 +309,7 @@ class ApiBase:
             return plan.newest(found, read_history.versions(session.conn, session.tables), self._options.order)
         return None
 
-    def _refresh(self, session: Session, done: Sequence[Outcome]) -> tuple[SchemaFile | None, tuple[Problem, ...]]:
+    def _refresh(self, session: Session, done: Sequence[object]) -> tuple[SchemaFile | None, tuple[Problem, ...]]:
         """Write the schema file after a change; with nothing changed only a missing one.
 
         What was migrated stands: a file that cannot be written is a warning that says what to install.

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate import catalog
 from dbmigrate.api.base import ApiBase, Options, Request, View
-from dbmigrate.catalog import Scope
+from dbmigrate.catalog import Kind, Scope
 from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, MigrationFileError, PlanError
 from dbmigrate.events import Warned
 from dbmigrate.frozen import frozen
+from dbmigrate.importing.bodies import differ_in_comments_alone
 from dbmigrate.migrations import parser
 from dbmigrate.model import Direction, Policy, Problem, Severity
 from dbmigrate.planning import plan, remedies, verify
@@ -25,6 +26,7 @@ from dbmigrate.reports import Deviation
 from dbmigrate.schema import dump as schema_file
 from dbmigrate.schema import file, line_ends
 from dbmigrate.scratch import choose, outside_effects, schema_copy
+from dbmigrate.tracking import old_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from dbmigrate.model import History, Migration, MigrationFile, Plan
     from dbmigrate.planning.remedies import Remedy
     from dbmigrate.scratch.choose import Choice, ScratchServer
+    from dbmigrate.tracking.old_history import Taken
 
 
 FILE_SCOPE = Scope.SCHEMA_FILE
@@ -65,10 +68,11 @@ class Drift:
 
 
 class Picture(NamedTuple):
-    """A database at one moment: its objects, and what it records of migrations."""
+    """A database at one moment: its objects, without those of tools whose history was `taken`, and what it records."""
 
     catalog: Catalog
     history: History
+    taken: Taken = old_history.NONE
 
     @property
     def versions(self) -> frozenset[str]:
@@ -116,9 +120,7 @@ class Comparer(ApiBase):
                     hint="restore them from version control, or compare with the schema file: --against file",
                 )
             migrations = [parser.read(each, (Direction.UP,)) for each in found if each.version in live.versions]
-            return Building(
-                lambda server, copy: _replayed(server, copy, migrations), outside_effects.of_all(migrations)
-            )
+            return Building(lambda server, copy: replayed(server, copy, migrations), outside_effects.of_all(migrations))
 
         live, expected = self._beside(choice, replay)
         drift = self._drift("the migrations", expected, live, scope=scope)
@@ -129,7 +131,8 @@ class Comparer(ApiBase):
     def with_database(self, other: Dsn, name: str, *, environment: str, scope: Scope = ENVIRONMENT_SCOPE) -> Drift:
         """Against another database, called `name`, which should be the same: that of `environment`."""
         with self._open(_COMMAND) as session, self._open(_COMMAND, other) as there:
-            live, expected = _picture(session), _picture(there)
+            taken = self._taken(session)
+            live, expected = _picture(session, taken), _picture(there, taken)
         versions = _version_difference(live, expected)
         found = self._drift(name, expected, live, scope=scope, notes=_version_notes(versions, name))
         return replace(found, remedies=remedies.of_environment(environment, versions)) if found.differences else found
@@ -139,7 +142,7 @@ class Comparer(ApiBase):
     def _beside(self, choice: Choice, builder: Callable[[Picture], Building]) -> tuple[Picture, Picture]:
         """The target, and what the builder for it makes of an empty scratch database."""
         with self._open(_COMMAND) as session:
-            live = _picture(session)
+            live = _picture(session, self._taken(session))
             building = builder(live)
             major = session.facts.server_version // _MAJOR
             wanted = replace(choice, target=session.dsn, major=major, effects=building.effects, spared=session.dsn)
@@ -152,7 +155,12 @@ class Comparer(ApiBase):
                 if server.note:
                     self._on_event(Warned(Problem("W600", server.note, Severity.NOTE)))
                 with there._open(_COMMAND) as built:
-                    return live, _picture(built)
+                    return live, _picture(built, live.taken)
+
+    def _taken(self, session: Session) -> Taken:
+        """What belongs to other tools, whose tables no migration makes."""
+        with database.translated(session.dsn):
+            return old_history.taken_over(session.conn, session.tables)
 
     def _quiet(self, copy: Dsn, session: Session) -> Comparer:
         """For work on a scratch database, with the tracking table where it is in the target; says nothing."""
@@ -187,10 +195,24 @@ class Comparer(ApiBase):
                 *notes,
                 f"this is PostgreSQL {majors[0]}, {against} is on {majors[1]}: they may word things differently",
             )
-        differences = catalog.compare(expected.catalog, live.catalog, scope=scope)
+        differences = compared(expected, live, scope)
         if any(difference.is_of_line_ends for difference in differences):
             notes = (*notes, f"git may have converted line ends: {line_ends.REMEDY}")
         return Drift(self._where, against, differences, tuple(notes))
+
+
+def compared(expected: Picture, live: Picture, scope: Scope) -> tuple[Difference, ...]:
+    """What differs. Where another tool made the database, comments in function bodies do not count: some strip them."""
+    found = catalog.compare(expected.catalog, live.catalog, scope=scope)
+    taken = live.taken
+    if taken == old_history.NONE:
+        return found
+    return tuple(
+        each
+        for each in found
+        if not (each.kind is Kind.SCHEMA and each.name in taken.schemas and not each.inside)
+        and not (each.before and each.after and differ_in_comments_alone(each.before, each.after))
+    )
 
 
 def _without_line_ends(found: Drift) -> Drift:
@@ -202,7 +224,8 @@ def _without_line_ends(found: Drift) -> Drift:
     )
 
 
-def _replayed(server: ScratchServer, copy: Comparer, migrations: Sequence[Migration]) -> None:
+def replayed(server: ScratchServer, copy: Comparer, migrations: Sequence[Migration]) -> None:
+    """Run migrations on the scratch database of `copy`, whose directories hold them."""
     for migration in migrations:
         server.refuse_external_effects(migration)
     versions = [migration.version for migration in migrations]
@@ -217,23 +240,23 @@ def _effects_of_file(path: str) -> outside_effects.Effects:
         return outside_effects.Effects.NONE  # loading it says what is wrong with it
 
 
-def _picture(session: Session) -> Picture:
+def _picture(session: Session, taken: Taken) -> Picture:
     """Read it; again, if somebody dropped something meanwhile."""
     for _ in range(_TRIES - 1):
         try:
-            return _look(session)
+            return _look(session, taken)
         except DatabaseError as exc:
             if exc.sqlstate not in _CAUGHT_MOVING:
                 raise _explained(exc) from exc
-    return _look(session)
+    return _look(session, taken)
 
 
-def _look(session: Session) -> Picture:
+def _look(session: Session, taken: Taken) -> Picture:
     tables = session.tables
-    own = [(tables.schema, tables.name), (tables.schema, tables.log_name)]
+    own = [(tables.schema, tables.name), (tables.schema, tables.log_name), *taken.tables]
     with database.translated(session.dsn):
         found = catalog.read(session.conn, without=own)
-    return Picture(found, session.read_history())
+    return Picture(found, session.read_history(), taken)
 
 
 def _explained(exc: DatabaseError) -> DatabaseError:

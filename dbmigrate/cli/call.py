@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from dbmigrate.api.drift import Comparer
+    from dbmigrate.api.importer import Importer
     from dbmigrate.api.migrator import Migrator, Options
     from dbmigrate.api.records import Upkeep
     from dbmigrate.cli.approval import Approver
@@ -162,6 +163,14 @@ class Call:
 
         with self._target(None, None) as (dsn, options):
             yield Comparer(dsn, options, on_event=self.renderer.on_event)
+
+    @contextmanager
+    def importer(self, *, reason: str | None, approval: Approval) -> Iterator[Importer]:
+        """The same for the history of another tool."""
+        from dbmigrate.api.importer import Importer
+
+        with self._target(reason, approval) as (dsn, options):
+            yield Importer(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
     def other_environment(self, environment: str) -> Iterator[Migrator]:

@@ -150,6 +150,11 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
     ),
     "Start here": (
         Entry(
+            "import",
+            "Take over the project of another tool: its files, with --history what it has applied.",
+            "dbmigrate import sql/ --from flyway --history",
+        ),
+        Entry(
             "demo",
             "Run the example project on an embedded PostgreSQL, in this directory.",
             "dbmigrate demo",

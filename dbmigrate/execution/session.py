@@ -115,6 +115,8 @@ class Session:
         from dbmigrate.tracking import preexisting
 
         with database.translated(self.dsn):
+            if history.has_begun(self.conn, self.tables):
+                return None
             return preexisting.look(self.conn, self.tables, self.access.files(), is_chosen=self._is_chosen)
 
     @property
@@ -138,6 +140,11 @@ class Session:
     @property
     def writer(self) -> Writer:
         return _writer(self.tables, self._run)
+
+    @property
+    def run(self) -> Run:
+        """What all events of this run have in common."""
+        return self._run
 
     def emit(self, event: Event) -> None:
         self.access.on_event(event)

@@ -106,6 +106,13 @@ def _of_tool(tool: str | None, paths: Sequence[str]) -> str:
 
 
 def _way_in(passed_over: Sequence[PassedOver]) -> str:
+    from dbmigrate.migrations import other_tools
+
+    for each in passed_over:
+        if each.tool == other_tools.NUMBERED:
+            continue  # `import` wants the number first
+        if command := other_tools.way_in(each.tool, other_tools.project_of(each.path)):
+            return f"{command} converts such files; other ones belong in another directory"
     if any(each.tool for each in passed_over):
         return (
             "dbmigrate runs files of dbmate's format: give them names like 20260131120000_name.sql, and put"
@@ -211,7 +218,7 @@ def _twins(one: MigrationFile, other: MigrationFile) -> PlanError:
             f"{one.path} and {other.path} are a pair of {tool}: the two directions of version {one.version}",
             code="E221",
             hint=f"make one file of them, {stem}.sql: `-- migrate:up` and what the one does, `-- migrate:down` and what"
-            " the other does",
+            f" the other does; {other_tools.way_in(tool, other_tools.project_of(one.path))} converts all of them",
         )
     return PlanError(
         f"two migrations have version {one.version}: {one.path} and {other.path}",

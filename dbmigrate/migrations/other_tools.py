@@ -5,6 +5,7 @@ Several tools share the name ``schema_migrations``: a table is recognised by its
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -15,15 +16,46 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CANDIDATES",
+    "IMPORTED",
+    "NUMBERED",
     "HistoryTable",
     "is_dbmates",
     "is_of_platform",
     "pair",
+    "project_of",
     "tool_of_comment",
     "tool_of_file",
     "tool_of_folder",
     "tool_of_table",
+    "way_in",
 ]
+
+NUMBERED = "numbered files"  # no tool: psql runs them, in an order that a script knows
+
+# the tools whose projects `dbmigrate import` takes over, and what its --from calls them
+IMPORTED = {
+    "Diesel": "diesel",
+    "Flyway": "flyway",
+    "Liquibase": "liquibase",
+    "Prisma": "prisma",
+    "Sqitch": "sqitch",
+    "Supabase": "supabase",
+    "golang-migrate": "golang-migrate",
+    "goose": "goose",
+    "graphile-migrate": "graphile-migrate",
+    "node-pg-migrate": "node-pg-migrate",
+    NUMBERED: "numbered",
+    "sql-migrate": "sql-migrate",
+    "sqlx": "sqlx",
+    "tern": "tern",
+}
+
+
+def way_in(tool: str | None, source: str = "SOURCE", *options: str) -> str | None:
+    """The command that takes over what looks like a tool's; None where there is none for it."""
+    name = IMPORTED.get(tool or "")
+    return None if name is None else " ".join(("`dbmigrate import", source, "--from", name, *options)) + "`"
+
 
 # --------------------------------------------------------------------------------------------------- comments and files
 
@@ -43,15 +75,14 @@ _HEADS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("Atlas", re.compile(r"--[ \t]*atlas:(?:txmode|delimiter|checkpoint|txtar)")),
 )
 # A pair fits golang-migrate, sqlx, bun and node-pg-migrate's loader for SQL alike; it is called after the best known.
-# "numbered files" is not a tool: psql runs them, in an order that a script knows.
 _NAMES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("Flyway", re.compile(r"[VUB][0-9][0-9._]*__.*\.sql|R__.*\.sql", re.IGNORECASE)),
     ("Flyway", re.compile(r"(?:before|after)(?:Each)?(?:Migrate|Clean|Validate|Undo|Repair|Info)\w*\.sql")),
     ("golang-migrate", re.compile(r".*[._](?:up|down)\.sql", re.IGNORECASE)),
     ("Diesel", re.compile(r"(?:up|down)\.sql")),
     ("Prisma", re.compile(r"migration\.sql")),
-    ("numbered files", re.compile(r"(?:rollback|undo|down|revert)[-_.]?[0-9]+.*\.sql", re.IGNORECASE)),
-    ("numbered files", re.compile(r"(?:v|version|migration|step)[-_.]?[0-9]+.*\.sql", re.IGNORECASE)),
+    (NUMBERED, re.compile(r"(?:rollback|undo|down|revert)[-_.]?[0-9]+.*\.sql", re.IGNORECASE)),
+    (NUMBERED, re.compile(r"(?:v|version|migration|step)[-_.]?[0-9]+.*\.sql", re.IGNORECASE)),
 )
 _HALF = re.compile(r"(.*)[._](up|down)\.sql", re.IGNORECASE)
 _UNDONE = re.compile(r"(.*)[._-](?:rollback|undo|down|revert)\.sql", re.IGNORECASE)
@@ -74,6 +105,12 @@ def _tool_of_name(name: str) -> str | None:
     return next((tool for tool, pattern in _NAMES if pattern.fullmatch(name)), None)
 
 
+def project_of(path: str) -> str:
+    """The directory of the migrations that a file belongs to: some tools keep each one in a folder."""
+    folder, name = os.path.split(path)
+    return (os.path.dirname(folder) if name in _FOLDERS else folder) or "."
+
+
 def pair(one: str, other: str) -> tuple[str, str] | None:
     """The tool that has a file of such a name for each direction of a migration, and what the names have in common."""
     halves = [_HALF.fullmatch(name) for name in sorted((one, other))]
@@ -82,7 +119,7 @@ def pair(one: str, other: str) -> tuple[str, str] | None:
         return ("golang-migrate", stems.pop()) if len(stems) == 1 else None
     shorter, longer = sorted((one, other), key=len)
     undone = _UNDONE.fullmatch(longer)
-    return ("numbered files", undone[1]) if undone and shorter == f"{undone[1]}.sql" else None
+    return (NUMBERED, undone[1]) if undone and shorter == f"{undone[1]}.sql" else None
 
 
 def tool_of_folder(names: Collection[str]) -> tuple[str, str] | None:

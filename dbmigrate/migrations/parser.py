@@ -37,6 +37,7 @@ __all__ = [
     "checksum",
     "read",
     "read_kept",
+    "read_text",
     "split_sql",
     "statements",
     "token_checksum",
@@ -70,6 +71,12 @@ def read(file: MigrationFile, runs: Collection[Direction] = BOTH) -> Migration:
             return _from_text(_Reading(origin, _Size.SMALL, runs), file, text, source.finish())
         migration = _from_text(_Reading(origin, _Size.MEDIUM, runs), file, text, source.finish())
         return replace(migration, marks=tuple(source.marks))
+
+
+def read_text(file: MigrationFile, text: str) -> Migration:
+    """The same for a text that is no file yet. Raises as `read`."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return _from_text(_Reading(Origin(file.path, text), _Size.SMALL), file, text, digest)
 
 
 def read_kept(file: MigrationFile, down_sql: str) -> Migration:
@@ -411,12 +418,12 @@ class _Reading:
         return not before[start:].strip() and (start > 0 or self._cursor.column == 1)
 
     def _advice(self, usual: str) -> str:
-        if self._foreign is None:
-            by_name = other_tools.tool_of_file(os.path.basename(self._origin.path))
-            return f"this looks like a file of {by_name}: {usual}" if by_name else usual
-        return (
-            f"this looks like a file of {self._foreign}: replace its markers by `-- migrate:up` and `-- migrate:down`"
-        )
+        tool = self._foreign or other_tools.tool_of_file(os.path.basename(self._origin.path))
+        if tool is None:
+            return usual
+        if command := other_tools.way_in(tool, other_tools.project_of(self._origin.path)):
+            return f"this looks like a file of {tool}: {command} converts the whole directory"
+        return f"this looks like a file of {tool}: {usual}"
 
     def _note(self, code: str, message: str, severity: Severity) -> None:
         place = self._origin.place((self._cursor.line, self._cursor.column))

@@ -185,7 +185,9 @@ def judge(around: Preexisting, *, is_protected: bool) -> tuple[Problem, ...]:
     found = notes(around)
     if found and is_protected:
         raise unchanged(
-            Refused(f"{found[0].message}; this environment is protected", code="E716", hint=f"{_BASELINE}; {_ALLOW}")
+            Refused(
+                f"{found[0].message}; this environment is protected", code="E716", hint=f"{found[0].hint}; {_ALLOW}"
+            )
         )
     return found
 
@@ -194,7 +196,8 @@ def notes(around: Preexisting) -> tuple[Problem, ...]:
     """One warning about what is there; none for an empty database."""
     if around.histories:
         histories = " and ".join(_described(history) for history in around.histories[:_NAMED])
-        return (Problem("W666", f"no migration is recorded here yet, but {histories}", hint=_BASELINE),)
+        hint = f"{way}; or {_BASELINE}" if (way := _taking_over(around.histories)) else _BASELINE
+        return (Problem("W666", f"no migration is recorded here yet, but {histories}", hint=hint),)
     if around.tables:
         number = len(around.tables)
         names = ", ".join(around.tables[:_NAMED]) + (", ..." if number > _NAMED else "")
@@ -204,7 +207,14 @@ def notes(around: Preexisting) -> tuple[Problem, ...]:
 
 
 _BASELINE = "if these files made what is there, record them without running them: `dbmigrate baseline VERSION`"
+_RECORD = "record what is applied without running it: `dbmigrate baseline VERSION`"
 _ALLOW = "if they have nothing to do with it: --allow-existing"
+
+
+def _taking_over(histories: Sequence[OtherHistory]) -> str | None:
+    commands = (other_tools.way_in(history.tool, "SOURCE", "--history") for history in histories)
+    command = next(filter(None, commands), None)
+    return f"{command} takes the old history over, with a proof" if command else None
 
 
 def _described(history: OtherHistory) -> str:
@@ -222,6 +232,6 @@ def _recorded(history: OtherHistory) -> Refused:
             f"{history.qualified}, the history of {history.tool}, has recorded {_listed(history.matches)}: these"
             " migrations would run a second time",
             code="E715",
-            hint=f"record what is applied without running it: `dbmigrate baseline VERSION`; {_ALLOW}",
+            hint=f"{way}; or {_RECORD}; {_ALLOW}" if (way := _taking_over((history,))) else f"{_RECORD}; {_ALLOW}",
         )
     )

@@ -120,6 +120,24 @@ def has_open_entries(conn: Connection, tables: Tables, version: str) -> bool:
     return bool(rows[0][0])
 
 
+def has_begun(conn: Connection, tables: Tables) -> bool:
+    """Whether anything was ever recorded here, though all of it may be undone."""
+    if not tables.log_exists:
+        return False
+    statement = sql.SQL("select exists (select 1 from {} where step is null and state::text = 'done')")
+    return bool(conn.execute(statement.format(tables.log)).fetchall()[0][0])
+
+
+def adopted(conn: Connection, tables: Tables) -> frozenset[str]:
+    """The versions that were taken over from another tool, whatever became of them since."""
+    if not tables.log_exists:
+        return frozenset()
+    statement = sql.SQL(
+        "select distinct version::text from {} where direction::text = 'adopt' and state::text = 'done'"
+    )
+    return frozenset(str(row[0]) for row in conn.execute(statement.format(tables.log)).fetchall())
+
+
 def _before(details: object) -> frozenset[str] | None:
     found = details.get("before") if isinstance(details, dict) else None
     return frozenset(map(str, found)) if isinstance(found, list) else None

@@ -85,6 +85,8 @@ def foreign(schema: str, found: Relation) -> Refused:
     if known and not is_alone:
         because = f"{found.neighbour} is in the same schema" if other_tools.is_dbmates(types) else columns
         hint = "choose another table: --migrations-table dbmigrate_migrations"
+        if command := other_tools.way_in(known[0], "SOURCE", "--history"):
+            hint = f"{command} takes its history over; or {hint}"
         return unchanged(
             Refused(
                 f"{name} is the history of {known[0]}: {because}",

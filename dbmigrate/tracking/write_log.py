@@ -15,6 +15,7 @@ from dbmigrate.model import Action, Direction, LogKind, LogState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from dbmigrate.connection.database import Connection
     from dbmigrate.errors import Error
@@ -96,6 +97,18 @@ class Writer:
         supersedes = step.action is Action.UNDO or step.kind is LogKind.MARK
         closing = self.undone(step) if supersedes else ""
         return closing + self._insert({**self._whole(step), **given, **_DONE})
+
+    def adopted(self, step: Step, at: datetime | None, details: Mapping[str, object]) -> str:
+        """The version row and the log entry of what another tool has applied, `at` that time, running nothing."""
+        when = "pg_catalog.transaction_timestamp()" if at is None else f"{literal(at.isoformat())}::timestamptz"
+        entry = {
+            "in_transaction": literal(True),
+            "state": literal(LogState.DONE.value),
+            "started_at": when,
+            "finished_at": when,
+            "details": literal(_json(details)),
+        }
+        return self.record(step) + self._insert({**self._whole(step), **entry})
 
     def newest(self) -> str:
         """A query for the id of the newest log entry."""

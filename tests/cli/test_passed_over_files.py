@@ -49,7 +49,7 @@ def test_no_migration_at_all_is_an_error(dbmigrate, project, tool, words):
     assert "error[E230]: no migration files found in" in error
     assert f"db/migrations/{next(iter(FOREIGN[tool]))}" in error
     assert f"like {tool})" in error
-    assert "put `-- migrate:up` above what they do" in error
+    assert f"`dbmigrate import db/migrations --from {tool.lower()}` converts such files" in error
 
 
 @pytest.mark.parametrize("words", STRICT, ids=" ".join)

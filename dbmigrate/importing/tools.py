@@ -1,0 +1,42 @@
+"""The migration tools whose projects can be taken over, by the names that ``--from`` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from dbmigrate.importing.values import Tool
+
+__all__ = ["COMPANIONS", "OWN_SCHEMAS", "TOOLS"]
+
+# name -> the module of this package whose TOOL it is; imported when the tool is asked for
+_MODULES: dict[str, str] = {
+    "flyway": "flyway",
+}
+
+# tables that a tool keeps beside its history: they are its own as well, and no migration makes them
+COMPANIONS: Mapping[str, frozenset[str]] = {
+    "liquibase": frozenset(("databasechangeloglock",)),
+    "golang-migrate": frozenset(("schema_versions", "migration_records")),
+    "rails": frozenset(("ar_internal_metadata",)),
+    "knex": frozenset(("knex_migrations_lock",)),
+    "supabase": frozenset(("seed_files",)),
+}
+# tools that make a schema for themselves: everything in that of their history is theirs
+OWN_SCHEMAS = frozenset(("sqitch", "graphile-migrate", "supabase"))
+
+
+class _Tools(Mapping[str, "Tool"]):
+    def __getitem__(self, name: str) -> Tool:
+        return cast("Tool", import_module(f"dbmigrate.importing.{_MODULES[name]}").TOOL)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MODULES)
+
+    def __len__(self) -> int:
+        return len(_MODULES)
+
+
+TOOLS: Mapping[str, Tool] = _Tools()
