@@ -370,7 +370,6 @@ class LogKind(StrEnum):
     DOWN = "down"
     MARK = "mark"
     BASELINE = "baseline"
-    ADOPT = "adopt"  # taken over from another tool
     REPAIR = "repair"
     ADOPT = "adopt"  # recorded as applied, because the history of another tool has it
     REPEATABLE = "repeatable"  # a file that runs again whenever it changed; it has no row in the tracking table

@@ -286,14 +286,14 @@ class Call:
         if self.renderer.ask(f"{question}? [y/N] ").strip().lower() not in ("y", "yes"):
             raise Refused("not confirmed; nothing was changed", code="E706")
 
-    def script(self, pieces: Iterable[str]) -> None:
+    def script(self, segments: Iterable[str]) -> None:
         """Print a dry run's script. If the reader goes away (``| head``), exit as SIGPIPE would."""
         import sys
 
         from dbmigrate.output.renderer import silence
 
         try:
-            self.renderer.script(pieces)
+            self.renderer.script(segments)
         except BrokenPipeError:
             silence(sys.stdout)
             raise typer.Exit(128 + signal.SIGPIPE) from None

@@ -15,9 +15,9 @@ from dbmigrate.frozen import frozen
 from dbmigrate.importing.values import Judgement, Part
 from dbmigrate.migrations import headers
 from dbmigrate.migrations.source import Cursor, Origin
-from dbmigrate.migrations.statement_stream import backslash, pass_data, pieces, statement_of
+from dbmigrate.migrations.statement_stream import backslash, pass_data, segments, statement_of
 from dbmigrate.model import Place, Statement, StatementKind
-from dbmigrate.sql import PieceKind, PostgresLexer
+from dbmigrate.sql import PostgresLexer, SegmentKind
 from dbmigrate.sql.statements import is_bare, label
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def cut(part: Part, path: str, first_line: int = 1) -> Pieces:
     Raises MigrationFileError E217, E218, E281 with the place there.
     """
     try:
-        return _Cutting(part, path, first_line).pieces()
+        return _Cutting(part, path, first_line).segments()
     except MigrationFileError as exc:
         if exc.place is not None:
             exc.place = Place(path, exc.place.line + first_line - 1, exc.place.column)
@@ -87,7 +87,7 @@ class _Cutting:
         self._judgements: list[Judgement] = []
         self._statements = list(self._read())
 
-    def pieces(self) -> Pieces:
+    def segments(self) -> Pieces:
         runs = self._runs()
         return Pieces(tuple(self._texts(runs)), tuple(self._judgements))
 
@@ -95,13 +95,13 @@ class _Cutting:
 
     def _read(self) -> Iterator[_Placed]:
         cursor = Cursor()
-        for piece in pieces(self._origin, PostgresLexer().get_tokens(self._text)):
+        for piece in segments(self._origin, PostgresLexer().get_tokens(self._text)):
             for offset, comment in piece.comments:
                 self._neutralise(cursor.offset + offset, comment)
             cursor.advance(piece.lead)
-            if piece.kind is PieceKind.META:
+            if piece.kind is SegmentKind.META:
                 raise backslash(self._origin, piece, cursor)
-            if piece.kind is not PieceKind.STATEMENT:
+            if piece.kind is not SegmentKind.STATEMENT:
                 cursor.advance(piece.text)
                 continue
             begin = cursor.offset

@@ -9,10 +9,10 @@ import typer
 
 from dbmigrate.cli import scratch
 from dbmigrate.cli.call import Call
-from dbmigrate.cli.options import Confirm, Reason, Yes, common
+from dbmigrate.cli.options import Confirm, Reason, ScratchUrl, Yes, common
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
-from dbmigrate.planning.approval import Consent
+from dbmigrate.planning.approval import Approval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ def import_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write and record nothing.")] = False,
     given: Given,
     of_history: OfHistory,
-    scratch_url: scratch.ScratchUrl = None,
+    scratch_url: ScratchUrl = None,
     confirm: Confirm = None,
     yes: Yes = False,
     reason: Reason = None,
@@ -90,8 +90,8 @@ def import_(
     wanted = _wanted(call, source, tool, given, of_history)
     if history:
         adoption = _adoption(call, of_history, service=given.service, is_dry=dry_run)
-        consent = Consent(yes=yes, database=confirm)
-        with call.importer(reason=of_history.accept_drift or reason, consent=consent) as works:
+        approval = Approval(yes=yes, database=confirm)
+        with call.importer(reason=of_history.accept_drift or reason, approval=approval) as works:
             done = works.adopt(wanted, adoption, lambda found: _write(call, found))
     else:
         _refuse_alone(of_history)
