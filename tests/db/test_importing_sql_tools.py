@@ -1,0 +1,115 @@
+"""Databases as the old tools left them: what their histories say, and whether their SQL makes the same schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+
+import psycopg
+import pytest
+
+from dbmigrate.importing.values import Answers, State, Tool
+from tests.support import importing_states as states
+
+MakeDatabase = Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fixture: its tool's module, how ``expected.txt`` calls its versions, and which tables are the old tool's."""
+
+    module: str
+    tables: tuple[str, ...]
+    schemas: tuple[str, ...] = ()
+    answers: Answers = field(default_factory=Answers)
+    ignored: frozenset[str] = frozenset()  # rows that are of no file
+    renamed: Callable[[str], str] = str
+    extra: Mapping[str, str] = field(default_factory=dict)  # of the schema, made by something else
+
+    @property
+    def tool(self) -> Tool:
+        tool: Tool = import_module(f"dbmigrate.importing.{self.module}").TOOL
+        return tool
+
+
+def number(version: str) -> str:
+    return str(int(version))
+
+
+CASES: dict[str, Case] = {
+    "golang-migrate": Case("golang_migrate", ("schema_migrations",), renamed=number),
+}
+each_tool = pytest.mark.parametrize("name", CASES)
+
+
+def states_of(name: str, make_database: MakeDatabase) -> tuple[dict[str, str], list[str]]:
+    """The state of each version, and the schema that the applied ones make."""
+    case = CASES[name]
+    reading = case.tool.read(states.fixture(name), case.answers)
+    with states.old_database(make_database(), name) as conn:
+        rows = states.history_of(case.tool, conn, case.answers)
+    assert all(any(case.tool.matches(each, row) for each in reading.migrations) for row in rows)
+    url = make_database()
+    states.run_ups(url, states.applied(case.tool, reading, rows))
+    found = states.states(case.tool, reading, rows)
+    return {case.renamed(version): state for version, state in found.items()}, states.fingerprint(url)
+
+
+@each_tool
+def test_history_and_files_make_what_the_old_tool_made(name: str, make_database: MakeDatabase) -> None:
+    case, expected = CASES[name], states.expected(name)
+
+    found, schema = states_of(name, make_database)
+
+    assert found == {version: state for version, state in expected.states.items() if version not in case.ignored}
+    assert schema == expected.schema
+
+
+@each_tool
+def test_the_expected_schema_is_that_of_the_old_database(name: str, make_database: MakeDatabase) -> None:
+    """So that the comparison above compares the right thing."""
+    case, url = CASES[name], make_database()
+    with states.old_database(url, name):
+        pass
+
+    assert states.fingerprint(url, tables=case.tables, schemas=case.schemas) == states.expected(name).schema
+
+
+# ------------------------------------------------------------------------------------------------------ golang-migrate
+
+
+def test_a_dirty_row_is_of_a_failed_migration_and_all_below_it_are_applied(make_database: MakeDatabase) -> None:
+    tool, url = CASES["golang-migrate"].tool, make_database()
+    reading = tool.read(states.fixture("golang-migrate"), Answers())
+    states.load(url, states.FIXTURES / "golang-migrate" / "database-dirty.sql")
+    with psycopg.connect(url, autocommit=True) as conn:
+        rows = states.history_of(tool, conn)
+
+    found = states.states(tool, reading, rows)
+
+    assert found.pop("000007") == State.FAILED
+    assert set(found.values()) == {State.APPLIED}
+
+
+def test_the_services_of_an_engine_make_its_schema_together(make_database: MakeDatabase) -> None:
+    tool, url, old = CASES["golang-migrate"].tool, make_database(), make_database()
+    found = {}
+    for service in ("harbour-svc", "mail-svc"):
+        answers = Answers(service=service)
+        reading = tool.read(states.fixture("go-engine"), answers)
+        with psycopg.connect(old, autocommit=True) as conn:
+            if not found:
+                states.load(old, states.FIXTURES / "go-engine" / "database.sql")
+            rows = states.history_of(tool, conn, answers)
+        found |= {
+            f"{service} {number(version)}": state for version, state in states.states(tool, reading, rows).items()
+        }
+        pairs = [(each, row) for row in rows for each in reading.migrations if tool.matches(each, row)]
+        assert {tool.verifies(*pair) for pair in pairs} == {True}
+        states.run_ups(url, states.applied(tool, reading, rows))
+
+    expected = states.expected("go-engine", lambda line: " ".join(line.split()[:2]))
+    assert found == expected.states
+    assert states.fingerprint(url) == expected.schema
+    assert states.fingerprint(old, tables=("migration_records", "schema_versions")) == expected.schema
