@@ -39,6 +39,13 @@ def number(version: str) -> str:
 
 CASES: dict[str, Case] = {
     "golang-migrate": Case("golang_migrate", ("schema_migrations",), renamed=number),
+    "numbered": Case(
+        "numbered",
+        (),
+        ("platform",),
+        answers=Answers(options={"column": "migration_name"}, skip=frozenset({"check.sql"})),
+        ignored=frozenset({"-"}),
+    ),
 }
 each_tool = pytest.mark.parametrize("name", CASES)
 
