@@ -16,7 +16,7 @@ from dbmigrate.importing.numbered_history import history, owns
 from dbmigrate.importing.psql_text import as_sent
 from dbmigrate.importing.scripts import Script, Sending, script
 from dbmigrate.importing.texts import file_name, folder, read_text, sums_of
-from dbmigrate.importing.values import ForeignMigration, Judgement, Part, Reading
+from dbmigrate.importing.values import ForeignMigration, Judgement, Reading
 from dbmigrate.migrations.other_tools import tool_of_file
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def _migration(given: _Given, number: int, file: SourceFile) -> ForeignMigration
         version=match["number"],
         name=(match["name"] or "").strip(),
         path=file.path,
-        ups=_with_first_line(up, depends),
+        ups=up.parts,
         downs=down.parts if down else None,
         sort_key=(number, file.path),
         sums={name: value for each in _ALGORITHMS for name, value in sums_of(file.content, each).items()},
@@ -215,6 +215,7 @@ def _migration(given: _Given, number: int, file: SourceFile) -> ForeignMigration
             *about_down,
             *_environment(header, text),
         ),
+        depends=depends,
     )
 
 
@@ -224,23 +225,17 @@ def _script(text: Text, answers: Answers) -> Script:
     return Script(found.parts, judgements + found.judgements)
 
 
-def _with_first_line(up: Script, line: str) -> tuple[Part, ...]:
-    if not up.parts or not line:
-        return up.parts
-    first, *rest = up.parts
-    return (replace(first, sql=f"{line}\n{first.sql}"), *rest)
-
-
-def _depends(given: _Given, number: int, entry: Entry | None, text: Text) -> tuple[str, tuple[Judgement, ...]]:
-    """The line ``-- migrate:depends``, or why there is none."""
+def _depends(
+    given: _Given, number: int, entry: Entry | None, text: Text
+) -> tuple[tuple[str, ...], tuple[Judgement, ...]]:
+    """The versions that the header names, or why they are not taken."""
     numbers = numbered_header.dependencies(entry) if entry is not None else ()
     if entry is None or numbers == ():
-        return "", ()
+        return (), ()
     if numbers is None or not all(each in given.files.ups and each < number for each in numbers):
         message = f"its dependencies stay a comment: not all of them are earlier files ({entry.text})"
-        return "", (Judgement(message, text.place(entry.line)),)
-    versions = [_version(given.files.ups[each]) for each in dict.fromkeys(numbers)]
-    return f"-- migrate:depends {', '.join(versions)}", ()
+        return (), (Judgement(message, text.place(entry.line)),)
+    return tuple(_version(given.files.ups[each]) for each in dict.fromkeys(numbers)), ()
 
 
 def _version(file: SourceFile) -> str:
@@ -269,7 +264,7 @@ def _down(given: _Given, number: int, header: Header, text: Text) -> tuple[Scrip
         ) if entry.text else ()
     if given.answers.options.get("rollback-comments") == "true":
         return script(text.with_text(sql), Sending.STATEMENTS), (Judgement("its down was in a comment", place),)
-    hint = "take it from there: --rollback-comments"
+    hint = "take it from there: --option rollback-comments=true"
     return None, (Judgement("its rollback stands in a comment, and is not taken", place, hint),)
 
 

@@ -84,7 +84,8 @@ class ForeignMigration:
 
     `version` and `name` are the old tool's (`name` is the description), `path` is where it was read from, below SOURCE.
     `downs` is None where the old tool has no down; an empty tuple is an empty one. `sort_key` orders migrations
-    as the old tool does. `sums` are the checksums that the old tool may have recorded, by algorithm.
+    as the old tool does. `sums` are the checksums that the old tool may have recorded, by algorithm. `depends` are
+    versions of the old tool that have to be applied before this one, for `-- migrate:depends`.
     """
 
     version: str
@@ -96,6 +97,7 @@ class ForeignMigration:
     kind: Kind = Kind.VERSIONED
     sums: Mapping[str, str] = field(default_factory=dict)
     judgements: tuple[Judgement, ...] = ()
+    depends: tuple[str, ...] = ()
 
 
 @frozen

@@ -361,7 +361,7 @@ def test_array_slices_and_casts_hold_no_variables() -> None:
 # -------------------------------------------------------------------------------------------------------------- headers
 
 
-def test_dependencies_become_a_line_of_ours() -> None:
+def test_the_header_of_the_document_names_dependencies_and_rollback() -> None:
     files = {
         "001_create_platform_schema.sql": UP,
         "003_user_management_and_permissions.sql": UP,
@@ -371,7 +371,7 @@ def test_dependencies_become_a_line_of_ours() -> None:
 
     *_, migration = read(files).migrations
 
-    assert migration.ups[0].sql.startswith("-- migrate:depends 001, 003\n-- =====")
+    assert migration.depends == ("001", "003")
     assert downs(migration) == [DOWN]
     assert [judgement.message for judgement in migration.judgements if "depend" in judgement.message] == []
 
@@ -390,7 +390,7 @@ def test_dependencies_become_a_line_of_ours() -> None:
 def test_dependencies_are_written_in_many_ways(lines: tuple[str, ...]) -> None:
     _, migration = read({"001_a.sql": UP, "002_b.sql": with_header(*lines)}).migrations
 
-    assert migration.ups[0].sql.startswith("-- migrate:depends 001\n")
+    assert migration.depends == ("001",)
 
 
 @pytest.mark.parametrize(
@@ -399,7 +399,7 @@ def test_dependencies_are_written_in_many_ways(lines: tuple[str, ...]) -> None:
 def test_no_dependencies_are_none(lines: tuple[str, ...]) -> None:
     migration = only({"001_a.sql": with_header(*lines)})
 
-    assert "migrate:" not in migration.ups[0].sql
+    assert migration.depends == ()
     assert migration.judgements == ()
 
 
@@ -411,7 +411,7 @@ def test_what_is_no_list_of_earlier_files_stays_a_comment_and_is_told(text: str)
 
     _, migration, _ = read(files).migrations
 
-    assert "migrate:" not in migration.ups[0].sql
+    assert migration.depends == ()
     assert text in migration.judgements[0].message
     assert migration.judgements[0].place.line == 1
 
@@ -449,7 +449,7 @@ def test_a_rollback_in_a_comment_is_not_taken_and_that_is_told(sql: str) -> None
     migration = only({"001_a.sql": sql})
 
     assert migration.downs is None
-    assert "--rollback-comments" in (migration.judgements[0].hint or "")
+    assert "--option rollback-comments=true" in (migration.judgements[0].hint or "")
 
 
 @pytest.mark.parametrize("sql", ROLLBACKS)
@@ -485,7 +485,7 @@ def test_a_key_in_a_body_is_no_header() -> None:
     migration = only({"001_a.sql": "begin;\n" + sql + "\ncommit;"}, options={"rollback-comments": "true"})
 
     assert migration.downs is None
-    assert "migrate:" not in migration.ups[0].sql
+    assert migration.depends == ()
 
 
 # ---------------------------------------------------------------------------------------------------------------- text
