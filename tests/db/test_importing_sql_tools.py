@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 
 import psycopg
 import pytest
 
-from dbmigrate.importing.values import Answers, State, Tool
+from dbmigrate.importing.values import Answers, Source, SourceFile, State, Tool
 from tests.support import importing_states as states
 
 MakeDatabase = Callable[[], str]
@@ -25,12 +25,17 @@ class Case:
     answers: Answers = field(default_factory=Answers)
     ignored: frozenset[str] = frozenset()  # rows that are of no file
     renamed: Callable[[str], str] = str
-    extra: Mapping[str, str] = field(default_factory=dict)  # of the schema, made by something else
+    given: tuple[str, ...] = ()  # files beside the old project that hold the SQL of code
 
     @property
     def tool(self) -> Tool:
         tool: Tool = import_module(f"dbmigrate.importing.{self.module}").TOOL
         return tool
+
+    def source(self, name: str) -> Source:
+        found = states.fixture(name)
+        beside = (SourceFile(path, (states.FIXTURES / name / path).read_bytes()) for path in self.given)
+        return replace(found, files=(*found.files, *beside))
 
 
 def number(version: str) -> str:
@@ -46,6 +51,12 @@ CASES: dict[str, Case] = {
         answers=Answers(options={"column": "migration_name"}, skip=frozenset({"check.sql"})),
         ignored=frozenset({"-"}),
     ),
+    "node-pg-migrate": Case(
+        "node_pg_migrate",
+        ("pgmigrations",),
+        answers=Answers(sql_of={"1760000003000_trips-index.cjs": "given/dry-run.log"}),
+        given=("given/dry-run.log",),
+    ),
 }
 each_tool = pytest.mark.parametrize("name", CASES)
 
@@ -53,7 +64,7 @@ each_tool = pytest.mark.parametrize("name", CASES)
 def states_of(name: str, make_database: MakeDatabase) -> tuple[dict[str, str], list[str]]:
     """The state of each version, and the schema that the applied ones make."""
     case = CASES[name]
-    reading = case.tool.read(states.fixture(name), case.answers)
+    reading = case.tool.read(case.source(name), case.answers)
     with states.old_database(make_database(), name) as conn:
         rows = states.history_of(case.tool, conn, case.answers)
     assert all(any(case.tool.matches(each, row) for each in reading.migrations) for row in rows)
