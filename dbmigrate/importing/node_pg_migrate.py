@@ -10,14 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dbmigrate.importing.node_pg_migrate_log import is_log, logged
-from dbmigrate.importing.scripts import Script, Sending, script
+from dbmigrate.importing.scripts import Script, Sending, given_sql, script
 from dbmigrate.importing.texts import (
     file_name,
     folder,
     moment,
     qualified,
     read_text,
-    refuses_transaction,
     statements,
 )
 from dbmigrate.importing.values import ForeignMigration, Judgement, Reading, Row, State
@@ -273,8 +272,7 @@ def _given(text: Text, name: str) -> tuple[Script, Script | None]:
         return logged(text, name), None
     if _UP.search(text.text) or _DOWN.search(text.text):
         return _sections(text)
-    is_outside = refuses_transaction(statements(text))
-    return script(text, Sending.STATEMENTS if is_outside else Sending.TRANSACTION), None
+    return given_sql(text), None
 
 
 # --------------------------------------------------------------------------------------------------------------- order

@@ -26,6 +26,7 @@ class Sending(StrEnum):
     MESSAGE = "in one message"  # PostgreSQL runs the statements of one simple query in one transaction
     STATEMENTS = "statement by statement"  # as psql does: each by itself, unless it stands between BEGIN and COMMIT
     TRANSACTION = "in a transaction"
+    WITHOUT = "without a transaction, as its mark says"
 
 
 @frozen
@@ -52,6 +53,11 @@ def script(text: Text, sending: Sending) -> Script:
     return _plain(text, found, sending)
 
 
+def given_sql(text: Text) -> Script:
+    """SQL that a person gives for code, of which nobody knows how it was sent."""
+    return script(text, Sending.STATEMENTS if refuses_transaction(statements(text)) else Sending.TRANSACTION)
+
+
 def psql_command(text: Text, command: Statement) -> MigrationFileError:
     """The error for a command of psql, which means nothing to the server."""
     word = command.sql.split()[0]
@@ -61,6 +67,8 @@ def psql_command(text: Text, command: Statement) -> MigrationFileError:
 
 def _plain(text: Text, found: Sequence[Statement], sending: Sending) -> Script:
     """A file without BEGIN and COMMIT."""
+    if sending is Sending.WITHOUT:
+        return Script((Part(text.text, transaction=False),))
     if not refuses_transaction(found):
         if sending is Sending.STATEMENTS and len(found) > 1:
             message = "it has no BEGIN: its statements were run one by one, and dbmigrate runs them in one transaction"

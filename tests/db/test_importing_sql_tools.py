@@ -25,6 +25,7 @@ class Case:
     answers: Answers = field(default_factory=Answers)
     ignored: frozenset[str] = frozenset()  # rows that are of no file
     renamed: Callable[[str], str] = str
+    key: Callable[[str], str] = lambda line: line.split()[0]
     given: tuple[str, ...] = ()  # files beside the old project that hold the SQL of code
 
     @property
@@ -57,6 +58,8 @@ CASES: dict[str, Case] = {
         answers=Answers(sql_of={"1760000003000_trips-index.cjs": "given/dry-run.log"}),
         given=("given/dry-run.log",),
     ),
+    "goose": Case("goose", ("goose_db_version",), ignored=frozenset({"0"}), renamed=number),
+    "sql-migrate": Case("sql_migrate", ("gorp_migrations",), key=lambda line: line.partition("_")[0]),
 }
 each_tool = pytest.mark.parametrize("name", CASES)
 
@@ -76,7 +79,8 @@ def states_of(name: str, make_database: MakeDatabase) -> tuple[dict[str, str], l
 
 @each_tool
 def test_history_and_files_make_what_the_old_tool_made(name: str, make_database: MakeDatabase) -> None:
-    case, expected = CASES[name], states.expected(name)
+    case = CASES[name]
+    expected = states.expected(name, case.key)
 
     found, schema = states_of(name, make_database)
 
