@@ -6,14 +6,12 @@ Read in internal/sqlparser/parser.go and migration.go of v3.27.
 from __future__ import annotations
 
 import re
-from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from dbmigrate.frozen import frozen
 from dbmigrate.importing.envsub import Line, NotUnderstoodError
-from dbmigrate.importing.line_marks import ends_statement, is_closed, kept, lines_of, trimmed
-from dbmigrate.importing.scripts import Script, Sending, given_sql, script
+from dbmigrate.importing.line_marks import Lines, ends_statement, is_closed, kept, lines_of, script_of
+from dbmigrate.importing.scripts import Script, Sending, given_sql
 from dbmigrate.importing.texts import file_name, folder, moment, qualified, read_text
 from dbmigrate.importing.values import ForeignMigration, Judgement, Reading, Row, State
 
@@ -170,14 +168,6 @@ class _Mark(StrEnum):
     ENVSUB_OFF = "envsub off"
 
 
-@frozen
-class _Section:
-    """The lines of a direction, and what stands there instead of some of them."""
-
-    lines: list[int] = field(default_factory=list)
-    instead: dict[int, str] = field(default_factory=dict)
-
-
 class _Parsing:
     """goose's state machine. Raises MigrationFileError E281 where goose refuses the file."""
 
@@ -185,7 +175,7 @@ class _Parsing:
         self._text = text
         self._values = answers.placeholders
         self._lines = lines_of(text)
-        self._sections = {_Mark.UP: _Section()}
+        self._sections = {_Mark.UP: Lines()}
         self._state: _Mark | None = None  # UP or DOWN
         self._block: int | None = None  # the line of StatementBegin
         self._open: int | None = None  # the line on which an unfinished statement begins
@@ -233,7 +223,7 @@ class _Parsing:
         if mark in (_Mark.UP, _Mark.DOWN):
             self._refuse_unfinished()
             self._state = mark
-            self._sections.setdefault(mark, _Section())
+            self._sections.setdefault(mark, Lines())
         elif mark is _Mark.BEGIN:
             self._block = number
         elif mark is _Mark.END:
@@ -248,7 +238,7 @@ class _Parsing:
         assert self._block is not None
         assert self._state is not None
         section = self._sections[self._state]
-        block = [each for each in section.lines if each > self._block]
+        block = [each for each in section.numbers if each > self._block]
         instead = {each: section.instead.get(each, self._lines[each]) for each in block}
         if not is_closed(kept(self._text, self._lines, (), instead)):
             section.instead[number] = ";"
@@ -259,7 +249,7 @@ class _Parsing:
         if self._state is None and not is_skipped:
             raise self._error("only comments and blank lines may stand before `-- +goose Up`", number)
         section = self._sections[self._state or _Mark.UP]
-        section.lines.append(number)
+        section.numbers.add(number)
         if is_skipped:
             return
         if self._has_variables:
@@ -290,6 +280,5 @@ class _Parsing:
         return self._text.error(message, number + 1, hint=hint)
 
     def _script(self, direction: _Mark) -> Script:
-        section = self._sections[direction]
-        text = kept(self._text, self._lines, frozenset(section.lines), section.instead)
-        return trimmed(script(text, Sending.TRANSACTION if self._is_transactional else Sending.WITHOUT))
+        sending = Sending.TRANSACTION if self._is_transactional else Sending.WITHOUT
+        return script_of(self._text, self._lines, self._sections[direction], sending)

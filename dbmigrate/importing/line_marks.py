@@ -1,20 +1,22 @@
 """Files that a Go tool reads line by line, with marks in comments: goose and sql-migrate share their way of reading.
 
 A statement ends at a line whose last word before a comment ends with a semicolon, or at the end of a marked block. Our
-own rules for statements need none of these marks, so they go; what is left has the lines of the file.
+own rules for statements need none of these marks, so they go.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import field
 from typing import TYPE_CHECKING
 
-from dbmigrate.importing.scripts import Script
+from dbmigrate.frozen import frozen
+from dbmigrate.importing.scripts import Script, script
 from dbmigrate.importing.texts import statements
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from dbmigrate.importing.scripts import Sending
     from dbmigrate.importing.texts import Text
 
 
@@ -34,6 +36,17 @@ def ends_statement(line: str) -> bool:
     return last.endswith(";")
 
 
+@frozen
+class Lines:
+    """Numbers of lines that are sent, and what stands instead of some lines."""
+
+    numbers: set[int] = field(default_factory=set)
+    instead: dict[int, str] = field(default_factory=dict)
+
+    def __contains__(self, number: int) -> bool:
+        return number in self.numbers or number in self.instead
+
+
 def is_closed(text: Text) -> bool:
     """Whether the last statement has its semicolon; in a marked block it needs none."""
     found = statements(text)
@@ -47,7 +60,9 @@ def kept(text: Text, lines: Sequence[str], numbers: Collection[int], instead: Ma
     return text.with_text("".join(f"{line}\n" for line in made))
 
 
-def trimmed(found: Script) -> Script:
-    """Without the empty lines at the ends of its parts, where the marks stood."""
-    parts = tuple(replace(part, sql=part.sql.strip("\n") + "\n") for part in found.parts)
-    return Script(parts, found.judgements)
+def script_of(text: Text, lines: Sequence[str], section: Lines, sending: Sending) -> Script:
+    """The script of a section: checked with the lines of the file, written without those that are not its own."""
+    checked = script(kept(text, lines, section.numbers, section.instead), sending)
+    own = [section.instead.get(number, line) for number, line in enumerate(lines) if number in section]
+    compact = text.with_text("\n".join(own).strip("\n") + "\n")
+    return Script(script(compact, sending).parts, checked.judgements)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -101,18 +102,22 @@ def _controlled(text: Text, found: Sequence[Statement]) -> Script:
 def _without(text: Text, left_out: Sequence[Statement], message: str) -> Script:
     sql = text.text
     for each in reversed(left_out):
-        end = each.offset + len(each.sql)
-        rest, line_end, below = sql[end:].partition("\n")
-        # the whole line goes where nothing else stands on it
-        begins_line = not sql[: each.offset].rpartition("\n")[2].strip()
-        if begins_line and not rest.strip():
-            sql = sql[: each.offset].rstrip(" \t") + (below if line_end else "")
-        else:
-            sql = sql[: each.offset] + sql[end:]
+        sql = _cut(sql, each)
     judgement = Judgement(message, text.place(left_out[0].line))
     if not [each for each in statements(text.with_text(sql)) if each.sql.strip(";")]:
         return Script((), (judgement,))
     return Script((Part(sql),), (judgement,))
+
+
+def _cut(sql: str, statement: Statement) -> str:
+    """Without a statement; where nothing else stands on its line, without the blank lines that set it off."""
+    above, below = sql[: statement.offset], sql[statement.offset + len(statement.sql) :]
+    rest, line_end, after = below.partition("\n")
+    if above.rpartition("\n")[2].strip() or rest.strip():
+        return above + below
+    if statement.kind is StatementKind.COMMIT:
+        return re.sub(r"(?:[ \t\r]*\n)+[ \t]*\Z", "\n", above) + after
+    return above.rstrip(" \t") + re.sub(r"\A(?:[ \t\r]*\n)+", "", after if line_end else "")
 
 
 def _check_blocks(text: Text, found: Sequence[Statement]) -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationFileError
 from dbmigrate.frozen import frozen
-from dbmigrate.importing.line_marks import ends_statement, is_closed, kept, lines_of, trimmed
-from dbmigrate.importing.scripts import Script, Sending, script
+from dbmigrate.importing.line_marks import Lines, ends_statement, is_closed, kept, lines_of, script_of
+from dbmigrate.importing.scripts import Script, Sending
 from dbmigrate.importing.texts import file_name, folder, moment, qualified, read_text, statements
 from dbmigrate.importing.values import ForeignMigration, Judgement, Reading, Row, State
 from dbmigrate.sql import words
@@ -101,11 +101,9 @@ def _error(text: Text, number: int, message: str) -> MigrationFileError:
 
 @frozen
 class _Section:
-    """A direction: its lines, those in statements that sql-migrate drops, and semicolons that a block did not need."""
+    """A direction: what is sent, and the words behind its marks."""
 
-    lines: set[int] = field(default_factory=set)
-    dropped: set[int] = field(default_factory=set)
-    instead: dict[int, str] = field(default_factory=dict)
+    sent: Lines = field(default_factory=Lines)
     options: set[str] = field(default_factory=set)
 
 
@@ -139,7 +137,7 @@ class _Parsing:
         self._look_above()
         up, down = self._sections.get("Up"), self._sections.get("Down")
         if up is not None:
-            up.lines.update(each for each in self._above if self._lines[each].startswith("--"))
+            up.sent.numbers.update(each for each in self._above if self._lines[each].startswith("--"))
         found = self._script(up) if up else Script()
         return Script(found.parts, (*self._judgements, *found.judgements)), self._script(down) if down else None
 
@@ -168,7 +166,7 @@ class _Parsing:
                 "a mark that does not begin with `-- +migrate` is a comment: what follows is not a section", number
             )
         if not self._statement and (is_comment or not line.strip()):
-            section.lines.add(number)
+            section.sent.numbers.add(number)
             return
         self._statement.append(number)
         if not self._is_block and not is_comment and ends_statement(line):
@@ -178,16 +176,16 @@ class _Parsing:
         self._is_block = False
         sent = frozenset(each for each in self._statement if not self._lines[each].startswith(_COMMENT))
         if not is_closed(kept(self._text, self._lines, sent)):
-            section.instead[number] = ";"
+            section.sent.instead[number] = ";"
         self._end_statement(section)
 
     def _end_statement(self, section: _Section) -> None:
         """Comments stay where they mean nothing, and go where they stand in a string or body."""
         comments = frozenset(each for each in self._statement if self._lines[each].startswith(_COMMENT))
         everything = frozenset(self._statement)
-        section.lines.update(everything)
+        section.sent.numbers.update(everything)
         if comments and self._words(everything) != self._words(everything - comments):
-            section.dropped.update(comments)
+            section.sent.numbers.difference_update(comments)
             self._say(
                 "lines that begin with `-- ` in a string or body are left out: sql-migrate does not send them",
                 min(comments),
@@ -205,7 +203,7 @@ class _Parsing:
         if any(self._lines[each].strip() for each in left):
             raise _error(self._text, left[0], "the statement that begins here has no semicolon at the end of a line")
         if self._current is not None:
-            self._current.lines.update(self._statement)
+            self._current.sent.numbers.update(self._statement)
         self._statement = []
 
     def _look_above(self) -> None:
@@ -219,15 +217,5 @@ class _Parsing:
         self._judgements.append(Judgement(message, self._text.place(number + 1)))
 
     def _script(self, section: _Section) -> Script:
-        """Checked with the lines of the file, then without those that are dropped."""
         sending = Sending.WITHOUT if _NO_TRANSACTION in section.options else Sending.TRANSACTION
-        kept_lines = frozenset(section.lines - section.dropped)
-        checked = script(kept(self._text, self._lines, kept_lines, section.instead), sending)
-        if not section.dropped:
-            return trimmed(checked)
-        lines = [line for number, line in enumerate(self._lines) if number not in section.dropped]
-        numbers = [number for number in range(len(self._lines)) if number not in section.dropped]
-        moved = {old: new for new, old in enumerate(numbers)}
-        instead = {moved[number]: line for number, line in section.instead.items()}
-        text = kept(self._text, lines, frozenset(moved[each] for each in kept_lines), instead)
-        return trimmed(Script(script(text, sending).parts, checked.judgements))
+        return script_of(self._text, self._lines, section.sent, sending)

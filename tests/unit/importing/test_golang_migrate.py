@@ -212,9 +212,7 @@ def test_with_x_multi_statement_each_statement_ran_alone() -> None:
 def test_begin_and_commit_around_the_file_go() -> None:
     migration = only({"1_a.up.sql": "-- boats\nBEGIN;\n\ncreate table a (id int);\n\nCOMMIT;\n"})
 
-    assert [(part.sql, part.transaction) for part in migration.ups] == [
-        ("-- boats\n\ncreate table a (id int);\n\n", True)
-    ]
+    assert [(part.sql, part.transaction) for part in migration.ups] == [("-- boats\ncreate table a (id int);\n", True)]
     assert migration.judgements[0].place.line == 2
 
 

@@ -122,7 +122,7 @@ def test_marks_may_be_written_in_many_ways(up: str, down: str) -> None:
 
 
 def test_comments_above_up_stay() -> None:
-    assert sections(f"-- the boats\n\n-- +goose Up\n{UP}") == (f"-- the boats\n\n\n{UP}", None)
+    assert sections(f"-- the boats\n\n-- +goose Up\n{UP}") == (f"-- the boats\n\n{UP}", None)
 
 
 def test_without_down_there_is_no_down() -> None:
@@ -199,7 +199,7 @@ def test_a_comment_behind_the_semicolon_does_not_count() -> None:
 def test_blocks_lose_their_marks() -> None:
     text = f"-- +goose Up\n-- +goose StatementBegin\n{FUNCTION}-- +goose StatementEnd\n{UP}"
 
-    assert sections(text) == (f"{FUNCTION}\n{UP}", None)
+    assert sections(text) == (f"{FUNCTION}{UP}", None)
 
 
 @pytest.mark.parametrize("end", ["\n", "\n-- no semicolon needed\n", "  \n"])

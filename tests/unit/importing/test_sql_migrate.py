@@ -102,8 +102,8 @@ def test_several_sections_of_one_direction_are_one() -> None:
 
     migration = parsed(text)
 
-    assert [part.sql.split("\n") for part in migration.ups] == [[UP.strip(), "", "", "", "select 1;", ""]]
-    assert [part.sql.split("\n") for part in migration.downs or ()] == [[DOWN.strip(), "", "", "", "select 2;", ""]]
+    assert [part.sql.split("\n") for part in migration.ups] == [[UP.strip(), "select 1;", ""]]
+    assert [part.sql.split("\n") for part in migration.downs or ()] == [[DOWN.strip(), "select 2;", ""]]
 
 
 def test_notransaction_is_for_one_direction() -> None:
@@ -159,7 +159,7 @@ def test_a_mark_that_does_not_begin_as_it_should_is_a_comment_and_that_is_told(m
 def test_sql_above_the_first_mark_is_not_run_and_that_is_told() -> None:
     migration = parsed(f"-- boats\nselect 1;\n{TEXT}")
 
-    assert migration.ups[0].sql == f"-- boats\n\n\n{UP}"
+    assert migration.ups[0].sql == f"-- boats\n{UP}"
     assert migration.judgements[0].place.line == 2
 
 
@@ -168,7 +168,7 @@ def test_a_mark_behind_a_byte_order_mark_is_not_seen() -> None:
 
 
 def test_a_byte_order_mark_before_a_comment_goes() -> None:
-    assert sections(b"\xef\xbb\xbf-- boats\n" + TEXT.encode()) == (f"-- boats\n\n{UP}", None)
+    assert sections(b"\xef\xbb\xbf-- boats\n" + TEXT.encode()) == (f"-- boats\n{UP}", None)
 
 
 # ---------------------------------------------------------------------------------------------------------- statements
@@ -177,7 +177,7 @@ def test_a_byte_order_mark_before_a_comment_goes() -> None:
 def test_blocks_lose_their_marks_and_get_the_semicolon_that_they_did_not_need() -> None:
     closed, open_ = body("select 1;"), body("select 1;").removesuffix(";\n") + "\n"
 
-    assert sections(f"-- +migrate Up\n{block(closed)}{UP}") == (f"{closed}\n{UP}", None)
+    assert sections(f"-- +migrate Up\n{block(closed)}{UP}") == (f"{closed}{UP}", None)
     assert sections(f"-- +migrate Up\n{block(open_)}{UP}") == (f"{open_};\n{UP}", None)
 
 
