@@ -230,9 +230,14 @@ def _section(text: Text, header: re.Match[str], other: re.Match[str] | None) -> 
     end = _line_start(text, other) if other is not None and is_below else len(text.text)
     line_end = text.text.find("\n", header.end(), end)
     after = line_end + 1 if line_end >= 0 else end
-    is_bare = not text.text[header.end() : after].strip(" \t\r\n-:*=")
+    is_bare = not text.text[header.end() : after].strip(" \t\r\n-:*=") and _is_comment(header[0])
     begin = after if is_bare else text.text.index("--", header.start())
     return _script(text.piece(begin, end))
+
+
+def _is_comment(header: str) -> bool:
+    """A lone dash on a line of its own is a part of the header to the expression, and SQL to the server."""
+    return all(line.lstrip().startswith("--") for line in header.splitlines() if line.strip())
 
 
 def _no_up(text: Text, down: re.Match[str]) -> Judgement:

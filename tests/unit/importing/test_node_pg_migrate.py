@@ -71,6 +71,10 @@ def test_text_behind_the_words_of_a_header_is_free_and_stays_a_comment() -> None
     assert down == f"-- Down Migrations\n{DOWN}"
 
 
+def test_a_line_of_one_dash_in_a_header_is_sql_to_the_server() -> None:
+    assert sections(f"--\n-\n-- Up Migration\n{UP}") == (f"--\n-\n-- Up Migration\n{UP}", None)
+
+
 def test_the_first_header_of_a_direction_counts() -> None:
     up, down = sections(f"-- Up Migration\n{UP}-- Up Migration\nselect 1;\n-- Down Migration\n{DOWN}")
 
