@@ -5,6 +5,7 @@ Read in internal/sqlparser/parser.go and migration.go of v3.27.
 
 from __future__ import annotations
 
+import codecs
 import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ class Goose:
     name = "goose"
 
     def recognises(self, source: Source) -> bool:
-        return any(file.path.endswith(".sql") and _UP.search(file.content) for file in source.files)
+        return any(file.path.endswith(".sql") and _is_marked(file) for file in source.files)
 
     def read(self, source: Source, answers: Answers) -> Reading:
         """The migrations of one directory. Raises MigrationFileError."""
@@ -75,6 +76,10 @@ class Goose:
 
 
 TOOL = Goose()
+
+
+def _is_marked(file: SourceFile) -> bool:
+    return _UP.search(file.content.removeprefix(codecs.BOM_UTF8)) is not None
 
 
 def _rows(newest: Mapping[int, tuple[bool, object]]) -> Sequence[Row]:
@@ -150,7 +155,7 @@ def _code(source: Source, file: SourceFile, answers: Answers) -> tuple[Script, S
     sql = next((each for each in source.files if each.path == given), None)
     if sql is None:
         raise read_text(source, file).error(f"{given}, which is to hold its SQL, is not there", 1)
-    if _UP.search(sql.content):
+    if _is_marked(sql):
         return _Parsing(read_text(source, sql), answers).sections()
     return given_sql(read_text(source, sql)), None
 

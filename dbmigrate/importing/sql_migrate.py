@@ -6,6 +6,7 @@ stand.
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import field
 from typing import TYPE_CHECKING
@@ -79,7 +80,7 @@ def _migration(source: Source, file: SourceFile) -> ForeignMigration:
     stem = name.removesuffix(".sql")
     number = _NUMBER.match(name)
     text = read_text(source, file)
-    if file.content.startswith(b"\xef\xbb\xbf") and text.text.startswith(_MARK):
+    if file.content.startswith(codecs.BOM_UTF8) and text.text.startswith(_MARK):
         raise _error(
             text, 0, "sql-migrate does not see the mark behind a byte order mark, and runs nothing of its section"
         )

@@ -135,3 +135,78 @@ def test_the_services_of_an_engine_make_its_schema_together(make_database: MakeD
     assert found == expected.states
     assert states.fingerprint(url) == expected.schema
     assert states.fingerprint(old, tables=("migration_records", "schema_versions")) == expected.schema
+
+
+def test_a_down_of_the_first_version_that_failed_leaves_minus_one(make_database: MakeDatabase) -> None:
+    tool, url = CASES["golang-migrate"].tool, make_database()
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("create table schema_migrations (version bigint primary key, dirty boolean not null)")
+        conn.execute("insert into schema_migrations values (-1, true)")
+        [row] = states.history_of(tool, conn)
+
+    assert row.state is State.FAILED
+    assert not [
+        each for each in tool.read(states.fixture("golang-migrate"), Answers()).migrations if tool.matches(each, row)
+    ]
+
+
+# --------------------------------------------------------------------------------------------------------------- goose
+
+
+def test_versions_of_goose_that_were_undone_and_applied_again_count_by_their_newest_row(
+    make_database: MakeDatabase,
+) -> None:
+    """As goose wrote rows before v2.4.4."""
+    tool, url = CASES["goose"].tool, make_database()
+    states.load(url, states.FIXTURES / "goose" / "database.sql")
+    with psycopg.connect(url, autocommit=True) as conn:
+        for version, is_applied in ((6, True), (6, False), (5, False), (5, True), (99, True)):
+            conn.execute("insert into goose_db_version (version_id, is_applied) values (%s, %s)", (version, is_applied))
+        rows = states.history_of(tool, conn)
+    reading = tool.read(states.fixture("goose"), Answers())
+
+    found = {number(version): state for version, state in states.states(tool, reading, rows).items()}
+
+    assert (found["5"], found["6"], found["7"]) == (State.APPLIED, State.PENDING, State.PENDING)
+    assert [row.key for row in rows if not any(tool.matches(each, row) for each in reading.migrations)] == ["99"]
+
+
+# ---------------------------------------------------------------------------------------------------------- sql-migrate
+
+_BODY = """\
+-- +migrate Up
+-- a comment; here
+create table t (
+-- inner
+id int, x text);
+
+-- +migrate StatementBegin
+-- lead
+create function f() returns text language sql as $$
+-- gone
+  -- stays
+select 'a
+-- gone too
+b';
+$$
+-- +migrate StatementEnd
+insert into t values (1, 'q
+-- it''s
+r');
+-- tail
+"""
+
+
+def test_the_database_gets_the_bodies_that_sql_migrate_sent(make_database: MakeDatabase) -> None:
+    """The expected texts are those that sql-migrate 1.0.0 (Debian) left of these files."""
+    tool, url = CASES["sql-migrate"].tool, make_database()
+    crlf = _BODY.replace("f()", "g()").replace("create table t", "create table u").replace("\n", "\r\n").encode()
+    source = Source("old", (SourceFile("1_a.sql", _BODY.encode()), SourceFile("2_b.sql", crlf)))
+
+    states.run_ups(url, list(tool.read(source, Answers()).migrations))
+
+    body = "\n  -- stays\nselect 'a\nb';\n"
+    with psycopg.connect(url) as conn:
+        bodies = conn.execute("select prosrc from pg_proc where proname in ('f', 'g')").fetchall()
+        assert bodies == [(body,), (body,)]
+        assert conn.execute("select * from t").fetchall() == [(1, "q\nr"), (1, "q\nr")]

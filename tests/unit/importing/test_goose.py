@@ -386,5 +386,6 @@ def test_a_table_is_told_by_its_columns(columns: tuple[str, ...], is_ours: bool)
 def test_a_project_is_recognised_by_its_marks() -> None:
     assert TOOL.recognises(fixture("goose"))
     assert TOOL.recognises(source(**{"1_a.sql": "--+goose up\n"}))
+    assert TOOL.recognises(source(**{"1_a.sql": b"\xef\xbb\xbf-- +goose Up\n"}))
     assert not TOOL.recognises(source(**{"1_a.sql": UP}))
     assert not TOOL.recognises(fixture("sql-migrate"))
