@@ -11,8 +11,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dbmigrate.importing.envsub import Line, NotUnderstoodError
+from dbmigrate.importing.given_sql import given_sql
 from dbmigrate.importing.line_marks import Lines, ends_statement, is_closed, kept, lines_of, script_of
-from dbmigrate.importing.scripts import Script, Sending, given_sql
+from dbmigrate.importing.scripts import Script, Sending, script_of_code
 from dbmigrate.importing.texts import file_name, folder, moment, qualified, read_text
 from dbmigrate.importing.values import ForeignMigration, Judgement, Reading, Row, State
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from dbmigrate.importing.values import Answers, HistoryTable, Query, Source, SourceFile
 
 _NAME = re.compile(r"(?P<number>[0-9]+)_(?P<name>.*)\.(?P<extension>sql|go)", re.DOTALL)
-_UP = re.compile(rb"^--[ \t]*\+goose[ \t]+up\b", re.IGNORECASE | re.MULTILINE)
+_UP = re.compile(r"^--[ \t]*\+goose[ \t]+up\b", re.IGNORECASE | re.MULTILINE)
 _COLUMNS = frozenset({"id", "version_id", "is_applied"})
 _LAST_NUMBER = 2**63 - 1
 
@@ -79,7 +80,7 @@ TOOL = Goose()
 
 
 def _is_marked(file: SourceFile) -> bool:
-    return _UP.search(file.content.removeprefix(codecs.BOM_UTF8)) is not None
+    return _UP.search(file.content.removeprefix(codecs.BOM_UTF8).decode(errors="replace")) is not None
 
 
 def _rows(newest: Mapping[int, tuple[bool, object]]) -> Sequence[Row]:
@@ -147,17 +148,14 @@ def _migration(source: Source, file: SourceFile, answers: Answers) -> ForeignMig
 
 def _code(source: Source, file: SourceFile, answers: Answers) -> tuple[Script, Script | None]:
     """Code is run by the project's own binary alone: a person gives its SQL, or leaves it out."""
-    given = answers.sql_of.get(file.path)
-    if given is None:
+    sql = given_sql(source, answers, file.path)
+    if sql is None:
         hint = f"give its SQL (--sql {file.path}=FILE), or leave it out: --skip {file.path}"
         place = read_text(source, file).place(1)
         return Script((), (Judgement(f"{file.path} is code", place, hint, asks=True),)), None
-    sql = next((each for each in source.files if each.path == given), None)
-    if sql is None:
-        raise read_text(source, file).error(f"{given}, which is to hold its SQL, is not there", 1)
-    if _is_marked(sql):
-        return _Parsing(read_text(source, sql), answers).sections()
-    return given_sql(read_text(source, sql)), None
+    if _UP.search(sql.text):
+        return _Parsing(sql, answers).sections()
+    return script_of_code(sql), None
 
 
 # ------------------------------------------------------------------------------------------------------------- parsing

@@ -9,8 +9,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from dbmigrate.importing.given_sql import given_sql
 from dbmigrate.importing.node_pg_migrate_log import is_log, logged
-from dbmigrate.importing.scripts import Script, Sending, given_sql, script
+from dbmigrate.importing.scripts import Script, Sending, script, script_of_code
 from dbmigrate.importing.texts import (
     file_name,
     folder,
@@ -36,6 +37,7 @@ _HALF = re.compile(r"(?P<stem>.*)\.(?P<direction>up|down)\.sql")
 _HEAD = 65536
 _STAMPS = (13, 17)  # digits of milliseconds, and of a date with milliseconds
 _LOADER = "loader"
+_OTHERS = re.compile(rb"\b(?:typeorm|knex|sequelize|umzug)\b", re.IGNORECASE)  # whose names begin with times as well
 _WORDS = re.compile(r"[0-9]+|[^\W\d_]")
 
 
@@ -115,7 +117,8 @@ def _is_half(file: SourceFile) -> bool:
 
 def _is_timed_code(file: SourceFile) -> bool:
     number = _NUMBER.match(file_name(file.path))
-    return number is not None and len(number[0]) in _STAMPS and _extension(file) in _CODE
+    is_timed = number is not None and len(number[0]) in _STAMPS and _extension(file) in _CODE
+    return is_timed and not _OTHERS.search(file.content)
 
 
 def _directory(source: Source) -> str | None:
@@ -258,17 +261,14 @@ def _lost(text: Text, begin: int) -> tuple[Judgement, ...]:
 
 def _code(source: Source, file: SourceFile, answers: Answers) -> tuple[Script, Script | None]:
     """Code runs in node alone: a person gives its SQL, or leaves it out."""
-    given = answers.sql_of.get(file.path)
-    if given is None:
+    sql = given_sql(source, answers, file.path)
+    if sql is None:
         hint = (
             f"give its SQL, or what `node-pg-migrate up --dry-run --verbose` prints on an empty database (--sql"
             f" {file.path}=FILE); or leave it out: --skip {file.path}"
         )
         return Script((), (Judgement(f"{file.path} is code", read_text(source, file).place(1), hint, asks=True),)), None
-    sql = next((each for each in source.files if each.path == given), None)
-    if sql is None:
-        raise read_text(source, file).error(f"{given}, which is to hold its SQL, is not there", 1)
-    return _given(read_text(source, sql), _stem(file.path))
+    return _given(sql, _stem(file.path))
 
 
 def _given(text: Text, name: str) -> tuple[Script, Script | None]:
@@ -277,7 +277,7 @@ def _given(text: Text, name: str) -> tuple[Script, Script | None]:
         return logged(text, name), None
     if _UP.search(text.text) or _DOWN.search(text.text):
         return _sections(text)
-    return given_sql(text), None
+    return script_of_code(text), None
 
 
 # --------------------------------------------------------------------------------------------------------------- order

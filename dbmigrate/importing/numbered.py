@@ -33,6 +33,7 @@ _UNDO_FIRST = re.compile(rf"{_UNDO}[-_. ]?(?P<number>[0-9]+)(?:[-_. ]+(?P<name>.
 _UNDO_LAST = re.compile(rf"(?P<number>[0-9]+)(?:[-_. ]+(?P<name>.*?))?[-_. ]+{_UNDO}{_SUFFIX}")
 _UP_LAST = re.compile(r"(?:[-_. ]+|\A)up\Z", re.IGNORECASE)
 _UNDO_FOLDERS = frozenset({"down", "rollback", "rollbacks", "undo", "revert"})
+_SUPABASE = "/supabase/migrations/"
 _HEAD = 4096
 _ALGORITHMS = ("sha256", "sha1", "md5")
 
@@ -43,7 +44,9 @@ class Numbered:
     name = "numbered"
 
     def recognises(self, source: Source) -> bool:
-        """By numbers in front of the names, as long as no file has another tool's mark."""
+        """By numbers in front of the names, as long as no file has another tool's mark or place."""
+        if any(_SUPABASE in f"/{file.path}" for file in source.files):
+            return False
         files = [file for file in source.files if re.search(_SUFFIX + r"\Z", file.path)]
         return any(_NUMBERED.fullmatch(file_name(file.path)) for file in files) and all(map(_has_no_mark, files))
 

@@ -54,7 +54,7 @@ def script(text: Text, sending: Sending) -> Script:
     return _plain(text, found, sending)
 
 
-def given_sql(text: Text) -> Script:
+def script_of_code(text: Text) -> Script:
     """SQL that a person gives for code, of which nobody knows how it was sent."""
     return script(text, Sending.STATEMENTS if refuses_transaction(statements(text)) else Sending.TRANSACTION)
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dbmigrate.errors import MigrationFileError
+from dbmigrate.errors import ConfigError, MigrationFileError
 from dbmigrate.importing.node_pg_migrate import TOOL
 from dbmigrate.importing.values import Answers, ForeignMigration, HistoryTable, Row, State
 from tests.support.importing_states import fixture, source
@@ -297,7 +297,10 @@ def test_the_sql_of_code_may_have_sections() -> None:
 
 
 def test_sql_of_code_that_is_not_there_is_refused() -> None:
-    assert "gone.sql" in refused({CODE: "x"}, sql_of={CODE: "gone.sql"}).message
+    with pytest.raises(ConfigError) as caught:
+        read({CODE: "x"}, sql_of={CODE: "gone.sql"})
+
+    assert "gone.sql" in caught.value.message
 
 
 LOG = fixture("node-pg-migrate", "given").files[0].content
@@ -404,6 +407,7 @@ def test_a_table_is_told_by_its_columns(columns: tuple[str, ...], is_ours: bool)
         ({"1760000003000_a.js": "x"}, True),
         ({"20260101000000000_a.ts": "x"}, True),
         ({"1_a.js": "x"}, False),
+        ({"1760000003000-A.ts": "import { MigrationInterface } from 'typeorm'"}, False),
         ({"20260101000000_a.js": "x"}, False),
         (PAIR, True),
     ],

@@ -637,6 +637,7 @@ def test_a_table_made_by_hand_is_told_by_its_name_and_columns(
         ({"001_a.sql": UP, "rollback-001.sql": DOWN}, True),
         ({"migrations/001_a.sql": UP}, True),
         ({"a.sql": UP}, False),
+        ({"supabase/migrations/20260101000000_a.sql": UP}, False),
         ({"001_a.sql": "-- +goose Up\n" + UP}, False),
         ({"001_a.sql": "-- migrate:up\n" + UP}, False),
         ({"001_a.sql": "-- Up Migration\n" + UP}, False),
