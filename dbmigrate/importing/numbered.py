@@ -11,11 +11,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
-from dbmigrate.importing import numbered_header
+from dbmigrate.importing import numbered_header, psql_scripts
 from dbmigrate.importing.numbered_history import history, owns
-from dbmigrate.importing.psql_text import as_sent
-from dbmigrate.importing.scripts import Script, Sending, script
-from dbmigrate.importing.texts import file_name, folder, read_text, sums_of
+from dbmigrate.importing.scripts import Script, Sending, psql_command, script
+from dbmigrate.importing.texts import file_name, folder, read_text, statements, sums_of
 from dbmigrate.importing.values import ForeignMigration, Judgement, Reading
 from dbmigrate.migrations.other_tools import tool_of_file
 
@@ -34,6 +33,7 @@ _UNDO_LAST = re.compile(rf"(?P<number>[0-9]+)(?:[-_. ]+(?P<name>.*?))?[-_. ]+{_U
 _UP_LAST = re.compile(r"(?:[-_. ]+|\A)up\Z", re.IGNORECASE)
 _UNDO_FOLDERS = frozenset({"down", "rollback", "rollbacks", "undo", "revert"})
 _SUPABASE = "/supabase/migrations/"
+_RUNS_MORE = re.compile(r"`|\\\\")  # a command of the shell, or a further command or statement on the line
 _HEAD = 4096
 _ALGORITHMS = ("sha256", "sha1", "md5")
 
@@ -198,9 +198,9 @@ class _Given:
 def _migration(given: _Given, number: int, file: SourceFile) -> ForeignMigration:
     match = _NUMBERED.fullmatch(file_name(file.path))
     assert match is not None
-    text = read_text(given.source, file)
-    up = _script(text, given.answers)
-    header = numbered_header.header(as_sent(text, given.answers.placeholders)[0])
+    text = _as_sent(given, file).text
+    up = _script(given, file)
+    header = numbered_header.header(text)
     depends, about_depends = _depends(given, number, header.depends, text)
     down, about_down = _down(given, number, header, text)
     return ForeignMigration(
@@ -222,10 +222,34 @@ def _migration(given: _Given, number: int, file: SourceFile) -> ForeignMigration
     )
 
 
-def _script(text: Text, answers: Answers) -> Script:
-    sent, judgements = as_sent(text, answers.placeholders)
-    found = script(sent, Sending.STATEMENTS)
-    return Script(found.parts, judgements + found.judgements)
+@frozen
+class _Sent:
+    """What psql has sent of a file, with the files that it includes, and what was decided for that."""
+
+    text: Text
+    judgements: tuple[Judgement, ...]
+
+
+def _as_sent(given: _Given, file: SourceFile) -> _Sent:
+    """Raises MigrationFileError E281 for a command that is not only about what psql shows."""
+    text = read_text(given.source, file)
+    commands = [each for each in statements(text) if each.is_command]
+    for each in commands:
+        if _RUNS_MORE.search(each.sql, 1):
+            raise psql_command(text, each)
+    converted = psql_scripts.convert(given.source, file, given.answers.placeholders)
+    judgements = tuple(each for each in converted.judgements if each.asks)
+    if commands:
+        names = ", ".join(dict.fromkeys(each.sql.split()[0] for each in commands))
+        message = f"psql's commands are not kept, files that they include are: {names}"
+        judgements = (Judgement(message, text.place(commands[0].line)), *judgements)
+    return _Sent(text.with_text(converted.part.sql), judgements)
+
+
+def _script(given: _Given, file: SourceFile) -> Script:
+    sent = _as_sent(given, file)
+    found = script(sent.text, Sending.STATEMENTS)
+    return Script(found.parts, sent.judgements + found.judgements)
 
 
 def _depends(
@@ -254,7 +278,7 @@ def _down(given: _Given, number: int, header: Header, text: Text) -> tuple[Scrip
     file = given.files.downs.get(number) or _file_named(given.source, named)
     if file is not None:
         given.files.left_out.pop(file.path, None)
-        return _script(read_text(given.source, file), given.answers), ()
+        return _script(given, file), ()
     if entry is None:
         return None, ()
     place = text.place(entry.line)

@@ -284,8 +284,7 @@ def test_a_statement_that_refuses_transactions_makes_the_file_one_without() -> N
 @pytest.mark.parametrize(
     "command",
     [
-        "\\i other.sql",
-        "\\ir other.sql",
+        "\\include_once other.sql",
         "\\set name value",
         "\\copy boats from 'boats.csv'",
         "\\gexec",
@@ -303,6 +302,25 @@ def test_psql_s_commands_are_refused_with_their_place(command: str) -> None:
 
     assert error.place.line == 2
     assert command.split()[0] in error.message
+
+
+@pytest.mark.parametrize(
+    "command", ["\\ir parts/boats.sql", "\\i sql/parts/boats.sql", "\\include sql/parts/boats.sql"]
+)
+def test_files_that_are_included_are_taken_in(command: str) -> None:
+    files = {"sql/001_a.sql": f"begin;\n{command}\ncommit;\n", "sql/parts/boats.sql": UP}
+
+    migration = only(files)
+
+    assert [(part.sql.strip(), part.transaction) for part in migration.ups] == [(UP, True)]
+    assert command.split()[0] in migration.judgements[0].message
+
+
+def test_a_file_that_is_included_and_not_there_is_refused() -> None:
+    error = refused({"001_a.sql": f"{UP}\n\\ir gone.sql\n"})
+
+    assert "gone.sql" in error.message
+    assert error.place.line == 2
 
 
 def test_a_command_behind_a_statement_is_found() -> None:
