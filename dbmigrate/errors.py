@@ -115,6 +115,8 @@ CODES: dict[str, str] = {
     "E271": "psql cannot connect to a database of this name",
     # database URLs
     "E280": "the database URL has a parameter that is for another program",
+    # files of another tool
+    "E281": "a file of another tool cannot be converted",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",

@@ -44,7 +44,7 @@ PACKAGES: dict[str, str] = {
     "catalog": "connection schema",
     "impact": "sql connection migrations execution",
     "scratch": "sql connection embedded migrations tracking execution schema impact",
-    "importing": "",
+    "importing": "sql migrations",
     "lint": "sql migrations tracking",
     "check": "sql connection migrations planning tracking execution schema catalog impact scratch",
     "api": "connection migrations planning tracking execution schema catalog scratch",

@@ -62,12 +62,16 @@ class Answers:
 
 @frozen
 class Judgement:
-    """Something that a conversion decided and a person should know; `asks` when it cannot go on without an answer."""
+    """Something that a conversion decided and a person should know; `asks` when it cannot go on without an answer.
+
+    `settled_by_row`: a row of the old table for this migration is the answer, whatever the row says.
+    """
 
     message: str
     place: Place | None = None
     hint: str | None = None
     asks: bool = False
+    settled_by_row: bool = False
 
 
 @frozen
@@ -84,7 +88,8 @@ class ForeignMigration:
 
     `version` and `name` are the old tool's (`name` is the description), `path` is where it was read from, below SOURCE.
     `downs` is None where the old tool has no down; an empty tuple is an empty one. `sort_key` orders migrations
-    as the old tool does. `sums` are the checksums that the old tool may have recorded, by algorithm.
+    as the old tool does. `sums` are the checksums that the old tool may have recorded, by algorithm. `stamp` are digits
+    that a new version can be made of where the old one is no number, such as the time at which it was planned.
     """
 
     version: str
@@ -96,6 +101,7 @@ class ForeignMigration:
     kind: Kind = Kind.VERSIONED
     sums: Mapping[str, str] = field(default_factory=dict)
     judgements: tuple[Judgement, ...] = ()
+    stamp: str | None = None
 
 
 @frozen

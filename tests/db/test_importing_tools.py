@@ -1,0 +1,89 @@
+"""What the importers say of databases that the real old tools left, and whether their SQL makes the same schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+import pytest
+
+from dbmigrate.importing.values import Answers, Tool
+from tests.support import importing_states as states
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fixture: its tool's module, how its versions are called, and what of the database is the old tool's."""
+
+    module: str
+    tables: tuple[str, ...] = ()
+    schemas: tuple[str, ...] = ()
+    answers: Answers = Answers()
+    key: Callable[[str], str] = lambda line: line.split()[0]
+    renamed: Callable[[str], str] = lambda version: version
+    unverified: bool = False
+
+    @property
+    def tool(self) -> Tool:
+        tool: Tool = import_module(f"dbmigrate.importing.{self.module}").TOOL
+        return tool
+
+
+CASES: dict[str, Case] = {
+    "sqlx": Case("sqlx", tables=("_sqlx_migrations",)),
+    "diesel": Case("diesel", tables=("__diesel_schema_migrations",), unverified=True),
+    "prisma": Case("prisma", tables=("_prisma_migrations",), key=lambda line: line.split()[0].split("_")[0]),
+    "supabase": Case("supabase", schemas=("supabase_migrations",)),
+    "tern": Case("tern", tables=("schema_version",), unverified=True, renamed=lambda version: str(int(version))),
+}
+each_tool = pytest.mark.parametrize("name", CASES)
+
+
+@each_tool
+def test_the_history_says_what_the_old_tool_applied(name: str, make_database: Callable[[], str]) -> None:
+    case = CASES[name]
+    reading = case.tool.read(states.fixture(name), case.answers)
+    with states.old_database(make_database(), name) as conn:
+        rows = states.history_of(case.tool, conn, case.answers)
+
+    found = {case.renamed(key): state for key, state in states.states(case.tool, reading, rows).items()}
+    assert found == states.expected(name, case.key).states
+    assert all(any(case.tool.matches(each, row) for each in reading.migrations) for row in rows)
+
+
+@each_tool
+def test_every_checksum_of_the_old_table_is_that_of_its_file(name: str, make_database: Callable[[], str]) -> None:
+    case = CASES[name]
+    reading = case.tool.read(states.fixture(name), case.answers)
+    with states.old_database(make_database(), name) as conn:
+        rows = states.history_of(case.tool, conn, case.answers)
+
+    verdicts = {case.tool.verifies(each, row) for row in rows for each in reading.migrations if case.tool.matches(each, row)}
+    assert verdicts == ({None} if case.unverified else {True})
+
+
+@each_tool
+def test_what_was_applied_makes_the_schema_that_the_old_tool_made(name: str, make_database: Callable[[], str]) -> None:
+    case = CASES[name]
+    reading = case.tool.read(states.fixture(name), case.answers)
+    with states.old_database(make_database(), name) as conn:
+        rows = states.history_of(case.tool, conn, case.answers)
+    url = make_database()
+
+    states.run_ups(url, states.applied(case.tool, reading, rows))
+
+    assert states.fingerprint(url) == states.expected(name).schema
+
+
+@each_tool
+def test_the_fingerprint_of_what_the_old_tool_left_is_the_expected_one(
+    name: str, make_database: Callable[[], str]
+) -> None:
+    """So that the comparison above compares the right thing."""
+    case = CASES[name]
+    url = make_database()
+    with states.old_database(url, name):
+        pass
+
+    assert states.fingerprint(url, tables=case.tables, schemas=case.schemas) == states.expected(name).schema
