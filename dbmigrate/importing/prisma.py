@@ -40,10 +40,10 @@ class Prisma:
         return Reading(tuple(_migration(source, each) for each in found.migrations), left_out)
 
     def owns(self, table: HistoryTable, neighbours: frozenset[str]) -> bool:
-        return _COLUMNS <= set(table.columns)
+        return set(table.columns) >= _COLUMNS
 
     def history(self, query: Query, table: HistoryTable, answers: Answers) -> tuple[Row, ...]:
-        """The newest attempt of each migration: after `migrate resolve --rolled-back` and a new deploy there are two."""
+        """The newest attempt of each migration: after `migrate resolve --rolled-back` and a deploy there are two."""
         rows = query(
             "select distinct on (migration_name) migration_name, checksum, started_at, finished_at, rolled_back_at,"
             f" applied_steps_count from {qualified(table)} order by migration_name, started_at desc"

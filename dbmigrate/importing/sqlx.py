@@ -1,4 +1,4 @@
-"""sqlx: ``INT_description.sql``, or pairs with ``.up.sql`` and ``.down.sql``; the table keeps the SHA-384 of each up file.
+"""sqlx: ``INT_description.sql``, or pairs of ``.up.sql`` and ``.down.sql``; the table keeps SHA-384 sums of up files.
 
 Read in sqlx-core's migrate/source.rs and migration_type.rs. The number is an i64, and sorts as one.
 """
@@ -62,7 +62,7 @@ class Sqlx:
         return Reading(tuple(migrations), left_out)
 
     def owns(self, table: HistoryTable, neighbours: frozenset[str]) -> bool:
-        return _COLUMNS <= set(table.columns) and "installed_rank" not in table.columns
+        return set(table.columns) >= _COLUMNS and "installed_rank" not in table.columns
 
     def history(self, query: Query, table: HistoryTable, answers: Answers) -> tuple[Row, ...]:
         """All rows are applied: an undone migration has none."""

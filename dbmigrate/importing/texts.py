@@ -128,8 +128,8 @@ def controls_transaction(found: Sequence[Statement]) -> bool:
 def as_one_message(text: Text) -> Part:
     """What a tool sends as one simple query without a mark.
 
-    PostgreSQL runs several statements of one message in one transaction, and a single statement as it is: so a file with
-    nothing but CREATE INDEX CONCURRENTLY passes.
+    PostgreSQL runs several statements of one message in one transaction, and a single statement as it is: so a file
+    with nothing but CREATE INDEX CONCURRENTLY passes.
     """
     return Part(text.text, transaction=not refuses_transaction(statements(text)))
 

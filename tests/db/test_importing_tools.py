@@ -36,6 +36,7 @@ CASES: dict[str, Case] = {
     "prisma": Case("prisma", tables=("_prisma_migrations",), key=lambda line: line.split()[0].split("_")[0]),
     "supabase": Case("supabase", schemas=("supabase_migrations",)),
     "tern": Case("tern", tables=("schema_version",), unverified=True, renamed=lambda version: str(int(version))),
+    "liquibase": Case("liquibase", tables=("databasechangelog", "databasechangeloglock")),
 }
 each_tool = pytest.mark.parametrize("name", CASES)
 
