@@ -8,7 +8,7 @@ from importlib import import_module
 
 import pytest
 
-from dbmigrate.importing.values import Answers, Tool
+from dbmigrate.importing.values import Answers, State, Tool
 from tests.support import importing_states as states
 
 
@@ -37,6 +37,7 @@ CASES: dict[str, Case] = {
     "supabase": Case("supabase", schemas=("supabase_migrations",)),
     "tern": Case("tern", tables=("schema_version",), unverified=True, renamed=lambda version: str(int(version))),
     "liquibase": Case("liquibase", tables=("databasechangelog", "databasechangeloglock")),
+    "sqitch": Case("sqitch", schemas=("sqitch",)),
 }
 each_tool = pytest.mark.parametrize("name", CASES)
 
@@ -58,9 +59,10 @@ def test_every_checksum_of_the_old_table_is_that_of_its_file(name: str, make_dat
     case = CASES[name]
     reading = case.tool.read(states.fixture(name), case.answers)
     with states.old_database(make_database(), name) as conn:
-        rows = states.history_of(case.tool, conn, case.answers)
+        rows = [row for row in states.history_of(case.tool, conn, case.answers) if row.state is not State.PENDING]
 
-    verdicts = {case.tool.verifies(each, row) for row in rows for each in reading.migrations if case.tool.matches(each, row)}
+    pairs = [(each, row) for row in rows for each in reading.migrations if case.tool.matches(each, row)]
+    verdicts = {case.tool.verifies(each, row) for each, row in pairs}
     assert verdicts == ({None} if case.unverified else {True})
 
 

@@ -89,7 +89,8 @@ def test_a_row_matches_with_and_without_classpath_and_a_longer_path() -> None:
 
 
 def test_crlf_and_a_byte_order_mark_are_read() -> None:
-    text = b"\xef\xbb\xbf--liquibase formatted sql\r\n--changeset ada:1\r\nselect 1;\r\nselect 2;\r\n--rollback select 3;\r\n"
+    text = b"\xef\xbb\xbf--liquibase formatted sql\n--changeset ada:1\nselect 1;\nselect 2;\n--rollback select 3;\n"
+    text = text.replace(b"\n", b"\r\n")
     [migration] = TOOL.read(source(**{"a.sql": text}), Answers()).migrations
 
     assert migration.ups[0].sql == "select 1;\nselect 2;\n"
@@ -126,7 +127,8 @@ def test_comments_of_other_kinds_are_sql() -> None:
 
 
 def test_ignored_lines_are_left_out() -> None:
-    text = "\nselect 1;\n--ignoreLines:2\nselect 2;\nselect 3;\nselect 4;\n--ignoreLines:start\nselect 5;\n--ignoreLines:end\n"
+    text = "\nselect 1;\n--ignoreLines:2\nselect 2;\nselect 3;\nselect 4;\n"
+    text += "--ignoreLines:start\nselect 5;\n--ignoreLines:end\n"
 
     assert up(text) == "select 1;\nselect 4;\n"
 
@@ -208,7 +210,8 @@ def test_an_answer_by_key_skips_or_converts() -> None:
 @pytest.mark.parametrize("on_fail", ["MARK_RAN", "CONTINUE"])
 def test_a_precondition_that_marks_is_asked_about(on_fail: str) -> None:
     migration = change(
-        f"\n--preconditions onFail:{on_fail} onError:HALT\n--precondition-sql-check expectedResult:0 select 1\nselect 2;\n"
+        f"\n--preconditions onFail:{on_fail} onError:HALT\n"
+        "--precondition-sql-check expectedResult:0 select 1\nselect 2;\n"
     )
 
     [question] = [each for each in migration.judgements if each.asks]
