@@ -73,7 +73,7 @@ def expected(tool: str, key: Callable[[str], str] = lambda line: line.split()[0]
 
 def _said(line: str) -> str:
     """The first word of a line that is a state."""
-    words = (word.rstrip(":").replace("mark_ran", "marked") for word in line.split())
+    words = (word.rstrip(":").replace("mark_ran", "marked") for word in [*line.split(), "ignored"])
     return next(word for word in words if word in ("applied", "pending", "failed", "ignored", "baseline", "marked"))
 
 
