@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 
 import pytest
 
-from dbmigrate.importing.values import Answers, State, Tool
+from dbmigrate.importing.values import Answers, SourceFile, State, Tool
 from tests.support import importing_states as states
 
 
@@ -92,3 +92,41 @@ def test_the_fingerprint_of_what_the_old_tool_left_is_the_expected_one(
         pass
 
     assert states.fingerprint(url, tables=case.tables, schemas=case.schemas) == states.expected(name).schema
+
+
+# ---------------------------------------------------------------------------------------------------- projects of code
+
+CODE: dict[str, tuple[str, str, Callable[[str], str]]] = {  # module, the last id of the table, the version of a line
+    "alembic": ("alembic", "a5c0ffee0005", lambda line: line.split()[0]),
+    "django": ("django", "harbour.0005_crew", lambda line: ".".join(line.split()[:2])),
+    "knex": ("knex", "20260305080000_crew.cjs", lambda line: line.split("_")[0]),
+    "rails": ("rails", "20260505080000", lambda line: line.split()[0]),
+    "typeorm": ("typeorm", "Crew1780000005000", lambda line: line.split()[0][-13:]),
+}
+each_code_tool = pytest.mark.parametrize("name", CODE)
+
+
+@each_code_tool
+def test_the_last_id_of_a_project_of_code_is_read(name: str, make_database: Callable[[], str]) -> None:
+    module, last, _ = CODE[name]
+    tool: Tool = import_module(f"dbmigrate.importing.{module}").TOOL
+    with states.old_database(make_database(), name) as conn:
+        rows = states.history_of(tool, conn)
+
+    assert rows[-1].key == last
+    assert len(rows) == (1 if name == "alembic" else 5)
+
+
+@each_code_tool
+def test_the_history_of_a_project_of_code_fits_its_files(name: str, make_database: Callable[[], str]) -> None:
+    """With some SQL given for every file."""
+    module, _, key = CODE[name]
+    tool: Tool = import_module(f"dbmigrate.importing.{module}").TOOL
+    project = states.fixture(name)
+    files = [file.path for file in project.files]
+    given = replace(project, files=(*project.files, SourceFile("/tmp/given.sql", b"select 1;")))
+    reading = tool.read(given, Answers(sql_of=dict.fromkeys(files, "/tmp/given.sql")))
+    with states.old_database(make_database(), name) as conn:
+        rows = states.history_of(tool, conn)
+
+    assert states.states(tool, reading, rows) == states.expected(name, key).states
