@@ -117,6 +117,7 @@ CODES: dict[str, str] = {
     "E280": "the database URL has a parameter that is for another program",
     # files of another tool
     "E281": "a file of another tool cannot be converted",
+    "E290": "there are migrations already, so the schema is not the first one",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",

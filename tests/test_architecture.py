@@ -47,7 +47,7 @@ PACKAGES: dict[str, str] = {
     "importing": "sql migrations",
     "lint": "sql migrations tracking",
     "check": "sql connection migrations planning tracking execution schema catalog impact scratch",
-    "api": "connection migrations planning tracking execution schema catalog scratch",
+    "api": "connection migrations planning tracking execution schema catalog scratch importing",
     "deploy": "connection settings migrations planning tracking execution schema api",
     "output": "connection planning catalog impact scratch check api deploy",
     "cli": "*",
