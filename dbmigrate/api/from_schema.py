@@ -34,6 +34,7 @@ SET LOCAL xmloption = content;
 SET LOCAL search_path = '';
 """
 _DUMP_HEAD = "--\n-- PostgreSQL database dump\n"
+_DUMP_END = "--\n-- PostgreSQL database dump complete\n--"
 # tools whose last id is kept, by the modules that read their tables
 _READERS = {
     "Alembic": "alembic",
@@ -142,7 +143,7 @@ class Baseliner(Upkeep):
 
 
 def _text(description: str, origin: str, body: str) -> str:
-    said = f"-- It holds what {origin} stood for.\n" if origin else ""
+    said = f"-- Last id of the old tool: {origin}\n" if origin else ""
     return (
         f"-- migrate:up\n-- {' '.join(description.split())}\n"
         f"-- The schema from before the first migration: recorded, not run, where it was there.\n{said}\n"
@@ -170,7 +171,8 @@ def _dumped(session: Session, dumping: Dumping, old: Sequence[OtherHistory]) -> 
 def _for_a_migration(normalised: str) -> str:
     from dbmigrate.schema.normalise import PREAMBLE
 
-    return f"{_SETTINGS}\n{normalised.removeprefix(PREAMBLE).strip()}"
+    body = normalised.removeprefix(PREAMBLE).strip().removesuffix(_DUMP_END)
+    return f"{_SETTINGS}\n{body.strip()}"
 
 
 # ----------------------------------------------------------------------------------------------- the old tool's tables

@@ -175,10 +175,9 @@ def _migration(project: _Project, change: PlannedChange, position: int) -> Forei
     up = convert(project.source, project.files[path], project.variables)
     revert = project.files.get(_script(project, project.revert, change))
     down = convert(project.source, revert, project.variables) if revert else None
-    version = file_name(path).removesuffix(f".{project.extension}") if change.is_reworked else change.name
     sums = {**sums_of(project.files[path].content, "sha1"), _ID: change.id, f"{_ID} (old)": change.old_id}
     return ForeignMigration(
-        version=version,
+        version=_version(project, change),
         name=change.name,
         path=path,
         ups=(up.part,),
@@ -187,7 +186,25 @@ def _migration(project: _Project, change: PlannedChange, position: int) -> Forei
         sums=sums,
         judgements=(*up.judgements, *(down.judgements if down else ()), *_dependencies(project, change)),
         stamp=change.stamp,
+        depends=tuple(_required(project, change, position)),
     )
+
+
+def _version(project: _Project, change: PlannedChange) -> str:
+    """The change's name; of one that was reworked, with the tag in the names of its scripts."""
+    if not change.is_reworked:
+        return change.name
+    return _script(project, project.deploy, change)[len(project.deploy) + 1 :].removesuffix(f".{project.extension}")
+
+
+def _required(project: _Project, change: PlannedChange, position: int) -> Iterator[str]:
+    """The versions that a change requires; of a name that is there twice, the one before the tag, or the last."""
+    for each in change.depends:
+        name, _, tag = each.removeprefix(f"{project.plan.project}:").partition("@")
+        earlier = [other for other in project.plan.changes[:position] if other.name == name]
+        tagged = [other for other in earlier if tag in other.tags]
+        if not each.startswith("!") and earlier:
+            yield _version(project, (tagged or earlier)[-1])
 
 
 def _dependencies(project: _Project, change: PlannedChange) -> Iterator[Judgement]:

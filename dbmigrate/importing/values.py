@@ -90,6 +90,7 @@ class ForeignMigration:
     `downs` is None where the old tool has no down; an empty tuple is an empty one. `sort_key` orders migrations
     as the old tool does. `sums` are the checksums that the old tool may have recorded, by algorithm. `stamp` are digits
     that a new version can be made of where the old one is no number, such as the time at which it was planned.
+    `depends` are versions of the old tool that have to be applied before this one, for `-- migrate:depends`.
     """
 
     version: str
@@ -102,6 +103,7 @@ class ForeignMigration:
     sums: Mapping[str, str] = field(default_factory=dict)
     judgements: tuple[Judgement, ...] = ()
     stamp: str | None = None
+    depends: tuple[str, ...] = ()
 
 
 @frozen

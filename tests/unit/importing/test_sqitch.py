@@ -120,6 +120,15 @@ def test_dependencies_on_other_projects_and_conflicts_are_said() -> None:
     assert [("another project" in each, "conflicts" in each) for each in told] == [(True, False), (False, True)]
 
 
+def test_what_a_change_requires_are_versions() -> None:
+    later = _BY.replace("04:05", "09:09")
+    plan = f"a {_BY}\n@v1 {_BY}\na [a@v1] {later}\nb [a harbour:a@v1 other:a !a] {_BY}\n"
+    files = {"deploy/a@v1.sql": "select 1;", "deploy/a.sql": "select 2;", "deploy/b.sql": "select 3;"}
+    found = read(plan, **files).migrations
+
+    assert [each.depends for each in found] == [(), ("a@v1",), ("a", "a@v1")]
+
+
 def test_verify_scripts_and_scripts_that_the_plan_does_not_name_are_named() -> None:
     files = {"deploy/x.sql": "select 1;", "verify/x.sql": "select 1;", "deploy/lost.sql": "select 1;"}
     reading = read(f"x {_BY}\n", **files)
