@@ -165,7 +165,21 @@ def _dumped(session: Session, dumping: Dumping, old: Sequence[OtherHistory]) -> 
     from dbmigrate.schema import dump
 
     database.refuse_shared_session(session.facts, "pg_dump changes the settings of its session")
-    return _for_a_migration(dump.schema(session, dumping, arguments=_exclusions(session, old)))
+    text = dump.schema(session, dumping, arguments=_exclusions(session, old))
+    return _for_a_migration(_beside_our_tables(text, session.tables.schema))
+
+
+def _beside_our_tables(text: str, schema: str) -> str:
+    """Our tables are made first, and their schema with them."""
+    from dbmigrate.schema import items
+
+    made = {f"CREATE SCHEMA {name};" for name in (schema, _pattern(schema))}
+    pieces, at = [], 0
+    for item in items.split(text):
+        if item.text in made:
+            pieces += [text[at : item.start], item.text.replace("CREATE SCHEMA", "CREATE SCHEMA IF NOT EXISTS", 1)]
+            at = item.end
+    return "".join([*pieces, text[at:]])
 
 
 def _for_a_migration(normalised: str) -> str:

@@ -111,6 +111,8 @@ def _about(source: Source, order: Order, answers: Answers) -> Iterable[Judgement
     if order.root is None and len(order.files) > 1:
         yield Judgement("no root changelog was found: the files are taken in the order of their paths")
     for path, name in order.missing:
+        if any(each.endswith(name) for each in answers.skip):
+            continue
         yield Judgement(
             f"{path} includes {name}, which is not below {source.directory}",
             hint="name the directory that holds all of the changelog",

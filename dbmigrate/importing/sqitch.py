@@ -46,9 +46,10 @@ class Sqitch:
             path: "a verify script, which has no counterpart" for path in project.files if _below(path, project.verify)
         }
         migrations = []
+        skipped = answers.skip | set(answers.options.get("skip", "").split(","))  # a change may have no file to name
         for position, change in enumerate(project.plan.changes):
             path = _script(project, project.deploy, change)
-            if {path, change.name} & answers.skip:
+            if {path, change.name} & skipped:
                 left_out[path] = "left out, as asked"
             else:
                 migrations.append(_migration(project, change, position))
@@ -170,7 +171,7 @@ def _migration(project: _Project, change: PlannedChange, position: int) -> Forei
     path = _script(project, project.deploy, change)
     if path not in project.files:
         raise project.text.error(
-            f"the plan names {change.name}, and {path} is missing", change.line, hint=f"--skip {change.name}"
+            f"the plan names {change.name}, and {path} is missing", change.line, hint=f"--option skip={change.name}"
         )
     up = convert(project.source, project.files[path], project.variables)
     revert = project.files.get(_script(project, project.revert, change))

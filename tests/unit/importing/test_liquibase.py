@@ -448,6 +448,12 @@ def test_changes_that_are_not_sql_are_asked_about() -> None:
     assert "from-schema" in (reading.judgements[1].hint or "")
 
 
+def test_a_file_that_was_skipped_is_not_missed() -> None:
+    files = {"root.xml": '<databaseChangeLog><include file="a.sql"/></databaseChangeLog>'}
+
+    assert TOOL.read(source(**files), Answers(skip=frozenset({"a.sql"}))).judgements == ()
+
+
 def test_without_a_root_changelog_files_run_in_the_order_of_their_paths() -> None:
     files = {"b.sql": _HEAD + "--changeset a:1\n;\n", "a.sql": _HEAD + "--changeset a:2\n;\n", "c.sql": "select 1;"}
     reading = TOOL.read(source(**files), Answers())

@@ -143,6 +143,14 @@ def test_a_change_is_skipped_by_its_name_or_its_script() -> None:
         assert reading.migrations == ()
 
 
+def test_a_change_without_a_script_is_left_out_when_told() -> None:
+    with pytest.raises(MigrationFileError) as told:
+        read(f"x {_BY}\n")
+
+    assert told.value.hint == "--option skip=x"
+    assert read(f"x {_BY}\n", Answers(options={"skip": "x"})).migrations == ()
+
+
 # -------------------------------------------------------------------------------------------------------------- scripts
 
 
