@@ -196,13 +196,13 @@ def _judgements(project: Project, key: str, texts: Sequence[Text]) -> Iterator[J
             hint = f"give its value: --placeholder {name}=VALUE (--placeholder '{name}=${{{name}}}' if it is text)"
             yield Judgement(f"{key}: no value for ${{{name}}}", place, hint, asks=True)
     either = f"--option run={key} converts it, --option skip={key} leaves it out"
-    for reason, hint in _conditions(project, change):
-        message = f"{key}: {reason}"
-        is_open = not project.is_answered(key)
-        yield Judgement(message, place, hint + either if is_open else None, asks=is_open, settled_by_row=True)
+    is_open = not project.is_answered(key)
+    if conditions := tuple(_conditions(project, change)):
+        message = f"{key}: {'; '.join(reason for reason, _ in conditions)}"
+        hint = "".join(hint for _, hint in conditions) + either
+        yield Judgement(message, place, hint if is_open else None, asks=is_open, settled_by_row=True)
     if (option(change.options, "runAlways") or "").lower() == "true":
         message = f"{key}: runAlways runs it at every update; here it is repeatable, and runs when it was changed"
-        is_open = not project.is_answered(key)
         yield Judgement(message, place, either if is_open else None, asks=is_open)
     if change.checks and not _marks(change):
         yield Judgement(f"{key}: its preconditions are left out: {_checks(change)}", place)

@@ -39,7 +39,8 @@ class Sqlx:
             return True
         top = _directory(source)
         files = [file for file in source.files if folder(file.path) == top and file.path.endswith(".sql")]
-        return bool(files) and all(_fits(file) for file in files)
+        is_supabases = f"/{source.directory}/{top}".rstrip("/").endswith("/supabase/migrations")
+        return bool(files) and not is_supabases and all(_fits(file) for file in files)
 
     def read(self, source: Source, answers: Answers) -> Reading:
         """The migrations. Raises MigrationFileError."""

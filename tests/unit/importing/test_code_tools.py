@@ -64,6 +64,15 @@ def test_no_tool_of_sql_recognises_a_project_of_code(other: str) -> None:
     assert tool.recognises(fixture(other))
 
 
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_project_of_sql_is_recognised_by_one_tool_alone(other: str) -> None:
+    tools: dict[str, Tool] = {
+        name: import_module(f"dbmigrate.importing.{name.replace('-', '_')}").TOOL for name in OTHERS
+    }
+
+    assert [name for name, tool in tools.items() if tool.recognises(fixture(other))] == [other]
+
+
 @each_tool
 def test_skipped_files_are_not_asked_about(name: str) -> None:
     paths = TOOLS[name].read(fixture(name), Answers()).left_out

@@ -187,6 +187,13 @@ def test_what_may_have_no_row_is_asked_about_unless_there_is_one(options: str) -
     assert "--option skip=a.sql::1::ada" in (question.hint or "")
 
 
+def test_a_change_is_asked_about_once_with_all_its_reasons() -> None:
+    [question] = change("context:prod labels:a failOnError:false\nselect 1;\n").judgements
+
+    assert [word in question.message for word in ("context:prod", "labels:a", "failOnError")] == [True] * 3
+    assert (question.hint or "").count("--option run=") == 1
+
+
 def test_contexts_that_were_given_decide() -> None:
     text = (
         "--changeset ada:1 context:prod\nselect 1;\n--changeset ada:2 context:!prod\nselect 2;\n--changeset ada:3\n;\n"

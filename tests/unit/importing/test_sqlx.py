@@ -151,6 +151,7 @@ def test_it_is_recognised_by_the_mark_or_by_names_without_the_mark_of_another_to
     assert not TOOL.recognises(source(**{"1_x.sql": "-- +goose Up\nselect 1;"}))
     assert not TOOL.recognises(source(**{"1_x.sql": "-- migrate:up\nselect 1;"}))
     assert not TOOL.recognises(fixture("tern"))
+    assert not TOOL.recognises(fixture("supabase"))
     assert not TOOL.recognises(source(**{"x.sql": "select 1;"}))
 
 
