@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import LockNotAcquired
+from dbmigrate.importing.given_sql import given_sql
 from dbmigrate.importing.liquibase_changes import Project, migrations_of
 from dbmigrate.importing.liquibase_order import order_of
 from dbmigrate.importing.liquibase_sql import is_formatted, read_changes
@@ -56,6 +57,9 @@ class Liquibase:
                 project.properties = {**found.properties, **project.properties}
                 judgements += _early(text, found.early)
                 project.add(path, text, found)
+        for path in order.other_changes:
+            if printed := given_sql(source, answers, path):
+                project.add_printed(path, printed)
         left_out = {path: "left out, as asked" for path in order.files if path in answers.skip}
         left_out |= {
             file.path: "no changelog includes it"
@@ -86,7 +90,7 @@ class Liquibase:
         """Sums of version 9, since Liquibase 4.22. Older ones are of another kind; `clear-checksums` empties them."""
         if not row.checksum or not row.checksum.startswith("9:"):
             return None
-        if any(each.lower().endswith("any") for each in migration.sums.values()):
+        if not migration.sums or any(each.lower().endswith("any") for each in migration.sums.values()):
             return None
         return row.checksum in migration.sums.values()
 
@@ -118,10 +122,12 @@ def _about(source: Source, order: Order, answers: Answers) -> Iterable[Judgement
             hint="name the directory that holds all of the changelog",
         )
     for path in order.other_changes:
+        if path in answers.sql_of:
+            continue
         yield Judgement(
             f"{path} holds changes that are not SQL, which are not converted",
-            hint=f"`dbmigrate baseline --from-schema` takes all of it over as one file; or `--skip {path}`,"
-            " and write by hand what `liquibase update-sql` prints for them",
+            hint="`dbmigrate baseline --from-schema` takes all of it over as one file; or give what"
+            f" `liquibase update-sql` prints on an empty database: --sql {path}=SQLFILE; or --skip {path}",
             asks=path not in answers.skip,
         )
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.importing.liquibase_delimiters import with_semicolons
 from dbmigrate.importing.liquibase_filter import holds, is_for_postgresql
+from dbmigrate.importing.liquibase_printed import in_printed_order, printed_changes
 from dbmigrate.importing.liquibase_sql import Change, option
-from dbmigrate.importing.texts import Text, statements
+from dbmigrate.importing.texts import Text, as_one_message, statements
 from dbmigrate.importing.values import ForeignMigration, Judgement, Kind, Part
 
 if TYPE_CHECKING:
@@ -36,6 +37,17 @@ class Project:
         self.properties = properties
         self.changes: dict[str, tuple[str, Text, Change]] = {}
         self.left_out: dict[str, str] = {}
+        self.without_sum: set[str] = set()
+        self.printed: list[str] = []  # keys, in the order in which `liquibase update-sql` has them
+
+    def add_printed(self, path: str, text: Text) -> None:
+        """The changes of one changelog that is not SQL, as `liquibase update-sql` printed them."""
+        for place, change in printed_changes(text):
+            key = f"{place.lstrip('/')}::{change.id}::{change.author}"
+            self.printed.append(key)
+            if f"/{place}".endswith(f"/{path}") or f"/{path}".endswith(f"/{place}"):
+                self.changes.setdefault(key, (path, text, change))
+                self.without_sum.add(key)
 
     def add(self, path: str, text: Text, found: SqlFile) -> None:
         """The changes of one file. Raises MigrationFileError for one that is there twice."""
@@ -60,7 +72,7 @@ class Project:
 def migrations_of(project: Project) -> tuple[ForeignMigration, ...]:
     """All of them, in their order, but those that Liquibase does not run on PostgreSQL or that are left out."""
     made = []
-    for position, key in enumerate(project.changes):
+    for position, key in enumerate(in_printed_order(list(project.changes), project.printed)):
         reason = _why_not(project, key)
         if reason:
             project.left_out[key] = reason
@@ -92,11 +104,13 @@ def _contexts(options: str) -> str | None:
 
 def _migration(project: Project, key: str, position: int) -> ForeignMigration:
     path, text, change = project.changes[key]
-    is_transactional = (option(change.options, "runInTransaction") or "true").lower() == "true"
     body = _expanded(project, _text_of(text, change.sql))
     delimiter = option(change.options, "endDelimiter", r"\S*")
     up = body.with_text(with_semicolons(body, delimiter))
     _refuse_commands(up)
+    is_transactional = (option(change.options, "runInTransaction") or "true").lower() == "true"
+    if key in project.without_sum:  # what was printed does not say it
+        is_transactional = as_one_message(up).transaction
     downs = _downs(project, key)
     reruns = [name for name in ("runOnChange", "runAlways") if (option(change.options, name) or "").lower() == "true"]
     return ForeignMigration(
@@ -107,7 +121,7 @@ def _migration(project: Project, key: str, position: int) -> ForeignMigration:
         downs=None if downs is None else tuple(Part(down.text, is_transactional) for down in downs),
         sort_key=(position,),
         kind=Kind.REPEATABLE if reruns else Kind.VERSIONED,
-        sums={"md5 (9)": _sum(body.text), **{f"validCheckSum {each}": each for each in change.valid_sums}},
+        sums={} if key in project.without_sum else _sums(body.text, change),
         judgements=tuple(_judgements(project, key, [up, *(downs or ())])),
     )
 
@@ -126,6 +140,10 @@ def _text_of(text: Text, lines: Sequence[Line]) -> Text:
 def _expanded(project: Project, text: Text) -> Text:
     """Liquibase leaves a placeholder that it has no value for as it is."""
     return text.with_text(_PLACEHOLDER.sub(lambda found: project.properties.get(found[1], found[0]), text.text))
+
+
+def _sums(sql: str, change: Change) -> dict[str, str]:
+    return {"md5 (9)": _sum(sql), **{f"validCheckSum {each}": each for each in change.valid_sums}}
 
 
 def _sum(sql: str) -> str:

@@ -455,6 +455,64 @@ def test_changes_that_are_not_sql_are_asked_about() -> None:
     assert "from-schema" in (reading.judgements[1].hint or "")
 
 
+_PRINTED = """-- *********************************************************************
+-- Update Database Script
+-- *********************************************************************
+-- Lock Database
+UPDATE public.databasechangeloglock SET LOCKED = TRUE WHERE ID = 1 AND LOCKED = FALSE;
+
+SET SEARCH_PATH TO public, "$user","public";
+
+-- Changeset root.xml::1::ada
+SET SEARCH_PATH TO public, "$user","public";
+
+CREATE TABLE public.boats (note TEXT DEFAULT 'databasechangelog; x');
+
+INSERT INTO public.databasechangelog (ID, AUTHOR, FILENAME) VALUES ('1', 'ada', 'root.xml');
+
+-- Changeset a.sql::2::ben
+select 2;
+
+INSERT INTO public.databasechangelog (ID, AUTHOR, FILENAME) VALUES ('2', 'ben', 'a.sql');
+
+-- Changeset root.xml::3::ada
+CREATE INDEX CONCURRENTLY i ON public.boats (note);
+
+INSERT INTO public.databasechangelog (ID, AUTHOR, FILENAME) VALUES ('3', 'ada', 'root.xml');
+
+-- Release Database Lock
+UPDATE public.databasechangeloglock SET LOCKED = FALSE WHERE ID = 1;
+"""
+
+
+def test_what_update_sql_prints_stands_for_changes_that_are_not_sql() -> None:
+    root = (
+        '<databaseChangeLog><changeSet id="1" author="ada"/><include file="a.sql"/>'
+        '<changeSet id="3" author="ada"/></databaseChangeLog>'
+    )
+    files = {"root.xml": root, "a.sql": _HEAD + "--changeset ben:2\nselect 2; -- kept\n--rollback select 1;\n"}
+    files["update.sql"] = _PRINTED
+    reading = TOOL.read(source(**files), Answers(sql_of={"root.xml": "update.sql"}))
+
+    first, second, third = reading.migrations
+    assert reading.judgements == ()
+    assert [each.version for each in reading.migrations] == ["root.xml::1::ada", "a.sql::2::ben", "root.xml::3::ada"]
+    assert first.ups[0].sql == "CREATE TABLE public.boats (note TEXT DEFAULT 'databasechangelog; x');\n"
+    assert (first.ups[0].transaction, third.ups[0].transaction) == (True, False)
+    assert second.ups[0].sql == "select 2; -- kept\n"
+    assert second.downs is not None
+    assert first.downs is None
+    row = Row("x", State.APPLIED, checksum="9:abc")
+    assert TOOL.verifies(first, row) is None
+    assert TOOL.verifies(second, row) is False
+
+
+def test_a_file_that_update_sql_did_not_print_is_refused() -> None:
+    files = {"root.xml": '<databaseChangeLog><changeSet id="1" author="a"/></databaseChangeLog>', "x.sql": "select 1;"}
+    with pytest.raises(MigrationFileError, match="update-sql"):
+        TOOL.read(source(**files), Answers(sql_of={"root.xml": "x.sql"}))
+
+
 def test_a_file_that_was_skipped_is_not_missed() -> None:
     files = {"root.xml": '<databaseChangeLog><include file="a.sql"/></databaseChangeLog>'}
 
