@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
 
+import psycopg
 import pytest
 
 from dbmigrate.importing.values import Answers, SourceFile, State, Tool
@@ -92,6 +93,17 @@ def test_the_fingerprint_of_what_the_old_tool_left_is_the_expected_one(
         pass
 
     assert states.fingerprint(url, tables=case.tables, schemas=case.schemas) == states.expected(name).schema
+
+
+def test_a_row_that_prisma_never_finished_is_failed(make_database: Callable[[], str]) -> None:
+    tool = CASES["prisma"].tool
+    url = make_database()
+    states.load(url, states.FIXTURES / "prisma" / "database-failed.sql")
+    with psycopg.connect(url, autocommit=True) as conn:
+        rows = states.history_of(tool, conn)
+
+    failed = [row.key for row in rows if row.state is State.FAILED]
+    assert failed == ["20260407080000_piers"]
 
 
 # ---------------------------------------------------------------------------------------------------- projects of code
