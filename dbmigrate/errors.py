@@ -115,7 +115,7 @@ CODES: dict[str, str] = {
     "E271": "psql cannot connect to a database of this name",
     # database URLs
     "E280": "the database URL has a parameter that is for another program",
-    # files of another tool
+    # projects of other tools
     "E281": "a file of another tool cannot be converted",
     "E290": "there are migrations already, so the schema is not the first one",
     # connection
