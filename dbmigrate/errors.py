@@ -123,6 +123,7 @@ CODES: dict[str, str] = {
     "E285": "another file is in the place of one that would be imported",
     "E286": "the history of another tool cannot be found",
     "E289": "no version is free for a migration that is imported",
+    "E290": "there are migrations already, so the schema is not the first one",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from dbmigrate.api.drift import Comparer
+    from dbmigrate.api.from_schema import Baseliner
     from dbmigrate.api.importer import Importer
     from dbmigrate.api.migrator import Migrator, Options
     from dbmigrate.api.records import Upkeep
@@ -145,6 +146,14 @@ class Call:
 
         with self._target(reason, approval) as (dsn, options):
             yield Upkeep(dsn, options, on_event=self.renderer.on_event)
+
+    @contextmanager
+    def baseliner(self, *, reason: str | None = None, approval: Approval | None = None) -> Iterator[Baseliner]:
+        """The same for a first migration that is made of a schema."""
+        from dbmigrate.api.from_schema import Baseliner
+
+        with self._target(reason, approval) as (dsn, options):
+            yield Baseliner(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
     def deployer(

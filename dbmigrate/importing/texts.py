@@ -13,7 +13,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.importing.values import Part
 from dbmigrate.migrations.source import Origin
 from dbmigrate.model import Place, StatementKind
-from dbmigrate.sql import LexerError, PieceKind, PostgresLexer, PostgresSplitter
+from dbmigrate.sql import LexerError, PostgresLexer, PostgresSplitter, SegmentKind
 from dbmigrate.sql.statements import classify
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ def _statements(text: Text) -> Iterator[Statement]:
     offset = 0
     for piece in PostgresSplitter().process(PostgresLexer().get_tokens(text.text)):
         offset += len(piece.lead)
-        if piece.kind in (PieceKind.STATEMENT, PieceKind.META):
-            is_command = piece.kind is PieceKind.META
+        if piece.kind in (SegmentKind.STATEMENT, SegmentKind.META):
+            is_command = piece.kind is SegmentKind.META
             yield Statement(piece.text, piece.lead, text.line_of(offset), offset, is_command)
         offset += len(piece.text)
         for _, data in piece.copy or ():

@@ -56,6 +56,14 @@ def text(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ()) -
     return normalise.normalise(raw) + _rendered(session, applied, dumping.layout)
 
 
+def schema(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ()) -> str:
+    """The normalised schema alone. Raises as `text`."""
+    raw = _dumped_in_turn(session, dumping, arguments)
+    for problem in normalise.problems(raw):
+        session.emit(Warned(problem))
+    return normalise.normalise(raw)
+
+
 def _dumped_in_turn(session: Session, dumping: Dumping, arguments: Sequence[str]) -> str:
     """Where the role may have no second session beside ours, pg_dump gets ours."""
     try:

@@ -160,8 +160,8 @@ def run_ups(url: str, migrations: list[ForeignMigration]) -> None:
         for migration in migrations:
             for part in migration.ups:
                 text = Text(migration.path, part.sql, part.sql)
-                pieces = [part.sql] if part.transaction else [each.sql for each in statements(text)]
-                for sql in pieces:
+                segments = [part.sql] if part.transaction else [each.sql for each in statements(text)]
+                for sql in segments:
                     conn.execute(sql.encode())
 
 
