@@ -14,6 +14,24 @@ __all__ = ["COMPANIONS", "OWN_SCHEMAS", "TOOLS"]
 # name -> the module of this package whose TOOL it is; imported when the tool is asked for
 _MODULES: dict[str, str] = {
     "flyway": "flyway",
+    "golang-migrate": "golang_migrate",
+    "numbered": "numbered",
+    "node-pg-migrate": "node_pg_migrate",
+    "goose": "goose",
+    "sql-migrate": "sql_migrate",
+    "sqlx": "sqlx",
+    "diesel": "diesel",
+    "prisma": "prisma",
+    "supabase": "supabase",
+    "tern": "tern",
+    "liquibase": "liquibase",
+    "sqitch": "sqitch",
+    "graphile-migrate": "graphile_migrate",
+    "alembic": "alembic",
+    "knex": "knex",
+    "django": "django",
+    "rails": "rails",
+    "typeorm": "typeorm",
 }
 
 # tables that a tool keeps beside its history: they are its own as well, and no migration makes them
