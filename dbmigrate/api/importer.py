@@ -269,9 +269,10 @@ class Importer(Comparer):
                 return self._hashed(Plan(steps), recorded), recorded
 
             planned, _ = self._settled(session, prepare)
+            if planned.steps:
+                session.ensure_tables()  # a role that may not make them is told before anything is written
             write(imported)
             if planned.steps:
-                session.ensure_tables()
                 self._write_records(session, planned, by_version)
             _, problems = self._refresh(session, planned.steps) if planned.steps else (None, ())
         return replace(imported, adopted=tuple(step.version for step in planned.steps), problems=problems)
