@@ -118,7 +118,7 @@ CODES: dict[str, str] = {
     # projects of other tools
     "E281": "a file of another tool cannot be converted",
     "E282": "there is nothing to import",
-    "E283": "the tool of a project cannot be told",
+    "E283": "the tool of a project is not known",
     "E284": "an import needs an answer",
     "E285": "another file is in the place of one that would be imported",
     "E286": "the history of another tool cannot be found",

@@ -77,7 +77,7 @@ class Adoption:
 class Imported:
     """What an import did, or would do.
 
-    `settings` belong in the project file. `records` tell of each file what the old table says; they are empty without
+    `settings` belong in the project file. `records` say of each file what the old table says; they are empty without
     ``--history``. `adopted` are the versions that were recorded now, `lost` rows that no file is there for.
     """
 
@@ -154,12 +154,12 @@ class Importer(Comparer):
     def _adopt(self, imported: Imported, adoption: Adoption, write: Callable[[Imported], None]) -> Imported:
         old, conversion = self._known, imported.conversion
         lost = records.without_file(old.tool, conversion, old.rows)
-        found = records.told(old.tool, conversion, old.rows)
+        found = records.of_rows(old.tool, conversion, old.rows)
         own = self._own(conversion)
         found = records.since(found, applied=own.applied, adopted=own.adopted)
         found = records.refuse_failed(found, lost, adoption.dirty)
         others = records.refuse_other_sums(old.tool, found, adoption.accepted)
-        drift = self._proved(_Trial(conversion, found, own.runs), adoption)
+        drift = self._proved(_Rehearsal(conversion, found, own.runs), adoption)
         notes = [f"{each.file.migration.path} is not what ran: its checksum differs" for each in others]
         notes += [f"{each.key} is recorded by {old.tool.name}, and has no file" for each in lost]
         notes += [
@@ -207,18 +207,18 @@ class Importer(Comparer):
 
     # -- the proof
 
-    def _proved(self, trial: _Trial, adoption: Adoption) -> Drift | None:
+    def _proved(self, rehearsal: _Rehearsal, adoption: Adoption) -> Drift | None:
         """How the database differs from what its files make; None where that cannot be found out, and is accepted.
 
         Raises Refused E723 where nobody has accepted that.
         """
-        counting = [each for each in trial.records if each.counts]
+        counting = [each for each in rehearsal.records if each.counts]
         ran = [each for each in counting if each.state is not State.MARKED]
         try:
-            drift = self._compared(trial, ran, adoption)
+            drift = self._compared(rehearsal, ran, adoption)
             if drift.differences and len(ran) < len(counting):
                 # what was recorded without being run may have been made by hand: the catalog decides
-                other = self._compared(trial, counting, adoption)
+                other = self._compared(rehearsal, counting, adoption)
                 drift = drift if other.differences else other
         except PlanError as exc:
             if exc.code != _UNBUILDABLE:
@@ -233,8 +233,8 @@ class Importer(Comparer):
             raise _differing(drift, self._known.tool.name)
         return drift
 
-    def _compared(self, trial: _Trial, ran: Sequence[Record], adoption: Adoption) -> Drift:
-        runs = [*trial.others, *(_run(each, place) for place, each in enumerate(ran))]
+    def _compared(self, rehearsal: _Rehearsal, ran: Sequence[Record], adoption: Adoption) -> Drift:
+        runs = [*rehearsal.others, *(_run(each, place) for place, each in enumerate(ran))]
         with TemporaryDirectory(prefix="dbmigrate-import-") as folder:
             migrations = [_stored(folder, each) for each in runs]
             bench = Importer(self._dsn, replace(self._options, directories=(folder,)), on_event=self._on_event)
@@ -250,7 +250,7 @@ class Importer(Comparer):
                 live, expected = bench._beside(adoption.choice, replay)
             except PlanError as exc:
                 if exc.place is not None:
-                    exc.place = Place(_within(exc.place.path, folder, trial.conversion.directory), *_at(exc.place))
+                    exc.place = Place(_within(exc.place.path, folder, rehearsal.conversion.directory), *_at(exc.place))
                 raise
         return self._drift("the migrations", expected, live, scope=MIGRATIONS_SCOPE)
 
@@ -269,9 +269,10 @@ class Importer(Comparer):
                 return self._hashed(Plan(steps), recorded), recorded
 
             planned, _ = self._settled(session, prepare)
+            if planned.steps:
+                session.ensure_tables()  # a role that may not make them is reported before anything is written
             write(imported)
             if planned.steps:
-                session.ensure_tables()
                 self._write_records(session, planned, by_version)
             _, problems = self._refresh(session, planned.steps) if planned.steps else (None, ())
         return replace(imported, adopted=tuple(step.version for step in planned.steps), problems=problems)
@@ -309,7 +310,7 @@ class _Own(NamedTuple):
     runs: tuple[_Run, ...] = ()
 
 
-class _Trial(NamedTuple):
+class _Rehearsal(NamedTuple):
     """What the proof is about."""
 
     conversion: Conversion

@@ -96,17 +96,17 @@ def convert(
     if numbering.rule and versioned:
         judgements.append(Judgement(numbering.rule))
     for place, (migration, version) in enumerate(zip(versioned, numbering.versions, strict=True)):
-        text, told = _text(migration, how)
+        text, judged = _text(migration, how)
         name = known.get(place) or versions.file_name(version, migration)
         made.append(_checked(NewFile(migration, version, name, text), present))
-        judgements += (*migration.judgements, *told)
+        judgements += (*migration.judgements, *judged)
     for migration in reading.migrations:
         if migration.kind is Kind.REPEATABLE:
-            text, told = _repeatable(migration, how)
+            text, judged = _repeatable(migration, how)
             usual = f"{FOLDER}/{versions.slug(migration.name)}.sql"
             name = earlier.get(origin_line(tool, migration), usual)
             made.append(_placed(NewFile(migration, "", name, text), present))
-            judgements += (*migration.judgements, *told)
+            judgements += (*migration.judgements, *judged)
     if any(not each.version for each in made):
         judgements.append(Judgement(f"files in {FOLDER}/ are written, and not run by this version of dbmigrate"))
     judgements += _kept(made)
@@ -142,9 +142,9 @@ def _refuse_questions(reading: Reading) -> None:
     asking = [each for each in every if each.asks]
     if not asking:
         return
-    told = dict.fromkeys(f"{each.place}: {each.message}" if each.place else each.message for each in asking)
+    judged = dict.fromkeys(f"{each.place}: {each.message}" if each.place else each.message for each in asking)
     hints = dict.fromkeys(each.hint for each in asking if each.hint)
-    raise ConfigError("the import needs an answer: " + "; ".join(told), code="E284", hint="; ".join(hints) or None)
+    raise ConfigError("the import needs an answer: " + "; ".join(judged), code="E284", hint="; ".join(hints) or None)
 
 
 def settled(reading: Reading, is_recorded: Callable[[ForeignMigration], bool]) -> Reading:
@@ -223,12 +223,12 @@ def _checked(file: NewFile, present: Present) -> NewFile:
 
 
 def _text(migration: ForeignMigration, how: _Style) -> tuple[str, list[Judgement]]:
-    ups, told = _cut(migration.ups, migration, how)
+    ups, judged = _cut(migration.ups, migration, how)
     downs, more = _cut(migration.downs or (), migration, how)
-    told += more
+    judged += more
     if migration.downs is None:
         as_what = "irreversible:true" if how.missing_down is MissingDown.IRREVERSIBLE else "an empty one"
-        told.append(Judgement(f"{migration.path} has no down: {as_what} (--missing-down)"))
+        judged.append(Judgement(f"{migration.path} has no down: {as_what} (--missing-down)"))
     number = max(len(ups), len(downs), 1)
     padded = [*[None] * (number - len(ups)), *ups]  # downs run from the last pair
     lines = [f"{origin_line(how.tool, migration)}\n"]
@@ -238,7 +238,7 @@ def _text(migration: ForeignMigration, how: _Style) -> tuple[str, list[Judgement
         lines.append(_section("up", up))
         at = number - 1 - place
         lines.append(_section("down", downs[at]) if at < len(downs) else _no_down(migration, how, is_last=at == 0))
-    return "".join(lines).rstrip("\n") + "\n", told
+    return "".join(lines).rstrip("\n") + "\n", judged
 
 
 def _section(direction: str, part: Part | None) -> str:
@@ -256,10 +256,10 @@ def _no_down(migration: ForeignMigration, how: _Style, *, is_last: bool) -> str:
 
 
 def _repeatable(migration: ForeignMigration, how: _Style) -> tuple[str, list[Judgement]]:
-    ups, told = _cut(migration.ups, migration, how)
+    ups, judged = _cut(migration.ups, migration, how)
     body = "".join(part.sql if part.sql.endswith("\n") else f"{part.sql}\n" for part in ups)
     option = "" if all(part.transaction for part in ups) else " transaction:false"
-    return f"-- migrate:repeatable{option}\n{origin_line(how.tool, migration)}\n{body}", told
+    return f"-- migrate:repeatable{option}\n{origin_line(how.tool, migration)}\n{body}", judged
 
 
 def _cut(parts: Sequence[Part], migration: ForeignMigration, how: _Style) -> tuple[list[Part], list[Judgement]]:

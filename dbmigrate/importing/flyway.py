@@ -190,7 +190,7 @@ class _Reader:
                 continue
             migration = self._versioned(script, None)
             if migration is not None:
-                told = Judgement(f"{script.file.path} becomes an ordinary migration, the first one")
+                judged = Judgement(f"{script.file.path} becomes an ordinary migration, the first one")
                 yield ForeignMigration(
                     migration.version,
                     migration.name,
@@ -200,7 +200,7 @@ class _Reader:
                     migration.sort_key,
                     Kind.BASELINE,
                     migration.sums,
-                    (*migration.judgements, told),
+                    (*migration.judgements, judged),
                 )
 
     def _repeatable(self, script: _Script) -> ForeignMigration | None:
@@ -229,9 +229,9 @@ class _Reader:
         if own.should_execute == "false":
             self._left_out[path] = "its .conf says shouldExecute=false"
             return None
-        told: list[Judgement] = []
+        judged: list[Judgement] = []
         if own.should_execute not in (None, "true"):
-            told.append(
+            judged.append(
                 Judgement(
                     f"{path} runs where {own.should_execute} is true",
                     Place(f"{path}.conf", own.line),
@@ -244,8 +244,8 @@ class _Reader:
         sql, replaced = placeholders.replaced(raw) if own.replaces else (raw, ())
         transaction = self._is_transactional(own, sql, path)
         if not transaction:
-            told.append(Judgement(f"{path} ran without a transaction: transaction:false"))
-        return _Text(raw, sql, transaction, (*told, *replaced))
+            judged.append(Judgement(f"{path} ran without a transaction: transaction:false"))
+        return _Text(raw, sql, transaction, (*judged, *replaced))
 
     def _is_transactional(self, own: ScriptSettings, sql: str, path: str) -> bool:
         if not own.transaction or not self._settings.mixed:

@@ -1,4 +1,4 @@
-"""What Flyway is told beside its scripts: ``flyway.conf`` and ``flyway.toml``, a script's ``.conf``, placeholders."""
+"""What Flyway reads beside its scripts: ``flyway.conf`` and ``flyway.toml``, a script's ``.conf``, placeholders."""
 
 from __future__ import annotations
 
@@ -146,19 +146,19 @@ class Placeholders:
 
     def replaced(self, text: str) -> tuple[str, tuple[Judgement, ...]]:
         """The text with values, and what was done; asks for each name that has none."""
-        told: dict[str, Judgement] = {}
+        judged: dict[str, Judgement] = {}
 
         def value_of(found: re.Match[str]) -> str:
             name = found[1]
             place = Place(self._path, text.count("\n", 0, found.start()) + 1)
             value = self._values.get(name.lower())
             if value is None:
-                told.setdefault(name, _question(found[0], name, place))
+                judged.setdefault(name, _question(found[0], name, place))
                 return found[0]
-            told.setdefault(name, Judgement(f"{found[0]} is replaced by {value!r}, for good", place))
+            judged.setdefault(name, Judgement(f"{found[0]} is replaced by {value!r}, for good", place))
             return value
 
-        return self._pattern.sub(value_of, text), tuple(told.values())
+        return self._pattern.sub(value_of, text), tuple(judged.values())
 
 
 def _question(shown: str, name: str, place: Place) -> Judgement:

@@ -100,7 +100,7 @@ def _rows(newest: Mapping[int, tuple[bool, object]]) -> Sequence[Row]:
 
 
 def _why_not(file: SourceFile, place: str, answers: Answers) -> str | None:
-    """Why a file is no migration; None if it is one, empty if there is nothing to say about it."""
+    """Why a file is not a migration; None if it is one, empty if there is nothing to say about it."""
     name = file_name(file.path)
     match = _NAME.fullmatch(name)
     if file.path in answers.sql_of.values() or name.endswith("_test.go"):

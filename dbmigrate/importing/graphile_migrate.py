@@ -104,7 +104,7 @@ def _why_not(source: Source, file: SourceFile, answers: Answers) -> str:
     if file.path in answers.skip:
         return "left out, as asked"
     if "current" in places or file_name(file.path) == "current.sql":
-        return "unfinished work (current), which is no migration yet: commit it first, or write it by hand"
+        return "unfinished work (current), which is not a migration yet: commit it first, or write it by hand"
     if not _NAME.fullmatch(file_name(file.path)):
         return "its name has no number"
     return "" if _COMMITTED in places or not folder(file.path) else "not in the folder committed"
@@ -221,12 +221,12 @@ class _Placeholders:
 
     def judgements(self, path: str, body: Text) -> Iterator[Judgement]:
         """What was put in, and what has no value: without a ``.gmrc``, everything that looks like a placeholder."""
-        told: set[str] = set()
+        named: set[str] = set()
         for found in _CANDIDATE.finditer(body.text):
             name, place = found[1], body.place(body.line_of(found.start()))
-            if found[0] in told:
+            if found[0] in named:
                 continue
-            told.add(found[0])
+            named.add(found[0])
             if found[0] in self._values:
                 yield Judgement(f"{path}: :{name} is replaced by its value", place)
             elif found[0] in self._names or not self._is_known:

@@ -1,4 +1,4 @@
-"""Changes of Liquibase as migrations: their SQL, their way back, their sums, and what has to be asked about them."""
+"""Changes of Liquibase as migrations: their SQL, their rollback, their sums, and what has to be asked about them."""
 
 from __future__ import annotations
 

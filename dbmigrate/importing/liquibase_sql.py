@@ -1,6 +1,6 @@
 """Liquibase's formatted SQL: a file cut into its changes, line by line, as AbstractFormattedChangeLogParser does.
 
-Everything between two ``--changeset`` lines that is no line of Liquibase's own is the SQL of the change. Nothing is
+Everything between two ``--changeset`` lines that is not a line of Liquibase's own is the SQL of the change. Nothing is
 interpreted here: options, properties and rollbacks are kept as they were written.
 """
 

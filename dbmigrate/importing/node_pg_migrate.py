@@ -128,7 +128,7 @@ def _directory(source: Source) -> str | None:
 
 
 def _why_not(file: SourceFile, place: str | None, answers: Answers) -> str | None:
-    """Why a file is no migration; None if it is one, empty if there is nothing to say about it."""
+    """Why a file is not a migration; None if it is one, empty if there is nothing to say about it."""
     name = file_name(file.path)
     is_known = _extension(file) == "sql" or _extension(file) in _CODE
     if file.path in answers.sql_of.values():

@@ -57,7 +57,7 @@ class Numbered:
             _migration(_Given(source, answers, sorted_files), number, file)
             for number, file in sorted(sorted_files.ups.items())
         ]
-        judgements = tuple(_told_order(migrations, by_name=answers.options.get("order") == "name"))
+        judgements = tuple(_judged_order(migrations, by_name=answers.options.get("order") == "name"))
         if judgements and answers.options.get("order") == "name":
             migrations = sorted(
                 (replace(each, sort_key=(each.path,)) for each in migrations), key=lambda each: each.path
@@ -65,7 +65,7 @@ class Numbered:
         return Reading(tuple(migrations), sorted_files.left_out, judgements)
 
     def owns(self, table: HistoryTable, neighbours: frozenset[str]) -> bool:
-        """Whether it looks like a history that is no tool's; a person names the others."""
+        """Whether it looks like a history that belongs to no tool; a person names the others."""
         return owns(table, neighbours)
 
     def history(self, query: Query, table: HistoryTable, answers: Answers) -> tuple[Row, ...]:
@@ -174,7 +174,7 @@ def _add(source: Source, files: dict[int, SourceFile], number: int, file: Source
         )
 
 
-def _told_order(migrations: list[ForeignMigration], *, by_name: bool) -> Iterable[Judgement]:
+def _judged_order(migrations: list[ForeignMigration], *, by_name: bool) -> Iterable[Judgement]:
     """A word where the order of the numbers is not that of the names, in which ``*.sql`` lists files."""
     names = [each.path for each in migrations]
     if names != sorted(names) and len({folder(name) for name in names}) == 1:

@@ -23,7 +23,7 @@ _FALSE, _TRUE = frozenset({"false", "f", "0"}), frozenset({"true", "t", "1"})
 
 
 def owns(table: HistoryTable, neighbours: frozenset[str]) -> bool:
-    """Whether it looks like a history that is no tool's."""
+    """Whether it looks like a history that belongs to no tool."""
     found = tool_of_table(table.name, dict.fromkeys(table.columns, "text"), neighbours)
     return found is not None and found[0] == HAND_MADE
 

@@ -63,8 +63,8 @@ def convert(source: Source, file: SourceFile, variables: Mapping[str, str]) -> S
         )
         for name, line in unset
     )
-    transaction, told = _transaction(filled, found)
-    return Script(Part(filled.text, transaction), (*questions, *told))
+    transaction, judged = _transaction(filled, found)
+    return Script(Part(filled.text, transaction), (*questions, *judged))
 
 
 # ------------------------------------------------------------------------------------------------------------- commands
@@ -105,7 +105,7 @@ def _included(source: Source, file: SourceFile, text: Text, what: tuple[str, str
 
 def _with_variables(text: Text, values: Mapping[str, str]) -> tuple[Text, list[tuple[str, int]]]:
     """psql puts values in outside of quotes and comments; ``:name`` without one stays, which is right in ``[1:n]``."""
-    statements(text)  # a quote without an end is told with its place
+    statements(text)  # a quote without an end is reported with its place
     sql = text.text
     unset: list[tuple[str, int]] = []
     edits: list[tuple[int, int, str]] = []

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dbmigrate.importing.convert import Conversion, NewFile
     from dbmigrate.importing.values import Row, Tool
 
-__all__ = ["Dirty", "Record", "counted", "refuse_failed", "refuse_other_sums", "since", "told", "without_file"]
+__all__ = ["Dirty", "Record", "of_rows", "refuse_failed", "refuse_other_sums", "since", "without_file"]
 
 _DONE = (State.APPLIED, State.BASELINE, State.MARKED)
 
@@ -41,7 +41,7 @@ class Record:
         return self.state in _DONE
 
 
-def told(tool: Tool, conversion: Conversion, rows: Sequence[Row]) -> tuple[Record, ...]:
+def of_rows(tool: Tool, conversion: Conversion, rows: Sequence[Row]) -> tuple[Record, ...]:
     """A record for each file, with the last row that is about it."""
     found = []
     for file in conversion.files:
@@ -104,12 +104,6 @@ def refuse_other_sums(tool: Tool, records: Iterable[Record], accepted: str | Non
             )
         )
     return differing
-
-
-def counted(records: Iterable[Record]) -> tuple[int, int]:
-    """How many counted as done have a row with a sum that was compared, and how many there are."""
-    done = [each for each in records if each.counts]
-    return sum(1 for each in done if each.row and each.row.checksum), len(done)
 
 
 def _named(row: Row) -> str:

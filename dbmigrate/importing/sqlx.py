@@ -131,7 +131,7 @@ def _ignored_characters(source: Source) -> _Characters:
 
 
 def _why_not(file: SourceFile, top: str, answers: Answers) -> str | None:
-    """Why a file is no migration; empty where that needs no word, None where it is one."""
+    """Why a file is not a migration; empty where that needs no word, None where it is one."""
     if not file.path.endswith(".sql"):
         return ""
     if file.path in answers.skip:

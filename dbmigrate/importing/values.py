@@ -89,7 +89,7 @@ class ForeignMigration:
     `version` and `name` are the old tool's (`name` is the description), `path` is where it was read from, below SOURCE.
     `downs` is None where the old tool has no down; an empty tuple is an empty one. `sort_key` orders migrations
     as the old tool does. `sums` are the checksums that the old tool may have recorded, by algorithm. `stamp` are digits
-    that a new version can be made of where the old one is no number, such as the time at which it was planned.
+    that a new version can be made of where the old one is not a number, such as the time at which it was planned.
     `depends` are versions of the old tool that have to be applied before this one, for `-- migrate:depends`.
     """
 

@@ -74,7 +74,7 @@ def read(file: MigrationFile, runs: Collection[Direction] = BOTH) -> Migration:
 
 
 def read_text(file: MigrationFile, text: str) -> Migration:
-    """The same for a text that is no file yet. Raises as `read`."""
+    """The same for a text that is not a file yet. Raises as `read`."""
     digest = hashlib.sha256(text.encode()).hexdigest()
     return _from_text(_Reading(Origin(file.path, text), _Size.SMALL), file, text, digest)
 

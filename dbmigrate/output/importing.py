@@ -24,7 +24,7 @@ def lines(found: Imported, *, is_dry: bool) -> Iterator[str]:
     for file in conversion.files:
         yield text.one_line(f"{file.migration.path} -> {conversion.directory}/{file.name}{_state(file, states)}")
     yield from (text.one_line(f"left out: {path}: {why}") for path, why in conversion.left_out.items())
-    yield from (text.one_line(f"note: {_told(each)}") for each in conversion.judgements)
+    yield from (text.one_line(f"note: {_described(each)}") for each in conversion.judgements)
     yield from (text.one_line(f"note: {each}") for each in found.notes)
     for key, value_ in found.settings.items():
         yield f'{"would be set" if is_dry else "set"} in the project file: {key} = "{value_}"'
@@ -90,7 +90,7 @@ def _state(file: NewFile, records: dict[str, Record]) -> str:
     return f" ({', '.join(said)})" if said else ""
 
 
-def _told(found: Judgement) -> str:
+def _described(found: Judgement) -> str:
     return f"{found.place}: {found.message}" if found.place else found.message
 
 

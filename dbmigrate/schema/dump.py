@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate.connection import database, programs, silence
 from dbmigrate.errors import DatabaseError, Error
@@ -15,7 +15,7 @@ from dbmigrate.events import Warned
 from dbmigrate.model import Problem, Severity
 from dbmigrate.reports import SchemaFile
 from dbmigrate.schema import file, load, normalise, pgdump, sending, versions
-from dbmigrate.tracking import read_history, tables
+from dbmigrate.tracking import old_history, read_history, tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,39 +64,53 @@ def schema(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ())
     return normalise.normalise(raw)
 
 
+class _Wanted(NamedTuple):
+    """What pg_dump is asked for; known before the session may have to step aside for it."""
+
+    dumping: Dumping
+    arguments: Sequence[str]
+    environ: Mapping[str, str]
+    without: Sequence[str]
+
+
 def _dumped_in_turn(session: Session, dumping: Dumping, arguments: Sequence[str]) -> str:
     """Where the role may have no second session beside ours, pg_dump gets ours."""
+    tables_ = [(session.tables.schema, session.tables.log_name), *_others(session)]
+    without = [f'"{_escaped(schema)}"."{_escaped(name)}"' for schema, name in tables_]
+    wanted = _Wanted(dumping, arguments, environment(session), without)
     try:
-        return _dumped(session, dumping, arguments)
+        return _dumped(session, wanted)
     except DatabaseError as exc:
         if not _TOO_MANY.search(exc.message):
             raise
         message = "the session, and with it the migration lock, was let go of for pg_dump: there was none left for it"
         session.emit(Warned(Problem("W682", message, Severity.NOTE)))
-    environ = environment(session)
-    return session.with_connections_closed(lambda: _dumped_patiently(session, dumping, arguments, environ))
+    return session.with_connections_closed(lambda: _dumped_patiently(session, wanted))
 
 
-def _dumped_patiently(session: Session, dumping: Dumping, arguments: Sequence[str], environ: Mapping[str, str]) -> str:
+def _dumped_patiently(session: Session, wanted: _Wanted) -> str:
     """The server takes a moment to count a session that has ended out."""
     for _ in range(_TRIES):
         with suppress(DatabaseError):
-            return _dumped(session, dumping, arguments, environ)
+            return _dumped(session, wanted)
         time.sleep(_PAUSE)
-    return _dumped(session, dumping, arguments, environ)
+    return _dumped(session, wanted)
 
 
-def _dumped(
-    session: Session, dumping: Dumping, arguments: Sequence[str], environ: Mapping[str, str] | None = None
-) -> str:
-    log = f'"{_escaped(session.tables.schema)}"."{_escaped(session.tables.log_name)}"'
+def _dumped(session: Session, wanted: _Wanted) -> str:
     return pgdump.dump(
-        {**dumping.environ, **(environment(session) if environ is None else environ)},
+        {**wanted.dumping.environ, **wanted.environ},
         server_version=session.facts.server_version,
-        exclude_tables=[log],
-        extra_arguments=arguments,
-        search=programs.Search.from_environ(dumping.environ),
+        exclude_tables=wanted.without,
+        extra_arguments=wanted.arguments,
+        search=programs.Search.from_environ(wanted.dumping.environ),
     )
+
+
+def _others(session: Session) -> Sequence[tuple[str, str]]:
+    """The tables of a tool whose history was taken over: no migration makes them."""
+    with database.translated(session.dsn):
+        return sorted(old_history.taken_over(session.conn, session.tables).tables)
 
 
 def environment(session: Session) -> Mapping[str, str]:

@@ -45,7 +45,9 @@ def _with(text: str, key: str, line: str, *, is_section: bool) -> str:
     begin = 0
     if is_section:
         heading = _SECTION.search(text)
-        begin = heading.end() if heading else len(text)
+        if heading is None:  # nothing but tables below it, or no such section at all
+            return f"{text.rstrip()}\n\n[tool.dbmigrate]\n{line}"
+        begin = heading.end()
     end = found.start() if (found := _TABLE.search(text, begin)) else len(text)
     part = text[begin:end]
     old = re.search(rf"(?m)^[ \t]*{re.escape(key)}[ \t]*=[^\n]*\n?", part)
