@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from dbmigrate.connection import database, dsn
 from dbmigrate.errors import ConfigError, Error, Interrupted, LockNotAcquired, PlanError
 from dbmigrate.events import Event, RunStarted, SchemaWritten, Warned
+from dbmigrate.execution.access import Access
 from dbmigrate.execution.lock_retries import Pacing
-from dbmigrate.execution.session import Access, Session
+from dbmigrate.execution.session import Session
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
 from dbmigrate.model import Direction, History, Migration, MigrationFile, Plan, Policy, Problem

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from dbmigrate import catalog, impact
 from dbmigrate.connection import database
-from dbmigrate.execution.session import Access, Session
+from dbmigrate.execution.access import Access
+from dbmigrate.execution.session import Session
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Direction
 from dbmigrate.tracking import provenance

@@ -16,18 +16,18 @@ from dbmigrate.errors import AlreadyDone, ConnectionFailed, DatabaseError, Error
 from dbmigrate.events import Created, Warned
 from dbmigrate.execution import batches, commit_outcome, run_lock, tracking_retries
 from dbmigrate.execution.monitor import Monitor
-from dbmigrate.frozen import frozen
 from dbmigrate.model import Direction, Problem
 from dbmigrate.tracking import read_history as history
 from dbmigrate.tracking import tables, write_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from dbmigrate.connection.database import Connection, Facts
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
-    from dbmigrate.model import History, MigrationFile, Plan, Step
+    from dbmigrate.execution.access import Access
+    from dbmigrate.model import History, Plan, Step
     from dbmigrate.tracking.preexisting import Preexisting
     from dbmigrate.tracking.tables import Tables
     from dbmigrate.tracking.write_log import Run, Writer
@@ -48,22 +48,6 @@ _LOG_FAILURE = "BEGIN READ WRITE;\nSET LOCAL lock_timeout = '2s';\nSET LOCAL sta
 _LOG_FAILURE_SECONDS = 8.0
 
 _writer = lru_cache(maxsize=1)(write_log.Writer)
-
-
-@frozen
-class Access:
-    """How a session is opened: to which server, as which command, for which table, by whom.
-
-    `files` lists the migrations of this project, which identify its history; None for a database outside the project.
-    """
-
-    dsn: Dsn
-    command: str
-    table: str
-    lock_wait: float
-    on_event: Callable[[Event], None]
-    describe_run: Callable[[], Run]
-    files: Callable[[], Sequence[MigrationFile]] | None = None
 
 
 class Session:

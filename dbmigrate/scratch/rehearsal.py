@@ -17,8 +17,9 @@ import psycopg
 from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, Error, Interrupted, MigrationFailed, NeedsAttention, PlanError
 from dbmigrate.execution import batches, server_errors
+from dbmigrate.execution.access import Access
 from dbmigrate.execution.lock_retries import Pacing
-from dbmigrate.execution.session import Access, Session
+from dbmigrate.execution.session import Session
 from dbmigrate.execution.transactional import Executor, refuse_changes
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import parser
