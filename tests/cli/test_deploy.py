@@ -488,7 +488,7 @@ def script(project, text):
 FAILURES = {
     "says its password": ('echo PGDMP; echo "login failed: $PGPASSWORD" >&2; exit 1', "login failed: ********"),
     "writes nothing": ("exit 0", "it ended with status 0 and wrote nothing"),
-    "writes something else": ("echo hello", "what pg_dump wrote is no archive"),
+    "writes something else": ("echo hello", "what pg_dump wrote is not an archive"),
     "is killed": ("echo PGDMP; kill -9 $$", "it ended with status -9"),
 }
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 
 import psycopg
 import pytest
 
 from dbmigrate import catalog
+from tests.support.children import eventually
 from tests.support.projects import Project
 
 
@@ -158,19 +158,18 @@ def test_in_place_waits_for_no_lock_longer_than_it_is_told(applied, run, env, da
     assert picture() == before
 
 
-def test_in_place_holds_the_migration_lock(applied, run, start, env):
-    applied.migration("2_slow", up="select pg_sleep(3);")
-    rehearsal = start(*IN_PLACE, env=env)
-    told = threading.Event()
-    reader = threading.Thread(target=lambda: ([rehearsal.stderr.readline() for _ in range(2)], told.set()))
-    reader.start()
-    assert told.wait(timeout=20)
+def test_in_place_holds_the_migration_lock(applied, run, start, env, database_url, query):
+    applied.migration("2_slow", up="select pg_advisory_xact_lock(4711);")
+    waiting = "select 1 from pg_locks where locktype = 'advisory' and objid = 4711 and not granted"
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute("select pg_advisory_lock(4711)")
+        rehearsal = start(*IN_PLACE, "--lock-timeout", "5min", env=env)
+        assert eventually(lambda: query(database_url, waiting) != [], seconds=60)
 
-    done = run("up", "--lock-wait", "0s", env=env)
+        done = run("up", "--lock-wait", "0s", env=env)
 
     assert done.exit_code == 6, done.stderr
-    reader.join()
-    rehearsal.communicate(timeout=30)
+    rehearsal.communicate(timeout=60)
     assert rehearsal.returncode == 0
 
 
