@@ -343,6 +343,8 @@ class NonTransactionalRun:
             row = writer.step_failed(step, substep.number, substep.first, cause) if outcome is Outcome.UNDONE else ""
         elif outcome is Outcome.DONE:
             row = writer.step_closed(step, substep.number)
+        elif self._sending is Sending.ANNOUNCING:
+            row = writer.step_unsent(step, substep.number, cause)
         else:
             state = LogState.FAILED if outcome is Outcome.UNDONE else LogState.STARTED
             row = writer.step_broken(step, substep.number, cause, state=state)
