@@ -9,7 +9,6 @@ section of a file that has both kinds of sections.
 from __future__ import annotations
 
 import re
-from enum import Enum
 from inspect import GEN_CREATED, getgeneratorstate
 from types import GeneratorType
 from typing import TYPE_CHECKING
@@ -39,7 +38,7 @@ from dbmigrate.execution import (
     tracking_retries,
 )
 from dbmigrate.execution.run_lock import is_held
-from dbmigrate.execution.step_outcome import Outcome
+from dbmigrate.execution.step_outcome import Outcome, Sending
 from dbmigrate.execution.substeps import SubStep, as_one, substeps
 from dbmigrate.model import Action, Direction, LogState
 from dbmigrate.sql import statements
@@ -65,16 +64,6 @@ _FAILURES = (
 _MAY_FORBID_WRITING = re.compile(r"read\b.*\bonly\b|transaction_read_only", re.IGNORECASE | re.DOTALL).search
 OPENING = "BEGIN READ WRITE;"  # of a transaction for a log entry: the file may have made its session read-only
 _WAY_ON = "correct the file from that statement on, then continue with `dbmigrate resume`"
-
-
-class Sending(Enum):
-    """How far a statement outside a transaction has come, as far as this process knows."""
-
-    ANNOUNCING = "not sent yet"
-    RUNNING = "sent"
-    ENDED = "the server has reported its end"
-
-
 _ENDINGS = {  # of a step that failed, in the words of the error
     Outcome.DONE: "was committed",
     Outcome.UNDONE: "was rolled back",
@@ -199,10 +188,16 @@ class NonTransactionalRun:
             database.run(self._session.conn, script)
 
     def _commit(self) -> None:
-        """COMMIT of a failed transaction succeeds and rolls back: only its command tag shows that."""
+        """COMMIT of a failed transaction succeeds and rolls back: only its command tag shows that.
+
+        It may take long, because it checks the deferred constraints of the step.
+        """
+        conn = self._session.conn
         with database.translated(self._session.dsn):
-            tag = database.last_tag(database.run(self._session.conn, "COMMIT;"))
-        if tag != "COMMIT":
+            answer = batches.ask(conn, "COMMIT;", pulse=self._session.monitor.watch(conn))
+            if answer.error is not None:
+                raise answer.error
+        if answer.tags != [b"COMMIT"]:
             raise MigrationFailed(f"{self._step.name}: the transaction was rolled back by the server", code="E403")
 
     def _value(self, script: str) -> str:
@@ -348,6 +343,8 @@ class NonTransactionalRun:
             row = writer.step_failed(step, substep.number, substep.first, cause) if outcome is Outcome.UNDONE else ""
         elif outcome is Outcome.DONE:
             row = writer.step_closed(step, substep.number)
+        elif self._sending is Sending.ANNOUNCING:
+            row = writer.step_unsent(step, substep.number, cause)
         else:
             state = LogState.FAILED if outcome is Outcome.UNDONE else LogState.STARTED
             row = writer.step_broken(step, substep.number, cause, state=state)
@@ -429,7 +426,8 @@ def session_limits(limits: Pacing) -> str:
 
 def replay(session: Session, substep: SubStep) -> None:
     """Run the SET commands of an interrupted run again; their effect ended with its session."""
-    for _ in batches.send_all(session.conn, substep.statements, pulse=lambda batch: None):
+    watch = session.monitor.watch(session.conn)
+    for _ in batches.send_all(session.conn, substep.statements, pulse=lambda batch: watch()):
         pass
 
 

@@ -26,6 +26,14 @@ class Outcome(Enum):
     UNKNOWN = "unknown"
 
 
+class Sending(Enum):
+    """How far a statement outside a transaction has come, as far as this process knows."""
+
+    ANNOUNCING = "not sent yet"
+    RUNNING = "sent"
+    ENDED = "the server has reported its end"
+
+
 @frozen
 class Leftover:
     """Something half made. `cleanup` is the statement that removes or completes it, `code` that of its note."""

@@ -201,11 +201,14 @@ class Executor:
             self._session.reset()
         if isinstance(error, NeedsAttention) or step.migration is None:
             return error
-        if step.migration.is_transactional(step.direction):
+        is_transactional = step.migration.is_transactional(step.direction)
+        if error.state and not is_transactional:
+            return error  # the run of its steps has logged it
+        if is_transactional:
             error.state = error.state or self._state(step, is_lost=was_lost and isinstance(error, Interrupted))
             self._session.log_failure(self._session.writer.failed(step, error))
         else:
-            self._session.log_failure(self._session.writer.broken(step, error))  # does nothing if the entry is closed
+            self._session.log_failure(self._session.writer.broken(step, error))
         error.state = error.state or "it runs without a transaction: `dbmigrate status` shows which steps are done"
         return error
 

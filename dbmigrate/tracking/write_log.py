@@ -143,6 +143,10 @@ class Writer:
         """Log a failure in the entry of `step_started`. FAILED: it had no effect; STARTED: unknown outcome."""
         return self._close(step, number, state, error)
 
+    def step_unsent(self, step: Step, number: int, error: Error) -> str:
+        """As `step_broken` for a statement that was not sent; its entry may not have been written either."""
+        return f"{self._closing(step, number, LogState.FAILED, error)};\n"
+
     def settled(self, broken: Unfinished, number: int, checksum: str) -> str:
         """Close the log entry of a step as done whose outcome was unknown; `checksum` is that of its text.
 
@@ -224,15 +228,18 @@ class Writer:
 
     def _close(self, step: Step, number: int | None, state: LogState, error: Error | None = None) -> str:
         """Close the open log entry of this run. Fails if it is gone, which would be a bug."""
+        row = self._closing(step, number, state, error)
+        return f"with closed as ({row}) {_proved(1, EVENTS)} from closed;\n"
+
+    def _closing(self, step: Step, number: int | None, state: LogState, error: Error | None) -> str:
         ended = {"state": literal(state.value), **_ended("started_at"), **(_failed(error, state) if error else {})}
         assignments = ", ".join(f"{column} = {value}" for column, value in ended.items())
         which = "step is null" if number is None else f"step = {number}"
-        row = (
+        return (
             f"update {self._log} set {assignments} where run_id = {self._run_id}"
             f" and version::text = {literal(step.version)} and direction::text = {literal(step.log_kind.value)}"
             f" and {which} and state::text = 'started' returning 1"
         )
-        return f"with closed as ({row}) {_proved(1, EVENTS)} from closed;\n"
 
 
 def _proved(expected: int, what: str) -> str:

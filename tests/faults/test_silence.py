@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from dbmigrate.api.migrator import Migrator, Options
-from dbmigrate.connection import dsn
+from dbmigrate.connection import dsn, silence
 from dbmigrate.errors import MigrationFailed
 from dbmigrate.execution.lock_retries import Pacing
 from tests.support import faults
@@ -72,6 +72,29 @@ def test_a_statement_that_takes_long_is_not_taken_for_a_silent_connection(run, p
     assert done.exit_code == 0, done.stderr
 
 
+def test_a_commit_that_checks_deferred_constraints_for_long_is_not_taken_for_a_silent_connection(
+    project, database_url, monkeypatch
+):
+    slow = "create function slow() returns trigger language plpgsql as 'begin perform pg_sleep(8); return null; end';"
+    project.migration(
+        "1_a",
+        up=f"""\
+create table a (n int);
+{slow}
+create constraint trigger slow after insert on a deferrable initially deferred for each row execute function slow();
+begin;
+insert into a values (1);
+commit;
+""",
+        up_options=FALSE,
+    )
+    monkeypatch.setattr(silence.limit, "__defaults__", (4.0,))
+
+    Migrator(database_url, Options(directories=(str(project.migrations),))).up()
+
+    assert faults.versions(database_url) == ["1"]
+
+
 # --------------------------------------------------------------------------------------------- a log table that is held
 
 
@@ -112,6 +135,30 @@ def test_sigterm_ends_a_run_whose_log_table_is_held_within_seconds(start, held, 
 
     assert time.monotonic() - started < 20
     assert process.returncode == 143, told
+
+
+def test_a_failed_step_that_cannot_be_logged_is_told_once_and_settled_by_resume(
+    start, run, project, database_url, query
+):
+    env = {"DATABASE_URL": database_url}
+    project.migration("1_a", up="create table a (n int);")
+    assert run(*UP, env=env).exit_code == 0
+    project.migration("2_b", up="create index concurrently i on a (n);", up_options=FALSE)
+    with faults.transaction(database_url, "insert into a values (1)") as writer:
+        process = start(*UP, env=env)
+        assert faults.waits_for_lock(database_url, faults.backend(database_url, doing="create index concurrently%"))
+        with faults.transaction(database_url, f"lock table {LOG} in share row exclusive mode"):
+            process.send_signal(signal.SIGTERM)
+            _, told = process.communicate(timeout=40)
+        writer.rollback()
+
+    assert process.returncode == 143, told
+    assert told.count("warning[W681]") == 1
+    assert "2_b.sql is unfinished" in told
+    assert query(database_url, f"select step from {LOG} where state = 'started' order by step") == [(1,), (None,)]
+    assert run("resume", "--no-dump-schema", env=env).exit_code == 0
+    assert query(database_url, "select indisvalid from pg_index where indexrelid = 'i'::regclass") == [(True,)]
+    assert query(database_url, f"select 1 from {LOG} where state = 'started'") == []
 
 
 def test_a_failure_that_cannot_be_noted_is_told_without_waiting(run, project, database_url):

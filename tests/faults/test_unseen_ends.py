@@ -19,6 +19,10 @@ from tests.support.proxy import TO_SERVER, Action, Fault, Proxy
 UP = ("up", "--no-dump-schema")
 RESUME = ("resume", "--no-dump-schema")
 OPEN = "select step, state from schema_migrations_log where state = 'started'"
+WAITING = """\
+select pid, query from pg_stat_activity
+where wait_event_type = 'Lock' and datname = current_database() and query like '%schema_migrations_log%'
+"""
 SETUP = """\
 create table tally (n int, m int);
 insert into tally values (1, 1), (2, 2);
@@ -127,18 +131,28 @@ def settled(run, database_url, query):
     return check
 
 
-def interrupt_while_the_log_is_locked(server, start, url: str, *command: str):
-    """Send SIGTERM when the statement has ended and its row waits for a lock; the lock is gone soon after that."""
+def interrupt_while_the_log_is_locked(server, start, url: str, *command: str, at: tuple[bytes, int] = (b"update ", 1)):
+    """Send SIGTERM when a row waits for a lock, and end the lock when the row has been given up.
+
+    `at`: which message writes the row.
+    """
     started = []
 
     def lock() -> None:
         conn = psycopg.connect(url)
         conn.execute("lock table schema_migrations_log in share row exclusive mode")
-        threading.Timer(0.6, lambda: started[0].send_signal(signal.SIGTERM)).start()
-        threading.Timer(1.5, conn.close).start()
+        threading.Thread(target=interrupt, args=(conn,)).start()
+
+    def interrupt(locker) -> None:
+        with locker, psycopg.connect(url, autocommit=True) as conn:
+            assert eventually(lambda: conn.execute(WAITING).fetchone())
+            pid, text = conn.execute(WAITING).fetchone()
+            started[0].send_signal(signal.SIGTERM)
+            assert eventually(lambda: conn.execute(WAITING).fetchone() != (pid, text))
 
     with Proxy(server) as proxy:
-        fault = proxy.arm(Fault(TO_SERVER, Action.BEFORE, text=b"update ", kind=b"Q", call=lock))
+        text, number = at
+        fault = proxy.arm(Fault(TO_SERVER, Action.BEFORE, text=text, kind=b"Q", number=number, call=lock))
         started.append(start(*command, env={"DATABASE_URL": proxy.url(name_of(url))}))
         _, errors = started[0].communicate(timeout=60)
     assert fault.happened
@@ -210,20 +224,11 @@ def test_a_signal_before_a_statement_was_announced_leaves_nothing_to_resume(
     server, start, run, migration, database_url, query
 ):
     command, _ = migration(CASES["create index"])
-    started = []
+    announcement = (b"create index concurrently", 2)
 
-    def lock() -> None:
-        conn = psycopg.connect(database_url)
-        conn.execute("lock table schema_migrations_log in share row exclusive mode")
-        threading.Timer(0.6, lambda: started[0].send_signal(signal.SIGTERM)).start()
-        threading.Timer(1.5, conn.close).start()
+    exit_code, errors = interrupt_while_the_log_is_locked(server, start, database_url, *command, at=announcement)
 
-    with Proxy(server) as proxy:
-        proxy.arm(Fault(TO_SERVER, Action.BEFORE, text=b"create index concurrently", kind=b"Q", number=2, call=lock))
-        started.append(start(*command, env={"DATABASE_URL": proxy.url(name_of(database_url))}))
-        _, errors = started[0].communicate(timeout=60)
-
-    assert started[0].returncode == 143, errors
+    assert exit_code == 143, errors
     assert "nothing of 1_a.sql was done" in errors
     assert query(database_url, OPEN) == []
     assert run(*UP, env={"DATABASE_URL": database_url}).exit_code == 0
