@@ -42,10 +42,10 @@ def first_log(database_url, query):
     query(database_url, FIRST_LOG + "insert into schema_migrations values ('1');" + entry(1))
 
 
-def events(dbmigrate):
+def entries(dbmigrate):
     done = dbmigrate("history", "--json")
     assert done.exit_code == 0, done.stderr
-    return json.loads(done.stdout)["events"]
+    return json.loads(done.stdout)["entries"]
 
 
 def columns(query, url):
@@ -70,7 +70,7 @@ def test_the_log_of_the_first_version_is_read_as_it_is(dbmigrate, project, datab
 
     assert shown.exit_code == 0, shown.stderr
     assert "up       done    1_a.sql by ? as app" in shown.stdout
-    assert [(each["version"], each["details"]) for each in events(dbmigrate)] == [("1", None)]
+    assert [(each["version"], each["details"]) for each in entries(dbmigrate)] == [("1", None)]
     assert "[X] 1_a.sql" in dbmigrate("status").stdout
     assert "details" not in columns(query, database_url)
 
@@ -85,7 +85,7 @@ def test_the_next_run_extends_the_log_of_the_first_version(dbmigrate, project, d
     assert done.exit_code == 0, done.stderr
     assert columns(query, database_url)[-1] == "details"
     assert faults.versions(database_url) == ["1", "2"]
-    details = {each["step"]: each["details"] for each in events(dbmigrate) if each["version"] == "2"}
+    details = {each["step"]: each["details"] for each in entries(dbmigrate) if each["version"] == "2"}
     assert details[2] == {"before": []}
     assert details[1] is None
 
@@ -171,7 +171,7 @@ def test_history_shows_every_direction_and_its_details(dbmigrate, log, direction
     assert "done" in lines[0]
     assert "2_b.sql" in lines[0]
     assert lines[1] == "    details: rank 7, origin flyway"
-    newest = events(dbmigrate)[0]
+    newest = entries(dbmigrate)[0]
     assert (newest["kind"], newest["state"]) == (direction, "done")
     assert newest["details"] == {"origin": "flyway", "rank": 7}
 
@@ -192,14 +192,14 @@ def test_the_ids_of_objects_are_in_the_json_alone(dbmigrate, log):
     log("up", details="""'{"before": ["16384"]}'""")
 
     assert "16384" not in dbmigrate("history").stdout
-    assert events(dbmigrate)[0]["details"] == {"before": ["16384"]}
+    assert entries(dbmigrate)[0]["details"] == {"before": ["16384"]}
 
 
 def test_a_deferred_migration_is_neither_applied_nor_unfinished(dbmigrate, log, project):
     log("up", "deferred", details="""'{"rows": 12}'""", in_transaction="false")
     project.migration("3_c", up="create table c ();")
 
-    assert events(dbmigrate)[0]["state"] == "deferred"
+    assert entries(dbmigrate)[0]["state"] == "deferred"
     assert "deferred 2_b.sql" in dbmigrate("history").stdout
     assert "2_b.sql" not in dbmigrate("history", "--failed").stdout
     done = dbmigrate("up")
