@@ -110,7 +110,8 @@ def _dumped(session: Session, wanted: _Wanted) -> str:
 def _others(session: Session) -> Sequence[tuple[str, str]]:
     """The tables of a tool whose history was taken over: no migration makes them."""
     with database.translated(session.dsn):
-        return sorted(old_history.taken_over(session.conn, session.tables).tables)
+        taken = old_history.taken_over(session.conn, session.tables)
+        return [*sorted(taken.tables), *old_history.sequences(session.conn, taken)]
 
 
 def environment(session: Session) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.database import Connection
     from dbmigrate.tracking.tables import Tables
 
-__all__ = ["NONE", "Found", "Taken", "relations", "taken_over"]
+__all__ = ["NONE", "Found", "Taken", "relations", "sequences", "taken_over"]
 
 _TABLES = """
 select n.nspname::text, c.relname::text,
@@ -23,6 +23,19 @@ from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamesp
 where c.relkind in ('r', 'p') and not c.relispartition and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
   and not exists (select 1 from pg_catalog.pg_depend d
                   where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.deptype = 'e')
+order by 1, 2
+"""
+
+
+_SEQUENCES = """
+select n.nspname::text, s.relname::text
+from pg_catalog.pg_class s join pg_catalog.pg_namespace n on n.oid = s.relnamespace
+join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = s.oid
+  and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.deptype in ('a', 'i')
+join pg_catalog.pg_class t on t.oid = d.refobjid join pg_catalog.pg_namespace tn on tn.oid = t.relnamespace
+where s.relkind = 'S' and exists (
+  select from rows from (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) as x (schema, name)
+  where x.schema = tn.nspname::text and x.name = t.relname::text)
 order by 1, 2
 """
 
@@ -65,3 +78,11 @@ def taken_over(conn: Connection, tables: Tables) -> Taken:
             found |= {(str(each[0]), str(each[1])) for each in details.get("tables", ()) if len(each) == 2}
             schemas |= set(map(str, details.get("schemas", ())))
     return Taken(frozenset(found), frozenset(schemas))
+
+
+def sequences(conn: Connection, taken: Taken) -> tuple[tuple[str, str], ...]:
+    """The sequences of the columns of these tables, which pg_dump does not leave out with them."""
+    if not taken.tables:
+        return ()
+    schemas, names = zip(*sorted(taken.tables), strict=True)
+    return tuple((str(row[0]), str(row[1])) for row in database.query(conn, _SEQUENCES, list(schemas), list(names)))

@@ -369,6 +369,22 @@ def test_applied_files_that_do_not_run_prove_nothing(
     assert "W690" in accepted.stderr
 
 
+def test_the_schema_file_holds_nothing_of_the_old_tools_table(
+    flyway: Path, database_url: str, query, run, tmp_path: Path
+) -> None:
+    """Neither the table nor what belongs to it, such as the sequence of a column."""
+    query(database_url, "create table boats (id int)")
+    record(database_url, "1")
+    query(database_url, "alter table flyway_schema_history add id serial, add other int generated always as identity")
+    env = {"DATABASE_URL": database_url}
+
+    done = run("import", "sql", "--history", env=env)
+
+    assert (done.exit_code, "warning" in done.stderr) == (0, False), done.stderr
+    assert "flyway" not in (tmp_path / "db/schema.sql").read_text()
+    assert run("drift", env=env).stdout.endswith("no drift from ./db/schema.sql\n")
+
+
 def test_a_second_import_records_what_the_old_tool_has_applied_since(
     flyway: Path, database_url: str, query, run
 ) -> None:
