@@ -1,7 +1,8 @@
 """Liquibase's formatted SQL: each change of a file becomes a migration; the table keeps an MD5 sum of each.
 
 A change is known by its id, its author and its file. What Liquibase decides again in each environment (contexts, labels
-or preconditions that mark a change as run) has no counterpart: a row of the old table settles it, else a person is asked.
+or preconditions that mark a change as run) has no counterpart; a row of the old table settles it, or a person is
+asked.
 """
 
 from __future__ import annotations
