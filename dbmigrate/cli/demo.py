@@ -61,7 +61,7 @@ def _write_env(folder: Path) -> bool:
 
 
 def _example() -> Path:
-    """In an installed package the example is beside this module, in a checkout it is the repository's own ``db``."""
+    """An installed package has the example in it; in a checkout it is the repository's own ``db``."""
     here = Path(__file__).resolve().parents[1]
     installed = here / "example" / "migrations"
     return installed if installed.is_dir() else here.parent / _MIGRATIONS
