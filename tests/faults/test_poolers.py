@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from tests.support import faults
 from tests.support.pgbouncer import PROGRAM, PgBouncer, pgbouncer
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed")
@@ -186,14 +187,16 @@ def test_runs_at_the_same_time_through_a_pooler_apply_everything_once(
 def test_a_run_waits_for_another_one_behind_the_pooler(
     server, project, start, run, open_tmp_path, database_url, query
 ) -> None:
-    project.migration("1_a", up="select pg_sleep(3);")
+    query(database_url, "create table gate ()")
+    project.migration("1_a", up="lock table gate;", up_options="lock_timeout:0")
     with pgbouncer(server, open_tmp_path, pool_size=10) as pooler:
         env = {"DATABASE_URL": pooler.url(name_of(database_url))}
-        first = start("up", "--allow-pooler", "--no-dump-schema", env=env)
-        while not query(database_url, "select 1 from pg_locks where locktype = 'advisory'"):
-            assert first.poll() is None
+        with faults.transaction(database_url, "lock table gate"):
+            first = start("up", "--allow-pooler", "--no-dump-schema", env=env)
+            while not query(database_url, "select 1 from pg_locks where locktype = 'advisory'"):
+                assert first.poll() is None
 
-        waited = run("up", "--allow-pooler", "--lock-wait", "500ms", env=env)
+            waited = run("up", "--allow-pooler", "--lock-wait", "500ms", env=env)
         output, complaints = first.communicate(timeout=30)
 
     assert first.returncode == 0, complaints

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import subprocess
+import threading
 import time
 
 import psycopg
@@ -130,13 +131,20 @@ def test_a_lock_that_a_migration_gave_away_lets_nobody_run_anything_twice(start,
 
 
 def test_a_lock_that_went_to_somebody_else_ends_the_run_before_its_next_statement(start, project, database_url, query):
-    project.migration("1_a", up="create table a ();\nselect pg_advisory_unlock_all();\nselect pg_sleep(1);")
+    query(database_url, "create table gate ()")
+    up = "create table a ();\nselect pg_advisory_unlock_all();\nlock table gate;"
+    project.migration("1_a", up=up, up_options="lock_timeout:0")
     project.migration("2_b", up="create table b ();")
-    process = start(*UP, env={"DATABASE_URL": database_url})
-    faults.backend(database_url, doing="%pg_sleep%")
+    # granted at the COMMIT of the first file, to whoever waits for it
+    take = f"select pg_advisory_lock({run_lock.key_for('public.schema_migrations').sql})"
     with psycopg.connect(database_url, autocommit=True) as other:
-        # granted at the COMMIT of the first file, to whoever waits for it
-        other.execute(f"select pg_advisory_lock({run_lock.key_for('public.schema_migrations').sql})")
+        taking = threading.Thread(target=other.execute, args=(take,), daemon=True)
+        with faults.transaction(database_url, "lock table gate"):
+            process = start(*UP, env={"DATABASE_URL": database_url})
+            assert faults.waits_for_lock(database_url, faults.backend(database_url, doing="%lock table gate%"))
+            taking.start()
+            assert faults.waits_for_lock(database_url, other.info.backend_pid)
+        taking.join(timeout=30)
 
         code, errors = ended(process)
 
