@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from dbmigrate.connection import login_hints, silence
+from dbmigrate.connection import silence
 from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, Refused
 from dbmigrate.events import Created, Dropped, ServerNotice, Waiting
 from dbmigrate.frozen import frozen
@@ -403,6 +403,8 @@ def _login_failure(exc: psycopg.Error, dsn: Dsn) -> Error:
         return ConnectionFailed(
             f'database "{dsn.database}" does not exist', code="E303", hint="create it with `dbmigrate create` or `up`"
         )
+    from dbmigrate.connection import login_hints
+
     return ConnectionFailed(message, code="E301", hint=login_hints.hint(message, dsn.settings))
 
 

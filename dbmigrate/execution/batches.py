@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import select
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -45,12 +44,14 @@ class StatementError(Exception):
         self.offset = offset
 
 
-@dataclass(slots=True)
 class Tally:
     """The statements that are done so far, and the command tag of the last one."""
 
-    statements: int = 0
-    tag: bytes = b""
+    __slots__ = ("statements", "tag")
+
+    def __init__(self, statements: int = 0, tag: bytes = b"") -> None:
+        self.statements = statements
+        self.tag = tag
 
     def add(self, tags: list[bytes]) -> None:
         self.statements += len(tags)
