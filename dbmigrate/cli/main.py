@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-_NO_COMMAND = re.compile(r"(No such command '(.*?)')\.?(?: Did you mean .*)?", re.DOTALL)
-_EXTRA = re.compile(r"Got unexpected extra arguments? ?\(?s?\)? ?\(([^ )]+).*\)", re.DOTALL)
+# compiled only for a wrong command line: a good one should not pay for it
+_NO_COMMAND = r"(?s)(No such command '(.*?)')\.?(?: Did you mean .*)?"
+_EXTRA = r"(?s)Got unexpected extra arguments? ?\(?s?\)? ?\(([^ )]+).*\)"
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # typer keeps its copy of click private; the base of what a wrong command line raises is found through the public name
 _ClickException: type[Exception] = typer.BadParameter.__mro__[2]
@@ -86,7 +87,7 @@ def _unwritten(exc: OSError) -> Error:
 
 def _usage_error(exc: BaseException, given: Sequence[str]) -> Error:
     message = exc.format_message() if hasattr(exc, "format_message") else str(exc)
-    if unknown := _NO_COMMAND.fullmatch(message):
+    if unknown := re.fullmatch(_NO_COMMAND, message):
         message = unknown[1]  # typer guesses among our commands alone
     context: Any = getattr(exc, "ctx", None)
     where = context.command_path if context is not None else "dbmigrate"
@@ -100,12 +101,12 @@ def _meant(exc: BaseException, message: str, context: Any, given: Sequence[str])
     from dbmigrate.cli import suggestions
     from dbmigrate.cli.table import ENTRIES
 
-    if unknown := _NO_COMMAND.fullmatch(message):
+    if unknown := re.fullmatch(_NO_COMMAND, message):
         names = [name for entry in ENTRIES for name in (entry.name, *entry.aliases)]
         return "", suggestions.for_command(unknown[2], names)
     if context is None:
         return "", None
-    if extra := _EXTRA.fullmatch(message):
+    if extra := re.fullmatch(_EXTRA, message):
         return "", suggestions.for_argument(context.info_name, extra[1])
     if not hasattr(exc, "possibilities"):
         return "", None

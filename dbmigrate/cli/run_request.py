@@ -22,10 +22,10 @@ from dbmigrate.cli.options import (
 )
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
-from dbmigrate.planning.approval import Approval
 
 if TYPE_CHECKING:
     from dbmigrate.model import Goal
+    from dbmigrate.planning.approval import Approval
 
 
 @frozen
@@ -47,6 +47,8 @@ class UpOptions:
 
     def request(self) -> RunRequest:
         """What they ask for. Raises ConfigError E200 for options that exclude each other."""
+        from dbmigrate.planning.approval import Approval
+
         approval = Approval(yes=self.yes, applied_in=self.require_applied_in, allow_existing=self.allow_existing)
         return RunRequest(goal(self.steps, self.to), approval, self.expect_plan, self.reason, self.backup)
 

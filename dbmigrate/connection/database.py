@@ -9,13 +9,14 @@ import socket
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from dbmigrate.connection import login_hints, silence
+from dbmigrate.connection import silence
 from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, Refused
 from dbmigrate.events import Created, Dropped, ServerNotice, Waiting
 from dbmigrate.frozen import frozen
@@ -327,18 +328,21 @@ def maintenance(dsn: Dsn, command: str, on_event: Callable[[Event], None]) -> It
 def wait(dsn: Dsn, *, timeout: float, interval: float, on_event: Callable[[Event], None]) -> None:
     """Return when the server answers a login; also if the database does not exist (dbmate's rule).
 
-    Tries every `interval` seconds for `timeout` seconds. Raises ConnectionFailed E302 with the last reason.
+    Tries every `interval` seconds for `timeout` seconds. Raises ConnectionFailed E302 with the last reason. The first
+    failed try is reported even where it took so long that no time is left for a second one, as dbmate does.
     """
     started = time.monotonic()
-    while True:
+    for number in count():
         try:
             exists(dsn)
         except ConnectionFailed as exc:
             waited = time.monotonic() - started
-            if waited + interval > timeout:
+            is_last = waited + interval > timeout
+            if number == 0 or not is_last:
+                on_event(Waiting(f"database {dsn.display}", waited))
+            if is_last:
                 message = f"unable to connect to database: {exc.message}"
                 raise exc.recast(ConnectionFailed, message, code="E302") from exc
-            on_event(Waiting(f"database {dsn.display}", waited))
             time.sleep(interval)
         else:
             return
@@ -403,6 +407,8 @@ def _login_failure(exc: psycopg.Error, dsn: Dsn) -> Error:
         return ConnectionFailed(
             f'database "{dsn.database}" does not exist', code="E303", hint="create it with `dbmigrate create` or `up`"
         )
+    from dbmigrate.connection import login_hints
+
     return ConnectionFailed(message, code="E301", hint=login_hints.hint(message, dsn.settings))
 
 

@@ -16,13 +16,14 @@ from __future__ import annotations
 import os
 import pwd
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from dbmigrate.connection import redaction
 from dbmigrate.connection.libpq_keywords import KEYWORDS, SECRETS, SETTING_VARIABLES, VARIABLES, foreign
 from dbmigrate.errors import ConfigError
+from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -49,7 +50,7 @@ _OPTION_WORD = re.compile(r"(?:[^\s\\]|\\.)+", re.DOTALL)
 _NAME_OF_PATH = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s,"][^\s,]*))\s*(,|\Z)')
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class Dsn:
     """A database and how to reach it.
 

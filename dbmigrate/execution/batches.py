@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import select
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,8 +29,8 @@ BATCH_CHARACTERS = 256 * 1024
 _COPY_CHUNK = 64 * 1024
 _PULSE_SECONDS = 0.1
 _DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
-# the name in a message: relation "x", column "x", «x» in other languages
-_QUOTED_NAME = re.compile(r'["«„]([^"»“]+)["»“]')
+# compiled only for an error, as it takes 0.5 ms. The name in a message: relation "x", column "x", «x» in other languages
+_QUOTED_NAME = r'["«„]([^"»“]+)["»“]'
 _SEARCHED = 1000  # characters of a message; a name is at most 63 bytes long
 
 
@@ -45,12 +44,14 @@ class StatementError(Exception):
         self.offset = offset
 
 
-@dataclass(slots=True)
 class Tally:
     """The statements that are done so far, and the command tag of the last one."""
 
-    statements: int = 0
-    tag: bytes = b""
+    __slots__ = ("statements", "tag")
+
+    def __init__(self, statements: int = 0, tag: bytes = b"") -> None:
+        self.statements = statements
+        self.tag = tag
 
     def add(self, tags: list[bytes]) -> None:
         self.statements += len(tags)
@@ -338,7 +339,7 @@ def _named_place(sql: str, cause: psycopg.Error) -> int | None:
 
     A quoted name begins with its quote.
     """
-    match = _QUOTED_NAME.search((cause.diag.message_primary or "")[:_SEARCHED])
+    match = re.search(_QUOTED_NAME, (cause.diag.message_primary or "")[:_SEARCHED])
     if match is None:
         return None
     name = re.escape(match[1])

@@ -12,7 +12,6 @@ import psycopg
 
 from dbmigrate.errors import DatabaseError, Error
 from dbmigrate.events import Progress, Retrying
-from dbmigrate.execution import server_errors
 from dbmigrate.execution.batches import StatementError
 from dbmigrate.frozen import frozen
 from dbmigrate.settings import durations
@@ -137,6 +136,8 @@ def with_retries(
         try:
             return attempt(watch)
         except (StatementError, psycopg.Error, DatabaseError) as exc:
+            from dbmigrate.execution import server_errors
+
             if not server_errors.is_lock_failure(exc):
                 raise
             session.abort()

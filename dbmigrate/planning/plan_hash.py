@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dbmigrate.model import History, Plan, Step
 
 PREFIX = "sha256:"
-_GIVEN = re.compile(r"(?:sha256:)?([0-9a-f]{12,64})", re.IGNORECASE)
+_GIVEN = r"(?i)(?:sha256:)?([0-9a-f]{12,64})"
 
 
 def digest(plan: Plan, history: History, *, table: str, settings: Mapping[str, str]) -> str:
@@ -46,7 +46,7 @@ def expected(text: str) -> str:
 
     Raises ConfigError E205.
     """
-    found = _GIVEN.fullmatch(text.strip())
+    found = re.fullmatch(_GIVEN, text.strip())
     if found is None:
         hint = "give at least the first 12 digits that a dry run shows"
         raise ConfigError(f"--expect-plan: {text!r} is not the hash of a plan", code="E205", hint=hint)

@@ -43,6 +43,13 @@ def test_w2_the_flag_waits_before_a_command(program, dead_url, command):
     assert "Waiting for database" in said(done)
 
 
+def test_w2_the_first_failed_try_is_reported_when_no_time_is_left_for_a_second_one(program, dead_url):
+    done = program("--wait", "--wait-timeout", "1ms", "--wait-interval", "50ms", "up", url=dead_url)
+
+    assert done.exit_code == program.expects(dbmate=2, dbmigrate=3)
+    assert said(done).count("Waiting for database") == 1
+
+
 def test_w2_the_variables_of_the_flag(program, dead_url):
     variables = {"DBMATE_WAIT": "1", "DBMATE_WAIT_TIMEOUT": "100ms", "DBMATE_WAIT_INTERVAL": "50ms"}
 
