@@ -93,7 +93,13 @@ def _usage_error(exc: BaseException, given: Sequence[str]) -> Error:
     where = context.command_path if context is not None else "dbmigrate"
     more, meant = _meant(exc, message, context, given)
     help_ = f"see `{where} --help`"
-    return ConfigError(message.rstrip(".") + more, code="E200", hint=f"{meant}; {help_}" if meant else help_)
+    return ConfigError(message.rstrip(".") + more, code="E200", hint=_joined(meant, help_))
+
+
+def _joined(meant: str | None, help_: str) -> str:
+    if meant is None:
+        return help_
+    return f"{meant} Or {help_}" if meant.endswith("?") else f"{meant}; {help_}"
 
 
 def _meant(exc: BaseException, message: str, context: Any, given: Sequence[str]) -> tuple[str, str | None]:  # noqa: ANN401

@@ -125,7 +125,10 @@ def _write_options(ctx: Any, formatter: Any, command: Any) -> None:  # noqa: ANN
         return
     names = ", ".join(max(each.opts, key=len) for each in common)
     formatter.write_paragraph()
-    formatter.write_text(f"Common options (--help-all explains them): {names}")
+    # a non-breaking hyphen while the lines are filled: an option that is cut at its hyphen cannot be copied
+    whole = type(formatter)(width=formatter.width, max_width=formatter.width)
+    whole.write_text(f"Common options (--help-all explains them): {names}".replace("-", "\u2011"))
+    formatter.write(whole.getvalue().replace("\u2011", "-"))
 
 
 def _write_parameters(ctx: Any, formatter: Any, title: str, parameters: Iterable[Any]) -> None:  # noqa: ANN401

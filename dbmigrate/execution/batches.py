@@ -29,7 +29,7 @@ BATCH_CHARACTERS = 256 * 1024
 _COPY_CHUNK = 64 * 1024
 _PULSE_SECONDS = 0.1
 _DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
-# compiled only for an error, as it takes 0.5 ms. The name in a message: relation "x", column "x", «x» in other languages
+# compiled only for an error: it takes 0.5 ms. The name in a message: relation "x", column "x", «x» elsewhere
 _QUOTED_NAME = r'["«„]([^"»“]+)["»“]'
 _SEARCHED = 1000  # characters of a message; a name is at most 63 bytes long
 

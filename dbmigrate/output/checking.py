@@ -33,13 +33,13 @@ def _matter(locks: Sequence[Priced]) -> bool:
 
 
 def headline(report: Report) -> str:
-    """``18 migrations applied, 18 of them rolled back and applied again, on a throw-away PostgreSQL 18.6 in 2.1 s``"""
+    """``18 migrations applied, 18 rolled back and applied again, on a scratch PostgreSQL 18.6 in 2.1 s``"""
     if report.server is None:
         return f"no migration was run; {text.count(report.selected, 'file')} read"
     server = f"PostgreSQL {report.server}"
-    server = f"{server}, {report.where}," if report.where else f"a throw-away {server}"
+    server = f"{server}, {report.where}," if report.where else f"a scratch {server}"
     return (
-        f"{text.count(report.applied, 'migration')} applied, {report.tried} of them rolled back and applied again,"
+        f"{text.count(report.applied, 'migration')} applied, {report.tried} rolled back and applied again,"
         f" on {server} in {text.duration(report.seconds)}"
     )
 

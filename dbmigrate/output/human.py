@@ -204,7 +204,9 @@ class Human:
 
     def _planned(self, event: Planned) -> None:
         digest = event.plan.digest
-        self._message(f"plan sha256:{digest} · run exactly this with --expect-plan {digest[:12]}")
+        self._message(f"plan sha256:{digest}")
+        if event.plan.steps:
+            self._message(f"hint: run exactly this plan with --expect-plan {digest[:12]}")
 
     def _step_started(self, event: StepStarted) -> None:
         if event.step.runs_sql:

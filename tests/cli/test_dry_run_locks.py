@@ -225,5 +225,5 @@ def test_ctrl_c_is_told_in_one_line(start, project, database_url, query):
 
     _, complaint = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert [line.partition(":")[0] for line in complaint.splitlines()[-2:]] == ["plan sha256", "error[E130]"]
+    assert [line.partition(":")[0] for line in complaint.splitlines()[-3:]] == ["plan sha256", "hint", "error[E130]"]
     assert query(database_url, "select 1 from pg_database where datname like 'dbmigrate_scratch%'") == []

@@ -46,8 +46,18 @@ def test_the_script_and_the_talk_show_the_same_hash_every_time(run_here, digest,
 
     shown = run_here("up", "--dry-run")
 
-    assert f"plan sha256:{reviewed} · run exactly this with --expect-plan {reviewed[:12]}" in shown.stderr
+    assert f"plan sha256:{reviewed}\nhint: run exactly this plan with --expect-plan {reviewed[:12]}\n" in shown.stderr
     assert digest() == reviewed
+
+
+def test_a_dry_run_with_nothing_to_do_does_not_say_how_to_run_it(run_here, digest, project):
+    project.migration("1_a", up=USERS)
+    run_here("up")
+
+    shown = run_here("up", "--dry-run")
+
+    assert f"plan sha256:{digest()}\n" in shown.stderr
+    assert "--expect-plan" not in shown.stderr
 
 
 def _edit_a_comment(project):
