@@ -106,6 +106,7 @@ CODES: dict[str, str] = {
     "E255": "a value of the project file is of the wrong type",
     "E256": "the project file contains connection settings",
     "E257": "a deployment setting in the project file is invalid",
+    "E258": "there are migrations already, so the schema is not the first one",
     # comparisons
     "E260": "the expected schema cannot be built for the comparison",
     "E261": "files of applied migrations are missing, so the expected schema is unknown",
@@ -123,7 +124,6 @@ CODES: dict[str, str] = {
     "E285": "another file is in the place of one that would be imported",
     "E286": "the history of another tool cannot be found",
     "E289": "no version is free for a migration that is imported",
-    "E290": "there are migrations already, so the schema is not the first one",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",

@@ -94,7 +94,7 @@ class Baseliner(Upkeep):
     def from_schema(self, wanted: FromSchema) -> Made:
         """Make one migration of what is there, and record it as applied. The down section is irreversible.
 
-        Raises PlanError E240 (something is recorded already), E290 (there are migrations already), E238 (FILE cannot be
+        Raises PlanError E240 (something is recorded already), E258 (there are migrations already), E238 (FILE cannot be
         used), ToolMissing E206, DatabaseError E404, and what `Upkeep.baseline` raises; then there is no file.
         """
         self._refuse_files()
@@ -128,7 +128,7 @@ class Baseliner(Upkeep):
         if found:
             raise PlanError(
                 f"{found[0].path} is there already: a baseline from the schema is the first migration",
-                code="E290",
+                code="E258",
                 hint="`dbmigrate baseline VERSION` records files that are there; or name an empty directory: -d DIR",
             )
 

@@ -116,7 +116,7 @@ def test_another_environment_records_the_file_that_the_first_one_made(
     version = only_file(project).name.partition("_")[0]
 
     again = dbmigrate("baseline", "--from-schema", url=twin_database_url)
-    assert (again.exit_code, "E290" in again.stderr) == (2, True)
+    assert (again.exit_code, "E258" in again.stderr) == (2, True)
     assert "dbmigrate baseline VERSION" in again.stderr
 
     assert dbmigrate("baseline", version, url=twin_database_url).exit_code == 0
