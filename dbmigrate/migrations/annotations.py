@@ -16,7 +16,7 @@ from dbmigrate.model import Annotation, Direction, Problem, Severity
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dbmigrate.migrations.source import Origin
+    from dbmigrate.migrations.source import Cursor, Origin
     from dbmigrate.model import Migration
 
 __all__ = ["BREAKING_MARK", "KEYS", "Collector", "Where"]
@@ -30,7 +30,7 @@ _FARTHEST = 2  # edits between a key and its misspelling
 
 BREAKING_MARK = "BREAKING CHANGE"  # what a comment has to hold to be looked at
 # the warning sign is often written without the selector (U+FE0F) that makes it an emoji
-_BREAKING = re.compile("\u26a0\ufe0f?[ \t]*BREAKING CHANGE[ \t:.!-]*([^\r\n]*)")
+_BREAKING = re.compile("\u26a0\ufe0f?[ \t]*BREAKING CHANGE[ \t:.!-]*(.*?)[ \t\r]*(?:\\*/|$)", re.MULTILINE)
 
 _VERSION = r"(?:[a-z][\w-]*:)?[0-9]+"
 
@@ -113,8 +113,6 @@ class Collector:
             self.finish()
         if _LIKE.fullmatch(text) or _ANY.match(text):
             self._open = _Open([text], at, line, where)
-        elif found := _BREAKING.search(text):
-            self._mark(found, at, where)
 
     def added_to(self, migration: Migration) -> Migration:
         """The migration with what the comments of its file say."""
@@ -125,6 +123,12 @@ class Collector:
             annotations=tuple(self.annotations),
             annotation_faults=tuple(self.faults),
         )
+
+    def mark(self, comments: str, begin: Cursor, where: Where) -> None:
+        """Comments, with blanks between them, that may hold the warning sign: anywhere, and more than once."""
+        for found in _BREAKING.finditer(comments if where.direction is Direction.UP else ""):
+            place = self.origin.place(begin.after(comments[: found.start()]))
+            self.annotations.append(Annotation("breaking", found[1], place, Direction.UP))
 
     def finish(self) -> None:
         """No further line continues the last comment."""
@@ -166,12 +170,6 @@ class Collector:
                 hint="write a comment without `migrate:`",
             )
         )
-
-    def _mark(self, found: re.Match[str], at: tuple[int, int], where: Where) -> None:
-        """A comment with the warning sign; it may stand anywhere, and more than once."""
-        if where.direction is Direction.UP:
-            place = self.origin.place((at[0], at[1] + found.start()))
-            self.annotations.append(Annotation("breaking", found[1].strip(), place, Direction.UP))
 
     def _fault(self, code: str, message: str, hint: str, found: _Open) -> None:
         error = self.origin.error(code, message, found.at, hint=hint, width=len(found.lines[0]))

@@ -378,6 +378,8 @@ class _Reading:
 
     def _look_around(self, segment: Segment) -> None:
         """Look for what is nearly a header, or another tool's, or a header that is text."""
+        if BREAKING_MARK in segment.lead:
+            self.said.mark(segment.lead, self._cursor, self._where())
         for offset, comment in segment.comments:
             self._look_at(segment, offset, comment)
             self._foreign = self._foreign or other_tools.tool_of_comment(comment)
@@ -404,14 +406,20 @@ class _Reading:
             )
 
     def _look_at(self, segment: Segment, offset: int, comment: str) -> None:
-        if not self.said.is_open and "migrate" not in comment.lower() and BREAKING_MARK not in comment:
+        is_inside = offset > len(segment.lead)
+        is_breaking = is_inside and BREAKING_MARK in comment
+        if not (self.said.is_open or is_breaking or "migrate" in comment.lower()):
             return
-        before = (segment.lead + segment.text)[:offset]
-        draft, fault = self._drafts[-1] if self._drafts else None, ""
-        if (draft and draft.count) or offset > len(segment.lead):
-            fault = "it has to stand above the SQL of its section, directly below the header"
-        where = Where(draft.number, draft.header.direction, fault) if draft else Where()
-        self.said.add(comment, self._cursor.after(before), where)
+        at = self._cursor.after((segment.lead + segment.text)[:offset])
+        if is_breaking:
+            self.said.mark(comment, Cursor(*at), self._where())
+        self.said.add(comment, at, self._where(is_inside=is_inside))
+
+    def _where(self, *, is_inside: bool = False) -> Where:
+        draft = self._drafts[-1] if self._drafts else None
+        fault = "it has to stand above the SQL of its section, directly below the header"
+        is_late = is_inside or (draft is not None and draft.count > 0)
+        return Where(draft.number, draft.header.direction, fault if is_late else "") if draft else Where()
 
     def _begins_line(self, segment: Segment, offset: int) -> bool:
         before = (segment.lead + segment.text)[:offset]

@@ -22,7 +22,8 @@ _NOT_YET = "remove the line, or put it into words that are not an annotation"
 def faults(migration: Migration) -> Iterator[Problem]:
     """What is wrong with the annotations of a file that is to be applied."""
     yield from migration.annotation_faults
-    yield from unsupported(migration, Direction.UP)
+    for direction in Direction:
+        yield from unsupported(migration, direction)
 
 
 def unsupported(migration: Migration, direction: Direction) -> Iterator[Problem]:

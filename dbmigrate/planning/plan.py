@@ -137,7 +137,9 @@ def resume(unfinished: Unfinished, migration: Migration, *, history: History, do
     """
     is_undo = unfinished.direction is Direction.DOWN and unfinished.version not in history
     action = Action.UNDO if is_undo else Action.RUN
-    return Plan((Step(unfinished.version, unfinished.name, unfinished.direction, action, migration, done),))
+    step = Step(unfinished.version, unfinished.name, unfinished.direction, action, migration, done)
+    annotation_faults.refuse_unsupported((step,))
+    return Plan((step,))
 
 
 def undo(unfinished: Unfinished, migration: Migration) -> Plan:
@@ -150,7 +152,9 @@ def undo(unfinished: Unfinished, migration: Migration) -> Plan:
         )
     if migration.is_irreversible:
         raise PlanError(f"{migration.name} is irreversible", code="E233")
-    return Plan((Step(unfinished.version, unfinished.name, Direction.DOWN, Action.UNDO, migration),))
+    step = Step(unfinished.version, unfinished.name, Direction.DOWN, Action.UNDO, migration)
+    annotation_faults.refuse_unsupported((step,))
+    return Plan((step,))
 
 
 def up_to(files: Sequence[MigrationFile], version: str) -> Sequence[str]:

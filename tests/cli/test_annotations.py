@@ -97,8 +97,12 @@ def test_drift_runs_applied_files_whatever_they_say(command, project):
 
 
 def test_a_precondition_of_a_rollback_is_not_ignored(command, project, versions):
-    write(project, "1_a", "", down="-- migrate:require select not exists (select from t1)\n")
+    down = "-- migrate:require select not exists (select from t1)\n"
+    write(project, "1_a", "", down=down)
+    assert command("up").exit_code == 2
+    write(project, "1_a", "")
     assert command("up").exit_code == 0
+    write(project, "1_a", "", down=down)
 
     done = command("rollback")
 

@@ -127,12 +127,13 @@ def test_each_section_may_be_breaking(read):
     "text",
     [
         f"-- ⚠️ BREAKING CHANGE: users.name is gone\n{UP}{SQL}{DOWN}",
+        f"/*\n * ⚠️ BREAKING CHANGE: users.name is gone */\n{UP}{SQL}{DOWN}",
         f"{UP}-- \u26a0 BREAKING CHANGE: users.name is gone\n{SQL}{DOWN}",
         f"{UP}{SQL}\n   -- ⚠️ BREAKING CHANGE users.name is gone\n{DOWN}",
         f"{UP}CREATE TABLE t ( -- ⚠️ BREAKING CHANGE - users.name is gone\n);\n{DOWN}",
         f"{UP}{MANY_ROWS * 20_000}-- ⚠️ BREAKING CHANGE: users.name is gone\n{MANY_ROWS}{DOWN}",
     ],
-    ids=["above", "below", "behind", "inside", "among-rows-of-a-large-file"],
+    ids=["above", "in-a-block-comment", "below", "behind", "inside", "among-rows-of-a-large-file"],
 )
 def test_the_warning_sign_in_a_comment_means_breaking(read, text):
     assert [each.value for each in read(text).annotated("breaking")] == ["users.name is gone"]
