@@ -47,8 +47,8 @@ def read(directories: Sequence[str], order: Order) -> Reading:
         except (MigrationFileError, ConfigError) as exc:
             problems.append(_problem(exc))
             first_broken = number if first_broken is None else first_broken
-    for migration in read:
-        problems += [*annotation_faults.faults(migration), *dependencies.faults(migration, present, ())]
+    problems += (fault for migration in read for fault in annotation_faults.faults(migration))
+    problems += dependencies.faults(read, present, History())
     sound = tuple(read[:first_broken])
     untried, notes = _untried(present, first_broken), (*listing.notes, *_notes(present, read, order))
     return Reading(present, tuple(read), sound, (*problems, *untried, *notes))

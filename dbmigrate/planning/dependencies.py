@@ -8,9 +8,9 @@ from dbmigrate.errors import Refused, unchanged
 from dbmigrate.model import Direction, Problem, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from dbmigrate.model import Annotation, Migration, MigrationFile, Step
+    from dbmigrate.model import Annotation, History, Migration, MigrationFile, Step
 
 __all__ = ["WORD", "faults", "refuse_needed", "versions"]
 
@@ -22,35 +22,34 @@ def versions(annotation: Annotation) -> tuple[str, ...]:
     return tuple(word.strip() for word in annotation.value.split(","))
 
 
-def faults(migration: Migration, files: Sequence[MigrationFile], applied: Collection[str]) -> Iterator[Problem]:
-    """The dependencies of a pending migration that cannot have been applied before it. `files` are in their order.
+def faults(pending: Sequence[Migration], files: Sequence[MigrationFile], history: History) -> Iterator[Problem]:
+    """The dependencies that cannot have been applied before the pending migrations. `files` are in their order.
 
     A version without a file counts if it is applied. A later one never does, applied or not: the next database that is
     made from the files would stop there.
     """
-    places = {file.version: number for number, file in enumerate(files)}
-    for annotation, version in _named(migration):
-        message = hint = ""
+    named = [(migration, *each) for migration in pending for each in _named(migration)]
+    places = {file.version: number for number, file in enumerate(files if named else ())}
+    for migration, annotation, version in named:
         if ":" in version:
             yield _fault(
                 annotation, f"`{version}`: dependencies on other services are not supported yet", _LOCAL, "E292"
             )
-        elif version == migration.version:
-            message, hint = "itself", "remove it"
-        elif version not in places and version not in applied:
+        elif version not in places and version not in history:
             near = [each for each in places if each.lstrip("0") == version.lstrip("0")]
             hint = f"did you mean {near[0]}?" if near else "no file has this version: see `dbmigrate status`"
-            message = f"{version}, which does not exist"
+            yield _fault(annotation, f"{migration.name} depends on {version}, which does not exist", hint)
+        elif version == migration.version:
+            yield _fault(annotation, f"{migration.name} depends on itself", "remove it")
         elif places.get(version, -1) > places[migration.version]:
-            message, hint = f"{version}, which comes later", "give this file a newer version if it is applied nowhere"
-        if message:
-            yield _fault(annotation, f"{migration.name} depends on {message}", hint, "E293")
+            hint = "give this file a newer version if it is applied nowhere"
+            yield _fault(annotation, f"{migration.name} depends on {version}, which comes later", hint)
 
 
 _LOCAL = "name versions of this directory"
 
 
-def _fault(annotation: Annotation, message: str, hint: str, code: str) -> Problem:
+def _fault(annotation: Annotation, message: str, hint: str, code: str = "E293") -> Problem:
     return Problem(code, message, Severity.ERROR, annotation.place, hint)
 
 

@@ -54,9 +54,9 @@ def up(
     late = [file for file in pending if highest and policy.order.key(file.version) <= policy.order.key(highest)]
     if policy.strict and late:
         raise _out_of_order(late[0], highest, policy.order)
-    for file in pending:
-        annotation_faults.refuse(annotation_faults.faults(migrations[file.version]))
-        annotation_faults.refuse(dependencies.faults(migrations[file.version], files, _versions(history)))
+    read = [migrations[file.version] for file in pending if file.version in migrations]
+    annotation_faults.refuse(fault for migration in read for fault in annotation_faults.faults(migration))
+    annotation_faults.refuse(dependencies.faults(read, files, history))
     chosen = _until(pending, files, goal)
     steps = tuple(_run(migrations[file.version], Direction.UP) for file in chosen)
     running = {file.version for file in chosen}
