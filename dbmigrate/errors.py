@@ -124,6 +124,11 @@ CODES: dict[str, str] = {
     "E285": "another file is in the place of one that would be imported",
     "E286": "the history of another tool cannot be found",
     "E289": "no version is free for a migration that is imported",
+    # annotations
+    "E290": "a comment is a misspelt annotation",
+    "E291": "an annotation is given twice, or stands where it means nothing",
+    "E292": "an annotation is not supported yet",
+    "E293": "a migration depends on one that cannot have been applied before it",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",
@@ -175,6 +180,8 @@ CODES: dict[str, str] = {
     "E723": "the database is not what the migrations of another tool make",
     "E724": "another tool has recorded a migration that failed",
     "E725": "a file is not the one that another tool has run",
+    "E730": "an applied migration depends on one that is to be rolled back",
+    "E731": "a breaking change of a protected environment needs `--allow-breaking`",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
@@ -187,6 +194,7 @@ WARNINGS: dict[str, str] = {
     "W202": "an unknown option of a section is ignored",
     "W203": "an up section contains no statement",
     "W204": "a section header inside quoted or commented text is text (dbmate takes it for a header)",
+    "W205": "a comment begins like an annotation and is none",
     "W675": "a migration sets something for its session, which does not hold in the files after it",
     # plans and history
     "W301": "a migration is applied out of order",
@@ -197,6 +205,7 @@ WARNINGS: dict[str, str] = {
     "W306": "another run did the step while this one waited for the lock (behind a pooler)",
     "W307": "the database of a dry run does not exist yet",
     "W308": "a file was changed after it was applied, and is rolled back as it is now",
+    "W700": "a pending migration is a breaking change",
     "W670": "files of applied migrations are missing",
     "W671": "an applied file has another version now",
     "W672": "a version was applied from another file",

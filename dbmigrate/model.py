@@ -202,6 +202,16 @@ class Section:
 
 
 @frozen
+class Annotation:
+    """What a comment ``-- migrate:KEY VALUE`` says about one direction; see `migrations.annotations`."""
+
+    key: str
+    value: str
+    place: Place
+    direction: Direction
+
+
+@frozen
 class MigrationFile:
     """A file that counts as a migration by its name alone: ``^(\\d+).*\\.sql$``. Its content has not been read."""
 
@@ -218,6 +228,7 @@ class Migration:
     comments, white space and letter case of unquoted words; None for files above 1 MiB. `up_sql` and `down_sql` are
     the verbatim texts of the sections (several are joined in file order), None above 1 MiB. `marks` are SHA-256 sums
     of longer and longer beginnings of a file whose statements are not kept, by which a change is noticed.
+    `annotation_faults` are errors about annotations, which stop nothing but applying the file.
     """
 
     file: MigrationFile
@@ -228,6 +239,8 @@ class Migration:
     down_sql: str | None = None
     problems: tuple[Problem, ...] = ()
     marks: tuple[bytes, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
+    annotation_faults: tuple[Problem, ...] = ()
 
     @property
     def version(self) -> str:
@@ -245,6 +258,10 @@ class Migration:
     def is_transactional(self, direction: Direction) -> bool:
         """Whether the whole direction runs in one transaction (no section says ``transaction:false``)."""
         return all(section.transaction for section in self.run_order(direction))
+
+    def annotated(self, key: str, direction: Direction = Direction.UP) -> tuple[Annotation, ...]:
+        """The annotations of this key for one direction."""
+        return tuple(each for each in self.annotations if each.key == key and each.direction is direction)
 
     @property
     def is_irreversible(self) -> bool:

@@ -140,6 +140,7 @@ class StatusRow:
     applied_by: str | None = None
     unfinished: Unfinished | None = None
     edited: bool = False  # whether the file is not what was applied
+    breaking: str | None = None  # what it breaks, if it is pending and says so
 
 
 @frozen

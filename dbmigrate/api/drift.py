@@ -20,7 +20,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.importing.bodies import differ_in_comments_alone
 from dbmigrate.migrations import parser
 from dbmigrate.model import Direction, Policy, Problem, Severity
-from dbmigrate.planning import plan, remedies, verify
+from dbmigrate.planning import annotation_faults, plan, remedies, verify
 from dbmigrate.planning.remedies import VersionDifference
 from dbmigrate.reports import Deviation
 from dbmigrate.schema import dump as schema_file
@@ -178,7 +178,8 @@ class Comparer(ApiBase):
 
         def planned(view: View) -> Plan:
             chosen = [file for file in view.files if file.version in versions]
-            return plan.up(chosen, view.history, migrations=view.migrations, policy=self._options.policy)
+            migrations = annotation_faults.without(view.migrations)
+            return plan.up(chosen, view.history, migrations=migrations, policy=self._options.policy)
 
         def wanted(view: View) -> Sequence[str]:
             return [version for version in plan.pending_versions(view.files, view.history) if version in versions]

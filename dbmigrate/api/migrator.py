@@ -10,9 +10,9 @@ from dbmigrate.api.base import ApiBase, Options, Request, View
 from dbmigrate.connection import database
 from dbmigrate.errors import ConnectionFailed, Error
 from dbmigrate.events import Planned, RunStarted, SchemaLoaded, SchemaRead, SchemaWritten
-from dbmigrate.migrations import find
+from dbmigrate.migrations import find, peek
 from dbmigrate.model import ALL, LAST, Direction, Goal, History, Plan, Problem, Severity
-from dbmigrate.planning import plan, plan_hash, verify
+from dbmigrate.planning import breaking, dependencies, plan, plan_hash, verify
 from dbmigrate.tracking import tables
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class Migrator(ApiBase):
             more = self._history_problems(session, recorded)
         findings = verify.verify(found, recorded, verify.sums(found, recorded), self._options.order)
         status = verify.marked(plan.status(found, recorded, self._options.order), findings)
+        pending = [file for file in found if file.version not in recorded]
+        status = plan.with_breaking(status, peek.mentioning(pending, *breaking.WORDS))
         return replace(status, problems=(*status.problems, *more))
 
     def plan_up(self, goal: Goal = ALL) -> Plan:
@@ -205,12 +207,17 @@ class Migrator(ApiBase):
 
     def _downward(self, goal: Goal) -> Request:
         order = self._options.order
+
+        def planned(view: View) -> Plan:
+            made = plan.down(view.files, view.history, migrations=view.migrations, goal=goal, order=order)
+            applied = [file for file in view.files if file.version in view.history]
+            dependencies.refuse_needed(made.steps, peek.mentioning(applied, dependencies.WORD))
+            return _with_notes(made, view)
+
         return Request(
             "rollback",
             lambda view: [item.version for item in plan.rollback_order(view.files, view.history, goal, order)],
-            lambda view: _with_notes(
-                plan.down(view.files, view.history, migrations=view.migrations, goal=goal, order=order), view
-            ),
+            planned,
             (Direction.DOWN,),
         )
 

@@ -9,7 +9,7 @@ from dbmigrate.errors import ConfigError, Error, MigrationFileError, PlanError
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find, parser
 from dbmigrate.model import History, Policy, Problem, Severity
-from dbmigrate.planning import plan
+from dbmigrate.planning import annotation_faults, dependencies, plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +47,8 @@ def read(directories: Sequence[str], order: Order) -> Reading:
         except (MigrationFileError, ConfigError) as exc:
             problems.append(_problem(exc))
             first_broken = number if first_broken is None else first_broken
+    problems += (fault for migration in read for fault in annotation_faults.faults(migration))
+    problems += dependencies.faults(read, present, History())
     sound = tuple(read[:first_broken])
     untried, notes = _untried(present, first_broken), (*listing.notes, *_notes(present, read, order))
     return Reading(present, tuple(read), sound, (*problems, *untried, *notes))
@@ -68,7 +70,7 @@ def _untried(present: Sequence[MigrationFile], first_broken: int | None) -> tupl
 
 def _notes(present: Sequence[MigrationFile], read: Sequence[Migration], order: Order) -> tuple[Problem, ...]:
     """The warnings of a plan to run all of them: about the order, and about odd files."""
-    migrations = {migration.version: migration for migration in read}
+    migrations = annotation_faults.without({migration.version: migration for migration in read})
     readable = [file for file in present if file.version in migrations]
     if not readable:
         return ()

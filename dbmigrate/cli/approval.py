@@ -42,15 +42,16 @@ class Asker(Protocol):
 
 @frozen
 class Approver:
-    """What `Options.approve` is on the command line. A call raises Refused E707 to E710."""
+    """What `Options.approve` is on the command line. A call raises Refused E707 to E710, E731."""
 
     call: Asker
     settings: Settings
     approval: Approval
 
     def __call__(self, plan: Plan, history: History) -> Callable[[], None] | None:
-        self._refuse_untested(plan, history)
         target = _target(self.settings)
+        rules.refuse_breaking(plan, history, target, self.approval)
+        self._refuse_untested(plan, history)
         need = rules.need_of_plan(plan, history, target, self.approval)
         word = rules.name_to_type(need, target, self.approval)
         if word is None:

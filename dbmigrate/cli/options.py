@@ -125,6 +125,9 @@ AllowExisting = Annotated[
     bool,
     typer.Option("--allow-existing", help="Start a history beside tables or another tool's history."),
 ]
+AllowBreaking = Annotated[
+    bool, typer.Option("--allow-breaking", help="Apply breaking changes on a protected environment.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Reason, kept in the log.")]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.cli.call import goal
 from dbmigrate.cli.options import (
+    AllowBreaking,
     AllowExisting,
     Backup,
     DryRun,
@@ -42,6 +43,7 @@ class UpOptions:
     require_applied_in: RequireApplied = None
     backup: Backup = None
     allow_existing: AllowExisting = False
+    allow_breaking: AllowBreaking = False
     yes: Yes = False
     reason: Reason = None
 
@@ -49,7 +51,12 @@ class UpOptions:
         """What they ask for. Raises ConfigError E200 for options that exclude each other."""
         from dbmigrate.planning.approval import Approval
 
-        approval = Approval(yes=self.yes, applied_in=self.require_applied_in, allow_existing=self.allow_existing)
+        approval = Approval(
+            yes=self.yes,
+            applied_in=self.require_applied_in,
+            allow_existing=self.allow_existing,
+            allow_breaking=self.allow_breaking,
+        )
         return RunRequest(goal(self.steps, self.to), approval, self.expect_plan, self.reason, self.backup)
 
     def dry_run_request(self) -> DryRunRequest | None:

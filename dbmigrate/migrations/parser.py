@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationFileError
 from dbmigrate.migrations import headers, other_tools
+from dbmigrate.migrations.annotations import BREAKING_MARK, Collector, Where
 from dbmigrate.migrations.batch_ranges import BatchRanges
 from dbmigrate.migrations.large_files import batches, statements
 from dbmigrate.migrations.left_settings import change_of
@@ -48,7 +49,7 @@ _KEEP_STATEMENTS = 64 << 10  # bytes; the statements of larger files are read ag
 KEEP_TEXT = 1 << 20  # bytes; of larger files neither text nor token checksum is kept
 _DUMP_COMMANDS = frozenset(("\\restrict", "\\unrestrict", "\\connect"))
 _CONFLICT = ("<<<<<<<", ">>>>>>>")
-_NOT_IN_RUNS = ("migrate:", *_CONFLICT)  # what has to be looked at statement by statement
+_NOT_IN_RUNS = ("migrate:", *_CONFLICT, BREAKING_MARK)  # what has to be looked at statement by statement
 
 
 def read(file: MigrationFile, runs: Collection[Direction] = BOTH) -> Migration:
@@ -65,7 +66,8 @@ def read(file: MigrationFile, runs: Collection[Direction] = BOTH) -> Migration:
             lexer = PostgresLexer(headers.BOUNDARY)
             sections = reading.run(lexer.read_runs(source.read, but=_NOT_IN_RUNS))
             total, problems = source.finish(), tuple(reading.problems)
-            return Migration(file, sections, total, problems=problems, marks=tuple(source.marks))
+            made = Migration(file, sections, total, problems=problems, marks=tuple(source.marks))
+            return reading.said.added_to(made)
         text = source.read_all()
         if source.size <= _KEEP_STATEMENTS:
             return _from_text(_Reading(origin, _Size.SMALL, runs), file, text, source.finish())
@@ -144,15 +146,9 @@ def _from_text(reading: _Reading, file: MigrationFile, text: str, checksum: str)
         sections = reading.run(PostgresLexer(headers.BOUNDARY).get_tokens(text))
     except MigrationFileError as fault:
         sections = reading.end_at(fault, text)
-    return Migration(
-        file,
-        sections,
-        checksum,
-        reading.tokens.hexdigest(),
-        reading.verbatim(text, Direction.UP),
-        reading.verbatim(text, Direction.DOWN),
-        tuple(reading.problems),
-    )
+    up, down = (reading.verbatim(text, direction) for direction in BOTH)
+    problems = tuple(reading.problems)
+    return reading.said.added_to(Migration(file, sections, checksum, reading.tokens.hexdigest(), up, down, problems))
 
 
 class _Reading:
@@ -161,6 +157,7 @@ class _Reading:
     def __init__(self, origin: Origin, size: _Size, runs: Collection[Direction] = BOTH) -> None:
         self.problems: list[Problem] = []
         self.tokens = TokenSum()
+        self.said = Collector(origin)
         self._origin = origin
         self._size = size
         self._cursor = Cursor()
@@ -259,7 +256,7 @@ class _Reading:
         text = (
             segment.lead if segment.number > 1 else segment.lead + segment.text
         )  # there is nothing of the kind in a run
-        if "migrate:" in text or "<<<<<<<" in text or ">>>>>>>" in text:
+        if any(mark in text for mark in _NOT_IN_RUNS):
             return False
         if segment.number == 1 and (not is_plain(segment.text) or change_of(segment.text)):
             return False
@@ -388,7 +385,10 @@ class _Reading:
 
     def _look_around(self, segment: Segment) -> None:
         """Look for what is nearly a header, or another tool's, or a header that is text."""
+        if BREAKING_MARK in segment.lead:
+            self.said.mark(segment.lead, self._cursor, self._where())
         for offset, comment in segment.comments:
+            self._look_at(segment, offset, comment)
             self._foreign = self._foreign or other_tools.tool_of_comment(comment)
             meant = headers.near_miss(comment)
             if meant and self._begins_line(segment, offset):
@@ -411,6 +411,22 @@ class _Reading:
                     hint="indent it; dbmate would begin a section here",
                 )
             )
+
+    def _look_at(self, segment: Segment, offset: int, comment: str) -> None:
+        is_inside = offset > len(segment.lead)
+        is_breaking = is_inside and BREAKING_MARK in comment
+        if not (self.said.is_open or is_breaking or "migrate" in comment.lower()):
+            return
+        at = self._cursor.after((segment.lead + segment.text)[:offset])
+        if is_breaking:
+            self.said.mark(comment, Cursor(*at), self._where())
+        self.said.add(comment, at, self._where(is_inside=is_inside))
+
+    def _where(self, *, is_inside: bool = False) -> Where:
+        draft = self._drafts[-1] if self._drafts else None
+        fault = "it has to stand above the SQL of its section, directly below the header"
+        is_late = is_inside or (draft is not None and draft.count > 0)
+        return Where(draft.number, draft.header.direction, fault if is_late else "") if draft else Where()
 
     def _begins_line(self, segment: Segment, offset: int) -> bool:
         before = (segment.lead + segment.text)[:offset]

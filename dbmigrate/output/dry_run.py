@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dbmigrate.model import Direction
 from dbmigrate.output import impact
 from dbmigrate.output.jsonlines import problem_value
+from dbmigrate.planning import breaking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +37,7 @@ def _step(step: Step) -> dict[str, object]:
         "transaction": migration is None or migration.is_transactional(step.direction),
         "path": migration.file.path if migration else None,
         "checksum": migration.checksum if migration else None,
+        "breaking": breaking.described(migration) if migration and step.direction is Direction.UP else None,
         "statements_done": sorted(step.done),
     }
 

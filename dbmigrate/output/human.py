@@ -322,6 +322,8 @@ class Human:
         elif row.unfinished is not None:
             for line in tables.unfinished_lines(row.unfinished):
                 self._message(f"    {self._hide(line)}")
+        if row.breaking is not None:
+            self._print(text.labelled(Style.ERROR, "    breaking change:", text.one_line(row.breaking)))
 
 
 def _safe(line: Line | str) -> Line | str:

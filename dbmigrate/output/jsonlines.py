@@ -159,6 +159,7 @@ def _row(row: StatusRow, hide: Callable[[str], str]) -> dict[str, object]:
         "applied_at": row.applied_at.astimezone(UTC).isoformat() if row.applied_at else None,
         "applied_by": row.applied_by,
         "edited": row.edited,
+        "breaking": row.breaking,
         "unfinished": _unfinished(row.unfinished, hide) if row.unfinished else None,
     }
 

@@ -24,6 +24,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u2
 # anywhere (ActionCommand.cs of actions/runner); Azure's "##vso[", TeamCity's "##teamcity[".
 _COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\w*\[)", re.MULTILINE)
 _MARGIN = "    "
+_BREAKING = "W700"  # nothing is wrong with it, but nobody should overlook it
 WIDEST = 160  # columns of an excerpt where there is no terminal
 
 
@@ -95,7 +96,8 @@ def labelled(style: Style, label: str, rest: str) -> Line:
 def problem_lines(found: Problem) -> Iterator[Line]:
     """A warning or note in one line, and a line for its hint."""
     place = f" ({found.place})" if found.place else ""
-    yield labelled(OF_SEVERITY[found.severity], f"{found.severity}[{found.code}]:", f"{found.message}{place}")
+    style = Style.ERROR if found.code == _BREAKING else OF_SEVERITY[found.severity]
+    yield labelled(style, f"{found.severity}[{found.code}]:", f"{found.message}{place}")
     if found.hint:
         yield labelled(Style.LABEL, "  hint:", found.hint)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.errors import Refused, unchanged
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Action, Direction
+from dbmigrate.planning import breaking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ __all__ = [
     "name_to_type",
     "need_of_plan",
     "need_to_destroy",
+    "refuse_breaking",
     "refuse_other",
     "refuse_untested",
     "to_prove",
@@ -59,7 +61,7 @@ class Approval:
 
     `database` is the name given with ``--confirm``, `applied_in` the environment of ``--require-applied-in``.
     `everything` stands for ``--all``, `can_ask` for a terminal to ask on, `allow_existing` says that a
-    history may begin beside what is there.
+    history may begin beside what is there, `allow_breaking` that breaking changes are coordinated.
     """
 
     yes: bool = False
@@ -68,6 +70,7 @@ class Approval:
     everything: bool = False
     can_ask: bool = False
     allow_existing: bool = False
+    allow_breaking: bool = False
 
 
 def need_of_plan(plan: Plan, history: History, target: Target, approval: Approval) -> Need:
@@ -118,6 +121,12 @@ def to_prove(plan: Plan, history: History) -> tuple[Step, ...]:
         for step in plan.steps
         if step.action is Action.RUN and step.direction is Direction.UP and step.version not in begun
     )
+
+
+def refuse_breaking(plan: Plan, history: History, target: Target, approval: Approval) -> None:
+    """Raise Refused E731 for a breaking change of a protected environment that is neither allowed nor there already."""
+    if target.is_protected and not approval.allow_breaking:
+        breaking.refuse([step for step in to_prove(plan, history) if step.version not in history])
 
 
 def refuse_untested(steps: Sequence[Step], elsewhere: History, environment: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from dbmigrate.errors import NeedsAttention, PlanError, Refused
@@ -27,6 +27,7 @@ from dbmigrate.model import (
     Unfinished,
     leading_number,
 )
+from dbmigrate.planning import annotation_faults, breaking, dependencies
 from dbmigrate.reports import MigrationState, Status, StatusRow
 
 Migrations = Mapping[str, Migration]
@@ -41,7 +42,8 @@ def up(
 
     `migrations` holds the parsed file of every pending version. Raises PlanError E230 (no files at all), E232 (no
     file has the goal's version); NeedsAttention E502 (an earlier run is unfinished); Refused E702 (`policy` is
-    strict and a pending version is not higher than the highest applied one).
+    strict and a pending version is not higher than the highest applied one); MigrationFileError E290 to E293 (what a
+    pending file says of itself).
     """
     if not files:
         raise PlanError("no migration files found", code="E230", hint="make one with `dbmigrate new NAME`")
@@ -52,11 +54,15 @@ def up(
     late = [file for file in pending if highest and policy.order.key(file.version) <= policy.order.key(highest)]
     if policy.strict and late:
         raise _out_of_order(late[0], highest, policy.order)
+    read = [migrations[file.version] for file in pending if file.version in migrations]
+    annotation_faults.refuse(fault for migration in read for fault in annotation_faults.faults(migration))
+    annotation_faults.refuse(dependencies.faults(read, files, history))
     chosen = _until(pending, files, goal)
     steps = tuple(_run(migrations[file.version], Direction.UP) for file in chosen)
     running = {file.version for file in chosen}
     problems = [_late_problem(file, highest) for file in late if file.version in running]
-    return Plan(steps, (*_order_problems(files, policy.order), *problems, *_file_problems(steps)))
+    order_problems = _order_problems(files, policy.order)
+    return Plan(steps, (*order_problems, *problems, *breaking.problems(steps), *_file_problems(steps)))
 
 
 def pending_versions(files: Sequence[MigrationFile], history: History) -> Sequence[str]:
@@ -82,6 +88,7 @@ def down(
     _refuse_unfinished(history)
     chosen = rollback_order(files, history, goal, order)
     steps = tuple(_undo(applied, migrations) for applied in chosen)
+    annotation_faults.refuse_unsupported(steps)
     present = {file.version for file in files}
     gone = tuple(_gone_problem(step) for step in steps if step.version not in present)
     return Plan(steps, (*gone, *_file_problems(steps)))
@@ -101,6 +108,7 @@ def redo(
             hint="restore the file from version control, or undo the migration with `dbmigrate rollback`",
         )
     again = _run(migrations[version], Direction.UP)
+    annotation_faults.refuse_unsupported((again,))
     problems = [problem for problem in _file_problems((again,)) if problem.code != "W201"]  # it ran that way already
     return Plan((*undo.steps, again), (*undo.problems, *problems))
 
@@ -129,7 +137,9 @@ def resume(unfinished: Unfinished, migration: Migration, *, history: History, do
     """
     is_undo = unfinished.direction is Direction.DOWN and unfinished.version not in history
     action = Action.UNDO if is_undo else Action.RUN
-    return Plan((Step(unfinished.version, unfinished.name, unfinished.direction, action, migration, done),))
+    step = Step(unfinished.version, unfinished.name, unfinished.direction, action, migration, done)
+    annotation_faults.refuse_unsupported((step,))
+    return Plan((step,))
 
 
 def undo(unfinished: Unfinished, migration: Migration) -> Plan:
@@ -142,7 +152,9 @@ def undo(unfinished: Unfinished, migration: Migration) -> Plan:
         )
     if migration.is_irreversible:
         raise PlanError(f"{migration.name} is irreversible", code="E233")
-    return Plan((Step(unfinished.version, unfinished.name, Direction.DOWN, Action.UNDO, migration),))
+    step = Step(unfinished.version, unfinished.name, Direction.DOWN, Action.UNDO, migration)
+    annotation_faults.refuse_unsupported((step,))
+    return Plan((step,))
 
 
 def up_to(files: Sequence[MigrationFile], version: str) -> Sequence[str]:
@@ -176,6 +188,12 @@ def status(files: Sequence[MigrationFile], history: History, order: Order = Orde
         rows[broken.version] = replace(row, state=MigrationState.UNFINISHED, unfinished=broken)
     ordered = sorted(rows.values(), key=lambda row: order.key(row.name))
     return Status(tuple(ordered), _order_problems(files, order))
+
+
+def with_breaking(status: Status, pending: Iterable[Migration]) -> Status:
+    """`status` with what the pending migrations say that they break."""
+    texts = {migration.version: breaking.described(migration) for migration in pending}
+    return replace(status, rows=tuple(replace(row, breaking=texts.get(row.version)) for row in status.rows))
 
 
 def newest(files: Sequence[MigrationFile], versions: Sequence[str], order: Order = Order.NAME) -> str | None:

@@ -11,6 +11,7 @@ from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import (
     LIMITS,
     STRICT,
+    AllowBreaking,
     AllowExisting,
     ExpectPlan,
     Reason,
@@ -69,6 +70,7 @@ def deploy(
     expect_plan: ExpectPlan = None,
     require_applied_in: RequireApplied = None,
     allow_existing: AllowExisting = False,
+    allow_breaking: AllowBreaking = False,
     yes: Yes = False,
     reason: Reason = None,
 ) -> None:
@@ -85,7 +87,9 @@ def deploy(
         patience=_patience(configured.patience, health_retries, health_interval),
         on_failure=on_failure or configured.on_failure,
     )
-    approval = Approval(yes=yes, applied_in=require_applied_in, allow_existing=allow_existing)
+    approval = Approval(
+        yes=yes, applied_in=require_applied_in, allow_existing=allow_existing, allow_breaking=allow_breaking
+    )
     with call.deployer(config, reason=reason, expect_plan=expect_plan, approval=approval) as deployer:
         done = deployer.deploy()
     call.renderer.outcome("deploy", deploying.result_lines(done), deploying.value(done))

@@ -1,0 +1,54 @@
+"""What stops a plan because of annotations: those that are wrong, and those that this version cannot obey."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dbmigrate.errors import MigrationFileError
+from dbmigrate.model import Direction, Problem, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from dbmigrate.model import Migration, Step
+
+__all__ = ["faults", "refuse", "refuse_unsupported", "unsupported", "without"]
+
+_SUPPORTED = frozenset(("depends", "breaking"))
+_NOT_YET = "remove the line, or put it into words that are not an annotation"
+
+
+def faults(migration: Migration) -> Iterator[Problem]:
+    """What is wrong with the annotations of a file that is to be applied."""
+    yield from migration.annotation_faults
+    for direction in Direction:
+        yield from unsupported(migration, direction)
+
+
+def unsupported(migration: Migration, direction: Direction) -> Iterator[Problem]:
+    """E292: to ignore a precondition or an environment would run what must not run."""
+    for each in migration.annotations:
+        if each.direction is direction and each.key not in _SUPPORTED:
+            message = f"`migrate:{each.key}` is not supported yet"
+            yield Problem("E292", message, Severity.ERROR, each.place, _NOT_YET)
+
+
+def without(migrations: Mapping[str, Migration]) -> Mapping[str, Migration]:
+    """The same migrations saying nothing of themselves: files that are applied already stop nothing."""
+    return {version: replace(each, annotations=(), annotation_faults=()) for version, each in migrations.items()}
+
+
+def refuse_unsupported(steps: Iterable[Step]) -> None:
+    """Raise MigrationFileError E292 for an annotation of a section that is to run."""
+    for step in steps:
+        if step.migration is not None and step.runs_sql:
+            refuse(unsupported(step.migration, step.direction))
+
+
+def refuse(found: Iterable[Problem]) -> None:
+    """Raise MigrationFileError for the first fault."""
+    for fault in found:
+        raise MigrationFileError(
+            fault.message, code=fault.code, hint=fault.hint, place=fault.place, excerpt=fault.excerpt
+        )

@@ -1,0 +1,79 @@
+"""``-- migrate:depends 001, 003``: a migration is applied after others, and rolled back before them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dbmigrate.errors import Refused, unchanged
+from dbmigrate.model import Direction, Problem, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from dbmigrate.model import Annotation, History, Migration, MigrationFile, Step
+
+__all__ = ["WORD", "faults", "refuse_needed", "versions"]
+
+WORD = "migrate:depends"  # what a file holds that says so
+
+
+def versions(annotation: Annotation) -> tuple[str, ...]:
+    """The versions that a ``depends`` names."""
+    return tuple(word.strip() for word in annotation.value.split(","))
+
+
+def faults(pending: Sequence[Migration], files: Sequence[MigrationFile], history: History) -> Iterator[Problem]:
+    """The dependencies that cannot have been applied before the pending migrations. `files` are in their order.
+
+    A version without a file counts if it is applied. A later one never does, applied or not: the next database that is
+    made from the files would stop there.
+    """
+    named = [(migration, *each) for migration in pending for each in _named(migration)]
+    places = {file.version: number for number, file in enumerate(files if named else ())}
+    for migration, annotation, version in named:
+        if ":" in version:
+            yield _fault(
+                annotation, f"`{version}`: dependencies on other services are not supported yet", _LOCAL, "E292"
+            )
+        elif version not in places and version not in history:
+            near = [each for each in places if each.lstrip("0") == version.lstrip("0")]
+            hint = f"did you mean {near[0]}?" if near else "no file has this version: see `dbmigrate status`"
+            yield _fault(annotation, f"{migration.name} depends on {version}, which does not exist", hint)
+        elif version == migration.version:
+            yield _fault(annotation, f"{migration.name} depends on itself", "remove it")
+        elif places.get(version, -1) > places[migration.version]:
+            hint = "give this file a newer version if it is applied nowhere"
+            yield _fault(annotation, f"{migration.name} depends on {version}, which comes later", hint)
+
+
+_LOCAL = "name versions of this directory"
+
+
+def _fault(annotation: Annotation, message: str, hint: str, code: str = "E293") -> Problem:
+    return Problem(code, message, Severity.ERROR, annotation.place, hint)
+
+
+def refuse_needed(steps: Sequence[Step], others: Iterable[Migration]) -> None:
+    """Raise Refused E730 if a migration that stays applied depends on one that `steps` roll back.
+
+    `others` are the applied migrations; those that are rolled back by `steps` too do not count.
+    """
+    undone = {step.version: step.name for step in steps if step.direction is Direction.DOWN}
+    for migration in others:
+        if migration.version in undone:
+            continue
+        for annotation, version in _named(migration):
+            if version in undone:
+                error = Refused(
+                    f"{undone[version]} cannot be rolled back alone: {migration.name} is applied and depends on it",
+                    code="E730",
+                    place=annotation.place,
+                    hint=f"roll back {migration.name} too, with --to or --steps, or remove the dependency",
+                )
+                raise unchanged(error)
+
+
+def _named(migration: Migration) -> Iterator[tuple[Annotation, str]]:
+    for annotation in migration.annotated("depends"):
+        for version in versions(annotation):
+            yield annotation, version

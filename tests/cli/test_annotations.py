@@ -1,0 +1,270 @@
+"""What files say of themselves in `-- migrate:KEY VALUE`: dependencies, breaking changes, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+COMMANDS = [("up",), ("migrate",), ("up", "--dry-run", "--no-locks"), ("up", "--dry-run", "--json", "--no-locks")]
+
+
+@pytest.fixture
+def command(run, database_url):
+    def run_it(*arguments, env=None):
+        values = {"DATABASE_URL": database_url, "DBMIGRATE_NO_DUMP_SCHEMA": "true", **(env or {})}
+        return run(*arguments, env=values)
+
+    return run_it
+
+
+@pytest.fixture
+def production(run, database_url):
+    environ = {"PRODUCTION_DATABASE_URL": database_url, "DBMIGRATE_NO_DUMP_SCHEMA": "true"}
+    return lambda *arguments: run("-e", "production", *arguments, env=environ)
+
+
+@pytest.fixture
+def versions(query, database_url):
+    def read():
+        (found,) = query(database_url, "select to_regclass('schema_migrations') is not null")
+        rows = query(database_url, "select version from schema_migrations order by version") if found[0] else []
+        return [row[0] for row in rows]
+
+    return read
+
+
+def write(project, name, said, *, down="", table=None):
+    table = table or f"t{name.partition('_')[0]}"
+    text = f"{said}\n-- migrate:up\ncreate table {table} ();\n-- migrate:down\n{down}drop table {table};\n"
+    return project.write(f"{name}.sql", text)
+
+
+# --------------------------------------------------------------------------------------------------------------- faults
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("-- migrate:depend 1", "E290"),
+        ("-- migrate:depends 1\n-- migrate:depends 1", "E291"),
+        ("-- migrate:require select count(*) = 0 from orders", "E292"),
+        ("-- migrate:check select true", "E292"),
+        ("-- migrate:env dev, staging", "E292"),
+        ("-- migrate:vars schema", "E292"),
+        ("-- migrate:replaces 001-050", "E292"),
+        ("-- migrate:repeatable", "E292"),
+        ("-- migrate:depends billing:1", "E292"),
+    ],
+)
+def test_a_pending_file_with_a_wrong_annotation_stops_the_run_before_it_begins(
+    command, project, versions, arguments, said, code
+):
+    write(project, "1_a", "-- the first")
+    path = write(project, "2_b", said)
+
+    done = command(*arguments)
+
+    assert done.exit_code == 2
+    assert f"error[{code}]" in done.stderr
+    assert f"{path.name}:{said.count(chr(10)) + 1}:1" in done.stderr
+    assert versions() == []
+
+
+@pytest.mark.parametrize("said", ["-- migrate:depend 1", "-- migrate:require select false", "-- migrate:depends 9"])
+def test_a_file_that_is_applied_already_stops_nothing(command, project, versions, said):
+    write(project, "1_a", "-- as dbmate applied it")
+    assert command("up").exit_code == 0
+    write(project, "1_a", said)
+    write(project, "2_b", "-- migrate:depends 1")
+
+    assert command("up").exit_code == 0
+    assert versions() == ["1", "2"]
+    assert command("status").exit_code == 0
+    assert command("rollback", "--all").exit_code == 0
+    assert versions() == []
+
+
+def test_drift_runs_applied_files_whatever_they_say(command, project):
+    write(project, "1_a", "-- as dbmate applied it")
+    assert command("up").exit_code == 0
+    write(project, "1_a", "-- migrate:depends 9")
+
+    done = command("drift", "--against", "migrations")
+
+    assert done.exit_code == 0, done.stderr
+
+
+def test_a_precondition_of_a_rollback_is_not_ignored(command, project, versions):
+    down = "-- migrate:require select not exists (select from t1)\n"
+    write(project, "1_a", "", down=down)
+    assert command("up").exit_code == 2
+    write(project, "1_a", "")
+    assert command("up").exit_code == 0
+    write(project, "1_a", "", down=down)
+
+    done = command("rollback")
+
+    assert done.exit_code == 2
+    assert "error[E292]" in done.stderr
+    assert versions() == ["1"]
+
+
+def test_check_names_every_wrong_annotation(command, project):
+    write(project, "1_a", "-- migrate:depends 2")
+    write(project, "2_b", "-- migrate:depend 1")
+    write(project, "3_c", "-- migrate:depends 8, 9")
+
+    done = command("check", "--no-lint")
+
+    assert done.exit_code == 1
+    assert done.stdout.count("error[E290]") == 1
+    assert done.stdout.count("error[E293]") == 3
+    assert "1_a.sql:1:1" in done.stdout
+    assert "depends on 8" in done.stdout
+    assert "depends on 9" in done.stdout
+
+
+# --------------------------------------------------------------------------------------------------------- dependencies
+
+
+def test_dependencies_that_come_before_are_no_obstacle(command, project, versions):
+    write(project, "1_a", "")
+    write(project, "2_b", "-- migrate:depends 1")
+    write(project, "3_c", "-- migrate:depends 1,\n--   2")
+
+    assert command("up", "--to", "2").exit_code == 0
+    assert command("up").exit_code == 0
+    assert versions() == ["1", "2", "3"]
+    assert command("rollback", "--to", "1").exit_code == 0
+    assert versions() == ["1"]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [("9", "9, which does not exist"), ("3", "3, which comes later"), ("2", "itself"), ("1, 9", "9, which does not")],
+)
+def test_a_dependency_that_cannot_be_met_is_refused(command, project, versions, arguments, named, words):
+    write(project, "1_a", "")
+    write(project, "2_b", f"-- migrate:depends {named}")
+    write(project, "3_c", "")
+
+    done = command(*arguments)
+
+    assert done.exit_code == 2
+    assert "error[E293]" in done.stderr
+    assert words in done.stderr
+    assert "2_b.sql:1:1" in done.stderr
+    assert versions() == []
+
+
+def test_a_version_without_its_zeros_is_meant_to_be_the_file_s(command, project):
+    write(project, "001_a", "", table="a")
+    write(project, "002_b", "-- migrate:depends 1", table="b")
+
+    assert "did you mean 001?" in command("up").stderr
+
+
+def test_an_applied_dependency_whose_file_is_gone_is_met(command, project, versions):
+    gone = write(project, "1_a", "")
+    assert command("up").exit_code == 0
+    gone.unlink()
+    write(project, "2_b", "-- migrate:depends 1")
+
+    assert command("up").exit_code == 0
+    assert versions() == ["1", "2"]
+
+
+def test_later_means_later_in_the_order_of_the_project(command, project, versions):
+    write(project, "9_a", "")
+    write(project, "10_b", "-- migrate:depends 9")
+
+    assert command("up").exit_code == 2
+    assert command("up", "--version-order", "numeric").exit_code == 0
+    assert versions() == ["10", "9"]
+
+
+def test_what_an_applied_migration_depends_on_is_not_rolled_back_alone(command, project, versions):
+    write(project, "9_a", "")
+    write(project, "10_b", "-- migrate:depends 9")
+    assert command("up", "--version-order", "numeric").exit_code == 0
+
+    for more in ((), ("--dry-run", "--no-locks")):  # by name 9_a.sql is the last one
+        done = command("rollback", *more)
+        assert done.exit_code == 7
+        assert "error[E730]" in done.stderr
+        assert "10_b.sql:1:1" in done.stderr
+        assert versions() == ["10", "9"]
+
+    assert command("rollback", "--steps", "2").exit_code == 0
+    assert versions() == []
+
+
+# ----------------------------------------------------------------------------------------------------- breaking changes
+
+BREAKING = ["-- migrate:breaking orders.note is gone", "-- ⚠️ BREAKING CHANGE: orders.note is gone"]
+
+
+@pytest.mark.parametrize("said", BREAKING)
+def test_a_breaking_change_of_a_protected_environment_has_to_be_allowed(production, project, versions, said):
+    write(project, "1_a", "")
+    write(project, "2_b", said)
+
+    done = production("up", "--yes")
+
+    assert done.exit_code == 7
+    assert "error[E731]: 2_b.sql is a breaking change: orders.note is gone" in done.stderr
+    assert "2_b.sql:1:" in done.stderr
+    assert versions() == []
+    assert production("up", "--yes", "--to", "1").exit_code == 0
+    assert production("up", "--yes", "--allow-breaking").exit_code == 0
+    assert versions() == ["1", "2"]
+    assert production("redo", "--yes").exit_code == 0
+    assert production("rollback", "--yes").exit_code == 0
+
+
+def test_deploy_needs_the_same_permission(production, project, versions):
+    write(project, "1_a", BREAKING[0])
+
+    assert production("deploy", "--yes", "--no-backup").exit_code == 7
+    assert versions() == []
+    done = production("deploy", "--yes", "--no-backup", "--allow-breaking")
+    assert done.exit_code == 0, done.stderr
+
+
+def test_elsewhere_a_breaking_change_is_applied_with_a_warning(command, project, versions):
+    write(project, "1_a", BREAKING[0])
+
+    done = command("up")
+
+    assert done.exit_code == 0
+    assert "warning[W700]: 1_a.sql is a breaking change: orders.note is gone" in done.stderr
+    assert versions() == ["1"]
+
+
+def test_status_and_dry_run_show_what_breaks(command, project):
+    write(project, "1_a", "")
+    write(project, "2_b", BREAKING[0])
+
+    def breaking(*arguments):
+        answer = json.loads(command(*arguments).stdout)
+        return [each["breaking"] for each in answer.get("migrations") or answer["steps"]]
+
+    status = command("status")
+    assert status.stdout == "[ ] 1_a.sql\n[ ] 2_b.sql\n\nApplied: 0\nPending: 2\n"
+    assert "breaking change: orders.note is gone" in status.stderr
+    assert breaking("status", "--json") == [None, "orders.note is gone"]
+    assert "W700" in command("up", "--dry-run", "--no-locks").stderr
+    assert breaking("up", "--dry-run", "--json", "--no-locks") == [None, "orders.note is gone"]
+
+    assert command("up").exit_code == 0
+    assert breaking("status", "--json") == [None, None]
+
+
+def test_a_pending_file_that_cannot_be_read_does_not_stop_status(command, project):
+    project.write("1_a.sql", "-- migrate:breaking x\nno headers\n")
+    project.write("2_b.sql", "")
+
+    assert command("status").exit_code == 0
