@@ -18,7 +18,7 @@ from psycopg import pq, sql
 from dbmigrate.connection import database
 from dbmigrate.errors import ConfigError, Error, PlanError
 from dbmigrate.frozen import frozen
-from dbmigrate.migrations import parser
+from dbmigrate.migrations import plain_sql
 from dbmigrate.model import Place, Problem, Severity, StatementKind
 from dbmigrate.sql import LexerError, placed_words
 from dbmigrate.sql.statements import first_word
@@ -70,7 +70,9 @@ def from_files(patterns: Sequence[str]) -> Collection:
     problems: list[Problem] = []
     for path in _paths(patterns):
         try:
-            found = [item for item in parser.split_sql(_text(path), path=path) if item.kind is not StatementKind.META]
+            found = [
+                item for item in plain_sql.split_sql(_text(path), path=path) if item.kind is not StatementKind.META
+            ]
         except Error as exc:
             if not exc.place:
                 raise

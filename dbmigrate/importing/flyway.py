@@ -20,7 +20,7 @@ from dbmigrate.importing.flyway_settings import (
 )
 from dbmigrate.importing.read_source import decoded
 from dbmigrate.importing.values import ForeignMigration, Judgement, Kind, Part, Reading, SourceFile
-from dbmigrate.migrations import parser
+from dbmigrate.migrations import plain_sql
 from dbmigrate.model import Place, StatementKind
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ class _Reader:
         if not own.transaction or not self._settings.mixed:
             return own.transaction
         try:
-            return all(each.kind is not StatementKind.OUTSIDE for each in parser.split_sql(sql, path=path))
+            return all(each.kind is not StatementKind.OUTSIDE for each in plain_sql.split_sql(sql, path=path))
         except MigrationFileError:
             return True  # the conversion says what is wrong with it
 

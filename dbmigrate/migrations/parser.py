@@ -20,14 +20,14 @@ from dbmigrate.migrations.large_files import batches, statements
 from dbmigrate.migrations.left_settings import change_of
 from dbmigrate.migrations.sections import BOTH, Draft, tolerated
 from dbmigrate.migrations.source import Cursor, Origin, Source, byte_length, checksum
-from dbmigrate.migrations.statement_stream import backslash, pass_data, segments, statement_of
+from dbmigrate.migrations.statement_stream import backslash, segments, statement_of
 from dbmigrate.migrations.token_checksum import TokenSum
-from dbmigrate.model import Direction, Migration, Problem, Section, Severity, Statement, StatementKind
+from dbmigrate.model import Direction, Migration, Problem, Section, Severity, StatementKind
 from dbmigrate.sql import COPY_DATA, PostgresLexer, SegmentKind, words
 from dbmigrate.sql.statements import classify, is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable
 
     from dbmigrate.model import MigrationFile
     from dbmigrate.sql import Segment, Token
@@ -39,7 +39,6 @@ __all__ = [
     "read",
     "read_kept",
     "read_text",
-    "split_sql",
     "statements",
     "token_checksum",
     "token_sum",
@@ -47,7 +46,6 @@ __all__ = [
 
 _KEEP_STATEMENTS = 64 << 10  # bytes; the statements of larger files are read again when they are run
 KEEP_TEXT = 1 << 20  # bytes; of larger files neither text nor token checksum is kept
-_DUMP_COMMANDS = frozenset(("\\restrict", "\\unrestrict", "\\connect"))
 _CONFLICT = ("<<<<<<<", ">>>>>>>")
 _NOT_IN_RUNS = ("migrate:", *_CONFLICT, BREAKING_MARK)  # what has to be looked at statement by statement
 
@@ -90,27 +88,6 @@ def read_kept(file: MigrationFile, down_sql: str) -> Migration:
     text = down_sql if headers.BOUNDARY.match(first) else f"-- migrate:down\n{down_sql}"
     digest = hashlib.sha256(down_sql.encode()).hexdigest()
     return _from_text(_KeptReading(Origin(file.path, text), _Size.SMALL), file, text, digest)
-
-
-def split_sql(text: str, *, path: str = "(SQL)") -> Iterator[Statement]:
-    """The statements of a plain SQL text without sections, named `path` in errors.
-
-    The lines ``\\restrict``, ``\\unrestrict`` and ``\\connect`` of pg_dump come as statements of kind META, to be
-    skipped. Raises MigrationFileError E217 (something is not closed), E218 (any other backslash command).
-    """
-    origin = Origin(path, text)
-    cursor = Cursor()
-    for segment in segments(origin, PostgresLexer().get_tokens(text)):
-        cursor.advance(segment.lead)
-        if segment.kind is SegmentKind.STATEMENT:
-            statement = statement_of(segment, cursor)
-            yield statement
-            pass_data(statement)
-        elif segment.kind is SegmentKind.META:
-            if cursor.column != 1 or segment.text.split()[0] not in _DUMP_COMMANDS:
-                raise backslash(origin, segment, cursor)
-            yield Statement(segment.text, cursor.line, cursor.column, StatementKind.META, segment.lead)
-            cursor.advance(segment.text)
 
 
 def token_checksum(text: str) -> str:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.connection import database
 from dbmigrate.errors import ConfigError, Refused
-from dbmigrate.migrations import parser
+from dbmigrate.migrations import parser, plain_sql
 from dbmigrate.model import Place
 from dbmigrate.sql import LexerError, words
 from dbmigrate.sql.statements import FALSE, first_word, option_list
@@ -182,7 +182,7 @@ def _of_file(migration: Migration) -> Effects:
 def of_sql(text: str) -> Effects:
     """What a text without sections, as a schema file, may do."""
     found = _of_text(text.encode())
-    return found | reduce(or_, (_of_statement(each.sql, is_suspect=True) for each in parser.split_sql(text)), found)
+    return found | reduce(or_, (_of_statement(each.sql, is_suspect=True) for each in plain_sql.split_sql(text)), found)
 
 
 def of_functions(conn: Connection) -> Effects:

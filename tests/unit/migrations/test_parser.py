@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dbmigrate.errors import CODES, WARNINGS, ConfigError, MigrationFileError
-from dbmigrate.migrations import parser
+from dbmigrate.migrations import parser, plain_sql
 from dbmigrate.model import Direction, Migration, MigrationFile, Severity, StatementKind
 
 UP = "-- migrate:up\n"
@@ -568,7 +568,7 @@ def test_plain_sql_is_split_with_the_lines_of_pg_dump():
         "-- migrate:up is a comment here\n\\restrict abc\nSELECT 1;\n\\connect x\n"
         "COPY t FROM stdin;\n1\n\\.\n\\unrestrict abc\n"
     )
-    found = [(s.sql, s.line, s.kind.value, "".join(s.copy_data or ())) for s in parser.split_sql(text)]
+    found = [(s.sql, s.line, s.kind.value, "".join(s.copy_data or ())) for s in plain_sql.split_sql(text)]
 
     assert found == [
         ("\\restrict abc", 2, "meta", ""),
@@ -590,7 +590,7 @@ def test_plain_sql_is_split_with_the_lines_of_pg_dump():
 )
 def test_plain_sql_has_faults_too(text: str, code: str):
     with pytest.raises(MigrationFileError) as caught:
-        list(parser.split_sql(text, path="schema.sql"))
+        list(plain_sql.split_sql(text, path="schema.sql"))
 
     assert caught.value.code == code
     assert str(caught.value.place).startswith("schema.sql:")
