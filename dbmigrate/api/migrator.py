@@ -10,9 +10,9 @@ from dbmigrate.api.base import ApiBase, Options, Request, View
 from dbmigrate.connection import database
 from dbmigrate.errors import ConnectionFailed, Error
 from dbmigrate.events import Planned, RunStarted, SchemaLoaded, SchemaRead, SchemaWritten
-from dbmigrate.migrations import find, peek
+from dbmigrate.migrations import find
 from dbmigrate.model import ALL, LAST, Direction, Goal, History, Plan, Problem, Severity
-from dbmigrate.planning import breaking, dependencies, plan, plan_hash, verify
+from dbmigrate.planning import plan, plan_hash, verify
 from dbmigrate.tracking import tables
 
 if TYPE_CHECKING:
@@ -45,7 +45,11 @@ class Migrator(ApiBase):
         findings = verify.verify(found, recorded, verify.sums(found, recorded), self._options.order)
         status = verify.marked(plan.status(found, recorded, self._options.order), findings)
         pending = [file for file in found if file.version not in recorded]
-        status = plan.with_breaking(status, peek.mentioning(pending, *breaking.WORDS))
+        if pending:
+            from dbmigrate.migrations import peek
+            from dbmigrate.planning import breaking
+
+            status = plan.with_breaking(status, peek.mentioning(pending, *breaking.WORDS))
         return replace(status, problems=(*status.problems, *more))
 
     def plan_up(self, goal: Goal = ALL) -> Plan:
@@ -206,6 +210,9 @@ class Migrator(ApiBase):
         )
 
     def _downward(self, goal: Goal) -> Request:
+        from dbmigrate.migrations import peek
+        from dbmigrate.planning import dependencies
+
         order = self._options.order
 
         def planned(view: View) -> Plan:

@@ -19,12 +19,12 @@ __all__ = ["mentioning"]
 
 def mentioning(files: Iterable[MigrationFile], *words: str) -> Iterator[Migration]:
     """The files that hold one of `words` anywhere, read; one that cannot be read is left out."""
-    from dbmigrate.migrations import parser  # it loads sqlparse
-
     sought = [word.encode() for word in words]
     for file in files:
         with suppress(MigrationFileError, ConfigError):
             if _holds(file.path, sought):
+                from dbmigrate.migrations import parser  # it loads sqlparse
+
                 yield parser.read(file, (Direction.UP,))
 
 

@@ -27,7 +27,6 @@ from dbmigrate.model import (
     Unfinished,
     leading_number,
 )
-from dbmigrate.planning import annotation_faults, breaking, dependencies
 from dbmigrate.reports import MigrationState, Status, StatusRow
 
 Migrations = Mapping[str, Migration]
@@ -54,15 +53,13 @@ def up(
     late = [file for file in pending if highest and policy.order.key(file.version) <= policy.order.key(highest)]
     if policy.strict and late:
         raise _out_of_order(late[0], highest, policy.order)
-    read = [migrations[file.version] for file in pending if file.version in migrations]
-    annotation_faults.refuse(fault for migration in read for fault in annotation_faults.faults(migration))
-    annotation_faults.refuse(dependencies.faults(read, files, history))
+    _refuse_annotations([migrations[file.version] for file in pending if file.version in migrations], files, history)
     chosen = _until(pending, files, goal)
     steps = tuple(_run(migrations[file.version], Direction.UP) for file in chosen)
     running = {file.version for file in chosen}
     problems = [_late_problem(file, highest) for file in late if file.version in running]
     order_problems = _order_problems(files, policy.order)
-    return Plan(steps, (*order_problems, *problems, *breaking.problems(steps), *_file_problems(steps)))
+    return Plan(steps, (*order_problems, *problems, *_breaking_problems(steps), *_file_problems(steps)))
 
 
 def pending_versions(files: Sequence[MigrationFile], history: History) -> Sequence[str]:
@@ -88,7 +85,7 @@ def down(
     _refuse_unfinished(history)
     chosen = rollback_order(files, history, goal, order)
     steps = tuple(_undo(applied, migrations) for applied in chosen)
-    annotation_faults.refuse_unsupported(steps)
+    _refuse_unsupported(steps)
     present = {file.version for file in files}
     gone = tuple(_gone_problem(step) for step in steps if step.version not in present)
     return Plan(steps, (*gone, *_file_problems(steps)))
@@ -108,7 +105,7 @@ def redo(
             hint="restore the file from version control, or undo the migration with `dbmigrate rollback`",
         )
     again = _run(migrations[version], Direction.UP)
-    annotation_faults.refuse_unsupported((again,))
+    _refuse_unsupported((again,))
     problems = [problem for problem in _file_problems((again,)) if problem.code != "W201"]  # it ran that way already
     return Plan((*undo.steps, again), (*undo.problems, *problems))
 
@@ -138,7 +135,7 @@ def resume(unfinished: Unfinished, migration: Migration, *, history: History, do
     is_undo = unfinished.direction is Direction.DOWN and unfinished.version not in history
     action = Action.UNDO if is_undo else Action.RUN
     step = Step(unfinished.version, unfinished.name, unfinished.direction, action, migration, done)
-    annotation_faults.refuse_unsupported((step,))
+    _refuse_unsupported((step,))
     return Plan((step,))
 
 
@@ -153,7 +150,7 @@ def undo(unfinished: Unfinished, migration: Migration) -> Plan:
     if migration.is_irreversible:
         raise PlanError(f"{migration.name} is irreversible", code="E233")
     step = Step(unfinished.version, unfinished.name, Direction.DOWN, Action.UNDO, migration)
-    annotation_faults.refuse_unsupported((step,))
+    _refuse_unsupported((step,))
     return Plan((step,))
 
 
@@ -190,8 +187,36 @@ def status(files: Sequence[MigrationFile], history: History, order: Order = Orde
     return Status(tuple(ordered), _order_problems(files, order))
 
 
+# what a file says of itself: without a file to run none of these modules is needed
+
+
+def _refuse_annotations(read: Sequence[Migration], files: Sequence[MigrationFile], history: History) -> None:
+    if read:
+        from dbmigrate.planning import annotation_faults, dependencies
+
+        annotation_faults.refuse(fault for migration in read for fault in annotation_faults.faults(migration))
+        annotation_faults.refuse(dependencies.faults(read, files, history))
+
+
+def _refuse_unsupported(steps: Sequence[Step]) -> None:
+    if steps:
+        from dbmigrate.planning import annotation_faults
+
+        annotation_faults.refuse_unsupported(steps)
+
+
+def _breaking_problems(steps: Sequence[Step]) -> tuple[Problem, ...]:
+    if not steps:
+        return ()
+    from dbmigrate.planning import breaking
+
+    return breaking.problems(steps)
+
+
 def with_breaking(status: Status, pending: Iterable[Migration]) -> Status:
     """`status` with what the pending migrations say that they break."""
+    from dbmigrate.planning import breaking
+
     texts = {migration.version: breaking.described(migration) for migration in pending}
     return replace(status, rows=tuple(replace(row, breaking=texts.get(row.version)) for row in status.rows))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 
@@ -14,26 +13,34 @@ ROWS = "select repeat('x', 100000) from generate_series(1, 2000);"  # 200 MB
 TEXT = "repeat('größer ', 3000000)"  # 27 MB
 
 
+MEASURE = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+open(sys.argv[1], "w").write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(code)
+"""
+
+
 @pytest.fixture
 def peak(runner, database_url):
     """`peak(*arguments) -> (exit code, largest resident size in MB, stdout, stderr)` of one run."""
 
     def run(*arguments: str) -> tuple[int, float, str, str]:
-        out, err = runner.home / "out", runner.home / "err"
+        out, err, size = runner.home / "out", runner.home / "err", runner.home / "size"
         environ = runner._environment({"DATABASE_URL": database_url})
         with open(out, "w") as stdout, open(err, "w") as stderr:
+            # started by a small process: the largest size of a child begins with that of whoever started it
             process = subprocess.Popen(
-                [sys.executable, "-m", "dbmigrate", *arguments],
+                [sys.executable, "-S", "-c", MEASURE, str(size), sys.executable, "-m", "dbmigrate", *arguments],
                 env=environ,
                 cwd=runner.cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
             )
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
+            process.wait()
         unit = 1 if sys.platform == "darwin" else 1024
-        return process.returncode, usage.ru_maxrss * unit / MEGABYTE, out.read_text(), err.read_text()
+        return process.returncode, int(size.read_text()) * unit / MEGABYTE, out.read_text(), err.read_text()
 
     return run
 
