@@ -89,8 +89,10 @@ def entry_lines(entries: Sequence[LogEntry]) -> Iterator[str]:
 
 
 def _details(event: LogEntry) -> str:
-    """What a person wants to know of the details. `before` is for `resume`: the ids of objects."""
-    shown = {name: value for name, value in (event.details or {}).items() if name != "before"}
+    """What a person wants to know of the details; object ids and lists of tables are for programs."""
+    shown = {
+        name: value for name, value in (event.details or {}).items() if name not in ("before", "tables", "schemas")
+    }
     return ", ".join(
         f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in shown.items()
     )

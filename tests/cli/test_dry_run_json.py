@@ -51,7 +51,7 @@ def test_the_plan_and_the_locks_are_one_object(dry_run, shop, database_url):
         ("3", "3_c.sql", "up", True),
         ("4", "4_d.sql", "up", False),
     ]
-    assert re.search(f"^plan {found['plan']} ", done.stderr, re.MULTILINE)
+    assert re.search(f"^plan {found['plan']}$", done.stderr, re.MULTILINE)
     assert found["problems"] == []
     rewrite, index = found["locks"]["statements"]
     (orders,) = rewrite["tables"]
