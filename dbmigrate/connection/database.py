@@ -198,21 +198,11 @@ def run(conn: Connection, script: str) -> psycopg.Cursor[tuple[object, ...]]:
 
 def last_row(cursor: psycopg.Cursor[tuple[object, ...]]) -> tuple[object, ...]:
     """The row of the last result of a script."""
-    _to_the_last(cursor)
+    while cursor.nextset():
+        pass
     row = cursor.fetchone()
     assert row is not None
     return row
-
-
-def last_tag(cursor: psycopg.Cursor[tuple[object, ...]]) -> str:
-    """The command tag of the last result of a script."""
-    _to_the_last(cursor)
-    return cursor.statusmessage or ""
-
-
-def _to_the_last(cursor: psycopg.Cursor[tuple[object, ...]]) -> None:
-    while cursor.nextset():
-        pass
 
 
 def query(conn: Connection, statement: str, *parameters: object) -> list[tuple[object, ...]]:
