@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 CODES = frozenset(("E734", "E735", "E413", "E414"))  # nothing is logged of them where all is rolled back
 _BOOLEAN = 16  # the type's object id, in every database
+_READ_ONLY = "25006"
+_READS = "a condition only reads: use no function that writes"
 _PREFIX = "SELECT * FROM (\n"
 _HINTS = {
     Kind.PRECONDITION: "run the migration where it is true, or correct the condition",
@@ -184,39 +186,36 @@ def _sent(context: Context, condition: Condition, most: int) -> tuple[tuple[int,
 
 
 def _failed(context: Context, condition: Condition, exc: StatementError) -> Exception:
-    """The error of a query that failed; a lock failure is retried, and a lost connection is no answer."""
+    """The error of a query that failed; itself after a lock timeout (it is asked again) and a lost connection."""
     error = server_errors.failure(exc, context.migration, context.dsn)
     if error.code == "E405" or not isinstance(error, DatabaseError):
         return exc
-    message = f"{condition.title} cannot be evaluated: {error.message}"
-    made = _recast(condition, error, message, is_valid=False)
+    error.message = f"{condition.title} cannot be evaluated: {error.message}"
+    error.hint = _READS if error.sqlstate == _READ_ONLY else error.hint
+    made = _recast(condition, error, is_valid=False)
     made.details = (*_data(context, condition), *made.details)
     return made
 
 
 def _error(context: Context, condition: Condition, answer: _Answer) -> Error:
-    place = condition.place
-    key = "-- migrate:require" if condition.kind is Kind.PRECONDITION else "-- migrate:check"
-    failing = "is not true" if answer.is_valid else "cannot be evaluated"
-    error = Origin(place.path).error(
-        "E296", f"{condition.title} {failing}: {answer.text}", (place.line, place.column), width=len(key)
-    )
-    made = _recast(condition, error, error.message, is_valid=answer.is_valid)
-    if made.excerpt is not None:
-        made.excerpt = redaction.masked(made.excerpt, context.dsn.redact)
-    made.details = _data(context, condition)
-    return made
+    place, failing = condition.place, "is not true" if answer.is_valid else "cannot be evaluated"
+    message, width = f"{condition.title} {failing}: {answer.text}", len(f"-- migrate:{condition.key}")
+    error = Origin(place.path).error("E296", message, (place.line, place.column), width=width)
+    if error.excerpt is not None:
+        error.excerpt = redaction.masked(error.excerpt, context.dsn.redact)
+    error.details = _data(context, condition)
+    return _recast(condition, error, is_valid=answer.is_valid)
 
 
 def _data(context: Context, condition: Condition) -> tuple[tuple[str, str], ...]:
     return (("condition", condition.kind.value), ("query", context.dsn.redact(condition.query)))
 
 
-def _recast(condition: Condition, error: Error, message: str, *, is_valid: bool) -> Error:
+def _recast(condition: Condition, error: Error, *, is_valid: bool) -> Error:
     hint = error.hint or _HINTS[condition.kind]
     if condition.kind is Kind.PRECONDITION:
-        return error.recast(Refused, message, code="E734" if is_valid else "E735", hint=hint)
-    return error.recast(MigrationFailed, message, code="E413" if is_valid else "E414", hint=hint)
+        return error.recast(Refused, code="E734" if is_valid else "E735", hint=hint)
+    return error.recast(MigrationFailed, code="E413" if is_valid else "E414", hint=hint)
 
 
 def translated(exc: Error | StatementError | psycopg.Error, context: Context) -> Error:

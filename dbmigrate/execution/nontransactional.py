@@ -334,11 +334,10 @@ class NonTransactionalRun:
         )
         self._session.reset()
         self._close(substep, outcome, cause)
-        return (
-            self._nothing_done(cause)
-            if outcome is Outcome.UNDONE and not self._done
-            else self._unfinished(substep, cause, outcome)
-        )
+        if outcome is Outcome.UNDONE and not self._done:
+            cause.state = f"nothing of {self._step.name} was done"
+            return cause
+        return self._unfinished(substep, cause, outcome)
 
     def _close(self, substep: SubStep, outcome: Outcome, cause: Error) -> None:
         """Log how a step and the run ended. What cannot be written now is looked up by `resume`."""
@@ -385,10 +384,6 @@ class NonTransactionalRun:
         if isinstance(exc, psycopg.Error):
             return database.translation(exc, self._session.dsn)
         return Interrupted.by(exc, f"{self._step.name} was interrupted")
-
-    def _nothing_done(self, cause: Error) -> Error:
-        cause.state = f"nothing of {self._step.name} was done"
-        return cause
 
     def _unfinished(self, substep: SubStep, cause: Error, outcome: Outcome) -> Error:
         """The error for a migration that is now unfinished. An interruption keeps its exit code."""

@@ -43,6 +43,11 @@ class Condition:
     place: Place
 
     @property
+    def key(self) -> str:
+        """The key of its annotation."""
+        return next(key for key, kind in KEYS.items() if kind is self.kind)
+
+    @property
     def title(self) -> str:
         return f"the {self.kind} of {self.name}"
 
