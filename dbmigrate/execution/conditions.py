@@ -38,6 +38,7 @@ _HINTS = {
     Kind.PRECONDITION: "run the migration where it is true, or correct the condition",
     Kind.POSTCONDITION: "correct the migration or the condition",
 }
+_INVALID = "correct the condition: one SELECT that returns one boolean"
 
 
 @frozen
@@ -212,7 +213,7 @@ def _data(context: Context, condition: Condition) -> tuple[tuple[str, str], ...]
 
 
 def _recast(condition: Condition, error: Error, *, is_valid: bool) -> Error:
-    hint = error.hint or _HINTS[condition.kind]
+    hint = error.hint or (_HINTS[condition.kind] if is_valid else _INVALID)
     if condition.kind is Kind.PRECONDITION:
         return error.recast(Refused, code="E734" if is_valid else "E735", hint=hint)
     return error.recast(MigrationFailed, code="E413" if is_valid else "E414", hint=hint)
