@@ -454,6 +454,61 @@ insert into t1 values (1 / {});
     assert query(database_url, "select count(*) from t1") == [(2,)]
 
 
+def test_the_condition_of_a_down_section_counts_where_its_file_is_gone(command, project, state):
+    path = write(project, "1_a", down=said("require", "select false"))
+    assert command("up").exit_code == 0
+    path.unlink()
+
+    done = command("rollback")
+
+    assert done.exit_code == 7
+    assert "error[E734]" in done.stderr
+    assert state()[0] == ["1"]
+
+
+def test_an_unfinished_migration_whose_postcondition_is_false_can_be_undone(database_url, project, state):
+    write(project, "1_a", up=said("check", "select false"), options=" transaction:false")
+    assert tell(database_url, project, lambda migrator: migrator.up()).error.code == "E511"
+
+    Upkeep(database_url, Options(directories=(str(project.migrations),))).undo()
+
+    assert state()[0] == []
+    assert state()[2] == []
+    assert tell(database_url, project, lambda migrator: migrator.up()).error.code == "E511"
+
+
+def test_windows_line_ends_savepoints_of_the_same_name_and_domains(database_url, project, state, query):
+    query(database_url, "create domain d as boolean")
+    path = write(
+        project,
+        "1_a",
+        up="-- migrate:require select\n--   true::d\n-- migrate:check select false\n--   or {}\n",
+        sql="savepoint dbmigrate_condition; create table t1 (); set default_transaction_read_only = on;",
+    )
+    text = path.read_text().replace("\n", "\r\n")
+    path.write_bytes(text.replace("{}", "nope").encode())
+    told = tell(database_url, project, lambda migrator: migrator.up())
+    assert told.error.code == "E414"
+    assert (told.error.place.line, told.error.place.column) == (5, 9)
+
+    path.write_bytes(text.replace("{}", "true::d").encode())
+    assert tell(database_url, project, lambda migrator: migrator.up()).error is None
+    assert state()[0] == ["1"]
+
+
+def test_conditions_of_a_large_file(database_url, project, state):
+    rows = "insert into t1 values (1, '" + "x" * 200 + "');\n"
+    sql = "create table t1 (id int, text text);\n" + rows * 6000
+    for number, code in ((5999, "E413"), (6000, None)):
+        above = said("require", "select to_regclass('t1') is null")
+        write(project, "1_a", above=above, up=said("check", f"select count(*) = {number} from t1"), sql=sql)
+
+        told = tell(database_url, project, lambda migrator: migrator.up())
+
+        assert (told.error and told.error.code) == code
+        assert state()[0] == ([] if code else ["1"])
+
+
 # ------------------------------------------------------------------------------------------------------------- dry runs
 
 
