@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from dbmigrate.errors import Error, Interrupted, NeedsAttention
+from dbmigrate.errors import Error, NeedsAttention
 from dbmigrate.execution import conditions, lock_retries
 from dbmigrate.execution.batches import StatementError
 from dbmigrate.execution.conditions import Context
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _FAILURES = (Error, StatementError, psycopg.Error)
 _CODES = {Kind.PRECONDITION: "E510", Kind.POSTCONDITION: "E511"}
+_ASK_AGAIN = "run `dbmigrate resume`, which asks again"
 _WAY_ON = "make it true, or correct the condition in the file, then run `dbmigrate resume`, which asks again"
 
 
@@ -119,9 +120,10 @@ class StepConditions:
         cause = self._nothing_done(exc)
         self._session.abort()
         self._session.log_failure(self._session.writer.broken(self._step, cause))
-        if not self._last or isinstance(cause, Interrupted):
+        if not self._last:
             return cause
-        error = cause.recast(NeedsAttention, code=_CODES[condition.kind], hint=_WAY_ON)
+        hint = _WAY_ON if cause.code in conditions.CODES else _ASK_AGAIN
+        error = cause.recast(NeedsAttention, code=_CODES[condition.kind], hint=hint)
         done = f"statements 1 to {self._last} are done" if self._last > 1 else "statement 1 is done"
         error.state = f"{self._step.name} is unfinished: {done}"
         return error

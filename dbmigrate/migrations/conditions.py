@@ -1,7 +1,7 @@
 """Conditions: the queries of ``-- migrate:require`` (preconditions) and ``-- migrate:check`` (postconditions).
 
 A condition above the first header counts for the whole up direction, one below a header for that section. The server
-sees the query between parentheses, so it must not close them: `fault` finds that before anything runs.
+sees the query between parentheses, so it must not close them: `faults` finds that before anything runs.
 """
 
 from __future__ import annotations
@@ -122,10 +122,18 @@ _WHOLE = -1  # the section of what stands above the first header
 
 def _of(migration: Migration, asked: Sequence[Annotation], key: str, numbers: Collection[int]) -> tuple[Condition, ...]:
     return tuple(
-        Condition(KEYS[key], migration.name, one_query(each.value), each.place)
+        Condition(KEYS[key], migration.name, _query(each.value), each.place)
         for each in asked
         if each.key == key and each.section in numbers
     )
+
+
+def _query(text: str) -> str:
+    """As text where it is not one query: a plan refuses that, and what asks nothing need not care."""
+    try:
+        return one_query(text)
+    except NotOneQueryError:
+        return text
 
 
 def faults(migration: Migration, direction: Direction) -> Iterator[Problem]:

@@ -656,3 +656,34 @@ def test_drift_asks_nothing_of_applied_files(command, project, scratch):
     write(project, "1_a", up=said("require", "select 1") + said("check", "select true from nowhere"))
 
     assert command("drift", "--against", "migrations", env=scratch).exit_code == 0
+
+
+@keys
+def test_check_reports_what_is_not_one_query(command, project, scratch, key):
+    write(project, "1_a", up=said(key, "select true; drop table t1"))
+
+    done = command("check", "--no-lint", env=scratch)
+
+    assert done.exit_code == 1
+    assert "error[E296]" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@keys
+def test_a_deployment_ends_with_the_exit_code_of_the_condition(command, project, state, key):
+    write(project, "1_a", up=said(key, "select false"))
+
+    done = command("deploy", "--yes", "--no-backup")
+
+    assert done.exit_code == FAILS[key][0]
+    assert f"error[{FAILS[key][1]}]" in done.stderr
+    assert "the database is as it was before the deployment" in done.stderr
+    assert state() == ([], [], [])
+
+
+def test_the_locks_of_a_condition_are_gone_before_the_sql_runs(furnished, project, query):
+    locks = "select count(*) from pg_locks where pid = pg_backend_pid() and relation = 't0'::regclass"
+    write(project, "1_a", up=said("require", "select count(*) = 1 from t0"), sql=f"create table t1 as {locks};")
+
+    assert tell(furnished, project, lambda migrator: migrator.up()).error is None
+    assert query(furnished, "select * from t1") == [(0,)]
