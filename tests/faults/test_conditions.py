@@ -88,9 +88,16 @@ def test_a_session_that_is_ended_meanwhile_leaves_nothing(project, database_url,
     assert query(database_url, "select to_regclass('b')") == [(None,)]
 
 
-@ways
-@keys
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+@pytest.mark.parametrize(
+    ("key", "option"),
+    [
+        pytest.param("require", "", id="require"),
+        pytest.param("check", STEPS, id="check, steps"),
+        pytest.param("check", "", id="check", marks=pytest.mark.matrix),
+        pytest.param("require", STEPS, id="require, steps", marks=pytest.mark.matrix),
+    ],
+)
 def test_a_run_that_ends_while_a_condition_is_asked_is_taken_up_again(
     project, start, database_url, query, key, option, number
 ):
