@@ -93,7 +93,8 @@ class Upkeep(ApiBase):
     def baseline(self, version: str) -> Report:
         """Record every migration up to `version` as applied without running it.
 
-        For a database that was made by other means. Raises PlanError E240 if anything is recorded already.
+        For a database that was made by other means. What is only for other environments is left out. Raises PlanError
+        E240 if anything is recorded already, E208.
         """
 
         def planned(view: View) -> Plan:
@@ -103,8 +104,10 @@ class Upkeep(ApiBase):
                     code="E240",
                     hint="`dbmigrate mark applied VERSION --reason TEXT` records single migrations",
                 )
-            names = plan.up_to(view.files, version)
-            return Plan(tuple(_record(view.migrations[name], Direction.UP, LogKind.BASELINE) for name in names))
+            migrations = [view.migrations[name] for name in plan.up_to(view.files, version)]
+            away = plan.elsewhere(migrations, self._options.policy)
+            recorded = (each for each in migrations if each.version not in away)
+            return Plan(tuple(_record(each, Direction.UP, LogKind.BASELINE) for each in recorded))
 
         return self._change(Request("baseline", lambda view: plan.up_to(view.files, version), planned, _NOTHING))
 
@@ -133,9 +136,9 @@ class Upkeep(ApiBase):
     # -- how
 
     def _findings(self, view: View) -> tuple[Finding, ...]:
-        found = verification.verify(
-            view.files, view.history, verification.sums(view.files, view.history), self._options.order
-        )
+        files = self._here(view.files, view.history)
+        sums = verification.sums(files, view.history)
+        found = verification.verify(files, view.history, sums, self._options.order)
         return tuple(
             replace(finding, changed_in=provenance.last_change(finding.file.file.path))
             if finding.file and finding.deviation is Deviation.CHANGED
