@@ -34,7 +34,6 @@ ENV_FILES = (".env", ".env.dbmate")
 LAYOUTS = ("dbmate", "scattered")  # schema.versions.Layout; a test compares them
 
 _FOR_PROGRAMS = ("DBMIGRATE_PG_DUMP", "DBMIGRATE_PG_BIN")
-_ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 @frozen
@@ -391,7 +390,7 @@ def _environment(choice: _Choice, flag: str | None) -> str | None:
     value = choice.value("DBMIGRATE_ENV", flag)
     if value.origin == "default":
         return None
-    if not _ENVIRONMENT_NAME.fullmatch(value.text.strip()):
+    if not re.fullmatch(project_file.ENVIRONMENT_NAME, value.text.strip()):
         hint = "use letters, digits, _ - and ."
         raise ConfigError(f"{value.name}: the name of the environment is empty or invalid", code="E205", hint=hint)
     variable = variable_of(value.text.strip())

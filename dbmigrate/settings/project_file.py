@@ -19,7 +19,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.model import Place, Problem, Severity
 from dbmigrate.settings.variables import VARIABLES, Kind
 
-__all__ = ["FILE", "PYPROJECT", "Project", "Requirement", "Text", "read"]
+__all__ = ["ENVIRONMENT_NAME", "FILE", "PYPROJECT", "Project", "Requirement", "Text", "read"]
 
 FILE = "dbmigrate.toml"
 PYPROJECT = "pyproject.toml"
@@ -39,7 +39,7 @@ _HEADING = rb"(?m)^[ \t]*\[[ \t]*tool[ \t]*\.[ \t]*dbmigrate[ \t]*[\].]"
 _TABLE_LINE = r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?"
 _KEY_LINE = r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*="""
 _WORD = r"""[\w-]+|"[^"]*"|'[^']*'"""
-_ENVIRONMENT_NAME = r"[A-Za-z0-9_.-]+"
+ENVIRONMENT_NAME = r"[A-Za-z0-9_.-]+"
 _POSITION = r"(?s)(.*?) \(at (?:line (\d+), column (\d+)|end of document)\)"
 
 _NOT_HERE = "remove [tool.dbmigrate]: in dbmigrate.toml the keys are at the top level"
@@ -165,10 +165,7 @@ class _Reader:
         self._lines = _lines(text)
 
     def project(self, found: Mapping[str, object], problems: tuple[Problem, ...]) -> Project:
-        table = self._hyphened(found, ())
-        for key in table:
-            if key not in _KEYS and key not in (*_TABLES, _ENV_DEFAULT):
-                raise self._unknown((key,), (*_KEYS, *_TABLES, _ENV_DEFAULT))
+        table = self._hyphened(found, (), (*_KEYS, *_TABLES, _ENV_DEFAULT))
         environments = self._environments(table)
         return Project(
             path=self._name,
@@ -186,11 +183,16 @@ class _Reader:
             raise self._wrong(path, "a table")
         return value
 
-    def _hyphened(self, value: object, path: _Path) -> Mapping[str, object]:
-        """A table with its keys in their one spelling. Raises ConfigError E209 for two spellings of one."""
+    def _hyphened(self, value: object, path: _Path, known: tuple[str, ...] = ()) -> Mapping[str, object]:
+        """A table with its keys in their one spelling; all of them `known`, if any are given.
+
+        Raises ConfigError E209 for two spellings of one, E254, E256.
+        """
         found: dict[str, object] = {}
         for key, item in self.table(value, path).items():
             name = key.replace("_", "-")
+            if known and name not in known:
+                raise self._unknown((*path, key), known)
             if name in found:
                 raise self._double((*path, key), f"{_shown((*path, name))} is given twice, with - and with _")
             found[name] = item
@@ -208,14 +210,14 @@ class _Reader:
                 if other := seen.get(canonical(name)):
                     raise self._double(path, f"[{_shown(path)}] and [{_shown(other)}] are one environment")
                 seen[canonical(name)] = path
-                found[path] = self._hyphened(value, path)
+                found[path] = self._hyphened(value, path, (_REQUIRED,))
         return found
 
     def _env_default(self, table: Mapping[str, object]) -> str | None:
         if _ENV_DEFAULT not in table:
             return None
         name = self._string((_ENV_DEFAULT,), table[_ENV_DEFAULT], "the name of an environment").strip()
-        if not re.fullmatch(_ENVIRONMENT_NAME, name):
+        if not re.fullmatch(ENVIRONMENT_NAME, name):
             raise self._wrong((_ENV_DEFAULT,), "the name of an environment: letters, digits, _ - and .")
         return canonical(name)
 
@@ -259,11 +261,10 @@ class _Reader:
 
     def _requirements(self, environments: Mapping[_Path, Mapping[str, object]]) -> Iterator[tuple[str, Requirement]]:
         for path, table in environments.items():
-            for key, value in table.items():
-                if key != _REQUIRED:
-                    raise self._unknown((*path, key), (_REQUIRED,))
-                text = self._string((*path, key), value, "the name of an environment")
-                yield path[-1], Requirement(text, self._origin((*path, key)))
+            if _REQUIRED in table:
+                key = (*path, _REQUIRED)
+                text = self._string(key, table[_REQUIRED], "the name of an environment")
+                yield path[-1], Requirement(text, self._origin(key))
 
     # -- errors, and where keys stand
 
