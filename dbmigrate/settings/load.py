@@ -170,8 +170,8 @@ class Settings:
     @property
     def target_environment(self) -> str | None:
         """The environment by which files with ``env`` are chosen: what was named; else the protected one whose database
-        this is; else ``env-default`` of the project file."""
-        if self.environment is not None:
+        this is; else ``env-default`` of the project file. ``-e DATABASE_URL`` names none."""
+        if self.environment is not None and self.environment != "DATABASE_URL":
             return canonical(self.environment)
         protection = self.protection
         return protection.environment if protection else self.project.env_default

@@ -215,6 +215,7 @@ def test_the_environment_of_runs_that_name_none(load, refused):
     assert load("env-default = 'EU-West'").target_environment == "eu_west"
     assert load("env-default = 'dev'", environment="qa").target_environment == "qa"
     assert load("env-default = 'dev'", {"DBMIGRATE_ENV": "PRODUCTION_URL"}).target_environment == "production"
+    assert load("env-default = 'dev'", environment="DATABASE_URL").target_environment == "dev"
     assert load("").target_environment is None
     for text in ("''", "['dev']", "'a b'", "1"):
         assert refused(f"env-default = {text}").code == "E255"
