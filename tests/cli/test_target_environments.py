@@ -94,7 +94,8 @@ def test_a_migration_is_applied_only_in_its_environments(project, at, tables, en
 
 def test_the_annotation_may_stand_below_the_header_and_go_on_in_further_lines(project, at):
     sql = "create table demo ();\n-- migrate:down\ndrop table demo;\n"
-    project.write("2_demo.sql", f"-- migrate:up\n-- migrate:env qa,\n--   eu-west.dev\n{sql}")
+    text = f"-- migrate:up\n-- migrate:env qa,\n--   eu-west.dev\n{sql}"
+    project.write("2_demo.sql", text.replace("\n", "\r\n"))
 
     assert [row.env for row in at("production").status().rows] == [(), ("qa", "eu-west.dev"), ()]
     assert states(at("EU_WEST_DEV").status()) == ["pending", "pending", "pending"]
