@@ -350,19 +350,6 @@ class ApiBase:
                 applied = frozenset(read_history.versions(session.conn, session.tables))
             target_environments.refuse_narrow(each for each in narrow if each.version in applied)
 
-    def _here(self, files: Sequence[MigrationFile], history: History) -> Sequence[MigrationFile]:
-        """The files without those pending ones that are only for other environments."""
-        pending = [file for file in files if file.version not in history]
-        environment = self._options.policy.environment
-        if not pending or environment is None:
-            return files
-        from dbmigrate.migrations import peek
-        from dbmigrate.planning import target_environments
-
-        read = peek.mentioning(pending, target_environments.WORD)
-        away = target_environments.elsewhere(read, environment)
-        return [file for file in files if file.version not in away]
-
 
 def _refuse_without_lock(session: Session) -> None:
     """A run that lost its lock must not write the schema file: another one may have, of a newer schema."""

@@ -25,6 +25,7 @@ from dbmigrate.tracking import provenance, read_history
 
 if TYPE_CHECKING:
     from dbmigrate.execution.session import Session
+    from dbmigrate.model import MigrationFile
 
 __all__ = ["Decision", "Repair", "Upkeep"]
 
@@ -136,15 +137,28 @@ class Upkeep(ApiBase):
     # -- how
 
     def _findings(self, view: View) -> tuple[Finding, ...]:
-        files = self._here(view.files, view.history)
-        sums = verification.sums(files, view.history)
-        found = verification.verify(files, view.history, sums, self._options.order)
+        sums = verification.sums(view.files, view.history)
+        every = verification.verify(view.files, view.history, sums, self._options.order)
+        late = {finding.version for finding in every if finding.deviation is Deviation.OUT_OF_ORDER}
+        elsewhere = self._elsewhere([file for file in view.files if file.version in late])
+        found = (finding for finding in every if finding.version not in elsewhere)
         return tuple(
             replace(finding, changed_in=provenance.last_change(finding.file.file.path))
             if finding.file and finding.deviation is Deviation.CHANGED
             else finding
             for finding in found
         )
+
+    def _elsewhere(self, pending: Sequence[MigrationFile]) -> frozenset[str]:
+        """The versions of pending files that are only for other environments."""
+        if not pending:
+            return frozenset()
+        from dbmigrate.migrations import peek
+        from dbmigrate.planning import target_environments
+
+        environment = self._options.policy.environment
+        read = peek.mentioning(pending, target_environments.WORD)
+        return frozenset(each.version for each in read if target_environments.is_elsewhere(each, environment))
 
     def _repairing(self, repair: Repair) -> Request:
         def versions(view: View) -> Sequence[str]:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from dbmigrate import Error, Migrator, Options
-from dbmigrate.api.records import Upkeep
+from dbmigrate.api.records import Repair, Upkeep
 from dbmigrate.check import reading
 from dbmigrate.model import Goal, Order, Policy, Severity
 from dbmigrate.reports import Deviation, MigrationState
@@ -274,19 +274,20 @@ def test_the_script_of_a_dry_run_does_the_same(
     assert there.up().done == ()
 
 
-def test_every_way_to_run_a_plan_leaves_it_out(run, project, database_url, tables):
-    environ = {"QA_DATABASE_URL": database_url, "DBMIGRATE_NO_DUMP_SCHEMA": "true"}
-    dry = json.loads(run("-e", "qa", "up", "--dry-run", "--json", "--no-locks", env=environ).stdout)
-    rehearsed = run("-e", "qa", "up", "--dry-run", "--execute", env=environ)
-    in_place = run("-e", "qa", "up", "--dry-run", "--execute", "--in-place", env=environ)
-    deployed = run("-e", "qa", "deploy", "--no-backup", env=environ)
+@pytest.mark.parametrize("name", ["qa", pytest.param("dev", marks=pytest.mark.matrix)])
+def test_every_way_to_run_a_plan_does_the_same(run, project, database_url, tables, name):
+    environ = {f"{name.upper()}_DATABASE_URL": database_url, "DBMIGRATE_NO_DUMP_SCHEMA": "true"}
+    dry = json.loads(run("-e", name, "up", "--dry-run", "--json", env=environ).stdout)
+    rehearsed = run("-e", name, "up", "--dry-run", "--execute", env=environ)
+    in_place = run("-e", name, "up", "--dry-run", "--execute", "--in-place", env=environ)
+    deployed = run("-e", name, "deploy", "--no-backup", env=environ)
 
-    assert [step["version"] for step in dry["steps"]] == ["1", "3"]
+    assert [step["version"] for step in dry["steps"]] == (["1", "2", "3"] if name == "dev" else ["1", "3"])
     for done in (rehearsed, in_place, deployed):
         assert done.exit_code == 0, done.stderr
         assert "1_users.sql" in done.stdout + done.stderr
-        assert "2_demo.sql" not in done.stdout + done.stderr
-    assert tables() == ["orders", "users"]
+        assert ("2_demo.sql" in done.stdout + done.stderr) is (name == "dev")
+    assert tables() == (["demo", "orders", "users"] if name == "dev" else ["orders", "users"])
 
 
 def test_what_is_applied_is_applied_whatever_it_says(at, tables):
@@ -299,6 +300,17 @@ def test_what_is_applied_is_applied_whatever_it_says(at, tables):
     assert len(at("production").rollback(Goal(steps=2)).done) == 2
     assert tables() == ["users"]
     assert states(at("production").status()) == ["applied", "elsewhere", "pending"]
+
+
+def test_repair_follows_a_renamed_file_that_is_elsewhere(project, at):
+    at(DEV).up()
+    (project.migrations / "2_demo.sql").rename(project.migrations / "5_demo.sql")
+
+    assert failure(at("production").up).code == "E720"
+    upkeep = at("production", Upkeep)
+    upkeep.repair(Repair(), expected=upkeep.plan_repair(Repair()))
+    assert at("production").up().done == ()
+    assert [row.version for row in at("production").status().applied] == ["1", "3", "5"]
 
 
 def test_redo_does_not_apply_again_what_is_elsewhere(project, at, tables):
