@@ -151,6 +151,8 @@ CODES: dict[str, str] = {
     "E412": "a scratch database could not be dropped",
     "E413": "a postcondition is not true",
     "E414": "a postcondition cannot be evaluated",
+    "E430": "a query of the traffic fails before the migrations",
+    "E431": "a dump cannot be restored",
     # a person is needed
     "E501": "a non-transactional migration stopped partway",
     "E502": "an earlier migration is unfinished",
@@ -194,6 +196,9 @@ CODES: dict[str, str] = {
     "E733": "the schema file would hold what is only for some environments",
     "E734": "a precondition is not true",
     "E735": "a precondition cannot be evaluated",
+    "E780": "the clone is the target itself",
+    "E781": "the clone is the database of a protected environment",
+    "E782": "the clone has another history than the target",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
@@ -225,6 +230,10 @@ WARNINGS: dict[str, str] = {
     "W673": "a section that is not run now has a fault",
     "W320": "a condition is not true on a scratch database, which has no rows",
     # the schema file
+    "W390": "a clone is migrated for good by a rehearsal",
+    "W391": "a rehearsal could not measure all of it",
+    "W392": "a rehearsal lost its second connection",
+    "W393": "a dump was restored, but for something that it needs elsewhere",
     "W401": "the schema file was not written",
     "W311": "the schema file was not written, because it would hold what is only for some environments",
     "W402": "user mappings are left out of the schema file, because they hold passwords",

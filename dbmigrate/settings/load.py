@@ -127,6 +127,11 @@ class Settings:
         value = self._scratch_url or next(filter(None, named), None)
         return self._sources.completed(dsn.parse(value.text, origin=value.origin)) if value else None
 
+    def clone(self, url: str) -> Dsn:
+        """The database that ``--on`` names, complete as `target` is. Raises ConfigError E202."""
+        found = dsn.parse(url, driver=self.driver, origin="--on")
+        return found if found.embedded is not None else self._sources.completed(found)
+
     @property
     def origin(self) -> str:
         """Where the target is from: ``--url``, ``DATABASE_URL (environment)``, ``.env:3``. Raises as `target`."""
@@ -154,9 +159,12 @@ class Settings:
         if self.environment is not None and canonical(self.environment) in self.protected:
             return Protection(self.environment)
         try:
-            found = self.target()
+            return self.protection_of(self.target())
         except ConfigError:
             return None
+
+    def protection_of(self, found: dsn.Dsn) -> Protection | None:
+        """The protected environment whose database is `found`, as far as names can tell."""
         for name in sorted(self._sources.names()):
             variable = name.removesuffix("_FILE")
             if variable.endswith("_URL") and canonical(variable) in self.protected:
