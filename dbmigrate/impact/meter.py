@@ -59,6 +59,7 @@ class Meter:
         self._sampler = sampler
         self._without = frozenset(without)
         self._conn: Connection | None = None
+        self._estimates: dict[Relation, int] = {}
         self._pulled: deque[float] = deque()
         self._open: list[Timed] = []
         self.timed: list[Timed] = []
@@ -69,7 +70,7 @@ class Meter:
         self._sampler.follow(conn)
         self._watch = Watch(conn, without=self._without)
         self._files = snapshot.baseline(conn, without=self._without)
-        self._estimates = self._sampler.row_estimates()
+        self._estimates |= self._sampler.row_estimates()  # a rewrite forgets them
         self._wal = self._sampler.wal()
         self._looked = time.monotonic()
 
@@ -146,7 +147,7 @@ class Meter:
             rows = self._estimates.get(table.table)
             if table.is_rewritten:
                 yield Rewritten(table.table, rows, self._size("pg_table_size", table.table))
-            for name in table.new_indexes:
+            for name in (*table.new_indexes, *table.rebuilt_indexes):
                 index = Relation(table.table.schema, name)
                 yield Rewritten(table.table, rows, self._size("pg_relation_size", index), name)
 
