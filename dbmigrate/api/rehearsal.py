@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dbmigrate.api.base import Request
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.model import Plan
+    from dbmigrate.scratch.choose import ScratchServer
     from dbmigrate.scratch.lock_report import Means
 
 __all__ = ["Rehearsed", "Rehearser"]
@@ -87,17 +88,27 @@ class Rehearser(Migrator):
             self._announced(planned)
             self._warn((Problem("W390", f"the clone {clone.display} is migrated, and stays so", Severity.NOTE),))
             pacing = self._options.pacing
-            return with_rows.run(with_rows.OnClone(session, mine, pacing, listener, clone.display, queries))
+            where = f"{clone.display}, which stays migrated"
+            return with_rows.run(with_rows.OnClone(session, mine, pacing, listener, where, queries))
 
-    def rehearse_loaded(self, where: str, *, queries: Sequence[str] = ()) -> Rehearsed:
-        """Run what `up` would run on the database itself, for good, and measure it: a scratch database with rows."""
+    def rehearse_loaded(self, server: ScratchServer, dump: str, *, queries: Sequence[str] = ()) -> Rehearsed:
+        """Run what `up` would run on the database itself, and measure it: a scratch database with the rows of `dump`.
+
+        Raises Refused E722 for a migration that must not be run on a server of ours, and as `rehearse_up_on`.
+        """
         listener = with_rows.Listener(self._on_event)
         here = Rehearser(self._dsn, self._options, on_event=listener)
         request = self._upward(ALL)
         with here._open(request.command) as session:
             session.lock()
             planned = here._plan(session, request, View(self._present(), session.read_history()))
-            return with_rows.run(with_rows.OnClone(session, planned, self._options.pacing, listener, where, queries))
+            for step in planned.steps:
+                if step.migration is not None:
+                    server.refuse_external_effects(step.migration)
+            version = session.conn.info.parameter_status("server_version") or ""
+            where = f"a scratch database with the rows of {dump}, on PostgreSQL {version.partition(' ')[0]}"
+            work = with_rows.OnClone(session, planned, self._options.pacing, listener, where, queries, server.retrying)
+            return with_rows.run(work)
 
     def _on_copy(self, request: Request, means: Means) -> Rehearsed:
         found = find.find(self._options.directories, self._options.order)

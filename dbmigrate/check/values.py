@@ -28,6 +28,7 @@ CODES: dict[str, str] = {
     "C112": "a query could not be checked",
     "C113": "the schema file was not compared",
     "C114": "migrations were not tried",
+    "C115": "a migration fails on the rows of a dump",
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate.connection import database, same_server
@@ -19,18 +20,22 @@ from dbmigrate.impact.meter import Meter, measurement
 from dbmigrate.impact.sampler import Sampler
 from dbmigrate.impact.traffic import Traffic
 from dbmigrate.impact.values import Relation
-from dbmigrate.model import Problem, Severity
+from dbmigrate.model import Plan, Problem, Severity
+from dbmigrate.schema import restore
 from dbmigrate.scratch.rehearsal import STATE, Rehearsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from dbmigrate.connection.dsn import Dsn
+    from dbmigrate.connection.programs import Search
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
     from dbmigrate.execution.lock_retries import Pacing
     from dbmigrate.execution.session import Session
     from dbmigrate.impact.measured import Measurement
-    from dbmigrate.model import History, Plan
+    from dbmigrate.model import History
+    from dbmigrate.scratch.choose import ScratchServer
 
 BLIND_TO = (
     "the load of the target: other queries, longer transactions, a cache that is warm or cold",
@@ -47,17 +52,23 @@ class Listener:
         self.meter: Meter | None = None
 
     def __call__(self, event: Event) -> None:
-        if self.meter is not None and isinstance(event, StepDone | StepFailed):
+        if self.meter is not None and isinstance(event, StepDone):
             self.meter.ended()
+        elif self.meter is not None and isinstance(event, StepFailed):
+            self.meter.undone()
         if not isinstance(event, StepStarted | StepDone | StepFailed):
             self._on_event(event)
+
+
+def _once(work: Callable[[], None]) -> None:
+    work()
 
 
 @frozen
 class OnClone:
     """What is run: a plan for the clone of `session`, whose events `listener` gets, with `queries` as the traffic.
 
-    `where` names the clone for people.
+    `where` names the clone for people. `retrying` does a step, again if that can help.
     """
 
     session: Session
@@ -66,6 +77,7 @@ class OnClone:
     listener: Listener
     where: str
     queries: Sequence[str] = ()
+    retrying: Callable[[Callable[[], None]], None] = _once
 
 
 def refuse_target(target: Session, clone: Session) -> None:
@@ -111,6 +123,24 @@ def _some(versions: set[str]) -> str:
     return ", ".join(shown[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def load(dump: str, server: ScratchServer, into: Dsn, search: Search) -> tuple[Problem, ...]:
+    """Restore a dump into the scratch database `into`, with the planner's statistics; what was left out.
+
+    Raises ConfigError E207, ToolMissing E206, DatabaseError E431.
+    """
+    with database.connect(into, command="scratch", on_event=_ignore) as conn:
+        major = conn.info.server_version // 10000
+    with server.unconfined():
+        left = restore.restore(dump, into, major=major, search=search)
+    with database.connect(into, command="scratch", on_event=_ignore) as conn, database.translated(into):
+        database.run(conn, "ANALYZE")
+    return left
+
+
+def _ignore(event: Event) -> None:
+    """The listener of sessions that nobody listens to."""
+
+
 def run(work: OnClone) -> Rehearsed:
     """Run the plan on the clone, for good, and measure it. The session holds the migration lock.
 
@@ -131,7 +161,8 @@ def run(work: OnClone) -> Rehearsed:
         sampler.start(traffic.pids)
         traffic.start()
         try:
-            executor.run(work.plan)
+            for step in work.plan.steps:
+                work.retrying(partial(executor.run, Plan((step,))))
         except (DatabaseError, NeedsAttention, Refused) as exc:
             raise _failed(exc, work.where) from exc
         finally:
@@ -143,7 +174,7 @@ def run(work: OnClone) -> Rehearsed:
         problems = _problems(session, sampler, found)
     return Rehearsed(
         tuple(executor.done),
-        f"{work.where}, which stays migrated",
+        work.where,
         BLIND_TO,
         problems=problems,
         seconds=seconds,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dbmigrate.cli import scratch
+from dbmigrate.cli import loaded, scratch
 from dbmigrate.cli.call import Call, dumping
 from dbmigrate.cli.findings import (
     Format,
@@ -19,6 +20,7 @@ from dbmigrate.cli.findings import (
     show_findings,
     write_summary,
 )
+from dbmigrate.cli.loaded import LoadOptions
 from dbmigrate.cli.options import ScratchUrl, common
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
@@ -26,6 +28,7 @@ from dbmigrate.frozen import frozen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from dbmigrate.api.rehearsal import Rehearsed
     from dbmigrate.check import Linter, Options, Report
     from dbmigrate.check.queries import Collection
     from dbmigrate.connection.database import Connection
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 @common
 def check(
     call: Call,
+    load: LoadOptions,
     since: SinceOption = None,
     max_duration: Annotated[
         str | None, typer.Option("--max-duration", metavar="DURATION", help="Fail if one migration takes longer.")
@@ -68,14 +72,17 @@ def check(
     with _live(call, target, is_needed=from_statistics) as live:
         options = replace(options, queries=_queries(queries or (), live if from_statistics else None))
         options = replace(options, applied=_applied(call, live))
-        report = module.run(options, scratch.for_check(call, target, live.conn if live else None))
+        choice = scratch.for_check(call, target, live.conn if live else None)
+        report = module.run(options, choice)
         priced = _priced(live, report)
+    report, rehearsed = loaded.rehearse(call, load, report, choice)
     report = replace(report, problems=masked(call, report.problems))
     scratch.show_notes(call, report.notes)
     is_detailed = bool(since or call.environments) if locks is None else locks
-    _show(call, report, priced, detailed=priced if is_detailed else (), format_=format_)
+    shown = _Shown(report, priced, rehearsed)
+    _show(call, shown, detailed=priced if is_detailed else (), format_=format_)
     write_summary(summary, report.problems, title="Check", files=report.selected)
-    _append_details(summary, report, priced)
+    _append_details(summary, shown)
     if not report.is_clean:
         raise typer.Exit(1)
 
@@ -188,19 +195,36 @@ def _priced(live: _Live | None, report: Report) -> tuple[Priced, ...]:
         return impact.price(live.conn, report.impacts)
 
 
-def _show(call: Call, report: Report, locks: Sequence[Priced], *, detailed: Sequence[Priced], format_: Format) -> None:
-    from dbmigrate.output import checking
+@frozen
+class _Shown:
+    """What there is to show."""
 
+    report: Report
+    locks: Sequence[Priced]
+    rehearsed: Rehearsed | None
+
+
+def _show(call: Call, shown: _Shown, *, detailed: Sequence[Priced], format_: Format) -> None:
+    from dbmigrate.output import checking, rehearsal
+
+    report, locks, rehearsed = shown.report, shown.locks, shown.rehearsed
     if format_ in (Format.GITHUB, Format.GITLAB):
         show_findings(call, "check", report.problems, files=report.selected, format_=format_)
         return
-    call.renderer.answer("check", checking.lines(report, locks, detailed=detailed), checking.value(report, locks))
+    lines = checking.lines(report, locks, detailed=detailed)
+    value = checking.value(report, locks)
+    if rehearsed is not None:
+        lines = chain(map(call.hide, rehearsal.lines(rehearsed)), lines)
+        value = {**value, "rehearsal": rehearsal.value(rehearsed)}
+    call.renderer.answer("check", lines, value)
 
 
-def _append_details(path: str | None, report: Report, locks: Sequence[Priced]) -> None:
+def _append_details(path: str | None, shown: _Shown) -> None:
     """Durations and locks, below the findings of the summary."""
-    from dbmigrate.output import checking
+    from dbmigrate.output import checking, rehearsal
 
     if path is not None:
         with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
-            file.writelines(f"{line}\n" for line in checking.markdown(report, locks))
+            file.writelines(f"{line}\n" for line in checking.markdown(shown.report, shown.locks))
+            if shown.rehearsed is not None:
+                file.writelines(f"{line}\n" for line in ("", *rehearsal.markdown(shown.rehearsed)))
