@@ -22,7 +22,7 @@ _BULK = frozenset(("INSERT", "COPY"))  # files of data have millions of them
 
 
 class Observer(Protocol):
-    """What is told of a run. It may use the connection that it was handed, and must leave it as it was."""
+    """What is called during a run. It may use the connection that it was handed, and must leave it as it was."""
 
     def begin(self, conn: Connection, step: Step) -> None:
         """A transaction of `step`, or a statement outside one, is about to begin; none is open."""

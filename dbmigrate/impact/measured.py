@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Rewritten:
-    """A table that was written anew, or a new index of it (`index`). `rows` is the planner's estimate."""
+    """A table that was rewritten, or an index of it that was built (`index`). `rows` is the planner's estimate."""
 
     table: Relation
     rows: int | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
@@ -48,16 +48,15 @@ class Traffic:
         self._threads: list[threading.Thread] = []
         self._migrating = 0.0
         number = min(len(queries), MOST_SESSIONS)
-        try:
+        with ExitStack() as stack:
+            stack.callback(self.close)
             for first in range(number):
                 conn = database.connect(dsn, command="traffic", on_event=_ignore)
                 self._conns.append(conn)
                 mine = queries[first::number]
                 _try(conn, mine, dsn)
                 self._threads.append(threading.Thread(target=self._run, args=(conn, mine), daemon=True))
-        except BaseException:
-            self.close()
-            raise
+            stack.pop_all()
 
     @property
     def pids(self) -> list[int]:

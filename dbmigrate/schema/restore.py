@@ -27,9 +27,7 @@ _PSQL = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=0", "--
 _RESTORE = ("--no-owner", "--no-privileges", "--no-tablespaces", "--no-password")
 # pg_restore cannot read an archive of a later pg_dump: pg_backup_archiver.c
 _UNFIT = re.compile(r"unsupported version \(")
-_ERROR = re.compile(
-    r"^(?:psql:.*?:\d+: |pg_restore: )?(?:error: (?:could not execute query: )?)?ERROR: +(.*)", re.MULTILINE
-)
+_ERROR = re.compile(r"^(?:psql:.*?:\d+: |pg_restore: error: could not execute query: )ERROR: +(.*)", re.MULTILINE)
 # roles belong to a server; `transaction_timeout` is from pg_dump 17 on, and unknown to servers before it
 _ELSEWHERE = re.compile(
     r'role "[^"]*" does not exist|unrecognized configuration parameter "transaction_timeout"'

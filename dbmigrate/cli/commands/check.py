@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 @common
 def check(
     call: Call,
-    load: LoadOptions,
     since: SinceOption = None,
     max_duration: Annotated[
         str | None, typer.Option("--max-duration", metavar="DURATION", help="Fail if one migration takes longer.")
@@ -61,6 +60,8 @@ def check(
     format_: FormatOption = Format.HUMAN,
     summary: SummaryOption = None,
     scratch_url: ScratchUrl = None,
+    *,
+    load: LoadOptions,
 ) -> None:
     """Run all migrations on a scratch database: up, down, up again; exit with 1 if anything is wrong."""
     from dbmigrate import check as module
