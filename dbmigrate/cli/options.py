@@ -90,7 +90,7 @@ OnClone = Annotated[
 ]
 Traffic = Annotated[
     list[str] | None,
-    typer.Option("--traffic", metavar="FILE|SQL", help="Queries to run beside it, repeatable: how long they wait."),
+    typer.Option("--traffic", metavar="QUERIES", help="SQL, or a file of it, to run beside it: what has to wait."),
 ]
 RehearsalSummary = Annotated[
     str | None, typer.Option("--summary", metavar="FILE", help="With --on: append the report in Markdown to FILE.")

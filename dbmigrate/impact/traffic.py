@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MOST_SESSIONS = 8
 _PAUSE = 0.005  # seconds between two queries of a session
 _ALONE = 0.3  # seconds before the migrations, for comparison
+_STALL = 0.25  # seconds: every lock on a table makes somebody wait, for a moment
 _PATIENCE = 2.0  # seconds for a query to end by itself, at the end
 
 
@@ -133,7 +134,7 @@ def _stalled(answered: Sequence[Answered], waits: Iterable[Wait]) -> tuple[Stall
     found = (
         Stalled(each, tuple(w for w in by_pid[each.pid] if each.began <= w.moment <= each.began + each.seconds))
         for each in answered
-        if each.pid in by_pid
+        if each.pid in by_pid and each.seconds >= _STALL
     )
     return tuple(each for each in found if each.waits)
 
