@@ -39,7 +39,7 @@ def rehearse(call: Call, command: str, request: RunRequest, dry_run: DryRunReque
             found = _on_copy(rehearser, command)(means, request.goal)
     for problem in found.problems:
         call.renderer.on_event(Warned(problem))
-    call.renderer.answer(command, map(call.hide, output.lines(found)), output.value(found))
+    call.renderer.answer(command, map(call.hide, output.lines(found)), output.value(found, hide=call.hide))
     append_summary(call, dry_run.summary, found)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import pq
 
+from dbmigrate.connection import database
 from dbmigrate.impact import snapshot
 from dbmigrate.impact.measure import SILENT, emptied, impact_of
 from dbmigrate.impact.measured import LockHeld, Measurement, Rewritten, StatementMeasured
@@ -32,7 +33,12 @@ if TYPE_CHECKING:
 
 _UNSEEN = 0.03  # seconds: what was held for longer, a look would have found
 _COUNTED = frozenset((b"INSERT", b"UPDATE", b"DELETE", b"MERGE", b"COPY"))
-_SIZE = "select pg_catalog.{}(pg_catalog.to_regclass(pg_catalog.format('%%I.%%I', %s::text, %s::text)))"
+# by its row in the catalog: the name would be looked up with the rights of a role that the file may have set
+_SIZE = """
+select pg_catalog.{}(c.oid) from pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
+where n.nspname operator(pg_catalog.=) %s::pg_catalog.name and c.relname operator(pg_catalog.=) %s::pg_catalog.name
+"""
 
 
 @dataclass(slots=True)
@@ -69,7 +75,8 @@ class Meter:
         self._conn, self._step = conn, step
         self._sampler.follow(conn)
         self._watch = Watch(conn, without=self._without)
-        self._files = snapshot.baseline(conn, without=self._without)
+        self._files = self._watch.baseline
+        self._sampler.forget(before=time.monotonic())
         self._estimates |= self._sampler.row_estimates()  # a rewrite forgets them
         self._wal = self._sampler.wal()
         self._looked = time.monotonic()
@@ -154,8 +161,8 @@ class Meter:
     def _size(self, function: str, relation: Relation) -> int:
         """As the session sees it, whose transaction may not be over."""
         assert self._conn is not None
-        found = self._conn.execute(_SIZE.format(function), (relation.schema, relation.name)).fetchall()[0][0]
-        return int(str(found or 0))
+        rows = database.query(self._conn, _SIZE.format(function), relation.schema, relation.name)
+        return int(str(rows[0][0] or 0)) if rows else 0
 
     # -- locks
 

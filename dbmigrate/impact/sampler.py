@@ -77,7 +77,9 @@ class Sampler:
         """Raises ConnectionFailed."""
         self._conn = database.connect(dsn, command="rehearsal", on_event=_ignore)
         self._may_list = bool(database.query(self._conn, _MAY_LIST)[0][0])
+        self._is_late = self._conn.info.server_version < 150000
         self._pid = 0
+        self._forgotten = 0.0
         self._traffic: list[int] = []
         self._open: dict[tuple[Relation, LockMode], tuple[float, float]] = {}
         self._closed: list[Seen] = []
@@ -118,7 +120,12 @@ class Sampler:
         """The most bytes of temporary files that were seen at once; None where the role may not look."""
         if not self._may_list:
             return None
-        return max((size for moment, size in list(self._files) if began <= moment <= ended), default=0)
+        sizes = (size for moment, size in list(self._files) if began <= moment <= ended)
+        return max(sizes, default=0)
+
+    def forget(self, *, before: float) -> None:
+        """Nobody will ask for what was over by then; waits are kept."""
+        self._forgotten = before
 
     # -- questions
 
@@ -128,7 +135,7 @@ class Sampler:
 
     def temporary_total(self) -> int | None:
         """The bytes of temporary files that the database's sessions have written."""
-        if self._conn.info.server_version < 150000:
+        if self._is_late:
             time.sleep(_STATISTICS_DELAY)
         return self._number(_TEMPORARY)
 
@@ -173,6 +180,9 @@ class Sampler:
                 held[key] = (self._open.get(key, (before, now))[0], now)
         self._closed += [Seen(*key, *span) for key, span in self._open.items() if key not in held]
         self._open = held
+        if self._closed and self._closed[0].last < self._forgotten:
+            self._closed = [seen for seen in self._closed if seen.last >= self._forgotten]
+            self._files = [each for each in self._files if each[0] >= self._forgotten]
 
 
 def _ignore(event: Event) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from dbmigrate.impact.values import LockMode
 from dbmigrate.output import text
 from dbmigrate.output.impact import byte_size, code, number, row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from dbmigrate.impact.measured import (
         Latencies,
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 
 _SQL_WIDTH = 60
 _QUERY_WIDTH = 80
+_ALL, _BRIEF = 50, 0.1  # statements that are all shown; seconds
 
 
 def lines(found: Measurement) -> Iterator[str]:
     """A line for each statement, under the name of its file; then what the traffic felt. `!!` marks a stall."""
     path = None
-    for statement in found.statements:
+    shown = _shown(found)
+    for statement in shown:
         if statement.impact.place.path != path:
             path = statement.impact.place.path
             yield text.one_line(path)
@@ -37,7 +40,26 @@ def lines(found: Measurement) -> Iterator[str]:
         sql += f" (x {statement.impact.count})" if statement.impact.count > 1 else ""
         parts = " · ".join((text.duration(statement.seconds), *_parts(statement)))
         yield text.one_line(f"{mark} :{statement.impact.place.line}  {sql}  {parts}")
+    if len(shown) < len(found.statements):
+        yield f"  {_left_out(found, shown)}"
     yield from map(text.one_line, _in_all(found))
+
+
+def _shown(found: Measurement) -> Sequence[StatementMeasured]:
+    """All statements; of very many those that matter."""
+    if len(found.statements) <= _ALL:
+        return found.statements
+    return [each for each in found.statements if _matters(each)]
+
+
+def _matters(statement: StatementMeasured) -> bool:
+    is_locking = any(held.lock >= LockMode.SHARE_UPDATE_EXCLUSIVE for held in statement.locks)
+    return is_locking or bool(statement.rewritten) or statement.stall is not None or statement.seconds >= _BRIEF
+
+
+def _left_out(found: Measurement, shown: Sequence[StatementMeasured]) -> str:
+    left = text.count(len(found.statements) - len(shown), "more statement")
+    return f"... and {left}, below {text.duration(_BRIEF)} each and without a lock on a table"
 
 
 def _in_all(found: Measurement) -> Iterator[str]:
@@ -118,7 +140,8 @@ def _cut(sql: str, width: int) -> str:
 def markdown(found: Measurement) -> Iterator[str]:
     """The same as a table and a list; cells are escaped."""
     yield from ("", "|  | statement | took | lock | what it did |", "|---|---|---|---|---|")
-    for statement in found.statements:
+    shown = _shown(found)
+    for statement in shown:
         impact = statement.impact
         place = f"{PurePath(impact.place.path).name}:{impact.place.line}"
         lock = _held(statement.locks[0]) if statement.locks else ""
@@ -127,6 +150,8 @@ def markdown(found: Measurement) -> Iterator[str]:
         first = f"{place} {code(_cut(impact.sql, _SQL_WIDTH))}"
         yield row(mark, first, text.duration(statement.seconds), lock, " · ".join(rest))
     yield ""
+    if len(shown) < len(found.statements):
+        yield from (f"{_left_out(found, shown)}.", "")
     if found.temporary_bytes:
         yield f"Temporary files in all: {byte_size(found.temporary_bytes)}."
         yield ""
@@ -144,22 +169,22 @@ def markdown(found: Measurement) -> Iterator[str]:
 # -------------------------------------------------------------------------------------------------------- for programs
 
 
-def value(found: Measurement) -> dict[str, object]:
-    """For JSON: durations in milliseconds, sizes in bytes; null is what could not be known."""
+def value(found: Measurement, *, hide: Callable[[str], str]) -> dict[str, object]:
+    """For JSON: durations in milliseconds, sizes in bytes; null is what could not be known. `hide` masks secrets."""
     return {
-        "statements": [_statement(each) for each in found.statements],
+        "statements": [_statement(each, hide) for each in found.statements],
         "temporary_bytes": found.temporary_bytes,
-        "traffic": None if found.traffic is None else _traffic(found.traffic),
+        "traffic": None if found.traffic is None else _traffic(found.traffic, hide),
     }
 
 
-def _statement(statement: StatementMeasured) -> dict[str, object]:
+def _statement(statement: StatementMeasured, hide: Callable[[str], str]) -> dict[str, object]:
     impact = statement.impact
     return {
         "version": impact.version,
         "path": impact.place.path,
         "line": impact.place.line,
-        "sql": impact.sql,
+        "sql": hide(impact.sql),
         "statements": impact.count,
         "duration_ms": _ms(statement.seconds),
         "locks": [
@@ -184,7 +209,7 @@ def _statement(statement: StatementMeasured) -> dict[str, object]:
     }
 
 
-def _traffic(traffic: TrafficMeasured) -> dict[str, object]:
+def _traffic(traffic: TrafficMeasured, hide: Callable[[str], str]) -> dict[str, object]:
     stall = traffic.stall
     return {
         "sessions": traffic.sessions,
@@ -193,11 +218,13 @@ def _traffic(traffic: TrafficMeasured) -> dict[str, object]:
         "longest_stall": None
         if stall is None
         else {
-            "query": stall.query,
+            "query": hide(stall.query),
             "table": None if stall.table is None else str(stall.table),
             "duration_ms": _ms(stall.seconds),
         },
-        "failures": [{"query": each.query, "message": each.message, "count": each.count} for each in traffic.failures],
+        "failures": [
+            {"query": hide(each.query), "message": hide(each.message), "count": each.count} for each in traffic.failures
+        ],
     }
 
 

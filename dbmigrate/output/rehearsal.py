@@ -8,7 +8,7 @@ from dbmigrate.model import Direction
 from dbmigrate.output import measured, reports, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dbmigrate.scratch.rehearsal import Rehearsed
 
@@ -43,10 +43,10 @@ def markdown(found: Rehearsed) -> Iterator[str]:
         yield from measured.markdown(found.measurement)
 
 
-def value(found: Rehearsed) -> dict[str, object]:
-    """The same for JSON; durations in milliseconds."""
+def value(found: Rehearsed, *, hide: Callable[[str], str] = str) -> dict[str, object]:
+    """The same for JSON; durations in milliseconds. `hide` masks the secrets that SQL may hold."""
     return {
-        **({} if found.measurement is None else measured.value(found.measurement)),
+        **({} if found.measurement is None else measured.value(found.measurement, hide=hide)),
         "migrations": [
             {
                 "version": outcome.step.version,

@@ -206,7 +206,7 @@ def _problems(session: Session, sampler: Sampler, found: Measurement) -> tuple[P
     role, missing = session.facts.role, []
     if not sampler.sees_files:
         missing.append("the temporary files of single statements (pg_ls_tmpdir)")
-    if any(each.wal_bytes is None for each in found.statements):
+    if not sampler.failed and any(each.wal_bytes is None for each in found.statements):
         missing.append("the WAL written (pg_current_wal_insert_lsn)")
     problems = []
     if missing:

@@ -83,7 +83,7 @@ def check(
     shown = _Shown(report, priced, rehearsed)
     _show(call, shown, detailed=priced if is_detailed else (), format_=format_)
     write_summary(summary, report.problems, title="Check", files=report.selected)
-    _append_details(summary, shown)
+    _append_details(call, summary, shown)
     if not report.is_clean:
         raise typer.Exit(1)
 
@@ -216,11 +216,11 @@ def _show(call: Call, shown: _Shown, *, detailed: Sequence[Priced], format_: For
     value = checking.value(report, locks)
     if rehearsed is not None:
         lines = chain(map(call.hide, rehearsal.lines(rehearsed)), lines)
-        value = {**value, "rehearsal": rehearsal.value(rehearsed)}
+        value = {**value, "rehearsal": rehearsal.value(rehearsed, hide=call.hide)}
     call.renderer.answer("check", lines, value)
 
 
-def _append_details(path: str | None, shown: _Shown) -> None:
+def _append_details(call: Call, path: str | None, shown: _Shown) -> None:
     """Durations and locks, below the findings of the summary."""
     from dbmigrate.output import checking, rehearsal
 
@@ -228,4 +228,4 @@ def _append_details(path: str | None, shown: _Shown) -> None:
         with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(f"{line}\n" for line in checking.markdown(shown.report, shown.locks))
             if shown.rehearsed is not None:
-                file.writelines(f"{line}\n" for line in ("", *rehearsal.markdown(shown.rehearsed)))
+                file.writelines(f"{call.hide(line)}\n" for line in ("", *rehearsal.markdown(shown.rehearsed)))
