@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 
+from tests.support.children import eventually
 from tests.support.projects import Project
 
 ON = ("up", "--dry-run", "--execute", "--on")
@@ -197,3 +199,21 @@ def test_a_role_without_special_rights_can_rehearse_and_is_told_what_it_cannot_s
         for url in (target, clone):
             query(url, f'drop owned by "{role}" cascade')
         query(target, f'drop role "{role}"')
+
+
+def test_ctrl_c_ends_the_traffic_as_well(applied, start, env, query, database_url, twin_database_url):
+    applied.migration("2_slow", up="alter table users add mail text;\nselect pg_sleep(30);")
+    process = start(*ON, twin_database_url, "--traffic", READER, env=env)
+    waiting = (
+        "select 1 from pg_stat_activity where application_name like 'dbmigrate traffic%' and wait_event_type = 'Lock'"
+    )
+    assert eventually(lambda: query(twin_database_url, waiting))
+
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=15)
+
+    assert process.returncode == 130, errors
+    assert "2_slow" in errors
+    assert _versions(query, twin_database_url) == ["1"]
+    ours = "select 1 from pg_stat_activity where application_name like 'dbmigrate%' and datname = current_database()"
+    assert eventually(lambda: not query(twin_database_url, ours))
