@@ -104,6 +104,24 @@ class Facts:
     def index(self, name: Name) -> Index | None:
         return _first([each for each in self.indexes if each.name == name.name], name, self.path)
 
+    def has_relation(self, oid: int, other: Facts) -> bool:
+        """Whether a relation of `other`, which may be of another database, is here too: by its name."""
+        wanted = other.relations[oid]
+        return any((each.schema, each.name) == (wanted.schema, wanted.name) for each in self.relations.values())
+
+    def has_index(self, index: Index) -> bool:
+        """The same for an index."""
+        return any((each.schema, each.name) == (index.schema, index.name) for each in self.indexes)
+
+    def has_constraint(self, constraint: Constraint, other: Facts) -> bool:
+        """The same for a constraint."""
+        wanted = other.relations.get(constraint.table)
+        own = ((self.relations.get(each.table), each.name) for each in self.constraints)
+        return wanted is not None and any(
+            table and (table.schema, table.name, name) == (wanted.schema, wanted.name, constraint.name)
+            for table, name in own
+        )
+
     def constraints_of(self, table: Relation, kind: str) -> list[Constraint]:
         """Those of a kind, in the order in which they were made."""
         found = [each for each in self.constraints if each.table == table.oid and each.kind == kind]

@@ -13,7 +13,7 @@ from dbmigrate.lint.fix.sections import Item, dependence, layout
 from dbmigrate.lint.fix.values import Refusal, Rewrite, Target
 from dbmigrate.lint.fix.writing import Writer
 from dbmigrate.lint.sql.grammar import shape_of
-from dbmigrate.lint.sql.shape import AddEnumValue, AlterObject, CreateIndex, Drop
+from dbmigrate.lint.sql.shape import AddEnumValue, AlterObject, AlterTable, CreateIndex, Drop
 from dbmigrate.migrations import headers
 from dbmigrate.model import Direction, StatementKind
 
@@ -221,7 +221,7 @@ class _File:
         items = []
         for piece in section.pieces:
             shape = shape_of(piece.sql)
-            found = [(at, code) for at, code in _down_codes(piece, shape) if code in codes]
+            found = _down_codes(piece, shape, codes)
             write = Writer.like(piece.sql, self.newline)
             target = Target(piece, shape, tuple(found), back.before, back.after, write, self.request.server)
             answer = _answer(target) if found and _is_old(shape, target.before, before) else None
@@ -241,19 +241,22 @@ def _answer(target: Target) -> Rewrite | Refusal | None:
     return next((answer for answer in answers if answer is not None), None)
 
 
-def _down_codes(piece: Piece, shape: Shape) -> list[tuple[int, str]]:
+def _down_codes(piece: Piece, shape: Shape, codes: frozenset[str]) -> list[tuple[int, str]]:
+    """What `lint`, which reads up sections, would find in a statement, of what the up section was rewritten for."""
     if isinstance(shape, CreateIndex):
-        return [(0, "L101")] if shape.name else []
+        return [(0, "L101")] if shape.name and codes & _INDEX_CODES else []
     if isinstance(shape, Drop) and shape.kind == "INDEX":
-        return [(name.at, "L102") for name in shape.names]
-    return [(at, "L112") for at in range(len(piece.sql))] if "L112" else []
+        return [(name.at, "L102") for name in shape.names if codes & _INDEX_CODES]
+    if isinstance(shape, AlterTable):
+        return [(action.at, "L112") for action in shape.actions if "L112" in codes]
+    return []
 
 
 def _is_old(shape: Shape, now: Facts, before: Facts) -> bool:
     """Whether the table of an index was there before the file: that of a new one is used by nobody."""
     if isinstance(shape, CreateIndex):
         table = now.relation(shape.table)
-        return table is not None and table.oid in before.relations
+        return table is not None and before.has_relation(table.oid, now)
     if isinstance(shape, Drop) and shape.kind == "INDEX":
         return all(_is_index_of_old(name, now, before) for name in shape.names)
     return True
@@ -261,7 +264,7 @@ def _is_old(shape: Shape, now: Facts, before: Facts) -> bool:
 
 def _is_index_of_old(name: Name, now: Facts, before: Facts) -> bool:
     index = now.index(name)
-    return index is not None and index.table in before.relations
+    return index is not None and before.has_relation(index.table, now)
 
 
 def _zones_before_others(items: Sequence[Item]) -> list[Piece]:

@@ -34,7 +34,7 @@ _FORMS = {
     (ActionKind.ADD_CONSTRAINT, ConstraintKind.EXCLUDE): "L103",
 }
 _NOT_NULL_CONSTRAINTS = 18  # PostgreSQL's version from which NOT NULL is a constraint that can be NOT VALID
-_UNNAMED = "the name that the server gives to it cannot be told"
+_UNNAMED = "the name that the server gives to it is not certain"
 
 
 class _RefusedError(Exception):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["created", "dropped", "rebuilt"]
 
 _CREATED, _GONE = frozenset(("L101",)), frozenset(("L102",))
-_UNNAMED = "the name that the server gives to it cannot be told"
+_UNNAMED = "the name that the server gives to it is not certain"
 
 
 def created(target: Target) -> Rewrite | Refusal | None:
@@ -29,7 +29,7 @@ def created(target: Target) -> Rewrite | Refusal | None:
     if table is None or table.persistence == "t" or table.is_of_extension:
         return None
     if table.kind == "p" and not shape.is_only:
-        return _on_partitions(target, shape, table)
+        return _on_partitions(target, shape)
     name = shape.name or target.given.get((target.piece.at, 0))
     if name is None:
         return Refusal(_UNNAMED)
@@ -39,26 +39,23 @@ def created(target: Target) -> Rewrite | Refusal | None:
     return Rewrite((Step((Sql(_closed(text)),)),), _CREATED) if write else None
 
 
-def _on_partitions(target: Target, shape: CreateIndex, table: Relation) -> Rewrite | Refusal:
+def _on_partitions(target: Target, shape: CreateIndex) -> Rewrite | Refusal:
     name = shape.name or target.given.get((target.piece.at, 0))
-    parent = _index_named(target, table, name)
-    if parent is None:
+    after = target.after.relation(shape.table)
+    parent = next((each for each in target.after.indexes_of(after) if each.name == name), None) if after else None
+    if parent is None or after is None:
         return Refusal(_UNNAMED)
     if shape.is_lenient:
         return Refusal("with IF NOT EXISTS the index may be there already, and those of the partitions would be new")
     steps = []
-    for leaf in target.after.leaves(table):
+    for leaf in target.after.leaves(after):
         part = target.after.index_of_leaf(parent, leaf)
         if part is None or leaf.kind == "f":
             return Refusal(f"the partition {leaf.name} has no part of the index")
-        if all(part.oid != old.oid for old in target.before.indexes):
+        if not target.before.has_index(part):
             steps.append(Step((Sql(_for_leaf(target, shape, leaf, part)),)))
     own = _closed(target.piece.sql)
     return Rewrite((*steps, Step((Sql(own),))), _CREATED, main=len(steps))
-
-
-def _index_named(target: Target, table: Relation, name: str | None) -> Index | None:
-    return next((each for each in target.after.indexes_of(table) if each.name == name), None)
 
 
 def _for_leaf(target: Target, shape: CreateIndex, leaf: Relation, part: Index) -> str:

@@ -1,4 +1,4 @@
-"""Forms that are no change of an index, a constraint or a partition; and what has no safe form at all."""
+"""The other forms: views, enum values, time zones; and what has no safe form at all."""
 
 from __future__ import annotations
 

@@ -26,9 +26,10 @@ def attached(target: Target) -> Rewrite | Refusal | None:
         return None
     parent, child = _both(target, found)
     after = target.after.relation(found.partition) if found.partition else None
-    if parent is None or child is None or after is None or found.partition is None:
+    after_parent = target.after.relation(target.shape.table) if isinstance(target.shape, AlterTable) else None
+    if parent is None or child is None or after is None or after_parent is None or found.partition is None:
         return None
-    reason = _cannot_attach(target.after, target.before, parent, child)
+    reason = _cannot_attach(target.after, target.before, parent, after)
     if reason:
         return Refusal(reason)
     if not after.bounds or "satisfies_hash_partition" in after.bounds:
@@ -36,10 +37,10 @@ def attached(target: Target) -> Rewrite | Refusal | None:
     write, name = target.write, name_at(target.piece.sql, found.partition.at)
     check = quoted(write.free_name(child.name, suffix="bounds"))
     alter = write("alter table")
-    condition = f"{write('add constraint')} {check} {write('check')} ({after.bounds}) {write('not valid')}"
+    condition = f"{write('add constraint')} {check} {write('check')} {after.bounds} {write('not valid')}"
     own = target.piece.sql if target.piece.is_closed else f"{target.piece.sql};"
     steps = [
-        *_indexes(target, parent, child, name),
+        *_indexes(target, after_parent, after, name),
         Step((Sql(f"{alter} {name} {condition};"),)),
         Step((Sql(f"{alter} {name} {write('validate constraint')} {check};"),)),
         Step((Sql(own), Sql(f"{alter} {name} {write('drop constraint')} {check};")), is_block=True),
@@ -49,10 +50,10 @@ def attached(target: Target) -> Rewrite | Refusal | None:
 
 def _indexes(target: Target, parent: Relation, child: Relation, name: str) -> list[Step]:
     """The indexes of the parent that the partition does not have yet: ATTACH would build them under its lock."""
-    steps, old = [], {each.oid for each in target.before.indexes}
+    steps = []
     for index in target.after.indexes_of(parent):
         part = target.after.index_of_leaf(index, child)
-        if part is not None and part.oid not in old and not part.is_of_constraint:
+        if part is not None and not target.before.has_index(part) and not part.is_of_constraint:
             definition = part.definition
             rest = definition[definition.index(" USING ") :]
             head = target.write("create unique index concurrently" if part.is_unique else "create index concurrently")
@@ -66,8 +67,8 @@ def _cannot_attach(after: Facts, before: Facts, parent: Relation, child: Relatio
         return (
             f"the DEFAULT partition {defaults[0].name} is read under the lock, unless a CHECK excludes the new bounds"
         )
-    old = {each.oid for each in before.constraints}
-    new = [each for each in after.constraints if each.table == child.oid and each.oid not in old]
+    own = [each for each in after.constraints if each.table == child.oid]
+    new = [each for each in own if not before.has_constraint(each, after)]
     if any(each.kind in ("f", "p", "u", "x") for each in new):
         return (
             f"ATTACH makes constraints of {parent.name} on {child.name} and checks them under its lock: add them to"

@@ -1,7 +1,7 @@
 """The names that the server gave to what the file leaves unnamed: found in the scratch database, in order.
 
 A file that makes three unnamed foreign keys of a table has made three new ones there, in the same order. Where the
-numbers differ (one was dropped or renamed again), nothing is said: a wrong name would be worse than none.
+numbers differ (one was dropped or renamed again), no name is given: a wrong one would be worse than none.
 """
 
 from __future__ import annotations
@@ -70,8 +70,7 @@ def _of_column(constraints: Iterable[Constraint]) -> Iterator[Constraint]:
 def _new(oid: int, kind: str, before: Facts, after: Facts) -> list[str]:
     table = after.relations[oid]
     if kind == _INDEX:
-        old = {each.oid for each in before.indexes}
-        indexes = [each for each in after.indexes_of(table) if each.oid not in old and not each.is_of_constraint]
+        indexes = [each for each in after.indexes_of(table) if not before.has_index(each) and not each.is_of_constraint]
         return [each.name for each in indexes]
-    known = {each.oid for each in before.constraints}
-    return [each.name for each in after.constraints_of(table, kind) if each.oid not in known and not each.is_copied]
+    found = [each for each in after.constraints_of(table, kind) if not before.has_constraint(each, after)]
+    return [each.name for each in found if not each.is_copied]

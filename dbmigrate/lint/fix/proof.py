@@ -1,4 +1,4 @@
-"""What migrations do on a scratch database: the facts around each of them, its catalog, its locks, its way back."""
+"""What migrations do on a scratch database: the facts before and after each, its catalog, its locks, its rollback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lint --fix`: which files are rewritten, proved on scratch databases, and what is said about each."""
+"""`lint --fix`: which files are rewritten, proved on scratch databases, and what is reported about each."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from dbmigrate import impact
 from dbmigrate.errors import MigrationFileError
 from dbmigrate.frozen import frozen
 from dbmigrate.lint.engine import lint
@@ -24,7 +25,7 @@ from dbmigrate.scratch import choose, outside_effects
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from dbmigrate.impact import Impact
+    from dbmigrate.impact import Priced
     from dbmigrate.lint.config import LintConfig
     from dbmigrate.model import Migration
     from dbmigrate.scratch.choose import Choice, ScratchServer
@@ -64,8 +65,8 @@ class FileResult:
     fixed: Fixed
     text: str
     reason: str = ""
-    locks_before: tuple[Impact, ...] = ()
-    locks_after: tuple[Impact, ...] = ()
+    locks_before: tuple[Priced, ...] = ()
+    locks_after: tuple[Priced, ...] = ()
 
     @property
     def is_changed(self) -> bool:
@@ -159,8 +160,8 @@ class _Run:
             made,
             text,
             self.reasons.get(migration.version, ""),
-            in_place(original.impacts, path) if isinstance(original, Tried) else (),
-            in_place(proof.impacts, path) if proof else (),
+            impact.unpriced(in_place(original.impacts, path)) if isinstance(original, Tried) else (),
+            impact.unpriced(in_place(proof.impacts, path)) if proof else (),
         )
 
     def _request(self, migration: Migration, text: str, original: Tried) -> Request:
