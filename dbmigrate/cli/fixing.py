@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dbmigrate.lint.fix.run import FileResult
     from dbmigrate.lint.selection import Selection
 
-__all__ = ["Request", "fix", "refuse_alone"]
+__all__ = ["Request", "fix", "refuse_alone", "target_of"]
 
 
 @frozen
@@ -51,7 +51,7 @@ def fix(call: Call, chosen: Selection, config: LintConfig, request: Request) -> 
     from dbmigrate.lint.fix import run
 
     settings = call.settings()
-    target = _target(call)
+    target = target_of(call)
     only = _unapplied(call, chosen, target)
     known = baseline.read()
     options = run.Options(
@@ -77,6 +77,8 @@ def _show(call: Call, results: Sequence[FileResult], request: Request) -> None:
 
     if request.shows_diff and not call.wants_json:
         call.script(f"{line}\n" for line in fixing.diff(results))
+        for problem in fixing.problems(results):
+            call.renderer.on_event(Warned(problem))
         return
     verb = "rewritten" if request.writes else "would be rewritten"
     call.renderer.answer("lint", fixing.lines(results, verb=verb), fixing.value(results, is_written=request.writes))
@@ -98,7 +100,7 @@ def _write(results: Sequence[FileResult]) -> None:
             file.write_atomically(Path(result.path), bytes_of(result.path, result.fixed.text).decode())
 
 
-def _target(call: Call) -> Dsn | None:
+def target_of(call: Call) -> Dsn | None:
     """The target database, if one is configured: without one, git says which files are new."""
     try:
         return call.settings().target()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import unified_diff
 from typing import TYPE_CHECKING
 
+from dbmigrate.model import Place, Problem, Severity
 from dbmigrate.output import impact, text
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from dbmigrate.lint.fix.file import Fixed, Left
     from dbmigrate.lint.fix.run import FileResult
 
-__all__ = ["closing_line", "diff", "lines", "value"]
+__all__ = ["closing_line", "diff", "lines", "problems", "value"]
 
 
 def lines(results: Sequence[FileResult], *, verb: str) -> Iterator[str]:
@@ -75,6 +76,16 @@ def diff(results: Sequence[FileResult]) -> Iterator[str]:
             old, new = (each.splitlines(keepends=True) for each in (result.text, result.fixed.text))
             for line in unified_diff(old, new, result.path, result.path):
                 yield line.rstrip("\n") if line.endswith("\n") else f"{line}\n\\ No newline at end of file"
+
+
+def problems(results: Sequence[FileResult]) -> Iterator[Problem]:
+    """What is left as it is, as notes beside a diff."""
+    for result in results:
+        if result.reason:
+            yield Problem("W370", f"left as it is: {result.reason}", Severity.NOTE, Place(result.path, 1))
+        for left in result.fixed.left:
+            message, place = f"left as it is: {left.refusal.reason}", Place(result.path, left.line)
+            yield Problem("W370", message, Severity.NOTE, place, left.refusal.hint or None)
 
 
 def value(results: Sequence[FileResult], *, is_written: bool) -> dict[str, object]:

@@ -61,6 +61,7 @@ class Request:
     """A file: its text, what `lint` finds in it, and the scratch database before it ran and after.
 
     `server` is the oldest PostgreSQL that it has to work on. `allows_split`: changes of rows may be cut apart.
+    `is_rare`: forms for partitioned tables that wait for several locks are wanted too.
     """
 
     text: str
@@ -69,6 +70,7 @@ class Request:
     after: Facts
     server: int
     allows_split: bool = False
+    is_rare: bool = False
 
 
 @frozen
@@ -191,10 +193,16 @@ class _File:
 
     def _target(self, piece: Piece, extra: Iterable[tuple[int, str]] = ()) -> Target:
         request = self.request
-        write = Writer.like(piece.sql, self.newline, request.before.names | request.after.names)
-        found = (*self._found(piece), *extra)
         return Target(
-            piece, shape_of(piece.sql), found, request.before, request.after, write, request.server, self.given
+            piece,
+            shape_of(piece.sql),
+            (*self._found(piece), *extra),
+            request.before,
+            request.after,
+            Writer.like(piece.sql, self.newline, request.before.names | request.after.names),
+            request.server,
+            self.given,
+            request.is_rare,
         )
 
     def _found(self, piece: Piece) -> tuple[tuple[int, str], ...]:

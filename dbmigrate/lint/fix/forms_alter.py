@@ -115,6 +115,9 @@ def _main_of(steps: Sequence[Step], parts: Sequence[Slice]) -> int:
 def _validated(table: _Table, parts: Sequence[Slice]) -> list[Step]:
     """Added as NOT VALID, which reads nothing; validated under a lock that lets reads and writes go on."""
     added, names = [], []
+    is_partitioned = table.relation.kind == "p" and table.target.server < _NOT_NULL_CONSTRAINTS
+    if is_partitioned and table.target.is_rare and len(parts) == 1 and _form(parts[0]) == "FOREIGN KEY":
+        return _reference_on_partitions(table, parts)
     for part in parts:
         constraint = part.action.constraint
         assert constraint is not None
@@ -127,6 +130,55 @@ def _validated(table: _Table, parts: Sequence[Slice]) -> list[Step]:
         Step((altered(table.head, added, table.write),)),
         Step((_on_one_line(table, [f"{validate} {name}" for name in names]),)),
     ]
+
+
+def _reference_on_partitions(table: _Table, parts: Sequence[Slice]) -> list[Step]:
+    """Each partition gets the constraint first; the author's statement finds them, and reads nothing."""
+    write, added, validated = table.write, [], []
+    name, text = _named(table, parts[0])
+    after = table.target.after.relation(_altered(table.target).table)
+    for leaf in table.target.after.leaves(after) if after else ():
+        alter = f"{write('alter table')} {_leaf_name(table, leaf)}"
+        added.append(Step((Sql(f"{alter} {text} {write('not valid')};"),)))
+        validated.append(Step((Sql(f"{alter} {write('validate constraint')} {name};"),)))
+    own = replace(parts[0].fragment, text=text)
+    return [*added, *validated, Step((altered(table.head, [own], write),))]
+
+
+def _on_partitions(table: _Table, parts: Sequence[Slice]) -> list[Step]:
+    """An index for each partition, built while rows are written; then all constraints in one short transaction."""
+    if len(parts) > 1:
+        raise _RefusedError("one constraint of a partitioned table at a time")
+    write, built, taken = table.write, [], []
+    constraint = parts[0].action.constraint
+    name, text = _named(table, parts[0])
+    after = table.target.after.relation(_altered(table.target).table)
+    indexes = table.target.after.indexes_of(after) if after else []
+    own = next((each for each in indexes if each.name == folded(name)), None)
+    if own is None or after is None or constraint is None:
+        raise _RefusedError(_UNNAMED)
+    for leaf in table.target.after.leaves(after):
+        part = table.target.after.index_of_leaf(own, leaf)
+        if part is None:
+            raise _RefusedError(f"the partition {leaf.name} has no part of the index")
+        index, where = quoted(part.name), _leaf_name(table, leaf)
+        keys = part.definition[part.definition.index(" USING ") :].replace(" USING btree", "", 1)
+        built.append(Step((Sql(f"{write('create unique index concurrently')} {index} {write('on')} {where}{keys};"),)))
+        kind = write(constraint.kind.value.lower())
+        using = f"{write('add constraint')} {index} {kind} {write('using index')} {index}"
+        taken.append(Sql(f"{write('alter table')} {where} {using};"))
+    last = altered(table.head, [replace(parts[0].fragment, text=text)], write)
+    return [*built, Step((*taken, last), is_block=True)]
+
+
+def _altered(target: Target) -> AlterTable:
+    assert isinstance(target.shape, AlterTable)
+    return target.shape
+
+
+def _leaf_name(table: _Table, leaf: Relation) -> str:
+    is_qualified = "." in table.name or leaf.schema not in table.target.after.path[:1]
+    return f"{quoted(leaf.schema)}.{quoted(leaf.name)}" if is_qualified else quoted(leaf.name)
 
 
 def _refuse_unsafe(table: _Table, part: Slice, constraint: Constraint) -> None:
@@ -213,12 +265,16 @@ def _column(table: _Table, part: Slice) -> str:
 
 def _unique(table: _Table, parts: Sequence[Slice]) -> list[Step]:
     """The index is built while rows are written; the constraint takes it over."""
+    if table.relation.kind == "p" and table.target.is_rare:
+        return _on_partitions(table, parts)
     _refuse_index(table, parts)
     built, added = zip(*(_built(table, part) for part in parts), strict=True)
     return [*(Step((Sql(index),)) for index in built), Step((altered(table.head, added, table.write),))]
 
 
 def _primary(table: _Table, parts: Sequence[Slice]) -> list[Step]:
+    if table.relation.kind == "p" and table.target.is_rare:
+        return _on_partitions(table, parts)
     _refuse_index(table, parts)
     constraint, write = parts[0].action.constraint, table.write
     assert constraint is not None

@@ -36,6 +36,7 @@ __all__ = ["FileResult", "Options", "bytes_of", "fix"]
 
 # findings that the rewritten file may have: they are about the author's own words
 _OWN_WORDS = frozenset(("L153", "W653"))
+_RARE = frozenset(("L116", "L173"))  # of forms that lock one partition after the other; an index is another pattern
 _ENUM = "L152"
 
 
@@ -43,7 +44,7 @@ _ENUM = "L152"
 class Options:
     """What is rewritten. `only` are the versions; `unapplied` those that are applied nowhere, as `lint` takes them.
 
-    `known` leaves out what the project has accepted. `table` is the tracking table.
+    `known` leaves out what the project has accepted. `table` is the tracking table, `is_rare` that of `file.Request`.
     """
 
     config: LintConfig
@@ -51,6 +52,7 @@ class Options:
     unapplied: frozenset[str] = frozenset()
     table: str = "schema_migrations"
     allows_split: bool = False
+    is_rare: bool = False
     known: Callable[[Iterable[Problem]], Iterable[Problem]] = tuple
 
 
@@ -167,7 +169,8 @@ class _Run:
     def _request(self, migration: Migration, text: str, original: Tried) -> Request:
         problems = self.found.get(migration.file.path, ())
         server = self.options.config.server
-        return Request(text, problems, original.before, original.after, server, self.options.allows_split)
+        splits, rare = self.options.allows_split, self.options.is_rare
+        return Request(text, problems, original.before, original.after, server, splits, rare)
 
     def _runnable(self, migration: Migration, text: str) -> Migration:
         """A file that uses a new enum value in the same transaction fails as it is: that much is rewritten at once."""
@@ -224,7 +227,8 @@ class _Run:
             if not reason:
                 old = next(each for each in self.migrations if each.version == version)
                 new = findings.get(migration.file.path, ())
-                reason = _new_finding(self._of_original(old), new)
+                kept = [each for each in new if not (self.options.is_rare and each.code in _RARE)]
+                reason = _new_finding(self._of_original(old), kept)
             if reason:
                 wrong[version] = reason
                 if not isinstance(proof, Tried):

@@ -63,7 +63,8 @@ class Target:
 
     `found` are the findings: where in the statement, and their code. `before` is the scratch database before the file
     ran, `after` the one that the original has left. `server` is the oldest PostgreSQL that the file has to work on.
-    `given` are the names that the server gave, by the statement's place and the offset of the action in it.
+    `is_rare`: forms that need care with the order of locks are wanted too. `given` are the names that the server gave,
+    by the statement's place and the offset of the action in it.
     """
 
     piece: Piece
@@ -74,6 +75,7 @@ class Target:
     write: Writer
     server: int
     given: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    is_rare: bool = False
 
     @property
     def codes(self) -> frozenset[str]:
