@@ -55,8 +55,13 @@ class _Table:
     relation: Relation
     write: Writer
 
-    def check_name(self, column: str) -> str:
-        return self.write.free_name(self.relation.name, column, suffix="not_null_check")
+    def check_names(self, columns: Sequence[str]) -> list[str]:
+        """A name for the helping CHECK of each column, as SQL has it: two that are cut must not become the same."""
+        write, names = self.write, list[str]()
+        for column in columns:
+            names.append(write.free_name(self.relation.name, column, suffix="not_null_check"))
+            write = write.with_names(names[-1])
+        return [quoted(name) for name in names]
 
 
 def constraints(target: Target) -> Rewrite | Refusal | None:
@@ -221,8 +226,8 @@ def _required(table: _Table, parts: Sequence[Slice]) -> list[Step]:
     if table.target.server >= _NOT_NULL_CONSTRAINTS:
         return _required_by_constraint(table, parts)
     checks, validated, dropped, write = [], [], [], table.write
-    for part in parts:
-        name = quoted(table.check_name(part.action.name))
+    names = table.check_names([part.action.name for part in parts])
+    for part, name in zip(parts, names, strict=True):
         condition = f"{_column(table, part)} {write('is not null')}"
         checks.append(f"{write('add constraint')} {name} {write('check')} ({condition}) {write('not valid')}")
         validated.append(f"{write('validate constraint')} {name}")
@@ -278,16 +283,16 @@ def _primary(table: _Table, parts: Sequence[Slice]) -> list[Step]:
     _refuse_index(table, parts)
     constraint, write = parts[0].action.constraint, table.write
     assert constraint is not None
-    index, added = _built(table, parts[0])
     open_ = [each for each in constraint.columns if not table.relation.columns[each].is_required]
     if table.target.before.constraints_of(table.relation, "p"):
         columns = " ".join(constraint.columns)
         raise _RefusedError(
             "the table has a primary key", f"dbmigrate new --pattern change-primary-key {table.name} {columns}"
         )
+    index, added = _built(table, parts[0])
     if not open_:
         return [Step((Sql(index),)), Step((altered(table.head, [added], write),))]
-    names = [quoted(table.check_name(column)) for column in open_]
+    names = table.check_names(open_)
     checks = [
         f"{write('add constraint')} {name} {write('check')} ({quoted(column)} {write('is not null')})"
         f" {write('not valid')}"
