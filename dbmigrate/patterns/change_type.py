@@ -37,9 +37,9 @@ def plan(schema: Schema, arguments: Sequence[str]) -> Planned:
     table = schema.table(arguments[0])
     column = table.column(arguments[1])
     type_ = arguments[2]
+    copy = copied(schema, table, column, column_name(table, column.name, "new"), type_)
     forward = arguments[3] if len(arguments) > 3 else _forward(schema, table, column, type_)
     back = arguments[4] if len(arguments) > 4 else _back(column, type_)
-    copy = copied(schema, table, column, column_name(table, column.name, "new"), type_)
     default, plain = _default(schema, copy, forward)
     change = _Change(copy, forward, back, default)
     expand = Pair(change.expand(), change.expand_down())
