@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.lint.fix.writing import quoted
 from dbmigrate.patterns.copies import body, column_name, copied, function_of, literal, renamed, suffixed, trigger_of
-from dbmigrate.patterns.values import Draft, Pair, Planned, Section, misfit
+from dbmigrate.patterns.refusals import misfit
+from dbmigrate.patterns.values import Draft, Pair, Planned, Section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.frozen import frozen
 from dbmigrate.lint.fix.writing import quoted
 from dbmigrate.lint.sql.reading import folded, words_of
-from dbmigrate.patterns.values import refused
+from dbmigrate.patterns.refusals import refused
 
 if TYPE_CHECKING:
     from dbmigrate.patterns.schema import Column, Schema, Table

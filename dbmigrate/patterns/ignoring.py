@@ -1,4 +1,4 @@
-"""What a pattern does on purpose is said in the file: a comment above the statement that `lint` finds."""
+"""The reasons for what a pattern does on purpose: a comment above each statement that `lint` finds."""
 
 from __future__ import annotations
 

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.lint.fix.writing import quoted
 from dbmigrate.patterns.copies import suffixed
-from dbmigrate.patterns.values import Draft, Pair, Planned, Section, misfit, refused
+from dbmigrate.patterns.refusals import misfit, refused
+from dbmigrate.patterns.values import Draft, Pair, Planned, Section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dbmigrate.patterns.schema import Schema, Table
+    from dbmigrate.patterns.schema import Column, Schema, Table
 
 __all__ = ["change_primary_key", "serial_to_identity"]
+
+_OUTSIDE = "transaction:false"
 
 
 def change_primary_key(schema: Schema, arguments: Sequence[str]) -> Planned:
@@ -31,40 +34,41 @@ def change_primary_key(schema: Schema, arguments: Sequence[str]) -> Planned:
             "they need a unique constraint of their own first",
         )
     names, alter = [quoted(column.name) for column in columns], f"alter table {table.written}"
-    open_ = [column for column in columns if not column.is_required]
-    checks = [schema.free(table.name, column.name, suffix="not_null_check") for column in open_]
-    add = [
-        f"add constraint {check} check ({quoted(column.name)} is not null) not valid"
-        for check, column in zip(checks, open_, strict=True)
-    ]
-    before = (
-        [f"{alter} {', '.join(add)};", f"{alter} {', '.join(f'validate constraint {check}' for check in checks)};"]
-        if checks
-        else []
-    )
-    swap = _swapped(schema, table, names)
-    after = [f"{alter} {', '.join(f'drop constraint {check}' for check in checks)};"] if checks else []
-    block = ["begin;", swap[1], *after, "commit;"] if after else [swap[1]]
-    back = [quoted(name) for name in key.columns]
-    nullable = (
-        [f"{alter} {', '.join(f'alter column {quoted(each.name)} drop not null' for each in open_)};"] if open_ else []
-    )
-    down = (*_swapped(schema, table, back), *nullable)
     draft = Draft(
         f"change primary key of {table.name}",
         (f"The primary key of {table.written} becomes ({', '.join(names)}).",),
-        (
-            Pair(
-                Section((*before, swap[0], *block), options="transaction:false"),
-                Section(tuple(down), options="transaction:false"),
-            ),
-        ),
+        (_exchange(schema, table, columns, key.columns),),
     )
-    plain = (
-        f"{alter} drop constraint {quoted(key.name)};\n{alter} add constraint {quoted(key.name)} primary key"
-        f" ({', '.join(names)});"
-    )
+    name = quoted(key.name)
+    plain = f"{alter} drop constraint {name};\n{alter} add constraint {name} primary key ({', '.join(names)});"
     return Planned((draft,), plain)
+
+
+def _exchange(schema: Schema, table: Table, columns: Sequence[Column], old: Sequence[str]) -> Pair:
+    """A CHECK for each column that may be NULL, the index, and then the short part."""
+    alter = f"alter table {table.written}"
+    nullable = [column for column in columns if not column.is_required]
+    checks = [schema.free(table.name, column.name, suffix="not_null_check") for column in nullable]
+    build, exchange = _swapped(schema, table, [quoted(column.name) for column in columns])
+    back = _swapped(schema, table, [quoted(name) for name in old])
+    if not nullable:
+        return Pair(Section((build, exchange), options=_OUTSIDE), Section(back, options=_OUTSIDE))
+    conditions = [
+        f"add constraint {check} check ({quoted(column.name)} is not null) not valid"
+        for check, column in zip(checks, nullable, strict=True)
+    ]
+    dropped = ", ".join(f"drop constraint {check}" for check in checks)
+    freed = ", ".join(f"alter column {quoted(column.name)} drop not null" for column in nullable)
+    up = (
+        f"{alter} {', '.join(conditions)};",
+        f"{alter} {', '.join(f'validate constraint {check}' for check in checks)};",
+        build,
+        "begin;",
+        exchange,
+        f"{alter} {dropped};",
+        "commit;",
+    )
+    return Pair(Section(up, options=_OUTSIDE), Section((*back, f"{alter} {freed};"), options=_OUTSIDE))
 
 
 def _swapped(schema: Schema, table: Table, names: Sequence[str]) -> tuple[str, str]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.lint.fix.writing import quoted
 from dbmigrate.patterns.copies import body, copied, function_of, literal, trigger_of
-from dbmigrate.patterns.values import Draft, Pair, Planned, Section, misfit, refused
+from dbmigrate.patterns.refusals import misfit, refused
+from dbmigrate.patterns.values import Draft, Pair, Planned, Section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -247,6 +248,7 @@ def _split(schema: Schema, table: Table, written: str, found: Sequence[Column]) 
     name = written.rpartition(".")[2]
     reference = quoted(f"{table.name}_{key.name}")
     names = [quoted(column.name) for column in columns]
+    listed = ", ".join(names)
     defined = [f"{quoted(column.name)} {column.type}{' not null' if column.is_required else ''}" for column in columns]
     create = (
         f"create table {written} ({reference} {key.type} primary key references {table.written} ({quoted(key.name)})"
@@ -254,41 +256,40 @@ def _split(schema: Schema, table: Table, written: str, found: Sequence[Column]) 
     )
     sync = schema.free(table.name, name.strip('"'), suffix="_sync")
     function = function_of(table, sync)
-    lines = (
-        f"if tg_op = 'UPDATE' and {_row('new', names)} is not distinct from {_row('old', names)} then",
-        "    return null;",
-        "end if;",
-        f"insert into {written} ({', '.join((reference, *names))})"
-        f" values ({', '.join(f'new.{each}' for each in (quoted(key.name), *names))})",
-        f"    on conflict ({reference}) do update set {', '.join(f'{each} = excluded.{each}' for each in names)};",
-    )
-    trigger = (
-        f"create trigger {sync} after insert or update on {table.written} for each row execute function {function}();"
-    )
+    trigger = f"create trigger {sync} after insert or update on {table.written}"
     gone = (f"drop trigger {sync} on {table.written};", f"drop function {function}();")
+    lines = _copying(written, reference, quoted(key.name), names)
     made = body(function, lines, replaces=False).replace("return new;", "return null;")
-    listed = ", ".join(names)
     copy = (
         f"insert into {written} ({reference}, {listed}) select {quoted(key.name)}, {listed} from {table.written}"
         f" where :batch on conflict ({reference}) do nothing;"
     )
+    expand = Section((create, made, f"{trigger} for each row execute function {function}();"))
     first = Draft(
         f"split {table.name} into {name}",
         (f"{listed} of {table.written} move to {written}; until the next file both tables have them.",),
         (
-            Pair(Section((create, made, trigger)), Section((*gone, f"drop table {written};"))),
+            Pair(expand, Section((*gone, f"drop table {written};"))),
             Pair(Section((copy,), backfill=table.written)),
         ),
     )
-    drops = ", ".join(f"drop column {each}" for each in names)
-    drop = f"alter table {table.written} {drops};"
-    second = Draft(
-        f"drop {table.name} columns of {name}",
-        (f"The end of a split: {written} has the columns now.",),
-        (Pair(Section((*gone, drop)), _IRREVERSIBLE),),
-    )
+    drop = f"alter table {table.written} {', '.join(f'drop column {each}' for each in names)};"
+    comment = (f"The end of a split: {written} has the columns now.",)
+    second = Draft(f"drop {table.name} columns of {name}", comment, (Pair(Section((*gone, drop)), _IRREVERSIBLE),))
     note = f"until the second file, code that writes {written} itself is not copied back to {table.written}"
     return Planned((first, second), f"{create}\n{drop}", (note,))
+
+
+def _copying(written: str, reference: str, key: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The body of the trigger's function: a row of the old table becomes one of the new, or changes it."""
+    return (
+        f"if tg_op = 'UPDATE' and {_row('new', names)} is not distinct from {_row('old', names)} then",
+        "    return null;",
+        "end if;",
+        f"insert into {written} ({', '.join((reference, *names))})"
+        f" values ({', '.join(f'new.{each}' for each in (key, *names))})",
+        f"    on conflict ({reference}) do update set {', '.join(f'{each} = excluded.{each}' for each in names)};",
+    )
 
 
 def _row(prefix: str, names: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.lint.fix import facts
 from dbmigrate.lint.fix.writing import Writer, quoted
 from dbmigrate.lint.sql.reading import Reader, words_of
-from dbmigrate.patterns.values import misfit
+from dbmigrate.patterns.refusals import misfit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

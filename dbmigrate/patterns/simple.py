@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.lint.fix.writing import Writer, quoted
 from dbmigrate.patterns.copies import literal
-from dbmigrate.patterns.values import Draft, Pair, Planned, Section, misfit
+from dbmigrate.patterns.refusals import misfit
+from dbmigrate.patterns.values import Draft, Pair, Planned, Section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,6 @@ import re
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from dbmigrate.errors import PlanError, Refused
 from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.patterns.schema import Schema
 
-__all__ = ["Draft", "Pair", "Pattern", "Planned", "Section", "misfit", "refused"]
+__all__ = ["Draft", "Pair", "Pattern", "Planned", "Section"]
 
 _BATCH = re.compile(r":batch\b")
 
@@ -108,13 +107,3 @@ class Pattern:
     def most(self) -> int | None:
         """How many it takes; None: as many as there are."""
         return None if self.usage.endswith("...") else len(self.usage.split())
-
-
-def misfit(message: str, hint: str = "") -> PlanError:
-    """The arguments do not fit to the schema."""
-    return PlanError(message, code="E266", hint=hint or None)
-
-
-def refused(message: str, hint: str = "") -> Refused:
-    """The pattern would lose something."""
-    return Refused(message, code="E770", hint=hint or None)

@@ -20,7 +20,7 @@ from dbmigrate.model import MigrationFile
 from dbmigrate.patterns import schema
 from dbmigrate.patterns.catalogue import pattern
 from dbmigrate.patterns.ignoring import with_reasons
-from dbmigrate.patterns.values import misfit
+from dbmigrate.patterns.refusals import misfit
 from dbmigrate.scratch import choose, outside_effects
 
 if TYPE_CHECKING:

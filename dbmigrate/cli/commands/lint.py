@@ -60,7 +60,7 @@ def lint(
     ] = False,
     scratch_url: ScratchUrl = None,
 ) -> None:
-    """Find what migrations would block, break or lose; exit with 1 if there is any. --fix rewrites it."""
+    """Find what migrations would block, break or lose; exit with 1 if there is any."""
     from dbmigrate.lint import LintConfig
 
     call.add({"json": format_ is Format.JSON, "scratch_url": scratch_url})
