@@ -21,11 +21,11 @@ from dbmigrate.cli.findings import (
 from dbmigrate.cli.options import ScratchUrl, common
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from dbmigrate.lint import LintConfig
     from dbmigrate.lint.selection import Selection
-    from dbmigrate.model import Problem
+    from dbmigrate.model import Migration, Problem
 
 
 class FailOn(StrEnum):
@@ -89,6 +89,7 @@ def _found(chosen: Selection, config: LintConfig) -> tuple[tuple[Problem, ...], 
 
     only = None if chosen.is_whole else chosen.only
     every = find(chosen.migrations, config=config, only=only, unapplied=chosen.unapplied)
+    every = (*every, *_annotation_faults(chosen.migrations, only))
     known = baseline.read()
     paths = None if only is None else [each.file.path for each in chosen.migrations if each.version in only]
     return chosen.split(every if known is None else (*known.new(every), *known.stale(every, paths)))
@@ -100,6 +101,16 @@ def _exit(problems: Sequence[Problem], fail_on: FailOn) -> None:
 
     if findings.is_bad(problems, Severity(fail_on.value)):
         raise typer.Exit(1)
+
+
+def _annotation_faults(migrations: Sequence[Migration], only: frozenset[str] | None) -> Iterator[Problem]:
+    """What would stop a run: annotations that are wrong, or that contradict those of another file."""
+    from dbmigrate.planning import annotation_faults, target_environments
+
+    read = [each for each in migrations if only is None or each.version in only]
+    for migration in read:
+        yield from annotation_faults.faults(migration)
+    yield from target_environments.faults(read, {each.version: each for each in migrations})
 
 
 def _selected(call: Call, files: Sequence[str], since: str | None, *, wants_all: bool) -> Selection:
@@ -131,7 +142,8 @@ def _accept(call: Call, chosen: Selection, config: LintConfig) -> None:
     from dbmigrate.lint import lint as find
 
     found = find(chosen.migrations, config=config, only=chosen.only, unapplied=chosen.unapplied)
-    count = baseline.write((*chosen.problems, *found))
+    faults = _annotation_faults(chosen.migrations, chosen.only)
+    count = baseline.write((*chosen.problems, *found, *faults))
     noun = "finding" if count == 1 else "findings"
     call.renderer.answer(
         "lint", [f"{count} {noun} written to {baseline.FILE}"], {"baseline": baseline.FILE, "findings": count}
