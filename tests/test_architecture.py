@@ -48,7 +48,7 @@ PACKAGES: dict[str, str] = {
     "importing": "sql migrations",
     "check": "sql connection migrations planning tracking execution schema catalog impact scratch",
     "lint": "sql connection migrations tracking catalog impact scratch check",
-    "patterns": "connection migrations scratch check lint",
+    "patterns": "connection migrations execution scratch check lint",
     "api": "connection migrations planning tracking execution schema catalog scratch importing",
     "deploy": "connection settings migrations planning tracking execution schema api",
     "output": "connection planning catalog impact scratch importing check lint api deploy",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.check import scratch_session
 from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, Refused
+from dbmigrate.execution import conditions
 from dbmigrate.frozen import frozen
 from dbmigrate.lint import lint
 from dbmigrate.lint.fix import run
@@ -74,7 +75,7 @@ def write(project: Project, name: str, arguments: Sequence[str], choice: Choice,
 
 def _schema(project: Project, server: ScratchServer, stack: ExitStack) -> Schema:
     """The schema after all migrations, on a scratch database that is there until the stack is closed."""
-    scratch = stack.enter_context(scratch_session.prepared(server, project.table))
+    scratch = stack.enter_context(scratch_session.prepared(server, project.table, conditions.Note()))
     for migration in project.migrations:
         try:
             scratch.run(migration)

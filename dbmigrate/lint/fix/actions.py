@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
 from dbmigrate.lint.fix.values import Sql
-from dbmigrate.lint.sql.reading import Reader, is_name, words_of
+from dbmigrate.lint.sql.reading import Reader, is_name, spelled, words_of
 from dbmigrate.lint.sql.shape import ActionKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from dbmigrate.lint.fix.writing import Writer
     from dbmigrate.lint.sql.shape import Action, AlterTable
     from dbmigrate.sql import Word
 
-__all__ = ["Fragment", "Slice", "altered", "head_of", "name_at", "name_end", "slices", "words_between"]
+__all__ = ["Fragment", "Slice", "altered", "comments_in", "head_of", "name_at", "name_end", "slices", "words_between"]
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _INDENT = "    "
@@ -123,8 +123,24 @@ def _comments(text: str) -> list[str]:
     return [comment.rstrip("\r") for comment in _COMMENT.findall(text)]
 
 
-def _without_comments(text: str) -> str:
-    return " ".join(_COMMENT.sub(" ", text).split()) if _COMMENT.search(text) else text
+def comments_in(sql: str) -> list[str]:
+    """The comments of a statement: what looks like one in a string or a quoted name is none."""
+    return [comment for gap in _gaps(sql) for comment in _comments(gap)]
+
+
+def _gaps(sql: str) -> Iterator[str]:
+    at = 0
+    for word in words_of(sql):
+        yield sql[at : word.start]
+        at = word.end
+    yield sql[at:]
+
+
+def _without_comments(sql: str) -> str:
+    if not comments_in(sql):
+        return sql
+    kept = [sql[word.start : word.end] for word in words_of(sql)]
+    return spelled(kept)
 
 
 def altered(head: str, parts: Iterable[Fragment | str], write: Writer) -> Sql:

@@ -31,6 +31,7 @@ class Column:
     name: str
     type: str
     is_required: bool
+    sequence: str = ""  # which it owns, written as SQL
 
 
 @frozen
@@ -171,7 +172,11 @@ select c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text, c.relpers
         left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = u.number
         where p.partrelid = c.oid order by u.at),
   coalesce((select pg_catalog.jsonb_object_agg(a.attname, pg_catalog.jsonb_build_array(
-      pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull))
+      pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
+      coalesce((select s.objid::pg_catalog.regclass::text from pg_catalog.pg_depend s
+        join pg_catalog.pg_class q on q.oid = s.objid and q.relkind = 'S'
+        where s.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and s.deptype = 'a'
+          and s.refobjid = a.attrelid and s.refobjsubid = a.attnum limit 1), '')))
     from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '{{}}')
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'm', 'f', 'v') and {_OURS}
@@ -204,7 +209,7 @@ def read(conn: Connection) -> Facts:
     """Ask a scratch database."""
     relations: dict[int, Relation] = {}
     for oid, *values, columns in database.query(conn, _RELATIONS):
-        found = {name: Column(name, type_, required) for name, (type_, required) in dict(columns).items()}  # type: ignore[call-overload]
+        found = {name: Column(name, *values) for name, values in dict(columns).items()}  # type: ignore[call-overload]
         made = Relation(int(str(oid)), *_tuples(values))  # type: ignore[arg-type]
         relations[made.oid] = replace(made, columns=found)
     constraints = [Constraint(*_tuples(row)) for row in database.query(conn, _CONSTRAINTS)]  # type: ignore[arg-type]

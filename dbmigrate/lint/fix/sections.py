@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
+from dbmigrate.lint.fix.actions import comments_in
 from dbmigrate.lint.sql.grammar import shape_of
 from dbmigrate.lint.sql.reading import words_of
 from dbmigrate.lint.sql.shape import Changes, LockTables
@@ -207,7 +208,13 @@ def _rewritten(item: Item, rewrite: Rewrite, write: Writer) -> str:
             lines += _lines(statement, own if at == 0 else "")
         if step.is_block:
             lines.append(f"{write('commit')};")
-    return piece.lead + f"{write.newline}{indent}".join(lines) + ending
+    return piece.lead + f"{write.newline}{indent}".join((*_lost(piece, lines), *lines)) + ending
+
+
+def _lost(piece: Piece, lines: Sequence[str]) -> list[str]:
+    """Comments inside the statement that have no place in what it became: they stand above it."""
+    kept = "\n".join(lines)
+    return [comment for comment in comments_in(piece.sql) if comment not in kept]
 
 
 def _lines(statement: Sql, comment: str) -> list[str]:
@@ -230,4 +237,4 @@ def _inline(item: Item, write: Writer, *, is_block: bool) -> str:
     comment, ending = _split_tail(piece.tail)
     found = [statement for step in item.rewrite.steps for statement in step.statements]
     lines = [line for statement in found for line in _lines(statement, comment if statement is found[-1] else "")]
-    return piece.lead + f"{write.newline}{indent}".join(lines) + ending
+    return piece.lead + f"{write.newline}{indent}".join((*_lost(piece, lines), *lines)) + ending
