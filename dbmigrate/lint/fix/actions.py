@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
 from dbmigrate.lint.fix.values import Sql
-from dbmigrate.lint.sql.reading import Reader, is_name, spelled, words_of
+from dbmigrate.lint.sql.reading import Reader, is_name, words_of
 from dbmigrate.lint.sql.shape import ActionKind
 
 if TYPE_CHECKING:
@@ -139,8 +139,11 @@ def _gaps(sql: str) -> Iterator[str]:
 def _without_comments(sql: str) -> str:
     if not comments_in(sql):
         return sql
-    kept = [sql[word.start : word.end] for word in words_of(sql)]
-    return spelled(kept)
+    words = words_of(sql)
+    gaps = [*_gaps(sql)][1:]
+    return "".join(
+        sql[word.start : word.end] + (" " if gap else "") for word, gap in zip(words, gaps, strict=True)
+    ).strip()
 
 
 def altered(head: str, parts: Iterable[Fragment | str], write: Writer) -> Sql:

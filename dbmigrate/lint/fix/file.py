@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
-from dbmigrate.lint.fix import forms_alter, forms_index, forms_others, forms_partition, naming
+from dbmigrate.lint.fix import forms_alter, forms_column, forms_index, forms_others, forms_partition, naming
+from dbmigrate.lint.fix.forms_column import at_once
 from dbmigrate.lint.fix.pieces import cut
-from dbmigrate.lint.fix.sections import Item, dependence, layout
+from dbmigrate.lint.fix.sections import Item, dependence, layout, split_tail
 from dbmigrate.lint.fix.values import Refusal, Rewrite, Target
 from dbmigrate.lint.fix.writing import Writer
 from dbmigrate.lint.sql.grammar import shape_of
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dbmigrate.lint.fix.facts import Facts
-    from dbmigrate.lint.fix.pieces import Piece, SectionText
+    from dbmigrate.lint.fix.pieces import FileText, Piece, SectionText
     from dbmigrate.lint.sql.shape import Name, Shape
     from dbmigrate.model import Problem
 
@@ -98,6 +99,12 @@ class Fixed:
     changes: tuple[Change, ...] = ()
     left: tuple[Left, ...] = ()
     steps: int = 1
+    has_backfill: bool = False
+
+    @property
+    def text_at_once(self) -> str:
+        """The text as it is proved: a backfill that was added is one statement."""
+        return at_once(self.text) if self.has_backfill else self.text
 
 
 def fixed(request: Request) -> Fixed:
@@ -124,6 +131,8 @@ class _File:
         ups = [piece for section in whole.sections if section.direction is Direction.UP for piece in section.pieces]
         shapes = [(piece.at, shape_of(piece.sql)) for piece in ups]
         self.given = naming.given(shapes, self.request.before, self.request.after)
+        if len(ups) == 1 and (made := self._filled(whole)) is not None:
+            return made
         sections = [self._up(each) if each.direction is Direction.UP else each.text for each in whole.sections]
         if self.is_split and not self.request.allows_split:
             reason = Refusal("the steps would change rows on both sides of a cut", _SPLIT)
@@ -137,6 +146,26 @@ class _File:
             for made, each in zip(sections, whole.sections, strict=True)
         ]
         return Fixed(whole.top + "".join(sections), tuple(self.changes), tuple(self.left), self.steps)
+
+    def _filled(self, whole: FileText) -> Fixed | None:
+        """The file in pairs with a backfill, if its only statement adds a column that has to be filled."""
+        piece = next(each for section in whole.sections[:1] for each in section.pieces)
+        target = self._target(piece)
+        answer = forms_column.filled(target)
+        codes, line = ("L111",), self.request.text.count("\n", 0, piece.at) + 1
+        if isinstance(answer, Refusal):
+            return Fixed(self.request.text, left=(Left(line, codes, answer),))
+        if answer is None:
+            return None
+        comment, ending = split_tail(piece.tail)
+        first, *rest = answer.before
+        lines = self.newline.join((f"{first}{comment}", *rest)) + (ending or self.newline)
+        up, *others = whole.sections
+        down = "".join(section.text for section in others)
+        down += "" if down.endswith("\n") else self.newline
+        text = whole.top + up.header + piece.lead + lines + up.rest + down + self.newline + answer.pairs(self.newline)
+        steps = len(answer.before) + 1 + len(answer.after)
+        return Fixed(text, (Change(line, codes),), steps=steps, has_backfill=True)
 
     # -- up
 

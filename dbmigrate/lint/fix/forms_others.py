@@ -131,7 +131,7 @@ def _impossible_action(target: Target, found: Slice) -> Refusal | None:
                 "a STORED column has no safe form that ends in the same schema",
                 "from PostgreSQL 18 on, VIRTUAL reads no row",
             )
-        return Refusal("the rows have to be filled by a backfill")
+        return Refusal("the rows have to be filled by a backfill: put it in a file of its own")
     if "L112" in codes:
         return Refusal(_TWO_DEPLOYMENTS, f"dbmigrate new --pattern change-type {table} {action.name} TYPE")
     if "L123" in codes:

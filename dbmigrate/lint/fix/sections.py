@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dbmigrate.lint.fix.values import Rewrite, Sql
     from dbmigrate.lint.fix.writing import Writer
 
-__all__ = ["Item", "Layout", "dependence", "layout", "without_transaction"]
+__all__ = ["Item", "Layout", "dependence", "layout", "split_tail", "without_transaction"]
 
 _OPTION = re.compile(r"[ \t]transaction:(true|false)(?=\s|$)")
 _HEADER = re.compile(r"--[ \t\f]*migrate:(?:up|down)")
@@ -198,7 +198,7 @@ def _indent(piece: Piece) -> str:
 def _rewritten(item: Item, rewrite: Rewrite, write: Writer) -> str:
     """The steps, one statement on a line; the author's comment stays at his own words."""
     piece, indent = item.piece, _indent(item.piece)
-    comment, ending = _split_tail(piece.tail)
+    comment, ending = split_tail(piece.tail)
     lines: list[str] = []
     for number, step in enumerate(rewrite.steps):
         own = comment if number == rewrite.main else ""
@@ -221,7 +221,7 @@ def _lines(statement: Sql, comment: str) -> list[str]:
     return [*statement.lead, f"{statement.text}{statement.tail}{comment}"]
 
 
-def _split_tail(tail: str) -> tuple[str, str]:
+def split_tail(tail: str) -> tuple[str, str]:
     """The comment behind a statement, and the end of its line."""
     comment = tail.rstrip("\r\n")
     return (comment, tail[len(comment) :]) if comment.strip() else ("", tail)
@@ -234,7 +234,7 @@ def _inline(item: Item, write: Writer, *, is_block: bool) -> str:
     if is_block:
         return _rewritten(item, item.rewrite, write)
     piece, indent = item.piece, _indent(item.piece)
-    comment, ending = _split_tail(piece.tail)
+    comment, ending = split_tail(piece.tail)
     found = [statement for step in item.rewrite.steps for statement in step.statements]
     lines = [line for statement in found for line in _lines(statement, comment if statement is found[-1] else "")]
     return piece.lead + f"{write.newline}{indent}".join((*_lost(piece, lines), *lines)) + ending
