@@ -1,7 +1,7 @@
 """ADD COLUMN whose default differs from row to row: the column, its default for new rows, a backfill for the old ones.
 
-Its file becomes three pairs of sections, because a backfill is a section of its own. The author's down section stays with
-the first one; those of the others are empty.
+Its file becomes three pairs of sections, because a backfill is a section of its own. The author's down section stays
+with the first one; those of the others are empty.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _made(target: Target, part: Slice) -> Filled | Refusal:
     words = words_between(sql, part.begin, part.end)
     at = 2 if words[1].text == "COLUMN" else 1
     name = sql[words[at].start : words[at].end]
-    type_, default, sequence = clauses[""], clauses.get("DEFAULT", ""), ()
+    type_, default, sequence = clauses[""], clauses.get("DEFAULT", ""), tuple[str, ...]()
     if action.column is not None and action.column.type[:1] in SERIALS:
         after = target.after.relation(target.shape.table)
         known = after.columns.get(action.name) if after else None
@@ -111,7 +111,8 @@ def _made(target: Target, part: Slice) -> Filled | Refusal:
     collate = f" {write('collate')} {clauses['COLLATE']}" if "COLLATE" in clauses else ""
     added = f"{head} {sql[words[0].start : words[at].end]} {type_}{collate};"
     alter = f"{head} {write('alter column')} {name}"
-    fill = f"{write('update')} {table} {write('set')} {name} = {default} {write('where')} {name} {write('is null and')} :batch;"
+    where = f"{write('where')} {name} {write('is null and')} :batch"
+    fill = f"{write('update')} {table} {write('set')} {name} = {default} {where};"
     is_required = "NOT" in clauses or bool(sequence)
     before = (added, *sequence, f"{alter} {write('set default')} {default};")
     return Filled(before, table, fill, _required(target, head, name) if is_required else ())
