@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from dbmigrate.api.migrator import Migrator
 from dbmigrate.lint import LintConfig
 from dbmigrate.lint.fix.pieces import cut
+from dbmigrate.model import Goal
+from tests.support.databases import query
+from tests.support.projects import Project
+from tests.support.rehearsals import tell
 from tests.support.rewriting import FIXTURES, OWN, rewritten, write_project
 
 SETUP = """
@@ -27,7 +32,10 @@ def up(text: str) -> str:
 
 def section(text: str) -> str:
     """The up section, without its header."""
-    return text.partition("\n")[2].partition("\n-- migrate:down")[0]
+    lines = text.partition("\n")[2].partition("\n-- migrate:down")[0].split("\n")
+    while lines[0].startswith(("-- migrate:require ", "--   and ")):
+        lines.pop(0)
+    return "\n".join(lines)
 
 
 @pytest.mark.parametrize("path", sorted(FIXTURES.glob("*/*.sql")), ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -94,6 +102,7 @@ def test_line_ends_the_byte_order_mark_letter_case_and_a_missing_last_line_end_s
     assert found.reason == ""
     assert found.fixed.text == (
         "-- migrate:up transaction:false\r\n"
+        "-- migrate:require select not exists (select from t where not (b > 0))\r\n"
         "ALTER TABLE t ADD CONSTRAINT t_b_check CHECK (b > 0) NOT VALID; -- x\r\n"
         "ALTER TABLE t VALIDATE CONSTRAINT t_b_check;\r\n"
         "begin;\r\nselect 1;\r\nselect 2;\r\ncommit;\r\n"
@@ -222,3 +231,44 @@ def test_a_file_that_does_not_run_is_named(database_url: str, tmp_path: Path) ->
     assert found is not None
     assert not found.is_changed
     assert "does not run on a scratch database" in found.reason
+
+
+def test_offending_rows_are_asked_for_before_the_first_step(make_database, tmp_path: Path) -> None:
+    """Otherwise the migration would stop half done, with a constraint that fails the application's writes."""
+    rows = "insert into t (a, b, d) values ('x', -1, 1), ('x', 1, 2), (null, 2, 3);"
+    changes = [
+        "alter table t add check (b > 0);",
+        "alter table t alter a set not null;",
+        "alter table t add unique (a);",
+        "alter table t add foreign key (b) references parent;",
+    ]
+    project = Project(tmp_path)
+    project.migrations.mkdir(parents=True)
+    url = make_database()
+    path = write_project(project.migrations, SETUP, "-- migrate:up\n-- migrate:down\n")
+    assert tell(url, project, lambda migrator: migrator.migrate(goal=Goal(version="001"))).exit_code == 0
+    query(url, rows)
+    for change in changes:
+        path.write_text(up(change))
+        found = rewritten(make_database(), project.migrations)
+        assert found is not None
+        path.write_text(found.fixed.text)
+
+        told = tell(url, project, Migrator.migrate)
+
+        assert told.error is not None, change
+        assert told.error.code == "E734", (change, told.error)
+    query(url, "update t set a = d, b = 1 where true; insert into parent values (1)")
+    path.write_text(found.fixed.text)
+    assert tell(url, project, Migrator.migrate).exit_code == 0
+
+
+def test_an_authors_own_condition_or_change_of_rows_leaves_no_question(database_url: str, tmp_path: Path) -> None:
+    own = "-- migrate:require select true\nalter table t add check (b > 0);"
+    filled = "update t set a = '' where a is null;\nalter table t alter a set not null;"
+    for change, number in ((own, 1), (filled, 0)):
+        write_project(tmp_path, SETUP, up(change))
+        found = rewritten(database_url, tmp_path)
+        assert found is not None
+        assert (found.reason, found.is_changed) == ("", True)
+        assert found.fixed.text.count("migrate:require") == number

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
 from dbmigrate.lint.fix.actions import Fragment, Slice, altered, head_of, name_at, slices, words_between
+from dbmigrate.lint.fix.conditions import no_offender
 from dbmigrate.lint.fix.values import Refusal, Rewrite, Sql, Step, code_at
 from dbmigrate.lint.fix.writing import Writer, quoted
 from dbmigrate.lint.sql.reading import folded
@@ -90,7 +91,8 @@ def constraints(target: Target) -> Rewrite | Refusal | None:
             steps += made
     except _RefusedError as exc:
         return exc.refusal
-    return Rewrite(tuple(steps), frozenset(_code(each) for each in chosen), main)
+    needed = [each for part in chosen for each in no_offender(target, part, relation, table.name)]
+    return Rewrite(tuple(steps), frozenset(_code(each) for each in chosen), main, conditions=tuple(needed))
 
 
 def _code(found: Slice) -> str:

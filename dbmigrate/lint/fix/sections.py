@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
 from dbmigrate.lint.fix.actions import comments_in
+from dbmigrate.lint.fix.conditions import annotation
 from dbmigrate.lint.sql.grammar import shape_of
 from dbmigrate.lint.sql.reading import words_of
-from dbmigrate.lint.sql.shape import Changes, LockTables
+from dbmigrate.lint.sql.shape import Block, Changes, Copy, LockTables
 from dbmigrate.migrations import headers
 from dbmigrate.model import StatementKind
 
@@ -37,6 +38,7 @@ _NOW = frozenset(
         """,
     )
 )
+_REQUIRE = "migrate:require"
 _TEMPORARY = ("TEMP", "TEMPORARY")
 
 
@@ -108,6 +110,11 @@ def without_transaction(header: str) -> str:
     return f"{header[: found.end()]} transaction:false{header[found.end() :]}"
 
 
+def _prevents_asking(piece: Piece) -> bool:
+    """Whether rows change before the last step, or the author has a precondition himself."""
+    return _REQUIRE in piece.lead or isinstance(shape_of(piece.sql), Changes | Copy | Block)
+
+
 def layout(section: SectionText, items: Sequence[Item], write: Writer) -> Layout:
     """The section with what takes the place of its statements."""
     is_transactional = headers.parse(section.header.rstrip("\r\n")).transaction
@@ -121,6 +128,9 @@ def layout(section: SectionText, items: Sequence[Item], write: Writer) -> Layout
     header = without_transaction(section.header)
     if not header.endswith("\n"):
         header += write.newline
+    conditions = [each for item in items if item.rewrite for each in item.rewrite.conditions]
+    if conditions and not any(_prevents_asking(item.piece) for item in items):
+        header += annotation(conditions, write.newline)
     return Layout(header + text + section.rest, steps, is_split=sum(run.changes_data for run in runs) > 1)
 
 

@@ -41,12 +41,14 @@ class Rewrite:
 
     `main` is the number of the step that gets the statement's own comment. `needs_cut` says that the steps have to run
     one by one; without it the statement is only written otherwise. `codes` are those of the findings that it answers.
+    `conditions` have to be true before the first step.
     """
 
     steps: tuple[Step, ...]
     codes: frozenset[str]
     main: int = 0
     needs_cut: bool = True
+    conditions: tuple[str, ...] = ()
 
 
 @frozen
