@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dbmigrate.lint.fix.facts import Relation
     from dbmigrate.lint.fix.values import Target
 
-__all__ = ["annotation", "no_offender"]
+__all__ = ["annotation", "no_duplicates", "no_offender"]
 
 
 def annotation(conditions: Sequence[str], newline: str) -> str:
@@ -46,10 +46,10 @@ def no_offender(target: Target, part: Slice, table: Relation, written: str) -> t
         return _check(target, part, table, written)
     if constraint.kind is ConstraintKind.FOREIGN:
         return () if "MATCH" in texts else _reference(target, part, written)
-    given = "" if "DISTINCT" in texts and "NOT" in texts else " and ".join(f"{name} is not null" for name in names)
-    where = f" where {given}" if given and constraint.kind is ConstraintKind.UNIQUE else ""
-    twice = _none(f"{written}{where} group by {', '.join(names)} having count(*) > 1")
-    if constraint.kind is ConstraintKind.UNIQUE:
+    is_unique = constraint.kind is ConstraintKind.UNIQUE
+    are_distinct = is_unique and not ("DISTINCT" in texts and "NOT" in texts)
+    twice = no_duplicates(written, columns, are_nulls_distinct=are_distinct)
+    if is_unique:
         return twice
     missing = [f"{quoted(name)} is null" for name in columns if not table.columns[name].is_required]
     return (*(_none(f"{written} where {' or '.join(missing)}") if missing else ()), *twice)
@@ -57,6 +57,13 @@ def no_offender(target: Target, part: Slice, table: Relation, written: str) -> t
 
 def _none(rows: str) -> tuple[str]:
     return (f"not exists (select from {rows})",)
+
+
+def no_duplicates(written: str, columns: Sequence[str], *, are_nulls_distinct: bool) -> tuple[str]:
+    """That no two rows of a table have the same values."""
+    names = [quoted(column) for column in columns]
+    where = f" where {' and '.join(f'{name} is not null' for name in names)}" if are_nulls_distinct else ""
+    return _none(f"{written}{where} group by {', '.join(names)} having count(*) > 1")
 
 
 def _check(target: Target, part: Slice, table: Relation, written: str) -> tuple[str, ...]:

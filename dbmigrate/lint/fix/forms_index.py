@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate.lint.fix.actions import name_at, name_end
+from dbmigrate.lint.fix.conditions import no_duplicates
 from dbmigrate.lint.fix.values import Refusal, Rewrite, Sql, Step
 from dbmigrate.lint.fix.writing import quoted
 from dbmigrate.lint.sql.reading import words_of
@@ -33,10 +34,19 @@ def created(target: Target) -> Rewrite | Refusal | None:
     name = shape.name or target.given.get((target.piece.at, 0))
     if name is None:
         return Refusal(_UNNAMED)
-    text, write = _inserted(target.piece.sql, "INDEX", target.write("concurrently")), target.write
+    text = _inserted(target.piece.sql, "INDEX", target.write("concurrently"))
     if shape.name is None:
         text = _inserted(text, "CONCURRENTLY", quoted(name))
-    return Rewrite((Step((Sql(_closed(text)),)),), _CREATED) if write else None
+    return Rewrite((Step((Sql(_closed(text)),)),), _CREATED, conditions=_unique(target, shape, table))
+
+
+def _unique(target: Target, shape: CreateIndex, table: Relation) -> tuple[str, ...]:
+    """That no two rows are the same: a build that fails leaves an invalid index."""
+    is_known = all(column in table.columns for column in shape.columns)
+    if not (shape.is_unique and shape.is_plain and shape.columns and is_known) or shape.is_partial or shape.is_only:
+        return ()
+    distinct = [word.text for word in words_of(target.piece.sql)].count("DISTINCT") == 0
+    return no_duplicates(name_at(target.piece.sql, shape.table.at), shape.columns, are_nulls_distinct=distinct)
 
 
 def _on_partitions(target: Target, shape: CreateIndex) -> Rewrite | Refusal:
