@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dbmigrate.lint.fix.run import FileResult
     from dbmigrate.lint.selection import Selection
 
-__all__ = ["Request", "fix", "refuse_alone", "target_of"]
+__all__ = ["Request", "excluded", "fix", "refuse_alone", "target_of"]
 
 
 @frozen
@@ -43,6 +43,12 @@ def refuse_alone(request: Request) -> None:
     """Raise ConfigError E200: these options mean something with ``--fix`` only."""
     if request.shows_diff or request.only_checks or request.allows_split:
         raise ConfigError("--diff, --check and --allow-split need --fix", code="E200", hint="add --fix")
+
+
+def excluded() -> ConfigError:
+    """The error for options that are about findings."""
+    message = "--fix excludes --write-baseline and --summary"
+    return ConfigError(message, code="E200", hint="lint again when the files are rewritten")
 
 
 def fix(call: Call, chosen: Selection, config: LintConfig, request: Request) -> None:

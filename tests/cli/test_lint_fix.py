@@ -66,6 +66,7 @@ def test_it_has_to_be_known_which_files_are_pending(run, two: Path, database_url
 @pytest.mark.parametrize("option", ["--diff", "--check", "--allow-split"])
 def test_the_options_of_fix_need_it(option: str, run, two: Path) -> None:
     assert run("lint", option).exit_code == 2
+    assert run("lint", "--fix", "--write-baseline", option).exit_code == 2
 
 
 def test_a_pattern_writes_its_files_or_says_why_not(run, two: Path, project: Project, database_url: str) -> None:

@@ -104,7 +104,7 @@ def _try(fixture: str, words: tuple[str, ...], files: int, make_database: MakeDa
     for number, path in enumerate(written.paths):
         text = Path(path).read_text()
         assert f"-- migrate:depends {versions[0]}\n" in text or number == 0
-        (runs / Path(path).name).write_text(_at_once(text))
+        (runs / Path(path).name).write_text(at_once(text))
         migrator.up()
         if "irreversible:true" not in text:
             migrator.rollback()
@@ -124,7 +124,7 @@ def _up(text: str) -> str:
     return text.partition("-- migrate:up")[2].partition("-- migrate:down")[0]
 
 
-def _at_once(text: str) -> str:
+def at_once(text: str) -> str:
     """The file with each backfill as one statement."""
     return BACKFILL.sub("-- migrate:up transaction:false", text).replace(":batch", "true")
 

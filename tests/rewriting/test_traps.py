@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 
 from dbmigrate.api.migrator import Migrator
+from dbmigrate.connection import dsn
 from dbmigrate.lint import LintConfig
 from dbmigrate.lint.fix.pieces import cut
+from dbmigrate.lint.fix.run import Options, fix
 from dbmigrate.model import Goal
+from dbmigrate.scratch.choose import Choice
 from tests.support.databases import query
 from tests.support.projects import Project
 from tests.support.rehearsals import tell
-from tests.support.rewriting import FIXTURES, OWN, rewritten, write_project
+from tests.support.rewriting import FIXTURES, OWN, migrations, rewritten, write_project
 
 SETUP = """
 create table t (id bigint generated always as identity primary key, a text, b integer, c timestamp, d integer not null);
@@ -272,3 +275,38 @@ def test_an_authors_own_condition_or_change_of_rows_leaves_no_question(database_
         assert found is not None
         assert (found.reason, found.is_changed) == ("", True)
         assert found.fixed.text.count("migrate:require") == number
+
+
+def test_files_of_one_run_build_on_each_other(database_url: str, tmp_path: Path) -> None:
+    """The second one is for what the first one, rewritten or not, leaves; a third one in between stays as it is."""
+    write_project(tmp_path, SETUP, up("create index on t (a);\nalter table t add check (b > 0);"))
+    (tmp_path / "003_between.sql").write_text(up("alter table t add column x integer;"))
+    last = tmp_path / "004_last.sql"
+    last.write_text(up("drop index t_a_idx;\nalter table t alter x set not null, add check (b > 1);"))
+    options = Options(OWN, frozenset(("002", "003", "004")))
+
+    results = fix(migrations(tmp_path), options, Choice(explicit=dsn.parse(database_url)))
+
+    assert [(Path(each.path).name, each.reason, each.is_changed) for each in results] == [
+        ("002_change.sql", "", True),
+        ("004_last.sql", "", True),
+    ]
+    assert "drop index concurrently t_a_idx;" in results[1].fixed.text
+    assert "add constraint t_b_check1 check (b > 1) not valid;" in results[1].fixed.text
+
+
+def test_a_section_without_a_transaction_is_rewritten_outside_of_its_blocks(database_url: str, tmp_path: Path) -> None:
+    body = "begin;\ncreate index t_a on t (a);\ncommit;\ncreate index t_c on t (c); -- c\nvacuum t;\n"
+    write_project(tmp_path, SETUP, f"-- migrate:up transaction:false\n{body}-- migrate:down irreversible:true\n")
+
+    found = rewritten(database_url, tmp_path)
+
+    assert found is not None
+    assert (found.reason, [left.refusal.reason for left in found.fixed.left]) == (
+        "",
+        ["it stands between BEGIN and COMMIT"],
+    )
+    assert found.fixed.text == (
+        "-- migrate:up transaction:false\nbegin;\ncreate index t_a on t (a);\ncommit;\n"
+        "create index concurrently t_c on t (c); -- c\nvacuum t;\n-- migrate:down irreversible:true\n"
+    )

@@ -64,6 +64,8 @@ def lint(
     from dbmigrate.lint import LintConfig
 
     call.add({"json": format_ is Format.JSON, "scratch_url": scratch_url})
+    if fix and (write_baseline or summary is not None):
+        raise fixing.excluded()
     request = fixing.Request(shows_diff=diff, only_checks=check, allows_split=allow_split)
     settings = call.settings()
     config = LintConfig.from_mapping(settings.project.lint, path=f"{settings.project.path}: lint")

@@ -121,11 +121,13 @@ class _File:
     left: list[Left] = field(default_factory=list)
     newline: str = "\n"
     given: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    found: list[tuple[int, str]] = field(default_factory=list)  # where in the text, and the code
     steps: int = 0
     is_split: bool = False
 
     def run(self) -> Fixed:
         text = self.request.text
+        self.found = _placed(text, self.request.problems)
         self.newline = "\r\n" if "\r\n" in text[: text.find("\n") + 1] else "\n"
         whole = cut(text)
         ups = [piece for section in whole.sections if section.direction is Direction.UP for piece in section.pieces]
@@ -235,17 +237,7 @@ class _File:
         )
 
     def _found(self, piece: Piece) -> tuple[tuple[int, str], ...]:
-        return tuple(
-            (at - piece.at, problem.code)
-            for problem in self.request.problems
-            if problem.place and piece.at <= (at := self._offset(problem)) < piece.at + len(piece.sql)
-        )
-
-    def _offset(self, problem: Problem) -> int:
-        assert problem.place is not None
-        starts = [0, *(found.end() for found in re.finditer("\n", self.request.text))]
-        line = problem.place.line
-        return starts[line - 1] + problem.place.column - 1 if line <= len(starts) else len(self.request.text)
+        return tuple((at - piece.at, code) for at, code in self.found if piece.at <= at < piece.at + len(piece.sql))
 
     # -- down
 
@@ -266,6 +258,13 @@ class _File:
         if any(item.rewrite and item.rewrite.needs_cut for item in items) and dependence(section.pieces):
             return section.text
         return layout(section, items, Writer(self._is_upper(section), self.newline)).text
+
+
+def _placed(text: str, problems: Iterable[Problem]) -> list[tuple[int, str]]:
+    """Where in the text the findings are, and their codes."""
+    starts = [0, *(found.end() for found in re.finditer("\n", text))]
+    places = [(problem.place, problem.code) for problem in problems if problem.place]
+    return [(starts[at.line - 1] + at.column - 1, code) for at, code in places if at.line <= len(starts)]
 
 
 _ZONE = "what comes after it in the section would see another time zone"
