@@ -184,7 +184,7 @@ _MUTANTS = {
     "drop table crew cascade": "table public.crew",
 }
 _OF_THE_ODD = {
-    "alter table lamps alter pier type bigint": "column public.lamps.pier",
+    "alter table lamps alter id type bigint": "column public.lamps.id",
     "drop index lamps_pier": "index public.lamps_pier",
     "drop view lit_piers; create view lit_piers as select 1 as id": "view public.lit_piers",
     "alter table buoys drop constraint buoys_pkey": "constraint public.buoys.buoys_pkey",
