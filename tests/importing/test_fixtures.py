@@ -192,7 +192,6 @@ _OF_THE_ODD = {
 # with the table goes its view; what another service may have made is not a difference
 _APART = ("drop table crew cascade",)
 _UNSEEN = {"go-engine": "create table rafts"}
-_FIRST_TIER = ("flyway", "flyway-odd", "golang-migrate", "go-engine", "numbered", "node-pg-migrate", "goose")
 
 
 def mutants(fixture: Fixture) -> dict[str, str]:
@@ -204,7 +203,7 @@ def mutants(fixture: Fixture) -> dict[str, str]:
 def _tiers() -> list[object]:
     """The tools that most projects come from; the others wait for the matrix."""
     return [
-        pytest.param(each, id=each.name, marks=[] if each.name in _FIRST_TIER else [pytest.mark.matrix])
+        pytest.param(each, id=each.name, marks=[] if each.name in imports.FIRST_TIER else [pytest.mark.matrix])
         for each in GOOD
     ]
 
