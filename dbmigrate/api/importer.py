@@ -16,6 +16,7 @@ from dbmigrate.errors import MigrationFileError, PlanError, Refused, unchanged
 from dbmigrate.frozen import frozen
 from dbmigrate.importing import read_source, recognise, records, writing
 from dbmigrate.importing.convert import Conversion, MissingDown, convert, settled
+from dbmigrate.importing.lost_files import written_back
 from dbmigrate.importing.records import Dirty, Record
 from dbmigrate.importing.values import Answers, SourceFile, State
 from dbmigrate.migrations import find, parser
@@ -120,6 +121,7 @@ def _converted(wanted: Wanted, source: Source, tool: Tool, rows: Sequence[Row]) 
         reading = tool.read(source, wanted.answers)
         if rows:
             reading = settled(reading, lambda migration: any(tool.matches(migration, row) for row in rows))
+            reading = written_back(tool, reading, rows, wanted.answers)
         made = convert(tool.name, source, reading, present=present, style=(wanted.missing_down, wanted.order))
     except MigrationFileError as exc:
         _name_the_way_out(exc, source)
@@ -179,9 +181,13 @@ class Importer(Comparer):
         found = records.since(found, applied=own.applied, adopted=own.adopted)
         found = records.refuse_failed(found, lost, adoption.dirty)
         others = records.refuse_other_sums(old.tool, found, adoption.accepted)
-        drift = self._proved(_Rehearsal(conversion, found, own.runs), adoption)
+        try:
+            drift = self._proved(_Rehearsal(conversion, found, own.runs), adoption)
+        except Refused as exc:
+            exc.details = (*exc.details, *(("note", each) for each in records.about_lost(old.tool, lost)))
+            raise
         notes = [f"{each.file.migration.path} is not what ran: its checksum differs" for each in others]
-        notes += [f"{each.key} is recorded by {old.tool.name}, and has no file" for each in lost]
+        notes += records.about_lost(old.tool, lost)
         notes += [
             f"{each.file.migration.path} is recorded by {old.tool.name} without having been run"
             for each in found

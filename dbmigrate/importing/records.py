@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import Refused, unchanged
 from dbmigrate.frozen import frozen
+from dbmigrate.importing.lost_files import ANSWER
 from dbmigrate.importing.tools import GUESSES_SUMS
 from dbmigrate.importing.values import State
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from dbmigrate.importing.convert import Conversion, NewFile
     from dbmigrate.importing.values import Row, Tool
 
-__all__ = ["Dirty", "Record", "of_rows", "refuse_failed", "refuse_other_sums", "since", "without_file"]
+__all__ = ["Dirty", "Record", "about_lost", "of_rows", "refuse_failed", "refuse_other_sums", "since", "without_file"]
 
 _DONE = (State.APPLIED, State.BASELINE, State.MARKED)
 
@@ -71,6 +72,15 @@ def without_file(tool: Tool, conversion: Conversion, rows: Iterable[Row]) -> tup
     migrations = [file.migration for file in conversion.files]
     lost = (row for row in rows if row.state in (State.APPLIED, State.MARKED, State.FAILED))
     return tuple(row for row in lost if not any(tool.matches(migration, row) for migration in migrations))
+
+
+def about_lost(tool: Tool, lost: Iterable[Row]) -> list[str]:
+    """A sentence for each row without a file, with the way to get it back where the table has its SQL."""
+    found = []
+    for row in lost:
+        more = f"; `--option {ANSWER}=write` makes one of what the table keeps" if row.sql else ""
+        found.append(f"{row.key} is recorded by {tool.name}, and has no file{more}")
+    return found
 
 
 def refuse_failed(records: Sequence[Record], lost: Iterable[Row], dirty: Dirty | None) -> tuple[Record, ...]:

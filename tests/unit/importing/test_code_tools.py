@@ -170,7 +170,7 @@ def squash(*, with_old: bool) -> dict[str, str]:
         + "    dependencies = [migrations.swappable_dependency(x), ('harbour', '0001_squashed_0002')]\n",
     }
     if with_old:
-        files["harbour/migrations/0001_boats.py"] = head
+        files["harbour/migrations/0001_boats.py"] = head + "    pass\n"
         files["harbour/migrations/0002_piers.py"] = head + "    dependencies = [('harbour', '0001_boats')]\n"
     return files
 
