@@ -6,6 +6,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
+from dbmigrate.importing.liquibase_conditions import marks, required
 from dbmigrate.importing.liquibase_delimiters import with_semicolons
 from dbmigrate.importing.liquibase_filter import holds, is_for_postgresql
 from dbmigrate.importing.liquibase_printed import in_printed_order, printed_changes
@@ -112,7 +113,7 @@ def _migration(project: Project, key: str, position: int) -> ForeignMigration:
     if key in project.without_sum:  # what was printed does not say it
         is_transactional = as_one_message(up).transaction
     downs = _downs(project, key)
-    reruns = [name for name in ("runOnChange", "runAlways") if (option(change.options, name) or "").lower() == "true"]
+    reruns = _reruns(change)
     return ForeignMigration(
         version=key,
         name=f"{change.author} {change.id}",
@@ -123,6 +124,7 @@ def _migration(project: Project, key: str, position: int) -> ForeignMigration:
         kind=Kind.REPEATABLE if reruns else Kind.VERSIONED,
         sums={} if key in project.without_sum else _sums(body.text, change),
         judgements=tuple(_judgements(project, key, [up, *(downs or ())])),
+        require=None if reruns else _required(project, text, change),
     )
 
 
@@ -140,6 +142,10 @@ def _text_of(text: Text, lines: Sequence[Line]) -> Text:
 def _expanded(project: Project, text: Text) -> Text:
     """Liquibase leaves a placeholder that it has no value for as it is."""
     return text.with_text(_PLACEHOLDER.sub(lambda found: project.properties.get(found[1], found[0]), text.text))
+
+
+def _required(project: Project, text: Text, change: Change) -> str | None:
+    return required(change, text, lambda check: _expanded(project, text.with_text(check)).text)
 
 
 def _sums(sql: str, change: Change) -> dict[str, str]:
@@ -222,8 +228,10 @@ def _judgements(project: Project, key: str, texts: Sequence[Text]) -> Iterator[J
     if (option(change.options, "runAlways") or "").lower() == "true":
         message = f"{key}: runAlways runs it at every update; here it is repeatable, and runs when it was changed"
         yield Judgement(message, place, either if is_open else None, asks=is_open)
-    if change.checks and not _marks(change):
-        yield Judgement(f"{key}: its preconditions are left out: {_checks(change)}", place)
+    if change.checks and not marks(change):
+        is_said = not _reruns(change) and _required(project, text, change) is not None
+        what = "become `-- migrate:require`" if is_said else "are left out"
+        yield Judgement(f"{key}: its preconditions {what}: {_checks(change)}", place)
 
 
 def _conditions(project: Project, change: Change) -> Iterator[tuple[str, str]]:
@@ -236,14 +244,12 @@ def _conditions(project: Project, change: Change) -> Iterator[tuple[str, str]]:
         yield f"it depends on labels:{labels}", "--option labels=EXPRESSION says which ones were asked for; "
     if (option(change.options, "failOnError") or "").lower() == "false":
         yield "it may have failed without a word (failOnError:false)", ""
-    if _marks(change):
+    if marks(change):
         yield f"its preconditions decide whether it runs: {_checks(change)}", ""
 
 
-def _marks(change: Change) -> bool:
-    """Whether preconditions that do not hold let the update go on without this change."""
-    said = (option(change.preconditions or "", "onFail") or "HALT").upper()
-    return bool(change.checks) and said in ("MARK_RAN", "CONTINUE")
+def _reruns(change: Change) -> bool:
+    return any((option(change.options, name) or "").lower() == "true" for name in ("runOnChange", "runAlways"))
 
 
 def _checks(change: Change) -> str:
