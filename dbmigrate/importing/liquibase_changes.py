@@ -106,8 +106,7 @@ def _contexts(options: str) -> str | None:
 def _migration(project: Project, key: str, position: int) -> ForeignMigration:
     path, text, change = project.changes[key]
     body = _expanded(project, _text_of(text, change.sql))
-    delimiter = option(change.options, "endDelimiter", r"\S*")
-    up = body.with_text(with_semicolons(body, delimiter))
+    up = body.with_text(_split(change, body))
     _refuse_commands(up)
     is_transactional = (option(change.options, "runInTransaction") or "true").lower() == "true"
     if key in project.without_sum:  # what was printed does not say it
@@ -178,6 +177,9 @@ def _downs(project: Project, key: str) -> tuple[Text, ...] | None:
     if "changesetid" in said:
         return (_other(project, path, rollback),)
     expanded = _expanded(project, rollback)
+    if (option(change.options, "rollbackSplitStatements") or "true").lower() == "false":
+        _refuse_commands(expanded)
+        return (expanded,)
     own = option(change.options, "rollbackEndDelimiter", r"\S*")
     delimiter = own or option(change.options, "endDelimiter", r"\S*")
     down = expanded.with_text(with_semicolons(expanded, delimiter, at_line_end=True))
@@ -199,7 +201,14 @@ def _other(project: Project, path: str, rollback: Text) -> Text:
         raise rollback.error(f"there is no change {ident[1]} of {author[1]}", rollback.first_line)
     _, text, change = project.changes[keys[0]]
     body = _expanded(project, _text_of(text, change.sql))
-    return body.with_text(with_semicolons(body, option(change.options, "endDelimiter", r"\S*")))
+    return body.with_text(_split(change, body))
+
+
+def _split(change: Change, body: Text) -> str:
+    """With splitStatements:false Liquibase looks for no ends: a line ``/`` may be a division."""
+    if (option(change.options, "splitStatements") or "true").lower() == "false":
+        return body.text
+    return with_semicolons(body, option(change.options, "endDelimiter", r"\S*"))
 
 
 def _refuse_commands(text: Text) -> None:
@@ -244,6 +253,9 @@ def _conditions(project: Project, change: Change) -> Iterator[tuple[str, str]]:
         yield f"it depends on labels:{labels}", "--option labels=EXPRESSION says which ones were asked for; "
     if (option(change.options, "failOnError") or "").lower() == "false":
         yield "it may have failed without a word (failOnError:false)", ""
+    runner = option(change.options, "runWith", r"\S+") or "jdbc"
+    if runner.lower() != "jdbc":
+        yield f"{runner} runs it, and not Liquibase (runWith)", ""
     if marks(change):
         yield f"its preconditions decide whether it runs: {_checks(change)}", ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 
 import psycopg
@@ -201,6 +202,29 @@ def test_a_goose_project_with_rows_of_undone_versions_and_a_late_one(database_ur
     assert list(states(done).values()) == ["applied", "applied", "applied", "pending"]
 
 
+# -------------------------------------------------------------------------------------------------------------- Prisma
+
+
+def test_a_prisma_migration_counts_by_its_newest_attempt(database_url: str, tmp_path: Path) -> None:
+    """1 failed, was resolved as rolled back, and ran at the next deploy; 2 ran, and was rolled back by hand later."""
+    files = {f"2026010{number}000000_x/migration.sql": table(f"t{number}") for number in (1, 2)}
+    execute(
+        database_url,
+        "create table _prisma_migrations (id varchar(36) primary key, checksum varchar(64) not null,"
+        " finished_at timestamptz, migration_name varchar(255) not null, logs text, rolled_back_at timestamptz,"
+        " started_at timestamptz not null default now(), applied_steps_count int not null default 0);"
+        " insert into _prisma_migrations (id, checksum, migration_name, started_at, finished_at, rolled_back_at) values"
+        " ('b', repeat('0', 64), '20260101000000_x', '2026-01-01 08:00Z', null, '2026-01-01 09:00Z'),"
+        f" ('a', '{sha256(table('t1').encode()).hexdigest()}', '20260101000000_x', '2026-01-01 10:00Z', now(), null),"
+        " ('c', repeat('0', 64), '20260102000000_x', now(), now(), now()); create table t1 (id int);",
+    )
+
+    done = adopt(database_url, tmp_path, "prisma", files)
+
+    assert list(states(done).values()) == ["applied", "pending"]
+    assert done.verified == 1
+
+
 # ----------------------------------------------------------------------------------------------------------- Liquibase
 
 
@@ -217,8 +241,9 @@ def test_several_changesets_with_delimiters_of_their_own_in_one_file(database_ur
         database_url,
         "create table databasechangelog (id varchar(255), author varchar(255), filename varchar(255),"
         " dateexecuted timestamp, orderexecuted int, exectype varchar(10), md5sum varchar(35),"
-        " description varchar(255), comments varchar(255), tag varchar(255), liquibase varchar(20), contexts varchar(255), labels varchar(255),"
-        " deployment_id varchar(10)); insert into databasechangelog (id, author, filename, dateexecuted,"
+        " description varchar(255), comments varchar(255), tag varchar(255), liquibase varchar(20),"
+        " contexts varchar(255), labels varchar(255), deployment_id varchar(10));"
+        " insert into databasechangelog (id, author, filename, dateexecuted,"
         " orderexecuted, exectype) values ('1', 'ada', 'a.sql', now(), 1, 'EXECUTED'), ('2', 'ben', 'a.sql', now(), 2,"
         " 'RERAN'); create table t1 (id int); create table t2 (note text default 'a;b'); create table t3 (id int);"
         " create function f() returns int language plpgsql as $$ begin perform 1; return 2; end; $$",

@@ -311,6 +311,27 @@ def test_without_an_end_delimiter_lines_go_and_slash_end_a_statement_too() -> No
     assert up(text) == "select 1\n;\nselect 2;\n\nselect 6 /\n2\n  ;  \nselect '\n/\n';\n-- GO\n"
 
 
+def test_where_liquibase_does_not_split_no_line_ends_a_statement() -> None:
+    """A division, whose sign stands on a line of its own."""
+    sql = "select 10\n/\n2;\n"
+    undone = change(f"splitStatements:false rollbackSplitStatements:false\n{sql}/* liquibase rollback\n{sql}*/\n")
+
+    assert undone.ups[0].sql == sql
+    assert undone.downs is not None
+    assert undone.downs[0].sql == sql
+    assert change(f"\n{sql}").ups[0].sql != sql
+
+
+def test_what_another_program_ran_is_asked_about_unless_there_is_a_row() -> None:
+    asked = change("runWith:psql\nselect 1;\n")
+
+    [question] = questions(asked)
+    assert "psql runs it" in question
+    assert all(each.settled_by_row for each in asked.judgements if each.asks)
+    assert not questions(change("runWith:jdbc\nselect 1;\n"))
+    assert not questions(change("runWith:psql\nselect 1;\n", Answers(options={"run": "all"})))
+
+
 @pytest.mark.parametrize(
     ("delimiter", "written"),
     [
