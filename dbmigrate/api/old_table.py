@@ -10,8 +10,9 @@ from dbmigrate.connection import database
 from dbmigrate.errors import ConfigError, Refused
 from dbmigrate.frozen import frozen
 from dbmigrate.importing import old_locks, recognise
-from dbmigrate.importing.tools import COMPANIONS, OWN_SCHEMAS, TOOLS
+from dbmigrate.importing.tools import COMPANIONS, ON_PLATFORMS, OWN_SCHEMAS, TOOLS
 from dbmigrate.importing.values import HistoryTable
+from dbmigrate.migrations import other_tools
 from dbmigrate.tracking import old_history, tables
 from dbmigrate.tracking.old_history import Taken
 
@@ -111,7 +112,11 @@ def look(reach: Reach, wanted: _Wanted, adoption: _Adoption, source: Source) -> 
             lock = None if adoption.is_dry else _locked(conn, reach, tool, table)
             rows = _rows(conn, tool, table, wanted.answers)
             is_taken = _is_taken(conn, dsn, reach.usual, allowed=adoption.renames)
-        yield OldHistory(tool, table, rows, _taken(tool, table, present), is_taken, lock)
+            taken = _taken(tool, table, present)
+            if tool.name in ON_PLATFORMS:
+                its = filter(other_tools.is_of_platform, old_history.schemas(conn))
+                taken = Taken(taken.tables, taken.schemas | frozenset(its))
+        yield OldHistory(tool, table, rows, taken, is_taken, lock)
 
 
 def _locked(conn: Connection, reach: Reach, tool: Tool, table: HistoryTable) -> OldLock | None:

@@ -45,3 +45,32 @@ def test_another_word_for_lost_files_is_refused(database_url: str, run, tmp_path
 
     assert (done.exit_code, "error[E205]" in done.stderr) == (2, True), done.stderr
     assert not (tmp_path / "db").exists()
+
+
+def test_what_the_platform_keeps_in_the_database_is_no_difference(database_url: str, query, run) -> None:
+    """Supabase's own schemas, what it needs in the whole database, and what its default privileges give its roles."""
+    SUPABASE.load(database_url)
+    query(
+        database_url,
+        "create schema auth; create table auth.users (id uuid primary key); create schema storage;"
+        " create table storage.objects (id int); create schema extensions; create schema realtime;"
+        " comment on schema auth is 'its own'; comment on table storage.objects is 'its own';"
+        " create publication supabase_realtime;"
+        " create function auth.uid() returns uuid language sql as 'select null::uuid';"
+        " create function extensions.watch() returns event_trigger language plpgsql as 'begin end';"
+        " create event trigger pgrst_ddl_watch on ddl_command_end execute function extensions.watch();"
+        " grant select on boats to public",
+    )
+    env = {"DATABASE_URL": database_url}
+    command = ("import", str(SUPABASE.files), "--from", "supabase", "--history")
+
+    done = run(*command, env=env)
+
+    assert done.exit_code == 0, done.stderr
+    assert "proof: the applied files make what the database has" in done.stdout
+    assert run("drift", "--against", "migrations", env=env).exit_code == 0
+    query(database_url, "alter table boats add authors text; create schema author")
+    found = run("drift", "--against", "migrations", env=env)
+    assert found.exit_code == 1
+    assert "column public.boats.authors is extra" in found.stdout
+    assert "schema author is extra" in found.stdout
