@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate.connection import database
-from dbmigrate.errors import LockNotAcquired
+from dbmigrate.errors import Error, LockNotAcquired, unchanged
 from dbmigrate.execution import run_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dbmigrate.connection.database import Connection
+    from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
 
 __all__ = ["OldLock"]
@@ -29,8 +30,9 @@ where l.locktype = 'advisory' and l.granted and l.objsubid = 1
 class OldLock:
     """A session lock on the connection `conn`; it ends with that."""
 
-    def __init__(self, conn: Connection, tool: str, key: int) -> None:
+    def __init__(self, conn: Connection, dsn: Dsn, tool: str, key: int) -> None:
         self._conn = conn
+        self._dsn = dsn
         self._tool = tool
         self._key = key
 
@@ -46,9 +48,15 @@ class OldLock:
 
     def refuse_lost(self) -> None:
         """Raise LockNotAcquired E601 where the session has lost the lock, and the old tool may have run since."""
-        if not any(row[3] for row in self._rows()):
-            message = f"the import has lost the lock of {self._tool}"
-            raise LockNotAcquired(message, code="E601", hint="nothing was recorded; import again")
+        message = f"the import has lost the lock of {self._tool}"
+        lost = unchanged(LockNotAcquired(message, code="E601", hint="import again"))
+        try:
+            with database.translated(self._dsn):
+                is_held = any(row[3] for row in self._rows())
+        except Error as exc:
+            raise lost from exc
+        if not is_held:
+            raise lost
 
     def _attempt(self) -> bool:
         return bool(database.query(self._conn, f"select pg_catalog.pg_try_advisory_lock({self._key}::int8)")[0][0])

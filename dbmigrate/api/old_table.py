@@ -125,7 +125,7 @@ def _locked(conn: Connection, reach: Reach, tool: Tool, table: HistoryTable) -> 
     key = old_locks.key_of(tool.name, table, facts.database)
     if key is None or facts.is_pooled:
         return None
-    lock = OldLock(conn, tool.name, key)
+    lock = OldLock(conn, reach.dsn, tool.name, key)
     lock.acquire(reach.lock_wait, reach.on_event)
     return lock
 

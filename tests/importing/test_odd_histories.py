@@ -253,3 +253,26 @@ def test_several_changesets_with_delimiters_of_their_own_in_one_file(database_ur
 
     assert list(states(done).values()) == ["applied", "applied"]
     assert "dbms" in str(done.conversion.left_out)
+
+
+def test_a_precondition_of_liquibase_stops_up_where_it_does_not_hold(
+    database_url: str, query, run, tmp_path: Path
+) -> None:
+    pytest.importorskip("dbmigrate.migrations.conditions", reason="`-- migrate:require` is not supported yet")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "a.sql").write_text(
+        "--liquibase formatted sql\n\n--changeset ada:1\n--preconditions onFail:HALT\n"
+        "--precondition-sql-check expectedResult:0 select count(*) from boats where length_cm < 0;\n"
+        "alter table boats add check (length_cm > 0);\n"
+    )
+    env = {"DATABASE_URL": database_url}
+    query(database_url, "create table boats (length_cm int); insert into boats values (-1)")
+    assert run("import", "old", "--from", "liquibase").exit_code == 0
+
+    refused = run("up", env=env)
+    query(database_url, "delete from boats")
+    done = run("up", env=env)
+
+    assert refused.exit_code == 7, refused.stderr
+    assert "error[E734]" in refused.stderr
+    assert done.exit_code == 0, done.stderr

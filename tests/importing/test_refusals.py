@@ -9,7 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from dbmigrate.api import importer
 from dbmigrate.api.importer import Adoption, Imported, Importer, Wanted
+from dbmigrate.api.migrator import Options
+from dbmigrate.errors import LockNotAcquired
 from dbmigrate.importing.old_locks import key_of
 from dbmigrate.importing.values import Answers, HistoryTable
 from dbmigrate.scratch.choose import Choice
@@ -245,14 +248,53 @@ def test_the_old_tool_cannot_run_while_its_history_is_taken_over(database_url: s
     def write(found: Imported) -> None:
         given.extend(query(database_url, f"select pg_try_advisory_xact_lock({key})"))
 
-    wanted = Wanted(
-        str(fixture.files), str(tmp_path / "db"), answers=Answers({"home_port": "Sula", "long_from": "700"})
-    )
-    done = Importer(database_url).adopt(wanted, Adoption(Choice()), write)
+    done = Importer(database_url).adopt(flyway_wanted(tmp_path), Adoption(Choice()), write)
 
     assert given == [(False,)]
     assert len(done.adopted) == 5
     assert query(database_url, f"select pg_try_advisory_xact_lock({key})") == [(True,)]
+
+
+def flyway_wanted(root: Path) -> Wanted:
+    answers = Answers({"home_port": "Sula", "long_from": "700"})
+    return Wanted(str(FIRST_TIER["flyway"].files), str(root / "db"), answers=answers)
+
+
+def test_an_import_that_has_lost_the_lock_records_nothing(database_url: str, query, tmp_path: Path) -> None:
+    """The connection that holds it is cut after the proof."""
+    FIRST_TIER["flyway"].load(database_url)
+
+    def cut(plan: object, history: object) -> None:
+        query(
+            database_url,
+            "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objsubid = 1 and database ="
+            " (select oid from pg_database where datname = current_database())",
+        )
+
+    with pytest.raises(LockNotAcquired) as caught:
+        Importer(database_url, Options(approve=cut)).adopt(flyway_wanted(tmp_path), Adoption(Choice()), importer.write)
+
+    assert caught.value.message == "the import has lost the lock of flyway"
+    assert nothing_was_written(tmp_path, database_url)
+
+
+def test_an_import_that_died_between_its_files_and_its_records_is_finished_by_the_next_one(
+    database_url: str, query, tmp_path: Path
+) -> None:
+    FIRST_TIER["flyway"].load(database_url)
+
+    def die(found: Imported) -> None:
+        importer.write(found)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Importer(database_url).adopt(flyway_wanted(tmp_path), Adoption(Choice()), die)
+    assert query(database_url, "select count(*) from schema_migrations") == [(0,)]
+    done = Importer(database_url).adopt(flyway_wanted(tmp_path), Adoption(Choice()), importer.write)
+
+    assert len(done.adopted) == 5
+    assert all(file.is_there for file in done.conversion.files)
+    assert query(database_url, "select count(*) from schema_migrations") == [(5,)]
 
 
 def test_the_keys_are_those_of_the_tools() -> None:
