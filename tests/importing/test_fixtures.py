@@ -71,7 +71,7 @@ def states(stdout: str) -> list[str]:
 @by_name
 def test_what_was_applied_is_recorded_and_the_rest_is_pending(fixture: Fixture, database_url: str, run) -> None:
     fixture.load(database_url)
-    env = {"DATABASE_URL": database_url}
+    env = imports.env(database_url)
 
     done = run(*arguments(fixture), env=env)
 
@@ -90,7 +90,7 @@ def test_the_old_table_is_only_read(fixture: Fixture, database_url: str, run) ->
         pytest.skip("the name of its table is not in the list")
     before = imports.rows_of(database_url, table)
 
-    assert run(*arguments(fixture), env={"DATABASE_URL": database_url}).exit_code == 0
+    assert run(*arguments(fixture), env=imports.env(database_url)).exit_code == 0
 
     assert before
     assert imports.rows_of(database_url, table) == before
@@ -102,7 +102,7 @@ def test_afterwards_the_database_is_what_its_migrations_make(
 ) -> None:
     """What repeatable migrations make is a difference as long as nothing runs them."""
     fixture.load(database_url)
-    env = {"DATABASE_URL": database_url}
+    env = imports.env(database_url)
     assert run(*arguments(fixture), env=env).exit_code == 0
 
     assert run("drift", env=env).exit_code == 0  # the schema file knows nothing of the old tool's tables
@@ -119,12 +119,12 @@ def test_the_applied_files_make_the_same_on_an_empty_database(
     fixture: Fixture, database_url: str, twin_database_url: str, query, run, tmp_path: Path
 ) -> None:
     fixture.load(database_url)
-    assert run(*arguments(fixture), env={"DATABASE_URL": database_url}).exit_code == 0
+    assert run(*arguments(fixture), env=imports.env(database_url)).exit_code == 0
     migrations = tmp_path / "db/migrations"
     expected = fixture.expected(service=SERVICES.get(fixture.name, ""))
     chosen = tmp_path / "applied"
     chosen.mkdir()
-    shown = re.findall(r"(?m)^\[.\] (.*)$", run("status", env={"DATABASE_URL": database_url}).stdout)
+    shown = re.findall(r"(?m)^\[.\] (.*)$", run("status", env=imports.env(database_url)).stdout)
     for name, state in zip(shown, expected, strict=True):
         if state in ("applied", "baseline"):
             shutil.copy(migrations / name, chosen)
@@ -143,7 +143,7 @@ def test_the_applied_files_make_the_same_on_an_empty_database(
 @by_name
 def test_a_second_import_changes_nothing(fixture: Fixture, database_url: str, run, tmp_path: Path) -> None:
     fixture.load(database_url)
-    env = {"DATABASE_URL": database_url}
+    env = imports.env(database_url)
     assert run(*arguments(fixture), env=env).exit_code == 0
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
@@ -163,7 +163,7 @@ def test_a_failure_or_a_difference_stops_it_and_leaves_everything(
 ) -> None:
     fixture.load(database_url)
 
-    done = run(*arguments(fixture), env={"DATABASE_URL": database_url})
+    done = run(*arguments(fixture), env=imports.env(database_url))
 
     assert done.exit_code == 7, done.stderr
     assert "nothing was changed" in done.stderr
@@ -218,7 +218,7 @@ def test_changes_of_the_database_stop_the_proof_and_each_is_named(
     for change in chosen:
         query(database_url, change)
 
-    done = run(*arguments(fixture), env={"DATABASE_URL": database_url})
+    done = run(*arguments(fixture), env=imports.env(database_url))
 
     assert done.exit_code == 7, done.stdout
     assert "error[E723]" in done.stderr
@@ -237,7 +237,7 @@ def test_each_change_of_the_database_stops_the_proof_by_itself(
         fixture.load(url)
         query(url, change)
 
-        done = run(*arguments(fixture), env={"DATABASE_URL": url})
+        done = run(*arguments(fixture), env=imports.env(url))
 
         assert (done.exit_code, "error[E723]" in done.stderr) == (7, True), f"{change}: {done.stdout}{done.stderr}"
         assert f"{named} " in done.stderr, change

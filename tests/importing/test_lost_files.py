@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+from tests.support import imports
 from tests.support.imports import Fixture
 
 SUPABASE = Fixture("supabase")
@@ -16,7 +17,7 @@ def test_lost_files_of_supabase_are_written_back_when_asked(database_url: str, r
     shutil.copytree(SUPABASE.files, tmp_path / "old")
     for lost in ("20260202090000_trip_hours.sql", "20260203090000_trips_index.sql"):
         next((tmp_path / "old").rglob(lost)).unlink()
-    env = {"DATABASE_URL": database_url}
+    env = imports.env(database_url)
     command = ("import", "old", "--from", "supabase", "--history")
 
     refused = run(*command, env=env)
@@ -40,7 +41,7 @@ def test_another_word_for_lost_files_is_refused(database_url: str, run, tmp_path
 
     done = run(
         *("import", str(SUPABASE.files), "--from", "supabase", "--history", "--option", "lost-files=keep"),
-        env={"DATABASE_URL": database_url},
+        env=imports.env(database_url),
     )
 
     assert (done.exit_code, "error[E205]" in done.stderr) == (2, True), done.stderr
@@ -61,7 +62,7 @@ def test_what_the_platform_keeps_in_the_database_is_no_difference(database_url: 
         " create event trigger pgrst_ddl_watch on ddl_command_end execute function extensions.watch();"
         " grant select on boats to public",
     )
-    env = {"DATABASE_URL": database_url}
+    env = imports.env(database_url)
     command = ("import", str(SUPABASE.files), "--from", "supabase", "--history")
 
     done = run(*command, env=env)

@@ -16,6 +16,7 @@ from dbmigrate.connection import dsn
 from dbmigrate.errors import Refused
 from dbmigrate.importing.values import Answers
 from dbmigrate.scratch.choose import Choice
+from tests.support import imports
 
 FLYWAY = """
 create table flyway_schema_history (installed_rank int primary key, version varchar(50),
@@ -265,7 +266,7 @@ def test_a_precondition_of_liquibase_stops_up_where_it_does_not_hold(
         "--precondition-sql-check expectedResult:0 select count(*) from boats where length_cm < 0;\n"
         "alter table boats add check (length_cm > 0);\n"
     )
-    env = {"DATABASE_URL": database_url}
+    env = imports.env(database_url)
     query(database_url, "create table boats (length_cm int); insert into boats values (-1)")
     assert run("import", "old", "--from", "liquibase").exit_code == 0
 

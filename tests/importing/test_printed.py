@@ -26,7 +26,7 @@ def test_one_printout_of_alembic_is_the_sql_of_all_its_revisions(
     """Both printouts are the real ones: upgrade base:heads, and downgrade from the fourth."""
     ALEMBIC.load(database_url)
     printouts = ("--sql", f"{FIRST}={given('upgrade.sql')}", "--sql", f"{SECOND}={given('downgrade.sql')}")
-    env = {"DATABASE_URL": database_url}
+    env = imports.env(database_url)
 
     done = run("import", str(ALEMBIC.files), "--history", *printouts, env=env)
 
@@ -56,7 +56,7 @@ def test_a_changed_database_stops_the_proof_of_printed_sql_too(database_url: str
         str(ALEMBIC.files),
         "--history",
         *("--sql", f"{FIRST}={given('upgrade.sql')}"),
-        env={"DATABASE_URL": database_url},
+        env=imports.env(database_url),
     )
 
     assert done.exit_code == 7, done.stdout

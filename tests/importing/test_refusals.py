@@ -12,6 +12,7 @@ import pytest
 from dbmigrate.api import importer
 from dbmigrate.api.importer import Adoption, Imported, Importer, Wanted
 from dbmigrate.api.migrator import Options
+from dbmigrate.connection import dsn
 from dbmigrate.errors import LockNotAcquired
 from dbmigrate.importing.old_locks import key_of
 from dbmigrate.importing.values import Answers, HistoryTable
@@ -63,7 +64,7 @@ def test_one_file_that_is_not_understood_stops_all_with_its_place(
     (directory / name).write_text(text)
     fixture.load(database_url)
 
-    done = run("import", str(directory), *options(fixture), env={"DATABASE_URL": database_url})
+    done = run("import", str(directory), *options(fixture), env=imports.env(database_url))
 
     assert done.exit_code == 2, done.stdout + done.stderr
     assert place in done.stderr
@@ -89,7 +90,7 @@ def test_a_file_that_was_changed_after_it_ran_is_seen_by_its_checksum(
     path.write_bytes(b"-- one comment more\n" + path.read_bytes())
     fixture.load(database_url)
 
-    done = run("import", str(directory), *options(fixture), env={"DATABASE_URL": database_url})
+    done = run("import", str(directory), *options(fixture), env=imports.env(database_url))
 
     assert done.exit_code == 7, done.stdout + done.stderr
     assert "error[E725]" in done.stderr
@@ -116,7 +117,7 @@ def test_a_changed_file_of_a_history_made_by_hand_is_seen_where_its_algorithm_sh
     changed = next(directory.glob("004_*.sql"))
     changed.write_bytes(b"-- one comment more\n" + changed.read_bytes())
 
-    done = run("import", str(directory), *options(fixture), env={"DATABASE_URL": database_url})
+    done = run("import", str(directory), *options(fixture), env=imports.env(database_url))
 
     assert (done.exit_code, "error[E725]" in done.stderr, changed.name in done.stderr) == (7, True, True), done.stderr
     assert nothing_was_written(tmp_path, database_url)
@@ -142,7 +143,7 @@ def test_a_failed_row_stops_it_and_every_answer_is_named(
     fixture.load(database_url)
     query(database_url, DIRTY[name])
 
-    done = run(*arguments(fixture), env={"DATABASE_URL": database_url})
+    done = run(*arguments(fixture), env=imports.env(database_url))
 
     assert done.exit_code == 7, done.stdout + done.stderr
     assert "error[E724]" in done.stderr
@@ -158,7 +159,7 @@ def test_a_down_that_failed_leaves_the_row_of_the_version_below_it(
     fixture = FIRST_TIER["golang-migrate"]
     fixture.load(database_url)
     query(database_url, "update schema_migrations set version = 4, dirty = true")
-    env = {"DATABASE_URL": database_url}
+    env = imports.env(database_url)
 
     asked = run(*arguments(fixture), env=env)
     wrong = run(*arguments(fixture), "--dirty", "applied", env=env)
@@ -181,7 +182,7 @@ def test_a_down_of_the_first_version_that_failed_leaves_it_applied(database_url:
         "create table a (id int); create table schema_migrations (version bigint primary key, dirty boolean not null);"
         " insert into schema_migrations values (-1, true)",
     )
-    env = {"DATABASE_URL": database_url}
+    env = imports.env(database_url)
 
     asked = run("import", "old", "--from", "golang-migrate", "--history", env=env)
     done = run("import", "old", "--from", "golang-migrate", "--history", "--dirty", "down-failed", env=env)
@@ -205,7 +206,7 @@ def test_a_directory_of_two_tools_has_to_be_told_apart(database_url: str, run, t
             " version_id bigint not null, is_applied boolean not null, tstamp timestamp not null default now())"
         )
 
-    done = run("import", "old", "--history", env={"DATABASE_URL": database_url})
+    done = run("import", "old", "--history", env=imports.env(database_url))
 
     assert done.exit_code == 2, done.stdout
     assert "error[E283]" in done.stderr
@@ -232,7 +233,7 @@ def test_a_run_of_the_old_tool_is_waited_for_and_named(
     with psycopg.connect(database_url, application_name="the old tool") as holder:
         holder.execute("select pg_advisory_xact_lock(%s::int8)", (key_of(name, LOCKS[name], database),))
         pid = holder.info.backend_pid
-        done = run(*arguments(fixture), "--lock-wait", "200ms", env={"DATABASE_URL": database_url})
+        done = run(*arguments(fixture), "--lock-wait", "200ms", env=imports.env(database_url))
 
     assert done.exit_code == 6, done.stdout + done.stderr
     assert f"{name} is running: its lock is held by process {pid} (the old tool" in done.stderr
@@ -248,7 +249,9 @@ def test_the_old_tool_cannot_run_while_its_history_is_taken_over(database_url: s
     def write(found: Imported) -> None:
         given.extend(query(database_url, f"select pg_try_advisory_xact_lock({key})"))
 
-    done = Importer(database_url).adopt(flyway_wanted(tmp_path), Adoption(Choice()), write)
+    done = Importer(database_url).adopt(
+        flyway_wanted(tmp_path), Adoption(Choice(explicit=dsn.parse(database_url))), write
+    )
 
     assert given == [(False,)]
     assert len(done.adopted) == 5
@@ -272,7 +275,9 @@ def test_an_import_that_has_lost_the_lock_records_nothing(database_url: str, que
         )
 
     with pytest.raises(LockNotAcquired) as caught:
-        Importer(database_url, Options(approve=cut)).adopt(flyway_wanted(tmp_path), Adoption(Choice()), importer.write)
+        Importer(database_url, Options(approve=cut)).adopt(
+            flyway_wanted(tmp_path), Adoption(Choice(explicit=dsn.parse(database_url))), importer.write
+        )
 
     assert caught.value.message == "the import has lost the lock of flyway"
     assert nothing_was_written(tmp_path, database_url)
@@ -288,9 +293,11 @@ def test_an_import_that_died_between_its_files_and_its_records_is_finished_by_th
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Importer(database_url).adopt(flyway_wanted(tmp_path), Adoption(Choice()), die)
+        Importer(database_url).adopt(flyway_wanted(tmp_path), Adoption(Choice(explicit=dsn.parse(database_url))), die)
     assert query(database_url, "select count(*) from schema_migrations") == [(0,)]
-    done = Importer(database_url).adopt(flyway_wanted(tmp_path), Adoption(Choice()), importer.write)
+    done = Importer(database_url).adopt(
+        flyway_wanted(tmp_path), Adoption(Choice(explicit=dsn.parse(database_url))), importer.write
+    )
 
     assert len(done.adopted) == 5
     assert all(file.is_there for file in done.conversion.files)
