@@ -58,6 +58,17 @@ GOOD = [each for each in KNOWN if not each.variant and each.name != "flyway-fail
 by_name = pytest.mark.parametrize("fixture", GOOD, ids=lambda each: each.name)
 
 
+def _tiers() -> list[object]:
+    """The tools that most projects come from; the others wait for the matrix."""
+    return [
+        pytest.param(each, id=each.name, marks=[] if each.name in imports.FIRST_TIER else [pytest.mark.matrix])
+        for each in GOOD
+    ]
+
+
+by_tier = pytest.mark.parametrize("fixture", _tiers())
+
+
 def arguments(fixture: Fixture) -> tuple[str, ...]:
     source = fixture.files / SOURCES.get(fixture.name, "")
     options = [each.format(fixture=fixture.files.parent) for each in OPTIONS.get(fixture.name, ())]
@@ -82,7 +93,7 @@ def test_what_was_applied_is_recorded_and_the_rest_is_pending(fixture: Fixture, 
     assert run("verify", env=env).exit_code == 0
 
 
-@by_name
+@by_tier
 def test_the_old_table_is_only_read(fixture: Fixture, database_url: str, run) -> None:
     fixture.load(database_url)
     table = HISTORY.get(fixture.name) or HISTORY.get(tool_of(fixture))
@@ -140,7 +151,7 @@ def test_the_applied_files_make_the_same_on_an_empty_database(
     assert counts == fixture.rows
 
 
-@by_name
+@by_tier
 def test_a_second_import_changes_nothing(fixture: Fixture, database_url: str, run, tmp_path: Path) -> None:
     fixture.load(database_url)
     env = imports.env(database_url)
@@ -200,15 +211,7 @@ def mutants(fixture: Fixture) -> dict[str, str]:
     return {change: named for change, named in found.items() if unseen is None or not change.startswith(unseen)}
 
 
-def _tiers() -> list[object]:
-    """The tools that most projects come from; the others wait for the matrix."""
-    return [
-        pytest.param(each, id=each.name, marks=[] if each.name in imports.FIRST_TIER else [pytest.mark.matrix])
-        for each in GOOD
-    ]
-
-
-@pytest.mark.parametrize("fixture", _tiers())
+@by_tier
 def test_changes_of_the_database_stop_the_proof_and_each_is_named(
     fixture: Fixture, database_url: str, query, run, tmp_path: Path
 ) -> None:
