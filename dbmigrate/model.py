@@ -439,7 +439,9 @@ LAST = Goal(steps=1)
 
 @frozen
 class Policy:
-    """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one in `order`."""
+    """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one in `order`;
+    `environment` is the target's, by which files with ``env`` are chosen."""
 
     strict: bool = False
     order: Order = Order.NAME
+    environment: str | None = None
