@@ -23,7 +23,7 @@ _BOOLEANS = {"t": "'t', 'true'", "f": "'f', 'false'"}
 
 
 def halts(change: Change) -> bool:
-    """Whether preconditions that do not hold end the update, as they do where nothing else is said."""
+    """Whether preconditions that do not hold end the update, as they do by default."""
     return bool(change.checks) and _said(change) == "HALT"
 
 
@@ -37,7 +37,7 @@ def _said(change: Change) -> str:
 
 
 def required(change: Change, text: Text, expanded: Callable[[str], str]) -> str | None:
-    """One boolean query that says what the preconditions say; None where one of them is no plain query."""
+    """One boolean query that says what the preconditions say; None where one of them is not a plain query."""
     if not halts(change):
         return None
     conditions = [_condition(kind, expanded(check), text, line) for kind, check, line in change.checks]
