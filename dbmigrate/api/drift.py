@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate import catalog
 from dbmigrate.api.base import ApiBase, Options, Request, View
+from dbmigrate.api.platforms import without_the_platforms
 from dbmigrate.catalog import Kind, Scope
 from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, MigrationFileError, PlanError
@@ -214,7 +215,7 @@ def compared(expected: Picture, live: Picture, scope: Scope) -> tuple[Difference
         return found
     return tuple(
         each
-        for each in found
+        for each in without_the_platforms(found, taken.schemas)
         if not (each.kind is Kind.SCHEMA and each.name in taken.schemas and not each.inside)
         and not (each.before and each.after and differ_in_comments_alone(each.before, each.after))
     )

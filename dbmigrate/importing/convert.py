@@ -234,6 +234,8 @@ def _text(migration: ForeignMigration, how: _Style) -> tuple[str, list[Judgement
     lines = [f"{origin_line(how.tool, migration)}\n"]
     if depends := [how.versions[each] for each in migration.depends if each in how.versions]:
         lines.append(f"-- migrate:depends {', '.join(depends)}\n")
+    if migration.require is not None:
+        lines.append(f"-- migrate:require {migration.require}\n")
     for place, up in enumerate(padded):
         lines.append(_section("up", up))
         at = number - 1 - place
