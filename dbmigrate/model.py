@@ -228,7 +228,8 @@ class Migration:
     comments, white space and letter case of unquoted words; None for files above 1 MiB. `up_sql` and `down_sql` are
     the verbatim texts of the sections (several are joined in file order), None above 1 MiB. `marks` are SHA-256 sums
     of longer and longer beginnings of a file whose statements are not kept, by which a change is noticed.
-    `annotation_faults` are errors about annotations, which stop nothing but applying the file.
+    `annotation_faults` are errors about annotations, which stop nothing but applying the file. `head` is its text
+    before the first statement; see `migrations.head`.
     """
 
     file: MigrationFile
@@ -241,6 +242,7 @@ class Migration:
     marks: tuple[bytes, ...] = ()
     annotations: tuple[Annotation, ...] = ()
     annotation_faults: tuple[Problem, ...] = ()
+    head: str = ""
 
     @property
     def version(self) -> str:

@@ -124,6 +124,16 @@ class Report:
     seconds: float = 0.0
 
 
+@frozen
+class Description:
+    """What a file says that it does. `fields` are lines of its header, such as ``Purpose: ...``, for people alone."""
+
+    text: str = ""
+    tickets: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
+
+
 class MigrationState(StrEnum):
     APPLIED = "applied"
     PENDING = "pending"
@@ -141,6 +151,7 @@ class StatusRow:
     unfinished: Unfinished | None = None
     edited: bool = False  # whether the file is not what was applied
     breaking: str | None = None  # what it breaks, if it is pending and says so
+    description: Description | None = None  # what its file says that it does, where somebody asked
 
 
 @frozen

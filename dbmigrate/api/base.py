@@ -40,7 +40,8 @@ class Options:
     stop it, and returns a function that asks somebody (and raises), or None where nobody has to be asked.
     `before_run` are called in their order with a plan that has steps, under the lock, just before the first one runs;
     they raise to stop it. `allow_existing` begins a history beside whatever is there; without it a protected
-    environment (`is_protected`) stops where there is something.
+    environment (`is_protected`) stops where there is something. `tickets` is the pattern of ticket ids in
+    comments, None for the usual one.
     """
 
     directories: tuple[str, ...] = ("./db/migrations",)
@@ -56,6 +57,7 @@ class Options:
     before_run: tuple[Callable[[Session, Plan], None], ...] = ()
     is_protected: bool = False
     allow_existing: bool = False
+    tickets: str | None = None
 
     @property
     def order(self) -> Order:
@@ -114,7 +116,7 @@ class ApiBase:
 
     def _connect(self, command: str, target: dsn.Dsn | None = None) -> Session:
         options = self._options
-        describe = partial(provenance.describe, options.directories, reason=options.reason)
+        describe = partial(provenance.describe, options.directories, reason=options.reason, tickets=options.tickets)
         access = Access(target or self._dsn, command, options.table, options.lock_wait, self._on_event, describe)
         return Session(access if target else replace(access, files=self._known_files))
 

@@ -52,6 +52,15 @@ class Migrator(ApiBase):
             status = plan.with_breaking(status, peek.mentioning(pending, *breaking.WORDS))
         return replace(status, problems=(*status.problems, *more))
 
+    def described(self, status: Status) -> Status:
+        """`status` with what each file says that it does."""
+        from dbmigrate.migrations import head
+        from dbmigrate.planning import description
+
+        pattern = description.TICKETS if self._options.tickets is None else self._options.tickets
+        said = {file.version: description.of(head.read(file.path), pattern) for file in self._present()}
+        return replace(status, rows=tuple(replace(row, description=said.get(row.version)) for row in status.rows))
+
     def plan_up(self, goal: Goal = ALL) -> Plan:
         """What `up` would do now; for a database that does not exist, what it would do in a new one."""
         if not database.exists(self._dsn):

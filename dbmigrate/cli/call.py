@@ -277,6 +277,7 @@ class Call:
             where=self.target_name(settings),
             reason=reason,
             is_protected=settings.is_protected,
+            tickets=settings.ticket_pattern,
         )
 
     def target_name(self, settings: Settings) -> str:
@@ -310,6 +311,10 @@ class Call:
     @property
     def is_quiet(self) -> bool:
         return self.verbosity is Verbosity.QUIET
+
+    @property
+    def is_verbose(self) -> bool:
+        return self.verbosity >= Verbosity.VERBOSE
 
 
 def dumping(settings: Settings) -> Dumping:

@@ -123,7 +123,7 @@ class Human:
         self._message(f"{text.count(serious, 'disagreement')}" if serious else "Files and history agree")
 
     def log_entries(self, entries: Sequence[LogEntry]) -> None:
-        for line in tables.entry_lines(entries):
+        for line in tables.entry_lines(entries, self._verbosity):
             self._streams.answer(text.block(self._hide(line)))
         if not entries:
             self._message("The log has no such entry")
@@ -322,6 +322,9 @@ class Human:
         elif row.unfinished is not None:
             for line in tables.unfinished_lines(row.unfinished):
                 self._message(f"    {self._hide(line)}")
+        if row.description is not None:
+            for line in tables.description_lines(row.description):
+                self._message(f"    {text.one_line(self._hide(line))}")
         if row.breaking is not None:
             self._print(text.labelled(Style.ERROR, "    breaking change:", text.one_line(row.breaking)))
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Run:
-    """What all log entries of one run share."""
+    """What all log entries of one run share. `tickets` is the pattern of ticket ids, None for the usual one."""
 
     run_id: str
     os_user: str
@@ -33,6 +33,7 @@ class Run:
     git_commit: str | None = None
     git_dirty: bool | None = None
     reason: str | None = None
+    tickets: str | None = None
 
 
 class Writer:
@@ -106,9 +107,8 @@ class Writer:
             "state": literal(LogState.DONE.value),
             "started_at": when,
             "finished_at": when,
-            "details": literal(_json(details)),
         }
-        return self.record(step) + self._insert({**self._whole(step), **entry})
+        return self.record(step) + self._insert({**self._whole(step, details), **entry})
 
     def newest(self) -> str:
         """A query for the id of the newest log entry."""
@@ -192,15 +192,25 @@ class Writer:
 
     # -- rendering
 
-    def _whole(self, step: Step) -> dict[str, str]:
+    def _whole(self, step: Step, details: Mapping[str, object] | None = None) -> dict[str, str]:
         migration = step.migration
+        said = {**(details or {}), **self._description(step)}
         return {
             **self._common(step),
             "checksum": literal(migration.checksum if migration else None),
             "token_checksum": literal(migration.token_checksum if migration else None),
             "up_sql": literal(migration.up_sql if migration and step.direction is Direction.UP else None),
             "down_sql": literal(migration.down_sql if migration else None),
+            **({"details": literal(_json(said))} if said else {}),
         }
+
+    def _description(self, step: Step) -> Mapping[str, object]:
+        if step.migration is None or not step.migration.head:
+            return {}
+        from dbmigrate.planning import description
+
+        pattern = description.TICKETS if self._run.tickets is None else self._run.tickets
+        return description.details(description.of(step.migration.head, pattern))
 
     def _part(self, step: Step, number: int, statement: Statement) -> dict[str, str]:
         column = "up_sql" if step.direction is Direction.UP else "down_sql"
