@@ -206,6 +206,7 @@ WARNINGS: dict[str, str] = {
     "W307": "the database of a dry run does not exist yet",
     "W308": "a file was changed after it was applied, and is rolled back as it is now",
     "W700": "a pending migration is a breaking change",
+    "W340": "the name of a new migration does not say what it changes",
     "W670": "files of applied migrations are missing",
     "W671": "an applied file has another version now",
     "W672": "a version was applied from another file",

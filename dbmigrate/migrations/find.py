@@ -14,14 +14,14 @@ from dbmigrate.frozen import frozen
 from dbmigrate.model import MigrationFile, Problem, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from dbmigrate.model import Order
 
 # dbmate's rule (db.go): leading ASCII digits are the version, the rest of the name is free
 _NAME = re.compile(r"([0-9]+).*\.sql", re.DOTALL)
-_TEMPLATE = "-- migrate:up\n\n\n-- migrate:down\n\n"
+TEMPLATE = "-- migrate:up\n\n\n-- migrate:down\n\n"
 _UNDECODED = re.compile("[\ud800-\udfff]")  # how os.fsdecode() carries bytes that are not text
 _SLUG = re.compile(r"[\W_]+")
 _HEAD = 4096  # characters of a file that is passed over
@@ -230,26 +230,49 @@ def _twins(one: MigrationFile, other: MigrationFile) -> PlanError:
 def create(directories: Sequence[str], name: str, now: datetime) -> str:
     """Make an empty migration file in the first directory, named after `now` (UTC) and `name`; return its path.
 
-    Where a migration of that second exists in any of the directories, the next free second is taken. The name becomes
-    lower-case words joined by ``_``, so that it can neither leave the directory nor need quoting. The first directory
-    is made if it is missing. The file is there whole or not at all. Raises PlanError E237 (nothing usable in the name);
-    ConfigError E207.
+    Where a migration of that second exists in any of the directories, the next free second is taken. Raises as
+    `create_as`.
     """
-    slug = _slug(name)
-    path = os.path.normpath(os.path.join(directories[0], f"{now:%Y%m%d%H%M%S}_{slug}.sql"))
+    return create_as(directories, name, seconds(now), lambda version: TEMPLATE)
+
+
+def seconds(now: datetime) -> Iterator[str]:
+    """The versions of `now` and of the seconds after it."""
+    while True:
+        yield f"{now:%Y%m%d%H%M%S}"
+        now += timedelta(seconds=1)
+
+
+def create_as(directories: Sequence[str], name: str, versions: Iterable[str], text_of: Callable[[str], str]) -> str:
+    """Make a migration file in the first directory, of the first of `versions` that is free; return its path.
+
+    The name becomes lower-case words joined by ``_``, so that it can neither leave the directory nor need quoting. The
+    first directory is made if it is missing. The file is there whole or not at all. Raises PlanError E237 (nothing
+    usable in the name); ConfigError E207.
+    """
+    slug = slug_of(name)
+    path = os.path.normpath(directories[0])
     try:
         os.makedirs(directories[0] or ".", mode=0o755, exist_ok=True)
-        while True:
-            version = f"{now:%Y%m%d%H%M%S}"
+        for version in versions:
             path = os.path.normpath(os.path.join(directories[0], f"{version}_{slug}.sql"))
-            if _write_new(path, version, directories):
+            if _write_new(path, version, directories, text_of(version)):
                 return path
-            now += timedelta(seconds=1)
     except OSError as exc:
         raise ConfigError(f"cannot write {path}: {exc.strerror}", code="E207") from exc
+    raise PlanError(f"no version is free for {slug}", code="E237")
 
 
-def _slug(name: str) -> str:
+def name_problems(path: str) -> tuple[Problem, ...]:
+    """What is wrong with the name of a new file, while it can still be called something else."""
+    from dbmigrate.migrations import naming
+
+    fault = naming.fault(os.path.basename(path).removesuffix(".sql").lstrip("0123456789"))
+    return (Problem("W340", f"the file name{fault.message}", hint=fault.hint),) if fault else ()
+
+
+def slug_of(name: str) -> str:
+    """A name as a file name has it. Raises PlanError E237."""
     slug = _SLUG.sub("_", unicodedata.normalize("NFC", name).lower()).strip("_")
     if not slug:
         raise PlanError(
@@ -260,7 +283,7 @@ def _slug(name: str) -> str:
     return slug.encode()[:_LONGEST_SLUG].decode(errors="ignore")
 
 
-def _write_new(path: str, version: str, directories: Sequence[str]) -> bool:
+def _write_new(path: str, version: str, directories: Sequence[str], text: str) -> bool:
     """Write the file unless its version is taken. The temporary file is named after the version and made exclusively:
     of two processes that want one version the second one sees it, or else the finished file of the first one.
     """
@@ -274,7 +297,7 @@ def _write_new(path: str, version: str, directories: Sequence[str]) -> bool:
         with os.fdopen(descriptor, "wb") as file:
             if _is_taken(version, directories):
                 return False
-            file.write(_TEMPLATE.encode())
+            file.write(text.encode())
             file.flush()
             os.fsync(descriptor)  # a full disk or quota may be reported no earlier
         os.rename(claim, path)

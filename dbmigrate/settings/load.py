@@ -95,6 +95,7 @@ class Settings:
     timeout: float | None
     dump_schema: bool
     lock_report: bool
+    template: str
     ticket_pattern: str | None
     wait: bool
     strict: bool
@@ -302,6 +303,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         timeout=choice.optional_seconds("DBMIGRATE_TIMEOUT", flags.timeout),
         dump_schema=not choice.boolean("DBMIGRATE_NO_DUMP_SCHEMA", flag=flags.no_dump_schema),
         lock_report=choice.boolean("DBMIGRATE_LOCK_REPORT", flag=None),
+        template=choice.text("DBMIGRATE_TEMPLATE"),
         ticket_pattern=_tickets(choice),
         wait=choice.boolean("DBMIGRATE_WAIT", flag=flags.wait),
         strict=_strict(choice, flags, protected),
