@@ -110,6 +110,8 @@ CODES: dict[str, str] = {
     # comparisons
     "E260": "the expected schema cannot be built for the comparison",
     "E261": "files of applied migrations are missing, so the expected schema is unknown",
+    "E262": "what a file says that it replaces cannot be counted",
+    "E263": "there is nothing to squash",
     "E264": "the schema of the target cannot be copied to a scratch database",
     # scripts
     "E270": "a migration changes how its own text is read, so there is no script for it",
@@ -182,6 +184,9 @@ CODES: dict[str, str] = {
     "E725": "a file is not the one that another tool has run",
     "E730": "an applied migration depends on one that is to be rolled back",
     "E731": "a breaking change of a protected environment needs `--allow-breaking`",
+    "E744": "of the migrations that a file replaces some are applied, and some are not",
+    "E745": "the migrations to squash leave rows, and it was not said what becomes of them",
+    "E746": "the squashed file does not make what the migrations make",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
@@ -207,6 +212,7 @@ WARNINGS: dict[str, str] = {
     "W308": "a file was changed after it was applied, and is rolled back as it is now",
     "W700": "a pending migration is a breaking change",
     "W340": "the name of a new migration does not say what it changes",
+    "W341": "of the migrations that a file replaces some are applied, and some are not",
     "W670": "files of applied migrations are missing",
     "W671": "an applied file has another version now",
     "W672": "a version was applied from another file",

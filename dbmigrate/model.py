@@ -391,6 +391,7 @@ class LogKind(StrEnum):
     BASELINE = "baseline"
     REPAIR = "repair"
     ADOPT = "adopt"  # recorded as applied, because the history of another tool has it
+    REPLACE = "replace"  # recorded in the place of others, which are forgotten
     REPEATABLE = "repeatable"  # a file that runs again whenever it changed; it has no row in the tracking table
 
 
@@ -398,7 +399,7 @@ class LogKind(StrEnum):
 class Step:
     """One migration in one direction. `done` are the statement numbers that an earlier, interrupted run completed.
 
-    `kind` is how the log calls it.
+    `kind` is how the log calls it, `replaces` what is forgotten in the same transaction.
     """
 
     version: str
@@ -408,6 +409,7 @@ class Step:
     migration: Migration | None = None
     done: frozenset[int] = frozenset()
     kind: LogKind | None = None
+    replaces: tuple[Step, ...] = ()
 
     @property
     def log_kind(self) -> LogKind:

@@ -151,6 +151,7 @@ class StatusRow:
     unfinished: Unfinished | None = None
     edited: bool = False  # whether the file is not what was applied
     breaking: str | None = None  # what it breaks, if it is pending and says so
+    replaces: int | None = None  # how many applied versions it stands for, which `up` will forget
     description: Description | None = None  # what its file says that it does, where somebody asked
 
 

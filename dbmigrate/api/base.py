@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dbmigrate.model import Order
+    from dbmigrate.planning.replaces import Replacement
     from dbmigrate.reports import Outcome, SchemaFile
     from dbmigrate.schema.versions import Dumping
 
@@ -142,6 +143,14 @@ class ApiBase:
         from dbmigrate.tracking import preexisting
 
         return (*found, *preexisting.notes(around))
+
+    def _in_force(self, files: Sequence[MigrationFile], recorded: History) -> tuple[View, Sequence[Replacement]]:
+        """Files and history as they are once what only has to be recorded is recorded, and what replaces what."""
+        if not (found := _replacements(files, recorded)):
+            return View(files, recorded), ()
+        from dbmigrate.planning import replaces
+
+        return View(replaces.in_force(files, found), replaces.as_recorded(recorded, found)), found
 
     def _known_files(self) -> Sequence[MigrationFile]:
         """The migration files; none where the directory is missing or wrong, which is for the command to say."""
@@ -336,6 +345,16 @@ class ApiBase:
             return None, (problem,)
         self._on_event(SchemaWritten(written))
         return written, ()
+
+
+def _replacements(files: Sequence[MigrationFile], recorded: History) -> Sequence[Replacement]:
+    """Which files replace others. Where every file is applied, and nothing else, there is nothing to look for."""
+    if {file.version for file in files} == {item.version for item in recorded.applied}:
+        return ()
+    from dbmigrate.migrations import peek
+    from dbmigrate.planning import replaces
+
+    return replaces.of(peek.mentioning(files, replaces.WORD), recorded)
 
 
 def _refuse_without_lock(session: Session) -> None:

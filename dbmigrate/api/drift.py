@@ -112,14 +112,16 @@ class Comparer(ApiBase):
         found = self._present()
 
         def replay(live: Picture) -> Building:
-            missing = sorted(live.versions - {file.version for file in found})
+            seen, _ = self._in_force(found, live.history)
+            wanted = {item.version for item in seen.history.applied}
+            missing = sorted(wanted - {file.version for file in found})
             if missing:
                 raise PlanError(
                     f"the files of applied migrations are gone: {', '.join(missing)}",
                     code="E261",
                     hint="restore them from version control, or compare with the schema file: --against file",
                 )
-            migrations = [parser.read(each, (Direction.UP,)) for each in found if each.version in live.versions]
+            migrations = [parser.read(each, (Direction.UP,)) for each in seen.files if each.version in wanted]
             return Building(lambda server, copy: replayed(server, copy, migrations), outside_effects.of_all(migrations))
 
         live, expected = self._beside(choice, replay)

@@ -42,9 +42,15 @@ class Migrator(ApiBase):
         with self._open("status") as session:
             recorded = session.read_history()
             more = self._history_problems(session, recorded)
-        findings = verify.verify(found, recorded, verify.sums(found, recorded), self._options.order)
-        status = verify.marked(plan.status(found, recorded, self._options.order), findings)
-        pending = [file for file in found if file.version not in recorded]
+        view, replacing = self._in_force(found, recorded)
+        files, history = view.files, view.history
+        findings = verify.verify(files, history, verify.sums(files, history), self._options.order)
+        status = verify.marked(plan.status(files, history, self._options.order), findings)
+        if replacing:
+            from dbmigrate.planning import replaces
+
+            status = replaces.marked(status, replacing)
+        pending = [file for file in files if file.version not in history]
         if pending:
             from dbmigrate.migrations import peek
             from dbmigrate.planning import breaking
@@ -210,8 +216,10 @@ class Migrator(ApiBase):
 
     def _upward(self, goal: Goal, command: str = "up") -> Request:
         def planned(view: View) -> Plan:
-            notes = verify.refuse_changes(verify.verify(view.files, view.history, _sums(view)))
-            made = plan.up(view.files, view.history, migrations=view.migrations, goal=goal, policy=self._options.policy)
+            seen, replacing = self._in_force(view.files, view.history)
+            notes = verify.refuse_changes(verify.verify(seen.files, seen.history, _sums(seen)))
+            migrations = {**{each.migration.version: each.migration for each in replacing}, **view.migrations}
+            made = plan.up(view.files, view.history, migrations=migrations, goal=goal, policy=self._options.policy)
             return Plan(made.steps, (*made.problems, *notes))
 
         return Request(

@@ -103,7 +103,7 @@ class Upkeep(ApiBase):
                     code="E240",
                     hint="`dbmigrate mark applied VERSION --reason TEXT` records single migrations",
                 )
-            names = plan.up_to(view.files, version)
+            names = plan.up_to(view.files, version, view.migrations)
             return Plan(tuple(_record(view.migrations[name], Direction.UP, LogKind.BASELINE) for name in names))
 
         return self._change(Request("baseline", lambda view: plan.up_to(view.files, version), planned, _NOTHING))
@@ -133,8 +133,9 @@ class Upkeep(ApiBase):
     # -- how
 
     def _findings(self, view: View) -> tuple[Finding, ...]:
+        seen, _ = self._in_force(view.files, view.history)
         found = verification.verify(
-            view.files, view.history, verification.sums(view.files, view.history), self._options.order
+            seen.files, seen.history, verification.sums(seen.files, seen.history), self._options.order
         )
         return tuple(
             replace(finding, changed_in=provenance.last_change(finding.file.file.path))

@@ -196,7 +196,7 @@ class Human:
         steps = event.plan.steps
         ups = sum(step.direction is Direction.UP for step in steps)
         amount = f"{ups} pending" if ups == len(steps) else f"{len(steps) - ups} to {'redo' if ups else 'roll back'}"
-        if any(not step.runs_sql for step in steps):
+        if steps and not any(step.runs_sql for step in steps):
             amount = f"{text.count(len(steps), 'record')} to change"
         self._message(f"{event.where} · {amount}")
         for found in event.plan.problems:
@@ -322,6 +322,8 @@ class Human:
         elif row.unfinished is not None:
             for line in tables.unfinished_lines(row.unfinished):
                 self._message(f"    {self._hide(line)}")
+        if row.replaces is not None:
+            self._message(f"    replaces {text.count(row.replaces, 'applied migration')}: `up` records that")
         if row.description is not None:
             for line in tables.description_lines(row.description):
                 self._message(f"    {text.one_line(self._hide(line))}")

@@ -160,6 +160,7 @@ def _row(row: StatusRow, hide: Callable[[str], str]) -> dict[str, object]:
         "applied_by": row.applied_by,
         "edited": row.edited,
         "breaking": row.breaking,
+        "replaces": row.replaces,
         **_description(row.description),
         "unfinished": _unfinished(row.unfinished, hide) if row.unfinished else None,
     }

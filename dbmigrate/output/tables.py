@@ -126,7 +126,11 @@ def corrected(step: Step) -> str:
     """What a correction did."""
     if step.action is Action.ACCEPT:
         return f"{step.name} is accepted as it is now"
-    return f"{step.name} is {'applied' if step.direction is Direction.UP else 'pending'}"
+    return f"{step.name} is {'applied' if step.direction is Direction.UP else 'pending'}{_instead(step)}"
+
+
+def _instead(step: Step) -> str:
+    return f", in the place of {text.count(len(step.replaces), 'migration')}" if step.replaces else ""
 
 
 def correction(step: Step) -> str:
@@ -134,5 +138,5 @@ def correction(step: Step) -> str:
     if step.action is Action.ACCEPT:
         return f"accept {step.name} as it is now"
     if step.direction is Direction.UP:
-        return f"record {step.name} as applied"
+        return f"record {step.name} as applied{_instead(step)}"
     return f"record {step.name} as pending"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["faults", "refuse", "refuse_unsupported", "unsupported", "without"]
 
-_SUPPORTED = frozenset(("depends", "breaking"))
+_SUPPORTED = frozenset(("breaking", "depends", "replaces"))
 _NOT_YET = "remove the line, or put it into words that are not an annotation"
 
 

@@ -71,11 +71,22 @@ class Writer:
             return ""
         version = literal(step.version)
         if step.direction is Direction.UP:
-            return f"insert into {self._versions} (version) values ({version});\n{self._counted(version, 1)}"
+            made = f"insert into {self._versions} (version) values ({version});\n{self._counted(version, 1)}"
+            return made + self._replaced(step)
         return (
             f"with gone as (delete from {self._versions} where version::text = {version} returning 1)"
             f" {_proved(1, ROWS)} from gone;\n{self._counted(version, 0)}"
         )
+
+    def _replaced(self, step: Step) -> str:
+        """Delete the version rows that `step` replaces, each with its log entry."""
+        if not step.replaces:
+            return ""
+        versions = ", ".join(literal(each.version) for each in step.replaces)
+        gone = f"delete from {self._versions} where version::text in ({versions}) returning 1"
+        details = {"details": literal(_json({"replaced by": step.version}))}
+        entries = (self._insert({**self._common(each), **details, **_DONE}) for each in step.replaces)
+        return f"with gone as ({gone}) {_proved(len(step.replaces), REPLACED)} from gone;\n{''.join(entries)}"
 
     def _counted(self, version: str, expected: int) -> str:
         return f"{_proved(expected, ROWS)} from {self._versions} where version::text = {version};\n"
@@ -194,7 +205,8 @@ class Writer:
 
     def _whole(self, step: Step, details: Mapping[str, object] | None = None) -> dict[str, str]:
         migration = step.migration
-        said = {**(details or {}), **self._description(step)}
+        replaced = {"replaces": [each.version for each in step.replaces]} if step.replaces else {}
+        said = {**(details or {}), **replaced, **self._description(step)}
         return {
             **self._common(step),
             "checksum": literal(migration.checksum if migration else None),
@@ -258,7 +270,7 @@ def _proved(expected: int, what: str) -> str:
 
 
 # the texts that distinguish a failed proof from other errors; the counted number follows
-ROWS, EVENTS = "rows of the version", "entries of the log"
+ROWS, EVENTS, REPLACED = "rows of the version", "entries of the log", "rows of the replaced versions"
 
 _ENDED = "the run ended without logging its outcome: it was killed, or lost its connection"
 _SUPERSEDED = "the run ended without logging its outcome; the migration was undone or marked since"

@@ -52,13 +52,14 @@ def lint(
     from dbmigrate.lint import lint as find
     from dbmigrate.model import Severity
     from dbmigrate.output import findings
+    from dbmigrate.planning import replaces
 
     call.add({"json": format_ is Format.JSON})
     settings = call.settings()
     config = LintConfig.from_mapping(settings.project.lint, path=f"{settings.project.path}: lint")
     chosen = _selected(call, files or (), since, wants_all=all_ or write_baseline)
     only = None if chosen.is_whole else chosen.only
-    every = find(chosen.migrations, config=config, only=only, unapplied=chosen.unapplied)
+    every = find(replaces.kept(chosen.migrations), config=config, only=only, unapplied=chosen.unapplied)
     if write_baseline:
         _accept(call, (*chosen.problems, *every))
         return
