@@ -213,6 +213,8 @@ WARNINGS: dict[str, str] = {
     "W700": "a pending migration is a breaking change",
     "W340": "the name of a new migration does not say what it changes",
     "W341": "of the migrations that a file replaces some are applied, and some are not",
+    "W342": "what migrations do to the whole server is not in the squashed file",
+    "W343": "the files that a squashed file replaces are still there",
     "W670": "files of applied migrations are missing",
     "W671": "an applied file has another version now",
     "W672": "a version was applied from another file",

@@ -247,14 +247,15 @@ def _picture(session: Session, taken: Taken) -> Picture:
     """Read it; again, if somebody dropped something meanwhile."""
     for _ in range(_TRIES - 1):
         try:
-            return _look(session, taken)
+            return look(session, taken)
         except DatabaseError as exc:
             if exc.sqlstate not in _CAUGHT_MOVING:
                 raise _explained(exc) from exc
-    return _look(session, taken)
+    return look(session, taken)
 
 
-def _look(session: Session, taken: Taken) -> Picture:
+def look(session: Session, taken: Taken) -> Picture:
+    """Read a database that nobody changes meanwhile."""
     tables = session.tables
     own = [(tables.schema, tables.name), (tables.schema, tables.log_name), *taken.tables]
     with database.translated(session.dsn):

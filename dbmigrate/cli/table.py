@@ -34,6 +34,11 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             'dbmigrate new "add user preferences"',
             aliases=("n",),
         ),
+        Entry(
+            "squash",
+            "Make one migration of all up to VERSION, proved to make the same schema.",
+            "dbmigrate squash --to 20260301120000",
+        ),
     ),
     "Run": (
         Entry(
