@@ -93,6 +93,11 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             "dbmigrate -e production drift --against migrations",
         ),
         Entry(
+            "graph",
+            "Show which migrations depend on which.",
+            "dbmigrate graph --mermaid",
+        ),
+        Entry(
             "explain",
             "Explain a finding, an error or a warning by its code; without one, list all.",
             "dbmigrate explain L105",
