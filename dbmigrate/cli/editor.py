@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["chosen", "edit"]
 
 
-def chosen() -> list[str]:
+def chosen(environ: Mapping[str, str]) -> list[str]:
     """The command that was chosen; it may have arguments. Raises ConfigError E206."""
     for name in ("VISUAL", "EDITOR"):
-        if command := os.environ.get(name, "").strip():
+        if command := environ.get(name, "").strip():
             try:
                 return shlex.split(command)
             except ValueError as exc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +21,7 @@ from dbmigrate.cli.findings import (
 from dbmigrate.cli.options import common
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from dbmigrate.lint.selection import Selection
     from dbmigrate.model import Problem
@@ -60,6 +61,7 @@ def lint(
     chosen = _selected(call, files or (), since, wants_all=all_ or write_baseline)
     only = None if chosen.is_whole else chosen.only
     every = find(replaces.kept(chosen.migrations), config=config, only=only, unapplied=chosen.unapplied)
+    chosen = replace(chosen, problems=(*chosen.problems, *_contradictions(chosen)))
     if write_baseline:
         _accept(call, (*chosen.problems, *every))
         return
@@ -71,6 +73,21 @@ def lint(
     write_summary(summary, problems, title="Lint", files=chosen.files)
     if findings.is_bad(problems, Severity(fail_on.value)):
         raise typer.Exit(1)
+
+
+def _contradictions(chosen: Selection) -> Iterator[Problem]:
+    """Dependencies that no order of the files can meet."""
+    from dbmigrate.model import History, Severity
+    from dbmigrate.planning import dependencies, replaces
+
+    if any(problem.severity is Severity.ERROR for problem in (*chosen.problems, *chosen.history)):
+        return  # a file that cannot be read is there all the same
+    found = replaces.of(chosen.migrations, History())
+    kept = replaces.kept(chosen.migrations)
+    wanted = [each for each in kept if chosen.only is None or each.version in chosen.only]
+    files = [each.file for each in kept]
+    yield from replaces.faults(wanted)
+    yield from dependencies.faults(wanted, files, History(), replaces.by_version(found))
 
 
 def _selected(call: Call, files: Sequence[str], since: str | None, *, wants_all: bool) -> Selection:

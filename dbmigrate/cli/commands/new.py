@@ -38,7 +38,7 @@ def new(
     if edit:
         from dbmigrate.cli import editor
 
-        command = editor.chosen()
+        command = editor.chosen(settings.environ)
     if sequential or revert is not None or (template or settings.template):
         from dbmigrate.cli import new_file
 
