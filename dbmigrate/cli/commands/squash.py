@@ -52,20 +52,17 @@ def squash(
         module.Rows(rows),
     )
     made = module.squash(wanted, scratch.for_check(call, _target(settings), None), on_event=call.renderer.on_event)
-    for file in made.replaced if remove else ():
-        os.unlink(file.path)
-    if not remove:
+    removed = [file.path for file in made.replaced] if remove else []
+    for path in removed:
+        os.unlink(path)
+    if not removed:
         call.warn(_about_the_files(made))
-    call.renderer.outcome(
-        "squash",
-        (made.path,),
-        {
-            "path": made.path,
-            "version": made.version,
-            "replaces": [file.version for file in made.replaced],
-            "removed": [file.path for file in made.replaced] if remove else [],
-        },
-    )
+    call.renderer.outcome("squash", (made.path,), _value(made, removed))
+
+
+def _value(made: Made, removed: list[str]) -> dict[str, object]:
+    versions = [file.version for file in made.replaced]
+    return {"path": made.path, "version": made.version, "replaces": versions, "removed": removed}
 
 
 def _about_the_files(made: Made) -> tuple[Problem, ...]:
