@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dbmigrate.reports import Description, Finding
 
 _SHOWN_COLUMNS = 100  # of a statement
-_NOT_SHOWN = frozenset(("before", "tables", "schemas", "description", "tickets", "links"))
+_NOT_SHOWN = frozenset(("before", "tables", "schemas", "description", "tickets", "links", "replaces"))
 _DEVIATIONS = {
     Deviation.CHANGED: "was changed after it was applied",
     Deviation.COSMETIC: "was edited after it was applied, but only in its layout",

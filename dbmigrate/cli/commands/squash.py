@@ -52,12 +52,19 @@ def squash(
         module.Rows(rows),
     )
     made = module.squash(wanted, scratch.for_check(call, _target(settings), None), on_event=call.renderer.on_event)
-    removed = [file.path for file in made.replaced] if remove else []
-    for path in removed:
-        os.unlink(path)
+    removed = [_removed(file.path) for file in made.replaced] if remove else []
     if not removed:
         call.warn(_about_the_files(made))
     call.renderer.outcome("squash", (made.path,), _value(made, removed))
+
+
+def _removed(path: str) -> str:
+    try:
+        os.unlink(path)
+    except OSError as exc:
+        hint = "the new file is there; remove the old ones by hand"
+        raise ConfigError(f"cannot remove {path}: {exc.strerror}", code="E207", hint=hint) from exc
+    return path
 
 
 def _value(made: Made, removed: list[str]) -> dict[str, object]:
