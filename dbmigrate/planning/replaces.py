@@ -118,8 +118,9 @@ def faults(pending: Sequence[Migration]) -> Iterator[Problem]:
 
 
 def in_force(files: Sequence[MigrationFile], found: Iterable[Replacement]) -> tuple[MigrationFile, ...]:
-    """The files without those that another one replaces."""
+    """The files without those that another one replaces; of one that is applied, what is applied beside it counts."""
     gone = {version for each in found if not each.is_split for version in each.versions}
+    gone -= {item.version for each in found if each.is_applied for item in each.applied}
     return tuple(file for file in files if file.version not in gone)
 
 

@@ -212,3 +212,16 @@ def test_a_baseline_records_the_new_file_alone(command, project, versions):
 
     assert command("baseline", "000").exit_code == 0
     assert versions() == ["000"]
+
+
+def test_what_was_marked_by_hand_leaves_the_old_versions_as_they_are(command, project, versions):
+    write_old(project)
+    assert command("up").exit_code == 0
+    squash(project)
+
+    assert command("mark", "applied", "000", "--reason", "by hand").exit_code == 0
+
+    assert command("status", "--exit-code").stdout.count("[X]") == 4
+    assert command("up").exit_code == 0
+    assert command("verify").exit_code == 0
+    assert versions() == ["000", "001", "002", "003"]
