@@ -13,6 +13,7 @@ from dbmigrate import catalog
 from dbmigrate.api import drift, from_schema
 from dbmigrate.api.base import Options
 from dbmigrate.api.drift import MIGRATIONS_SCOPE, Comparer, replayed
+from dbmigrate.catalog import Scope
 from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, Error, PlanError, Refused
 from dbmigrate.events import Warned
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Made", "Rows", "Squash", "squash"]
 
 _COMMAND = "squash"
+_SCOPE = MIGRATIONS_SCOPE | Scope.OWNERS  # both databases are of one role: another owner was given by a migration
 _SHOWN = 20  # differences that an error lists
 
 
@@ -146,7 +148,7 @@ def _prove(server: ScratchServer, wanted: Squash, text: str, goal: tuple[str, _S
             raise exc.recast(Refused, f"the squashed file fails: {exc.message}", code="E746", hint=_FAILS) from exc
         with copy._open(_COMMAND) as session:
             found = _state(session, wanted)
-    differences = [each.headline for each in catalog.compare(expected.catalog, found.catalog, scope=MIGRATIONS_SCOPE)]
+    differences = [each.headline for each in catalog.compare(expected.catalog, found.catalog, scope=_SCOPE)]
     differences += [f"rows of {name}" for name in sorted(_unlike(expected.rows, found.rows))]
     if differences:
         more = f"\n... and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""

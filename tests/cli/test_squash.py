@@ -129,6 +129,18 @@ def test_what_cannot_be_squashed_leaves_nothing(command, project, up, code, word
     assert names(project) == ["1_a.sql", "2_b.sql"]
 
 
+def test_what_a_schema_file_does_not_say_is_not_lost_in_silence(command, project):
+    project.migration("1_a", up="create table a ()")
+    project.migration("2_b", up="alter table a owner to pg_monitor")
+
+    done = command("squash", "--to", "2", "--remove")
+
+    assert done.exit_code == 7
+    assert "error[E746]" in done.stderr
+    assert "owner of table public.a differs" in done.stderr
+    assert names(project) == ["1_a.sql", "2_b.sql"]
+
+
 def test_one_file_is_nothing_to_squash(command, project):
     project.migration("01_a", up="create table a ()")
 
