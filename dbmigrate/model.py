@@ -228,8 +228,7 @@ class Migration:
     comments, white space and letter case of unquoted words; None for files above 1 MiB. `up_sql` and `down_sql` are
     the verbatim texts of the sections (several are joined in file order), None above 1 MiB. `marks` are SHA-256 sums
     of longer and longer beginnings of a file whose statements are not kept, by which a change is noticed.
-    `annotation_faults` are errors about annotations, which stop nothing but applying the file. `head` is its text
-    before the first statement; see `migrations.head`.
+    `annotation_faults` are errors about annotations, which stop only applying the file; `head`: see `migrations.head`.
     """
 
     file: MigrationFile
@@ -443,7 +442,9 @@ LAST = Goal(steps=1)
 
 @frozen
 class Policy:
-    """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one in `order`."""
+    """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one in `order`;
+    `environment` is the target's, by which files with ``env`` are chosen."""
 
     strict: bool = False
     order: Order = Order.NAME
+    environment: str | None = None

@@ -43,10 +43,12 @@ def up(
 ) -> Plan:
     """Apply what is pending, in the order of `files`, as far as `goal` says.
 
-    `migrations` holds the parsed file of every pending version, and of every one that replaces others. Raises PlanError
-    E230 (no files at all), E232 (no file has the goal's version); NeedsAttention E502 (an earlier run is unfinished);
-    Refused E702 (`policy` is strict and a pending version is not higher than the highest applied one), E744 (of what a
-    file replaces some is applied); MigrationFileError E262, E290 to E293 (what a pending file says of itself).
+    `migrations` holds the parsed file of every pending version, and of every one that replaces others; it may hold
+    applied files that pending ones depend on. Raises PlanError E230 (no files at all), E232 (no file has the goal's
+    version), E208 (a file is for some environments, and `policy` does not say which one this is); NeedsAttention E502
+    (an earlier run is unfinished); Refused E702 (`policy` is strict and a pending version is not higher than the
+    highest applied one), E744 (of what a file replaces some is applied); MigrationFileError E262, E290 to E294 (what a
+    pending file says of itself).
     """
     if not files:
         raise PlanError("no migration files found", code="E230", hint="make one with `dbmigrate new NAME`")
@@ -54,7 +56,9 @@ def up(
     found = _replacements(migrations, history)
     files = _in_force(files, found, goal)
     waiting = frozenset(pending_versions(files, history))
-    pending = [file for file in files if file.version in waiting]
+    read = [migrations[file.version] for file in files if file.version in waiting and file.version in migrations]
+    here = waiting - elsewhere(read, policy)
+    pending = [file for file in files if file.version in here]
     highest = policy.order.highest(_versions(history))
     recorded = frozenset(each.migration.version for each in found if each.takes_over)
     late = [
@@ -64,8 +68,7 @@ def up(
     ]
     if policy.strict and late:
         raise _out_of_order(late[0], highest, policy.order)
-    read = [migrations[file.version] for file in pending if file.version in migrations]
-    _refuse_annotations(read, files, history, found)
+    _refuse_annotations([each for each in read if each.version in here], migrations, files, history, found)
     chosen = _until(pending, files, goal)
     steps = tuple(_apply(migrations[file.version], found) for file in chosen)
     running = {file.version for file in chosen}
@@ -232,15 +235,29 @@ def _apply(migration: Migration, found: Sequence[Replacement]) -> Step:
 
 
 def _refuse_annotations(
-    read: Sequence[Migration], files: Sequence[MigrationFile], history: History, found: Sequence[Replacement]
+    read: Sequence[Migration],
+    known: Migrations,
+    files: Sequence[MigrationFile],
+    history: History,
+    found: Sequence[Replacement],
 ) -> None:
     if read:
-        from dbmigrate.planning import annotation_faults, dependencies, replaces
+        from dbmigrate.planning import annotation_faults, dependencies, replaces, target_environments
 
         annotation_faults.refuse(fault for migration in read for fault in annotation_faults.faults(migration))
         annotation_faults.refuse(replaces.faults(read))
         replaces.refuse_split(found)
         annotation_faults.refuse(dependencies.faults(read, files, history, replaces.by_version(found)))
+        annotation_faults.refuse(target_environments.faults(read, known))
+
+
+def elsewhere(read: Sequence[Migration], policy: Policy) -> frozenset[str]:
+    """The versions of those migrations that are only for other environments. Raises PlanError E208."""
+    if not any(migration.annotations for migration in read):
+        return frozenset()
+    from dbmigrate.planning import target_environments
+
+    return target_environments.elsewhere(read, policy.environment)
 
 
 def _refuse_unsupported(steps: Sequence[Step]) -> None:

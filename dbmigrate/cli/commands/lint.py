@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dbmigrate.lint.selection import Selection
-    from dbmigrate.model import Problem
+    from dbmigrate.model import Migration, Problem
 
 
 class FailOn(StrEnum):
@@ -61,7 +60,7 @@ def lint(
     chosen = _selected(call, files or (), since, wants_all=all_ or write_baseline)
     only = None if chosen.is_whole else chosen.only
     every = find(replaces.kept(chosen.migrations), config=config, only=only, unapplied=chosen.unapplied)
-    chosen = replace(chosen, problems=(*chosen.problems, *_contradictions(chosen)))
+    every = (*every, *_annotation_faults(replaces.kept(chosen.migrations), only), *_contradictions(chosen))
     if write_baseline:
         _accept(call, (*chosen.problems, *every))
         return
@@ -88,6 +87,16 @@ def _contradictions(chosen: Selection) -> Iterator[Problem]:
     files = [each.file for each in kept]
     yield from replaces.faults(wanted)
     yield from dependencies.faults(wanted, files, History(), replaces.by_version(found))
+
+
+def _annotation_faults(migrations: Sequence[Migration], only: frozenset[str] | None) -> Iterator[Problem]:
+    """What would stop a run: annotations that are wrong, or that contradict those of another file."""
+    from dbmigrate.planning import annotation_faults, target_environments
+
+    read = [each for each in migrations if only is None or each.version in only]
+    for migration in read:
+        yield from annotation_faults.faults(migration)
+    yield from target_environments.faults(read, {each.version: each for each in migrations})
 
 
 def _selected(call: Call, files: Sequence[str], since: str | None, *, wants_all: bool) -> Selection:
