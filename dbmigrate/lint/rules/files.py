@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.lint.context import Finding
 from dbmigrate.lint.rule import file_rule
 from dbmigrate.lint.sql.shape import AddEnumValue, CreateTable
-from dbmigrate.migrations import naming
+from dbmigrate.migrations import find
 from dbmigrate.model import Direction, Severity
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _is_sql(comment: str) -> bool:
 @file_rule("L143", "vague-name", "a file name that does not say what changes", Severity.NOTE)
 def name_is_vague(file: File) -> Iterator[Finding]:
     stem = file.migration.name.removesuffix(".sql")[len(file.migration.version) :]
-    if fault := naming.fault(stem):
+    if fault := find.name_fault(stem):
         yield Finding(1, f"the file name{fault.message}", fault.hint)
 
 
