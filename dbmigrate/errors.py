@@ -112,6 +112,8 @@ CODES: dict[str, str] = {
     # comparisons
     "E260": "the expected schema cannot be built for the comparison",
     "E261": "files of applied migrations are missing, so the expected schema is unknown",
+    "E262": "what a file says that it replaces cannot be counted",
+    "E263": "there is nothing to squash",
     "E264": "the schema of the target cannot be copied to a scratch database",
     # scripts
     "E270": "a migration changes how its own text is read, so there is no script for it",
@@ -194,6 +196,9 @@ CODES: dict[str, str] = {
     "E733": "the schema file would hold what is only for some environments",
     "E734": "a precondition is not true",
     "E735": "a precondition cannot be evaluated",
+    "E744": "of the migrations that a file replaces some are applied, and some are not",
+    "E745": "the migrations to squash leave rows, and it was not said what becomes of them",
+    "E746": "the squashed file does not make what the migrations make",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
@@ -219,6 +224,10 @@ WARNINGS: dict[str, str] = {
     "W308": "a file was changed after it was applied, and is rolled back as it is now",
     "W310": "a pending migration is only for some environments, and no environment is named",
     "W700": "a pending migration is a breaking change",
+    "W340": "the name of a new migration does not say what it changes",
+    "W341": "of the migrations that a file replaces some are applied, and some are not",
+    "W342": "what migrations do to the whole server is not in the squashed file",
+    "W343": "the files that a squashed file replaces are still there",
     "W670": "files of applied migrations are missing",
     "W671": "an applied file has another version now",
     "W672": "a version was applied from another file",

@@ -229,7 +229,7 @@ class Migration:
     comments, white space and letter case of unquoted words; None for files above 1 MiB. `up_sql` and `down_sql` are
     the verbatim texts of the sections (several are joined in file order), None above 1 MiB. `marks` are SHA-256 sums
     of longer and longer beginnings of a file whose statements are not kept, by which a change is noticed.
-    `annotation_faults` are errors about annotations, which stop nothing but applying the file.
+    `annotation_faults` are errors about annotations, which stop only applying the file; `head`: see `migrations.head`.
     """
 
     file: MigrationFile
@@ -242,6 +242,7 @@ class Migration:
     marks: tuple[bytes, ...] = ()
     annotations: tuple[Annotation, ...] = ()
     annotation_faults: tuple[Problem, ...] = ()
+    head: str = ""
 
     @property
     def version(self) -> str:
@@ -390,13 +391,14 @@ class LogKind(StrEnum):
     BASELINE = "baseline"
     REPAIR = "repair"
     ADOPT = "adopt"  # recorded as applied, because the history of another tool has it
+    REPLACE = "replace"  # recorded in the place of others, which are forgotten
     REPEATABLE = "repeatable"  # a file that runs again whenever it changed; it has no row in the tracking table
 
 
 @frozen
 class Step:
     """One migration in one direction. `done` are the statement numbers that an earlier, interrupted run completed,
-    `begun` those that it began. `kind` is how the log calls it.
+    `begun` those that it began. `kind` is how the log calls it, `replaces` what is forgotten in the same transaction.
     """
 
     version: str
@@ -407,6 +409,7 @@ class Step:
     done: frozenset[int] = frozenset()
     kind: LogKind | None = None
     begun: frozenset[int] = frozenset()
+    replaces: tuple[Step, ...] = ()
 
     @property
     def log_kind(self) -> LogKind:

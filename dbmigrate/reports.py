@@ -124,6 +124,16 @@ class Report:
     seconds: float = 0.0
 
 
+@frozen
+class Description:
+    """What a file says that it does. `fields` are lines of its header, such as ``Purpose: ...``, for people alone."""
+
+    text: str = ""
+    tickets: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
+
+
 class MigrationState(StrEnum):
     APPLIED = "applied"
     PENDING = "pending"
@@ -142,6 +152,8 @@ class StatusRow:
     unfinished: Unfinished | None = None
     edited: bool = False  # whether the file is not what was applied
     breaking: str | None = None  # what it breaks, if it is pending and says so
+    replaces: int | None = None  # how many applied versions it stands for, which `up` will forget
+    description: Description | None = None  # what its file says that it does, where somebody asked
     env: tuple[str, ...] = ()  # the environments that it is for, if it is not applied and says so
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dbmigrate.model import Order
+    from dbmigrate.planning.replaces import Replacement
     from dbmigrate.reports import Outcome, SchemaFile
     from dbmigrate.schema.versions import Dumping
 
@@ -40,7 +41,8 @@ class Options:
     stop it, and returns a function that asks somebody (and raises), or None where nobody has to be asked.
     `before_run` are called in their order with a plan that has steps, under the lock, just before the first one runs;
     they raise to stop it. `allow_existing` begins a history beside whatever is there; without it a protected
-    environment (`is_protected`) stops where there is something.
+    environment (`is_protected`) stops where there is something. `tickets` is the pattern of ticket ids in
+    comments, None for the usual one.
     """
 
     directories: tuple[str, ...] = ("./db/migrations",)
@@ -56,6 +58,7 @@ class Options:
     before_run: tuple[Callable[[Session, Plan], None], ...] = ()
     is_protected: bool = False
     allow_existing: bool = False
+    tickets: str | None = None
 
     @property
     def order(self) -> Order:
@@ -116,7 +119,7 @@ class ApiBase:
 
     def _connect(self, command: str, target: dsn.Dsn | None = None) -> Session:
         options = self._options
-        describe = partial(provenance.describe, options.directories, reason=options.reason)
+        describe = partial(provenance.describe, options.directories, reason=options.reason, tickets=options.tickets)
         access = Access(target or self._dsn, command, options.table, options.lock_wait, self._on_event, describe)
         return Session(access if target else replace(access, files=self._known_files))
 
@@ -142,6 +145,14 @@ class ApiBase:
         from dbmigrate.tracking import preexisting
 
         return (*found, *preexisting.notes(around))
+
+    def _in_force(self, files: Sequence[MigrationFile], recorded: History) -> tuple[View, Sequence[Replacement]]:
+        """Files and history as they are once what only has to be recorded is recorded, and what replaces what."""
+        if not (found := _replacements(files, recorded)):
+            return View(files, recorded), ()
+        from dbmigrate.planning import replaces
+
+        return View(replaces.in_force(files, found), replaces.as_recorded(recorded, found)), found
 
     def _known_files(self) -> Sequence[MigrationFile]:
         """The migration files; none where the directory is missing or wrong, which is for the command to say."""
@@ -349,6 +360,16 @@ class ApiBase:
             with database.translated(self._dsn):
                 applied = frozenset(read_history.versions(session.conn, session.tables))
             target_environments.refuse_narrow(each for each in narrow if each.version in applied)
+
+
+def _replacements(files: Sequence[MigrationFile], recorded: History) -> Sequence[Replacement]:
+    """Which files replace others. Where every file is applied, and nothing else, there is nothing to look for."""
+    if {file.version for file in files} == {item.version for item in recorded.applied}:
+        return ()
+    from dbmigrate.migrations import peek
+    from dbmigrate.planning import replaces
+
+    return replaces.of(peek.mentioning(files, replaces.WORD), recorded)
 
 
 def _refuse_without_lock(session: Session) -> None:

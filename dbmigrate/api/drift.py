@@ -116,14 +116,16 @@ class Comparer(ApiBase):
         found = self._present()
 
         def replay(live: Picture) -> Building:
-            missing = sorted(live.versions - {file.version for file in found})
+            seen, _ = self._in_force(found, live.history)
+            wanted = {item.version for item in seen.history.applied}
+            missing = sorted(wanted - {file.version for file in found})
             if missing:
                 raise PlanError(
                     f"the files of applied migrations are gone: {', '.join(missing)}",
                     code="E261",
                     hint="restore them from version control, or compare with the schema file: --against file",
                 )
-            applied = [parser.read(each, (Direction.UP,)) for each in found if each.version in live.versions]
+            applied = [parser.read(each, (Direction.UP,)) for each in seen.files if each.version in wanted]
             migrations = [each for each in applied if not target_environments.names(each)]
             return Building(lambda server, copy: replayed(server, copy, migrations), outside_effects.of_all(migrations))
 
@@ -250,14 +252,15 @@ def _picture(session: Session, taken: Taken) -> Picture:
     """Read it; again, if somebody dropped something meanwhile."""
     for _ in range(_TRIES - 1):
         try:
-            return _look(session, taken)
+            return look(session, taken)
         except DatabaseError as exc:
             if exc.sqlstate not in _CAUGHT_MOVING:
                 raise _explained(exc) from exc
-    return _look(session, taken)
+    return look(session, taken)
 
 
-def _look(session: Session, taken: Taken) -> Picture:
+def look(session: Session, taken: Taken) -> Picture:
+    """Read a database that nobody changes meanwhile."""
     tables = session.tables
     own = [(tables.schema, tables.name), (tables.schema, tables.log_name), *taken.tables]
     with database.translated(session.dsn):

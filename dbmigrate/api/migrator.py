@@ -42,9 +42,15 @@ class Migrator(ApiBase):
         with self._open("status") as session:
             recorded = session.read_history()
             more = self._history_problems(session, recorded)
-        findings = verify.verify(found, recorded, verify.sums(found, recorded), self._options.order)
-        status = verify.marked(plan.status(found, recorded, self._options.order), findings)
-        pending = [file for file in found if file.version not in recorded]
+        view, replacing = self._in_force(found, recorded)
+        files, history = view.files, view.history
+        findings = verify.verify(files, history, verify.sums(files, history), self._options.order)
+        status = verify.marked(plan.status(files, history, self._options.order), findings)
+        if replacing:
+            from dbmigrate.planning import replaces
+
+            status = replaces.marked(status, replacing)
+        pending = [file for file in files if file.version not in history]
         if pending:
             from dbmigrate.migrations import peek
             from dbmigrate.planning import breaking, target_environments
@@ -52,6 +58,15 @@ class Migrator(ApiBase):
             read = tuple(peek.mentioning(pending, *breaking.WORDS, target_environments.WORD))
             status = target_environments.marked(plan.with_breaking(status, read), read, environment)
         return replace(status, problems=(*status.problems, *more), environment=environment)
+
+    def described(self, status: Status) -> Status:
+        """`status` with what each file says that it does."""
+        from dbmigrate.migrations import head
+        from dbmigrate.planning import description
+
+        pattern = description.TICKETS if self._options.tickets is None else self._options.tickets
+        said = {file.version: description.of(head.read(file.path), pattern) for file in self._present()}
+        return replace(status, rows=tuple(replace(row, description=said.get(row.version)) for row in status.rows))
 
     def plan_up(self, goal: Goal = ALL) -> Plan:
         """What `up` would do now; for a database that does not exist, what it would do in a new one."""
@@ -201,8 +216,10 @@ class Migrator(ApiBase):
 
     def _upward(self, goal: Goal, command: str = "up") -> Request:
         def planned(view: View) -> Plan:
-            notes = verify.refuse_changes(verify.verify(view.files, view.history, _sums(view)))
-            known = {**_named_elsewhere(view), **view.migrations}
+            seen, replacing = self._in_force(view.files, view.history)
+            notes = verify.refuse_changes(verify.verify(seen.files, seen.history, _sums(seen)))
+            others = {each.migration.version: each.migration for each in replacing}
+            known = {**_named_elsewhere(view), **others, **view.migrations}
             made = plan.up(view.files, view.history, migrations=known, goal=goal, policy=self._options.policy)
             return Plan(made.steps, (*made.problems, *notes))
 

@@ -105,7 +105,8 @@ class Upkeep(ApiBase):
                     code="E240",
                     hint="`dbmigrate mark applied VERSION --reason TEXT` records single migrations",
                 )
-            migrations = [view.migrations[name] for name in plan.up_to(view.files, version)]
+            names = plan.up_to(view.files, version, view.migrations)
+            migrations = [view.migrations[name] for name in names]
             away = plan.elsewhere(migrations, self._options.policy)
             recorded = (each for each in migrations if each.version not in away)
             return Plan(tuple(_record(each, Direction.UP, LogKind.BASELINE) for each in recorded))
@@ -137,10 +138,11 @@ class Upkeep(ApiBase):
     # -- how
 
     def _findings(self, view: View) -> tuple[Finding, ...]:
-        sums = verification.sums(view.files, view.history)
-        every = verification.verify(view.files, view.history, sums, self._options.order)
+        seen, _ = self._in_force(view.files, view.history)
+        sums = verification.sums(seen.files, seen.history)
+        every = verification.verify(seen.files, seen.history, sums, self._options.order)
         late = {finding.version for finding in every if finding.deviation is Deviation.OUT_OF_ORDER}
-        elsewhere = self._elsewhere([file for file in view.files if file.version in late])
+        elsewhere = self._elsewhere([file for file in seen.files if file.version in late])
         found = (finding for finding in every if finding.version not in elsewhere)
         return tuple(
             replace(finding, changed_in=provenance.last_change(finding.file.file.path))

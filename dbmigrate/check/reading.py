@@ -9,7 +9,7 @@ from dbmigrate.errors import ConfigError, Error, MigrationFileError, PlanError
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find, parser
 from dbmigrate.model import History, Policy, Problem, Severity
-from dbmigrate.planning import annotation_faults, dependencies, plan, target_environments
+from dbmigrate.planning import annotation_faults, dependencies, plan, replaces, target_environments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,16 +43,21 @@ def read(directories: Sequence[str], order: Order) -> Reading:
             raise
         return Reading(problems=(_problem(exc),))
     find.refuse_none(listing, directories)
-    present = listing.files
-    read, problems, first_broken = [], [], None
-    for number, file in enumerate(present):
+    present, read, problems = listing.files, [], []
+    for file in present:
         try:
             read.append(parser.read(file))
         except (MigrationFileError, ConfigError) as exc:
             problems.append(_problem(exc))
-            first_broken = number if first_broken is None else first_broken
+    replacing = replaces.of(read, History())
+    present = replaces.in_force(present, replacing)
+    versions = {file.version for file in present}
+    read = [migration for migration in read if migration.version in versions]
+    readable = {migration.version for migration in read}
+    first_broken = next((number for number, file in enumerate(present) if file.version not in readable), None)
+    problems += replaces.faults(read)
     problems += (fault for migration in read for fault in annotation_faults.faults(migration))
-    problems += dependencies.faults(read, present, History())
+    problems += dependencies.faults(read, present, History(), replaces.by_version(replacing))
     problems += target_environments.faults(read, {migration.version: migration for migration in read})
     narrow = [migration for migration in read if target_environments.names(migration)]
     sound = tuple(migration for migration in read[:first_broken] if not target_environments.names(migration))

@@ -129,7 +129,8 @@ class Deployer(ApiBase):
     def _verify(self) -> int:
         found = find.find(self._options.directories, self._options.order)
         recorded = self.recorded()
-        findings = verify.verify(found, recorded, verify.sums(found, recorded), self._options.order)
+        seen, _ = self._in_force(found, recorded)
+        findings = verify.verify(seen.files, seen.history, verify.sums(seen.files, seen.history), self._options.order)
         verify.refuse_changes(findings)
         _refuse_gone(findings)
         self._pass(Phase.VERIFY, len(recorded.applied))
@@ -169,7 +170,7 @@ class Deployer(ApiBase):
         """Warnings before anything runs: what a failing health check could not undo."""
         if not self._config.checks or self._config.on_failure is OnFailure.KEEP:
             return ()
-        found = ((step.name, obstacle(step.migration)) for step in plan.steps)
+        found = ((step.name, obstacle(step.migration)) for step in plan.steps if step.runs_sql)
         return tuple(
             Problem("W630", f"{name} {why}: if the health check fails, nothing of this deployment can be rolled back")
             for name, why in found
@@ -188,7 +189,7 @@ class Deployer(ApiBase):
 
     def _after(self, exc: Error) -> Error:
         """The error to raise when migrating failed: the same one where the database is as before the deployment."""
-        done = exc.report.done if exc.report else ()
+        done = _ran(exc.report.done if exc.report else ())
         if self._start is None:
             exc.state = exc.state or "nothing was changed"
             return exc
@@ -229,7 +230,7 @@ class Deployer(ApiBase):
             code="E411",
             details=(("output", f"\n{output}"),) if output else (),
         )
-        if not report.done:
+        if not _ran(report.done):
             failure.state = "nothing was migrated by this run"
             return failure
         if self._config.on_failure is OnFailure.KEEP:
@@ -331,7 +332,8 @@ class Rollback(ApiBase):
         (one of them cannot be undone): nothing was undone. Else as `Migrator.rollback`.
         """
         steps = rollback_steps(done)
-        expected = self._start.applied | {step.version for step in steps}
+        gone = {each.version for one in done for each in one.step.replaces}
+        expected = (self._start.applied | {one.step.version for one in done}) - gone
 
         def planned(view: View) -> Plan:
             if view.history.unfinished:
@@ -411,6 +413,11 @@ def _overtaken(what: str) -> NeedsAttention:
         code="E509",
         hint="see `dbmigrate history`, and decide with whoever did it",
     )
+
+
+def _ran(done: Sequence[Outcome]) -> Sequence[Outcome]:
+    """Without what was recorded only, which stays."""
+    return tuple(one for one in done if one.step.runs_sql)
 
 
 def _names(done: Sequence[Outcome]) -> str:

@@ -136,6 +136,8 @@ class Executor:
 
     def _record_only(self, step: Step) -> batches.Tally:
         xid = self._session.begin(step, self._pacing.settings(self._session.dsn, None))
+        if step.replaces:
+            self._newest = None  # it writes several log entries
         self._newest = self._commit(step, xid)
         return batches.Tally()
 

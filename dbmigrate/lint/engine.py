@@ -62,7 +62,7 @@ def lint(
         if is_wanted:
             linters.append(linter)
     for linter in linters:
-        linter.run_project_rules(catalog, rules)
+        linter.run_project_rules(catalog, rules, migrations)
     foreign = _squawk(linters, chosen)
     found = [problem for linter in linters for problem in linter.findings(foreign.get(linter.path, ()))]
     return tuple(sorted([*found, *foreign.get("", ())], key=_order))
@@ -141,9 +141,9 @@ class _MigrationLinter:
             for found in about_file.find(file):
                 self._add(about_file, found, found.unit)
 
-    def run_project_rules(self, catalog: Catalog, rules: Sequence[Rule]) -> None:
+    def run_project_rules(self, catalog: Catalog, rules: Sequence[Rule], migrations: Sequence[Migration]) -> None:
         """Call the rules that need to know all migrations; `catalog` is what there is after the last one."""
-        file = self.file(catalog)
+        file = replace(self.file(catalog), all=migrations)
         for rule in (rule for rule in rules if isinstance(rule, ProjectRule)):
             for found in rule.find(file):
                 self._add(rule, found, found.unit)

@@ -15,6 +15,7 @@ from dbmigrate.lint.rules import (
     files,
     locking,
     loops,
+    numbering,
     protecting,
     rewriting,
     security,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES"]
 
-_FAMILIES = (locking, rewriting, breaking, protecting, data_loss, files, traps, loops, security, conventions)
+_FAMILIES = (locking, rewriting, breaking, protecting, data_loss, files, numbering, traps, loops, security, conventions)
 
 
 def _rules() -> Iterator[Rule]:

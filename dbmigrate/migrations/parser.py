@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationFileError
-from dbmigrate.migrations import headers, other_tools
+from dbmigrate.migrations import head, headers, other_tools
 from dbmigrate.migrations.annotations import BREAKING_MARK, Collector, Where
 from dbmigrate.migrations.batch_ranges import BatchRanges
 from dbmigrate.migrations.large_files import batches, statements
@@ -64,7 +64,8 @@ def read(file: MigrationFile, runs: Collection[Direction] = BOTH) -> Migration:
             lexer = PostgresLexer(headers.BOUNDARY)
             sections = reading.run(lexer.read_runs(source.read, but=_NOT_IN_RUNS))
             total, problems = source.finish(), tuple(reading.problems)
-            made = Migration(file, sections, total, problems=problems, marks=tuple(source.marks))
+            begin = head.read(file.path)
+            made = Migration(file, sections, total, problems=problems, marks=tuple(source.marks), head=begin)
             return reading.said.added_to(made)
         text = source.read_all()
         if source.size <= _KEEP_STATEMENTS:
@@ -124,8 +125,8 @@ def _from_text(reading: _Reading, file: MigrationFile, text: str, checksum: str)
     except MigrationFileError as fault:
         sections = reading.end_at(fault, text)
     up, down = (reading.verbatim(text, direction) for direction in BOTH)
-    problems = tuple(reading.problems)
-    return reading.said.added_to(Migration(file, sections, checksum, reading.tokens.hexdigest(), up, down, problems))
+    problems, tokens = tuple(reading.problems), reading.tokens.hexdigest()
+    return reading.said.added_to(Migration(file, sections, checksum, tokens, up, down, problems, head=head.cut(text)))
 
 
 class _Reading:

@@ -126,7 +126,7 @@ class Human:
         self._message(f"{text.count(serious, 'disagreement')}" if serious else "Files and history agree")
 
     def log_entries(self, entries: Sequence[LogEntry]) -> None:
-        for line in tables.entry_lines(entries):
+        for line in tables.entry_lines(entries, self._verbosity):
             self._streams.answer(text.block(self._hide(line)))
         if not entries:
             self._message("The log has no such entry")
@@ -199,7 +199,7 @@ class Human:
         steps = event.plan.steps
         ups = sum(step.direction is Direction.UP for step in steps)
         amount = f"{ups} pending" if ups == len(steps) else f"{len(steps) - ups} to {'redo' if ups else 'roll back'}"
-        if any(not step.runs_sql for step in steps):
+        if steps and not any(step.runs_sql for step in steps):
             amount = f"{text.count(len(steps), 'record')} to change"
         self._message(f"{event.where} · {amount}")
         for found in event.plan.problems:
@@ -325,6 +325,11 @@ class Human:
         elif row.unfinished is not None:
             for line in tables.unfinished_lines(row.unfinished):
                 self._message(f"    {self._hide(line)}")
+        if row.replaces is not None:
+            self._message(f"    replaces {text.count(row.replaces, 'applied migration')}: `up` records that")
+        if row.description is not None:
+            for line in tables.description_lines(row.description):
+                self._message(f"    {text.one_line(self._hide(line))}")
         if row.breaking is not None:
             self._print(text.labelled(Style.ERROR, "    breaking change:", text.one_line(row.breaking)))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["faults", "refuse", "refuse_unsupported", "unsupported", "without"]
 
-_SUPPORTED = frozenset(("breaking", "check", "depends", "env", "require"))
+_SUPPORTED = frozenset(("breaking", "check", "depends", "env", "replaces", "require"))
 _NOT_YET = "remove the line, or put it into words that are not an annotation"
 
 

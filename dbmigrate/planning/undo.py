@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 
 def rollback_steps(done: Sequence[Outcome]) -> tuple[Step, ...]:
-    """The steps of the rollback, last first, from the files that were applied."""
+    """The steps of the rollback, last first, from the files that were applied; what was recorded only stays."""
     return tuple(
-        Step(one.step.version, one.step.name, Direction.DOWN, migration=one.step.migration) for one in reversed(done)
+        Step(one.step.version, one.step.name, Direction.DOWN, migration=one.step.migration)
+        for one in reversed(done)
+        if one.step.runs_sql
     )
 
 

@@ -76,10 +76,10 @@ class Settings:
     """Everything that a command needs to know. Times are in seconds; paths are as given.
 
     `environment` is the name after ``-e``, in lower case where it stands for ``<NAME>_DATABASE_URL``.
-    `lock_timeout` None leaves the choice to the executor, 0 and a `timeout` of None mean no limit. `environ` is for
-    programs that are started: the environment of this process without PGSERVICE, which `Dsn.environment` replaces.
-    `origins` says for each name in `VARIABLES` that is a setting where its value is from. `protected` are the names of
-    environments, `canonical`; `project` is the project file.
+    `ticket_pattern` None is the usual one. `lock_timeout` None leaves the choice to the executor, 0 and a `timeout` of
+    None mean no limit. `environ` is for programs that are started: the environment of this process without PGSERVICE,
+    which `Dsn.environment` replaces. `origins` says for each name in `VARIABLES` that is a setting where its value is
+    from. `protected` are the names of environments, `canonical`; `project` is the project file.
     """
 
     migrations_dirs: tuple[str, ...]
@@ -95,6 +95,8 @@ class Settings:
     timeout: float | None
     dump_schema: bool
     lock_report: bool
+    template: str
+    ticket_pattern: str | None
     wait: bool
     strict: bool
     verbose: bool
@@ -310,6 +312,8 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         timeout=choice.optional_seconds("DBMIGRATE_TIMEOUT", flags.timeout),
         dump_schema=not choice.boolean("DBMIGRATE_NO_DUMP_SCHEMA", flag=flags.no_dump_schema),
         lock_report=choice.boolean("DBMIGRATE_LOCK_REPORT", flag=None),
+        template=choice.text("DBMIGRATE_TEMPLATE"),
+        ticket_pattern=_tickets(choice),
         wait=choice.boolean("DBMIGRATE_WAIT", flag=flags.wait),
         strict=_strict(choice, flags, protected),
         verbose=choice.boolean("DBMIGRATE_VERBOSE", flag=flags.verbose),
@@ -376,6 +380,19 @@ def _layout(choice: _Choice) -> str:
             f"{value.name}: unknown layout {value.text.strip()!r}", code="E205", hint=f"use {' or '.join(LAYOUTS)}"
         )
     return value.text.strip()
+
+
+def _tickets(choice: _Choice) -> str | None:
+    """None for the usual pattern."""
+    value = choice.value("DBMIGRATE_TICKET_PATTERN")
+    if value.origin == "default":
+        return None
+    try:
+        re.compile(value.text)
+    except re.error as exc:
+        message = f"{value.name}: {value.text!r} is not a regular expression: {exc}"
+        raise ConfigError(message, code="E205", hint="for example [A-Z]+-[0-9]+") from exc
+    return value.text
 
 
 def _interval(choice: _Choice, flag: str | None) -> float:

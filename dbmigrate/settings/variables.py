@@ -147,6 +147,12 @@ VARIABLES: Mapping[str, Variable] = {
         key="protected",
         kind=Kind.LIST,
     ),
+    "DBMIGRATE_TEMPLATE": Variable(
+        "the template of a new migration: a name, or a path", option="--template", key="template"
+    ),
+    "DBMIGRATE_TICKET_PATTERN": Variable(
+        "a regular expression for ticket ids in comments; empty: none", key="ticket-pattern"
+    ),
     "DBMIGRATE_STRICT": Variable(
         "refuse migrations older than the newest applied one; true by default on protected environments",
         "false",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Run:
-    """What all log entries of one run share."""
+    """What all log entries of one run share. `tickets` is the pattern of ticket ids, None for the usual one."""
 
     run_id: str
     os_user: str
@@ -33,6 +33,7 @@ class Run:
     git_commit: str | None = None
     git_dirty: bool | None = None
     reason: str | None = None
+    tickets: str | None = None
 
 
 class Writer:
@@ -70,11 +71,22 @@ class Writer:
             return ""
         version = literal(step.version)
         if step.direction is Direction.UP:
-            return f"insert into {self._versions} (version) values ({version});\n{self._counted(version, 1)}"
+            made = f"insert into {self._versions} (version) values ({version});\n{self._counted(version, 1)}"
+            return made + self._replaced(step)
         return (
             f"with gone as (delete from {self._versions} where version::text = {version} returning 1)"
             f" {_proved(1, ROWS)} from gone;\n{self._counted(version, 0)}"
         )
+
+    def _replaced(self, step: Step) -> str:
+        """Delete the version rows that `step` replaces, each with its log entry."""
+        if not step.replaces:
+            return ""
+        versions = ", ".join(literal(each.version) for each in step.replaces)
+        gone = f"delete from {self._versions} where version::text in ({versions}) returning 1"
+        details = {"details": literal(_json({"replaced by": step.version}))}
+        entries = (self._insert({**self._common(each), **details, **_DONE}) for each in step.replaces)
+        return f"with gone as ({gone}) {_proved(len(step.replaces), REPLACED)} from gone;\n{''.join(entries)}"
 
     def _counted(self, version: str, expected: int) -> str:
         return f"{_proved(expected, ROWS)} from {self._versions} where version::text = {version};\n"
@@ -106,9 +118,8 @@ class Writer:
             "state": literal(LogState.DONE.value),
             "started_at": when,
             "finished_at": when,
-            "details": literal(_json(details)),
         }
-        return self.record(step) + self._insert({**self._whole(step), **entry})
+        return self.record(step) + self._insert({**self._whole(step, details), **entry})
 
     def newest(self) -> str:
         """A query for the id of the newest log entry."""
@@ -192,15 +203,26 @@ class Writer:
 
     # -- rendering
 
-    def _whole(self, step: Step) -> dict[str, str]:
+    def _whole(self, step: Step, details: Mapping[str, object] | None = None) -> dict[str, str]:
         migration = step.migration
+        replaced = {"replaces": [each.version for each in step.replaces]} if step.replaces else {}
+        said = {**(details or {}), **replaced, **self._description(step)}
         return {
             **self._common(step),
             "checksum": literal(migration.checksum if migration else None),
             "token_checksum": literal(migration.token_checksum if migration else None),
             "up_sql": literal(migration.up_sql if migration and step.direction is Direction.UP else None),
             "down_sql": literal(migration.down_sql if migration else None),
+            **({"details": literal(_json(said))} if said else {}),
         }
+
+    def _description(self, step: Step) -> Mapping[str, object]:
+        if step.migration is None or not step.migration.head:
+            return {}
+        from dbmigrate.planning import description
+
+        pattern = description.TICKETS if self._run.tickets is None else self._run.tickets
+        return description.details(description.of(step.migration.head, pattern))
 
     def _part(self, step: Step, number: int, statement: Statement) -> dict[str, str]:
         column = "up_sql" if step.direction is Direction.UP else "down_sql"
@@ -248,7 +270,7 @@ def _proved(expected: int, what: str) -> str:
 
 
 # the texts that distinguish a failed proof from other errors; the counted number follows
-ROWS, EVENTS = "rows of the version", "entries of the log"
+ROWS, EVENTS, REPLACED = "rows of the version", "entries of the log", "rows of the replaced versions"
 
 _ENDED = "the run ended without logging its outcome: it was killed, or lost its connection"
 _SUPERSEDED = "the run ended without logging its outcome; the migration was undone or marked since"
