@@ -129,6 +129,8 @@ CODES: dict[str, str] = {
     "E291": "an annotation is given twice, or stands where it means nothing",
     "E292": "an annotation is not supported yet",
     "E293": "a migration depends on one that cannot have been applied before it",
+    "E298": "a variable has no value",
+    "E299": "the value of a variable cannot be a literal or a name",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",
@@ -182,6 +184,7 @@ CODES: dict[str, str] = {
     "E725": "a file is not the one that another tool has run",
     "E730": "an applied migration depends on one that is to be rolled back",
     "E731": "a breaking change of a protected environment needs `--allow-breaking`",
+    "E740": "a variable had another value when the migration was applied",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
@@ -206,6 +209,7 @@ WARNINGS: dict[str, str] = {
     "W307": "the database of a dry run does not exist yet",
     "W308": "a file was changed after it was applied, and is rolled back as it is now",
     "W700": "a pending migration is a breaking change",
+    "W330": "a variable is declared and not used",
     "W670": "files of applied migrations are missing",
     "W671": "an applied file has another version now",
     "W672": "a version was applied from another file",

@@ -41,7 +41,7 @@ class Rehearser(Migrator):
         if database.exists(self._dsn):
             return self._on_copy(self._upward(goal), means)
         found = self._present()
-        parsed = {file.version: parser.read(file, (Direction.UP,)) for file in found}
+        parsed = {file.version: self._bound(parser.read(file, (Direction.UP,))) for file in found}
         made = plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
         planned = self._announced(self._hashed(made, History()))
         return rehearsal.on_nothing(self._dsn, planned, self._options.table, means.choice)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.model import Migration
 
-_WORD = re.compile(r'"(?:[^"\n]|"")*"|[\w$]+|\S')
+_WORD = re.compile(r"""[:]'\w+'|:?"(?:[^"\n]|"")*"|[\w$]+|\S""")
 _SHOWN_BEFORE = 2
 
 # PostgreSQL's error codes: https://www.postgresql.org/docs/current/errcodes-appendix.html

@@ -81,6 +81,7 @@ class Executor:
     def _run_step(self, step: Step) -> None:
         started = time.monotonic()
         self._session.committing = None
+        self._session.hide_values_of(step.migration)
         self._session.emit(StepStarted(step))
         try:
             tally = self._run(step)

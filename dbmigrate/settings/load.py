@@ -21,6 +21,7 @@ from dbmigrate.settings import durations, env_file, project_file
 from dbmigrate.settings.environments import canonical, is_same_database, name_of, variable_of
 from dbmigrate.settings.sources import Sources, Value
 from dbmigrate.settings.variables import VARIABLES, Variable
+from dbmigrate.variables import Given, Variables, environment_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -178,6 +179,23 @@ class Settings:
         protection = self.protection
         mine = canonical(protection.environment if protection else self.environment or "")
         return next((found for name, found in self.project.required.items() if canonical(name) == mine), None)
+
+    @property
+    def variables(self) -> Variables:
+        """The values of variables in migrations: from the environment and env files, then from the project file."""
+
+        def find(name: str) -> Given | None:
+            value, given = self._sources.find(environment_name(name)), self.project.variables.get(name)
+            if value is not None:
+                return Given(value.text, value.name)
+            return None if given is None or given.value is None else Given(given.value, given.origin)
+
+        stand_ins = {
+            name: Given(given.check, given.origin, is_made_up=True)
+            for name, given in self.project.variables.items()
+            if given.check is not None
+        }
+        return Variables(find, stand_ins)
 
     def environments(self) -> tuple[str, ...]:
         """Names for ``-e`` that have a database: ``STAGING_DATABASE_URL`` makes ``staging``."""

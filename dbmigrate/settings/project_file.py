@@ -16,6 +16,7 @@ from pathlib import Path
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Place, Problem, Severity
+from dbmigrate.settings import project_variables
 from dbmigrate.settings.variables import VARIABLES, Kind
 
 __all__ = ["FILE", "PYPROJECT", "Project", "Requirement", "Text", "read"]
@@ -24,7 +25,7 @@ FILE = "dbmigrate.toml"
 PYPROJECT = "pyproject.toml"
 
 _SECTION = ("tool", "dbmigrate")
-_TABLES = ("lint", "deploy", "environments")
+_TABLES = ("lint", "deploy", "environments", project_variables.TABLE)
 _ORDER = "order"
 _REQUIRED = "require-applied-in"
 _KEYS = {variable.key: name for name, variable in VARIABLES.items() if variable.key}
@@ -66,7 +67,7 @@ class Project:
 
     `values` are settings by the name of their variable. `lint` and `deploy` are the tables of these names as they
     stand, for the commands to check. `order` is how environments are shown side by side, `required` what
-    ``require-applied-in`` says, by environment. `problems` are warnings.
+    ``require-applied-in`` says, by environment. `variables` are those of migrations, `problems` are warnings.
     """
 
     path: str = ""
@@ -75,6 +76,7 @@ class Project:
     deploy: Mapping[str, object] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     required: Mapping[str, Requirement] = field(default_factory=dict)
+    variables: Mapping[str, project_variables.ProjectVariable] = field(default_factory=dict, repr=False)
     problems: tuple[Problem, ...] = ()
 
 
@@ -169,8 +171,13 @@ class _Reader:
             deploy=self.table(table.get("deploy", {}), ("deploy",)),
             order=self._order(environments),
             required=dict(self._requirements(environments)),
+            variables=self._variables(table),
             problems=problems,
         )
+
+    def _variables(self, table: Mapping[str, object]) -> Mapping[str, project_variables.ProjectVariable]:
+        given = self.table(table.get(project_variables.TABLE, {}), (project_variables.TABLE,))
+        return project_variables.read(given, project_variables.Place(self._wrong, self._unknown, self._origin))
 
     def table(self, value: object, path: _Path) -> Mapping[str, object]:
         if not isinstance(value, Mapping):

@@ -14,7 +14,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.model import Action, Direction, LogKind, LogState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from dbmigrate.connection.database import Connection
@@ -43,11 +43,13 @@ class Writer:
     text.
     """
 
-    def __init__(self, tables: Tables, run: Run) -> None:
+    def __init__(self, tables: Tables, run: Run, details: Callable[[str, Step], str | None] | None = None) -> None:
+        """`details` says what a log entry keeps of a step's variables."""
         self._versions = f"{identifier(tables.schema)}.{identifier(tables.name)}"
         self._log = f"{identifier(tables.schema)}.{identifier(tables.log_name)}"
         self._run = run
         self._run_id = literal(run.run_id)
+        self._details = details
         self._of_run = _joined(
             {
                 "run_id": self._run_id,
@@ -194,13 +196,20 @@ class Writer:
 
     def _whole(self, step: Step) -> dict[str, str]:
         migration = step.migration
+        kept = self._details_of(step) if migration and migration.bound else None
         return {
             **self._common(step),
+            **({} if kept is None else {"details": kept}),
             "checksum": literal(migration.checksum if migration else None),
             "token_checksum": literal(migration.token_checksum if migration else None),
             "up_sql": literal(migration.up_sql if migration and step.direction is Direction.UP else None),
             "down_sql": literal(migration.down_sql if migration else None),
         }
+
+    def _details_of(self, step: Step) -> str | None:
+        from dbmigrate.tracking import value_hashes  # few migrations have variables
+
+        return (self._details or value_hashes.details)(self._run.run_id, step)
 
     def _part(self, step: Step, number: int, statement: Statement) -> dict[str, str]:
         column = "up_sql" if step.direction is Direction.UP else "down_sql"
