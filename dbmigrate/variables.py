@@ -27,7 +27,7 @@ def environment_name(name: str) -> str:
 
 @frozen
 class Given:
-    """A value, and where it is from. One that `is_made_up` stands in on scratch databases, and is no secret."""
+    """A value, and where it is from. One that `is_made_up` stands in on scratch databases, and is not secret."""
 
     text: str = field(repr=False)
     origin: str = ""
@@ -109,6 +109,23 @@ class Filled:
     source: str
     patches: tuple[Patch, ...] = field(repr=False)
     text: str = field(repr=False)
+
+    @property
+    def neutral(self) -> str:
+        """The file's text, as long as it is, with a string or a quoted name in the place of each placeholder."""
+        text = self.source
+        for patch in self.patches:
+            text = f"{text[: patch.begin]} {text[patch.begin + 1 :]}"
+        return text
+
+    def is_value(self, offset: int) -> bool:
+        """Whether a place in the sent text is inside a value."""
+        shift = 0
+        for patch in self.patches:
+            if patch.begin + shift <= offset < patch.begin + shift + len(patch.text):
+                return True
+            shift += len(patch.text) - (patch.end - patch.begin)
+        return False
 
     def origin(self, offset: int) -> int:
         """The place in the file's text of a place in the sent one; inside a value: of its placeholder."""

@@ -18,7 +18,7 @@ from dbmigrate.errors import DatabaseError, MigrationFileError, PlanError
 from dbmigrate.events import Warned
 from dbmigrate.frozen import frozen
 from dbmigrate.importing.bodies import differ_in_comments_alone
-from dbmigrate.migrations import parser
+from dbmigrate.migrations import parser, variables
 from dbmigrate.model import Direction, Policy, Problem, Severity
 from dbmigrate.planning import annotation_faults, plan, remedies, verify
 from dbmigrate.planning.remedies import VersionDifference
@@ -119,7 +119,8 @@ class Comparer(ApiBase):
                     code="E261",
                     hint="restore them from version control, or compare with the schema file: --against file",
                 )
-            migrations = [parser.read(each, (Direction.UP,)) for each in found if each.version in live.versions]
+            read = (parser.read(each, (Direction.UP,)) for each in found if each.version in live.versions)
+            migrations = [variables.bound(each, self._options.variables.for_scratch()) for each in read]
             return Building(lambda server, copy: replayed(server, copy, migrations), outside_effects.of_all(migrations))
 
         live, expected = self._beside(choice, replay)
@@ -166,7 +167,13 @@ class Comparer(ApiBase):
         """For work on a scratch database, with the tracking table where it is in the target; says nothing."""
         table = f"{session.tables.schema}.{session.tables.name}"
         return Comparer(
-            copy, Options(directories=self._options.directories, table=table, policy=Policy(order=self._options.order))
+            copy,
+            Options(
+                directories=self._options.directories,
+                table=table,
+                policy=Policy(order=self._options.order),
+                variables=self._options.variables.for_scratch(),
+            ),
         )
 
     def _load(self, path: str) -> None:

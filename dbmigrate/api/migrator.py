@@ -236,7 +236,10 @@ class Migrator(ApiBase):
                 return lock_report.not_needed(self._dsn.database)
             with self._planned(request) as (session, planned):
                 return lock_report.make(
-                    session, planned, find.find(self._options.directories, self._options.order), means
+                    session,
+                    planned,
+                    find.find(self._options.directories, self._options.order),
+                    replace(means, variables=self._options.variables),
                 )
         except Error as exc:
             return lock_report.missing(exc)

@@ -92,9 +92,7 @@ def values(names: Iterable[str]) -> Iterator[str]:
 
 def filled_statement(filled: Filled) -> str:
     """A statement with its end, in which psql puts the values of variables, as a literal or a name."""
-    neutral = filled.source
-    for patch in filled.patches:
-        neutral = f"{neutral[: patch.begin]} {neutral[patch.begin + 1 :]}"  # a string or a name, to psql
+    neutral = filled.neutral  # what psql makes of it: its variables become strings and names
     if reads_alike(neutral) and all(stands_apart(neutral, patch) for patch in filled.patches):
         text = _replaced(filled, lambda use: f":{use.quote}{_PREFIX}{use.name}{use.quote}")
         return text if text.endswith(";") else f"{text}\n;"

@@ -59,8 +59,8 @@ def up(
     running = {file.version for file in chosen}
     problems = [_late_problem(file, highest) for file in late if file.version in running]
     order_problems = _order_problems(files, policy.order)
-    told = (*_variable_problems(steps), *_breaking_problems(steps))
-    return Plan(steps, (*order_problems, *problems, *told, *_file_problems(steps)))
+    said = (*_variable_problems(steps), *_breaking_problems(steps))
+    return Plan(steps, (*order_problems, *problems, *said, *_file_problems(steps)))
 
 
 def pending_versions(files: Sequence[MigrationFile], history: History) -> Sequence[str]:

@@ -107,7 +107,7 @@ def _fault(text: str, use: Use) -> str | None:
     except UnicodeEncodeError:
         return "is not valid UTF-8"
     if use.is_identifier and not text:
-        return "is empty, which is no name"
+        return "is empty: a name has a letter at least"
     if use.is_identifier and length > _LONGEST_NAME:
         return f"has {length} bytes: a name has at most {_LONGEST_NAME}"
     return None

@@ -102,7 +102,9 @@ def on_copy(rehearsal: Rehearsal, means: Means) -> Rehearsed:
     choice = schema_copy.choice_for(chosen, target, _checked(rehearsal.plan))
     with choose.open_server(choice) as server, server.database() as made:
         copy = schema_copy.with_settings_of(target, made)
-        problems = schema_copy.fill(schema_copy.Origin(target, rehearsal.files, means.environ), server, copy)
+        problems = schema_copy.fill(
+            schema_copy.Origin(target, rehearsal.files, means.environ, means.variables), server, copy
+        )
         with Session(_access(copy, rehearsal)) as scratch:
             _record(scratch, target)
             done = _run(scratch, rehearsal, server)
@@ -263,6 +265,7 @@ def run_sections(conn: Connection, dsn: Dsn, migration: Migration, direction: Di
     `dsn` is for secrets in messages.
     """
     number = 0
+    dsn = dsn if migration.bound is None else dsn.hiding(migration.bound.secrets)
     try:
         for section in migration.run_order(direction):
             for _, tags in batches.send_all(conn, parser.statements(migration, section), pulse=_ignore_batch):

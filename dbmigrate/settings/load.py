@@ -21,7 +21,7 @@ from dbmigrate.settings import durations, env_file, project_file
 from dbmigrate.settings.environments import canonical, is_same_database, name_of, variable_of
 from dbmigrate.settings.sources import Sources, Value
 from dbmigrate.settings.variables import VARIABLES, Variable
-from dbmigrate.variables import Given, Variables, environment_name
+from dbmigrate.variables import PREFIX, Given, Variables, environment_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -196,6 +196,13 @@ class Settings:
             if given.check is not None
         }
         return Variables(find, stand_ins)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The values of all variables that could be in migrations, to hide them."""
+        names = (name for name in self._sources.names() if name.startswith(PREFIX))
+        found = [value.text for name in names if (value := self._sources.find(name))]
+        return (*found, *(each.value for each in self.project.variables.values() if each.value))
 
     def environments(self) -> tuple[str, ...]:
         """Names for ``-e`` that have a database: ``STAGING_DATABASE_URL`` makes ``staging``."""

@@ -15,7 +15,6 @@ from psycopg import sql
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Direction
 from dbmigrate.tracking.tables import _DETAILS
-from dbmigrate.tracking.write_log import literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,7 +49,7 @@ def details(run_id: str, step: Step) -> str | None:
         return None
     salt, texts = _salt(run_id, step), bound.texts
     found = {name: _digest(salt, name, texts[name]) if name in texts else None for name in bound.names}
-    return literal(json.dumps({KEY: found}))
+    return _literal(json.dumps({KEY: found}))
 
 
 def details_in_script(run_id: str, step: Step, value: Callable[[str], str]) -> str | None:
@@ -60,10 +59,10 @@ def details_in_script(run_id: str, step: Step, value: Callable[[str], str]) -> s
         return None
     salt, known = _salt(run_id, step), {use.name for use in bound.uses[Direction.UP]}
     pairs = (
-        f"{literal(name)}, {_digest_in_sql(salt, name, value(name)) if name in known else 'null'}"
+        f"{_literal(name)}, {_digest_in_sql(salt, name, value(name)) if name in known else 'null'}"
         for name in bound.names
     )
-    return f"pg_catalog.json_build_object({literal(KEY)}, pg_catalog.json_build_object({', '.join(pairs)}))::jsonb"
+    return f"pg_catalog.json_build_object({_literal(KEY)}, pg_catalog.json_build_object({', '.join(pairs)}))::jsonb"
 
 
 def recorded(conn: Connection, tables: Tables, version: str) -> Recorded | None:
@@ -78,6 +77,10 @@ def recorded(conn: Connection, tables: Tables, version: str) -> Recorded | None:
     if row is None or not isinstance(row[1], dict):
         return None
     return Recorded(f"{row[0]}:{version}", {str(name): found for name, found in row[1].items()})
+
+
+def _literal(text: str) -> str:
+    return sql.Literal(text).as_string(None)
 
 
 def _salt(run_id: str, step: Step) -> str:
@@ -96,7 +99,7 @@ def _digest(salt: str, name: str, value: str) -> str:
 
 
 def _digest_in_sql(salt: str, name: str, value: str) -> str:
-    first = f"pg_catalog.sha256(pg_catalog.convert_to({literal(_salted(salt, name))}::text || {value}, 'UTF8'::name))"
+    first = f"pg_catalog.sha256(pg_catalog.convert_to({_literal(_salted(salt, name))}::text || {value}, 'UTF8'::name))"
     return (
         f"(with recursive rounds (number, digest) as (select 0, {first} union all select number + 1,"
         f" pg_catalog.sha256(digest) from rounds where number < {_ROUNDS})"
