@@ -83,6 +83,10 @@ class Bound:
     values: Mapping[str, Given] = field(repr=False)
     uses: Mapping[str, frozenset[Use]]
 
+    def used(self, direction: str) -> frozenset[str]:
+        """The names that one direction uses."""
+        return frozenset(use.name for use in self.uses[direction])
+
     @property
     def texts(self) -> dict[str, str]:
         return {name: given.text for name, given in self.values.items()}

@@ -291,7 +291,7 @@ class ApiBase:
             if known is not None:
                 from dbmigrate.planning import variables
 
-                variables.refuse_other(step, known.hashes, known.is_same)
+                variables.refuse_other(step, known.compared, known.is_same)
 
     def _kept(self, session: Session, version: str) -> tuple[str, str] | None:
         with database.translated(self._dsn):

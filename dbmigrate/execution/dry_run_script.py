@@ -90,7 +90,7 @@ def _refuse_unreadable(step: Step) -> None:
 def _values(plan: Plan) -> Iterator[str]:
     """What sets the variables of the migrations: their values are not in the script."""
     bound = [(step, step.migration.bound) for step in plan.steps if step.runs_sql and step.migration]
-    names = sorted({use.name for step, each in bound if each for use in each.uses[step.direction]})
+    names = sorted({name for step, each in bound if each for name in each.used(step.direction)})
     if names:
         yield "\n-- the variables of migrations, from the environment\n"
         yield from psql_text.values(names)

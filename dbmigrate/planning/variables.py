@@ -38,7 +38,7 @@ def refuse_unusable(steps: Iterable[Step]) -> None:
 def missing(migration: Migration, direction: Direction) -> tuple[str, ...]:
     """The variables of one direction that have no value."""
     bound = migration.bound
-    return () if bound is None else tuple(sorted({use.name for use in bound.uses[direction]} - bound.values.keys()))
+    return () if bound is None else tuple(sorted(bound.used(direction) - bound.values.keys()))
 
 
 def problems(steps: Iterable[Step]) -> tuple[Problem, ...]:
@@ -46,7 +46,7 @@ def problems(steps: Iterable[Step]) -> tuple[Problem, ...]:
     found = []
     for step, bound in _bound(steps):
         assert step.migration is not None
-        used = {use.name for each in bound.uses.values() for use in each}
+        used = bound.used(Direction.UP) | bound.used(Direction.DOWN)
         for name in bound.names:
             if name not in used and step.direction is Direction.UP:
                 message = f"{step.name} declares the variable {name} and does not use it"
@@ -70,7 +70,7 @@ def refuse_other(step: Step, recorded: Collection[str], is_same: Callable[[str, 
     if migration is None or migration.bound is None:
         return
     bound = migration.bound
-    for name in sorted({use.name for use in bound.uses[step.direction]}):
+    for name in sorted(bound.used(step.direction)):
         if name in recorded and name in bound.values and not is_same(name, bound.values[name].text):
             error = Refused(
                 f"the variable {name} of {step.name} had another value when it was applied",

@@ -31,10 +31,15 @@ _ROUNDS = 10_000
 
 @frozen
 class Recorded:
-    """What the log says of the variables of the migration that is in force: their hashes; None: it had no value."""
+    """What the log says of the variables of a migration: their hashes; None for one that its up sections do not use."""
 
     salt: str
     hashes: Mapping[str, str | None]
+
+    @property
+    def compared(self) -> frozenset[str]:
+        """The variables with a hash."""
+        return frozenset(name for name, found in self.hashes.items() if found is not None)
 
     def is_same(self, name: str, value: str) -> bool:
         return self.hashes.get(name) == _digest(self.salt, name, value)
@@ -47,8 +52,8 @@ def details(run_id: str, step: Step) -> str | None:
     bound = step.migration.bound if step.migration and step.runs_sql else None
     if bound is None or step.direction is Direction.DOWN:
         return None
-    salt, texts = _salt(run_id, step), bound.texts
-    found = {name: _digest(salt, name, texts[name]) if name in texts else None for name in bound.names}
+    salt, texts, used = _salt(run_id, step), bound.texts, bound.used(Direction.UP)
+    found = {name: _digest(salt, name, texts[name]) if name in used & texts.keys() else None for name in bound.names}
     return _literal(json.dumps({KEY: found}))
 
 
@@ -57,9 +62,9 @@ def details_in_script(run_id: str, step: Step, value: Callable[[str], str]) -> s
     bound = step.migration.bound if step.migration and step.runs_sql else None
     if bound is None or step.direction is Direction.DOWN:
         return None
-    salt, known = _salt(run_id, step), {use.name for use in bound.uses[Direction.UP]}
+    salt, used = _salt(run_id, step), bound.used(Direction.UP)
     pairs = (
-        f"{_literal(name)}, {_digest_in_sql(salt, name, value(name)) if name in known else 'null'}"
+        f"{_literal(name)}, {_digest_in_sql(salt, name, value(name)) if name in used else 'null'}"
         for name in bound.names
     )
     return f"pg_catalog.json_build_object({_literal(KEY)}, pg_catalog.json_build_object({', '.join(pairs)}))::jsonb"

@@ -52,7 +52,6 @@ def write(project, name, said, *, down="", table=None):
         ("-- migrate:require select count(*) = 0 from orders", "E292"),
         ("-- migrate:check select true", "E292"),
         ("-- migrate:env dev, staging", "E292"),
-        ("-- migrate:vars schema", "E292"),
         ("-- migrate:replaces 001-050", "E292"),
         ("-- migrate:repeatable", "E292"),
         ("-- migrate:depends billing:1", "E292"),

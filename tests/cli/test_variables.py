@@ -1,0 +1,410 @@
+"""Variables of migrations: `-- migrate:vars NAME`, with values from the environment and the project file."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from dbmigrate.api.migrator import Migrator, Options
+from dbmigrate.errors import Error
+from dbmigrate.variables import Variables
+from tests.support.catalog import fingerprint
+from tests.support.psql import psql
+
+ODD = r"""o'Brien \ "x" :'name' $$ -- ;"""
+SECRET = r"""s3cr'et\value-4711"""
+
+
+@pytest.fixture
+def command(run, database_url):
+    def run_it(*arguments, url=None, **env):
+        values = {"DATABASE_URL": url or database_url, "DBMIGRATE_NO_DUMP_SCHEMA": "true"}
+        given = {f"DBMIGRATE_VAR_{name.upper()}": value for name, value in env.items()}
+        return run(*arguments, env=values | given)
+
+    return run_it
+
+
+def succeeded(done):
+    assert done.exit_code == 0, done.stderr
+    return done
+
+
+TRANSACTIONAL = """\
+-- migrate:vars tbl, name
+-- migrate:up
+create table :"tbl" (id int, name text default :'name');
+insert into :"tbl" values (1, :'name'), (2, ':''name'''), (3, $$:'name'$$); -- :'name'
+/* :'name' */ comment on table :"tbl" is :'name';
+-- migrate:down
+delete from :"tbl" where name = :'name';
+drop table :"tbl";
+"""
+PAIRS = """\
+-- migrate:vars tbl, name
+-- migrate:up
+create table :"tbl" (id int, name text default :'name');
+-- migrate:down
+drop table :"tbl";
+-- migrate:up
+insert into :"tbl" values (1, :'name'), (2, ':''name'''), (3, $$:'name'$$);
+comment on table :"tbl" is :'name';
+-- migrate:down
+delete from :"tbl" where name = :'name';
+"""
+STEPWISE = """\
+-- migrate:vars tbl, name, index
+-- migrate:up transaction:false
+create table :"tbl" (id int, name text default :'name');
+begin;
+insert into :"tbl" values (1, :'name'), (2, ':''name'''), (3, $$:'name'$$);
+comment on table :"tbl" is :'name';
+commit;
+create index concurrently :"index" on :"tbl" (name) where name <> :'name';
+-- migrate:down transaction:false
+drop index concurrently :"index";
+drop table :"tbl";
+"""
+FORMS = {"transactional": TRANSACTIONAL, "pairs": PAIRS, "stepwise": STEPWISE}
+GIVEN = {"tbl": 'A "tbl', "name": ODD, "index": "é index"}
+ROWS = 'select id, name from "A ""tbl" order by id'
+DESCRIPTION = """select obj_description('"A ""tbl"'::regclass)"""
+
+
+def without_hashes(url):
+    """Each entry salts its own."""
+    found = fingerprint(url)
+    entries = [
+        entry | {"details": entry["details"] and re.sub("[0-9a-f]{64}", "-", entry["details"])}
+        for _, entry in found.log
+    ]
+    return replace(found, log=()), entries
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_values_take_the_place_of_placeholders_in_a_run_and_in_a_script(
+    command, project, query, database_url, twin_database_url, form
+):
+    project.write("1_a.sql", FORMS[form])
+
+    succeeded(command("up", **GIVEN))
+
+    assert query(database_url, ROWS) == [(1, ODD), (2, ":'name'"), (3, ":'name'")]
+    assert query(database_url, DESCRIPTION)[0][0] == ODD
+    script = succeeded(command("up", "--dry-run", "--no-locks", url=twin_database_url, **GIVEN)).stdout
+    assert "Brien" not in script
+    assert 'A "' not in script
+    given = {f"DBMIGRATE_VAR_{name.upper()}": value for name, value in GIVEN.items()}
+    replayed = psql(twin_database_url, script, **given)
+    assert replayed.exit_code == 0, replayed.stderr
+    assert without_hashes(twin_database_url) == without_hashes(database_url)
+    assert query(twin_database_url, ROWS) == query(database_url, ROWS)
+
+    for url in (database_url, twin_database_url):  # a rollback accepts the hashes of both
+        succeeded(command("rollback", url=url, **GIVEN))
+        assert query(url, "select version from schema_migrations") == []
+
+
+def test_a_script_stops_without_a_variable(command, project, query, database_url):
+    project.write("1_a.sql", TRANSACTIONAL)
+    script = succeeded(command("up", "--dry-run", "--no-locks", **GIVEN)).stdout
+
+    replayed = psql(database_url, script, DBMIGRATE_VAR_TBL="t")
+
+    assert replayed.exit_code == 3
+    assert "set DBMIGRATE_VAR_NAME in the environment" in replayed.stderr
+    assert query(database_url, "select to_regclass('schema_migrations')") == [(None,)]
+
+
+def test_a_script_sets_a_value_exactly(command, project, query, database_url, twin_database_url):
+    values = ["a\nb\n", "\n\n", "'", "\\", "$sql$", "`false`", "%s", "-n", ":'v0'", ":v0", "é\\'"]
+    names = [f"v{number}" for number in range(len(values))]
+    # psql reads the second statement in another way than the server does: it goes as a string
+    inserts = "".join(
+        f"insert into t values (:'{name}', 'x');\ninsert into t values ('x',:'{name}'  || $sql$é\\$sql$);\n"
+        for name in names
+    )
+    project.write(
+        "1_a.sql",
+        f"-- migrate:vars {', '.join(names)}\n-- migrate:up\ncreate table t (v text, w text);\n{inserts}-- migrate:down\n",
+    )
+    given = dict(zip(names, values, strict=True))
+    succeeded(command("up", **given))
+    expected = [row for value in values for row in ((value, "x"), ("x", value + "é\\"))]
+    assert query(database_url, "select v, w from t") == expected
+    script = succeeded(command("up", "--dry-run", "--no-locks", url=twin_database_url, **given)).stdout
+    replayed = psql(
+        twin_database_url, script, **{f"DBMIGRATE_VAR_{name.upper()}": value for name, value in given.items()}
+    )
+    assert replayed.exit_code == 0, replayed.stderr
+    assert query(twin_database_url, "select v, w from t") == expected
+
+
+def test_a_literal_may_be_empty_and_comes_from_the_project_file_alone(command, project, query, database_url):
+    project.write("1_a.sql", "-- migrate:vars v\n-- migrate:up\ncreate view t as select :'v' as v;\n-- migrate:down\n")
+    (project.root / "dbmigrate.toml").write_text('[vars]\nv = ""\n')
+    succeeded(command("up"))
+    assert query(database_url, "select v from t") == [("",)]
+
+
+# ----------------------------------------------------------------------------------------------------- where values are
+
+
+def test_the_environment_wins_over_env_files_and_these_over_the_project_file(command, project, query, database_url):
+    def value(name, **env):
+        select = f"create view {name} as select :'the_Name'::text;"
+        text = f"-- migrate:vars the_Name\n-- migrate:up\n{select}\n-- migrate:down\n"
+        project.write(f"{name}.sql".replace("v", ""), text)
+        succeeded(command("up", **env))
+        return query(database_url, f"select * from {name}")[0][0]
+
+    (project.root / "dbmigrate.toml").write_text('[vars.the_Name]\nvalue = "project"\ncheck = "check"\n')
+    assert value("v1") == "project"
+    (project.root / ".env").write_text("DBMIGRATE_VAR_THE_NAME='env file'\n")
+    assert value("v2") == "env file"
+    assert value("v3", the_name="environment") == "environment"
+    (project.root / ".env").unlink()
+    assert value("v4", the_name="") == "project"  # an empty variable is not set
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('vars = "x"', "vars must be a table"),
+        ("[vars]\na = 1", "vars.a must be a string"),
+        ('[vars]\n"a-b" = "x"', "letters, digits and _"),
+        ('[vars.a]\nvalues = "x"', "unknown key vars.a.values"),
+        ("[vars.a]\nvalue = 1", "vars.a.value must be a string"),
+        ('[vars]\na = "\\u0000"', "vars.a must be a string"),
+    ],
+)
+def test_a_wrong_table_of_variables_is_an_error_with_its_place(command, project, text, words):
+    (project.root / "dbmigrate.toml").write_text(text)
+
+    done = command("status")
+
+    assert done.exit_code == 2
+    assert words in done.stderr
+    assert "dbmigrate.toml:" in done.stderr
+
+
+# ----------------------------------------------------------------------------------------------------- what is refused
+
+
+def test_a_variable_without_a_value_stops_before_anything_runs(command, project, query, database_url):
+    project.migration("1_a", up="create table a ()")
+    project.write("2_b.sql", "-- a\n" + TRANSACTIONAL)
+
+    for arguments in (("up",), ("migrate",), ("up", "--dry-run", "--no-locks"), ("up", "--dry-run", "--execute")):
+        done = command(*arguments, tbl="t")
+        assert done.exit_code == 2
+        assert "error[E298]: the variable name of 2_b.sql has no value" in done.stderr
+        assert "2_b.sql:2:1" in done.stderr
+        assert "DBMIGRATE_VAR_NAME" in done.stderr
+        assert 'name = "..." below [vars]' in done.stderr
+    assert query(database_url, "select to_regclass('a')") == [(None,)]
+
+    succeeded(command("up", "--to", "1"))
+    succeeded(command("status"))
+    succeeded(command("mark", "applied", "2", "--reason", "x"))
+    succeeded(command("up"))  # it is not pending any more
+    assert command("rollback", "--steps", "1", tbl="t").exit_code == 2
+
+
+def test_a_variable_that_only_the_down_section_uses_is_needed_by_it_alone(command, project):
+    project.write("1_a.sql", "-- migrate:vars a\n-- migrate:up\nselect 1;\n-- migrate:down\nselect :'a';\n")
+
+    assert "W330" not in succeeded(command("up")).stderr
+    assert "E298" in command("rollback").stderr
+    succeeded(command("rollback", a="x"))
+
+
+def test_an_undeclared_placeholder_is_what_it_is_and_an_unused_variable_a_warning(command, project):
+    project.write("1_a.sql", "-- migrate:vars a\n-- migrate:up\nselect ':''a''', :'b';\n-- migrate:down\n")
+
+    done = command("up", b="x")
+
+    assert done.exit_code == 4
+    assert "1_a.sql:3:18" in done.stderr
+    assert "warning[W330]: 1_a.sql declares the variable a and does not use it" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("placeholder", "value", "words"),
+    [
+        (':"v"', "", "is empty"),
+        (':"v"', "é" * 32, "has 64 bytes"),
+        (":'v'", "a\0b", "NUL"),
+        (":'v'", "a\udcffb", "not valid UTF-8"),
+    ],
+)
+def test_what_cannot_be_a_value_is_refused(project, query, database_url, placeholder, value, words):
+    project.write("1_a.sql", f"-- migrate:vars v\n-- migrate:up\nselect {placeholder};\n-- migrate:down\n")
+    options = Options((str(project.migrations),), variables=Variables.of({"v": value}))
+
+    with pytest.raises(Error) as caught:
+        Migrator(database_url, options).up()
+
+    assert (caught.value.code, caught.value.exit_code) == ("E299", 2)
+    assert words in caught.value.message
+    assert query(database_url, "select to_regclass('schema_migrations')") == [(None,)]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_rollback_with_another_value_stops(command, project, query, database_url, form):
+    project.write("1_a.sql", FORMS[form])
+    succeeded(command("up", **GIVEN))
+    other = GIVEN | {"tbl": "other"}
+
+    for arguments in (("rollback",), ("redo",), ("rollback", "--dry-run", "--no-locks")):
+        done = command(*arguments, **other)
+        assert done.exit_code == 7
+        assert "error[E740]: the variable tbl of 1_a.sql had another value" in done.stderr
+    assert len(query(database_url, ROWS)) == 3
+    succeeded(command("redo", **GIVEN))
+    (project.migrations / "1_a.sql").unlink()  # the log knows what the file declared
+    assert command("rollback", **other).exit_code == 7
+    succeeded(command("rollback", **GIVEN))
+    assert query(database_url, "select version from schema_migrations") == []
+
+
+def test_a_password_that_changed_since_does_not_stop_a_rollback_that_does_not_need_it(command, project):
+    project.write(
+        "1_a.sql",
+        "-- migrate:vars a, pw\n-- migrate:up\ncreate view :\"a\" as select :'pw'::text;\n"
+        '-- migrate:down\ndrop view :"a";\n',
+    )
+    succeeded(command("up", a="x", pw="old"))
+
+    succeeded(command("rollback", a="x", pw="new"))
+
+
+def test_resume_goes_on_with_the_same_values_alone(command, project, query, database_url):
+    text = (
+        "-- migrate:vars i, v\n-- migrate:up transaction:false\ncreate table t (a text);\n"
+        "insert into t values (:'v');\ncreate unique index concurrently :\"i\" on t (a);\n-- migrate:down\n"
+    )
+    project.write("1_a.sql", text.replace("(:'v')", "(:'v'), (:'v')"))
+    given = {"i": "the index", "v": "value-12345"}
+    done = command("up", **given)
+    assert done.exit_code == 5
+    assert "value-12345" not in done.stderr
+    query(database_url, "delete from t where ctid = (select min(ctid) from t)")
+
+    assert command("resume", i="the index", v="other").exit_code == 7
+    succeeded(command("resume", **given))
+
+    found = query(database_url, "select indisvalid from pg_index where indexrelid = '\"the index\"'::regclass")
+    assert found == [(True,)]
+
+
+# --------------------------------------------------------------------------------------------------------- the grammar
+
+
+def test_colons_of_sql_stay_what_they_are(command, project, query, database_url):
+    project.write(
+        "1_a.sql",
+        "-- migrate:vars x, lo, hi\n-- migrate:up\n"
+        "create table t as select (array[10,20,30])[1:'2'] as a, (array[:'x', :'x'])[lo:hi] as b, :'x'::text as c,\n"
+        "  '{\"a\": 1}'::jsonb ? ':''x''' as d, (array[10,20])[:'2'] as e, make_interval(days := 1) as f\n"
+        "  from (values (1, 1)) as v (lo, hi);\n-- migrate:down\ndrop table t;\n",
+    )
+
+    succeeded(command("up", x="v"))
+
+    assert query(database_url, "select a, b, c, d, e from t") == [([10, 20], ["v"], "v", False, [10, 20])]
+
+
+# ------------------------------------------------------------------------------------------------------------ secrecy
+
+
+def test_a_value_is_in_nothing_that_is_written(command, project, query, database_url):
+    (project.root / ".env").write_text(f"DBMIGRATE_VAR_PW={json.dumps(SECRET)}\n")
+    head = '-- migrate:vars pw, t\n-- migrate:up{}\ncreate table if not exists :"t" (a text unique, b int);\n'
+    tail = '-- migrate:down{}\ndrop table :"t";\n'
+    project.write("1_a.sql", head.format("") + "insert into :\"t\" values (:'pw', 1);\n" + tail.format(""))
+    written = []
+
+    def ran(*arguments, code=0, table=SECRET):
+        done = command(*arguments, t=table)
+        assert code is None or done.exit_code == code, done.stderr
+        written.append(done.stdout + done.stderr)
+        return done
+
+    ran("up", "--dry-run", "--json")
+    ran("up", "--dry-run")
+    ran("up", "--dry-run", "--execute")
+    ran("up", "-v")
+    for number, statement in enumerate(
+        (
+            "insert into :\"t\" values (:'pw', 1);",
+            "insert into :\"t\" values (:'pw' || '-', :'pw'::int);",
+            'select * from :"t" where nothing;',
+            'alter table :"t" add a int;',
+            "select :'pw'::json;",
+            "do $$ begin raise exception 'x'; end $$; comment on table :\"t\" is :'pw'; ",
+            "select :'pw' from nowhere;",
+            'drop table :"pw";',
+        ),
+        2,
+    ):
+        for form in ("", " transaction:false") if number < 4 else ("",):
+            project.write(f"{number}_x.sql", head.format(form) + statement + "\n" + tail.format(form))
+            failed = ran("up", "--verbose", "--debug", code=5 if form else 4)
+            assert f"{number}_x.sql:4:" in failed.stderr
+            if form:
+                ran("status", "-v")
+                ran("status", "--json")
+                ran("history", "--json", "--failed")
+                project.write(f"{number}_x.sql", head.format(form) + tail.format(form))
+                ran("resume", "--debug")
+            else:
+                ran("up", "--json", code=4)
+                ran("up", "--dry-run", "--execute", "--debug", code=None)  # the copy has no rows
+                ran("up", "--dry-run", code=0)
+            (project.migrations / f"{number}_x.sql").unlink()
+            if form:
+                ran("mark", "pending", str(number), "--reason", "x")
+    ran("history")
+    ran("history", "--json")
+    ran("verify", code=0)
+    ran("rollback", "--debug", code=7, table="another")
+    ran("rollback", "--dry-run", "--no-locks")
+    ran("rollback")
+
+    rows = query(database_url, "select l::text from schema_migrations_log l")
+    text = "".join(written) + "".join(row[0] for row in rows)
+    assert "s3cr" not in text
+    assert "4711" not in text
+    assert "********" in text
+    entries = "select up_sql, details from schema_migrations_log where version = '1' and step is null"
+    entry = query(database_url, entries)[0]
+    assert ":'pw'" in entry[0]
+    assert {len(each) for each in entry[1]["vars"].values()} == {64}
+
+
+def test_an_error_has_its_place_in_the_file_whatever_the_values_are(command, project):
+    for value in ("v", "v" * 60):
+        project.write(
+            "1_a.sql",
+            "-- migrate:vars v\n-- migrate:up\nselect 1, :'v', 2;\nselect :'v', :'v',\n  é, :'v'; select 2;\n"
+            "-- migrate:down\n",
+        )
+        done = command("up", v=value)
+        assert "1_a.sql:5:3" in done.stderr
+        project.write("1_a.sql", "-- migrate:vars v\n-- migrate:up\nselect :'v', :'v'::int ;\n-- migrate:down\n")
+        done = command("up", v=value)
+        assert "1_a.sql:3:14" in done.stderr
+        assert "             ^^^^" in done.stderr
+
+
+def test_the_plan_and_the_checksums_do_not_depend_on_values(command, project):
+    project.write("1_a.sql", TRANSACTIONAL)
+
+    def plan(given):
+        return json.loads(command("up", "--dry-run", "--json", "--no-locks", **given).stdout)["plan"]
+
+    assert plan(GIVEN) == plan(GIVEN | {"name": "x"})
