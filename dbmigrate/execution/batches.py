@@ -38,7 +38,7 @@ class StatementError(Exception):
     """The server refused statement number `index` of a batch; `offset` is the error's place in its text, if known."""
 
     def __init__(self, cause: psycopg.Error, statement: Statement, offset: int | None) -> None:
-        super().__init__(str(cause))
+        super().__init__(cause.diag.message_primary or "")  # libpq's text quotes a line of what was sent
         self.cause = cause
         self.statement = statement
         self.offset = offset
