@@ -14,9 +14,10 @@ from dbmigrate.frozen import frozen
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["PREFIX", "Bound", "Filled", "Given", "Patch", "Use", "Variables", "environment_name"]
+__all__ = ["MADE_UP", "PREFIX", "Bound", "Filled", "Given", "Patch", "Use", "Variables", "environment_name"]
 
 PREFIX = "DBMIGRATE_VAR_"  # of environment variables
+MADE_UP = "made up"  # the origin of a value that nobody gave
 _LONGEST_NAME = 63  # bytes: longer identifiers are cut off by the server
 
 
@@ -61,7 +62,7 @@ class Variables:
 
     def _stand_in(self, name: str) -> Given:
         made_up = f"var_{name}".encode()[:_LONGEST_NAME].decode(errors="ignore")
-        return self.checks.get(name) or Given(made_up, "made up", is_made_up=True)
+        return self.checks.get(name) or Given(made_up, MADE_UP, is_made_up=True)
 
 
 class Use(NamedTuple):

@@ -417,3 +417,79 @@ def test_the_plan_and_the_checksums_do_not_depend_on_values(command, project):
         return json.loads(command("up", "--dry-run", "--json", "--no-locks", **given).stdout)["plan"]
 
     assert plan(GIVEN) == plan(GIVEN | {"name": "x"})
+
+
+# --------------------------------------------------------------------------------------------- on scratch databases
+
+
+NAMED = """\
+-- migrate:vars tbl, day
+-- migrate:up
+create table :"tbl" (d date default :'day', note text default 'x');
+-- migrate:down
+drop table :"tbl";
+"""
+
+
+def test_check_and_lint_use_what_stands_in_for_a_value(command, project):
+    project.write("1_a.sql", NAMED)
+
+    done = command("check", "--no-lint", day="2020-01-01")
+
+    assert done.exit_code == 1
+    assert 'invalid input syntax for type date: "var_day"' in done.stdout
+    assert "1_a.sql:3:37" in done.stdout
+    (project.root / "dbmigrate.toml").write_text('[vars.day]\ncheck = "2020-01-01"\n[vars]\ntbl = "secret_name"\n')
+    (project.root / "dbmigrate.toml").write_text('[vars]\ntbl = "secret"\n[vars.day]\ncheck = "2020-01-01"\n')
+    assert command("check", "--no-lint").exit_code == 0
+    project.write(
+        "2_b.sql",
+        NAMED.replace("create table", "create table if not exists").replace(
+            "-- migrate:vars tbl, day\n", "-- migrate:vars tbl, day, gone\n"
+        ),
+    )
+    done = command("check")
+    assert "warning[W330]" in done.stdout
+    assert "2_b.sql:1:1" in done.stdout
+    assert "secret" not in done.stdout
+
+
+@pytest.mark.parametrize("value", ["", 'tbl = { check = "a_longer_name_than_the_placeholder" }'])
+def test_lint_finds_places_in_the_file(command, project, value):
+    (project.root / "dbmigrate.toml").write_text(f"[vars]\n{value}\n")
+    project.migration("1_a", up="create table orders (id bigint primary key);", down="drop table orders;")
+    project.write(
+        "2_b.sql",
+        "-- migrate:vars tbl, pw\n-- migrate:up\ncreate role a password :'pw';\n"
+        'alter table :"tbl" rename to b; alter table orders drop column "id";\n'
+        "create role b password 'hunter22';\n-- migrate:down\n",
+    )
+
+    done = command("lint", "--all")
+
+    assert "2_b.sql:4:" in done.stdout
+    assert "L161" in done.stdout
+    assert "2_b.sql:5:24" in done.stdout
+    assert "2_b.sql:3:" not in [line for line in done.stdout.splitlines() if "L161" in line]
+    assert done.stdout.count("[L161]") == 1
+    assert "syntax-error" not in done.stdout
+    dropped = next(line for line in done.stdout.splitlines() if "2_b.sql:4:" in line)
+    assert ":4:20" in dropped
+
+
+def test_drift_builds_what_the_values_make(command, project, query, database_url):
+    project.write("1_a.sql", NAMED)
+    given = {"tbl": "orders", "day": "2020-01-01"}
+    succeeded(command("up", **given))
+
+    assert command("drift", "--against", "migrations", **given).exit_code == 0
+    assert command("drift", "--against", "migrations", day="2020-01-01").exit_code == 1
+
+
+def test_a_deployment_says_beforehand_that_it_cannot_be_rolled_back(command, project):
+    project.write("1_a.sql", "-- migrate:vars a\n-- migrate:up\nselect 1;\n-- migrate:down\nselect :'a';\n")
+    (project.root / "dbmigrate.toml").write_text('[deploy]\nhealth-command = "true"\n')
+
+    done = command("deploy", "--yes", "--no-backup")
+
+    assert "warning[W630]: 1_a.sql has no value for the variable a" in done.stderr
