@@ -47,11 +47,8 @@ def bound(migration: Migration, variables: Variables) -> Migration:
 
 
 def _uses(migration: Migration, direction: Direction) -> frozenset[Use]:
-    names = declared(migration)
-    return frozenset(
-        use
-        for section in migration.run_order(direction)
-        if section.fault is None
-        for statement in statements(migration, section)
-        for use in placeholders.uses(statement.sql, names)
-    )
+    names, found = declared(migration), set[Use]()
+    for section in migration.run_order(direction):
+        for statement in statements(migration, section) if section.fault is None else ():
+            found.update(placeholders.uses(statement.sql, names, found))
+    return frozenset(found)

@@ -23,6 +23,11 @@ __all__ = ["fill", "identifier", "literal", "stands_apart", "uses"]
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _CANDIDATES = re.compile(rf""":(?:'({_NAME})'|"({_NAME})")""").finditer
+# brackets, JSON_OBJECT, comments, and strings that are not plain
+_NEEDS_A_LOOK = re.compile(r"[\[$\\]|--|/\*|(?i:json_object)").search
+_PLAIN_TOKENS = re.compile(
+    rf""":(?:'({_NAME})'(?!')|"({_NAME})"(?!"))|'[^']*+'(?:'[^']*+')*|"[^"]*+"(?:"[^"]*+")*|::|:="""
+).finditer
 _QUOTED = re.compile(rf"""'({_NAME})'|"({_NAME})\"""").fullmatch
 _APART = frozenset(" \t\n\r\f\v(),;=[].")  # beside these nothing sticks to a string or a name
 _JSON = frozenset(("JSON_OBJECT", "JSON_OBJECTAGG"))
@@ -32,8 +37,10 @@ _GOES_ON = frozenset(
 )
 
 
-def uses(sql: str, names: Collection[str]) -> Iterator[Use]:
-    """The variables of `names` whose values a statement needs."""
+def uses(sql: str, names: Collection[str], known: Collection[Use] = ()) -> Iterator[Use]:
+    """The variables of `names` whose values a statement needs; nothing if they are all `known`."""
+    if all(Use(*_name_of(found)) in known for found in _CANDIDATES(sql)):
+        return iter(())
     return (use for _, _, use in _found(sql, names))
 
 
@@ -82,16 +89,33 @@ def _apart(sql: str, begin: int, end: int, text: str) -> str:
 
 
 def _found(sql: str, names: Collection[str]) -> Iterator[tuple[int, int, Use]]:
-    if not any((found[1] or found[2]) in names for found in _CANDIDATES(sql)):
-        return
+    if not any(_name_of(found)[0] in names for found in _CANDIDATES(sql)):
+        return iter(())
+    return _in_tokens(sql, names) if _NEEDS_A_LOOK(sql) else _in_plain(sql, names)
+
+
+def _name_of(found: re.Match[str]) -> tuple[str, bool]:
+    """The name in quotes, and whether it is that of an identifier."""
+    return found[1] or found[2], found[2] is not None
+
+
+def _in_plain(sql: str, names: Collection[str]) -> Iterator[tuple[int, int, Use]]:
+    """Of a statement without anything but plain strings and names: rows of data, which may be very many."""
+    for found in _PLAIN_TOKENS(sql):
+        name, is_identifier = _name_of(found)
+        if name in names:
+            yield found.start(), found.end(), Use(name, is_identifier)
+
+
+def _in_tokens(sql: str, names: Collection[str]) -> Iterator[tuple[int, int, Use]]:
     place = _Place()
     colon = -1  # where one ended whose meaning depends on what comes next
     for kind, at, end in scan.spans(sql):
         token = sql[at:end]
         if colon >= 0:
             quoted = _QUOTED(token) if colon == at else None
-            if quoted and (quoted[1] or quoted[2]) in names and not place.is_of_sql:
-                yield at - 1, end, Use(quoted[1] or quoted[2], quoted[2] is not None)
+            if quoted and _name_of(quoted)[0] in names and not place.is_of_sql:
+                yield at - 1, end, Use(*_name_of(quoted))
             else:
                 place.add(":")
         colon = end if token == ":" else -1
