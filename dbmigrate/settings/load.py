@@ -21,12 +21,12 @@ from dbmigrate.settings import durations, env_file, project_file
 from dbmigrate.settings.environments import canonical, is_same_database, name_of, variable_of
 from dbmigrate.settings.sources import Sources, Value
 from dbmigrate.settings.variables import VARIABLES, Variable
-from dbmigrate.variables import PREFIX, Given, Variables, environment_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dbmigrate.settings.project_file import Project, Requirement
+    from dbmigrate.variables import Given, Variables
 
 __all__ = ["ENV_FILES", "VARIABLES", "Flags", "Settings", "Variable", "canonical", "load"]
 
@@ -183,6 +183,7 @@ class Settings:
     @property
     def variables(self) -> Variables:
         """The values of variables in migrations: from the environment and env files, then from the project file."""
+        from dbmigrate.variables import Given, Variables, environment_name
 
         def find(name: str) -> Given | None:
             value, given = self._sources.find(environment_name(name)), self.project.variables.get(name)
@@ -200,6 +201,8 @@ class Settings:
     @property
     def values(self) -> tuple[str, ...]:
         """The values of all variables that could be in migrations, to hide them."""
+        from dbmigrate.variables import PREFIX
+
         names = (name for name in self._sources.names() if name.startswith(PREFIX))
         found = [value.text for name in names if (value := self._sources.find(name))]
         return (*found, *(each.value for each in self.project.variables.values() if each.value))

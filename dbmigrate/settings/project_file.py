@@ -12,12 +12,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Place, Problem, Severity
-from dbmigrate.settings import project_variables
 from dbmigrate.settings.variables import VARIABLES, Kind
+
+if TYPE_CHECKING:
+    from dbmigrate.settings.project_variables import ProjectVariable
 
 __all__ = ["FILE", "PYPROJECT", "Project", "Requirement", "Text", "read"]
 
@@ -25,7 +28,7 @@ FILE = "dbmigrate.toml"
 PYPROJECT = "pyproject.toml"
 
 _SECTION = ("tool", "dbmigrate")
-_TABLES = ("lint", "deploy", "environments", project_variables.TABLE)
+_TABLES = ("lint", "deploy", "environments", "vars")
 _ORDER = "order"
 _REQUIRED = "require-applied-in"
 _KEYS = {variable.key: name for name, variable in VARIABLES.items() if variable.key}
@@ -76,7 +79,7 @@ class Project:
     deploy: Mapping[str, object] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     required: Mapping[str, Requirement] = field(default_factory=dict)
-    variables: Mapping[str, project_variables.ProjectVariable] = field(default_factory=dict, repr=False)
+    variables: Mapping[str, ProjectVariable] = field(default_factory=dict, repr=False)
     problems: tuple[Problem, ...] = ()
 
 
@@ -175,8 +178,12 @@ class _Reader:
             problems=problems,
         )
 
-    def _variables(self, table: Mapping[str, object]) -> Mapping[str, project_variables.ProjectVariable]:
-        given = self.table(table.get(project_variables.TABLE, {}), (project_variables.TABLE,))
+    def _variables(self, table: Mapping[str, object]) -> Mapping[str, ProjectVariable]:
+        if "vars" not in table:
+            return {}
+        from dbmigrate.settings import project_variables
+
+        given = self.table(table["vars"], ("vars",))
         return project_variables.read(given, project_variables.Place(self._wrong, self._unknown, self._origin))
 
     def table(self, value: object, path: _Path) -> Mapping[str, object]:

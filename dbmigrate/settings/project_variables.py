@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from dbmigrate.errors import ConfigError
 
-__all__ = ["TABLE", "ProjectVariable", "read"]
+__all__ = ["ProjectVariable", "read"]
 
-TABLE = "vars"
+_TABLE = "vars"
 _KEYS = ("value", "check")
 
 _Path = tuple[str, ...]
@@ -51,7 +51,7 @@ def read(table: Mapping[str, object], place: Place) -> dict[str, ProjectVariable
     """The variables of the table, by name. Raises ConfigError E254, E255."""
     found = {}
     for name, value in table.items():
-        path = (TABLE, name)
+        path = (_TABLE, name)
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise place.wrong(path, "a variable, whose name has letters, digits and _ alone")
         if isinstance(value, Mapping):
