@@ -68,7 +68,10 @@ def without(text: str, values: Iterable[str]) -> str:
 
     A short one is masked as a whole word only.
     """
-    for value in values:
+    for given in values:
+        value = given.encode(errors="ignore").decode()  # an environment variable can hold any bytes
+        if not value:
+            continue
         for form in sorted(spellings(value) | {value.replace('"', '""')}, key=len, reverse=True):
             edges = (r"(?<!\w)", r"(?!\w)") if len(form) < _SHORT else ("", "")
             text = re.sub(re.escape(form).join(edges), _MASK, text)

@@ -512,3 +512,30 @@ def test_a_deployment_says_beforehand_that_it_cannot_be_rolled_back(command, pro
     done = command("deploy", "--yes", "--no-backup")
 
     assert "warning[W630]: 1_a.sql has no value for the variable a" in done.stderr
+
+
+def test_a_value_hides_no_word_of_the_program_s_own_proofs(command, project):
+    project.write(
+        "1_a.sql",
+        "-- migrate:vars v\n-- migrate:up\n"
+        "create function f() returns trigger language plpgsql as 'begin return null; end';\n"
+        "create trigger t before insert on schema_migrations for each row execute function f();\n"
+        "select :'v';\n-- migrate:down\n",
+    )
+
+    done = command("up", v="rows of the version")
+
+    assert done.exit_code == 4
+    assert "its version was not recorded" in done.stderr
+
+
+@pytest.mark.parametrize("value", ["", "\udcff\udcfe"])
+def test_an_odd_value_of_another_section_does_not_disturb_a_message(project, database_url, value):
+    text = "-- migrate:vars v\n-- migrate:up\nselect nothing;\n-- migrate:down\nselect :'v';\n"
+    project.write("1_a.sql", text)
+    options = Options((str(project.migrations),), variables=Variables.of({"v": value}))
+
+    with pytest.raises(Error) as caught:
+        Migrator(database_url, options).up()
+
+    assert caught.value.message == 'column "nothing" does not exist (42703)'
