@@ -109,9 +109,6 @@ class FileRange(NamedTuple):
     data: tuple[int, int] | None = None
 
 
-_TITLE_LENGTH, _TITLE_BYTES = 60, 1000
-
-
 @frozen
 class Batch:
     """Consecutive statements that are sent in one message.
@@ -135,9 +132,8 @@ class Batch:
     @property
     def title(self) -> str:
         """How its first statement begins, in one line."""
-        head = (self.shown or self.sql)[:_TITLE_BYTES].decode(errors="ignore")
-        # one that ends a line is most likely not inside a string
-        return " ".join(head.partition(";\n")[0].split())[:_TITLE_LENGTH]
+        head = (self.shown or self.sql)[:1000].decode(errors="ignore")
+        return " ".join(head.partition(";\n")[0].split())[:60]  # such a semicolon is hardly in a string
 
 
 class Direction(StrEnum):
@@ -444,7 +440,9 @@ LAST = Goal(steps=1)
 
 @frozen
 class Policy:
-    """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one in `order`."""
+    """Rules that a plan keeps: `strict` refuses what is pending at or below the highest applied version in `order`;
+    `environment` is the target's, by which files with ``env`` are chosen."""
 
     strict: bool = False
     order: Order = Order.NAME
+    environment: str | None = None

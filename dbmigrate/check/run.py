@@ -106,7 +106,7 @@ def _applied_all(
         version = applier.scratch.session.conn.info.parameter_status("server_version") or "?"
         problems = [problem for result in results for problem in result.problems]
         problems += [*_slow(results, selected, options), *options.queries.problems, *application.problems()]
-        is_whole = len(results) == len(read.files) and not any(
+        is_whole = len(results) == len(read.files) - read.narrow and not any(
             result.has_failed or result.is_stuck for result in results
         )
         if is_whole and options.dumping is not None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["faults", "refuse", "refuse_unsupported", "unsupported", "without"]
 
-_SUPPORTED = frozenset(("depends", "breaking", "vars"))
+_SUPPORTED = frozenset(("breaking", "depends", "env", "vars"))
 _NOT_YET = "remove the line, or put it into words that are not an annotation"
 
 
