@@ -21,7 +21,6 @@ from dbmigrate.model import Direction, History, Migration, MigrationFile, Plan, 
 from dbmigrate.planning import plan, plan_hash
 from dbmigrate.reports import Report
 from dbmigrate.tracking import provenance, read_history, tables
-from dbmigrate.variables import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from dbmigrate.reports import Outcome, SchemaFile
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.tracking.value_hashes import Recorded
+    from dbmigrate.variables import Variables
 
 
 @frozen
@@ -58,7 +58,7 @@ class Options:
     before_run: tuple[Callable[[Session, Plan], None], ...] = ()
     is_protected: bool = False
     allow_existing: bool = False
-    variables: Variables = field(default_factory=Variables)
+    variables: Variables | Callable[[], Variables] | None = None
 
     @property
     def order(self) -> Order:
@@ -263,13 +263,20 @@ class ApiBase:
                 parsed[version] = self._bound(self._with_recorded_names(session, migration))
         return parsed
 
+    @property
+    def _variables(self) -> Variables:
+        from dbmigrate.variables import Variables  # few projects have any
+
+        given = self._options.variables
+        return given() if callable(given) else given or Variables()
+
     def _bound(self, migration: Migration) -> Migration:
         """With the values of the variables that it declares."""
         if not migration.annotations:
             return migration
         from dbmigrate.migrations import variables
 
-        return variables.bound(migration, self._options.variables)
+        return variables.bound(migration, self._variables)
 
     def _with_recorded_names(self, session: Session, migration: Migration) -> Migration:
         """A migration whose file is gone: the log knows which variables it declared."""

@@ -123,7 +123,7 @@ class Comparer(ApiBase):
                     hint="restore them from version control, or compare with the schema file: --against file",
                 )
             read = (parser.read(each, (Direction.UP,)) for each in found if each.version in live.versions)
-            applied = (variables.bound(each, self._options.variables.for_scratch()) for each in read)
+            applied = (variables.bound(each, self._variables.for_scratch()) for each in read)
             migrations = [each for each in applied if not target_environments.names(each)]
             return Building(lambda server, copy: replayed(server, copy, migrations), outside_effects.of_all(migrations))
 
@@ -176,7 +176,7 @@ class Comparer(ApiBase):
                 directories=self._options.directories,
                 table=table,
                 policy=Policy(order=self._options.order),
-                variables=self._options.variables.for_scratch(),
+                variables=self._variables.for_scratch(),
             ),
         )
 

@@ -240,7 +240,7 @@ class Migrator(ApiBase):
                     session,
                     planned,
                     find.find(self._options.directories, self._options.order),
-                    replace(means, variables=self._options.variables),
+                    replace(means, variables=self._variables),
                 )
         except Error as exc:
             return lock_report.missing(exc)

@@ -70,7 +70,7 @@ class Rehearser(Migrator):
         found = find.find(self._options.directories, self._options.order)
         with self._planned(request) as (session, planned):
             self._announced(planned)
-            means = replace(means, variables=self._options.variables)
+            means = replace(means, variables=self._variables)
             return rehearsal.on_copy(Rehearsal(session, planned, found, self._options.pacing), means)
 
     def _in_place(self, request: Request) -> Rehearsed:

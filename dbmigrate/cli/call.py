@@ -286,7 +286,7 @@ class Call:
             where=self.target_name(settings),
             reason=reason,
             is_protected=settings.is_protected,
-            variables=settings.variables,
+            variables=lambda: settings.variables,
         )
 
     def target_name(self, settings: Settings) -> str:
