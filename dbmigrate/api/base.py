@@ -25,10 +25,12 @@ from dbmigrate.tracking import provenance, read_history, tables
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from dbmigrate.model import Order
+    from dbmigrate.model import Order, Step
     from dbmigrate.planning.replaces import Replacement
     from dbmigrate.reports import Outcome, SchemaFile
     from dbmigrate.schema.versions import Dumping
+    from dbmigrate.tracking.value_hashes import Recorded
+    from dbmigrate.variables import Variables
 
 
 @frozen
@@ -42,7 +44,7 @@ class Options:
     `before_run` are called in their order with a plan that has steps, under the lock, just before the first one runs;
     they raise to stop it. `allow_existing` begins a history beside whatever is there; without it a protected
     environment (`is_protected`) stops where there is something. `tickets` is the pattern of ticket ids in
-    comments, None for the usual one.
+    comments, None for the usual one; `variables` are the values for ``migrate:vars``.
     """
 
     directories: tuple[str, ...] = ("./db/migrations",)
@@ -59,6 +61,7 @@ class Options:
     is_protected: bool = False
     allow_existing: bool = False
     tickets: str | None = None
+    variables: Variables | Callable[[], Variables] | None = None
 
     @property
     def order(self) -> Order:
@@ -230,6 +233,10 @@ class ApiBase:
     def _plan(self, session: Session, request: Request, view: View) -> Plan:
         migrations = self._parse(session, view, request.versions(view), request.runs)
         made = request.plan(replace(view, migrations=migrations))
+        if any(step.migration and step.migration.bound for step in made.steps):
+            from dbmigrate.planning import variables
+
+            self._refuse_other_values(session, variables.to_compare(made.steps))
         if request.begins and made.steps and not self._options.allow_existing:
             made = replace(made, problems=(*made.problems, *self._first_run_problems(session, view.history)))
         return self._hashed(made, view.history)
@@ -259,12 +266,52 @@ class ApiBase:
 
         for version in wanted:
             if version in present and version not in parsed:
-                parsed[version] = parser.read(present[version], runs)
+                parsed[version] = self._bound(parser.read(present[version], runs))
         for version in wanted:
             if version not in parsed and (kept := self._kept(session, version)):
                 name, down_sql = kept
-                parsed[version] = parser.read_kept(MigrationFile(version, name, name), down_sql)
+                migration = parser.read_kept(MigrationFile(version, name, name), down_sql)
+                parsed[version] = self._bound(self._with_recorded_names(session, migration))
         return parsed
+
+    @property
+    def _variables(self) -> Variables:
+        from dbmigrate.variables import Variables  # few projects have any
+
+        given = self._options.variables
+        return given() if callable(given) else given or Variables()
+
+    def _bound(self, migration: Migration) -> Migration:
+        """With the values of the variables that it declares."""
+        if not migration.annotations:
+            return migration
+        from dbmigrate.migrations import variables
+
+        return variables.bound(migration, self._variables)
+
+    def _with_recorded_names(self, session: Session, migration: Migration) -> Migration:
+        """A migration whose file is gone: the log knows which variables it declared."""
+        if ":'" not in (migration.down_sql or "") and ':"' not in (migration.down_sql or ""):
+            return migration
+        from dbmigrate.migrations import variables
+
+        known = self._recorded_values(session, migration.version)
+        return variables.declaring(migration, known.hashes if known else ())
+
+    def _recorded_values(self, session: Session, version: str) -> Recorded | None:
+        from dbmigrate.tracking import value_hashes
+
+        with database.translated(self._dsn):
+            return value_hashes.recorded(session.conn, session.tables, version)
+
+    def _refuse_other_values(self, session: Session, steps: Sequence[Step]) -> None:
+        """Raise Refused E740 for variables that have other values than those that `steps` undo or go on with."""
+        for step in steps:
+            known = self._recorded_values(session, step.version)
+            if known is not None:
+                from dbmigrate.planning import variables
+
+                variables.refuse_other(step, known.compared, known.is_same)
 
     def _kept(self, session: Session, version: str) -> tuple[str, str] | None:
         with database.translated(self._dsn):

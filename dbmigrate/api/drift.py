@@ -19,7 +19,7 @@ from dbmigrate.errors import DatabaseError, MigrationFileError, PlanError
 from dbmigrate.events import Warned
 from dbmigrate.frozen import frozen
 from dbmigrate.importing.bodies import differ_in_comments_alone
-from dbmigrate.migrations import parser, peek
+from dbmigrate.migrations import parser, peek, variables
 from dbmigrate.model import Direction, Policy, Problem, Severity
 from dbmigrate.planning import annotation_faults, plan, remedies, target_environments, verify
 from dbmigrate.planning.remedies import VersionDifference
@@ -125,7 +125,8 @@ class Comparer(ApiBase):
                     code="E261",
                     hint="restore them from version control, or compare with the schema file: --against file",
                 )
-            applied = [parser.read(each, (Direction.UP,)) for each in seen.files if each.version in wanted]
+            read = (parser.read(each, (Direction.UP,)) for each in seen.files if each.version in wanted)
+            applied = (variables.bound(each, self._variables.for_scratch()) for each in read)
             migrations = [each for each in applied if not target_environments.names(each)]
             return Building(lambda server, copy: replayed(server, copy, migrations), outside_effects.of_all(migrations))
 
@@ -173,7 +174,13 @@ class Comparer(ApiBase):
         """For work on a scratch database, with the tracking table where it is in the target; says nothing."""
         table = f"{session.tables.schema}.{session.tables.name}"
         return Comparer(
-            copy, Options(directories=self._options.directories, table=table, policy=Policy(order=self._options.order))
+            copy,
+            Options(
+                directories=self._options.directories,
+                table=table,
+                policy=Policy(order=self._options.order),
+                variables=self._variables.for_scratch(),
+            ),
         )
 
     def _load(self, path: str) -> None:

@@ -199,7 +199,7 @@ class Migrator(ApiBase):
         """`up` for a database that does not exist yet: all files are read, then it is created."""
         from dbmigrate.migrations import parser
 
-        parsed = {file.version: parser.read(file, (Direction.UP,)) for file in found}
+        parsed = {file.version: self._bound(parser.read(file, (Direction.UP,))) for file in found}
         made = plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
         approved = self._approved_beforehand(self._hashed(made, History()))
         database.create_if_missing(self._dsn, on_event=self._on_event)
@@ -254,7 +254,10 @@ class Migrator(ApiBase):
                 return lock_report.not_needed(self._dsn.database)
             with self._planned(request) as (session, planned):
                 return lock_report.make(
-                    session, planned, find.find(self._options.directories, self._options.order), means
+                    session,
+                    planned,
+                    find.find(self._options.directories, self._options.order),
+                    replace(means, variables=self._variables),
                 )
         except Error as exc:
             return lock_report.missing(exc)

@@ -211,7 +211,10 @@ class Upkeep(ApiBase):
         migration = self._parse(session, view, [broken.version], [intent.runs(broken)]).get(broken.version)
         if migration is None:
             raise PlanError(f"the file of {broken.name} is gone", code="E234", hint="restore it to go on")
-        return self._hashed(intent.plan(broken, migration, view.history), view.history)
+        intended = intent.plan(broken, migration, view.history)
+        if migration.bound is not None:
+            self._refuse_other_values(session, intended.steps)
+        return self._hashed(intended, view.history)
 
 
 def _going_on(broken: Unfinished, migration: Migration, recorded: History) -> Plan:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.check.values import found
 from dbmigrate.errors import ConfigError, Error, MigrationFileError, PlanError
 from dbmigrate.frozen import frozen
-from dbmigrate.migrations import find, parser
+from dbmigrate.migrations import find, parser, variables
 from dbmigrate.model import History, Policy, Problem, Severity
 from dbmigrate.planning import annotation_faults, dependencies, plan, replaces, target_environments
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dbmigrate.model import Migration, MigrationFile, Order
+    from dbmigrate.variables import Variables
 
 
 @frozen
@@ -31,8 +32,8 @@ class Reading:
     narrow: int = 0
 
 
-def read(directories: Sequence[str], order: Order) -> Reading:
-    """Read all files of the directories, in `order`; a file that is not a migration is a note.
+def read(directories: Sequence[str], order: Order, values: Variables) -> Reading:
+    """Read all files of the directories, in `order`, with stand-ins for variables; other files are notes.
 
     Raises PlanError E235 (no such directory), E230 (no migration in it), ConfigError E207.
     """
@@ -46,7 +47,7 @@ def read(directories: Sequence[str], order: Order) -> Reading:
     present, read, problems = listing.files, [], []
     for file in present:
         try:
-            read.append(parser.read(file))
+            read.append(variables.bound(parser.read(file), values.for_checks()))
         except (MigrationFileError, ConfigError) as exc:
             problems.append(_problem(exc))
     replacing = replaces.of(read, History())

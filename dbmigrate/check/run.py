@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.check import reading, schemafile
@@ -17,6 +17,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.model import Direction, Order, Place, Problem, Severity
 from dbmigrate.scratch import choose, outside_effects
 from dbmigrate.tracking import provenance
+from dbmigrate.variables import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,7 +39,7 @@ class Options:
 
     `since` is a git revision: only files that changed since then are selected; the others are only applied. `lint` gets
     all migrations and the selected versions. `queries` are prepared before the first selected migration and after
-    each one; without `since`, `applied` are the versions that count as older.
+    each one; without `since`, `applied` are the versions that count as older. Of `variables` the stand-ins are used.
     """
 
     directories: tuple[str, ...] = ("./db/migrations",)
@@ -50,6 +51,7 @@ class Options:
     lint: Linter | None = None
     queries: Collection = NO_QUERIES
     applied: frozenset[str] = frozenset()
+    variables: Variables = field(default_factory=Variables)
 
 
 def run(options: Options, choice: Choice) -> Report:
@@ -59,7 +61,7 @@ def run(options: Options, choice: Choice) -> Report:
     `scratch.open_server` raises.
     """
     began = time.monotonic()
-    read = reading.read(options.directories, options.order)
+    read = reading.read(options.directories, options.order, options.variables)
     selected = _selected(read, options)
     report = Report(_only(read.problems, selected, options), files=len(read.files), selected=len(selected))
     if options.lint is not None:

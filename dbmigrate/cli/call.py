@@ -87,6 +87,13 @@ class Call:
             self._hide = self._hiding()
         return self._hide(text)
 
+    def hide_values(self, text: str) -> str:
+        """`text`, such as a traceback, without passwords and without the values of variables."""
+        from dbmigrate.connection import redaction
+
+        values = self._settings.values if self._settings is not None else ()
+        return redaction.without(self.hide(text), sorted(values, key=len, reverse=True))
+
     def _hiding(self) -> Callable[[str], str]:
         from dbmigrate.connection.redaction import redact
 
@@ -281,6 +288,7 @@ class Call:
             reason=reason,
             is_protected=settings.is_protected,
             tickets=settings.ticket_pattern,
+            variables=lambda: settings.variables,
         )
 
     def target_name(self, settings: Settings) -> str:

@@ -86,6 +86,7 @@ class Executor:
     def _run_step(self, step: Step) -> None:
         started = time.monotonic()
         self._session.committing = None
+        self._session.hide_values_of(step.migration)
         self._session.emit(StepStarted(step))
         try:
             tally = self._run(step)
@@ -251,11 +252,12 @@ class Executor:
         error = database.translation(exc, self._session.dsn)
         if not isinstance(error, DatabaseError):
             return error
-        if _LEFT in error.message:
+        raw = exc.diag.message_primary or ""  # the value of a variable may mask words of it
+        if _LEFT in raw:
             return MigrationFailed(f"{step.name}: {_LEFT}", code="E403", hint=_LEFT_HINT, sqlstate=error.sqlstate)
-        if LOCK_LOST in error.message:
+        if LOCK_LOST in raw:
             return LockNotAcquired(LOCK_LOST, code="E601", hint="run the command again")
-        if unproved := _unproved(step, error):
+        if unproved := _unproved(step, error, raw):
             return unproved
         hint = None
         if exc.diag.table_name == self._session.tables.name and error.sqlstate == "23505":
@@ -263,13 +265,13 @@ class Executor:
         return error.recast(MigrationFailed, f"{step.name}: {error.message} ({error.sqlstate})", code="E401", hint=hint)
 
 
-def _unproved(step: Step, error: DatabaseError) -> MigrationFailed | None:
-    """The error for a version row or log entry that is missing, still there, or there twice."""
+def _unproved(step: Step, error: DatabaseError, raw: str) -> MigrationFailed | None:
+    """The error for a version row or log entry that is missing, still there, or there twice; `raw` says which."""
     if error.sqlstate == "0A000":  # a rule on the log table: statements with RETURNING do not work there
         message, hint = f"its log entry was not written: {error.message}", _ON_LOG
-    elif match := _EVENTS.search(error.message):
+    elif match := _EVENTS.search(raw):
         message, hint = f"{match[1]} log entries were written instead of one", _ON_LOG
-    elif match := _ROWS.search(error.message):
+    elif match := _ROWS.search(raw):
         times = int(match[1])
         message = "its version was not recorded"
         if step.direction is Direction.DOWN:

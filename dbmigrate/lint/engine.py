@@ -174,7 +174,10 @@ class _MigrationLinter:
     def _place(self, unit: Unit, at: int) -> Place:
         cursor = Cursor()
         cursor.line, cursor.column = unit.statement.line, unit.statement.column
-        return Place(self.path, *cursor.after(unit.statement.sql[: unit.offset + at]))
+        offset = unit.offset + at
+        filled = unit.statement.filled
+        before = unit.statement.sql[:offset] if filled is None else filled.source[: filled.origin(offset)]
+        return Place(self.path, *cursor.after(before))
 
     # -- squawk
 
@@ -238,7 +241,8 @@ class _MigrationLinter:
         for section, statements in self._sections:
             yield Span(section.line, section.line)
             for statement in statements:
-                yield Span(statement.line, statement.line + statement.sql.count("\n"))
+                text = statement.filled.source if statement.filled else statement.sql
+                yield Span(statement.line, statement.line + text.count("\n"))
 
     def _too_large(self) -> Iterator[Problem]:
         if not self.document.is_whole or any(len(each) == _MOST_STATEMENTS for _, each in self._sections):
@@ -278,7 +282,8 @@ def _span_at(spans: Sequence[Span], line: int) -> Span | None:
 
 def _statements(migration: Migration, section: Section) -> Iterator[Statement]:
     """The first statements of a section, each with the beginning of its COPY data."""
-    for statement in islice(parser.statements(migration, section), _MOST_STATEMENTS):
+    for written in islice(parser.statements(migration, section), _MOST_STATEMENTS):
+        statement = written if written.filled is None else replace(written, sql=written.filled.text)
         if statement.copy_data is None:
             yield statement
         else:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["faults", "refuse", "refuse_unsupported", "unsupported", "without"]
 
-_SUPPORTED = frozenset(("breaking", "check", "depends", "env", "replaces", "require"))
+_SUPPORTED = frozenset(("breaking", "check", "depends", "env", "replaces", "require", "vars"))
 _NOT_YET = "remove the line, or put it into words that are not an annotation"
 
 
@@ -37,8 +37,11 @@ def unsupported(migration: Migration, direction: Direction) -> Iterator[Problem]
 
 
 def without(migrations: Mapping[str, Migration]) -> Mapping[str, Migration]:
-    """The same migrations saying nothing of themselves: files that are applied already stop nothing."""
-    return {version: replace(each, annotations=(), annotation_faults=()) for version, each in migrations.items()}
+    """The same migrations saying nothing of themselves but what their SQL needs: applied files stop nothing."""
+    return {
+        version: replace(each, annotations=each.annotated("vars"), annotation_faults=())
+        for version, each in migrations.items()
+    }
 
 
 def refuse_unsupported(steps: Iterable[Step]) -> None:

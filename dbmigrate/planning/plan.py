@@ -74,7 +74,8 @@ def up(
     running = {file.version for file in chosen}
     problems = [_late_problem(file, highest) for file in late if file.version in running]
     order_problems = _order_problems(files, policy.order)
-    return Plan(steps, (*order_problems, *problems, *_breaking_problems(steps), *_file_problems(steps)))
+    said = (*_variable_problems(steps), *_breaking_problems(steps))
+    return Plan(steps, (*order_problems, *problems, *said, *_file_problems(steps)))
 
 
 def pending_versions(files: Sequence[MigrationFile], history: History) -> Sequence[str]:
@@ -266,6 +267,17 @@ def _refuse_unsupported(steps: Sequence[Step]) -> None:
         from dbmigrate.planning import annotation_faults
 
         annotation_faults.refuse_unsupported(steps)
+        _variable_problems(steps)
+
+
+def _variable_problems(steps: Sequence[Step]) -> tuple[Problem, ...]:
+    """Warnings about variables. Raises MigrationFileError E298, E299."""
+    if not any(step.migration and step.migration.bound for step in steps):
+        return ()
+    from dbmigrate.planning import variables
+
+    variables.refuse_unusable(steps)
+    return variables.problems(steps)
 
 
 def _breaking_problems(steps: Sequence[Step]) -> tuple[Problem, ...]:

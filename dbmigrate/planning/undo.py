@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import PlanError
 from dbmigrate.model import Direction, Step
+from dbmigrate.planning import variables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,5 +40,7 @@ def obstacle(migration: Migration | None) -> str | None:
     if any(section.fault for section in migration.run_order(Direction.DOWN)):
         return "has a down section that cannot run"
     does_something = any(section.count for section in migration.run_order(Direction.UP))
+    if names := variables.missing(migration, Direction.DOWN):
+        return f"has no value for the variable {names[0]}"
     undoes_something = any(section.count for section in migration.run_order(Direction.DOWN))
     return "has an empty down section" if does_something and not undoes_something else None

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dbmigrate.settings.project_file import Project, Requirement
+    from dbmigrate.variables import Given, Variables
 
 __all__ = ["ENV_FILES", "VARIABLES", "Flags", "Settings", "Variable", "load"]
 
@@ -189,6 +190,33 @@ class Settings:
         protection = self.protection
         mine = canonical(protection.environment if protection else self.environment or "")
         return next((found for name, found in self.project.required.items() if canonical(name) == mine), None)
+
+    @property
+    def variables(self) -> Variables:
+        """The values of variables in migrations: from the environment and env files, then from the project file."""
+        from dbmigrate.variables import Given, Variables, environment_name
+
+        def find(name: str) -> Given | None:
+            value, given = self._sources.find(environment_name(name)), self.project.variables.get(name)
+            if value is not None:
+                return Given(value.text, value.name)
+            return None if given is None or given.value is None else Given(given.value, given.origin)
+
+        stand_ins = {
+            name: Given(given.check, given.origin, is_made_up=True)
+            for name, given in self.project.variables.items()
+            if given.check is not None
+        }
+        return Variables(find, stand_ins)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The values of all variables that could be in migrations, to hide them."""
+        from dbmigrate.variables import PREFIX
+
+        names = (name for name in self._sources.names() if name.startswith(PREFIX))
+        found = [value.text for name in names if (value := self._sources.find(name))]
+        return (*found, *(each.value for each in self.project.variables.values() if each.value))
 
     def environments(self) -> tuple[str, ...]:
         """Names for ``-e`` that have a database: ``STAGING_DATABASE_URL`` makes ``staging``."""

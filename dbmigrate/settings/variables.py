@@ -161,6 +161,7 @@ VARIABLES: Mapping[str, Variable] = {
         key="strict",
         kind=Kind.BOOLEAN,
     ),
+    "DBMIGRATE_VAR_<NAME>": Variable("the value of the variable NAME in migrations that declare it"),
     "DBMIGRATE_VERBOSE": Variable("print more messages", "false", "--verbose", "DBMATE_VERBOSE"),
     "NO_COLOR": Variable("no colours on terminals; pipes never get colours"),
 }

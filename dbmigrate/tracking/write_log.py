@@ -6,6 +6,7 @@ a run counts them where it can. Every name is schema-qualified, because a migrat
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from psycopg import sql
@@ -14,7 +15,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.model import Action, Direction, LogKind, LogState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from dbmigrate.connection.database import Connection
@@ -44,11 +45,13 @@ class Writer:
     text.
     """
 
-    def __init__(self, tables: Tables, run: Run) -> None:
+    def __init__(self, tables: Tables, run: Run, details: Callable[[str, Step], str | None] | None = None) -> None:
+        """`details` says what a log entry keeps of a step's variables."""
         self._versions = f"{identifier(tables.schema)}.{identifier(tables.name)}"
         self._log = f"{identifier(tables.schema)}.{identifier(tables.log_name)}"
         self._run = run
         self._run_id = literal(run.run_id)
+        self._details = details
         self._of_run = _joined(
             {
                 "run_id": self._run_id,
@@ -207,13 +210,16 @@ class Writer:
         migration = step.migration
         replaced = {"replaces": [each.version for each in step.replaces]} if step.replaces else {}
         said = {**(details or {}), **replaced, **self._description(step)}
+        parts = [f"{literal(_json(said))}::jsonb"] if said else []
+        if migration and migration.bound and (hashes := self._value_hashes(step)):
+            parts.append(f"{hashes}::jsonb")
         return {
             **self._common(step),
             "checksum": literal(migration.checksum if migration else None),
             "token_checksum": literal(migration.token_checksum if migration else None),
             "up_sql": literal(migration.up_sql if migration and step.direction is Direction.UP else None),
             "down_sql": literal(migration.down_sql if migration else None),
-            **({"details": literal(_json(said))} if said else {}),
+            **({"details": reduce(_both, parts)} if parts else {}),
         }
 
     def _description(self, step: Step) -> Mapping[str, object]:
@@ -223,6 +229,11 @@ class Writer:
 
         pattern = description.TICKETS if self._run.tickets is None else self._run.tickets
         return description.details(description.of(step.migration.head, pattern))
+
+    def _value_hashes(self, step: Step) -> str | None:
+        from dbmigrate.tracking import value_hashes  # few migrations have variables
+
+        return (self._details or value_hashes.details)(self._run.run_id, step)
 
     def _part(self, step: Step, number: int, statement: Statement) -> dict[str, str]:
         column = "up_sql" if step.direction is Direction.UP else "down_sql"
@@ -262,6 +273,11 @@ class Writer:
             f" and version::text = {literal(step.version)} and direction::text = {literal(step.log_kind.value)}"
             f" and {which} and state::text = 'started' returning 1"
         )
+
+
+def _both(one: str, other: str) -> str:
+    """The JSON object with the keys of two, as SQL text."""
+    return f"pg_catalog.jsonb_concat({one}, {other})"
 
 
 def _proved(expected: int, what: str) -> str:

@@ -50,6 +50,7 @@ def lint(
     """Find what migrations would block, break or lose; exit with 1 if there is any."""
     from dbmigrate.lint import LintConfig, baseline
     from dbmigrate.lint import lint as find
+    from dbmigrate.migrations import variables
     from dbmigrate.model import Severity
     from dbmigrate.output import findings
     from dbmigrate.planning import replaces
@@ -59,8 +60,10 @@ def lint(
     config = LintConfig.from_mapping(settings.project.lint, path=f"{settings.project.path}: lint")
     chosen = _selected(call, files or (), since, wants_all=all_ or write_baseline)
     only = None if chosen.is_whole else chosen.only
-    every = find(replaces.kept(chosen.migrations), config=config, only=only, unapplied=chosen.unapplied)
-    every = (*every, *_annotation_faults(replaces.kept(chosen.migrations), only), *_contradictions(chosen))
+    kept = replaces.kept(chosen.migrations)
+    migrations = [variables.bound(each, settings.variables.for_checks()) for each in kept]
+    every = find(migrations, config=config, only=only, unapplied=chosen.unapplied)
+    every = (*every, *_annotation_faults(kept, only), *_contradictions(chosen))
     if write_baseline:
         _accept(call, (*chosen.problems, *every))
         return
