@@ -76,7 +76,8 @@ class Request:
     """What a command asks for: the versions whose files it needs, and the plan it makes of them.
 
     `runs` are the directions that may be run: a fault in a section of another one is a warning. `begins` says that it
-    may begin a history by running files.
+    may begin a history by running files. `extend` adds what is to be done with repeatable migrations to the plan; the
+    session is None where the database does not exist yet.
     """
 
     command: str
@@ -84,6 +85,7 @@ class Request:
     plan: Callable[[View], Plan]
     runs: tuple[Direction, ...] = tuple(Direction)
     begins: bool = False
+    extend: Callable[[Session | None, View, Plan], Plan] | None = None
 
 
 _STALE = "the schema file is not up to date: `dbmigrate dump` writes it"
@@ -105,7 +107,7 @@ class ApiBase:
         self._dsn = dsn.parse(target) if isinstance(target, str) else target
         self._options = options or Options()
         self._on_event = on_event
-        self._reported: tuple[Problem, ...] = ()
+        self._seen = find.Directory()  # what the last look at the migrations directories showed
 
     @contextmanager
     def _open(self, command: str, target: dsn.Dsn | None = None) -> Iterator[Session]:
@@ -120,11 +122,10 @@ class ApiBase:
 
     def _present(self) -> tuple[MigrationFile, ...]:
         """The migration files; skipped files are reported once."""
-        found = find.look(self._options.directories, self._options.order)
-        if found.notes != self._reported:
-            self._warn(found.notes)
-        self._reported = found.notes
-        return found.files
+        before, self._seen = self._seen, find.look(self._options.directories, self._options.order)
+        if self._seen.notes != before.notes:
+            self._warn(self._seen.notes)
+        return self._seen.files
 
     def _warn(self, problems: Sequence[Problem]) -> None:
         for problem in problems:
@@ -175,6 +176,8 @@ class ApiBase:
     def _change_in(self, session: Session, request: Request, view: View, *, approved: str = "") -> Report:
         """What `_change` does, in a session that is open, seen from what it has shown so far."""
         read = self._parse(session, view, request.versions(view), request.runs)
+        if request.extend is not None:
+            request.extend(session, view, Plan())  # a bad file is an error before anything is waited for
 
         def prepare() -> tuple[Plan, History]:
             now = View(view.files, session.read_history(), read)
@@ -217,6 +220,8 @@ class ApiBase:
     def _plan(self, session: Session, request: Request, view: View) -> Plan:
         migrations = self._parse(session, view, request.versions(view), request.runs)
         made = request.plan(replace(view, migrations=migrations))
+        if request.extend is not None:
+            made = request.extend(session, view, made)
         if request.begins and made.steps and not self._options.allow_existing:
             made = replace(made, problems=(*made.problems, *self._first_run_problems(session, view.history)))
         return self._hashed(made, view.history)

@@ -13,14 +13,15 @@ from dbmigrate.events import Planned, RunStarted, SchemaLoaded, SchemaRead, Sche
 from dbmigrate.migrations import find
 from dbmigrate.model import ALL, LAST, Direction, Goal, History, Plan, Problem, Severity
 from dbmigrate.planning import plan, plan_hash, verify
+from dbmigrate.reports import Status
 from dbmigrate.tracking import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from dbmigrate.execution.session import Session
-    from dbmigrate.model import MigrationFile
-    from dbmigrate.reports import FileSum, Report, SchemaFile, Status
+    from dbmigrate.model import Migration, MigrationFile
+    from dbmigrate.reports import FileSum, Report, SchemaFile
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.scratch.lock_report import LockReport, Means
 
@@ -42,6 +43,7 @@ class Migrator(ApiBase):
         with self._open("status") as session:
             recorded = session.read_history()
             more = self._history_problems(session, recorded)
+            repeatable = self._shown(session)
         findings = verify.verify(found, recorded, verify.sums(found, recorded), self._options.order)
         status = verify.marked(plan.status(found, recorded, self._options.order), findings)
         pending = [file for file in found if file.version not in recorded]
@@ -50,7 +52,11 @@ class Migrator(ApiBase):
             from dbmigrate.planning import breaking
 
             status = plan.with_breaking(status, peek.mentioning(pending, *breaking.WORDS))
-        return replace(status, problems=(*status.problems, *more))
+        return replace(
+            status,
+            repeatables=repeatable.repeatables,
+            problems=(*status.problems, *repeatable.problems, *more),
+        )
 
     def plan_up(self, goal: Goal = ALL) -> Plan:
         """What `up` would do now; for a database that does not exist, what it would do in a new one."""
@@ -139,6 +145,7 @@ class Migrator(ApiBase):
                 lambda view: _with_notes(
                     plan.redo(view.files, view.history, migrations=view.migrations, order=self._options.order), view
                 ),
+                extend=self._redone,
             )
         )
 
@@ -185,10 +192,15 @@ class Migrator(ApiBase):
         from dbmigrate.migrations import parser
 
         parsed = {file.version: parser.read(file, (Direction.UP,)) for file in found}
-        made = plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
-        approved = self._approved_beforehand(self._hashed(made, History()))
+        approved = self._approved_beforehand(self._planned_for_nothing(goal, found, parsed))
         database.create_if_missing(self._dsn, on_event=self._on_event)
         return self._change(self._upward(goal), parsed, approved=approved)
+
+    def _planned_for_nothing(self, goal: Goal, found: Sequence[MigrationFile], parsed: Mapping[str, Migration]) -> Plan:
+        """The plan of `up` for a database that does not exist yet."""
+        view = View(found, History(), parsed)
+        made = plan.up(found, view.history, migrations=parsed, goal=goal, policy=self._options.policy)
+        return self._hashed(self._repeated(None, view, made), view.history)
 
     def _approved_beforehand(self, made: Plan) -> str:
         """Have the plan for a database that does not exist yet approved; its digest, empty if nobody has to approve."""
@@ -206,7 +218,12 @@ class Migrator(ApiBase):
             return Plan(made.steps, (*made.problems, *notes))
 
         return Request(
-            command, lambda view: plan.pending_versions(view.files, view.history), planned, (Direction.UP,), begins=True
+            command,
+            lambda view: plan.pending_versions(view.files, view.history),
+            planned,
+            (Direction.UP,),
+            begins=True,
+            extend=self._repeated,
         )
 
     def _downward(self, goal: Goal) -> Request:
@@ -226,7 +243,36 @@ class Migrator(ApiBase):
             lambda view: [item.version for item in plan.rollback_order(view.files, view.history, goal, order)],
             planned,
             (Direction.DOWN,),
+            extend=self._restored,
         )
+
+    # what becomes of repeatable migrations: without any nothing is imported for them
+
+    def _shown(self, session: Session) -> Status:
+        if not self._seen.repeatables:
+            return Status(())
+        from dbmigrate.api import repeatables
+
+        return repeatables.shown(Status(()), self._seen.repeatables, session)
+
+    def _repeated(self, session: Session | None, view: View, made: Plan) -> Plan:
+        if not self._seen.repeatables:
+            return made
+        from dbmigrate.api import repeatables
+
+        return repeatables.after_up(self._seen.repeatables, session, view, made)
+
+    def _restored(self, session: Session | None, view: View, made: Plan) -> Plan:
+        from dbmigrate.api import repeatables
+
+        return made if session is None else repeatables.after_down(session, made)
+
+    def _redone(self, session: Session | None, view: View, made: Plan) -> Plan:
+        if session is None or not self._seen.repeatables:
+            return made
+        from dbmigrate.api import repeatables
+
+        return repeatables.after_redo(self._seen.repeatables, session, view, made)
 
     def _locks(self, request: Request, means: Means) -> LockReport:
         from dbmigrate.scratch import lock_report

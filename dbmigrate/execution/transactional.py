@@ -38,7 +38,7 @@ from dbmigrate.events import StepDone, StepFailed, StepStarted, Warned
 from dbmigrate.execution import batches, lock_retries, nontransactional, server_errors, text_settings
 from dbmigrate.execution.session import LOCK_LOST
 from dbmigrate.migrations import parser
-from dbmigrate.model import Direction, Problem
+from dbmigrate.model import Direction, LogKind, Problem
 from dbmigrate.reports import Outcome
 from dbmigrate.tracking.write_log import EVENTS, ROWS
 
@@ -196,7 +196,7 @@ class Executor:
         """Clean up after a failed step, log it, and state what is true of the database now."""
         was_lost = self._session.conn.broken
         self._session.abort()
-        error = self._translate(step, exc)
+        error = _of_repeatable(step, self._translate(step, exc))
         with suppress(psycopg.Error):  # the connection may be lost at this moment, too
             self._session.reset()
         if isinstance(error, NeedsAttention) or step.migration is None:
@@ -243,6 +243,16 @@ class Executor:
         if exc.diag.table_name == self._session.tables.name and error.sqlstate == "23505":
             hint = "another tool applied it meanwhile; see `dbmigrate status`"
         return error.recast(MigrationFailed, f"{step.name}: {error.message} ({error.sqlstate})", code="E401", hint=hint)
+
+
+def _of_repeatable(step: Step, error: Error) -> Error:
+    """One without a transaction that stopped partway needs nobody's decision: it can run twice."""
+    if step.log_kind is not LogKind.REPEATABLE or not isinstance(error, NeedsAttention) or error.code == "E503":
+        return error
+    again = error.recast(MigrationFailed, code="E401")
+    again.hint = "correct the file and run the command again: it begins with the first statement"
+    again.state = f"{error.state}; the next run begins with its first statement" if error.state else None
+    return again
 
 
 def _unproved(step: Step, error: DatabaseError) -> MigrationFailed | None:

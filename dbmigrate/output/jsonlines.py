@@ -56,6 +56,7 @@ class Json:
                 "pending": len(status.pending),
                 "missing": status.count(MigrationState.MISSING),
                 "migrations": [_row(row, self._hide) for row in status.rows],
+                "repeatables": [_row(row, self._hide) for row in status.repeatables],
                 "problems": [problem_value(problem) for problem in status.problems],
             }
         )

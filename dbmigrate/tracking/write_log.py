@@ -66,7 +66,7 @@ class Writer:
         The rows are counted after the statement, because a trigger may also undo it afterwards. A deletion that finds
         no row, or several, fails.
         """
-        if step.action in (Action.UNDO, Action.ACCEPT):
+        if step.action in (Action.UNDO, Action.ACCEPT) or step.log_kind is LogKind.REPEATABLE:
             return ""
         version = literal(step.version)
         if step.direction is Direction.UP:
@@ -81,6 +81,8 @@ class Writer:
 
     def precondition(self, step: Step) -> str:
         """A statement that fails (22P02) unless the version row is as `step` expects to find it."""
+        if step.log_kind is LogKind.REPEATABLE:
+            return ""
         expected = 0 if step.direction is Direction.UP else 1
         return (
             f"select case when count(*) = {expected} then 1"
@@ -194,8 +196,11 @@ class Writer:
 
     def _whole(self, step: Step) -> dict[str, str]:
         migration = step.migration
+        recorded = step.log_kind is LogKind.REPEATABLE and step.action is Action.RECORD
+        details = {"recorded": "as run" if migration else "as pending"}
         return {
             **self._common(step),
+            **({"details": literal(_json(details))} if recorded else {}),
             "checksum": literal(migration.checksum if migration else None),
             "token_checksum": literal(migration.token_checksum if migration else None),
             "up_sql": literal(migration.up_sql if migration and step.direction is Direction.UP else None),
