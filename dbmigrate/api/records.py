@@ -106,7 +106,8 @@ class Upkeep(ApiBase):
             names = plan.up_to(view.files, version)
             return Plan(tuple(_record(view.migrations[name], Direction.UP, LogKind.BASELINE) for name in names))
 
-        return self._change(Request("baseline", lambda view: plan.up_to(view.files, version), planned, _NOTHING))
+        request = Request("baseline", lambda view: plan.up_to(view.files, version), planned, _NOTHING)
+        return self._change(replace(request, extend=self._recorded_too))
 
     def mark_applied(self, version: str) -> Report:
         """Record one pending migration as applied without running it. Raises PlanError E232, E241."""
@@ -131,6 +132,13 @@ class Upkeep(ApiBase):
         )
 
     # -- how
+
+    def _recorded_too(self, session: Session | None, view: View, made: Plan) -> Plan:
+        if not self._seen.repeatables:
+            return made
+        from dbmigrate.api import repeatables
+
+        return repeatables.recorded(self._seen.repeatables, view, made)
 
     def _findings(self, view: View) -> tuple[Finding, ...]:
         found = verification.verify(

@@ -169,7 +169,7 @@ def restored(session: Session, made: Plan, undone: set[str], kept: set[str]) -> 
         }
     steps: list[Step] = []
     problems = list(made.problems)
-    for each in sorted(found, key=lambda each: each.earlier.event_id if each.earlier else 0):
+    for each in sorted(found, key=lambda each: (each.earlier is None, each.earlier.event_id if each.earlier else 0)):
         text = texts.get(each.name)
         if text is not None:
             steps.append(repeatables.run(_kept(each.name, text)))

@@ -54,7 +54,7 @@ def write(project, name, said, *, down="", table=None):
         ("-- migrate:env dev, staging", "E292"),
         ("-- migrate:vars schema", "E292"),
         ("-- migrate:replaces 001-050", "E292"),
-        ("-- migrate:repeatable", "E292"),
+        ("-- migrate:repeatable", "E275"),
         ("-- migrate:depends billing:1", "E292"),
     ],
 )
