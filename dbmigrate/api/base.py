@@ -17,7 +17,7 @@ from dbmigrate.execution.lock_retries import Pacing
 from dbmigrate.execution.session import Session
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
-from dbmigrate.model import Direction, History, Migration, MigrationFile, Plan, Policy, Problem
+from dbmigrate.model import Applied, Direction, History, Migration, MigrationFile, Plan, Policy, Problem
 from dbmigrate.planning import plan, plan_hash
 from dbmigrate.reports import Report
 from dbmigrate.tracking import provenance, read_history, tables
@@ -152,6 +152,16 @@ class ApiBase:
         """What the database records of migrations. Writes nothing: works without the tables, for a read-only role."""
         with self._open("look") as session:
             return session.read_history()
+
+    def recorded_everywhere(self) -> History:
+        """The same with the repeatable migrations among the applied ones, under the names of their files."""
+        from dbmigrate.tracking import read_repeatables
+
+        with self._open("look") as session, database.translated(self._dsn):
+            newest = read_repeatables.newest(session.conn, session.tables).values()
+            run = (Applied(entry.name, checksum=entry.checksum) for entry in newest if entry.checksum is not None)
+            recorded = session.read_history()
+            return replace(recorded, applied=(*recorded.applied, *run))
 
     @contextmanager
     def _planned(self, request: Request) -> Iterator[tuple[Session, Plan]]:

@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate import catalog
+from dbmigrate.api import repeatables
 from dbmigrate.api.base import ApiBase, Options, Request, View
 from dbmigrate.catalog import Kind, Scope
 from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, MigrationFileError, PlanError
 from dbmigrate.events import Warned
+from dbmigrate.execution.transactional import Executor
 from dbmigrate.frozen import frozen
 from dbmigrate.importing.bodies import differ_in_comments_alone
 from dbmigrate.migrations import parser
-from dbmigrate.model import Direction, Policy, Problem, Severity
+from dbmigrate.model import Direction, Plan, Policy, Problem, Severity
 from dbmigrate.planning import annotation_faults, plan, remedies, verify
+from dbmigrate.planning import repeatables as planning
 from dbmigrate.planning.remedies import VersionDifference
 from dbmigrate.reports import Deviation
 from dbmigrate.schema import dump as schema_file
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.errors import Error
     from dbmigrate.execution.session import Session
-    from dbmigrate.model import History, Migration, MigrationFile, Plan
+    from dbmigrate.model import History, Migration, MigrationFile
     from dbmigrate.planning.remedies import Remedy
     from dbmigrate.scratch.choose import Choice, ScratchServer
     from dbmigrate.tracking.old_history import Taken
@@ -110,6 +113,8 @@ class Comparer(ApiBase):
     def with_migrations(self, choice: Choice, *, scope: Scope = MIGRATIONS_SCOPE) -> Drift:
         """Against what the files of the applied migrations make. Raises PlanError E261: some of them are gone."""
         found = self._present()
+        with self._open(_COMMAND) as session:
+            repeatable = repeatables.in_force(self._seen.repeatables, session)
 
         def replay(live: Picture) -> Building:
             missing = sorted(live.versions - {file.version for file in found})
@@ -120,7 +125,12 @@ class Comparer(ApiBase):
                     hint="restore them from version control, or compare with the schema file: --against file",
                 )
             migrations = [parser.read(each, (Direction.UP,)) for each in found if each.version in live.versions]
-            return Building(lambda server, copy: replayed(server, copy, migrations), outside_effects.of_all(migrations))
+
+            def make(server: ScratchServer, copy: Comparer) -> None:
+                replayed(server, copy, migrations)
+                repeated(server, copy, repeatable)
+
+            return Building(make, outside_effects.of_all([*migrations, *repeatable]))
 
         live, expected = self._beside(choice, replay)
         drift = self._drift("the migrations", expected, live, scope=scope)
@@ -187,6 +197,12 @@ class Comparer(ApiBase):
         if versions:
             self._change(Request(_COMMAND, wanted, planned, (Direction.UP,)))
 
+    def _repeat(self, migrations: Sequence[Migration]) -> None:
+        with self._open(_COMMAND) as session:
+            session.lock()
+            session.ensure_tables()
+            Executor(session, self._options.pacing).run(Plan(tuple(map(planning.run, migrations))))
+
     def _drift(
         self, against: str, expected: Picture, live: Picture, *, scope: Scope, notes: Sequence[str] = ()
     ) -> Drift:
@@ -231,6 +247,14 @@ def replayed(server: ScratchServer, copy: Comparer, migrations: Sequence[Migrati
         server.refuse_external_effects(migration)
     versions = [migration.version for migration in migrations]
     server.retrying(lambda: copy._replay(versions))
+
+
+def repeated(server: ScratchServer, copy: Comparer, migrations: Sequence[Migration]) -> None:
+    """Run repeatable migrations on the scratch database of `copy`."""
+    for migration in migrations:
+        server.refuse_external_effects(migration)
+    if migrations:
+        server.retrying(lambda: copy._repeat(migrations))
 
 
 def _effects_of_file(path: str) -> outside_effects.Effects:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.api.base import ApiBase, Options, Request, View
 from dbmigrate.connection import database
-from dbmigrate.errors import ConnectionFailed, Error
+from dbmigrate.errors import ConfigError, ConnectionFailed, Error, PlanError
 from dbmigrate.events import Planned, RunStarted, SchemaLoaded, SchemaRead, SchemaWritten
 from dbmigrate.migrations import find
 from dbmigrate.model import ALL, LAST, Direction, Goal, History, Plan, Problem, Severity
@@ -174,15 +174,21 @@ class Migrator(ApiBase):
         return written
 
     def load(self, path: str) -> SchemaLoaded:
-        """Load a schema file into the database, whole or not at all. Raises PlanError E238, DatabaseError E402."""
+        """Load a schema file into the database, whole or not at all. Raises PlanError E238, DatabaseError E402.
+
+        Repeatable migrations are recorded as run: the file has what they make. Raises MigrationFileError for a bad one.
+        """
         from dbmigrate.schema import dump as schema_file
 
+        made = self._of_the_schema_file()
         with self._open("load") as session:
             database.refuse_shared_session(session.facts, "a schema file changes the settings of its session")
             self._on_event(SchemaRead(path))
             schema_file.apply(session, path)
             loaded = SchemaLoaded(path, self._where, schema_file.recorded(session))
         self._on_event(loaded)
+        if made.steps and loaded.recorded:
+            self._only_record(made)
         return loaded
 
     # -- how
@@ -254,6 +260,25 @@ class Migrator(ApiBase):
         from dbmigrate.api import repeatables
 
         return repeatables.shown(Status(()), self._seen.repeatables, session)
+
+    def _of_the_schema_file(self) -> Plan:
+        """What a schema file has, beside the versions that it records: the repeatables. Read before it is loaded."""
+        with suppress(PlanError, ConfigError):  # `load` needs no migrations directory
+            self._present()
+        if not self._seen.repeatables:
+            return Plan()
+        from dbmigrate.api import repeatables
+
+        return Plan(repeatables.recording(self._seen.repeatables))
+
+    def _only_record(self, made: Plan) -> None:
+        """In another session: that which loaded a schema file has the settings of pg_dump."""
+        from dbmigrate.execution.transactional import Executor
+
+        with self._open("load") as session:
+            session.lock()
+            session.ensure_tables()
+            Executor(session, self._options.pacing).run(made)
 
     def _repeated(self, session: Session | None, view: View, made: Plan) -> Plan:
         if not self._seen.repeatables:

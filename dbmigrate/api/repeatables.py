@@ -196,16 +196,21 @@ def after_redo(files: Sequence[MigrationFile], session: Session, view: View, mad
     return replace(made, steps=(*made.steps, *forgotten), problems=(*made.problems, *notes))
 
 
-def in_force(session: Session) -> tuple[Migration, ...]:
-    """What ran last of each, in the order in which it ran: as the log keeps it."""
-    newest = sorted(_newest(session).values(), key=lambda entry: entry.event_id)
-    with database.translated(session.dsn):
-        texts = [
-            (entry.name, read_repeatables.text(session.conn, session.tables, entry.event_id))
-            for entry in newest
-            if entry.checksum is not None
-        ]
-    return tuple(_kept(name, text) for name, text in texts if text is not None)
+def in_force(files: Sequence[MigrationFile], session: Session) -> tuple[Migration, ...]:
+    """What ran last of each, in the order in which it ran: as the log keeps it; a very large one as its file is."""
+    entries = (entry for entry in _newest(session).values() if entry.checksum is not None)
+    by_name = {file.version: file for file in files}
+    found: list[Migration] = []
+    for entry in sorted(entries, key=lambda entry: entry.event_id):
+        with database.translated(session.dsn):
+            text = read_repeatables.text(session.conn, session.tables, entry.event_id)
+        if text is not None:
+            found.append(_kept(entry.name, text))
+        elif entry.name in by_name:
+            from dbmigrate.migrations import parser
+
+            found.append(parser.read(by_name[entry.name], (Direction.UP,)))
+    return tuple(found)
 
 
 def _kept(name: str, text: str) -> Migration:

@@ -9,22 +9,27 @@ from dbmigrate.errors import ConfigError, Error, MigrationFileError, PlanError
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find, parser
 from dbmigrate.model import History, Policy, Problem, Severity
-from dbmigrate.planning import annotation_faults, dependencies, plan
+from dbmigrate.planning import annotation_faults, dependencies, plan, repeatables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dbmigrate.migrations.find import Directory
     from dbmigrate.model import Migration, MigrationFile, Order
 
 
 @frozen
 class Reading:
-    """What was read. `sound` are the migrations up to the first file that cannot be read: what can be run in order."""
+    """What was read. `sound` are the migrations up to the first file that cannot be read: what can be run in order.
+
+    `repeatables` are in the order in which they run; there are none if one of them cannot be read.
+    """
 
     files: tuple[MigrationFile, ...] = ()
     migrations: tuple[Migration, ...] = ()
     sound: tuple[Migration, ...] = ()
     problems: tuple[Problem, ...] = ()
+    repeatables: tuple[Migration, ...] = ()
 
 
 def read(directories: Sequence[str], order: Order) -> Reading:
@@ -51,7 +56,26 @@ def read(directories: Sequence[str], order: Order) -> Reading:
     problems += dependencies.faults(read, present, History())
     sound = tuple(read[:first_broken])
     untried, notes = _untried(present, first_broken), (*listing.notes, *_notes(present, read, order))
-    return Reading(present, tuple(read), sound, (*problems, *untried, *notes))
+    again, faults = _repeatables(listing)
+    return Reading(present, tuple(read), sound, (*problems, *faults, *untried, *notes), again)
+
+
+def _repeatables(listing: Directory) -> tuple[tuple[Migration, ...], tuple[Problem, ...]]:
+    """The repeatable migrations in the order in which they run, or what is wrong with them."""
+    read, problems = [], []
+    for file in listing.repeatables:
+        try:
+            read.append(parser.read(file))
+        except (MigrationFileError, ConfigError) as exc:
+            problems.append(_problem(exc))
+    names, versions = [each.version for each in read], [file.version for file in listing.files]
+    needed = repeatables.needs(read)
+    problems += (fault for migration in read for fault in annotation_faults.faults(migration))
+    problems += (*repeatables.faults(read, names, versions), *repeatables.circles(read, needed))
+    by_name = {each.version: each for each in read}
+    in_order = tuple(by_name[name] for name in repeatables.in_order(names, needed))
+    notes = (problem for each in read for problem in each.problems)
+    return () if problems else in_order, (*problems, *notes)
 
 
 def _problem(error: Error) -> Problem:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbmigrate.check import reading, schemafile
+from dbmigrate.check import reading, repeatables, schemafile
 from dbmigrate.check.application import Application
 from dbmigrate.check.apply_all import Applier
 from dbmigrate.check.queries import Collection
@@ -66,7 +66,7 @@ def run(options: Options, choice: Choice) -> Report:
         linted = options.lint(read.migrations, selected)
         report = replace(report, problems=tuple(_once((*report.problems, *linted))))
     if read.sound:
-        effects = outside_effects.of_all(read.sound) | schemafile.effects_of(options.dumping)
+        effects = outside_effects.of_all([*read.sound, *read.repeatables]) | schemafile.effects_of(options.dumping)
         with choose.open_server(replace(choice, effects=effects, spared=choice.target)) as server:
             report = _applied_all(report, read, selected, server, options)
     return replace(report, seconds=time.monotonic() - began)
@@ -107,6 +107,8 @@ def _applied_all(
         is_whole = len(results) == len(read.files) and not any(
             result.has_failed or result.is_stuck for result in results
         )
+        if is_whole:
+            problems += repeatables.run_twice(applier.scratch, read.repeatables)
         if is_whole and options.dumping is not None:
             problems += schemafile.compare(applier.scratch, read.sound, options.dumping)
     problems += _after_failure(results, read)

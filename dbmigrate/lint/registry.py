@@ -16,6 +16,7 @@ from dbmigrate.lint.rules import (
     locking,
     loops,
     protecting,
+    repeatables,
     rewriting,
     security,
     traps,
@@ -26,7 +27,19 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES"]
 
-_FAMILIES = (locking, rewriting, breaking, protecting, data_loss, files, traps, loops, security, conventions)
+_FAMILIES = (
+    locking,
+    rewriting,
+    breaking,
+    protecting,
+    data_loss,
+    files,
+    traps,
+    loops,
+    security,
+    conventions,
+    repeatables,
+)
 
 
 def _rules() -> Iterator[Rule]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import PlanError
-from dbmigrate.model import Direction, Step
+from dbmigrate.model import Direction, LogKind, Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 
 def rollback_steps(done: Sequence[Outcome]) -> tuple[Step, ...]:
-    """The steps of the rollback, last first, from the files that were applied."""
+    """The steps of the rollback, last first, from the files that were applied; repeatable ones have no way back."""
     return tuple(
-        Step(one.step.version, one.step.name, Direction.DOWN, migration=one.step.migration) for one in reversed(done)
+        Step(one.step.version, one.step.name, Direction.DOWN, migration=one.step.migration)
+        for one in reversed(done)
+        if one.step.log_kind is not LogKind.REPEATABLE
     )
 
 
@@ -30,7 +32,7 @@ def refuse_obstacles(steps: Sequence[Step]) -> None:
 
 def obstacle(migration: Migration | None) -> str | None:
     """Why a migration cannot be undone. An empty down section would forget the version, and leave what it made."""
-    if migration is None:
+    if migration is None or migration.file.is_repeatable:
         return None
     if migration.is_irreversible:
         return "is irreversible"

@@ -521,7 +521,16 @@ def test_sixty_thousand_rows_are_linted_quickly(tmp_path: Path) -> None:
 
 
 def test_every_rule_is_tried_here() -> None:
-    tried = {code for code, _ in (*BAD, *BAD_OUTSIDE)} | {"L135", "L141", "L142", "L143", "L144", "L145", "L171"}
+    tried = {code for code, _ in (*BAD, *BAD_OUTSIDE)} | {
+        "L135",
+        "L141",
+        "L142",
+        "L143",
+        "L144",
+        "L145",
+        "L146",
+        "L171",
+    }
 
     assert set(RULES) == tried
 

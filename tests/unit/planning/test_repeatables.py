@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from dbmigrate.model import Annotation, Direction, Migration, MigrationFile, Place
@@ -33,7 +35,7 @@ def test_a_circle_does_not_hang():
 
 def test_a_long_chain_does_not_overflow():
     names = [f"{number:05}" for number in range(3000)]
-    needed = {name: [after] for name, after in zip(names, names[1:], strict=False)}
+    needed = {name: [after] for name, after in itertools.pairwise(names)}
 
     assert repeatables.in_order(names, needed) == names[::-1]
 
