@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 from psycopg import pq
@@ -52,6 +52,14 @@ if TYPE_CHECKING:
 
 # the text that distinguishes a failed proof from an error of the migration
 _LEFT = "the migration left its transaction"
+
+
+class Record(NamedTuple):
+    """SQL that records a step, the id of its log entry if it is known, and whether the SQL asks for that."""
+
+    text: str
+    event: int | None
+    asks: bool = False
 
 
 class Executor:
@@ -161,13 +169,10 @@ class Executor:
 
         Returns the id of the log entry, if it is known and no other run can write one in between.
         """
-        writer = self._session.writer
         self._session.committing = xid
-        event = None if self._newest is None else self._newest + 1
-        asks = event is None and self._counts
-        record = f"{writer.record(step)}{writer.finished(step, event)}{writer.newest() if asks else ''}"
+        record = self._record(step)
         try:
-            row = self._session.commit(f"{closing(_quoted(xid))}{self._session.pooler_reset()}{record}")
+            row = self._session.commit(f"{closing(_quoted(xid))}{self._session.pooler_reset()}{record.text}")
         except psycopg.Error as exc:
             if not self._session.conn.broken and not database.is_loss(exc):
                 raise
@@ -175,7 +180,15 @@ class Executor:
             return None
         if row is None:
             raise MigrationFailed(f"{step.name}: the transaction was rolled back by the server", code="E403")
-        return int(row[0]) if asks else event
+        return int(row[0]) if record.asks else record.event
+
+    def _record(self, step: Step) -> Record:
+        """What is written before COMMIT: the version row and the log entry."""
+        writer = self._session.writer
+        event = None if self._newest is None else self._newest + 1
+        asks = event is None and self._counts
+        text = f"{writer.record(step)}{writer.finished(step, event)}{writer.newest() if asks else ''}"
+        return Record(text, event, asks)
 
     def _resolve(self, step: Step, xid: str, exc: psycopg.Error) -> None:
         """Return if the transaction was committed; the run then goes on in the new session."""
@@ -206,11 +219,14 @@ class Executor:
             return error  # the run of its steps has logged it
         if is_transactional:
             error.state = error.state or self._state(step, is_lost=was_lost and isinstance(error, Interrupted))
-            self._session.log_failure(self._session.writer.failed(step, error))
+            self._log_failure(step, error)
         else:
             self._session.log_failure(self._session.writer.broken(step, error))
         error.state = error.state or "it runs without a transaction: `dbmigrate status` shows which steps are done"
         return error
+
+    def _log_failure(self, step: Step, error: Error) -> None:
+        self._session.log_failure(self._session.writer.failed(step, error))
 
     def _state(self, step: Step, *, is_lost: bool) -> str:
         if is_lost and self._session.committing is not None:

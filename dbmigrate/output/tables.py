@@ -103,6 +103,8 @@ def amount(plan: Plan) -> str:
     steps = [step for step in plan.steps if step.log_kind is not LogKind.REPEATABLE]
     repeatables = len(plan.steps) - len(steps)
     ups = sum(step.direction is Direction.UP for step in steps)
+    if steps and not any(step.version for step in steps):
+        return text.count(len(steps), "seed")
     if any(not step.runs_sql for step in steps):
         return f"{text.count(len(plan.steps), 'record')} to change"
     if ups == len(steps):

@@ -114,12 +114,15 @@ def refuse_other(typed: str, word: str) -> None:
 
 
 def to_prove(plan: Plan, history: History) -> tuple[Step, ...]:
-    """The migrations that a plan applies. What `history` shows as unfinished may be finished: half done is worse."""
+    """The migrations that a plan applies. What `history` shows as unfinished may be finished: half done is worse.
+
+    Seeds have no version, and are applied nowhere.
+    """
     begun = {item.version for item in history.unfinished}
     return tuple(
         step
         for step in plan.steps
-        if step.action is Action.RUN and step.direction is Direction.UP and step.version not in begun
+        if step.action is Action.RUN and step.direction is Direction.UP and step.version and step.version not in begun
     )
 
 
