@@ -71,7 +71,7 @@ def lint(
 
 
 def _is_about(rule: Rule, migration: Migration) -> bool:
-    """Repeatable migrations have no version, no way back, and nothing that others use meanwhile: one rule is theirs."""
+    """Repeatable migrations have neither a version nor a down section: one rule is theirs."""
     return migration.file.is_repeatable is (rule.code == REPEATABLE)
 
 

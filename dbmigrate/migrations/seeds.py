@@ -44,7 +44,7 @@ def _refuse_migrations(folder: str, migrations: Sequence[str]) -> None:
     for directory in map(os.path.realpath, migrations):
         if here == directory or here.startswith(os.path.join(directory, "")):
             raise PlanError(
-                f"{folder} belongs to the migrations, so its files are no seeds",
+                f"{folder} belongs to the migrations: its files are not seeds",
                 code="E279",
                 hint="keep seeds in a directory of their own, such as db/seeds",
             )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def rollback_steps(done: Sequence[Outcome]) -> tuple[Step, ...]:
-    """The steps of the rollback, last first, from the files that were applied; repeatable ones have no way back."""
+    """The steps of the rollback, last first, from the files that were applied; repeatable ones have no down section."""
     return tuple(
         Step(one.step.version, one.step.name, Direction.DOWN, migration=one.step.migration)
         for one in reversed(done)
