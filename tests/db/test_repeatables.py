@@ -251,6 +251,17 @@ def test_a_medium_one_is_read_again_where_it_runs(bench):
     assert query(bench.url, "select x from v599") == [(31,)]
 
 
+def test_odd_names_are_names(bench):
+    names = ["001", "größe", "it's a \"view\"", "x\\y"]
+    for number, name in enumerate(names):
+        bench.repeatable(name, f"create or replace view v{number} as select 1;")
+    bench.repeatable("0", "-- migrate:depends 001.sql, 001, größe\nselect 1 from v0, v1;")
+
+    assert set(bench.up()) == {"001_a.sql", "repeatable/0.sql", *(f"repeatable/{name}.sql" for name in names)}
+    assert (bench.pending(), bench.up()) == ([], [])
+    assert query(bench.url, "select version from schema_migrations") == [("001",)]
+
+
 # --------------------------------------------------------------------------------------------------------------- runs
 
 
