@@ -163,9 +163,9 @@ def test_lint_shows_only_the_new_ones(shop, command, database_url):
 
     done = command("lint", "--url", database_url)
 
-    assert (done.exit_code, "L146" in done.stdout) == (1, True)
+    assert (done.exit_code, "L148" in done.stdout) == (1, True)
     assert "v.sql:2:1" in done.stdout
-    assert "L146" in command("lint", "db/migrations/repeatable/v.sql").stdout
+    assert "L148" in command("lint", "db/migrations/repeatable/v.sql").stdout
 
 
 def test_a_deployment_that_is_rolled_back_restores_the_earlier_texts(shop, command, query, database_url):

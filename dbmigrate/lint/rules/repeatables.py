@@ -1,4 +1,4 @@
-"""L146: a repeatable migration has to be able to run twice: it runs again when it changed, and once after dbmate."""
+"""L148: a repeatable migration has to be able to run twice: it runs again when it changed, and once after dbmate."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dbmigrate.lint.context import File, Unit
     from dbmigrate.lint.sql.shape import Name
 
-REPEATABLE = "L146"
+REPEATABLE = "L148"
 
 _HEAD_WORDS = 12
 _TEMPORARY = frozenset(("TEMP", "TEMPORARY"))

@@ -1,4 +1,4 @@
-"""L146: a repeatable migration has to be able to run twice. No other rule is about it."""
+"""L148: a repeatable migration has to be able to run twice. No other rule is about it."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ def test_what_can_run_twice_is_fine(tmp_path, sql):
 def test_what_can_run_only_once_is_found(tmp_path, sql, what, line):
     (problem,) = found(tmp_path, sql)
 
-    assert (problem.code, problem.place.line) == ("L146", line)
+    assert (problem.code, problem.place.line) == ("L148", line)
     assert problem.message.startswith(what)
 
 
 def test_a_comment_ignores_it(tmp_path):
-    assert found(tmp_path, "-- dbmigrate:ignore L146: made by hand once\ncreate view v as select 1;") == []
+    assert found(tmp_path, "-- dbmigrate:ignore L148: made by hand once\ncreate view v as select 1;") == []
 
 
 def test_a_named_file_is_linted_beside_the_migrations(tmp_path):
