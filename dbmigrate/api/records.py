@@ -84,7 +84,8 @@ class Upkeep(ApiBase):
 
         def planned(view: View) -> Plan:
             made = request.plan(view)
-            if [_identity(step) for step in made.steps] != [_identity(step) for step in expected.steps]:
+            shown = [step for step in expected.steps if step.log_kind is not LogKind.REPEATABLE]
+            if [_identity(step) for step in made.steps] != [_identity(step) for step in shown]:
                 raise PlanError("the plan changed after it was shown", code="E239", hint="run the command again")
             return made
 
@@ -140,6 +141,11 @@ class Upkeep(ApiBase):
 
         return repeatables.recorded(self._seen.repeatables, view, made)
 
+    def _forgotten_too(self, session: Session | None, view: View, made: Plan) -> Plan:
+        from dbmigrate.api import repeatables
+
+        return made if session is None else repeatables.forgetting(self._seen.repeatables, session, made)
+
     def _findings(self, view: View) -> tuple[Finding, ...]:
         found = verification.verify(
             view.files, view.history, verification.sums(view.files, view.history), self._options.order
@@ -164,7 +170,8 @@ class Upkeep(ApiBase):
                 steps += _corrections(finding, view.migrations, repair)
             return Plan(tuple(steps))
 
-        return Request("repair", versions, planned, _NOTHING)
+        extend = self._forgotten_too if repair.forget_missing else None
+        return Request("repair", versions, planned, _NOTHING, extend=extend)
 
     def _mark(self, version: str, direction: Direction) -> Report:
         def planned(view: View) -> Plan:

@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     from dbmigrate.planning.repeatables import Entry
     from dbmigrate.reports import Status
 
-__all__ = ["after_down", "after_redo", "after_up", "in_force", "recorded", "recording", "restored", "shown"]
+__all__ = [
+    "after_down",
+    "after_redo",
+    "after_up",
+    "forgetting",
+    "in_force",
+    "recorded",
+    "recording",
+    "restored",
+    "shown",
+]
 
 
 @frozen
@@ -140,6 +150,13 @@ def recorded(files: Sequence[MigrationFile], view: View, made: Plan) -> Plan:
     if not made.steps or _leaves_pending(view, made):
         return made
     return replace(made, steps=(*made.steps, *recording(files)))
+
+
+def forgetting(files: Sequence[MigrationFile], session: Session, made: Plan) -> Plan:
+    """`made`, and behind it the log forgets the repeatables whose files are gone."""
+    gone = _look(files, _newest(session)).gone
+    steps = tuple(repeatables.forget(name.removeprefix(name_of("")), name) for name in gone)
+    return replace(made, steps=(*made.steps, *steps))
 
 
 # ------------------------------------------------------------------------------------------------------------ rollback

@@ -178,12 +178,15 @@ def waiting(names: Sequence[str]) -> Problem:
     return Problem("W336", message, Severity.NOTE)
 
 
+_FORGET = "drop it with a versioned migration if nothing needs it; `dbmigrate repair --forget-missing` forgets the file"
+
+
 def gone(names: Sequence[str]) -> tuple[Problem, ...]:
     """A note about files that are no longer there."""
     if not names:
         return ()
     what = "the file is gone, what it made stays: " + ", ".join(names)
-    return (Problem("W337", what, Severity.NOTE, hint="drop it with a versioned migration if nothing needs it"),)
+    return (Problem("W337", what, Severity.NOTE, hint=_FORGET),)
 
 
 # ------------------------------------------------------------------------------------------------------------ rollback

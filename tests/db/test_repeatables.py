@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dbmigrate.api.migrator import Migrator, Options
-from dbmigrate.api.records import Upkeep
+from dbmigrate.api.records import Repair, Upkeep
 from dbmigrate.errors import Error
 from dbmigrate.events import StepDone
 from dbmigrate.model import Goal
@@ -208,6 +208,13 @@ def test_the_file_of_one_that_is_gone_is_noted_and_nothing_is_undone(bench):
 
     assert (bench.pending(), bench.up(), bench.notes()) == ([], [], ["W337"])
     assert query(bench.url, "select x from v") == [(1,)]
+    upkeep = Upkeep(bench.url, bench.options)
+    assert upkeep.plan_repair(Repair()).steps == ()
+    report = upkeep.repair(Repair(forget_missing=True), expected=upkeep.plan_repair(Repair(forget_missing=True)))
+    assert [outcome.step.name for outcome in report.done] == ["repeatable/v.sql"]
+    assert (bench.pending(), bench.notes()) == ([], [])
+    path.write_text(f"{MARK}{VIEW.format('1')}")
+    assert bench.pending() == ["repeatable/v.sql"]
 
 
 def test_several_directories_have_a_folder_each(bench):
