@@ -98,17 +98,18 @@ def _applied_all(
     report: Report, read: Reading, selected: frozenset[str], server: ScratchServer, options: Options
 ) -> Report:
     with Applier(server, options.table) as applier:
-        application = _QueryWatch(options.queries.queries, _settled(read.sound, selected, options))
+        application = _QueryWatch(options.queries.queries, _settled(read, selected, options))
         application.begin(applier.scratch)
         results = tuple(applier.apply(read.sound, selected=selected, each=application.applied))
         version = applier.scratch.session.conn.info.parameter_status("server_version") or "?"
         problems = [problem for result in results for problem in result.problems]
-        problems += [*_slow(results, selected, options), *options.queries.problems, *application.problems()]
         is_whole = len(results) == len(read.files) and not any(
             result.has_failed or result.is_stuck for result in results
         )
-        if is_whole:
+        if is_whole and read.repeatables:
             problems += repeatables.run_twice(applier.scratch, read.repeatables)
+            application.applied(applier.scratch, read.repeatables[-1])
+        problems += [*_slow(results, selected, options), *options.queries.problems, *application.problems()]
         if is_whole and options.dumping is not None:
             problems += schemafile.compare(applier.scratch, read.sound, options.dumping)
     problems += _after_failure(results, read)
@@ -123,8 +124,14 @@ def _applied_all(
     )
 
 
-def _settled(migrations: Sequence[Migration], selected: frozenset[str], options: Options) -> int:
-    """How many migrations come before the first one that may break a query."""
+def _settled(read: Reading, selected: frozenset[str], options: Options) -> int:
+    """How many migrations come before the first one that may break a query.
+
+    Repeatable ones make what queries use, at the very end: before them nothing can be said of any query.
+    """
+    migrations = read.sound
+    if read.repeatables:
+        return len(migrations) + 1
     is_new = selected.__contains__ if options.since is not None else lambda version: version not in options.applied
     return next((number for number, each in enumerate(migrations) if is_new(each.version)), len(migrations))
 

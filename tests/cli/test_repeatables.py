@@ -140,6 +140,9 @@ def test_drift_compares_with_what_ran(shop, command, query, database_url):
 
 def test_check_runs_them_twice(shop, command, database_url):
     env = {"DBMIGRATE_SCRATCH_URL": database_url}
+    (shop.root / "asks.sql").write_text("select x from v;\nselect y from v;\n")
+    asked = command("check", "--no-lint", "--queries", "asks.sql", **env).stdout
+    assert re.findall(r"C11\d\]: (.*)", asked) == ['this query does not work: column "y" does not exist (42703)'], asked
     assert command("check", "--no-lint", **env).exit_code == 0
     change(shop, f"{MARK}create or replace view v as select n, 1 as x from a;\ncreate view w as select 1;")
 
