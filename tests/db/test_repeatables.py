@@ -450,3 +450,22 @@ def test_a_baseline_of_everything_records_them_as_run(bench, project):
     assert bench.pending() == []
     assert bench.log() == [("repeatable/v.sql", "done", "repeatable", "as run")]
     assert query(bench.url, "select to_regclass('v') is null") == [(True,)]
+
+
+def test_a_new_database_gets_them_too(bench):
+    """The plan is approved before the database exists, and is the same one afterwards."""
+    bench.repeatable("v", VIEW.format("1"))
+    (name,) = query(bench.url, "select current_database()")[0]
+    fresh = Bench(bench.url.replace(name, f"{name}_new"), bench.root)
+    approved = []
+    options = Options(
+        directories=fresh.options.directories,
+        approve=lambda plan, history: approved.append([step.name for step in plan.steps]),
+    )
+    try:
+        assert [step.name for step in Migrator(fresh.url, options).plan_up().steps] == ["001_a.sql", "repeatable/v.sql"]
+        report = Migrator(fresh.url, options).up()
+        assert [outcome.step.name for outcome in report.done] == approved[0] == ["001_a.sql", "repeatable/v.sql"]
+        assert (len(approved), fresh.pending()) == (1, [])
+    finally:
+        query(bench.url, f'drop database if exists "{name}_new"')
