@@ -60,6 +60,8 @@ CODES: dict[str, str] = {
     "E205": "an option or environment variable has an invalid value",
     "E206": "a program or an extra is missing",
     "E207": "a file or directory cannot be read or written",
+    "E208": "a migration is only for some environments, and no environment is named",
+    "E209": "the project file says one thing in two spellings",
     # migration files: nothing was contacted or changed
     "E210": "the file is not valid UTF-8, or contains a NUL byte",
     "E211": "the file has no '-- migrate:up' section",
@@ -135,6 +137,7 @@ CODES: dict[str, str] = {
     "E291": "an annotation is given twice, or stands where it means nothing",
     "E292": "an annotation is not supported yet",
     "E293": "a migration depends on one that cannot have been applied before it",
+    "E294": "a migration depends on one that is for fewer environments",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",
@@ -188,6 +191,8 @@ CODES: dict[str, str] = {
     "E725": "a file is not the one that another tool has run",
     "E730": "an applied migration depends on one that is to be rolled back",
     "E731": "a breaking change of a protected environment needs `--allow-breaking`",
+    "E732": "a migration that is only for other environments would be applied again",
+    "E733": "the schema file would hold what is only for some environments",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
@@ -211,6 +216,7 @@ WARNINGS: dict[str, str] = {
     "W306": "another run did the step while this one waited for the lock (behind a pooler)",
     "W307": "the database of a dry run does not exist yet",
     "W308": "a file was changed after it was applied, and is rolled back as it is now",
+    "W310": "a pending migration is only for some environments, and no environment is named",
     "W335": "files among the repeatable migrations do not say that they are repeatable, and are skipped",
     "W336": "a repeatable migration is left for later, because a versioned one stays pending",
     "W337": "the file of a repeatable migration is gone; nothing is undone",
@@ -222,6 +228,7 @@ WARNINGS: dict[str, str] = {
     "W673": "a section that is not run now has a fault",
     # the schema file
     "W401": "the schema file was not written",
+    "W311": "the schema file was not written, because it would hold what is only for some environments",
     "W402": "user mappings are left out of the schema file, because they hold passwords",
     "W403": "the schema file contains the password of a subscription",
     # the embedded server

@@ -214,9 +214,7 @@ class Annotation:
 @frozen
 class MigrationFile:
     """A file that counts as a migration by its name alone: ``^(\\d+).*\\.sql$``. Its content has not been read.
-
-    Of a repeatable one `version` is the file's name, and `name` has its folder: ``repeatable/views.sql``.
-    """
+    Of a repeatable one `version` is the file's name, and `name` has its folder: ``repeatable/views.sql``."""
 
     version: str
     name: str
@@ -443,7 +441,9 @@ LAST = Goal(steps=1)
 
 @frozen
 class Policy:
-    """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one in `order`."""
+    """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one in `order`;
+    `environment` is the target's, by which files with ``env`` are chosen."""
 
     strict: bool = False
     order: Order = Order.NAME
+    environment: str | None = None

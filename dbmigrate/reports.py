@@ -127,6 +127,7 @@ class Report:
 class MigrationState(StrEnum):
     APPLIED = "applied"
     PENDING = "pending"
+    ELSEWHERE = "elsewhere"  # not applied, and only for other environments
     UNFINISHED = "unfinished"
     MISSING = "missing"  # applied, but its file is gone
 
@@ -141,18 +142,20 @@ class StatusRow:
     unfinished: Unfinished | None = None
     edited: bool = False  # whether the file is not what was applied
     breaking: str | None = None  # what it breaks, if it is pending and says so
+    env: tuple[str, ...] = ()  # the environments that it is for, if it is not applied and says so
 
 
 @frozen
 class Status:
     """Every migration of the directories and of the database, in file-name order; repeatable ones by name.
 
-    A repeatable one that was changed is pending.
+    A repeatable one that was changed is pending. `environment` is the target's.
     """
 
     rows: tuple[StatusRow, ...]
     problems: tuple[Problem, ...] = ()
     repeatables: tuple[StatusRow, ...] = ()
+    environment: str | None = None
 
     def count(self, state: MigrationState) -> int:
         return sum(row.state is state for row in self.rows)

@@ -10,7 +10,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.migrations import peek
 from dbmigrate.migrations.repeatables import name_of
 from dbmigrate.model import Direction, MigrationFile, Plan
-from dbmigrate.planning import annotation_faults, breaking, plan, repeatables
+from dbmigrate.planning import annotation_faults, breaking, plan, repeatables, target_environments
 from dbmigrate.reports import MigrationState, StatusRow
 from dbmigrate.tracking import read_repeatables
 
@@ -88,7 +88,9 @@ def _read(look: _Look, names: Sequence[str]) -> tuple[Migration, ...]:
 # --------------------------------------------------------------------------------------------------------- `up`, status
 
 
-def after_up(files: Sequence[MigrationFile], session: Session | None, view: View, made: Plan) -> Plan:
+def after_up(
+    files: Sequence[MigrationFile], session: Session | None, view: View, made: Plan, environment: str | None
+) -> Plan:
     """`made` and behind it the repeatables that have to run, unless a versioned migration stays pending.
 
     Raises MigrationFileError for the first fault of a file that has to run.
@@ -96,15 +98,21 @@ def after_up(files: Sequence[MigrationFile], session: Session | None, view: View
     look = _look(files, _newest(session))
     notes = repeatables.gone(look.gone)
     migrations = _read(look, look.names)
-    if migrations and _leaves_pending(view, made):
+    if migrations and _leaves_pending(view, made, environment):
         notes = (*notes, repeatables.waiting([each.name for each in migrations]))
     elif migrations:
         made = _with_runs(made, migrations, _applied(view, made), look)
     return replace(made, problems=(*made.problems, *notes))
 
 
-def _leaves_pending(view: View, made: Plan) -> bool:
-    return not _applied(view, made) >= set(plan.pending_versions(view.files, view.history))
+def _leaves_pending(view: View, made: Plan, environment: str | None) -> bool:
+    """Whether a version stays pending; what is only for other environments never is."""
+    waiting = set(plan.pending_versions(view.files, view.history)) - _applied(view, made)
+    if not waiting:
+        return False
+    read = peek.mentioning((file for file in view.files if file.version in waiting), target_environments.WORD)
+    away = {each.version for each in read if target_environments.is_elsewhere(each, environment)}
+    return bool(waiting - away)
 
 
 def _applied(view: View, made: Plan) -> set[str]:
@@ -145,9 +153,9 @@ def recording(files: Sequence[MigrationFile]) -> tuple[Step, ...]:
     return tuple(map(repeatables.record, _read(look, look.order)))
 
 
-def recorded(files: Sequence[MigrationFile], view: View, made: Plan) -> Plan:
+def recorded(files: Sequence[MigrationFile], view: View, made: Plan, environment: str | None) -> Plan:
     """`made`, which records versions as applied, and the repeatables, unless a version stays pending."""
-    if not made.steps or _leaves_pending(view, made):
+    if not made.steps or _leaves_pending(view, made, environment):
         return made
     return replace(made, steps=(*made.steps, *recording(files)))
 
@@ -197,7 +205,9 @@ def restored(session: Session, made: Plan, undone: set[str], kept: set[str]) -> 
     return replace(made, steps=(*made.steps, *steps), problems=tuple(problems))
 
 
-def after_redo(files: Sequence[MigrationFile], session: Session, view: View, made: Plan) -> Plan:
+def after_redo(
+    files: Sequence[MigrationFile], session: Session, view: View, made: Plan, environment: str | None
+) -> Plan:
     """`made`, which applies a migration again, and behind it the repeatables that ran with it, from their files."""
     undo = replace(made, steps=tuple(step for step in made.steps if step.direction is Direction.DOWN))
     touched = [step for step in after_down(session, undo).steps if step not in undo.steps]
@@ -206,7 +216,7 @@ def after_redo(files: Sequence[MigrationFile], session: Session, view: View, mad
     migrations = _read(look, [name for name in look.order if name in wanted])
     if not migrations:
         return made
-    if not _leaves_pending(view, made):
+    if not _leaves_pending(view, made, environment):
         return _with_runs(made, migrations, _applied(view, made), look)
     forgotten = tuple(repeatables.forget(each.version, each.name) for each in touched)
     notes = (repeatables.waiting([each.name for each in migrations]),)

@@ -9,7 +9,7 @@ from dbmigrate.errors import ConfigError, Error, MigrationFileError, PlanError
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find, parser
 from dbmigrate.model import History, Policy, Problem, Severity
-from dbmigrate.planning import annotation_faults, dependencies, plan, repeatables
+from dbmigrate.planning import annotation_faults, dependencies, plan, repeatables, target_environments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Reading:
     """What was read. `sound` are the migrations up to the first file that cannot be read: what can be run in order.
 
-    `repeatables` are in the order in which they run; there are none if one of them cannot be read.
+    Those that are only for some environments are left out of it; `narrow` is their number. `repeatables` are in the
+    order in which they run; there are none if one of them cannot be read.
     """
 
     files: tuple[MigrationFile, ...] = ()
@@ -30,6 +31,7 @@ class Reading:
     sound: tuple[Migration, ...] = ()
     problems: tuple[Problem, ...] = ()
     repeatables: tuple[Migration, ...] = ()
+    narrow: int = 0
 
 
 def read(directories: Sequence[str], order: Order) -> Reading:
@@ -54,10 +56,19 @@ def read(directories: Sequence[str], order: Order) -> Reading:
             first_broken = number if first_broken is None else first_broken
     problems += (fault for migration in read for fault in annotation_faults.faults(migration))
     problems += dependencies.faults(read, present, History())
-    sound = tuple(read[:first_broken])
-    untried, notes = _untried(present, first_broken), (*listing.notes, *_notes(present, read, order))
+    problems += target_environments.faults(read, {migration.version: migration for migration in read})
+    narrow = [migration for migration in read if target_environments.names(migration)]
+    sound = tuple(migration for migration in read[:first_broken] if not target_environments.names(migration))
+    untried = (*_untried(present, first_broken), *map(_narrow, narrow))
+    notes = (*listing.notes, *_notes(present, read, order))
     again, faults = _repeatables(listing)
-    return Reading(present, tuple(read), sound, (*problems, *faults, *untried, *notes), again)
+    return Reading(present, tuple(read), sound, (*problems, *faults, *untried, *notes), again, len(narrow))
+
+
+def _narrow(migration: Migration) -> Problem:
+    place = migration.annotated("env")[0].place
+    message = f"{migration.name} was not run: it is {target_environments.only_for(migration)}"
+    return found("C114", message, place, severity=Severity.NOTE)
 
 
 def _repeatables(listing: Directory) -> tuple[tuple[Migration, ...], tuple[Problem, ...]]:

@@ -103,7 +103,7 @@ def _applied_all(
         results = tuple(applier.apply(read.sound, selected=selected, each=application.applied))
         version = applier.scratch.session.conn.info.parameter_status("server_version") or "?"
         problems = [problem for result in results for problem in result.problems]
-        is_whole = len(results) == len(read.files) and not any(
+        is_whole = len(results) == len(read.files) - read.narrow and not any(
             result.has_failed or result.is_stuck for result in results
         )
         if is_whole and read.repeatables:

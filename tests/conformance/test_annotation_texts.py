@@ -32,10 +32,27 @@ TEXTS = """\
 -- migrate:env is staging first, then production
 -- migrate:env
 -- migrate:envs differ here
+-- migrate:end users
+-- migrate:end of support, see the wiki
+-- migrate:end
+-- migrate:en masse
+-- migrate:enc keys
+-- migrate:eng, ops
+-- migrate:new users
+-- migrate:any
+-- migrate:envoys
 -- migrate:vars are set by the shell
 -- migrate:variables none
 -- migrate:vars
 -- migrate:various small changes
+-- migrate:cars
+-- migrate:bars, cafes
+-- migrate:vary names
+-- migrate:wars
+-- migrate:vat numbers
+-- migrate:chess clubs
+-- migrate:speaking of which
+-- migrate:baking recipes
 -- migrate:replaces the old trigger
 -- migrate:replace the view
 -- migrate:replaces

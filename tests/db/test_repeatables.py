@@ -12,7 +12,7 @@ from dbmigrate.api.migrator import Migrator, Options
 from dbmigrate.api.records import Repair, Upkeep
 from dbmigrate.errors import Error
 from dbmigrate.events import StepDone
-from dbmigrate.model import Goal
+from dbmigrate.model import Goal, Policy
 from tests.support.databases import query
 from tests.support.psql import psql
 
@@ -154,7 +154,7 @@ def test_what_a_view_needs_cannot_be_dropped_under_it(bench):
         ("-- migrate:depends c\n", "", "E277", "repeatable/a.sql depends on c.sql, which is not there"),
         ("-- migrate:depends 007\n", "", "E277", "repeatable/a.sql depends on 007, which is not applied"),
         ("-- migrate:depend b\n", "", "E290", "is not an annotation"),
-        ("-- migrate:env dev\n", "", "E292", "`migrate:env` is not supported yet"),
+        ("-- migrate:env dev\n", "", "E292", "`migrate:env` is not supported in a repeatable migration"),
         ("-- migrate:up\n", "", "E275", "in a repeatable migration, which has no sections"),
         ("select 1;\n-- migrate:down\n", "", "E275", "in a repeatable migration"),
         ("select 1;\n-- migrate:repeatable\n", "", "E275", "a second"),
@@ -469,3 +469,14 @@ def test_a_new_database_gets_them_too(bench):
         assert (len(approved), fresh.pending()) == (1, [])
     finally:
         query(bench.url, f'drop database if exists "{name}_new"')
+
+
+def test_a_version_for_other_environments_keeps_none_waiting(bench, project):
+    project.write("002_b.sql", "-- migrate:env production\n-- migrate:up\nselect 1;\n-- migrate:down\n")
+    bench.repeatable("v", VIEW.format("1"))
+    options = Options(directories=bench.options.directories, policy=Policy(environment="dev"))
+
+    report = Migrator(bench.url, options).up()
+
+    assert [outcome.step.name for outcome in report.done] == ["001_a.sql", "repeatable/v.sql"]
+    assert Migrator(bench.url, options).status().pending == ()
