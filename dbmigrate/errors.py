@@ -138,6 +138,7 @@ CODES: dict[str, str] = {
     "E292": "an annotation is not supported yet",
     "E293": "a migration depends on one that cannot have been applied before it",
     "E294": "a migration depends on one that is for fewer environments",
+    "E296": "a condition is not one query",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",
@@ -154,6 +155,8 @@ CODES: dict[str, str] = {
     "E410": "the backup failed",
     "E411": "the health check failed",
     "E412": "a scratch database could not be dropped",
+    "E413": "a postcondition is not true",
+    "E414": "a postcondition cannot be evaluated",
     # a person is needed
     "E501": "a non-transactional migration stopped partway",
     "E502": "an earlier migration is unfinished",
@@ -164,6 +167,8 @@ CODES: dict[str, str] = {
     "E507": "a deployment failed, and could not be rolled back",
     "E508": "a deployment failed, and `--on-failure keep` left its migrations",
     "E509": "a deployment failed, and was not rolled back, because another run changed the database since",
+    "E510": "a precondition is not true, after a part of its migration was done",
+    "E511": "a postcondition is not true, after the steps of its migration were done",
     # lock
     "E601": "another run holds the migration lock",
     # refused
@@ -193,6 +198,8 @@ CODES: dict[str, str] = {
     "E731": "a breaking change of a protected environment needs `--allow-breaking`",
     "E732": "a migration that is only for other environments would be applied again",
     "E733": "the schema file would hold what is only for some environments",
+    "E734": "a precondition is not true",
+    "E735": "a precondition cannot be evaluated",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
@@ -226,6 +233,7 @@ WARNINGS: dict[str, str] = {
     "W671": "an applied file has another version now",
     "W672": "a version was applied from another file",
     "W673": "a section that is not run now has a fault",
+    "W320": "a condition is not true on a scratch database, which has no rows",
     # the schema file
     "W401": "the schema file was not written",
     "W311": "the schema file was not written, because it would hold what is only for some environments",

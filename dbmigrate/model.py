@@ -203,12 +203,13 @@ class Section:
 
 @frozen
 class Annotation:
-    """What a comment ``-- migrate:KEY VALUE`` says about one direction; see `migrations.annotations`."""
+    """What a comment ``-- migrate:KEY VALUE`` says about one direction; `section` is -1 above the first header."""
 
     key: str
     value: str
     place: Place
     direction: Direction
+    section: int = 0
 
 
 @frozen
@@ -396,9 +397,8 @@ class LogKind(StrEnum):
 
 @frozen
 class Step:
-    """One migration in one direction. `done` are the statement numbers that an earlier, interrupted run completed.
-
-    `kind` is how the log calls it.
+    """One migration in one direction. `done` are the statement numbers that an earlier, interrupted run completed,
+    `begun` those that it began. `kind` is how the log calls it.
     """
 
     version: str
@@ -408,6 +408,7 @@ class Step:
     migration: Migration | None = None
     done: frozenset[int] = frozenset()
     kind: LogKind | None = None
+    begun: frozenset[int] = frozenset()
 
     @property
     def log_kind(self) -> LogKind:

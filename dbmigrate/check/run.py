@@ -103,6 +103,7 @@ def _applied_all(
         results = tuple(applier.apply(read.sound, selected=selected, each=application.applied))
         version = applier.scratch.session.conn.info.parameter_status("server_version") or "?"
         problems = [problem for result in results for problem in result.problems]
+        problems += _of_selected(applier.notes, read, selected)
         is_whole = len(results) == len(read.files) - read.narrow and not any(
             result.has_failed or result.is_stuck for result in results
         )
@@ -122,6 +123,11 @@ def _applied_all(
         where=server.where,
         notes=(server.note,) if server.note else (),
     )
+
+
+def _of_selected(notes: Iterable[Problem], read: Reading, selected: frozenset[str]) -> list[Problem]:
+    paths = {file.path for file in read.files if file.version in selected}
+    return [note for note in notes if note.place is not None and note.place.path in paths]
 
 
 def _settled(read: Reading, selected: frozenset[str], options: Options) -> int:

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from dbmigrate.connection import database
-from dbmigrate.execution import nontransactional, psql_text, text_settings
+from dbmigrate.execution import condition_script, nontransactional, psql_text, text_settings
+from dbmigrate.execution.step_conditions import around
 from dbmigrate.execution.substeps import SubStep, as_one, substeps
 from dbmigrate.execution.transactional import closing
 from dbmigrate.migrations import parser
+from dbmigrate.migrations.conditions import parts
 from dbmigrate.planning.plan_hash import PREFIX
 from dbmigrate.sql import without_empty
 from dbmigrate.tracking import tables, write_log
@@ -181,18 +183,26 @@ class _Script:
         begin = _begin(self._limits())
         yield ":dbmigrate_begin \\gset\n" if begin == self._usual else f"{begin} \\gset\n"
         if step.migration is not None and step.runs_sql:
-            for section in step.migration.run_order(step.direction):
-                yield from self._verbatim(parser.statements(step.migration, section))
+            for part in parts(step.migration, step.direction):
+                yield from condition_script.inside(part.before)
+                for section in part.sections:
+                    yield from self._verbatim(parser.statements(step.migration, section))
+                yield from condition_script.inside(part.after)
         yield "\n:dbmigrate_end\n"
         yield psql_text.one_line(f"{writer.record(step)}{writer.finished(step)}COMMIT;\n")
 
     def _nontransactional(self) -> Iterator[str]:
         step, writer = self._step, self._session.writer
         assert step.migration is not None
+        planned = parts(step.migration, step.direction)
+        yield from condition_script.alone(planned[0].before, self._limits())
         yield nontransactional.session_limits(self._pacing)
         yield psql_text.one_line(writer.precondition(step) + writer.started(step))
-        for substep in substeps(step.migration, step.direction):
-            yield from self._atomic(substep) if substep.is_atomic else self._outside(substep)
+        for part, _, _, inside in around(planned, substeps(step.migration, step.direction)):
+            yield from condition_script.alone(() if part is planned[0] else part.before, self._limits())
+            for substep in inside:
+                yield from self._atomic(substep) if substep.is_atomic else self._outside(substep)
+            yield from condition_script.alone(part.after, self._limits())
         yield "\n:dbmigrate_reset\n"
         yield psql_text.one_line(f"BEGIN;\n{writer.record(step)}{writer.closed(step)}COMMIT;\n")
 

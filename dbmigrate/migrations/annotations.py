@@ -74,9 +74,12 @@ _ALSO_DOWN = frozenset(("require", "check"))  # the others say something about t
 
 @frozen
 class Where:
-    """The section that a comment belongs to, from 0, and its direction; `fault`: why no annotation may stand there."""
+    """The section that a comment belongs to, from 0, and its direction; `fault`: why no annotation may stand there.
 
-    section: int = 0
+    Above the first header the section is -1.
+    """
+
+    section: int = -1
     direction: Direction = Direction.UP
     fault: str = ""
 
@@ -163,12 +166,12 @@ class Collector:
         if fault:
             self._fault("E291", f"`migrate:{key}` stands where it means nothing", fault, found)
             return
-        scope = key, where.section if self.keys[key].is_per_section else 0
+        scope = key, max(where.section, 0) if self.keys[key].is_per_section else 0
         if scope in self._seen:
             self._fault("E291", f"`migrate:{key}` is given twice, first on line {self._seen[scope]}", _ONE, found)
             return
         self._seen[scope] = found.at[0]
-        self.annotations.append(Annotation(key, value, self.origin.place(found.at), where.direction))
+        self.annotations.append(Annotation(key, value, self.origin.place(found.at), where.direction, where.section))
 
     def _comment(self, key: str, found: _Open) -> None:
         what = f"`{key}` takes {self.keys[key].takes}" if key in self.keys else "it is not an annotation"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationFileError
+from dbmigrate.migrations import conditions
 from dbmigrate.model import Direction, Problem, Severity
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["faults", "refuse", "refuse_unsupported", "unsupported", "without"]
 
-_SUPPORTED = frozenset(("breaking", "depends", "env"))
+_SUPPORTED = frozenset(("breaking", "check", "depends", "env", "require"))
 _OF_REPEATABLES = frozenset(("breaking", "depends"))
 _IN_FOLDER = "a file with a version is not repeatable: it runs once"
 _MOVE = "move it to the folder `repeatable` of the migrations directory, and take its headers out"
@@ -30,7 +31,7 @@ def faults(migration: Migration) -> Iterator[Problem]:
 
 
 def unsupported(migration: Migration, direction: Direction) -> Iterator[Problem]:
-    """E292: to ignore a precondition or an environment would run what must not run; E275: it is in the wrong folder."""
+    """What cannot be obeyed, E292 and E296; E275: to ignore a condition would run what must not run."""
     known, where = _SUPPORTED, "yet"
     if migration.file.is_repeatable:
         known, where = _OF_REPEATABLES, "in a repeatable migration"
@@ -40,6 +41,7 @@ def unsupported(migration: Migration, direction: Direction) -> Iterator[Problem]
         elif each.direction is direction and each.key not in known:
             message = f"`migrate:{each.key}` is not supported {where}"
             yield Problem("E292", message, Severity.ERROR, each.place, _NOT_YET)
+    yield from conditions.faults(migration, direction)
 
 
 def without(migrations: Mapping[str, Migration]) -> Mapping[str, Migration]:

@@ -137,7 +137,8 @@ def resume(unfinished: Unfinished, migration: Migration, *, history: History, do
     """
     is_undo = unfinished.direction is Direction.DOWN and unfinished.version not in history
     action = Action.UNDO if is_undo else Action.RUN
-    step = Step(unfinished.version, unfinished.name, unfinished.direction, action, migration, done)
+    begun = frozenset(step.number for step in unfinished.steps)
+    step = Step(unfinished.version, unfinished.name, unfinished.direction, action, migration, done, begun=begun)
     _refuse_unsupported((step,))
     return Plan((step,))
 

@@ -124,6 +124,9 @@ def test_annotations_are_comments_to_dbmate(program, project, url):
     project.write("1_a.sql", _file(1, "-- migrate:breaking the API", "", ""))
     project.write("2_b.sql", _file(2, "-- migrate:depends 1", "", ""))
 
+    project.write("3_c.sql", _file(3, "-- migrate:require select count(*) = 0\n--   from t2", "", ""))
+    project.write("4_d.sql", _file(4, "", "-- migrate:check select true", ""))
+
     program.ok("up", url=url)
 
-    assert versions(url) == ["1", "2"]
+    assert versions(url) == ["1", "2", "3", "4"]
