@@ -118,6 +118,12 @@ CODES: dict[str, str] = {
     # scripts
     "E270": "a migration changes how its own text is read, so there is no script for it",
     "E271": "psql cannot connect to a database of this name",
+    # repeatable migrations, seeds
+    "E275": "a repeatable migration is not written as one, or stands among the versioned ones",
+    "E276": "two repeatable migrations have the same name",
+    "E277": "a repeatable migration depends on something that is not there",
+    "E278": "repeatable migrations depend on each other in a circle",
+    "E279": "the seeds cannot be found, or are migrations",
     # database URLs
     "E280": "the database URL has a parameter of another program",
     # projects of other tools
@@ -227,6 +233,10 @@ WARNINGS: dict[str, str] = {
     "W308": "a file was changed after it was applied, and is rolled back as it is now",
     "W310": "a pending migration is only for some environments, and no environment is named",
     "W330": "a variable is declared and not used",
+    "W335": "files among the repeatable migrations do not say that they are repeatable, and are skipped",
+    "W336": "a repeatable migration is left for later, because a versioned one stays pending",
+    "W337": "the file of a repeatable migration is gone; nothing is undone",
+    "W338": "a rollback leaves a repeatable migration as it is, and the next `up` runs it again",
     "W700": "a pending migration is a breaking change",
     "W340": "the name of a new migration does not say what it changes",
     "W341": "of the migrations that a file replaces some are applied, and some are not",

@@ -214,11 +214,13 @@ class Annotation:
 
 @frozen
 class MigrationFile:
-    """A file that counts as a migration by its name alone: ``^(\\d+).*\\.sql$``. Its content has not been read."""
+    """A file that counts as a migration by its name alone: ``^(\\d+).*\\.sql$``. Its content has not been read.
+    Of a repeatable one `version` is the file's name, and `name` has its folder: ``repeatable/views.sql``."""
 
     version: str
     name: str
     path: str
+    is_repeatable: bool = False
 
 
 @frozen

@@ -159,10 +159,14 @@ class StatusRow:
 
 @frozen
 class Status:
-    """Every migration of the directories and of the database, in file-name order; `environment` is the target's."""
+    """Every migration of the directories and of the database, in file-name order; repeatable ones by name.
+
+    A repeatable one that was changed is pending. `environment` is the target's.
+    """
 
     rows: tuple[StatusRow, ...]
     problems: tuple[Problem, ...] = ()
+    repeatables: tuple[StatusRow, ...] = ()
     environment: str | None = None
 
     def count(self, state: MigrationState) -> int:
@@ -174,5 +178,6 @@ class Status:
 
     @property
     def pending(self) -> tuple[StatusRow, ...]:
-        """What `up` would run: pending ones, and those that a crash left unfinished."""
-        return tuple(row for row in self.rows if row.state in (MigrationState.PENDING, MigrationState.UNFINISHED))
+        """What `up` would run: pending ones, repeatable ones too, and those that a crash left unfinished."""
+        waiting = (MigrationState.PENDING, MigrationState.UNFINISHED)
+        return tuple(row for row in (*self.rows, *self.repeatables) if row.state in waiting)

@@ -17,7 +17,7 @@ from dbmigrate.execution.lock_retries import Pacing
 from dbmigrate.execution.session import Session
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
-from dbmigrate.model import Direction, History, Migration, MigrationFile, Plan, Policy, Problem
+from dbmigrate.model import Applied, Direction, History, Migration, MigrationFile, Plan, Policy, Problem
 from dbmigrate.planning import plan, plan_hash
 from dbmigrate.reports import Report
 from dbmigrate.tracking import provenance, read_history, tables
@@ -82,7 +82,8 @@ class Request:
     """What a command asks for: the versions whose files it needs, and the plan it makes of them.
 
     `runs` are the directions that may be run: a fault in a section of another one is a warning. `begins` says that it
-    may begin a history by running files.
+    may begin a history by running files. `extend` adds what is to be done with repeatable migrations to the plan; the
+    session is None where the database does not exist yet.
     """
 
     command: str
@@ -90,6 +91,7 @@ class Request:
     plan: Callable[[View], Plan]
     runs: tuple[Direction, ...] = tuple(Direction)
     begins: bool = False
+    extend: Callable[[Session | None, View, Plan], Plan] | None = None
 
 
 # the warning that an error becomes where the schema file could not be written; others are W401
@@ -113,7 +115,7 @@ class ApiBase:
         self._dsn = dsn.parse(target) if isinstance(target, str) else target
         self._options = options or Options()
         self._on_event = on_event
-        self._reported: tuple[Problem, ...] = ()
+        self._seen = find.Directory()  # what the last look at the migrations directories showed
 
     @contextmanager
     def _open(self, command: str, target: dsn.Dsn | None = None) -> Iterator[Session]:
@@ -128,11 +130,10 @@ class ApiBase:
 
     def _present(self) -> tuple[MigrationFile, ...]:
         """The migration files; skipped files are reported once."""
-        found = find.look(self._options.directories, self._options.order)
-        if found.notes != self._reported:
-            self._warn(found.notes)
-        self._reported = found.notes
-        return found.files
+        before, self._seen = self._seen, find.look(self._options.directories, self._options.order)
+        if self._seen.notes != before.notes:
+            self._warn(self._seen.notes)
+        return self._seen.files
 
     def _warn(self, problems: Sequence[Problem]) -> None:
         for problem in problems:
@@ -168,6 +169,16 @@ class ApiBase:
         with self._open("look") as session:
             return session.read_history()
 
+    def recorded_everywhere(self) -> History:
+        """The same with the repeatable migrations among the applied ones, under the names of their files."""
+        from dbmigrate.tracking import read_repeatables
+
+        with self._open("look") as session, database.translated(self._dsn):
+            newest = read_repeatables.newest(session.conn, session.tables).values()
+            run = (Applied(entry.name, checksum=entry.checksum) for entry in newest if entry.checksum is not None)
+            recorded = session.read_history()
+            return replace(recorded, applied=(*recorded.applied, *run))
+
     @contextmanager
     def _planned(self, request: Request) -> Iterator[tuple[Session, Plan]]:
         """A session without the lock, and the plan for what it shows."""
@@ -191,6 +202,8 @@ class ApiBase:
     def _change_in(self, session: Session, request: Request, view: View, *, approved: str = "") -> Report:
         """What `_change` does, in a session that is open, seen from what it has shown so far."""
         read = self._parse(session, view, request.versions(view), request.runs)
+        if request.extend is not None:
+            request.extend(session, view, Plan())  # a bad file is an error before anything is waited for
 
         def prepare() -> tuple[Plan, History]:
             now = View(view.files, session.read_history(), read)
@@ -237,6 +250,8 @@ class ApiBase:
             from dbmigrate.planning import variables
 
             self._refuse_other_values(session, variables.to_compare(made.steps))
+        if request.extend is not None:
+            made = request.extend(session, view, made)
         if request.begins and made.steps and not self._options.allow_existing:
             made = replace(made, problems=(*made.problems, *self._first_run_problems(session, view.history)))
         return self._hashed(made, view.history)

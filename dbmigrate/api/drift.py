@@ -11,17 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate import catalog
+from dbmigrate.api import repeatables
 from dbmigrate.api.base import ApiBase, Options, Request, View
 from dbmigrate.api.platforms import without_the_platforms
 from dbmigrate.catalog import Kind, Scope
 from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, MigrationFileError, PlanError
 from dbmigrate.events import Warned
+from dbmigrate.execution.transactional import Executor
 from dbmigrate.frozen import frozen
 from dbmigrate.importing.bodies import differ_in_comments_alone
 from dbmigrate.migrations import parser, peek, variables
-from dbmigrate.model import Direction, Policy, Problem, Severity
+from dbmigrate.model import Direction, Plan, Policy, Problem, Severity
 from dbmigrate.planning import annotation_faults, plan, remedies, target_environments, verify
+from dbmigrate.planning import repeatables as planning
 from dbmigrate.planning.remedies import VersionDifference
 from dbmigrate.reports import Deviation
 from dbmigrate.schema import dump as schema_file
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.errors import Error
     from dbmigrate.execution.session import Session
-    from dbmigrate.model import History, Migration, MigrationFile, Plan
+    from dbmigrate.model import History, Migration, MigrationFile
     from dbmigrate.planning.remedies import Remedy
     from dbmigrate.scratch.choose import Choice, ScratchServer
     from dbmigrate.tracking.old_history import Taken
@@ -114,6 +117,8 @@ class Comparer(ApiBase):
         Raises PlanError E261: some of them are gone.
         """
         found = self._present()
+        with self._open(_COMMAND) as session:
+            repeatable = repeatables.in_force(self._seen.repeatables, session)
 
         def replay(live: Picture) -> Building:
             seen, _ = self._in_force(found, live.history)
@@ -128,7 +133,12 @@ class Comparer(ApiBase):
             read = (parser.read(each, (Direction.UP,)) for each in seen.files if each.version in wanted)
             applied = (variables.bound(each, self._variables.for_scratch()) for each in read)
             migrations = [each for each in applied if not target_environments.names(each)]
-            return Building(lambda server, copy: replayed(server, copy, migrations), outside_effects.of_all(migrations))
+
+            def make(server: ScratchServer, copy: Comparer) -> None:
+                replayed(server, copy, migrations)
+                repeated(server, copy, repeatable)
+
+            return Building(make, outside_effects.of_all([*migrations, *repeatable]))
 
         live, expected = self._beside(choice, replay)
         drift = self._drift("the migrations", expected, live, scope=scope, notes=_narrow(found, live.versions))
@@ -201,6 +211,12 @@ class Comparer(ApiBase):
         if versions:
             self._change(Request(_COMMAND, wanted, planned, (Direction.UP,)))
 
+    def _repeat(self, migrations: Sequence[Migration]) -> None:
+        with self._open(_COMMAND) as session:
+            session.lock()
+            session.ensure_tables()
+            Executor(session, self._options.pacing).run(Plan(tuple(map(planning.run, migrations))))
+
     def _drift(
         self, against: str, expected: Picture, live: Picture, *, scope: Scope, notes: Sequence[str] = ()
     ) -> Drift:
@@ -245,6 +261,14 @@ def replayed(server: ScratchServer, copy: Comparer, migrations: Sequence[Migrati
         server.refuse_external_effects(migration)
     versions = [migration.version for migration in migrations]
     server.retrying(lambda: copy._replay(versions))
+
+
+def repeated(server: ScratchServer, copy: Comparer, migrations: Sequence[Migration]) -> None:
+    """Run repeatable migrations on the scratch database of `copy`."""
+    for migration in migrations:
+        server.refuse_external_effects(migration)
+    if migrations:
+        server.retrying(lambda: copy._repeat(migrations))
 
 
 def _effects_of_file(path: str) -> outside_effects.Effects:

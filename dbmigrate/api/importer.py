@@ -21,8 +21,9 @@ from dbmigrate.importing.records import Dirty, Record
 from dbmigrate.importing.values import Answers, SourceFile, State
 from dbmigrate.migrations import find, parser
 from dbmigrate.model import Action, Direction, LogKind, MigrationFile, Order, Place, Plan, Problem, Step
+from dbmigrate.planning import repeatables
 from dbmigrate.scratch import outside_effects
-from dbmigrate.tracking import read_history
+from dbmigrate.tracking import read_history, read_repeatables
 from dbmigrate.tracking.write_log import Writer
 
 if TYPE_CHECKING:
@@ -283,14 +284,15 @@ class Importer(Comparer):
     # -- the records
 
     def _record(self, imported: Imported, write: Callable[[Imported], None]) -> Imported:
-        by_version = {each.file.version: each for each in imported.records if each.counts and each.file.version}
+        by_version = {_key(each): each for each in imported.records if each.counts}
 
         with self._open(_COMMAND, self._dsn) as session:
             database.refuse_shared_session(session.facts, "an import records under a lock of its session")
 
             def prepare() -> tuple[Plan, History]:
                 recorded = session.read_history()
-                new = [each for version, each in by_version.items() if version not in recorded]
+                run = read_repeatables.newest(session.conn, session.tables)
+                new = [each for key, each in by_version.items() if key not in recorded and key not in run]
                 steps = tuple(_step(each, imported.conversion.directory) for each in new)
                 return self._hashed(Plan(steps), recorded), recorded
 
@@ -303,7 +305,8 @@ class Importer(Comparer):
             if planned.steps:
                 self._write_records(session, planned, by_version)
             _, problems = self._refresh(session, planned.steps) if planned.steps else (None, ())
-        return replace(imported, adopted=tuple(step.version for step in planned.steps), problems=problems)
+        adopted = tuple(step.version for step in planned.steps if step.log_kind is LogKind.ADOPT)
+        return replace(imported, adopted=adopted, problems=problems)
 
     def _write_records(self, session: Session, planned: Plan, by_version: Mapping[str, Record]) -> None:
         """All of them in one transaction, each with the time and the user that the old table has."""
@@ -367,9 +370,17 @@ def _text(path: str) -> str:
     return read_source.decoded(SourceFile(path, read_source.content(path)))
 
 
+def _key(record: Record) -> str:
+    """What the log knows a file by: its version, or the name of a repeatable one."""
+    return record.file.version or os.path.basename(record.file.name)
+
+
 def _step(record: Record, directory: str) -> Step:
     file = record.file
-    migration = parser.read_text(MigrationFile(file.version, file.name, os.path.join(directory, file.name)), file.text)
+    place = MigrationFile(_key(record), file.name, os.path.join(directory, file.name), is_repeatable=not file.version)
+    migration = parser.read_text(place, file.text)
+    if place.is_repeatable:
+        return repeatables.record(migration)
     return Step(file.version, file.name, Direction.UP, Action.RECORD, migration, kind=LogKind.ADOPT)
 
 

@@ -85,7 +85,8 @@ class Upkeep(ApiBase):
 
         def planned(view: View) -> Plan:
             made = request.plan(view)
-            if [_identity(step) for step in made.steps] != [_identity(step) for step in expected.steps]:
+            shown = [step for step in expected.steps if step.log_kind is not LogKind.REPEATABLE]
+            if [_identity(step) for step in made.steps] != [_identity(step) for step in shown]:
                 raise PlanError("the plan changed after it was shown", code="E239", hint="run the command again")
             return made
 
@@ -111,7 +112,8 @@ class Upkeep(ApiBase):
             recorded = (each for each in migrations if each.version not in away)
             return Plan(tuple(_record(each, Direction.UP, LogKind.BASELINE) for each in recorded))
 
-        return self._change(Request("baseline", lambda view: plan.up_to(view.files, version), planned, _NOTHING))
+        request = Request("baseline", lambda view: plan.up_to(view.files, version), planned, _NOTHING)
+        return self._change(replace(request, extend=self._recorded_too))
 
     def mark_applied(self, version: str) -> Report:
         """Record one pending migration as applied without running it. Raises PlanError E232, E241."""
@@ -136,6 +138,18 @@ class Upkeep(ApiBase):
         )
 
     # -- how
+
+    def _recorded_too(self, session: Session | None, view: View, made: Plan) -> Plan:
+        if not self._seen.repeatables:
+            return made
+        from dbmigrate.api import repeatables
+
+        return repeatables.recorded(self._seen.repeatables, view, made, self._options.policy.environment)
+
+    def _forgotten_too(self, session: Session | None, view: View, made: Plan) -> Plan:
+        from dbmigrate.api import repeatables
+
+        return made if session is None else repeatables.forgetting(self._seen.repeatables, session, made)
 
     def _findings(self, view: View) -> tuple[Finding, ...]:
         seen, _ = self._in_force(view.files, view.history)
@@ -175,7 +189,8 @@ class Upkeep(ApiBase):
                 steps += _corrections(finding, view.migrations, repair)
             return Plan(tuple(steps))
 
-        return Request("repair", versions, planned, _NOTHING)
+        extend = self._forgotten_too if repair.forget_missing else None
+        return Request("repair", versions, planned, _NOTHING, extend=extend)
 
     def _mark(self, version: str, direction: Direction) -> Report:
         def planned(view: View) -> Plan:

@@ -11,7 +11,7 @@ from dbmigrate.connection import database
 from dbmigrate.events import Planned, RunStarted
 from dbmigrate.migrations import find, parser
 from dbmigrate.model import ALL, LAST, Direction, Goal, History
-from dbmigrate.planning import plan, plan_hash
+from dbmigrate.planning import plan_hash
 from dbmigrate.scratch import rehearsal
 from dbmigrate.scratch.rehearsal import Rehearsal, Rehearsed
 
@@ -43,8 +43,7 @@ class Rehearser(Migrator):
             return self._on_copy(self._upward(goal), means)
         found = self._present()
         parsed = {file.version: self._bound(parser.read(file, (Direction.UP,))) for file in found}
-        made = plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
-        planned = self._announced(self._hashed(made, History()))
+        planned = self._announced(self._planned_for_nothing(goal, found, parsed))
         return rehearsal.on_nothing(self._dsn, planned, self._options.table, means.choice)
 
     def rehearse_migrate(self, means: Means, goal: Goal = ALL) -> Rehearsed:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from dbmigrate.check import reading, schemafile
+from dbmigrate.check import reading, repeatables, schemafile
 from dbmigrate.check.application import Application
 from dbmigrate.check.apply_all import Applier
 from dbmigrate.check.queries import Collection
@@ -68,7 +68,7 @@ def run(options: Options, choice: Choice) -> Report:
         linted = options.lint(read.migrations, selected)
         report = replace(report, problems=tuple(_once((*report.problems, *linted))))
     if read.sound:
-        effects = outside_effects.of_all(read.sound) | schemafile.effects_of(options.dumping)
+        effects = outside_effects.of_all([*read.sound, *read.repeatables]) | schemafile.effects_of(options.dumping)
         with choose.open_server(replace(choice, effects=effects, spared=choice.target)) as server:
             report = _applied_all(report, read, selected, server, options)
     return replace(report, seconds=time.monotonic() - began)
@@ -100,16 +100,19 @@ def _applied_all(
     report: Report, read: Reading, selected: frozenset[str], server: ScratchServer, options: Options
 ) -> Report:
     with Applier(server, options.table) as applier:
-        application = _QueryWatch(options.queries.queries, _settled(read.sound, selected, options))
+        application = _QueryWatch(options.queries.queries, _settled(read, selected, options))
         application.begin(applier.scratch)
         results = tuple(applier.apply(read.sound, selected=selected, each=application.applied))
         version = applier.scratch.session.conn.info.parameter_status("server_version") or "?"
         problems = [problem for result in results for problem in result.problems]
         problems += _of_selected(applier.notes, read, selected)
-        problems += [*_slow(results, selected, options), *options.queries.problems, *application.problems()]
         is_whole = len(results) == len(read.files) - read.narrow and not any(
             result.has_failed or result.is_stuck for result in results
         )
+        if is_whole and read.repeatables:
+            problems += repeatables.run_twice(applier.scratch, read.repeatables)
+            application.applied(applier.scratch, read.repeatables[-1])
+        problems += [*_slow(results, selected, options), *options.queries.problems, *application.problems()]
         if is_whole and options.dumping is not None:
             problems += schemafile.compare(applier.scratch, read.sound, options.dumping)
     problems += _after_failure(results, read)
@@ -129,8 +132,14 @@ def _of_selected(notes: Iterable[Problem], read: Reading, selected: frozenset[st
     return [note for note in notes if note.place is not None and note.place.path in paths]
 
 
-def _settled(migrations: Sequence[Migration], selected: frozenset[str], options: Options) -> int:
-    """How many migrations come before the first one that may break a query."""
+def _settled(read: Reading, selected: frozenset[str], options: Options) -> int:
+    """How many migrations come before the first one that may break a query.
+
+    Repeatable ones make what queries use, at the very end: before them nothing can be said of any query.
+    """
+    migrations = read.sound
+    if read.repeatables:
+        return len(migrations) + 1
     is_new = selected.__contains__ if options.since is not None else lambda version: version not in options.applied
     return next((number for number, each in enumerate(migrations) if is_new(each.version)), len(migrations))
 

@@ -69,6 +69,11 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             "Continue a non-transactional migration that stopped partway.",
             "dbmigrate resume --retry 3",
         ),
+        Entry(
+            "seed",
+            "Run the seeds: SQL files with rows, which are not recorded.",
+            "dbmigrate -e dev seed",
+        ),
     ),
     "Review": (
         Entry(

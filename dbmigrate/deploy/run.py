@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from dbmigrate.api import repeatables
 from dbmigrate.api.base import ApiBase, Request
 from dbmigrate.api.migrator import Migrator
 from dbmigrate.connection import database
@@ -200,8 +201,8 @@ class Deployer(ApiBase):
             return exc
         if self._config.on_failure is OnFailure.KEEP:
             return self._staying(exc, exc.report or Report())
-        self._roll_back(exc, done)
-        exc.state = _sentence(exc.state, f"{_names(done)} rolled back as well", _AS_BEFORE)
+        back = self._roll_back(exc, done)
+        exc.state = _sentence(exc.state, f"{_names(done)} rolled back as well", back)
         exc.report = None
         return exc
 
@@ -235,14 +236,14 @@ class Deployer(ApiBase):
             return failure
         if self._config.on_failure is OnFailure.KEEP:
             return self._staying(failure, report)
-        self._roll_back(failure, report.done)
-        failure.state = f"{_names(report.done)} rolled back; {_AS_BEFORE}"
+        back = self._roll_back(failure, report.done)
+        failure.state = f"{_names(report.done)} rolled back; {back}"
         return failure
 
     # -- the rollback
 
-    def _roll_back(self, failure: Error, done: Sequence[Outcome]) -> None:
-        """Undo what this run did. Raises NeedsAttention E507, E509, Interrupted."""
+    def _roll_back(self, failure: Error, done: Sequence[Outcome]) -> str:
+        """Undo what this run did; returns how the database is now. Raises NeedsAttention E507, E509, Interrupted."""
         rollback = self._rollback_after(failure)
         try:
             report = rollback.undo(done)
@@ -252,12 +253,14 @@ class Deployer(ApiBase):
         except Error as exc:
             raise self._stuck(failure, exc, self._still_applied(done, exc.report)) from exc
         self._pass(Phase.ROLLBACK, report)
+        left = [one for one in report.done if not one.step.runs_sql]  # repeatables that had no earlier text
+        return f"only {', '.join(one.step.name for one in left)} stays as it is" if left else _AS_BEFORE
 
     def _still_applied(self, done: Sequence[Outcome], undone: Report | None = None) -> Sequence[Outcome]:
         """What stays of `done`: the database knows it, also if a signal came between COMMIT and its answer."""
         with suppress(Error):
             applied = {item.version for item in self.recorded().applied}
-            return tuple(one for one in done if one.step.version in applied)
+            return tuple(one for one in done if one.step.version in applied)  # repeatables have no version
         return done[: len(done) - len(undone.done if undone else ())]
 
     def _rollback_after(self, failure: Error, *, lock_wait: float | None = None) -> Rollback:
@@ -307,7 +310,8 @@ class Deployer(ApiBase):
     def _note(self, failure: Error, why: Error, done: Sequence[Outcome]) -> None:
         """Log that the newest migration of this run was not undone, and why it should have been."""
         rollback = self._rollback_after(failure, lock_wait=min(self._options.lock_wait, _ENTRY_WAIT))
-        rollback.note(rollback_steps(done)[0], why)
+        for step in rollback_steps(done)[:1]:
+            rollback.note(step, why)
 
     def _backup_details(self) -> tuple[tuple[str, str], ...]:
         taken = self._start.backup if self._start else None
@@ -346,7 +350,11 @@ class Rollback(ApiBase):
             refuse_obstacles(steps)
             return Plan(steps)
 
-        return self._change(Request("rollback", lambda view: (), planned))
+        def extend(session: Session | None, view: View, made: Plan) -> Plan:
+            """The repeatables of this run get the texts back that they had before it."""
+            return made if session is None else repeatables.restored(session, made, {self._start.run_id}, set())
+
+        return self._change(Request("rollback", lambda view: (), planned, extend=extend))
 
     def note(self, step: Step, error: Error) -> None:
         """Write that `step` was not done to the log, if that can be done: it must not hide a failure.

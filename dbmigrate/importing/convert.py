@@ -107,8 +107,6 @@ def convert(
             name = earlier.get(origin_line(tool, migration), usual)
             made.append(_placed(NewFile(migration, "", name, text), present))
             judgements += (*migration.judgements, *judged)
-    if any(not each.version for each in made):
-        judgements.append(Judgement(f"files in {FOLDER}/ are written, and not run by this version of dbmigrate"))
     judgements += _kept(made)
     _refuse_taken(made, present)
     return Conversion(tool, present.directory, tuple(made), numbering.order, tuple(judgements), reading.left_out)

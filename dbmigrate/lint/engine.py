@@ -14,6 +14,7 @@ from dbmigrate.lint.context import File, Finding, StatementContext, Transaction,
 from dbmigrate.lint.document import Document, read_document
 from dbmigrate.lint.registry import RULES
 from dbmigrate.lint.rule import FileRule, ProjectRule, StatementRule
+from dbmigrate.lint.rules.repeatables import REPEATABLE
 from dbmigrate.lint.rules.security import secret_words
 from dbmigrate.lint.sql.shape import ActionKind, AlterTable, Name
 from dbmigrate.lint.suppression import Span
@@ -58,14 +59,20 @@ def lint(
         new_versions = frozenset({migration.version, *unapplied})
         linter = _MigrationLinter(migration, read_document(migration.file.path), new_versions, chosen)
         is_wanted = only is None or migration.version in only
-        linter.run(catalog, rules if is_wanted else ())
+        linter.run(catalog, [rule for rule in rules if _is_about(rule, migration)] if is_wanted else ())
         if is_wanted:
             linters.append(linter)
-    for linter in linters:
+    versioned = [linter for linter in linters if not linter.migration.file.is_repeatable]
+    for linter in versioned:
         linter.run_project_rules(catalog, rules, migrations)
-    foreign = _squawk(linters, chosen)
+    foreign = _squawk(versioned, chosen)
     found = [problem for linter in linters for problem in linter.findings(foreign.get(linter.path, ()))]
     return tuple(sorted([*found, *foreign.get("", ())], key=_order))
+
+
+def _is_about(rule: Rule, migration: Migration) -> bool:
+    """Repeatable migrations have neither a version nor a down section: one rule is theirs."""
+    return migration.file.is_repeatable is (rule.code == REPEATABLE)
 
 
 def _order(problem: Problem) -> tuple[str, int, int, str]:

@@ -17,6 +17,7 @@ from dbmigrate.lint.rules import (
     loops,
     numbering,
     protecting,
+    repeatables,
     rewriting,
     security,
     traps,
@@ -27,7 +28,20 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES"]
 
-_FAMILIES = (locking, rewriting, breaking, protecting, data_loss, files, numbering, traps, loops, security, conventions)
+_FAMILIES = (
+    locking,
+    rewriting,
+    breaking,
+    protecting,
+    data_loss,
+    files,
+    numbering,
+    traps,
+    loops,
+    security,
+    conventions,
+    repeatables,
+)
 
 
 def _rules() -> Iterator[Rule]:

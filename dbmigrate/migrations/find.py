@@ -38,26 +38,29 @@ class PassedOver:
 
 @frozen
 class Directory:
-    """What the migrations directories hold: migrations in order, and what is passed over."""
+    """What the migrations directories hold: migrations in order, repeatable ones by name, and what is passed over."""
 
     files: tuple[MigrationFile, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
+    repeatables: tuple[MigrationFile, ...] = ()
+    unmarked: tuple[Problem, ...] = ()  # a note about files among the repeatable ones
 
     @property
     def notes(self) -> tuple[Problem, ...]:
-        """The files that are passed over, in one note; none if there are none."""
+        """The files that are passed over, in notes; none if there are none."""
         if not self.passed_over:
-            return ()
+            return self.unmarked
         message = f"not run, because the name does not start with digits: {_listed(self.passed_over)}"
-        return (Problem("W665", message, Severity.NOTE, hint=_way_in(self.passed_over)),)
+        return (Problem("W665", message, Severity.NOTE, hint=_way_in(self.passed_over)), *self.unmarked)
 
 
 def look(directories: Sequence[str], order: Order) -> Directory:
     """Read all `directories`; migrations stand in `order`.
 
-    Directories are not searched recursively. Files whose names do not begin with digits and end in ``.sql`` are not
-    migrations; a directory that is named twice is read once. Raises PlanError E235 (no such directory), E221 (two files
-    with one version); ConfigError E207.
+    Directories are not searched recursively, but for the folder of repeatable migrations. Files whose names do not
+    begin with digits and end in ``.sql`` are not migrations; a directory that is named twice is read once. Raises
+    PlanError E235 (no such directory), E221 (two files with one version), E276 (two repeatable ones with one name);
+    ConfigError E207.
     """
     places = {os.path.realpath(directory): directory for directory in reversed(directories)}.values()
     found: list[MigrationFile] = []
@@ -66,7 +69,13 @@ def look(directories: Sequence[str], order: Order) -> Directory:
         _list(directory, found, others)
     found.sort(key=lambda file: order.key(file.name))
     _refuse_twins(found)
-    return Directory(tuple(found), _passed_over(others) if others else ())
+    folders = [entry for entry in others if entry.name == "repeatable" and entry.is_dir()]
+    passed_over = _passed_over(entry for entry in others if entry not in folders) if others else ()
+    if not folders:
+        return Directory(tuple(found), passed_over)
+    from dbmigrate.migrations import repeatables
+
+    return Directory(tuple(found), passed_over, *repeatables.read(_sql_files(folders)))
 
 
 def find(directories: Sequence[str], order: Order) -> tuple[MigrationFile, ...]:
@@ -163,6 +172,20 @@ def _head(path: str) -> str:
 def is_migration_name(name: str) -> bool:
     """Whether a file of this name, in a migrations directory, is a migration."""
     return _NAME.fullmatch(name) is not None
+
+
+def _sql_files(folders: Iterable[os.DirEntry[str]]) -> list[str]:
+    """The SQL files of these folders, in the order of their names. Raises ConfigError E207."""
+    found: list[os.DirEntry[str]] = []
+    for folder in folders:
+        try:
+            found += (entry for entry in os.scandir(folder.path) if entry.name.endswith(".sql"))
+        except OSError as exc:
+            raise ConfigError(f"cannot read directory `{folder.path}`: {exc.strerror}", code="E207") from exc
+    shown = [entry for entry in found if not entry.name.startswith(".") and _is_file(entry)]
+    for entry in shown:
+        _refuse_undecodable(entry)
+    return [os.path.normpath(each.path) for each in sorted(shown, key=lambda entry: os.fsencode(entry.name))]
 
 
 def _list(directory: str, found: list[MigrationFile], others: list[os.DirEntry[str]]) -> None:

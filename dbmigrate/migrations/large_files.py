@@ -17,6 +17,7 @@ from dbmigrate.model import Batch
 from dbmigrate.sql import PostgresLexer, SegmentKind, placeholders
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator, Mapping, Sequence
 
     from dbmigrate.model import FileRange, Migration, Section, Statement
@@ -86,16 +87,16 @@ def _reread(migration: Migration, section: Section) -> Iterator[Statement]:
     origin = Origin(migration.file.path)
     try:
         with Source(origin.path, migration.marks) as source:
-            yield from _section(origin, source, section.number)
+            yield from _section(origin, source, section.number, headers.boundary(migration.file))
             source.finish()
     except ConfigError as exc:
         raise changed(origin) from exc
 
 
-def _section(origin: Origin, source: Source, number: int) -> Iterator[Statement]:
+def _section(origin: Origin, source: Source, number: int, boundary: re.Pattern[str]) -> Iterator[Statement]:
     at = -1
     cursor = Cursor()
-    for segment in segments(origin, PostgresLexer(headers.BOUNDARY).read_tokens(source.read)):
+    for segment in segments(origin, PostgresLexer(boundary).read_tokens(source.read)):
         cursor.advance(segment.lead)
         if segment.kind is SegmentKind.STATEMENT:
             statement = statement_of(segment, cursor)

@@ -115,6 +115,11 @@ class Human:
         self._streams.answer()
         self._streams.answer(f"Applied: {len(status.applied)}")
         self._streams.answer(f"Pending: {len(status.pending)}")
+        if status.repeatables:
+            self._streams.answer()
+        for row in status.repeatables:
+            style, mark = _MARKS[row.state]
+            self._streams.answer(text.labelled(style, mark, text.one_line(row.name)))
         for found in status.problems:
             self._warned_of(Warned(found))
 
@@ -196,12 +201,7 @@ class Human:
     # -- events
 
     def _run_started(self, event: RunStarted) -> None:
-        steps = event.plan.steps
-        ups = sum(step.direction is Direction.UP for step in steps)
-        amount = f"{ups} pending" if ups == len(steps) else f"{len(steps) - ups} to {'redo' if ups else 'roll back'}"
-        if steps and not any(step.runs_sql for step in steps):
-            amount = f"{text.count(len(steps), 'record')} to change"
-        self._message(f"{event.where} · {amount}")
+        self._message(f"{event.where} · {tables.amount(event.plan)}")
         for found in event.plan.problems:
             self._warned_of(Warned(found))
 

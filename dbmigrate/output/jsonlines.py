@@ -58,6 +58,7 @@ class Json:
                 "elsewhere": status.count(MigrationState.ELSEWHERE),
                 "missing": status.count(MigrationState.MISSING),
                 "migrations": [_row(row, self._hide) for row in status.rows],
+                "repeatables": [_row(row, self._hide) for row in status.repeatables],
                 "problems": [problem_value(problem) for problem in status.problems],
             }
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from dbmigrate.model import Action, Direction
+from dbmigrate.model import Action, Direction, LogKind
 from dbmigrate.output import text
 from dbmigrate.output.verbosity import Verbosity
 from dbmigrate.reports import Deviation
@@ -13,7 +13,7 @@ from dbmigrate.reports import Deviation
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dbmigrate.model import LogEntry, Step, Unfinished
+    from dbmigrate.model import LogEntry, Plan, Step, Unfinished
     from dbmigrate.reports import Description, Finding
 
 _SHOWN_COLUMNS = 100  # of a statement
@@ -120,6 +120,21 @@ def _details(event: LogEntry) -> str:
     return ", ".join(
         f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in shown.items()
     )
+
+
+def amount(plan: Plan) -> str:
+    """What is about to run, for the line that names the target: ``3 pending``."""
+    steps = [step for step in plan.steps if step.log_kind is not LogKind.REPEATABLE]
+    repeatables = len(plan.steps) - len(steps)
+    ups = sum(step.direction is Direction.UP for step in steps)
+    if steps and not any(step.version for step in steps):
+        return text.count(len(steps), "seed")
+    if steps and not any(step.runs_sql for step in steps):
+        return f"{text.count(len(plan.steps), 'record')} to change"
+    if ups == len(steps):
+        return f"{len(plan.steps)} pending"
+    more = f", {repeatables} repeatable" if repeatables else ""
+    return f"{len(steps) - ups} to {'redo' if ups else 'roll back'}{more}"
 
 
 def corrected(step: Step) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import PlanError
-from dbmigrate.model import Direction, Step
+from dbmigrate.model import Direction, LogKind, Step
 from dbmigrate.planning import variables
 
 if TYPE_CHECKING:
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 
 def rollback_steps(done: Sequence[Outcome]) -> tuple[Step, ...]:
-    """The steps of the rollback, last first, from the files that were applied; what was recorded only stays."""
+    """The steps of the rollback, last first, from the files that were applied.
+
+    What was only recorded stays, and repeatable migrations have no down section.
+    """
     return tuple(
         Step(one.step.version, one.step.name, Direction.DOWN, migration=one.step.migration)
         for one in reversed(done)
-        if one.step.runs_sql
+        if one.step.runs_sql and one.step.log_kind is not LogKind.REPEATABLE
     )
 
 
@@ -33,7 +36,7 @@ def refuse_obstacles(steps: Sequence[Step]) -> None:
 
 def obstacle(migration: Migration | None) -> str | None:
     """Why a migration cannot be undone. An empty down section would forget the version, and leave what it made."""
-    if migration is None:
+    if migration is None or migration.file.is_repeatable:
         return None
     if migration.is_irreversible:
         return "is irreversible"

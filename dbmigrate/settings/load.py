@@ -49,6 +49,7 @@ class Flags:
     version_order: str | None = None
     migrations_table: str | None = None
     schema_file: str | None = None
+    seeds_dir: str | None = None
     no_dump_schema: bool | None = None
     driver: str | None = None
     wait: bool | None = None
@@ -87,6 +88,7 @@ class Settings:
     version_order: Order
     migrations_table: str
     schema_file: str
+    seeds_dir: str
     schema_versions: str
     wait_timeout: float
     wait_interval: float
@@ -331,6 +333,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         version_order=_order(choice, flags.version_order),
         migrations_table=_table(choice, flags.migrations_table),
         schema_file=choice.text("DBMIGRATE_SCHEMA_FILE", flags.schema_file),
+        seeds_dir=choice.text("DBMIGRATE_SEEDS_DIR", flags.seeds_dir),
         schema_versions=_layout(choice),
         wait_timeout=choice.seconds("DBMIGRATE_WAIT_TIMEOUT", flags.wait_timeout),
         wait_interval=_interval(choice, flags.wait_interval),

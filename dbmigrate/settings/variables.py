@@ -76,6 +76,7 @@ VARIABLES: Mapping[str, Variable] = {
     "DBMIGRATE_SCHEMA_FILE": Variable(
         "the schema file", "./db/schema.sql", "--schema-file", "DBMATE_SCHEMA_FILE", key="schema-file"
     ),
+    "DBMIGRATE_SEEDS_DIR": Variable("the directory of seeds", "./db/seeds", "--seeds-dir", key="seeds-dir"),
     "DBMIGRATE_NO_DUMP_SCHEMA": Variable(
         "do not write the schema file",
         "false",

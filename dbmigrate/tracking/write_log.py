@@ -70,7 +70,7 @@ class Writer:
         The rows are counted after the statement, because a trigger may also undo it afterwards. A deletion that finds
         no row, or several, fails.
         """
-        if step.action in (Action.UNDO, Action.ACCEPT):
+        if step.action in (Action.UNDO, Action.ACCEPT) or step.log_kind is LogKind.REPEATABLE:
             return ""
         version = literal(step.version)
         if step.direction is Direction.UP:
@@ -96,6 +96,8 @@ class Writer:
 
     def precondition(self, step: Step) -> str:
         """A statement that fails (22P02) unless the version row is as `step` expects to find it."""
+        if step.log_kind is LogKind.REPEATABLE:
+            return ""
         expected = 0 if step.direction is Direction.UP else 1
         return (
             f"select case when count(*) = {expected} then 1"
@@ -209,7 +211,7 @@ class Writer:
     def _whole(self, step: Step, details: Mapping[str, object] | None = None) -> dict[str, str]:
         migration = step.migration
         replaced = {"replaces": [each.version for each in step.replaces]} if step.replaces else {}
-        said = {**(details or {}), **replaced, **self._description(step)}
+        said = {**(details or {}), **replaced, **_unrun(step), **self._description(step)}
         parts = [f"{literal(_json(said))}::jsonb"] if said else []
         if migration and migration.bound and (hashes := self._value_hashes(step)):
             parts.append(f"{hashes}::jsonb")
@@ -273,6 +275,13 @@ class Writer:
             f" and version::text = {literal(step.version)} and direction::text = {literal(step.log_kind.value)}"
             f" and {which} and state::text = 'started' returning 1"
         )
+
+
+def _unrun(step: Step) -> Mapping[str, object]:
+    """What is kept of a repeatable migration that is recorded and not run."""
+    if step.log_kind is not LogKind.REPEATABLE or step.action is not Action.RECORD:
+        return {}
+    return {"recorded": "as run" if step.migration else "as pending"}
 
 
 def _both(one: str, other: str) -> str:

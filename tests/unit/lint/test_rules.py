@@ -558,7 +558,7 @@ def test_gaps_and_two_ways_of_numbering(tmp_path: Path, versions: str, expected:
 
 
 def test_every_rule_is_tried_here() -> None:
-    of_files = {"L141", "L142", "L143", "L144", "L145", "L146", "L147", "L149"}
+    of_files = {"L141", "L142", "L143", "L144", "L145", "L146", "L147", "L148", "L149"}
     tried = {code for code, _ in (*BAD, *BAD_OUTSIDE)} | of_files | {"L135", "L171"}
 
     assert set(RULES) == tried
