@@ -14,15 +14,16 @@ from dbmigrate.frozen import frozen
 from dbmigrate.model import Place, Problem, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dbmigrate.cli.call import Call
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.lint import LintConfig
     from dbmigrate.lint.fix.run import FileResult
     from dbmigrate.lint.selection import Selection
+    from dbmigrate.model import Migration
 
-__all__ = ["Request", "excluded", "fix", "refuse_alone", "target_of"]
+__all__ = ["Request", "excluded", "fix", "refuse_alone", "target_of", "tried_together"]
 
 
 @frozen
@@ -67,10 +68,11 @@ def fix(call: Call, chosen: Selection, config: LintConfig, request: Request) -> 
         table=settings.migrations_table,
         allows_split=request.allows_split,
         known=tuple if known is None else known.new,
+        bind=_bound(call),
     )
     for problem in chosen.problems:
         call.renderer.on_event(Warned(problem))
-    results = run.fix(chosen.migrations, options, scratch.for_check(call, target, None))
+    results = run.fix(tried_together(call, chosen.migrations, only), options, scratch.for_check(call, target, None))
     if request.writes:
         _write(results)
     _show(call, results, request)
@@ -104,6 +106,23 @@ def _write(results: Sequence[FileResult]) -> None:
                     hint="run the command again",
                 )
             file.write_atomically(Path(result.path), bytes_of(result.path, result.fixed.text).decode())
+
+
+def tried_together(call: Call, migrations: Sequence[Migration], only: frozenset[str]) -> list[Migration]:
+    """What runs on a scratch database, with values for variables: as in `check`, without files that another one
+    replaces, and without those of some environments, unless they are meant.
+    """
+    from dbmigrate.planning import replaces
+
+    kept = replaces.kept(migrations)
+    return [_bound(call)(each) for each in kept if each.version in only or not each.annotated("env")]
+
+
+def _bound(call: Call) -> Callable[[Migration], Migration]:
+    from dbmigrate.migrations import variables
+
+    values = call.settings().variables.for_checks()
+    return lambda migration: variables.bound(migration, values)
 
 
 def target_of(call: Call) -> Dsn | None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dbmigrate.lint import LintConfig
     from dbmigrate.lint.selection import Selection
     from dbmigrate.model import Migration, Problem
+    from dbmigrate.settings.load import Settings
 
 
 class FailOn(StrEnum):
@@ -77,24 +78,36 @@ def lint(
     if write_baseline:
         _accept(call, chosen, config)
         return
-    problems, history = _found(chosen, config)
+    problems, history = _found(chosen, config, settings)
     problems = masked(call, problems)
     show_findings(call, "lint", problems, files=chosen.files, format_=format_, history=history)
     write_summary(summary, problems, title="Lint", files=chosen.files)
     _exit(problems, fail_on)
 
 
-def _found(chosen: Selection, config: LintConfig) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+def _found(chosen: Selection, config: LintConfig, settings: Settings) -> tuple[tuple[Problem, ...], ...]:
     """The findings that count, and those in older files."""
     from dbmigrate.lint import baseline
-    from dbmigrate.lint import lint as find
 
     only = None if chosen.is_whole else chosen.only
-    every = find(chosen.migrations, config=config, only=only, unapplied=chosen.unapplied)
-    every = (*every, *_annotation_faults(chosen.migrations, only))
+    every = _every(chosen, config, settings, only)
     known = baseline.read()
     paths = None if only is None else [each.file.path for each in chosen.migrations if each.version in only]
     return chosen.split(every if known is None else (*known.new(every), *known.stale(every, paths)))
+
+
+def _every(
+    chosen: Selection, config: LintConfig, settings: Settings, only: frozenset[str] | None
+) -> tuple[Problem, ...]:
+    """All findings about the selected files."""
+    from dbmigrate.lint import lint as find
+    from dbmigrate.migrations import variables
+    from dbmigrate.planning import replaces
+
+    kept = replaces.kept(chosen.migrations)
+    migrations = [variables.bound(each, settings.variables.for_checks()) for each in kept]
+    found = find(migrations, config=config, only=only, unapplied=chosen.unapplied)
+    return (*found, *_annotation_faults(kept, only), *_contradictions(chosen))
 
 
 def _exit(problems: Sequence[Problem], fail_on: FailOn) -> None:
@@ -103,6 +116,21 @@ def _exit(problems: Sequence[Problem], fail_on: FailOn) -> None:
 
     if findings.is_bad(problems, Severity(fail_on.value)):
         raise typer.Exit(1)
+
+
+def _contradictions(chosen: Selection) -> Iterator[Problem]:
+    """Dependencies that no order of the files can meet."""
+    from dbmigrate.model import History, Severity
+    from dbmigrate.planning import dependencies, replaces
+
+    if any(problem.severity is Severity.ERROR for problem in (*chosen.problems, *chosen.history)):
+        return  # a file that cannot be read is there all the same
+    found = replaces.of(chosen.migrations, History())
+    kept = replaces.kept(chosen.migrations)
+    wanted = [each for each in kept if chosen.only is None or each.version in chosen.only]
+    files = [each.file for each in kept]
+    yield from replaces.faults(wanted)
+    yield from dependencies.faults(wanted, files, History(), replaces.by_version(found))
 
 
 def _annotation_faults(migrations: Sequence[Migration], only: frozenset[str] | None) -> Iterator[Problem]:
@@ -141,11 +169,8 @@ def _selected(call: Call, files: Sequence[str], since: str | None, *, wants_all:
 
 def _accept(call: Call, chosen: Selection, config: LintConfig) -> None:
     from dbmigrate.lint import baseline
-    from dbmigrate.lint import lint as find
 
-    found = find(chosen.migrations, config=config, only=chosen.only, unapplied=chosen.unapplied)
-    faults = _annotation_faults(chosen.migrations, chosen.only)
-    count = baseline.write((*chosen.problems, *found, *faults))
+    count = baseline.write((*chosen.problems, *_every(chosen, config, call.settings(), chosen.only)))
     noun = "finding" if count == 1 else "findings"
     call.renderer.answer(
         "lint", [f"{count} {noun} written to {baseline.FILE}"], {"baseline": baseline.FILE, "findings": count}

@@ -13,13 +13,30 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from dbmigrate.errors import Error
+
 
 @common
 def new(
     call: Call,
     name: Annotated[
-        list[str], typer.Argument(metavar="NAME", help="What the migration does; with --pattern, its arguments.")
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME", help="What the migration does; with --pattern, its arguments.", show_default=False
+        ),
+    ] = None,
+    sequential: Annotated[
+        bool, typer.Option("--sequential", help="The next number as version, in place of the time.")
+    ] = False,
+    template: Annotated[
+        str | None,
+        typer.Option("--template", metavar="NAME", help="Begin with db/templates/NAME.sql; header: built in."),
+    ] = None,
+    revert: Annotated[
+        str | None,
+        typer.Option("--revert", metavar="VERSION", help="Begin with what takes that migration back."),
+    ] = None,
+    edit: Annotated[bool, typer.Option("--edit", help="Open the file in $VISUAL or $EDITOR.")] = False,
     pattern: Annotated[
         str | None,
         typer.Option(
@@ -31,20 +48,41 @@ def new(
     """Make a new migration file and print its path."""
     from datetime import UTC, datetime
 
-    call.add({"scratch_url": scratch_url})
-    now = datetime.now(UTC)
-    if pattern is not None:
-        _write(call, pattern, name, now)
-        return
     from dbmigrate.migrations import find
 
-    call.renderer.created_file(find.create(call.settings().migrations_dirs, " ".join(name), now))
+    call.add({"scratch_url": scratch_url})
+    settings, words, command = call.settings(), " ".join(name or ()), None
+    if pattern is not None:
+        if edit or sequential or template is not None or revert is not None:
+            raise _excluded()
+        _write(call, pattern, name or (), datetime.now(UTC))
+        return
+    if edit:
+        from dbmigrate.cli import editor
+
+        command = editor.chosen(settings.environ)
+    if sequential or revert is not None or (template or settings.template):
+        from dbmigrate.cli import new_file
+
+        path = new_file.make(settings, new_file.Wanted(words, template, revert, is_numbered=sequential))
+    else:
+        path = find.create(settings.migrations_dirs, words, datetime.now(UTC))
+    call.renderer.created_file(path)
+    call.warn(find.name_problems(path))
+    if command is not None:
+        editor.edit(command, path)
+
+
+def _excluded() -> Error:
+    from dbmigrate.errors import ConfigError
+
+    message = "--pattern excludes --sequential, --template, --revert and --edit"
+    return ConfigError(message, code="E200", hint="a pattern names its files and writes them whole")
 
 
 def _write(call: Call, pattern: str, arguments: Sequence[str], now: datetime) -> None:
     from dbmigrate.cli import scratch
-    from dbmigrate.cli.fixing import target_of
-    from dbmigrate.events import Warned
+    from dbmigrate.cli.fixing import target_of, tried_together
     from dbmigrate.lint import LintConfig
     from dbmigrate.migrations import find, parser
     from dbmigrate.model import Problem, Severity
@@ -52,10 +90,10 @@ def _write(call: Call, pattern: str, arguments: Sequence[str], now: datetime) ->
 
     settings = call.settings()
     config = LintConfig.from_mapping(settings.project.lint, path=f"{settings.project.path}: lint")
-    migrations = [parser.read(file) for file in find.find(settings.migrations_dirs, settings.version_order)]
+    every = [parser.read(file) for file in find.find(settings.migrations_dirs, settings.version_order)]
+    migrations = tried_together(call, every, frozenset())
     project = write.Project(migrations, settings.migrations_dirs, config, settings.migrations_table)
     choice = scratch.for_check(call, target_of(call), None)
     written = write.write(project, pattern, arguments, choice, now)
     call.renderer.answer("new", written.paths, {"paths": list(written.paths), "notes": list(written.notes)})
-    for note in written.notes:
-        call.renderer.on_event(Warned(Problem("W372", note, Severity.NOTE)))
+    call.warn(Problem("W372", note, Severity.NOTE) for note in written.notes)

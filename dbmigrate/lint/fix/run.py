@@ -40,11 +40,17 @@ _RARE = frozenset(("L116", "L173"))  # of forms that lock one partition after th
 _ENUM = "L152"
 
 
+def as_it_is(migration: Migration) -> Migration:
+    """For migrations without variables."""
+    return migration
+
+
 @frozen
 class Options:
     """What is rewritten. `only` are the versions; `unapplied` those that are applied nowhere, as `lint` takes them.
 
-    `known` leaves out what the project has accepted. `table` is the tracking table, `is_rare` that of `file.Request`.
+    `known` leaves out what the project has accepted, `bind` gives variables their values. `table` is the tracking
+    table, `is_rare` that of `file.Request`.
     """
 
     config: LintConfig
@@ -54,6 +60,7 @@ class Options:
     allows_split: bool = False
     is_rare: bool = False
     known: Callable[[Iterable[Problem]], Iterable[Problem]] = tuple
+    bind: Callable[[Migration], Migration] = as_it_is
 
 
 @frozen
@@ -184,7 +191,7 @@ class _Run:
         """The migration with another text, in a file of ours. Raises MigrationFileError."""
         path = self.directory / migration.name
         path.write_bytes(text.encode())
-        return parser.read(MigrationFile(migration.version, migration.name, str(path)))
+        return self.options.bind(parser.read(MigrationFile(migration.version, migration.name, str(path))))
 
     # -- the proof
 
