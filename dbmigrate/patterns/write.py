@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Project", "Written", "write"]
 
+_TRIED = "9" * 14  # a version while the files are tried
+
 
 @frozen
 class Project:
@@ -110,7 +112,7 @@ class _Proof:
     def rewritten(self, planned: Planned, choice: Choice) -> str:
         """The text of the one file, as `lint --fix` makes it of the plain one."""
         draft = replace(planned.files[0], pairs=(*planned.above, *planned.files[0].pairs))
-        plain = self._migration("pattern1", draft.text_at_once())
+        plain = self._migration(_TRIED, draft.text_at_once())
         options = run.Options(self._project.config, frozenset({plain.version}), table=self._project.table, is_rare=True)
         results = run.fix([*self._project.migrations, plain], options, choice)
         for result in results:
@@ -127,10 +129,10 @@ class _Proof:
     def proved(self, planned: Planned) -> list[str]:
         """The texts of the files, which end in the same schema as the plain change."""
         plain = self._run(
-            [self._migration("plain", f"-- migrate:up\n{planned.plain}\n-- migrate:down irreversible:true\n")]
+            [self._migration(_TRIED, f"-- migrate:up\n{planned.plain}\n-- migrate:down irreversible:true\n")]
         )
         files = [
-            self._migration(f"pattern{number}", draft.text_at_once()) for number, draft in enumerate(planned.files, 1)
+            self._migration(f"{_TRIED}{number}", draft.text_at_once()) for number, draft in enumerate(planned.files, 1)
         ]
         found = differences(plain.catalog, self._run(files).catalog)
         if found:
@@ -138,7 +140,7 @@ class _Proof:
         return [draft.text() for draft in planned.files]
 
     def _migration(self, version: str, text: str) -> Migration:
-        path = self._directory / f"{version}.sql"
+        path = self._directory / f"{version}_try_it.sql"
         path.write_bytes(text.encode())
         return parser.read(MigrationFile(version, path.name, str(path)))
 

@@ -85,7 +85,7 @@ def test_the_files_of_the_other_patterns_end_so_too(
 
 def _try(fixture: str, words: tuple[str, ...], files: int, make_database: MakeDatabase, directory: Path) -> None:
     setup = text_of(fixture, "setup")
-    (directory / "001_setup.sql").write_text(f"-- migrate:up\n{setup}\n-- migrate:down irreversible:true\n")
+    (directory / "20260101000000_setup.sql").write_text(f"-- migrate:up\n{setup}\n-- migrate:down irreversible:true\n")
     url, plain = make_database(), make_database()
     project = Project(migrations(directory), [str(directory)], OWN)
 
@@ -98,7 +98,7 @@ def _try(fixture: str, words: tuple[str, ...], files: int, make_database: MakeDa
     runs = directory / "runs"
     runs.mkdir()
     migrator = Migrator(url, Options(directories=(str(runs),)))
-    (runs / "001_setup.sql").write_text((directory / "001_setup.sql").read_text())
+    (runs / "20260101000000_setup.sql").write_text((directory / "20260101000000_setup.sql").read_text())
     migrator.up()
     before = _rows(url)
     for number, path in enumerate(written.paths):
@@ -227,7 +227,7 @@ def test_a_function_that_mentions_the_column_is_named_and_a_required_column_is_f
 
 
 def test_nothing_is_written_where_a_pattern_does_not_fit(database_url: str, tmp_path: Path) -> None:
-    (tmp_path / "001_setup.sql").write_text(f"-- migrate:up\n{OBJECTS}\n-- migrate:down irreversible:true\n")
+    (tmp_path / "20260101000000_setup.sql").write_text(f"-- migrate:up\n{OBJECTS}\n-- migrate:down irreversible:true\n")
     project = Project(migrations(tmp_path), [str(tmp_path)], LintConfig(uses_squawk=False))
     choice = Choice(explicit=dsn.parse(database_url))
 
@@ -235,4 +235,4 @@ def test_nothing_is_written_where_a_pattern_does_not_fit(database_url: str, tmp_
         write(project, "add-unique", ["t", "c", "c"], choice, datetime.now(UTC))
 
     assert refused.value.code == "E771"
-    assert [path.name for path in tmp_path.iterdir()] == ["001_setup.sql"]
+    assert [path.name for path in tmp_path.iterdir()] == ["20260101000000_setup.sql"]

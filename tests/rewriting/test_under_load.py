@@ -76,7 +76,7 @@ class Application:
 def test_no_write_fails_while_the_files_of_a_pattern_run(
     words: tuple[str, ...], unequal: str, make_database: MakeDatabase, tmp_path: Path
 ) -> None:
-    (tmp_path / "001_setup.sql").write_text(f"-- migrate:up\n{SETUP}\n-- migrate:down irreversible:true\n")
+    (tmp_path / "20260101000000_setup.sql").write_text(f"-- migrate:up\n{SETUP}\n-- migrate:down irreversible:true\n")
     url, runs = make_database(), tmp_path / "runs"
     written = write(
         Project(migrations(tmp_path), [str(tmp_path)], OWN),
@@ -86,7 +86,7 @@ def test_no_write_fails_while_the_files_of_a_pattern_run(
         datetime.now(UTC),
     )
     runs.mkdir()
-    (runs / "001_setup.sql").write_text((tmp_path / "001_setup.sql").read_text())
+    (runs / "20260101000000_setup.sql").write_text((tmp_path / "20260101000000_setup.sql").read_text())
     migrator = Migrator(url, Options(directories=(str(runs),)))
     migrator.up()
 

@@ -11,9 +11,9 @@ from dbmigrate.cli.options import ScratchUrl, common
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from dbmigrate.errors import Error
+    from dbmigrate.settings.load import Settings
 
 
 @common
@@ -46,31 +46,50 @@ def new(
     scratch_url: ScratchUrl = None,
 ) -> None:
     """Make a new migration file and print its path."""
-    from datetime import UTC, datetime
-
-    from dbmigrate.migrations import find
-
     call.add({"scratch_url": scratch_url})
-    settings, words, command = call.settings(), " ".join(name or ()), None
     if pattern is not None:
         if edit or sequential or template is not None or revert is not None:
             raise _excluded()
-        _write(call, pattern, name or (), datetime.now(UTC))
+        _write(call, pattern, name or ())
         return
-    if edit:
-        from dbmigrate.cli import editor
-
-        command = editor.chosen(settings.environ)
+    settings, words = call.settings(), " ".join(name or ())
+    command = _editor(settings) if edit else []
     if sequential or revert is not None or (template or settings.template):
         from dbmigrate.cli import new_file
 
         path = new_file.make(settings, new_file.Wanted(words, template, revert, is_numbered=sequential))
     else:
-        path = find.create(settings.migrations_dirs, words, datetime.now(UTC))
+        path = _create(settings, words)
+    _show(call, path)
+    _edit(command, path)
+
+
+def _editor(settings: Settings) -> list[str]:
+    from dbmigrate.cli import editor
+
+    return editor.chosen(settings.environ)
+
+
+def _edit(command: list[str], path: str) -> None:
+    if command:
+        from dbmigrate.cli import editor
+
+        editor.edit(command, path)
+
+
+def _create(settings: Settings, words: str) -> str:
+    from datetime import UTC, datetime
+
+    from dbmigrate.migrations import find
+
+    return find.create(settings.migrations_dirs, words, datetime.now(UTC))
+
+
+def _show(call: Call, path: str) -> None:
+    from dbmigrate.migrations import find
+
     call.renderer.created_file(path)
     call.warn(find.name_problems(path))
-    if command is not None:
-        editor.edit(command, path)
 
 
 def _excluded() -> Error:
@@ -80,7 +99,9 @@ def _excluded() -> Error:
     return ConfigError(message, code="E200", hint="a pattern names its files and writes them whole")
 
 
-def _write(call: Call, pattern: str, arguments: Sequence[str], now: datetime) -> None:
+def _write(call: Call, pattern: str, arguments: Sequence[str]) -> None:
+    from datetime import UTC, datetime
+
     from dbmigrate.cli import scratch
     from dbmigrate.cli.fixing import target_of, tried_together
     from dbmigrate.lint import LintConfig
@@ -94,6 +115,6 @@ def _write(call: Call, pattern: str, arguments: Sequence[str], now: datetime) ->
     migrations = tried_together(call, every, frozenset())
     project = write.Project(migrations, settings.migrations_dirs, config, settings.migrations_table)
     choice = scratch.for_check(call, target_of(call), None)
-    written = write.write(project, pattern, arguments, choice, now)
+    written = write.write(project, pattern, arguments, choice, datetime.now(UTC))
     call.renderer.answer("new", written.paths, {"paths": list(written.paths), "notes": list(written.notes)})
     call.warn(Problem("W372", note, Severity.NOTE) for note in written.notes)
