@@ -112,10 +112,20 @@ CODES: dict[str, str] = {
     # comparisons
     "E260": "the expected schema cannot be built for the comparison",
     "E261": "files of applied migrations are missing, so the expected schema is unknown",
+    "E262": "what a file says that it replaces cannot be counted",
+    "E263": "there is nothing to squash",
     "E264": "the schema of the target cannot be copied to a scratch database",
+    "E265": "it is not known which files are pending",
+    "E266": "the pattern does not fit to the schema",
     # scripts
     "E270": "a migration changes how its own text is read, so there is no script for it",
     "E271": "psql cannot connect to a database of this name",
+    # repeatable migrations, seeds
+    "E275": "a repeatable migration is not written as one, or stands among the versioned ones",
+    "E276": "two repeatable migrations have the same name",
+    "E277": "a repeatable migration depends on something that is not there",
+    "E278": "repeatable migrations depend on each other in a circle",
+    "E279": "the seeds cannot be found, or are migrations",
     # database URLs
     "E280": "the database URL has a parameter of another program",
     # projects of other tools
@@ -133,6 +143,8 @@ CODES: dict[str, str] = {
     "E293": "a migration depends on one that cannot have been applied before it",
     "E294": "a migration depends on one that is for fewer environments",
     "E296": "a condition is not one query",
+    "E298": "a variable has no value",
+    "E299": "the value of a variable cannot be a literal or a name",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",
@@ -196,6 +208,12 @@ CODES: dict[str, str] = {
     "E733": "the schema file would hold what is only for some environments",
     "E734": "a precondition is not true",
     "E735": "a precondition cannot be evaluated",
+    "E740": "a variable had another value when the migration was applied",
+    "E744": "of the migrations that a file replaces some are applied, and some are not",
+    "E745": "the migrations to squash leave rows, and it was not said what becomes of them",
+    "E746": "the squashed file does not make what the migrations make",
+    "E770": "what depends on a column would be lost",
+    "E771": "the files of a pattern do not end in the schema of the plain change",
     "E780": "the clone is the target itself",
     "E781": "the clone is the database of a protected environment",
     "E782": "the clone has another history than the target",
@@ -223,7 +241,16 @@ WARNINGS: dict[str, str] = {
     "W307": "the database of a dry run does not exist yet",
     "W308": "a file was changed after it was applied, and is rolled back as it is now",
     "W310": "a pending migration is only for some environments, and no environment is named",
+    "W330": "a variable is declared and not used",
+    "W335": "files among the repeatable migrations do not say that they are repeatable, and are skipped",
+    "W336": "a repeatable migration is left for later, because a versioned one stays pending",
+    "W337": "the file of a repeatable migration is gone; nothing is undone",
+    "W338": "a rollback leaves a repeatable migration as it is, and the next `up` runs it again",
     "W700": "a pending migration is a breaking change",
+    "W340": "the name of a new migration does not say what it changes",
+    "W341": "of the migrations that a file replaces some are applied, and some are not",
+    "W342": "what migrations do to the whole server is not in the squashed file",
+    "W343": "the files that a squashed file replaces are still there",
     "W670": "files of applied migrations are missing",
     "W671": "an applied file has another version now",
     "W672": "a version was applied from another file",
@@ -266,6 +293,10 @@ WARNINGS: dict[str, str] = {
     "W642": "the schema file was not written, because the migration lock was lost",
     # imports from other tools
     "W690": "the history of another tool is taken over without a proof",
+    # rewriting
+    "W370": "a statement has no safe form, and is left as it is",
+    "W371": "an applied file is not rewritten",
+    "W372": "a function or a view needs a look, because of a pattern",
     # output
     "W685": "stdout cannot be written",
     "W686": "stderr cannot be written",

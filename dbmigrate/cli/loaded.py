@@ -65,14 +65,16 @@ def _on_dump(call: Call, dump: str, choice: Choice, queries: Sequence[str]) -> R
     """The dump is run as it is: never on the target's server, unless that is the one of ``--scratch-url``."""
     from dbmigrate.api.migrator import Options
     from dbmigrate.api.rehearsal import Rehearser
-    from dbmigrate.migrations import find, parser
+    from dbmigrate.migrations import find, parser, variables
     from dbmigrate.model import Direction, Policy
     from dbmigrate.scratch import choose, outside_effects, with_rows
 
     settings = call.settings()
     policy = Policy(order=settings.version_order, environment=settings.target_environment)
-    options = Options(settings.migrations_dirs, settings.migrations_table, policy=policy)
-    migrations = [parser.read(file, (Direction.UP,)) for file in find.find(options.directories, options.order)]
+    stand_ins = settings.variables.for_checks()
+    options = Options(settings.migrations_dirs, settings.migrations_table, policy=policy, variables=stand_ins)
+    files = find.find(options.directories, options.order)
+    migrations = [variables.bound(parser.read(file, (Direction.UP,)), stand_ins) for file in files]
     apart = replace(
         choice,
         on_target=choose.TargetServer.UNUSED,

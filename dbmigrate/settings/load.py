@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dbmigrate.settings.project_file import Project, Requirement
+    from dbmigrate.variables import Given, Variables
 
 __all__ = ["ENV_FILES", "VARIABLES", "Flags", "Settings", "Variable", "load"]
 
@@ -48,6 +49,7 @@ class Flags:
     version_order: str | None = None
     migrations_table: str | None = None
     schema_file: str | None = None
+    seeds_dir: str | None = None
     no_dump_schema: bool | None = None
     driver: str | None = None
     wait: bool | None = None
@@ -76,16 +78,16 @@ class Settings:
     """Everything that a command needs to know. Times are in seconds; paths are as given.
 
     `environment` is the name after ``-e``, in lower case where it stands for ``<NAME>_DATABASE_URL``.
-    `lock_timeout` None leaves the choice to the executor, 0 and a `timeout` of None mean no limit. `environ` is for
-    programs that are started: the environment of this process without PGSERVICE, which `Dsn.environment` replaces.
-    `origins` says for each name in `VARIABLES` that is a setting where its value is from. `protected` are the names of
-    environments, `canonical`; `project` is the project file.
+    `lock_timeout` None leaves the choice to the executor; 0 and a `timeout` of None mean no limit. `environ` is for
+    programs that are started: this process's without PGSERVICE, which `Dsn.environment` replaces. `origins` says for
+    each name in `VARIABLES` that is a setting where its value is from. `protected` are `canonical` environment names.
     """
 
     migrations_dirs: tuple[str, ...]
     version_order: Order
     migrations_table: str
     schema_file: str
+    seeds_dir: str
     schema_versions: str
     wait_timeout: float
     wait_interval: float
@@ -95,6 +97,8 @@ class Settings:
     timeout: float | None
     dump_schema: bool
     lock_report: bool
+    template: str
+    ticket_pattern: str | None
     wait: bool
     strict: bool
     verbose: bool
@@ -195,6 +199,33 @@ class Settings:
         protection = self.protection
         mine = canonical(protection.environment if protection else self.environment or "")
         return next((found for name, found in self.project.required.items() if canonical(name) == mine), None)
+
+    @property
+    def variables(self) -> Variables:
+        """The values of variables in migrations: from the environment and env files, then from the project file."""
+        from dbmigrate.variables import Given, Variables, environment_name
+
+        def find(name: str) -> Given | None:
+            value, given = self._sources.find(environment_name(name)), self.project.variables.get(name)
+            if value is not None:
+                return Given(value.text, value.name)
+            return None if given is None or given.value is None else Given(given.value, given.origin)
+
+        stand_ins = {
+            name: Given(given.check, given.origin, is_made_up=True)
+            for name, given in self.project.variables.items()
+            if given.check is not None
+        }
+        return Variables(find, stand_ins)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The values of all variables that could be in migrations, to hide them."""
+        from dbmigrate.variables import PREFIX
+
+        names = (name for name in self._sources.names() if name.startswith(PREFIX))
+        found = [value.text for name in names if (value := self._sources.find(name))]
+        return (*found, *(each.value for each in self.project.variables.values() if each.value))
 
     def environments(self) -> tuple[str, ...]:
         """Names for ``-e`` that have a database: ``STAGING_DATABASE_URL`` makes ``staging``."""
@@ -309,6 +340,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         version_order=_order(choice, flags.version_order),
         migrations_table=_table(choice, flags.migrations_table),
         schema_file=choice.text("DBMIGRATE_SCHEMA_FILE", flags.schema_file),
+        seeds_dir=choice.text("DBMIGRATE_SEEDS_DIR", flags.seeds_dir),
         schema_versions=_layout(choice),
         wait_timeout=choice.seconds("DBMIGRATE_WAIT_TIMEOUT", flags.wait_timeout),
         wait_interval=_interval(choice, flags.wait_interval),
@@ -318,6 +350,8 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         timeout=choice.optional_seconds("DBMIGRATE_TIMEOUT", flags.timeout),
         dump_schema=not choice.boolean("DBMIGRATE_NO_DUMP_SCHEMA", flag=flags.no_dump_schema),
         lock_report=choice.boolean("DBMIGRATE_LOCK_REPORT", flag=None),
+        template=choice.text("DBMIGRATE_TEMPLATE"),
+        ticket_pattern=_tickets(choice),
         wait=choice.boolean("DBMIGRATE_WAIT", flag=flags.wait),
         strict=_strict(choice, flags, protected),
         verbose=choice.boolean("DBMIGRATE_VERBOSE", flag=flags.verbose),
@@ -384,6 +418,19 @@ def _layout(choice: _Choice) -> str:
             f"{value.name}: unknown layout {value.text.strip()!r}", code="E205", hint=f"use {' or '.join(LAYOUTS)}"
         )
     return value.text.strip()
+
+
+def _tickets(choice: _Choice) -> str | None:
+    """None for the usual pattern."""
+    value = choice.value("DBMIGRATE_TICKET_PATTERN")
+    if value.origin == "default":
+        return None
+    try:
+        re.compile(value.text)
+    except re.error as exc:
+        message = f"{value.name}: {value.text!r} is not a regular expression: {exc}"
+        raise ConfigError(message, code="E205", hint="for example [A-Z]+-[0-9]+") from exc
+    return value.text
 
 
 def _interval(choice: _Choice, flag: str | None) -> float:
