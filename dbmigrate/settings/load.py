@@ -8,7 +8,6 @@ Where two names mean the same (``DBMIGRATE_WAIT``, ``DBMATE_WAIT``), ours wins.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,9 @@ from dbmigrate.environment_name import canonical
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Order
-from dbmigrate.settings import durations, env_file, project_file
-from dbmigrate.settings.environments import is_same_database, name_of, variable_of
+from dbmigrate.settings import durations, env_file, project_file, protection
+from dbmigrate.settings.environments import name_of, variable_of
+from dbmigrate.settings.protection import Protection
 from dbmigrate.settings.sources import Sources, Value
 from dbmigrate.settings.variables import VARIABLES, Variable
 
@@ -63,14 +63,6 @@ class Flags:
     verbose: bool | None = None
     quiet: bool | None = None
     json: bool | None = None
-
-
-@frozen
-class Protection:
-    """The protected environment of the target; `by` is its variable, where another name was given for its database."""
-
-    environment: str
-    by: str = ""
 
 
 @frozen
@@ -169,15 +161,7 @@ class Settings:
 
     def protection_of(self, found: dsn.Dsn) -> Protection | None:
         """The protected environment whose database is `found`, as far as names can tell."""
-        for name in sorted(self._sources.names()):
-            variable = name.removesuffix("_FILE")
-            if variable.endswith("_URL") and canonical(variable) in self.protected:
-                with suppress(ConfigError):  # an invalid URL names no database
-                    value = self._sources.url(variable)
-                    other = dsn.parse(value.text, driver=self.driver, origin=value.origin) if value else None
-                    if other and is_same_database(found, self._sources.completed(other)):
-                        return Protection(canonical(variable), variable)
-        return None
+        return protection.found(found, self._sources, self.protected, self.driver)
 
     @property
     def target_environment(self) -> str | None:
