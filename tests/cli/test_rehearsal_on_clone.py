@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 
 import pytest
@@ -65,7 +66,7 @@ def test_a_wait_in_a_lock_is_reported_with_its_statement_and_the_stalled_query(
     assert stall["duration_ms"] == pytest.approx(3000, rel=0.2)
     text = summary.read_text()
     assert "| ⚠️ | 2_mail.sql:2 `alter table users add mail text` |" in text
-    assert f"longest stall 3.0 s: `{READER}`" in text
+    assert re.search(rf"longest stall [23]\.\d s: `{READER}`", text)
     assert "is migrated, and stays so" in done.stderr
     assert _versions(query, database_url) == ["1"]
     assert _versions(query, twin_database_url) == ["1", "2"]

@@ -71,8 +71,8 @@ def check(
     target = _target(settings)
     options = _options(call, since=since, longest=_seconds(max_duration), wants_lint=not no_lint)
     with _live(call, target, is_needed=from_statistics) as live:
-        options = replace(options, queries=_queries(queries or (), live if from_statistics else None))
-        options = replace(options, applied=_applied(call, live))
+        collected = _queries(queries or (), live if from_statistics else None)
+        options = replace(options, queries=collected, applied=_applied(call, live))
         choice = scratch.for_check(call, target, live.conn if live else None)
         report = module.run(options, choice)
         priced = _priced(live, report)
@@ -82,8 +82,7 @@ def check(
     is_detailed = bool(since or call.environments) if locks is None else locks
     shown = _Shown(report, priced, rehearsed)
     _show(call, shown, detailed=priced if is_detailed else (), format_=format_)
-    write_summary(summary, report.problems, title="Check", files=report.selected)
-    _append_details(call, summary, shown)
+    _write_summary(call, summary, shown)
     if not report.is_clean:
         raise typer.Exit(1)
 
@@ -221,10 +220,11 @@ def _show(call: Call, shown: _Shown, *, detailed: Sequence[Priced], format_: For
     call.renderer.answer("check", lines, value)
 
 
-def _append_details(call: Call, path: str | None, shown: _Shown) -> None:
-    """Durations and locks, below the findings of the summary."""
+def _write_summary(call: Call, path: str | None, shown: _Shown) -> None:
+    """The findings; below them durations and locks, and what was measured with rows."""
     from dbmigrate.output import checking, rehearsal
 
+    write_summary(path, shown.report.problems, title="Check", files=shown.report.selected)
     if path is not None:
         with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(f"{line}\n" for line in checking.markdown(shown.report, shown.locks))
