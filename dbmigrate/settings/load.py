@@ -17,9 +17,8 @@ from dbmigrate.environment_name import canonical
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Order
-from dbmigrate.settings import durations, env_file, project_file, protection
-from dbmigrate.settings.environments import name_of, variable_of
-from dbmigrate.settings.protection import Protection
+from dbmigrate.settings import durations, env_file, project_file
+from dbmigrate.settings.environments import Protection, name_of, protection_of, variable_of
 from dbmigrate.settings.sources import Sources, Value
 from dbmigrate.settings.variables import VARIABLES, Variable
 
@@ -161,7 +160,7 @@ class Settings:
 
     def protection_of(self, found: dsn.Dsn) -> Protection | None:
         """The protected environment whose database is `found`, as far as names can tell."""
-        return protection.found(found, self._sources, self.protected, self.driver)
+        return protection_of(found, self._sources, self.protected, self.driver)
 
     @property
     def target_environment(self) -> str | None:
