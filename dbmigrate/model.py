@@ -200,6 +200,11 @@ class Section:
     batch_ranges: tuple[FileRange, ...] | None = None
     fault: str | None = None
 
+    @property
+    def is_backfill(self) -> bool:
+        """Whether it runs in pages, each a transaction of its own: see `backfill.options`."""
+        return "backfill" in self.options
+
 
 @frozen
 class Annotation:

@@ -30,6 +30,7 @@ class SubStep:
     is_atomic: bool
     # a file may make its session read-only, where no log entry can be written
     opening: str = "BEGIN READ WRITE;"
+    backfill: Section | None = None  # the section that runs in pages
 
     @property
     def first(self) -> Statement:
@@ -54,6 +55,11 @@ def _of_section(migration: Migration, section: Section, number: int) -> Iterator
         whole = tuple(map(_held, parser.statements(migration, section)))
         if whole:
             yield SubStep(number, whole, is_atomic=True)
+        return
+    if section.is_backfill:
+        whole = tuple(parser.statements(migration, section))
+        if whole:
+            yield SubStep(number, whole, is_atomic=False, backfill=section)
         return
     block: list[Statement] = []
     for position, statement in enumerate(parser.statements(migration, section), number):
