@@ -11,6 +11,7 @@
       NeedsAttention ...................... 5   work is half done, and a person has to decide what is right
       LockNotAcquired ..................... 6   another run holds the lock
         AlreadyDone ......................... 6   ... and did the same step; the executor continues with the next one
+        Deferred ............................ 6   a backfill is left for later; the executor continues
       Refused ............................. 7   possible, but only if asked for explicitly
       Interrupted ....................... 130 / 143   SIGINT, SIGTERM
 
@@ -37,6 +38,7 @@ __all__ = [
     "ConfigError",
     "ConnectionFailed",
     "DatabaseError",
+    "Deferred",
     "Error",
     "Interrupted",
     "LockNotAcquired",
@@ -116,6 +118,9 @@ CODES: dict[str, str] = {
     "E271": "psql cannot connect to a database of this name",
     # database URLs
     "E280": "the database URL has a parameter of another program",
+    # backfills
+    "E287": "a statement of a backfill has no `:batch`, or has it where it restricts nothing",
+    "E288": "a statement cannot run in the pages of a backfill",
     # projects of other tools
     "E281": "a file of another tool cannot be converted",
     "E282": "there is nothing to import",
@@ -145,6 +150,7 @@ CODES: dict[str, str] = {
     "E410": "the backup failed",
     "E411": "the health check failed",
     "E412": "a scratch database could not be dropped",
+    "E413": "a page of a backfill changed far more rows than it has",
     # a person is needed
     "E501": "a non-transactional migration stopped partway",
     "E502": "an earlier migration is unfinished",
@@ -157,6 +163,7 @@ CODES: dict[str, str] = {
     "E509": "a deployment failed, and was not rolled back, because another run changed the database since",
     # lock
     "E601": "another run holds the migration lock",
+    "E610": "a backfill has waited too long",
     # refused
     "E701": "an applied file was changed",
     "E702": "a migration is out of order",
@@ -182,6 +189,11 @@ CODES: dict[str, str] = {
     "E725": "a file is not the one that another tool has run",
     "E730": "an applied migration depends on one that is to be rolled back",
     "E731": "a breaking change of a protected environment needs `--allow-breaking`",
+    "E760": "the table of a backfill cannot be followed by its key",
+    "E761": "the lag of the replicas cannot be read",
+    "E762": "the key of an unfinished backfill was changed",
+    "E763": "a page of a backfill would read the whole table",
+    "E765": "a backfill changes the key that its pages follow",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
@@ -210,6 +222,12 @@ WARNINGS: dict[str, str] = {
     "W671": "an applied file has another version now",
     "W672": "a version was applied from another file",
     "W673": "a section that is not run now has a fault",
+    # backfills
+    "W350": "a backfill is deferred, or paused",
+    "W351": "a page of a backfill reads the whole table",
+    "W352": "triggers fire for the rows of a backfill",
+    "W353": "the lag of the replicas cannot be read",
+    "W354": "the table of a backfill was not vacuumed",
     # the schema file
     "W401": "the schema file was not written",
     "W402": "user mappings are left out of the schema file, because they hold passwords",
@@ -359,6 +377,10 @@ class LockNotAcquired(Error):
 
 class AlreadyDone(LockNotAcquired):
     """Another run did a step while this one waited for the lock. Nothing was changed, nothing is left to do."""
+
+
+class Deferred(LockNotAcquired):
+    """A backfill was recorded as deferred, or paused; `message` says how far it is."""
 
 
 class Refused(Error):

@@ -264,6 +264,9 @@ class Migration:
         """Whether the whole direction runs in one transaction (no section says ``transaction:false``)."""
         return all(section.transaction for section in self.run_order(direction))
 
+    def has_backfill(self, direction: Direction) -> bool:
+        return any(section.is_backfill for section in self.run_order(direction))
+
     def annotated(self, key: str, direction: Direction = Direction.UP) -> tuple[Annotation, ...]:
         """The annotations of this key for one direction."""
         return tuple(each for each in self.annotations if each.key == key and each.direction is direction)
@@ -299,7 +302,10 @@ class Applied:
 
 @frozen
 class StepRecord:
-    """A logged step of a non-transactional migration. `number` counts from 1; `before` is `step_outcome.Before`."""
+    """A logged step of a non-transactional migration. `number` counts from 1; `before` is `step_outcome.Before`.
+
+    `progress` is how far a backfill is, see `backfill.cursor`.
+    """
 
     number: int
     state: LogState
@@ -307,11 +313,15 @@ class StepRecord:
     sql: str | None = None
     error: str | None = None
     before: frozenset[str] | None = None
+    progress: Mapping[str, object] | None = None
 
 
 @frozen
 class Unfinished:
-    """A non-transactional migration that was started and neither finished nor undone."""
+    """A non-transactional migration that was started and neither finished nor undone.
+
+    `is_deferred`: its backfill was left for later, which is in nobody's way.
+    """
 
     version: str
     name: str
@@ -319,6 +329,17 @@ class Unfinished:
     started_at: datetime
     steps: tuple[StepRecord, ...]
     error: str | None = None
+    is_deferred: bool = False
+
+    @property
+    def progress(self) -> Mapping[str, object] | None:
+        """How far the backfill is that is not done yet."""
+        return next((s.progress for s in self.steps if s.progress and s.state is not LogState.DONE), None)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether nobody has to decide anything: a backfill goes on at its cursor."""
+        return self.progress is not None and len(self.steps) == 1 and self.direction is Direction.UP
 
     @property
     def done(self) -> frozenset[int]:
@@ -368,6 +389,7 @@ class History:
 
     applied: tuple[Applied, ...] = ()
     unfinished: tuple[Unfinished, ...] = ()
+    deferred: tuple[Unfinished, ...] = ()
 
     def __contains__(self, version: object) -> bool:
         return any(applied.version == version for applied in self.applied)
@@ -397,6 +419,14 @@ class LogKind(StrEnum):
     REPEATABLE = "repeatable"  # a file that runs again whenever it changed; it has no row in the tracking table
 
 
+class Turn(StrEnum):
+    """When the backfills of a migration run."""
+
+    NOW = "now"
+    LATER = "later"  # they are recorded as deferred
+    DEFERRED = "deferred"  # now, after they were deferred: where they stop, they stay deferred
+
+
 @frozen
 class Step:
     """One migration in one direction. `done` are the statement numbers that an earlier, interrupted run completed.
@@ -411,6 +441,7 @@ class Step:
     migration: Migration | None = None
     done: frozenset[int] = frozenset()
     kind: LogKind | None = None
+    turn: Turn = Turn.NOW
 
     @property
     def log_kind(self) -> LogKind:
@@ -444,7 +475,11 @@ LAST = Goal(steps=1)
 
 @frozen
 class Policy:
-    """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one in `order`."""
+    """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one in `order`.
+
+    `defers_backfills` records them as deferred instead of running them.
+    """
 
     strict: bool = False
     order: Order = Order.NAME
+    defers_backfills: bool = False

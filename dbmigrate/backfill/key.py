@@ -37,9 +37,9 @@ select c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text, c.relhass
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.oid = pg_catalog.to_regclass(%s)
 """
-# the chosen index first; `is_fit` is why it is not one that pages can follow
+# the best index first; `fault` is why pages cannot follow it
 _INDEX = """
-select i.indexrelid::int8, ic.relname::text, case
+select id, name, fault from (select i.indexrelid::int8 as id, ic.relname::text as name, i.indisprimary, case
          when not i.indisvalid then 'is invalid' when i.indpred is not null then 'is partial'
          when i.indexprs is not null then 'is on an expression' when m.amname <> 'btree' then 'is not a btree'
          when not i.indisunique then 'is not unique' end as fault
@@ -49,7 +49,7 @@ where i.indrelid = %s::int8::oid and case when %s::text[] = '{}' then i.indispri
   (select pg_catalog.array_agg(a.attname::text order by x.o) from pg_catalog.unnest(i.indkey::int2[])
      with ordinality x(n, o) join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = x.n
    where x.o <= i.indnkeyatts) = %s::text[] end
-order by fault is not null, i.indisprimary desc, i.indexrelid limit 1
+) found order by fault is not null, indisprimary desc, id limit 1
 """
 # PostgreSQL 18 sets attnotnull also for a NOT NULL constraint that is not validated
 _COLUMNS = """
@@ -195,7 +195,8 @@ def find(conn: Connection, wanted: Settings) -> Key:
     shown = f"{schema}.{name}" if schema else name
     if not rows:
         raise _refused(f"the table {shown} does not exist", "name it with its schema: `backfill:schema.table`")
-    oid, schema, name, kind, has_children, hides_rows, reltuples = rows[0]
+    oid, found_schema, found_name, kind, has_children, hides_rows, reltuples = rows[0]
+    schema, name = str(found_schema), str(found_name)
     shown = f"{schema}.{name}"
     if kind not in ("r", "p"):
         raise _refused(f"{shown} is {_KINDS.get(str(kind), 'not a table')}", "name the table that holds its rows")
@@ -210,7 +211,7 @@ def find(conn: Connection, wanted: Settings) -> Key:
             "run it as a role with BYPASSRLS, or as the owner of the table",
         )
     columns = _columns(conn, shown, int(str(oid)), wanted.key)
-    return Key(int(str(oid)), str(schema), str(name), columns, float(str(reltuples)))
+    return Key(int(str(oid)), schema, name, columns, float(str(reltuples)))
 
 
 def _columns(conn: Connection, shown: str, oid: int, wanted: Sequence[str]) -> tuple[Column, ...]:

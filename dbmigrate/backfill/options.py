@@ -67,7 +67,7 @@ def clash(options: Mapping[str, str]) -> tuple[str, str, str] | None:
     """An option that cannot stand in its header, why, and what to do."""
     if "backfill" not in options:
         mine = next((key for key in options if key in CHECKS), None)
-        return mine and (mine, f"{mine} is an option of a backfill", "name its table: `backfill:TABLE`")
+        return (mine, f"{mine} is an option of a backfill", "name its table: `backfill:TABLE`") if mine else None
     if "transaction" in options:
         return "transaction", "each page of a backfill is a transaction of its own", "remove the option `transaction`"
     return None
@@ -77,7 +77,7 @@ def _seconds(text: str) -> float:
     return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
 
 
-# ------------------------------------------------------------------------------- the values, checked while a file is read
+# ------------------------------------------------------------------------------- the values, checked as a file is read
 
 
 def _is_table(value: str) -> str | None:

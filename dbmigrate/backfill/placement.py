@@ -25,8 +25,10 @@ __all__ = ["Mark", "Paged", "PlacementError", "assigned", "changes", "paged"]
 _BEFORE = frozenset(("WHERE", "AND", "NOT", "ON", "WHEN", "HAVING", "("))
 # what ends the condition before it
 _CLAUSES = frozenset(
-    "WHERE ON WHEN HAVING THEN SET SELECT FROM GROUP ORDER LIMIT RETURNING UNION EXCEPT INTERSECT USING VALUES WINDOW"
-    " ELSE ;".split()
+    (
+        *("WHERE", "ON", "WHEN", "HAVING", "THEN", "ELSE", "SET", "SELECT", "FROM", "GROUP", "ORDER", "LIMIT", ";"),
+        *("RETURNING", "UNION", "EXCEPT", "INTERSECT", "USING", "VALUES", "WINDOW"),
+    )
 )
 _QUERIES = frozenset(("SELECT", "WITH", "VALUES", "TABLE"))
 _STATEMENTS = frozenset(("UPDATE", "DELETE", "INSERT", "MERGE", "WITH", "SELECT"))
@@ -169,7 +171,7 @@ def _mark(sql: str, start: int, before: str) -> Mark | None:
     return Mark(start, alias.end(), alias[1]) if alias else Mark(start, end)
 
 
-# ------------------------------------------------------------------------------------------------- what a statement does
+# ------------------------------------------------------------------------------------------------ what a statement does
 
 
 def changes(sql: str, table: tuple[str, str]) -> bool:

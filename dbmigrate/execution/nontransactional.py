@@ -209,6 +209,9 @@ class NonTransactionalRun:
     def _guarded(self, substep: SubStep) -> None:
         """Run one step; log whatever goes wrong in it, and raise an error that says what is true now."""
         self._refuse_lost_lock()
+        if substep.backfill is not None:
+            self._run_backfill(substep)
+            return
         self._committing, self._sending = None, Sending.ANNOUNCING
         try:
             if substep.is_atomic:
@@ -223,6 +226,11 @@ class NonTransactionalRun:
                 self._outside(substep)
         except _FAILURES as exc:
             raise self._failure(substep, exc) from exc
+
+    def _run_backfill(self, substep: SubStep) -> None:
+        from dbmigrate.execution import backfills
+
+        self._tally.add(backfills.run(self._session, self._step, substep, self._pacing))
 
     def _refuse_lost_lock(self) -> None:
         """DISCARD ALL or pg_advisory_unlock_all() in the file drops the lock silently: take it again, or stop."""

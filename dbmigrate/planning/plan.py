@@ -24,6 +24,7 @@ from dbmigrate.model import (
     Severity,
     SortKey,
     Step,
+    Turn,
     Unfinished,
     leading_number,
 )
@@ -46,7 +47,8 @@ def up(
     """
     if not files:
         raise PlanError("no migration files found", code="E230", hint="make one with `dbmigrate new NAME`")
-    _refuse_unfinished(history)
+    going_on = {broken.version: broken for broken in history.unfinished if broken.goes_on}
+    _refuse_unfinished(replace(history, unfinished=tuple(b for b in history.unfinished if not b.goes_on)))
     waiting = frozenset(pending_versions(files, history))
     pending = [file for file in files if file.version in waiting]
     highest = policy.order.highest(_versions(history))
@@ -55,7 +57,7 @@ def up(
         raise _out_of_order(late[0], highest, policy.order)
     _refuse_annotations([migrations[file.version] for file in pending if file.version in migrations], files, history)
     chosen = _until(pending, files, goal)
-    steps = tuple(_run(migrations[file.version], Direction.UP) for file in chosen)
+    steps = tuple(_run_up(migrations[file.version], going_on, policy) for file in chosen)
     running = {file.version for file in chosen}
     problems = [_late_problem(file, highest) for file in late if file.version in running]
     order_problems = _order_problems(files, policy.order)
@@ -63,9 +65,9 @@ def up(
 
 
 def pending_versions(files: Sequence[MigrationFile], history: History) -> Sequence[str]:
-    """The versions that are not applied, in the order of `files`."""
-    applied = _versions(history)
-    return [file.version for file in files if file.version not in applied]
+    """The versions that are neither applied nor deferred, in the order of `files`."""
+    known = {*_versions(history), *(item.version for item in history.deferred)}
+    return [file.version for file in files if file.version not in known]
 
 
 def down(
@@ -255,6 +257,15 @@ def _until(pending: Sequence[MigrationFile], files: Sequence[MigrationFile], goa
         raise unknown_version(goal.version, names, f"no migration file has version {goal.version}")
     wanted = frozenset(names[: names.index(goal.version) + 1])
     return [file for file in pending if file.version in wanted]
+
+
+def _run_up(migration: Migration, going_on: Mapping[str, Unfinished], policy: Policy) -> Step:
+    """A backfill that was interrupted goes on at its cursor."""
+    step = _run(migration, Direction.UP)
+    if migration.version in going_on:
+        step = replace(step, done=going_on[migration.version].done)
+    is_later = policy.defers_backfills and migration.has_backfill(Direction.UP)
+    return replace(step, turn=Turn.LATER) if is_later else step
 
 
 def _run(migration: Migration, direction: Direction) -> Step:
