@@ -305,6 +305,7 @@ class Error(Exception):
         self.sqlstate = sqlstate
         self.state: str | None = None
         self.report: Report | None = None
+        self.keeps_pages = False  # pages of a backfill were committed before, and stay
 
     def recast(
         self, kind: type[AnyError], message: str | None = None, *, code: str, hint: str | None = None

@@ -115,13 +115,17 @@ class SchemaFile:
 
 @frozen
 class Report:
-    """What a run did. `current` is the newest applied version in file-name order."""
+    """What a run did. `current` is the newest applied version in file-name order.
+
+    The backfills of `deferred` were left for later.
+    """
 
     done: tuple[Outcome, ...] = ()
     problems: tuple[Problem, ...] = ()
     current: str | None = None
     schema: SchemaFile | None = None
     seconds: float = 0.0
+    deferred: tuple[Step, ...] = ()
 
 
 class MigrationState(StrEnum):
@@ -129,6 +133,7 @@ class MigrationState(StrEnum):
     PENDING = "pending"
     UNFINISHED = "unfinished"
     MISSING = "missing"  # applied, but its file is gone
+    DEFERRED = "deferred"  # its backfill was left for later, or paused
 
 
 @frozen

@@ -21,7 +21,7 @@ class Cursor:
     `until` is the highest key of the table as it was at the beginning of this `round`: the first one ends when a page
     reaches it, the second one at it, so that rows that are added faster than pages are done do not keep a backfill
     running for ever. `rows` were changed, `passed` were met; `batch` is the size of the next page. `turn` counts the
-    passes over the table.
+    passes over the table. `left` is the estimate of the rows behind it, `rate` how many a second are met.
     """
 
     table: str
@@ -34,6 +34,8 @@ class Cursor:
     pages: int = 0
     batch: int = 1000
     turn: int = 1
+    left: float | None = None
+    rate: float = 0.0
 
     def to_json(self) -> str:
         values = {name: getattr(self, name) for name in _FIELDS}
@@ -44,7 +46,7 @@ class Cursor:
         return replace(self, after=upto, rows=self.rows + rows, passed=self.passed + passed, pages=self.pages + 1)
 
 
-_FIELDS = ("table", "key", "after", "until", "round", "rows", "passed", "pages", "batch", "turn")
+_FIELDS = ("table", "key", "after", "until", "round", "rows", "passed", "pages", "batch", "turn", "left", "rate")
 
 
 def from_json(text: str) -> Cursor:

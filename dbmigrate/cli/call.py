@@ -264,6 +264,7 @@ class Call:
 
     def _options(self, settings: Settings, reason: str | None) -> Options:
         from dbmigrate.api.migrator import Options
+        from dbmigrate.cli import held_signals
         from dbmigrate.execution.lock_retries import Pacing
         from dbmigrate.model import Policy
 
@@ -271,12 +272,13 @@ class Call:
             directories=settings.migrations_dirs,
             table=settings.migrations_table,
             dumping=dumping(settings) if settings.dump_schema else None,
-            policy=Policy(strict=settings.is_strict, order=settings.version_order),
-            pacing=Pacing(lock_timeout=settings.lock_timeout, timeout=settings.timeout),
+            policy=Policy(settings.is_strict, settings.version_order, settings.defers_backfills),
+            pacing=Pacing(lock_timeout=settings.lock_timeout, timeout=settings.timeout, max_wait=settings.max_wait),
             lock_wait=settings.lock_wait,
             where=self.target_name(settings),
             reason=reason,
             is_protected=settings.is_protected,
+            hold_signals=held_signals.held,
         )
 
     def target_name(self, settings: Settings) -> str:

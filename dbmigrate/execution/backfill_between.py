@@ -13,6 +13,8 @@ from dbmigrate.events import BackfillProgress, Warned
 from dbmigrate.model import Problem, Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dbmigrate.backfill.cursor import Cursor
     from dbmigrate.backfill.key import Key
     from dbmigrate.backfill.options import Settings
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 _LOOK_EVERY = 1.0  # seconds
 _REPORT_EVERY = 10.0  # seconds of a wait
 _PROGRESS_EVERY = 0.25
+_NAP = 0.1  # seconds, after which a signal is noticed
 _WINDOW = 60.0  # seconds, over which the rate is taken
 
 
@@ -42,7 +45,9 @@ class Between:
         self._looked = self._told = float("-inf")
         self._seen: deque[tuple[float, int]] = deque()
         self._page = (0, 0.0)
-        self._left: float | None = None
+        self.left: float | None = None
+        self.rate = 0.0
+        self.act_on_signal: Callable[[], None] = lambda: None
         self._vacuumed = 0
 
     def look_ahead(self) -> None:
@@ -77,10 +82,14 @@ class Between:
             if reported is None or now - reported >= _REPORT_EVERY:
                 reported = now
                 self._tell(cursor, reason)
-            time.sleep(0.2)
+            time.sleep(_NAP)
+            self.act_on_signal()
 
     def pause(self, pace: Pace, rows: int, seconds: float) -> None:
-        time.sleep(pace.pause(rows, seconds, is_blind=self._waits.is_blind))
+        end = time.monotonic() + pace.pause(rows, seconds, is_blind=self._waits.is_blind)
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _NAP))
+            self.act_on_signal()
 
     def yielded(self, pace: Pace) -> None:
         """A lock was not granted in time."""
@@ -95,7 +104,7 @@ class Between:
         self._page = (pace.rows, pace.seconds)
         if now - self._told >= _PROGRESS_EVERY:
             with database.translated(self._session.dsn):
-                self._left = pages.left(cursor, limits) if cursor.after else self._left
+                self.left = pages.left(cursor, limits) if cursor.after else self.left
             self._tell(cursor, None)
         self._vacuum(cursor)
 
@@ -118,9 +127,9 @@ class Between:
                 database.run(conn, "SET lock_timeout = 0")
 
     def _share(self, cursor: Cursor) -> float | None:
-        if self._left is None:
+        if self.left is None:
             return None
-        return cursor.passed / max(cursor.passed + self._left, 1.0)
+        return cursor.passed / max(cursor.passed + self.left, 1.0)
 
     def _how_far(self, cursor: Cursor) -> str:
         share = self._share(cursor)
@@ -128,15 +137,16 @@ class Between:
 
     def _tell(self, cursor: Cursor, reason: str | None) -> None:
         self._told = time.monotonic()
-        rate = 0.0
         if len(self._seen) > 1:
             (first, before), (_, now) = self._seen[0], self._seen[-1]
-            rate = (now - before) / max(self._told - first, 1e-3)
+            self.rate = (now - before) / max(self._told - first, 1e-3)
         share = self._share(cursor)
-        total = None if self._left is None else cursor.passed + self._left
-        left = None if self._left is None or not rate else self._left / rate
+        total = None if self.left is None else cursor.passed + self.left
+        left = None if self.left is None or not self.rate else self.left / self.rate
         self._session.emit(
-            BackfillProgress(self._step, self._key.shown, cursor.passed, self._page, rate, share, total, left, reason)
+            BackfillProgress(
+                self._step, self._key.shown, cursor.passed, self._page, self.rate, share, total, left, reason
+            )
         )
 
 

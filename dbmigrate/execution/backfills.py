@@ -64,6 +64,13 @@ def run(session: Session, step: Step, substep: SubStep, pacing: Pacing) -> list[
         raise backfill.failure(exc) from exc
 
 
+def defer(session: Session, step: Step) -> Deferred:
+    """Record a backfill as deferred; what has to be raised then."""
+    session.log_failure(session.writer.deferred(step))
+    hint = f"run it with `dbmigrate backfill {step.version}`"
+    return Deferred(f"the backfill of {step.name} is deferred", code="E610", hint=hint)
+
+
 class Backfill:
     """One run of one backfill."""
 
@@ -98,11 +105,14 @@ class Backfill:
         self._between.look_ahead()
         self._cursor = self._open()
         self._pace = Pace(self._settings, self._cursor.batch)
-        while not _is_done(self._cursor):
-            try:
-                self._next(self._cursor)
-            except (psycopg.Error, batches.StatementError, ConnectionFailed, DatabaseError) as exc:
-                self._recover(exc)
+        with session.access.hold_signals() as act_on_signal:
+            self._between.act_on_signal = act_on_signal
+            while not _is_done(self._cursor):
+                act_on_signal()
+                try:
+                    self._next(self._cursor)
+                except (psycopg.Error, batches.StatementError, ConnectionFailed, DatabaseError) as exc:
+                    self._recover(exc)
         return self._tags
 
     def _next(self, before: Cursor) -> None:
@@ -192,7 +202,8 @@ class Backfill:
 
         def moved(changed: int) -> Cursor:
             passed = rows if bound is not None else min(changed, rows)
-            return replace(following, batch=rows).moved(None if is_last else page.upto, rows=changed, passed=passed)
+            now = replace(following, batch=rows, left=self._between.left, rate=self._between.rate)
+            return now.moved(None if is_last else page.upto, rows=changed, passed=passed)
 
         reached: list[Cursor] = []
 
@@ -252,6 +263,7 @@ class Backfill:
         with suppress(psycopg.Error):
             session.reset()
         error.state = error.state or self._state()
+        error.keeps_pages = self._cursor is not None and self._cursor.pages > 0
         error.hint = error.hint or (None if isinstance(error, MigrationFailed) else self._way_on())
         if isinstance(error, Interrupted):
             error.hint = self._way_on()

@@ -40,7 +40,7 @@ from dbmigrate.execution import (
 from dbmigrate.execution.run_lock import is_held
 from dbmigrate.execution.step_outcome import Outcome, Sending
 from dbmigrate.execution.substeps import SubStep, as_one, substeps
-from dbmigrate.model import Action, Direction, LogState
+from dbmigrate.model import Action, Direction, LogState, Turn
 from dbmigrate.sql import statements
 from dbmigrate.tracking import read_history
 
@@ -230,6 +230,8 @@ class NonTransactionalRun:
     def _run_backfill(self, substep: SubStep) -> None:
         from dbmigrate.execution import backfills
 
+        if self._step.turn is Turn.LATER:
+            raise backfills.defer(self._session, self._step)
         self._tally.add(backfills.run(self._session, self._step, substep, self._pacing))
 
     def _refuse_lost_lock(self) -> None:

@@ -59,6 +59,11 @@ def _hint(finding: Finding) -> str | None:
 
 def unfinished_lines(broken: Unfinished) -> Iterator[str]:
     """Where a migration stopped and how to continue; below it the statement."""
+    if broken.is_deferred or broken.progress is not None:
+        from dbmigrate.output import backfills
+
+        yield backfills.unfinished_line(broken)
+        return
     stopped = broken.stopped_at
     where = f"interrupted after statement {max(broken.done, default=0)}"
     if stopped is not None:

@@ -58,10 +58,20 @@ def up(
     _refuse_annotations([migrations[file.version] for file in pending if file.version in migrations], files, history)
     chosen = _until(pending, files, goal)
     steps = tuple(_run_up(migrations[file.version], going_on, policy) for file in chosen)
+    notes = _deferred(steps, history)
     running = {file.version for file in chosen}
     problems = [_late_problem(file, highest) for file in late if file.version in running]
     order_problems = _order_problems(files, policy.order)
-    return Plan(steps, (*order_problems, *problems, *_breaking_problems(steps), *_file_problems(steps)))
+    return Plan(steps, (*order_problems, *notes, *problems, *_breaking_problems(steps), *_file_problems(steps)))
+
+
+def _deferred(steps: Sequence[Step], history: History) -> tuple[Problem, ...]:
+    if not steps and not history.deferred:
+        return ()
+    from dbmigrate.planning import backfills
+
+    backfills.refuse_depending(steps, history)
+    return backfills.notes(history)
 
 
 def pending_versions(files: Sequence[MigrationFile], history: History) -> Sequence[str]:
@@ -182,9 +192,10 @@ def status(files: Sequence[MigrationFile], history: History, order: Order = Orde
         state = MigrationState.APPLIED if row else MigrationState.MISSING
         name = row.name if row else item.name or item.version
         rows[item.version] = StatusRow(item.version, name, state, item.applied_at, item.applied_by)
-    for broken in history.unfinished:
-        row = rows.get(broken.version) or StatusRow(broken.version, broken.name, MigrationState.UNFINISHED)
-        rows[broken.version] = replace(row, state=MigrationState.UNFINISHED, unfinished=broken)
+    for broken in (*history.unfinished, *history.deferred):
+        state = MigrationState.DEFERRED if broken.is_deferred else MigrationState.UNFINISHED
+        row = rows.get(broken.version) or StatusRow(broken.version, broken.name, state)
+        rows[broken.version] = replace(row, state=state, unfinished=broken)
     ordered = sorted(rows.values(), key=lambda row: order.key(row.name))
     return Status(tuple(ordered), _order_problems(files, order))
 

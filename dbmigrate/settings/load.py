@@ -33,6 +33,7 @@ ENV_FILES = (".env", ".env.dbmate")
 LAYOUTS = ("dbmate", "scattered")  # schema.versions.Layout; a test compares them
 
 _FOR_PROGRAMS = ("DBMIGRATE_PG_DUMP", "DBMIGRATE_PG_BIN")
+_MAX_WAIT = 1800.0  # seconds, of a backfill
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -58,6 +59,8 @@ class Flags:
     lock_timeout: str | None = None
     timeout: str | None = None
     strict: bool | None = None
+    defer_backfills: bool | None = None
+    max_wait: str | None = None
     verbose: bool | None = None
     quiet: bool | None = None
     json: bool | None = None
@@ -97,6 +100,8 @@ class Settings:
     lock_report: bool
     wait: bool
     strict: bool
+    defers_backfills: bool
+    max_wait: float
     verbose: bool
     quiet: bool
     json: bool
@@ -303,6 +308,8 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         lock_report=choice.boolean("DBMIGRATE_LOCK_REPORT", flag=None),
         wait=choice.boolean("DBMIGRATE_WAIT", flag=flags.wait),
         strict=_strict(choice, flags, protected),
+        defers_backfills=bool(flags.defer_backfills),
+        max_wait=_MAX_WAIT if flags.max_wait is None else durations.duration(flags.max_wait, "--max-wait"),
         verbose=choice.boolean("DBMIGRATE_VERBOSE", flag=flags.verbose),
         quiet=bool(flags.quiet),
         json=bool(flags.json),

@@ -1,0 +1,78 @@
+"""Deferred backfills in a plan: which ones run, and what has to wait for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dbmigrate.errors import PlanError, Refused, unchanged
+from dbmigrate.model import Direction, Plan, Problem, Severity, Step, Turn
+from dbmigrate.planning import dependencies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from dbmigrate.model import History, Migration, MigrationFile, Unfinished
+
+__all__ = ["notes", "plan", "refuse_depending", "waiting"]
+
+
+def waiting(files: Sequence[MigrationFile], history: History, version: str | None) -> tuple[Unfinished, ...]:
+    """The backfills that `dbmigrate backfill` runs, in the order of `files`: deferred, paused and interrupted ones."""
+    found = {item.version: item for item in (*history.deferred, *history.unfinished) if _runs(item)}
+    chosen = [found[file.version] for file in files if file.version in found and version in (None, file.version)]
+    if version is not None and not chosen:
+        hint = f"waiting: {', '.join(found)}" if found else "no backfill is deferred: see `dbmigrate status`"
+        raise PlanError(f"version {version} has no deferred or interrupted backfill", code="E232", hint=hint)
+    return tuple(chosen)
+
+
+def _runs(item: Unfinished) -> bool:
+    return item.is_deferred or item.goes_on
+
+
+def plan(items: Sequence[Unfinished], migrations: Mapping[str, Migration]) -> Plan:
+    """Run those backfills, each from where it is."""
+    return Plan(
+        tuple(
+            Step(
+                item.version,
+                item.name,
+                Direction.UP,
+                migration=migrations[item.version],
+                done=item.done,
+                turn=Turn.DEFERRED if item.is_deferred else Turn.NOW,
+            )
+            for item in items
+        )
+    )
+
+
+def notes(history: History) -> tuple[Problem, ...]:
+    """The deferred backfills, of which a run says that it leaves them alone."""
+    return tuple(
+        Problem(
+            "W350",
+            f"the backfill of {item.name} is deferred",
+            Severity.NOTE,
+            hint=f"run it with `dbmigrate backfill {item.version}`",
+        )
+        for item in history.deferred
+    )
+
+
+def refuse_depending(steps: Iterable[Step], history: History) -> None:
+    """Raise Refused E764 for a migration that depends on a deferred backfill, or on one that this run defers."""
+    deferred = {item.version: item.name for item in history.deferred}
+    for step in steps:
+        for annotation in step.migration.annotated("depends") if step.migration else ():
+            for version in dependencies.versions(annotation):
+                if version in deferred:
+                    error = Refused(
+                        f"{step.name} depends on {deferred[version]}, whose backfill is deferred",
+                        code="E764",
+                        place=annotation.place,
+                        hint=f"run it first: `dbmigrate backfill {version}`",
+                    )
+                    raise unchanged(error)
+        if step.turn is Turn.LATER:
+            deferred[step.version] = step.name
