@@ -202,7 +202,6 @@ class Section:
 
     @property
     def is_backfill(self) -> bool:
-        """Whether it runs in pages, each a transaction of its own: see `backfill.options`."""
         return "backfill" in self.options
 
 
@@ -318,10 +317,7 @@ class StepRecord:
 
 @frozen
 class Unfinished:
-    """A non-transactional migration that was started and neither finished nor undone.
-
-    `is_deferred`: its backfill was left for later, which is in nobody's way.
-    """
+    """A non-transactional migration that was started and neither finished nor undone; or whose backfill waits."""
 
     version: str
     name: str
@@ -349,38 +345,6 @@ class Unfinished:
     def stopped_at(self) -> StepRecord | None:
         """The statement that failed or whose outcome is unknown, if any."""
         return next((step for step in self.steps if step.state is not LogState.DONE), None)
-
-
-@frozen
-class LogEntry:
-    """One log entry, for people and programs to read. Times have a zone; `duration` is in seconds.
-
-    `details` depends on `kind`: the objects that were there before a step, where an adopted version is from.
-    """
-
-    event_id: int
-    run_id: str
-    version: str
-    file: str | None
-    kind: str
-    step: int | None
-    state: LogState
-    started_at: datetime
-    duration: float | None
-    error: str | None
-    sqlstate: str | None
-    db_role: str
-    os_user: str | None
-    tool_version: str | None
-    git_commit: str | None
-    git_dirty: bool | None
-    reason: str | None
-    details: Mapping[str, object] | None = None
-
-    @property
-    def outcome(self) -> str:
-        """`state` as it is shown: unknown after a failure that may have left something behind."""
-        return "unknown" if self.state is LogState.STARTED and self.error is not None else self.state.value
 
 
 @frozen

@@ -42,7 +42,7 @@ class Between:
         self._pacing = pacing
         self._waits = Waits(key, settings)
         self._began = time.monotonic()
-        self._looked = self._told = float("-inf")
+        self._looked = self._reported = float("-inf")
         self._seen: deque[tuple[float, int]] = deque()
         self._page = (0, 0.0)
         self.left: float | None = None
@@ -81,7 +81,7 @@ class Between:
                 )
             if reported is None or now - reported >= _REPORT_EVERY:
                 reported = now
-                self._tell(cursor, reason)
+                self._report(cursor, reason)
             time.sleep(_NAP)
             self.act_on_signal()
 
@@ -102,10 +102,10 @@ class Between:
         while now - self._seen[0][0] > _WINDOW:
             self._seen.popleft()
         self._page = (pace.rows, pace.seconds)
-        if now - self._told >= _PROGRESS_EVERY:
+        if now - self._reported >= _PROGRESS_EVERY:
             with database.translated(self._session.dsn):
                 self.left = pages.left(cursor, limits) if cursor.after else self.left
-            self._tell(cursor, None)
+            self._report(cursor, None)
         self._vacuum(cursor)
 
     def _vacuum(self, cursor: Cursor) -> None:
@@ -135,11 +135,11 @@ class Between:
         share = self._share(cursor)
         return f" after {cursor.passed} rows" if share is None else f" at {share:.0%}"
 
-    def _tell(self, cursor: Cursor, reason: str | None) -> None:
-        self._told = time.monotonic()
+    def _report(self, cursor: Cursor, reason: str | None) -> None:
+        self._reported = time.monotonic()
         if len(self._seen) > 1:
             (first, before), (_, now) = self._seen[0], self._seen[-1]
-            self.rate = (now - before) / max(self._told - first, 1e-3)
+            self.rate = (now - before) / max(self._reported - first, 1e-3)
         share = self._share(cursor)
         total = None if self.left is None else cursor.passed + self.left
         left = None if self.left is None or not self.rate else self.left / self.rate

@@ -158,7 +158,7 @@ class Backfill:
                 f"{self._step.name} has followed {cursor.table} ({', '.join(cursor.key)}) so far, and says"
                 f" {self._key.shown} ({', '.join(self._key.names)}) now",
                 code="E762",
-                hint="write the same table and key again; or undo it with `dbmigrate rollback` and begin anew",
+                hint="write the same table and key again; or undo it with `dbmigrate rollback` and run it again",
             )
 
     def _ask(self, script: str) -> tuple[str, ...]:

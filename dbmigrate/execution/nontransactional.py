@@ -9,8 +9,6 @@ section of a file that has both kinds of sections.
 from __future__ import annotations
 
 import re
-from inspect import GEN_CREATED, getgeneratorstate
-from types import GeneratorType
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -39,7 +37,7 @@ from dbmigrate.execution import (
 )
 from dbmigrate.execution.run_lock import is_held
 from dbmigrate.execution.step_outcome import Outcome, Sending
-from dbmigrate.execution.substeps import SubStep, as_one, substeps
+from dbmigrate.execution.substeps import SubStep, as_one, can_repeat, substeps
 from dbmigrate.model import Action, Direction, LogState, Turn
 from dbmigrate.sql import statements
 from dbmigrate.tracking import read_history
@@ -220,7 +218,7 @@ class NonTransactionalRun:
                     self._step,
                     self._pacing,
                     attempt=lambda watch: self._atomic(substep, watch),
-                    can_repeat=lambda: _can_repeat(substep),
+                    can_repeat=lambda: can_repeat(substep),
                 )
             else:
                 self._outside(substep)
@@ -418,12 +416,6 @@ def _are_done(last: int) -> str:
     if last < 2:
         return "statement 1 is done" if last else "no statement is done"
     return f"statements 1 to {last} are done"
-
-
-def _can_repeat(substep: SubStep) -> bool:
-    """Whether all of its COPY data can still be read: that of a large file is read once."""
-    streams = (statement.copy_data for statement in substep.statements)
-    return all(getgeneratorstate(data) == GEN_CREATED for data in streams if isinstance(data, GeneratorType))
 
 
 def session_limits(limits: Pacing) -> str:

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
     from dbmigrate.errors import Error
     from dbmigrate.impact.values import LockReport
-    from dbmigrate.model import LogEntry, Plan
+    from dbmigrate.model import Plan
     from dbmigrate.output.renderer import Streams
-    from dbmigrate.reports import Finding, Report, Status, StatusRow
+    from dbmigrate.reports import Finding, LogEntry, Report, Status, StatusRow
 
 _ACTIVITY = {Direction.UP: "Applying", Direction.DOWN: "Rolling back"}
 _RESULT = {Direction.UP: "Applied:", Direction.DOWN: "Rolled back:"}

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
     from dbmigrate.impact.values import LockReport
-    from dbmigrate.model import LogEntry, Plan, Problem, Unfinished
+    from dbmigrate.model import Plan, Problem, Unfinished
     from dbmigrate.output.colour import Line
-    from dbmigrate.reports import Finding, Outcome, Report, Status, StatusRow
+    from dbmigrate.reports import Finding, LogEntry, Outcome, Report, Status, StatusRow
 
 # the shape of the objects; a change that breaks readers raises the number
 FORMAT = "dbmigrate/1"

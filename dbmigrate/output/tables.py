@@ -12,8 +12,8 @@ from dbmigrate.reports import Deviation
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dbmigrate.model import LogEntry, Step, Unfinished
-    from dbmigrate.reports import Finding
+    from dbmigrate.model import Step, Unfinished
+    from dbmigrate.reports import Finding, LogEntry
 
 _SHOWN_COLUMNS = 100  # of a statement
 _DEVIATIONS = {

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from psycopg import sql
 
-from dbmigrate.model import Applied, Direction, History, LogEntry, LogState, StepRecord, Unfinished
+from dbmigrate.model import Applied, Direction, History, LogState, StepRecord, Unfinished
+from dbmigrate.reports import LogEntry
 from dbmigrate.tracking.tables import _DETAILS, Tables
 
 if TYPE_CHECKING:

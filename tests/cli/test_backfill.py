@@ -97,8 +97,13 @@ def test_a_signal_ends_it_after_the_page(start, run, database_url, project, quer
     fill(database_url, number=400)
     project_of(project, "update t set n = n + 1 where :batch and pg_sleep(0.01) is not null;", "batch:100 target:1h")
     process = start("up", "--no-dump-schema", env={"DATABASE_URL": database_url})
-    assert eventually(lambda: query(database_url, "select 1 from pg_stat_activity where query like '%pg_sleep(0.01)%'"
-                                    " and pid <> pg_backend_pid() and state = 'active'"))
+    assert eventually(
+        lambda: query(
+            database_url,
+            "select 1 from pg_stat_activity where query like '%pg_sleep(0.01)%'"
+            " and pid <> pg_backend_pid() and state = 'active'",
+        )
+    )
 
     process.send_signal(number)
     _, stderr = process.communicate(timeout=30)
