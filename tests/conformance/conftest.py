@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 
@@ -42,7 +43,7 @@ def client_programs(server: DatabaseServer) -> Path:
 
 @pytest.fixture
 def dbmigrate(runner: Runner, client_programs: Path) -> Program:
-    return Program(Name.DBMIGRATE, runner, client_programs)
+    return Program(Name.DBMIGRATE, replace(runner, is_fresh=True), client_programs)
 
 
 @pytest.fixture

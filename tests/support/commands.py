@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support import environment
+from tests.support import environment, forked
 
 Processes = list[subprocess.Popen[str]]
 
@@ -27,12 +27,16 @@ class CompletedRun:
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Runs the program in `cwd`, with an empty home directory. A negative exit code is the signal that ended it."""
+    """Runs the program in `cwd`, with an empty home directory. A negative exit code is the signal that ended it.
+
+    `is_fresh`: each run in an interpreter of its own; otherwise a process that has imported the program forks.
+    """
 
     cwd: Path
     home: Path
     environ: Mapping[str, str]
     started: Processes = field(default_factory=list)
+    is_fresh: bool = False
 
     def run(
         self,
@@ -43,15 +47,11 @@ class Runner:
         timeout: float = 60,
     ) -> CompletedRun:
         """Run to the end. `env` is added to the clean environment. Raises TimeoutExpired after `timeout` seconds."""
-        done = subprocess.run(
-            _command(arguments),
-            env=self._environment(env),
-            cwd=cwd or self.cwd,
-            input=input.encode() if isinstance(input, str) else input,
-            capture_output=True,
-            timeout=timeout,
-        )
         words = tuple(str(word) for word in arguments)
+        given = input.encode() if isinstance(input, str) else input
+        request = forked.Request(words, self._environment(env), cwd or self.cwd, given, timeout)
+        is_forked = not self.is_fresh and request.is_like_fresh(self._environment(None))
+        done = forked.run(request) if is_forked else _run_fresh(request)
         return CompletedRun(words, done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace"))
 
     def start(
@@ -99,6 +99,17 @@ class Runner:
 
     def _environment(self, env: Mapping[str, str] | None) -> dict[str, str]:
         return environment.clean(self.environ, home=self.home) | dict(env or {})
+
+
+def _run_fresh(request: forked.Request) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        _command(request.arguments),
+        env=request.environ,
+        cwd=request.cwd,
+        input=request.input,
+        capture_output=True,
+        timeout=request.timeout,
+    )
 
 
 def _command(arguments: tuple[str | Path, ...]) -> list[str]:
