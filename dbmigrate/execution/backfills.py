@@ -83,7 +83,6 @@ class Backfill:
         self._pacing = pacing
         self._settings = options.settings(self._section.options)
         self._event_id: int | None = None
-        self._cursor: Cursor | None = None
         self._failures = 0  # lock timeouts in a row
         self._failing_since = 0.0
         self._tags: list[bytes] = []  # of the last page of this run
@@ -100,30 +99,30 @@ class Backfill:
             self._key = keys.find(session.conn, self._settings)
         self._pages = Pages(session, self._migration, self._substep, self._key)
         self._guards = Guards(session, self._migration, self._key, self._pages)
-        self._guards.before(self._limits())
         self._between = Between(session, self._step, self._key, self._settings, self._pacing)
         self._between.look_ahead()
-        self._cursor = self._open()
-        self._pace = Pace(self._settings, self._cursor.batch)
+        self._cursor = Cursor(self._key.shown, self._key.names, batch=self._settings.batch)
+        self._pace = Pace(self._settings, self._settings.batch)
         with session.access.hold_signals() as act_on_signal:
             self._between.act_on_signal = act_on_signal
             while not _is_done(self._cursor):
                 act_on_signal()
                 try:
+                    self._between.wait(self._cursor)
+                    if self._event_id is None:
+                        self._begin()
                     self._next(self._cursor)
                 except (psycopg.Error, batches.StatementError, ConnectionFailed, DatabaseError) as exc:
                     self._recover(exc)
         return self._tags
 
     def _next(self, before: Cursor) -> None:
-        """One page, and what has to happen before and after it."""
-        self._between.wait(before)
+        """One page, and what has to happen after it."""
         began = time.monotonic()
         done, page = self._page(before)
         self._tags, self._failures = list(done.tags), 0
         if page.upto is not None:
             self._pace.done(page.rows, done.seconds)
-        assert self._cursor is not None
         self._between.after_page(self._cursor, self._pages, self._limits(), self._pace)
         if not _is_done(self._cursor):
             self._between.pause(self._pace, self._cursor.passed - before.passed, time.monotonic() - began)
@@ -135,21 +134,21 @@ class Backfill:
 
     # -- the cursor
 
-    def _open(self) -> Cursor:
+    def _begin(self) -> None:
         """Go on from the cursor of an earlier run, or begin; in one transaction, so that there is one cursor."""
+        self._guards.before(self._limits())
         writer, number = self._session.writer, self._substep.number
-        with database.translated(self._session.dsn):
-            highest = self._pages.highest(self._limits())
-            taken = writer.cursor_taken(self._step, number)
-            found = self._ask(f"BEGIN READ WRITE;\nSET LOCAL lock_timeout = '2s';\n{taken}")
-            cursor = Cursor(self._key.shown, self._key.names, until=highest, batch=self._settings.batch)
-            if found:
-                cursor = cursors.from_json(found[0])
-                self._refuse_other_key(cursor)
-            entry = writer.cursor_opened(self._step, number, as_one(self._substep), cursor.to_json())
-            row = self._ask(f"{entry}COMMIT;\n")
-        self._event_id = int(row[0])
-        return cursor
+        highest = self._pages.highest(self._limits())
+        taken = writer.cursor_taken(self._step, number)
+        found = self._ask(f"BEGIN READ WRITE;\nSET LOCAL lock_timeout = '2s';\n{taken}")
+        cursor = replace(self._cursor, until=highest)
+        if found:
+            cursor = cursors.from_json(found[0])
+            self._refuse_other_key(cursor)
+        entry = writer.cursor_opened(self._step, number, as_one(self._substep), cursor.to_json())
+        row = self._ask(f"{entry}COMMIT;\n")
+        self._event_id, self._cursor = int(row[0]), cursor
+        self._pace.rows = cursor.batch
 
     def _refuse_other_key(self, cursor: Cursor) -> None:
         if (cursor.table, cursor.key) != (self._key.shown, self._key.names):
@@ -247,7 +246,8 @@ class Backfill:
             try:
                 self._session.reconnect()
                 self._session.regain_lock()
-                self._reread()
+                if self._event_id is not None:
+                    self._reread()
             except (ConnectionFailed, psycopg.Error):
                 if time.monotonic() > deadline:
                     raise
@@ -263,7 +263,7 @@ class Backfill:
         with suppress(psycopg.Error):
             session.reset()
         error.state = error.state or self._state()
-        error.keeps_pages = self._cursor is not None and self._cursor.pages > 0
+        error.keeps_pages = self._pages_done() > 0
         error.hint = error.hint or (None if isinstance(error, MigrationFailed) else self._way_on())
         if isinstance(error, Interrupted):
             error.hint = self._way_on()
@@ -285,10 +285,14 @@ class Backfill:
             return error
         return Interrupted.by(exc, f"{self._step.name} was interrupted")
 
+    def _pages_done(self) -> int:
+        cursor: Cursor | None = getattr(self, "_cursor", None)  # none if its table was refused
+        return cursor.pages if cursor else 0
+
     def _state(self) -> str:
-        cursor = self._cursor
-        if cursor is None or not cursor.pages:
+        if not self._pages_done():
             return f"no page of {self._step.name} is done"
+        cursor = self._cursor
         at = f"after {', '.join(cursor.key)} = {', '.join(cursor.after)}" if cursor.after else "at its end"
         return f"{self._step.name} stopped {at}: {cursor.rows} rows were changed, and stay changed"
 
