@@ -139,15 +139,13 @@ class Backfill:
         self._guards.before(self._limits())
         writer, number = self._session.writer, self._substep.number
         highest = self._pages.highest(self._limits())
-        taken = writer.cursor_taken(self._step, number)
-        found = self._ask(f"BEGIN READ WRITE;\nSET LOCAL lock_timeout = '2s';\n{taken}")
-        cursor = replace(self._cursor, until=highest)
-        if found:
-            cursor = cursors.from_json(found[0])
-            self._refuse_other_key(cursor)
-        entry = writer.cursor_opened(self._step, number, as_one(self._substep), cursor.to_json())
-        row = self._ask(f"{entry}COMMIT;\n")
-        self._event_id, self._cursor = int(row[0]), cursor
+        first = replace(self._cursor, until=highest).to_json()
+        entry = writer.cursor_opened(self._step, number, as_one(self._substep), first)
+        event_id, kept = self._ask(f"BEGIN READ WRITE;\nSET LOCAL lock_timeout = '2s';\n{entry}")
+        cursor = cursors.from_json(kept)
+        self._refuse_other_key(cursor)
+        self._ask("COMMIT;\n")
+        self._event_id, self._cursor = int(event_id), cursor
         self._pace.rows = cursor.batch
 
     def _refuse_other_key(self, cursor: Cursor) -> None:

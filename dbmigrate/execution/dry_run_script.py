@@ -19,6 +19,7 @@ from dbmigrate.execution import nontransactional, psql_text, text_settings
 from dbmigrate.execution.substeps import SubStep, as_one, substeps
 from dbmigrate.execution.transactional import closing
 from dbmigrate.migrations import parser
+from dbmigrate.model import Turn
 from dbmigrate.planning.plan_hash import PREFIX
 from dbmigrate.sql import without_empty
 from dbmigrate.tracking import tables, write_log
@@ -190,11 +191,26 @@ class _Script:
         step, writer = self._step, self._session.writer
         assert step.migration is not None
         yield nontransactional.session_limits(self._pacing)
-        yield psql_text.one_line(writer.precondition(step) + writer.started(step))
+        ended = writer.taken_over(step) if step.migration.has_backfill(step.direction) else ""
+        yield psql_text.one_line(writer.precondition(step) + ended + writer.started(step))
         for substep in substeps(step.migration, step.direction):
+            if substep.backfill is not None:
+                yield from self._backfill(substep)
+                if step.turn is Turn.LATER:
+                    return
+                continue
             yield from self._atomic(substep) if substep.is_atomic else self._outside(substep)
         yield "\n:dbmigrate_reset\n"
         yield psql_text.one_line(f"BEGIN;\n{writer.record(step)}{writer.closed(step)}COMMIT;\n")
+
+    def _backfill(self, substep: SubStep) -> Iterator[str]:
+        from dbmigrate.execution import backfill_script
+
+        if self._step.turn is Turn.LATER:
+            yield self._logged(self._session.writer.deferred(self._step))
+            return
+        yield backfill_script.block(self._session, self._step, substep)
+        yield "\n:dbmigrate_unchanged\n"
 
     def _atomic(self, substep: SubStep) -> Iterator[str]:
         if substep.opening:

@@ -199,21 +199,31 @@ class Writer:
 
     # -- the cursor of a backfill
 
-    def cursor_taken(self, step: Step, number: int) -> str:
-        """Close the open entries of earlier runs of this backfill; the query returns the cursor of the newest."""
+    def cursor_opened(self, step: Step, number: int, statement: Statement, cursor: str) -> str:
+        """Open the entry that keeps the cursor of a backfill; the query returns its id and the cursor.
+
+        It goes on from the newest cursor of earlier runs, whose entries it closes; `cursor` is JSON, for the first run.
+        """
+        earlier = (
+            f"update {self._log} set state = 'failed', error = coalesce(error, {literal(_CONTINUED)}), finished_at ="
+            f" coalesce(finished_at, pg_catalog.clock_timestamp()) where {self._open_cursor(step, number)}"
+            " returning event_id, details"
+        )
+        kept = f"coalesce((select details from earlier order by event_id desc limit 1), {literal(cursor)}::jsonb)"
+        row = {**self._part(step, number, statement), **_open(in_transaction=True), "details": kept}
         return (
-            f"with earlier as (update {self._log} set state = 'failed', finished_at = coalesce(finished_at,"
-            f" pg_catalog.clock_timestamp()), error = coalesce(error, {literal(_CONTINUED)})"
-            f" where version::text = {literal(step.version)} and direction::text = {literal(step.log_kind.value)}"
-            f" and step = {number} and state::text = 'started' and (details -> 'pages') is not null"
-            " returning event_id, details) select details::text from earlier order by event_id desc limit 1;\n"
+            f"with earlier as ({earlier}) insert into {self._log} ({', '.join(row)}) values ({', '.join(row.values())})"
+            " returning event_id::text, details::text;\n"
         )
 
-    def cursor_opened(self, step: Step, number: int, statement: Statement, cursor: str) -> str:
-        """Open the entry that keeps the cursor; the query returns its id. `cursor` is JSON."""
-        row = {**self._part(step, number, statement), **_open(in_transaction=True), "details": literal(cursor)}
+    def cursor_of_script(self, step: Step, number: int) -> tuple[str, str]:
+        """The log table, and the condition on the open entry of a backfill, for a script."""
+        return self._log, self._open_cursor(step, number)
+
+    def _open_cursor(self, step: Step, number: int) -> str:
         return (
-            f"insert into {self._log} ({', '.join(row)}) values ({', '.join(row.values())}) returning event_id::text;\n"
+            f"version::text = {literal(step.version)} and direction::text = {literal(step.log_kind.value)}"
+            f" and step = {number} and state::text = 'started' and (details -> 'pages') is not null"
         )
 
     def cursor_claimed(self, event_id: int, pages: int, after: str) -> str:
