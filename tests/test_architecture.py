@@ -46,7 +46,7 @@ PACKAGES: dict[str, str] = {
     "impact": "sql connection migrations execution",
     "scratch": "sql connection embedded migrations tracking execution schema impact",
     "importing": "sql migrations",
-    "lint": "sql migrations tracking",
+    "lint": "sql backfill migrations tracking",
     "check": "sql connection migrations planning tracking execution schema catalog impact scratch",
     "api": "connection migrations planning tracking execution schema catalog scratch importing",
     "deploy": "connection settings migrations planning tracking execution schema api",

@@ -66,11 +66,19 @@ class Paged:
 
     def expanded(self, condition: Callable[[str | None], str]) -> str:
         """The statement with a condition, which is made for an alias, in the place of each mark."""
+        return self.expanded_as([condition(mark.alias) for mark in self.marks])
+
+    def expanded_as(self, texts: Sequence[str]) -> str:
         pieces, at = [], 0
-        for mark in self.marks:
-            pieces += [self.sql[at : mark.start], condition(mark.alias)]
+        for mark, text in zip(self.marks, texts, strict=True):
+            pieces += [self.sql[at : mark.start], text]
             at = mark.end
         return "".join((*pieces, self.sql[at:]))
+
+    @property
+    def plain(self) -> str:
+        """The statement as plain SQL of the same length, for those who only read it."""
+        return self.expanded_as(["(true)".ljust(mark.end - mark.start) for mark in self.marks])
 
     def offset(self, position: int, condition: Callable[[str | None], str]) -> int:
         """Where in the statement the character `position` of `expanded` comes from."""
@@ -169,6 +177,16 @@ def _mark(sql: str, start: int, before: str) -> Mark | None:
     end = start + len(":batch")
     alias = _ALIAS(sql, end)
     return Mark(start, alias.end(), alias[1]) if alias else Mark(start, end)
+
+
+def plain(sql: str) -> str:
+    """A statement without its marks, as `Paged.plain`; as it is where it has none, or wrong ones."""
+    if ":batch" not in sql:
+        return sql
+    try:
+        return paged(sql).plain
+    except PlacementError:
+        return sql
 
 
 # ------------------------------------------------------------------------------------------------ what a statement does

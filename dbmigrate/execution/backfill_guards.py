@@ -47,7 +47,7 @@ class Guards:
     def before(self, limits: Limits) -> None:
         """Raises Refused E765, and StatementError for a statement that the server cannot plan."""
         for statement, _ in self._pages.statements:
-            self._refuse_key_change(statement)
+            refuse_key_change(self._key, statement, self._migration.file.path)
         self._name_triggers()
         self._plan_forms(limits)
 
@@ -73,18 +73,6 @@ class Guards:
         if self._key.reltuples > _LARGE:
             raise Refused(message, code="E763", place=place, hint=hint)
         self._session.emit(Warned(Problem("W351", message, place=place, hint=hint)))
-
-    def _refuse_key_change(self, statement: Statement) -> None:
-        if not placement.changes(statement.sql, (self._key.schema, self._key.table)):
-            return
-        moved = placement.assigned(statement.sql) & set(self._key.names)
-        if moved:
-            raise Refused(
-                f"this statement changes {sorted(moved)[0]}, which the pages of {self._key.shown} follow",
-                code="E765",
-                place=server_errors.place_of(self._migration.file.path, statement),
-                hint="name another unique index with `key:`",
-            )
 
     def _name_triggers(self) -> None:
         words = {first for statement, _ in self._pages.statements if (first := statement.sql[:6].upper()) in _EVENTS}
@@ -118,6 +106,20 @@ class Guards:
             raise self._pages.placed(StatementError(exc, statement, offset), index, condition) from exc
         plan: dict[str, object] = json.loads(row[0])[0]["Plan"]
         return plan
+
+
+def refuse_key_change(key: Key, statement: Statement, path: str) -> None:
+    """Raise Refused E765 for an UPDATE that moves rows along the key: pages would meet them twice, or not at all."""
+    if not placement.changes(statement.sql, (key.schema, key.table)):
+        return
+    moved = placement.assigned(statement.sql) & set(key.names)
+    if moved:
+        raise Refused(
+            f"this statement changes {sorted(moved)[0]}, which the pages of {key.shown} follow",
+            code="E765",
+            place=server_errors.place_of(path, statement),
+            hint="name another unique index with `key:`",
+        )
 
 
 def _scanned(plan: dict[str, object]) -> Iterator[str]:

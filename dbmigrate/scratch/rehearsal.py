@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from dbmigrate.connection.database import Connection
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
-    from dbmigrate.model import Batch, Direction, Migration, MigrationFile, Step
+    from dbmigrate.execution.backfill_tryout import Tryout
+    from dbmigrate.model import Batch, Direction, Migration, MigrationFile, Section, Step
     from dbmigrate.scratch.choose import Choice, ScratchServer
     from dbmigrate.scratch.lock_report import Means
 
@@ -265,9 +266,14 @@ def run_sections(conn: Connection, dsn: Dsn, migration: Migration, direction: Di
     number = 0
     try:
         for section in migration.run_order(direction):
-            for _, tags in batches.send_all(conn, parser.statements(migration, section), pulse=_ignore_batch):
-                number += len(tags)
-                refuse_changes(conn, migration)
+            tried = _tried(conn, migration, section)
+            statements = tried.statements if tried else parser.statements(migration, section)
+            try:
+                for _, tags in batches.send_all(conn, statements, pulse=_ignore_batch):
+                    number += len(tags)
+                    refuse_changes(conn, migration)
+            except batches.StatementError as exc:
+                raise (tried.placed(exc) if tried else exc) from exc
         database.run(conn, _SETTLE + database.session_settings(conn, dsn))
     except batches.StatementError as exc:
         raise server_errors.failure(exc, migration, dsn) from exc
@@ -278,6 +284,15 @@ def run_sections(conn: Connection, dsn: Dsn, migration: Migration, direction: Di
         message = f"{migration.name}: {error.message} ({error.sqlstate})"
         raise error.recast(MigrationFailed, message, code="E401") from exc
     return number
+
+
+def _tried(conn: Connection, migration: Migration, section: Section) -> Tryout | None:
+    """The pages of a backfill, which are part of the one transaction here."""
+    if not section.is_backfill:
+        return None
+    from dbmigrate.execution.backfill_tryout import Tryout
+
+    return Tryout(conn, migration, section, tuple(parser.statements(migration, section)))
 
 
 def _ignore_batch(batch: Batch) -> None:
