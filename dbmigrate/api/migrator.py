@@ -245,7 +245,10 @@ class Migrator(ApiBase):
 
         return Request(
             "rollback",
-            lambda view: [item.version for item in plan.rollback_order(view.files, view.history, goal, order)],
+            lambda view: [
+                *plan.half_done_versions(view.history, goal, order),
+                *(item.version for item in plan.rollback_order(view.files, view.history, goal, order)),
+            ],
             planned,
             (Direction.DOWN,),
         )

@@ -11,9 +11,9 @@ from dbmigrate.planning import dependencies
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from dbmigrate.model import History, Migration, MigrationFile, Unfinished
+    from dbmigrate.model import Goal, History, Migration, MigrationFile, Order, Unfinished
 
-__all__ = ["notes", "plan", "refuse_depending", "waiting"]
+__all__ = ["half_done", "notes", "plan", "refuse_depending", "waiting"]
 
 
 def waiting(files: Sequence[MigrationFile], history: History, version: str | None) -> tuple[Unfinished, ...]:
@@ -45,6 +45,22 @@ def plan(items: Sequence[Unfinished], migrations: Mapping[str, Migration]) -> Pl
             for item in items
         )
     )
+
+
+def half_done(history: History, goal: Goal, order: Order) -> tuple[Unfinished, ...]:
+    """The backfills of which pages are done, as far as `goal` undoes them, the last one in `order` first.
+
+    Rows hold what they have written, so `rollback` undoes them before anything that is applied.
+    """
+    found = [item for item in (*history.unfinished, *history.deferred) if _runs(item) and _has_pages(item)]
+    found.sort(key=lambda item: order.key(item.version), reverse=True)
+    if goal.version is not None:
+        return tuple(item for item in found if order.key(item.version) > order.key(goal.version))
+    return tuple(found if goal.steps is None else found[: goal.steps])
+
+
+def _has_pages(item: Unfinished) -> bool:
+    return bool(item.progress and item.progress.get("pages"))
 
 
 def notes(history: History) -> tuple[Problem, ...]:

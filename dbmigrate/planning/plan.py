@@ -94,9 +94,14 @@ def down(
     everything. Raises PlanError E231 (nothing is applied), E232 (the version is not applied), E233 (irreversible),
     E234 (no file and no kept down SQL); NeedsAttention E502.
     """
-    _refuse_unfinished(history)
+    half = half_done_versions(history, goal, order)
+    _refuse_unfinished(replace(history, unfinished=tuple(b for b in history.unfinished if b.version not in half)))
+    begun = {item.version: item for item in (*history.unfinished, *history.deferred)}
     chosen = rollback_order(files, history, goal, order)
-    steps = tuple(_undo(applied, migrations) for applied in chosen)
+    steps = (
+        *(step for version in half for step in undo(begun[version], _file_of(begun[version], migrations)).steps),
+        *(_undo(applied, migrations) for applied in chosen),
+    )
     _refuse_unsupported(steps)
     present = {file.version for file in files}
     gone = tuple(_gone_problem(step) for step in steps if step.version not in present)
@@ -125,9 +130,15 @@ def redo(
 def rollback_order(
     files: Sequence[MigrationFile], history: History, goal: Goal, order: Order = Order.NAME
 ) -> tuple[Applied, ...]:
-    """The applied versions that `goal` undoes, last first. Raises PlanError E231, E232."""
+    """The applied versions that `goal` undoes, last first. Raises PlanError E231, E232.
+
+    Half-done backfills are undone before them, and count among the steps of `goal`.
+    """
     applied = sorted(history.applied, key=_sort_key(files, order))
-    if not applied:
+    half = half_done_versions(history, goal, order)
+    if half and (not applied or goal.steps is not None):
+        goal = Goal(steps=max((goal.steps or 0) - len(half), 0))
+    elif not applied:
         raise PlanError("can't rollback: no migrations have been applied", code="E231")
     if goal.version is not None:
         names = [item.version for item in applied]
@@ -137,6 +148,21 @@ def rollback_order(
         applied = applied[names.index(goal.version) + 1 :]
     last_first = tuple(reversed(applied))
     return last_first if goal.steps is None else last_first[: goal.steps]
+
+
+def half_done_versions(history: History, goal: Goal, order: Order) -> tuple[str, ...]:
+    """The versions of half-done backfills that `goal` undoes, the last one first."""
+    if not history.unfinished and not history.deferred:
+        return ()
+    from dbmigrate.planning import backfills
+
+    return tuple(item.version for item in backfills.half_done(history, goal, order))
+
+
+def _file_of(item: Unfinished, migrations: Migrations) -> Migration:
+    if item.version not in migrations:
+        raise PlanError(f"the file of {item.name} is gone", code="E234", hint="restore it to go on")
+    return migrations[item.version]
 
 
 def resume(unfinished: Unfinished, migration: Migration, *, history: History, done: frozenset[int]) -> Plan:

@@ -234,3 +234,42 @@ def test_rows_that_are_added_faster_than_pages_are_done_do_not_keep_it_running(d
     assert query(database_url, "select count(*) from t where n > 1") == [(0,)]
     assert query(database_url, "select count(*) >= 2000 from t where n = 1") == [(True,)]
     assert "W352" in told.codes
+
+
+@pytest.mark.parametrize("defers", [False, True], ids=["interrupted", "deferred"])
+def test_rollback_undoes_a_half_done_backfill_and_up_begins_again(database_url, project, query, defers):
+    fill(database_url, number=1000)
+    project.migration("0_before", up="create table before ();", down="drop table before;")
+    failing = "update t set n = n + 1 / (1500 - id) * 0 + 1 where :batch;"
+    project_of(project, failing, "batch:100 pause:0", down="update t set n = 0 where :batch;", down_options="backfill:t")
+    with pytest.raises(MigrationFailed):
+        if defers:
+            migrator(database_url, project, defers=True).up()
+            migrator(database_url, project).backfill()
+        else:
+            migrator(database_url, project).up()
+    assert query(database_url, "select count(*) from t where n = 1") != [(0,)]
+
+    report = migrator(database_url, project).rollback()
+
+    assert [outcome.step.version for outcome in report.done] == ["1"]
+    assert counters(database_url) == (0, 0, 1000)
+    assert versions(database_url) == ["0"]
+    project_of(project, options="batch:100 pause:0", down="update t set n = 0 where :batch;", down_options="backfill:t")
+    migrator(database_url, project).up()
+    assert counters(database_url) == (1, 1, 1000)
+    assert versions(database_url) == ["0", "1"]
+
+
+def test_a_failed_deferred_backfill_stays_in_nobodys_way(database_url, project):
+    fill(database_url, number=1000)
+    project_of(project, "update t set n = 1 / (1500 - id) where :batch;", "batch:100 pause:0")
+    migrator(database_url, project, defers=True).up()
+    with pytest.raises(MigrationFailed) as failed:
+        migrator(database_url, project).backfill()
+    project.migration("2_next", up="create table next ();")
+
+    migrator(database_url, project).up()
+
+    assert "rows were changed, and stay changed" in failed.value.state
+    assert versions(database_url) == ["2"]
