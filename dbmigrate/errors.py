@@ -118,9 +118,6 @@ CODES: dict[str, str] = {
     "E271": "psql cannot connect to a database of this name",
     # database URLs
     "E280": "the database URL has a parameter of another program",
-    # backfills
-    "E287": "a statement of a backfill has no `:batch`, or has it where it restricts nothing",
-    "E288": "a statement cannot run in the pages of a backfill",
     # projects of other tools
     "E281": "a file of another tool cannot be converted",
     "E282": "there is nothing to import",
@@ -129,6 +126,9 @@ CODES: dict[str, str] = {
     "E285": "another file is in the place of one that would be imported",
     "E286": "the history of another tool cannot be found",
     "E289": "no version is free for a migration that is imported",
+    # backfills
+    "E287": "a statement of a backfill has no `:batch`, or has it where it restricts nothing",
+    "E288": "a statement cannot run in the pages of a backfill",
     # annotations
     "E290": "a comment is a misspelt annotation",
     "E291": "an annotation is given twice, or stands where it means nothing",
@@ -193,6 +193,7 @@ CODES: dict[str, str] = {
     "E761": "the lag of the replicas cannot be read",
     "E762": "the key of an unfinished backfill was changed",
     "E763": "a page of a backfill would read the whole table",
+    "E764": "a migration depends on a deferred backfill",
     "E765": "a backfill changes the key that its pages follow",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
