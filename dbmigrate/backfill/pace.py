@@ -40,7 +40,9 @@ class Pace:
             self._cost += (_SLOWER if cost > self._cost else _FASTER) * (cost - self._cost)
         least = max(1, self.settings.batch // _LEAST_SHARE)
         wanted = max(self.settings.target / self._cost, self.rows / 4, least)
-        self.rows = int(min(wanted, self.rows * 2, LARGEST_BATCH))
+        # with a limit no page is larger than a second's rows: the rate is not kept by a large page and a long pause
+        most = min(self.settings.max_rate or LARGEST_BATCH, LARGEST_BATCH)
+        self.rows = max(int(min(wanted, self.rows * 2, most)), 1)
 
     def halve(self) -> None:
         """A lock was not granted in time: smaller pages meet fewer locks of others."""
