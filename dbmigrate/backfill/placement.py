@@ -214,7 +214,7 @@ def assigned(sql: str) -> frozenset[str]:
         end = words.index(")", at) if is_list and ")" in words[at:] else at + 1
         names = [word for word in words[at:end] if word not in ("(", ",")]
         found.update(folded(name) for name in (names if is_list else names[:1]))
-        at = _after_value(words, end)
+        at = _after_value(words, end + is_list)
     return frozenset(found)
 
 
