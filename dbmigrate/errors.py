@@ -62,6 +62,8 @@ CODES: dict[str, str] = {
     "E205": "an option or environment variable has an invalid value",
     "E206": "a program or an extra is missing",
     "E207": "a file or directory cannot be read or written",
+    "E208": "a migration is only for some environments, and no environment is named",
+    "E209": "the project file says one thing in two spellings",
     # migration files: nothing was contacted or changed
     "E210": "the file is not valid UTF-8, or contains a NUL byte",
     "E211": "the file has no '-- migrate:up' section",
@@ -134,6 +136,8 @@ CODES: dict[str, str] = {
     "E291": "an annotation is given twice, or stands where it means nothing",
     "E292": "an annotation is not supported yet",
     "E293": "a migration depends on one that cannot have been applied before it",
+    "E294": "a migration depends on one that is for fewer environments",
+    "E296": "a condition is not one query",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",
@@ -150,7 +154,9 @@ CODES: dict[str, str] = {
     "E410": "the backup failed",
     "E411": "the health check failed",
     "E412": "a scratch database could not be dropped",
-    "E413": "a page of a backfill changed far more rows than it has",
+    "E413": "a postcondition is not true",
+    "E414": "a postcondition cannot be evaluated",
+    "E415": "a page of a backfill changed far more rows than it has",
     # a person is needed
     "E501": "a non-transactional migration stopped partway",
     "E502": "an earlier migration is unfinished",
@@ -161,6 +167,8 @@ CODES: dict[str, str] = {
     "E507": "a deployment failed, and could not be rolled back",
     "E508": "a deployment failed, and `--on-failure keep` left its migrations",
     "E509": "a deployment failed, and was not rolled back, because another run changed the database since",
+    "E510": "a precondition is not true, after a part of its migration was done",
+    "E511": "a postcondition is not true, after the steps of its migration were done",
     # lock
     "E601": "another run holds the migration lock",
     "E610": "a backfill has waited too long",
@@ -189,6 +197,10 @@ CODES: dict[str, str] = {
     "E725": "a file is not the one that another tool has run",
     "E730": "an applied migration depends on one that is to be rolled back",
     "E731": "a breaking change of a protected environment needs `--allow-breaking`",
+    "E732": "a migration that is only for other environments would be applied again",
+    "E733": "the schema file would hold what is only for some environments",
+    "E734": "a precondition is not true",
+    "E735": "a precondition cannot be evaluated",
     "E760": "the table of a backfill cannot be followed by its key",
     "E761": "the lag of the replicas cannot be read",
     "E762": "the key of an unfinished backfill was changed",
@@ -218,11 +230,13 @@ WARNINGS: dict[str, str] = {
     "W306": "another run did the step while this one waited for the lock (behind a pooler)",
     "W307": "the database of a dry run does not exist yet",
     "W308": "a file was changed after it was applied, and is rolled back as it is now",
+    "W310": "a pending migration is only for some environments, and no environment is named",
     "W700": "a pending migration is a breaking change",
     "W670": "files of applied migrations are missing",
     "W671": "an applied file has another version now",
     "W672": "a version was applied from another file",
     "W673": "a section that is not run now has a fault",
+    "W320": "a condition is not true on a scratch database, which has no rows",
     # backfills
     "W350": "a backfill is deferred, or paused",
     "W351": "a page of a backfill reads the whole table",
@@ -231,6 +245,7 @@ WARNINGS: dict[str, str] = {
     "W354": "the table of a backfill was not vacuumed",
     # the schema file
     "W401": "the schema file was not written",
+    "W311": "the schema file was not written, because it would hold what is only for some environments",
     "W402": "user mappings are left out of the schema file, because they hold passwords",
     "W403": "the schema file contains the password of a subscription",
     # the embedded server

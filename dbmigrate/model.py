@@ -207,12 +207,13 @@ class Section:
 
 @frozen
 class Annotation:
-    """What a comment ``-- migrate:KEY VALUE`` says about one direction; see `migrations.annotations`."""
+    """What a comment ``-- migrate:KEY VALUE`` says about one direction; `section` is -1 above the first header."""
 
     key: str
     value: str
     place: Place
     direction: Direction
+    section: int = 0
 
 
 @frozen
@@ -393,9 +394,8 @@ class Turn(StrEnum):
 
 @frozen
 class Step:
-    """One migration in one direction. `done` are the statement numbers that an earlier, interrupted run completed.
-
-    `kind` is how the log calls it.
+    """One migration in one direction. `done` are the statement numbers that an earlier, interrupted run completed,
+    `begun` those that it began. `kind` is how the log calls it.
     """
 
     version: str
@@ -405,6 +405,7 @@ class Step:
     migration: Migration | None = None
     done: frozenset[int] = frozenset()
     kind: LogKind | None = None
+    begun: frozenset[int] = frozenset()
     turn: Turn = Turn.NOW
 
     @property
@@ -439,11 +440,10 @@ LAST = Goal(steps=1)
 
 @frozen
 class Policy:
-    """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one in `order`.
-
-    `defers_backfills` records them as deferred instead of running them.
-    """
+    """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one in `order`;
+    `environment` is the target's, by which files with ``env`` are chosen; `defers_backfills` records them for later."""
 
     strict: bool = False
     order: Order = Order.NAME
+    environment: str | None = None
     defers_backfills: bool = False

@@ -165,6 +165,7 @@ class LogEntry:
 class MigrationState(StrEnum):
     APPLIED = "applied"
     PENDING = "pending"
+    ELSEWHERE = "elsewhere"  # not applied, and only for other environments
     UNFINISHED = "unfinished"
     MISSING = "missing"  # applied, but its file is gone
     DEFERRED = "deferred"  # its backfill was left for later, or paused
@@ -180,14 +181,16 @@ class StatusRow:
     unfinished: Unfinished | None = None
     edited: bool = False  # whether the file is not what was applied
     breaking: str | None = None  # what it breaks, if it is pending and says so
+    env: tuple[str, ...] = ()  # the environments that it is for, if it is not applied and says so
 
 
 @frozen
 class Status:
-    """Every migration of the directories and of the database, in file-name order."""
+    """Every migration of the directories and of the database, in file-name order; `environment` is the target's."""
 
     rows: tuple[StatusRow, ...]
     problems: tuple[Problem, ...] = ()
+    environment: str | None = None
 
     def count(self, state: MigrationState) -> int:
         return sum(row.state is state for row in self.rows)

@@ -28,6 +28,7 @@ GROUND: dict[str, str] = {
     "reports": "frozen model",
     "errors": "model reports",
     "events": "frozen model reports",
+    "environment_name": "",
     "version": "",
 }
 # From the bottom to the top: the packages that a package may import, annotation imports (TYPE_CHECKING) included.
@@ -56,7 +57,7 @@ PACKAGES: dict[str, str] = {
 # renderers are handed values and look nothing up: these they may import for annotations alone
 ANNOTATIONS_ONLY = {"output": "scratch importing check api deploy"}
 ENTRY = {"__init__", "__main__"}
-FLAT_MODULES = 8
+FLAT_MODULES = 9
 
 # what is not in the standard library, and a few things of it that have one home
 HOMES: dict[str, str] = {

@@ -89,6 +89,8 @@ class Request:
     begins: bool = False
 
 
+# the warning that an error becomes where the schema file could not be written; others are W401
+_UNWRITTEN = {"E601": "W642", "E733": "W311"}
 _STALE = "the schema file is not up to date: `dbmigrate dump` writes it"
 
 
@@ -325,6 +327,7 @@ class ApiBase:
         from dbmigrate.schema import dump as schema_file
 
         try:
+            self._refuse_narrow(session, dumping)
             database.refuse_shared_session(session.facts, "pg_dump changes the settings of its session")
             _refuse_without_lock(session)
             with database.translated(self._dsn):
@@ -332,12 +335,24 @@ class ApiBase:
             _refuse_without_lock(session)  # it can have been lost while pg_dump was running
             written = schema_file.store(new, dumping)
         except Error as exc:
-            code = "W642" if isinstance(exc, LockNotAcquired) else "W401"
+            code = _UNWRITTEN.get(exc.code, "W401")
             problem = Problem(code, f"the schema file was not written: {exc.message}", hint=exc.hint)
             self._on_event(Warned(problem))
             return None, (problem,)
         self._on_event(SchemaWritten(written))
         return written, ()
+
+    def _refuse_narrow(self, session: Session, dumping: Dumping) -> None:
+        """Raise Refused E733 if the schema file would hold what is only for some environments."""
+        if dumping.is_narrow:
+            return
+        from dbmigrate.migrations import peek
+        from dbmigrate.planning import target_environments
+
+        if narrow := tuple(peek.mentioning(self._known_files(), target_environments.WORD)):
+            with database.translated(self._dsn):
+                applied = frozenset(read_history.versions(session.conn, session.tables))
+            target_environments.refuse_narrow(each for each in narrow if each.version in applied)
 
 
 def _refuse_without_lock(session: Session) -> None:

@@ -18,9 +18,9 @@ from dbmigrate.errors import DatabaseError, MigrationFileError, PlanError
 from dbmigrate.events import Warned
 from dbmigrate.frozen import frozen
 from dbmigrate.importing.bodies import differ_in_comments_alone
-from dbmigrate.migrations import parser
+from dbmigrate.migrations import parser, peek
 from dbmigrate.model import Direction, Policy, Problem, Severity
-from dbmigrate.planning import annotation_faults, plan, remedies, verify
+from dbmigrate.planning import annotation_faults, plan, remedies, target_environments, verify
 from dbmigrate.planning.remedies import VersionDifference
 from dbmigrate.reports import Deviation
 from dbmigrate.schema import dump as schema_file
@@ -108,7 +108,10 @@ class Comparer(ApiBase):
         return replace(found, remedies=remedies.of_file(path, versions)) if found.differences else found
 
     def with_migrations(self, choice: Choice, *, scope: Scope = MIGRATIONS_SCOPE) -> Drift:
-        """Against what the files of the applied migrations make. Raises PlanError E261: some of them are gone."""
+        """Against what the files of the applied migrations make, but for those that are only for some environments.
+
+        Raises PlanError E261: some of them are gone.
+        """
         found = self._present()
 
         def replay(live: Picture) -> Building:
@@ -119,11 +122,12 @@ class Comparer(ApiBase):
                     code="E261",
                     hint="restore them from version control, or compare with the schema file: --against file",
                 )
-            migrations = [parser.read(each, (Direction.UP,)) for each in found if each.version in live.versions]
+            applied = [parser.read(each, (Direction.UP,)) for each in found if each.version in live.versions]
+            migrations = [each for each in applied if not target_environments.names(each)]
             return Building(lambda server, copy: replayed(server, copy, migrations), outside_effects.of_all(migrations))
 
         live, expected = self._beside(choice, replay)
-        drift = self._drift("the migrations", expected, live, scope=scope)
+        drift = self._drift("the migrations", expected, live, scope=scope, notes=_narrow(found, live.versions))
         if not drift.differences:
             return drift
         return replace(drift, remedies=remedies.of_migrations(_edited(found, live.history)))
@@ -285,6 +289,13 @@ def _version_notes(versions: VersionDifference, name: str) -> tuple[str, ...]:
     """What explains most of a drift: migrations that one of the two does not have yet."""
     lists = ((f"only in {name}", versions.there), ("only applied here", versions.here))
     return tuple(f"{where}: {', '.join(versions)}" for where, versions in lists if versions)
+
+
+def _narrow(found: Sequence[MigrationFile], applied: Collection[str]) -> tuple[str, ...]:
+    """What explains objects that no migration for all environments makes."""
+    read = peek.mentioning((file for file in found if file.version in applied), target_environments.WORD)
+    narrow = (each for each in read if target_environments.names(each))
+    return tuple(f"{each.name} is {target_environments.only_for(each)}: what it makes is extra" for each in narrow)
 
 
 def _edited(found: Sequence[MigrationFile], history: History) -> list[str]:

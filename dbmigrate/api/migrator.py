@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from dbmigrate.execution.session import Session
-    from dbmigrate.model import MigrationFile, Unfinished
+    from dbmigrate.model import Migration, MigrationFile, Unfinished
     from dbmigrate.reports import FileSum, Report, SchemaFile, Status
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.scratch.lock_report import LockReport, Means
@@ -38,7 +38,7 @@ class Migrator(ApiBase):
 
     def status(self) -> Status:
         """Applied and pending migrations. Writes nothing: works without the tables and for a read-only role."""
-        found = self._present()
+        found, environment = self._present(), self._options.policy.environment
         with self._open("status") as session:
             recorded = session.read_history()
             more = self._history_problems(session, recorded)
@@ -47,10 +47,11 @@ class Migrator(ApiBase):
         pending = [file for file in found if file.version not in recorded]
         if pending:
             from dbmigrate.migrations import peek
-            from dbmigrate.planning import breaking
+            from dbmigrate.planning import breaking, target_environments
 
-            status = plan.with_breaking(status, peek.mentioning(pending, *breaking.WORDS))
-        return replace(status, problems=(*status.problems, *more))
+            read = tuple(peek.mentioning(pending, *breaking.WORDS, target_environments.WORD))
+            status = target_environments.marked(plan.with_breaking(status, read), read, environment)
+        return replace(status, problems=(*status.problems, *more), environment=environment)
 
     def plan_up(self, goal: Goal = ALL) -> Plan:
         """What `up` would do now; for a database that does not exist, what it would do in a new one."""
@@ -153,16 +154,14 @@ class Migrator(ApiBase):
 
     def redo(self) -> Report:
         """Undo the last migration and apply it again."""
-        last = self._downward(LAST)
-        return self._change(
-            Request(
-                "redo",
-                last.versions,
-                lambda view: _with_notes(
-                    plan.redo(view.files, view.history, migrations=view.migrations, order=self._options.order), view
-                ),
-            )
-        )
+        from dbmigrate.planning import target_environments
+
+        def planned(view: View) -> Plan:
+            made = plan.redo(view.files, view.history, migrations=view.migrations, order=self._options.order)
+            target_environments.refuse_redo(made.steps, self._options.policy.environment)
+            return _with_notes(made, view)
+
+        return self._change(Request("redo", self._downward(LAST).versions, planned))
 
     # -- the database and the schema file
 
@@ -179,11 +178,12 @@ class Migrator(ApiBase):
         database.wait(self._dsn, timeout=timeout, interval=interval, on_event=self._on_event)
 
     def dump(self, dumping: Dumping, *, arguments: Sequence[str] = ()) -> SchemaFile:
-        """Write the schema file. `arguments` are handed to pg_dump."""
+        """Write the schema file. `arguments` are handed to pg_dump. Raises Refused E733: see `Dumping.is_narrow`."""
         from dbmigrate.schema import dump as schema_file
 
         with self._open("dump") as session:
             database.refuse_shared_session(session.facts, "pg_dump changes the settings of its session")
+            self._refuse_narrow(session, dumping)
             written = schema_file.refresh(session, dumping, arguments=arguments)
         self._on_event(SchemaWritten(written))
         return written
@@ -224,7 +224,8 @@ class Migrator(ApiBase):
     def _upward(self, goal: Goal, command: str = "up") -> Request:
         def planned(view: View) -> Plan:
             notes = verify.refuse_changes(verify.verify(view.files, view.history, _sums(view)))
-            made = plan.up(view.files, view.history, migrations=view.migrations, goal=goal, policy=self._options.policy)
+            known = {**_named_elsewhere(view), **view.migrations}
+            made = plan.up(view.files, view.history, migrations=known, goal=goal, policy=self._options.policy)
             return Plan(made.steps, (*made.problems, *notes))
 
         return Request(
@@ -303,6 +304,17 @@ class Migrator(ApiBase):
                 hint="run the script in another database, such as postgres",
             )
             yield session, replace(planned, problems=(note, *planned.problems))
+
+
+def _named_elsewhere(view: View) -> Mapping[str, Migration]:
+    """Applied migrations that are only for some environments, where a pending one depends on others."""
+    if not any(migration.annotated("depends") for migration in view.migrations.values()):
+        return {}
+    from dbmigrate.migrations import peek
+    from dbmigrate.planning import target_environments
+
+    applied = [file for file in view.files if file.version in view.history]
+    return {migration.version: migration for migration in peek.mentioning(applied, target_environments.WORD)}
 
 
 def _with_notes(planned: Plan, view: View) -> Plan:

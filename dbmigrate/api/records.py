@@ -25,6 +25,7 @@ from dbmigrate.tracking import provenance, read_history
 
 if TYPE_CHECKING:
     from dbmigrate.execution.session import Session
+    from dbmigrate.model import MigrationFile
 
 __all__ = ["Decision", "Repair", "Upkeep"]
 
@@ -93,7 +94,8 @@ class Upkeep(ApiBase):
     def baseline(self, version: str) -> Report:
         """Record every migration up to `version` as applied without running it.
 
-        For a database that was made by other means. Raises PlanError E240 if anything is recorded already.
+        For a database that was made by other means. What is only for other environments is left out. Raises PlanError
+        E240 if anything is recorded already, E208.
         """
 
         def planned(view: View) -> Plan:
@@ -103,8 +105,10 @@ class Upkeep(ApiBase):
                     code="E240",
                     hint="`dbmigrate mark applied VERSION --reason TEXT` records single migrations",
                 )
-            names = plan.up_to(view.files, version)
-            return Plan(tuple(_record(view.migrations[name], Direction.UP, LogKind.BASELINE) for name in names))
+            migrations = [view.migrations[name] for name in plan.up_to(view.files, version)]
+            away = plan.elsewhere(migrations, self._options.policy)
+            recorded = (each for each in migrations if each.version not in away)
+            return Plan(tuple(_record(each, Direction.UP, LogKind.BASELINE) for each in recorded))
 
         return self._change(Request("baseline", lambda view: plan.up_to(view.files, version), planned, _NOTHING))
 
@@ -133,15 +137,28 @@ class Upkeep(ApiBase):
     # -- how
 
     def _findings(self, view: View) -> tuple[Finding, ...]:
-        found = verification.verify(
-            view.files, view.history, verification.sums(view.files, view.history), self._options.order
-        )
+        sums = verification.sums(view.files, view.history)
+        every = verification.verify(view.files, view.history, sums, self._options.order)
+        late = {finding.version for finding in every if finding.deviation is Deviation.OUT_OF_ORDER}
+        elsewhere = self._elsewhere([file for file in view.files if file.version in late])
+        found = (finding for finding in every if finding.version not in elsewhere)
         return tuple(
             replace(finding, changed_in=provenance.last_change(finding.file.file.path))
             if finding.file and finding.deviation is Deviation.CHANGED
             else finding
             for finding in found
         )
+
+    def _elsewhere(self, pending: Sequence[MigrationFile]) -> frozenset[str]:
+        """The versions of pending files that are only for other environments."""
+        if not pending:
+            return frozenset()
+        from dbmigrate.migrations import peek
+        from dbmigrate.planning import target_environments
+
+        environment = self._options.policy.environment
+        read = peek.mentioning(pending, target_environments.WORD)
+        return frozenset(each.version for each in read if target_environments.is_elsewhere(each, environment))
 
     def _repairing(self, repair: Repair) -> Request:
         def versions(view: View) -> Sequence[str]:

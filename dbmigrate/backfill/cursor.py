@@ -21,7 +21,8 @@ class Cursor:
     `until` is the highest key of the table as it was at the beginning of this `round`: the first one ends when a page
     reaches it, the second one at it, so that rows that are added faster than pages are done do not keep a backfill
     running for ever. `rows` were changed, `passed` were met; `batch` is the size of the next page. `turn` counts the
-    passes over the table. `left` is the estimate of the rows behind it, `rate` how many a second are met.
+    passes over the table, and this one has `ended`. `left` is the estimate of the rows behind it, `rate` how many a
+    second are met.
     """
 
     table: str
@@ -34,6 +35,7 @@ class Cursor:
     pages: int = 0
     batch: int = 1000
     turn: int = 1
+    ended: bool = False
     left: float | None = None
     rate: float = 0.0
 
@@ -43,10 +45,35 @@ class Cursor:
 
     def moved(self, upto: Values | None, *, rows: int, passed: int) -> Cursor:
         """After one more page, which ended at `upto`."""
-        return replace(self, after=upto, rows=self.rows + rows, passed=self.passed + passed, pages=self.pages + 1)
+        return replace(
+            self,
+            after=upto,
+            ended=upto is None,
+            rows=self.rows + rows,
+            passed=self.passed + passed,
+            pages=self.pages + 1,
+        )
+
+    def anew(self, until: Values | None) -> Cursor:
+        """At the beginning of another pass over the table."""
+        return replace(self, after=None, until=until, round=1, turn=self.turn + 1, ended=False, passed=0)
 
 
-_FIELDS = ("table", "key", "after", "until", "round", "rows", "passed", "pages", "batch", "turn", "left", "rate")
+_FIELDS = (
+    "table",
+    "key",
+    "after",
+    "until",
+    "round",
+    "rows",
+    "passed",
+    "pages",
+    "batch",
+    "turn",
+    "ended",
+    "left",
+    "rate",
+)
 
 
 def from_json(text: str) -> Cursor:

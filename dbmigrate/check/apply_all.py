@@ -11,6 +11,7 @@ from dbmigrate.check import roundtrip, scratch_session
 from dbmigrate.check.roundtrip import Need, Snapshot, Snapshots
 from dbmigrate.check.values import MigrationResult, failed, found
 from dbmigrate.errors import DatabaseError, Refused
+from dbmigrate.execution import conditions
 from dbmigrate.model import Direction, Place, Severity
 from dbmigrate.scratch import choose, outside_effects
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from dbmigrate.catalog import Catalog
     from dbmigrate.check.roundtrip import RoundTrip
     from dbmigrate.check.scratch_session import ScratchSession
-    from dbmigrate.model import Migration
+    from dbmigrate.model import Migration, Problem
     from dbmigrate.scratch.choose import ScratchServer
 
 
@@ -34,8 +35,14 @@ class Applier:
         self._server = server
         self._table = table
         self._stack = ExitStack()
-        self.scratch = self._stack.enter_context(scratch_session.prepared(server, table))
+        self._note = conditions.Note()
+        self.scratch = self._stack.enter_context(scratch_session.prepared(server, table, self._note))
         self._needs: list[Need] = []
+
+    @property
+    def notes(self) -> tuple[Problem, ...]:
+        """The conditions that are not true on a database without rows."""
+        return self._note.problems
 
     def __enter__(self) -> Applier:
         return self
@@ -139,7 +146,7 @@ class Applier:
         """
         *earlier, last = migrations
         with ExitStack() as stack:
-            new = stack.enter_context(scratch_session.prepared(self._server, self._table))
+            new = stack.enter_context(scratch_session.prepared(self._server, self._table, self._note))
             for migration in earlier:
                 new.run(migration)
             before = new.read_catalog()

@@ -9,7 +9,7 @@ from dbmigrate.errors import ConfigError, Error, MigrationFileError, PlanError
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find, parser
 from dbmigrate.model import History, Policy, Problem, Severity
-from dbmigrate.planning import annotation_faults, dependencies, plan
+from dbmigrate.planning import annotation_faults, dependencies, plan, target_environments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 @frozen
 class Reading:
-    """What was read. `sound` are the migrations up to the first file that cannot be read: what can be run in order."""
+    """What was read. `sound` are the migrations up to the first file that cannot be read: what can be run in order.
+
+    Those that are only for some environments are left out of it; `narrow` is their number.
+    """
 
     files: tuple[MigrationFile, ...] = ()
     migrations: tuple[Migration, ...] = ()
     sound: tuple[Migration, ...] = ()
     problems: tuple[Problem, ...] = ()
+    narrow: int = 0
 
 
 def read(directories: Sequence[str], order: Order) -> Reading:
@@ -49,9 +53,18 @@ def read(directories: Sequence[str], order: Order) -> Reading:
             first_broken = number if first_broken is None else first_broken
     problems += (fault for migration in read for fault in annotation_faults.faults(migration))
     problems += dependencies.faults(read, present, History())
-    sound = tuple(read[:first_broken])
-    untried, notes = _untried(present, first_broken), (*listing.notes, *_notes(present, read, order))
-    return Reading(present, tuple(read), sound, (*problems, *untried, *notes))
+    problems += target_environments.faults(read, {migration.version: migration for migration in read})
+    narrow = [migration for migration in read if target_environments.names(migration)]
+    sound = tuple(migration for migration in read[:first_broken] if not target_environments.names(migration))
+    untried = (*_untried(present, first_broken), *map(_narrow, narrow))
+    notes = (*listing.notes, *_notes(present, read, order))
+    return Reading(present, tuple(read), sound, (*problems, *untried, *notes), len(narrow))
+
+
+def _narrow(migration: Migration) -> Problem:
+    place = migration.annotated("env")[0].place
+    message = f"{migration.name} was not run: it is {target_environments.only_for(migration)}"
+    return found("C114", message, place, severity=Severity.NOTE)
 
 
 def _problem(error: Error) -> Problem:

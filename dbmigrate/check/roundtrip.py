@@ -21,6 +21,7 @@ from dbmigrate.catalog import Change, Kind, Scope
 from dbmigrate.check.values import failed, found
 from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, Error, MigrationFailed, Refused
+from dbmigrate.execution.conditions import Context
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import parser
 from dbmigrate.model import Direction, Place, Problem, Severity
@@ -225,7 +226,7 @@ def _failure(code: str, what: str, exc: Error, scratch: ScratchSession, migratio
 
 def _attempt(scratch: ScratchSession, migration: Migration, direction: Direction) -> None:
     try:
-        rehearsal.run_sections(scratch.rehearsal, scratch.dsn, migration, direction)
+        rehearsal.run_sections(Context(scratch.rehearsal, scratch.dsn, migration), direction, scratch.note)
     except MigrationFailed as exc:
         if exc.sqlstate in _BEFORE_COMMIT:
             raise _NeedsCommitError from exc

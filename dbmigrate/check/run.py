@@ -103,8 +103,9 @@ def _applied_all(
         results = tuple(applier.apply(read.sound, selected=selected, each=application.applied))
         version = applier.scratch.session.conn.info.parameter_status("server_version") or "?"
         problems = [problem for result in results for problem in result.problems]
+        problems += _of_selected(applier.notes, read, selected)
         problems += [*_slow(results, selected, options), *options.queries.problems, *application.problems()]
-        is_whole = len(results) == len(read.files) and not any(
+        is_whole = len(results) == len(read.files) - read.narrow and not any(
             result.has_failed or result.is_stuck for result in results
         )
         if is_whole and options.dumping is not None:
@@ -119,6 +120,11 @@ def _applied_all(
         where=server.where,
         notes=(server.note,) if server.note else (),
     )
+
+
+def _of_selected(notes: Iterable[Problem], read: Reading, selected: frozenset[str]) -> list[Problem]:
+    paths = {file.path for file in read.files if file.version in selected}
+    return [note for note in notes if note.place is not None and note.place.path in paths]
 
 
 def _settled(migrations: Sequence[Migration], selected: frozenset[str], options: Options) -> int:

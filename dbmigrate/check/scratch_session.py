@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.database import Connection
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
+    from dbmigrate.execution import conditions
     from dbmigrate.impact import Impact
     from dbmigrate.model import Migration
     from dbmigrate.scratch.choose import ScratchServer
@@ -30,12 +31,16 @@ COMMAND = "check"
 
 @frozen
 class ScratchSession:
-    """`session` runs migrations; `rehearsal` is for transactions that are rolled back, and reads the catalog."""
+    """`session` runs migrations; `rehearsal` is for transactions that are rolled back, and reads the catalog.
+
+    There are no rows: `note` collects the conditions that are not true.
+    """
 
     server: ScratchServer
     session: Session
     rehearsal: Connection
     reader: catalog.Reader
+    note: conditions.Note
 
     @property
     def dsn(self) -> Dsn:
@@ -58,12 +63,12 @@ class ScratchSession:
         """
         self.server.refuse_external_effects(migration)
         own = frozenset(impact.Relation(*name) for name in own_tables(self.session))
-        options = impact.MeasureOptions(self.dsn, direction, own)
+        options = impact.MeasureOptions(self.dsn, direction, own, self.note)
         return self.server.retrying(partial(impact.run_measured, self.session.conn, migration, options))
 
 
 @contextmanager
-def prepared(server: ScratchServer, table: str) -> Iterator[ScratchSession]:
+def prepared(server: ScratchServer, table: str, note: conditions.Note) -> Iterator[ScratchSession]:
     """A new scratch database with empty tracking tables."""
     with ExitStack() as stack:
         dsn = stack.enter_context(server.database())
@@ -72,7 +77,7 @@ def prepared(server: ScratchServer, table: str) -> Iterator[ScratchSession]:
         session.lock()
         session.ensure_tables()
         rehearsal = stack.enter_context(database.connect(dsn, command=COMMAND, on_event=_ignore))
-        yield ScratchSession(server, session, rehearsal, catalog.Reader(rehearsal, without=own_tables(session)))
+        yield ScratchSession(server, session, rehearsal, catalog.Reader(rehearsal, without=own_tables(session)), note)
 
 
 @contextmanager

@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from dbmigrate.environment_name import canonical
 from dbmigrate.errors import ConfigError, ConnectionFailed, DatabaseError, Refused, unchanged
 from dbmigrate.frozen import frozen
 from dbmigrate.output import questions
 from dbmigrate.planning import approval as rules
 from dbmigrate.planning.approval import Approval, Target
-from dbmigrate.settings.environments import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable

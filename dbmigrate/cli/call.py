@@ -194,7 +194,7 @@ class Call:
                 Options(
                     directories=settings.migrations_dirs,
                     table=settings.migrations_table,
-                    policy=Policy(order=settings.version_order),
+                    policy=Policy(order=settings.version_order, environment=settings.target_environment),
                 ),
             )
 
@@ -272,7 +272,12 @@ class Call:
             directories=settings.migrations_dirs,
             table=settings.migrations_table,
             dumping=dumping(settings) if settings.dump_schema else None,
-            policy=Policy(settings.is_strict, settings.version_order, settings.defers_backfills),
+            policy=Policy(
+                settings.is_strict,
+                settings.version_order,
+                environment=settings.target_environment,
+                defers_backfills=settings.defers_backfills,
+            ),
             pacing=Pacing(lock_timeout=settings.lock_timeout, timeout=settings.timeout, max_wait=settings.max_wait),
             lock_wait=settings.lock_wait,
             where=self.target_name(settings),
@@ -315,10 +320,12 @@ class Call:
 
 
 def dumping(settings: Settings) -> Dumping:
-    """How to write the schema file, from the settings."""
+    """How to write the schema file, from the settings. One that is named by the option may be for one environment."""
     from dbmigrate.schema.versions import Dumping, Layout
+    from dbmigrate.settings.variables import VARIABLES
 
-    return Dumping(settings.schema_file, settings.environ, Layout(settings.schema_versions))
+    is_named = settings.origins["DBMIGRATE_SCHEMA_FILE"] == VARIABLES["DBMIGRATE_SCHEMA_FILE"].option
+    return Dumping(settings.schema_file, settings.environ, Layout(settings.schema_versions), is_narrow=is_named)
 
 
 def goal(steps: int | None, version: str | None, *, everything: bool = False, default: int | None = None) -> Goal:

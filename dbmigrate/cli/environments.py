@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate.cli.call import CONNECT_TIMEOUT
+from dbmigrate.environment_name import canonical
 from dbmigrate.errors import ConfigError, Error, MigrationFileError
 from dbmigrate.events import Warned
 from dbmigrate.migrations import find
@@ -14,7 +15,6 @@ from dbmigrate.output import environments as output
 from dbmigrate.output.verbosity import Verbosity
 from dbmigrate.planning import environments
 from dbmigrate.planning.environments import Look
-from dbmigrate.settings.load import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -77,6 +77,7 @@ class Pages:
 
     def __init__(self, session: Session, migration: Migration, substep: SubStep, key: Key) -> None:
         self._session = session
+        self.is_asked = any(each.key == "check" for each in migration.annotations)
         self._migration = migration
         self._key = key
         self._statements = tuple((each, placement.paged(each.sql)) for each in substep.statements)
@@ -111,7 +112,7 @@ class Pages:
     def run(self, page: Page, event_id: int, before: Cursor, made: Callable[[int], Cursor], limits: Limits) -> PageDone:
         """Run the statements for one page and move the cursor; `made` gives the new one for the rows changed.
 
-        Raises StatementError, whose place is in the file; psycopg.Error, MigrationFailed E403, E413.
+        Raises StatementError, whose place is in the file; psycopg.Error, MigrationFailed E403, E415.
         """
         claim = self._session.writer.cursor_claimed(event_id, before.pages, json.dumps(before.after))
         self._ask(f"BEGIN READ WRITE;\n{limits.text}{_SETTINGS}{claim}")
@@ -119,12 +120,20 @@ class Pages:
         seconds = time.monotonic() - began
         rows = sum(map(_rows, tags))
         cursor = made(rows)
-        state = LogState.DONE if cursor.after is None and cursor.pages else LogState.STARTED
-        moved = self._session.writer.cursor_moved(event_id, cursor.to_json(), state=state)
+        state = LogState.DONE if cursor.ended and not self.is_asked else LogState.STARTED
+        self._commit(self._session.writer.cursor_moved(event_id, cursor.to_json(), state=state))
+        return PageDone(rows, seconds, tuple(tags))
+
+    def move(self, event_id: int, before: Cursor, now: Cursor, state: LogState) -> None:
+        """Move the cursor between two passes, or close its entry after the last one."""
+        claim = self._session.writer.cursor_claimed(event_id, before.pages, json.dumps(before.after))
+        self._ask(f"BEGIN READ WRITE;\nSET LOCAL lock_timeout = '2s';\n{claim}")
+        self._commit(self._session.writer.cursor_moved(event_id, now.to_json(), state=state))
+
+    def _commit(self, moved: str) -> None:
         answer = self._ask(f"SET CONSTRAINTS ALL IMMEDIATE;\n{moved}COMMIT;\n")
         if not answer.tags or answer.tags[-1] != b"COMMIT":
             raise MigrationFailed(f"{self._migration.name}: the page was rolled back by the server", code="E403")
-        return PageDone(rows, seconds, tuple(tags))
 
     def _send(self, page: Page) -> list[bytes]:
         def condition(alias: str | None) -> str:
@@ -157,7 +166,7 @@ class Pages:
             return
         raise MigrationFailed(
             f"{self._migration.name}: a page of {page.rows} rows changed {changed}: is `:batch` behind an OR?",
-            code="E413",
+            code="E415",
             place=server_errors.place_of(self._migration.file.path, statement),
             hint="write the other conditions in parentheses: `(a or b) and :batch`",
         )

@@ -35,6 +35,8 @@ from dbmigrate.model import LogState, Turn
 from dbmigrate.tracking.write_log import CURSOR
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dbmigrate.execution.lock_retries import Pacing
     from dbmigrate.execution.session import Session
     from dbmigrate.execution.substeps import SubStep
@@ -44,17 +46,22 @@ _FAILURES = (Error, psycopg.Error, batches.StatementError, KeyboardInterrupt)
 _RECONNECT_SECONDS, _RECONNECT_PAUSE = 60.0, 0.5
 _FIRST_PAUSE = 0.05  # seconds after a lock timeout; each further one in a row takes longer
 _LONGEST_PAUSE = 2.0
+_FURTHER_PASSES = 3
 _DEADLOCK_TIMEOUT = "select setting::float8 from pg_catalog.pg_settings where name = 'deadlock_timeout'"
 
 
-def run(session: Session, step: Step, substep: SubStep, pacing: Pacing) -> list[bytes]:
+def run(
+    session: Session, step: Step, substep: SubStep, pacing: Pacing, demand: Callable[[], None] = lambda: None
+) -> list[bytes]:
     """Run a backfill from its cursor to its end; the command tags of the last page.
 
-    Raises Deferred when the time of the run is over; MigrationFailed E401, E405, E413, Refused E760 to E765,
+    `demand` raises MigrationFailed E413 while a postcondition is not true; then further passes over the table follow.
+    Raises Deferred when the time of the run is over; MigrationFailed E401, E405, E415, Refused E760 to E765,
     LockNotAcquired E601, E610, ConnectionFailed E305, Interrupted. Pages that are done stay done, and the cursor says
     where the next run goes on.
     """
     backfill = Backfill(session, step, substep, pacing)
+    backfill.demand = demand
     try:
         return backfill.run()
     except Deferred:
@@ -86,6 +93,8 @@ class Backfill:
         self._failures = 0  # lock timeouts in a row
         self._failing_since = 0.0
         self._tags: list[bytes] = []  # of the last page of this run
+        self._is_closed = False
+        self.demand: Callable[[], None] = lambda: None
 
     @property
     def _migration(self) -> Migration:
@@ -105,13 +114,16 @@ class Backfill:
         self._pace = Pace(self._settings, self._settings.batch)
         with session.access.hold_signals() as act_on_signal:
             self._between.act_on_signal = act_on_signal
-            while not _is_done(self._cursor):
+            while not self._is_closed:
                 act_on_signal()
                 try:
                     self._between.wait(self._cursor)
                     if self._event_id is None:
                         self._begin()
-                    self._next(self._cursor)
+                    if self._cursor.ended:
+                        self._end_pass(self._cursor)
+                    else:
+                        self._next(self._cursor)
                 except (psycopg.Error, batches.StatementError, ConnectionFailed, DatabaseError) as exc:
                     self._recover(exc)
         return self._tags
@@ -123,9 +135,34 @@ class Backfill:
         self._tags, self._failures = list(done.tags), 0
         if page.upto is not None:
             self._pace.done(page.rows, done.seconds)
+        self._is_closed = self._cursor.ended and not self._pages.is_asked
         self._between.after_page(self._cursor, self._pages, self._limits(), self._pace)
-        if not _is_done(self._cursor):
+        if not self._cursor.ended:
             self._between.pause(self._pace, self._cursor.passed - before.passed, time.monotonic() - began)
+
+    def _end_pass(self, before: Cursor) -> None:
+        """Ask whether all rows are as they have to be; if not, pass over the table again: others have added rows."""
+        unmet = self._unmet()
+        if unmet is None:
+            self._pages.move(self._entry, before, before, LogState.DONE)
+            self._is_closed = True
+            return
+        is_last = before.turn > _FURTHER_PASSES
+        now = before.anew(self._pages.highest(self._limits()))
+        now = replace(now, turn=1) if is_last else now
+        self._pages.move(self._entry, before, now, LogState.STARTED)
+        self._cursor = now
+        if is_last:
+            raise unmet
+
+    def _unmet(self) -> MigrationFailed | None:
+        try:
+            self.demand()
+        except MigrationFailed as exc:
+            if exc.code != "E413":
+                raise
+            return exc
+        return None
 
     def _limits(self) -> Limits:
         given = self._pacing.lock_timeout
@@ -174,6 +211,7 @@ class Backfill:
                 f"another run goes on with {self._step.name}", code="E601", hint="see `dbmigrate status`"
             )
         self._cursor = cursors.from_json(details)
+        self._is_closed = state == LogState.DONE
 
     @property
     def _entry(self) -> int:
@@ -291,16 +329,14 @@ class Backfill:
         if not self._pages_done():
             return f"no page of {self._step.name} is done"
         cursor = self._cursor
-        at = f"after {', '.join(cursor.key)} = {', '.join(cursor.after)}" if cursor.after else "at its end"
+        if cursor.after is None:
+            return f"its pages are done, and {cursor.rows} rows were changed; they stay"
+        at = f"after {', '.join(cursor.key)} = {', '.join(cursor.after)}"
         return f"{self._step.name} stopped {at}: {cursor.rows} rows were changed, and stay changed"
 
     def _way_on(self) -> str:
         command = "backfill" if self._step.turn is Turn.DEFERRED else "up"
         return f"`dbmigrate {command}` goes on there"
-
-
-def _is_done(cursor: Cursor) -> bool:
-    return cursor.after is None and cursor.pages > 0
 
 
 def _is_loss(exc: Exception) -> bool:

@@ -182,6 +182,24 @@ def ask(conn: Connection, script: str, *, pulse: Callable[[], None] | None = Non
     return Answer(tags, row, error)
 
 
+def query(conn: Connection, text: str, *, pulse: Callable[[], None]) -> tuple[tuple[int, ...], list[bytes | None]]:
+    """Run one query, and no second one: the extended protocol does not accept any.
+
+    The types of its columns (object ids), and the first column of its rows as text. Raises psycopg.Error.
+    """
+    conn.pgconn.send_query_params(text.encode(), None)
+    while conn.pgconn.flush():
+        _wait(conn.pgconn, writing=(conn.pgconn.socket,))
+        conn.pgconn.consume_input()
+    found: list[pq.abc.PGresult] = []
+    while (result := _result(conn.pgconn, pulse=pulse)) is not None:
+        found.append(result)
+    if found[0].status != pq.ExecStatus.TUPLES_OK:
+        raise psycopg.errors.error_from_result(found[0], encoding="utf-8")
+    types = tuple(found[0].ftype(column) for column in range(found[0].nfields))
+    return types, [found[0].get_value(row, 0) if types else None for row in range(found[0].ntuples)]
+
+
 def _send(pgconn: pq.abc.PGconn, text: bytes) -> None:
     pgconn.send_query(text)
     # nobody reads the rows of a migration: they arrive one by one and are dropped, so that they never fill the memory

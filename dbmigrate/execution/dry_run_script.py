@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from dbmigrate.connection import database
-from dbmigrate.execution import nontransactional, psql_text, text_settings
+from dbmigrate.execution import condition_script, nontransactional, psql_text, text_settings
+from dbmigrate.execution.step_conditions import around
 from dbmigrate.execution.substeps import SubStep, as_one, substeps
 from dbmigrate.execution.transactional import closing
 from dbmigrate.migrations import parser
+from dbmigrate.migrations.conditions import parts
 from dbmigrate.model import Turn
 from dbmigrate.planning.plan_hash import PREFIX
 from dbmigrate.sql import without_empty
@@ -182,33 +184,42 @@ class _Script:
         begin = _begin(self._limits())
         yield ":dbmigrate_begin \\gset\n" if begin == self._usual else f"{begin} \\gset\n"
         if step.migration is not None and step.runs_sql:
-            for section in step.migration.run_order(step.direction):
-                yield from self._verbatim(parser.statements(step.migration, section))
+            for part in parts(step.migration, step.direction):
+                yield from condition_script.inside(part.before)
+                for section in part.sections:
+                    yield from self._verbatim(parser.statements(step.migration, section))
+                yield from condition_script.inside(part.after)
         yield "\n:dbmigrate_end\n"
         yield psql_text.one_line(f"{writer.record(step)}{writer.finished(step)}COMMIT;\n")
 
     def _nontransactional(self) -> Iterator[str]:
         step, writer = self._step, self._session.writer
         assert step.migration is not None
+        planned = parts(step.migration, step.direction)
+        yield from condition_script.alone(planned[0].before, self._limits())
         yield nontransactional.session_limits(self._pacing)
         ended = writer.taken_over(step) if step.migration.has_backfill(step.direction) else ""
         yield psql_text.one_line(writer.precondition(step) + ended + writer.started(step))
-        for substep in substeps(step.migration, step.direction):
-            if substep.backfill is not None:
-                yield from self._backfill(substep)
-                if step.turn is Turn.LATER:
+        for part, _, _, inside in around(planned, substeps(step.migration, step.direction)):
+            yield from condition_script.alone(() if part is planned[0] else part.before, self._limits())
+            for substep in inside:
+                if substep.backfill is not None and step.turn is Turn.LATER:
+                    yield self._logged(writer.deferred(step))
                     return
-                continue
-            yield from self._atomic(substep) if substep.is_atomic else self._outside(substep)
+                yield from self._substep(substep)
+            yield from condition_script.alone(part.after, self._limits())
         yield "\n:dbmigrate_reset\n"
         yield psql_text.one_line(f"BEGIN;\n{writer.record(step)}{writer.closed(step)}COMMIT;\n")
+
+    def _substep(self, substep: SubStep) -> Iterator[str]:
+        if substep.backfill is not None:
+            yield from self._backfill(substep)
+        else:
+            yield from self._atomic(substep) if substep.is_atomic else self._outside(substep)
 
     def _backfill(self, substep: SubStep) -> Iterator[str]:
         from dbmigrate.execution import backfill_script
 
-        if self._step.turn is Turn.LATER:
-            yield self._logged(self._session.writer.deferred(self._step))
-            return
         yield backfill_script.block(self._session, self._step, substep)
         yield "\n:dbmigrate_unchanged\n"
 

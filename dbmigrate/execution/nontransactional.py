@@ -36,6 +36,7 @@ from dbmigrate.execution import (
     tracking_retries,
 )
 from dbmigrate.execution.run_lock import is_held
+from dbmigrate.execution.step_conditions import StepConditions
 from dbmigrate.execution.step_outcome import Outcome, Sending
 from dbmigrate.execution.substeps import SubStep, as_one, can_repeat, substeps
 from dbmigrate.model import Action, Direction, LogState, Turn
@@ -45,6 +46,7 @@ from dbmigrate.tracking import read_history
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dbmigrate.execution.conditions import Asker
     from dbmigrate.execution.lock_retries import AttemptWatch, Pacing
     from dbmigrate.execution.session import Session
     from dbmigrate.execution.step_outcome import Before, Probe
@@ -69,11 +71,11 @@ _ENDINGS = {  # of a step that failed, in the words of the error
 }
 
 
-def run(session: Session, step: Step, pacing: Pacing) -> batches.Tally:
+def run(session: Session, step: Step, pacing: Pacing, asker: Asker) -> batches.Tally:
     """Run the steps of a non-transactional migration that are not in `step.done`, then record it.
 
-    Raises MigrationFailed if no step took effect, NeedsAttention E501 or E504 if one did and a person has to decide,
-    Refused E703 through a pooler, Interrupted.
+    Raises MigrationFailed if no step took effect, NeedsAttention E501, E504, E510 or E511 if one did and a person has
+    to decide, Refused E703 through a pooler, E734 and E735 before the first step, Interrupted.
     """
     if session.facts.is_pooled:
         raise Refused(
@@ -81,16 +83,17 @@ def run(session: Session, step: Step, pacing: Pacing) -> batches.Tally:
             code="E703",
             hint="use the server's direct URL",
         )
-    return NonTransactionalRun(session, step, pacing).run()
+    return NonTransactionalRun(session, step, pacing, asker).run()
 
 
 class NonTransactionalRun:
     """One run of one non-transactional migration."""
 
-    def __init__(self, session: Session, step: Step, pacing: Pacing) -> None:
+    def __init__(self, session: Session, step: Step, pacing: Pacing, asker: Asker) -> None:
         self._session = session
         self._step = step
         self._pacing = pacing.of(step)
+        self._conditions = StepConditions(session, step, self._pacing, asker)
         self._committing: str | None = None  # the id of the step's transaction, once its COMMIT is sent
         self._done = set(step.done)
         self._tally = batches.Tally()
@@ -108,11 +111,12 @@ class NonTransactionalRun:
         self._refuse_lost_lock()
         self._refuse_done_by_another()
         self._session.reset()
+        self._conditions.ask_first()
         if read_history.has_open_entries(self._session.conn, self._session.tables, self._step.version):
             tracking_retries.run(self._session, logged(writer.taken_over(self._step)))
         tracking_retries.retried(self._session, lambda: self._own(writer.started(self._step)))
         self._own(session_limits(self._pacing))
-        for substep in self._substeps():
+        for substep in self._conditions.between(self._substeps()):
             if substep.number not in self._done:
                 self._guarded(substep)
                 self._done.add(substep.number)
@@ -230,7 +234,8 @@ class NonTransactionalRun:
 
         if self._step.turn is Turn.LATER:
             raise backfills.defer(self._session, self._step)
-        self._tally.add(backfills.run(self._session, self._step, substep, self._pacing))
+        demand = self._conditions.demand_after(substep)
+        self._tally.add(backfills.run(self._session, self._step, substep, self._pacing, demand))
 
     def _refuse_lost_lock(self) -> None:
         """DISCARD ALL or pg_advisory_unlock_all() in the file drops the lock silently: take it again, or stop."""
@@ -338,11 +343,10 @@ class NonTransactionalRun:
         )
         self._session.reset()
         self._close(substep, outcome, cause)
-        return (
-            self._nothing_done(cause)
-            if outcome is Outcome.UNDONE and not self._done
-            else self._unfinished(substep, cause, outcome)
-        )
+        if outcome is Outcome.UNDONE and not self._done:
+            cause.state = f"nothing of {self._step.name} was done"
+            return cause
+        return self._unfinished(substep, cause, outcome)
 
     def _close(self, substep: SubStep, outcome: Outcome, cause: Error) -> None:
         """Log how a step and the run ended. What cannot be written now is looked up by `resume`."""
@@ -389,10 +393,6 @@ class NonTransactionalRun:
         if isinstance(exc, psycopg.Error):
             return database.translation(exc, self._session.dsn)
         return Interrupted.by(exc, f"{self._step.name} was interrupted")
-
-    def _nothing_done(self, cause: Error) -> Error:
-        cause.state = f"nothing of {self._step.name} was done"
-        return cause
 
     def _unfinished(self, substep: SubStep, cause: Error, outcome: Outcome) -> Error:
         """The error for a migration that is now unfinished. An interruption keeps its exit code."""

@@ -4,7 +4,7 @@ The protocol of a transactional migration is two messages, and one more for each
 
 1. BEGIN, SET LOCAL, take the lock again inside the transaction (a fence: it fails if the session's lock was lost),
    return the transaction's id; then the file's SQL, verbatim, in batches. After each the session must still be inside
-   the transaction;
+   the transaction. Where the file has conditions, they are asked between its batches;
 2. fire deferred constraints, leave the file's role and search_path, prove that the transaction is still the same one,
    write the version row and the log entry, COMMIT. The command tag must say COMMIT: a failed transaction says ROLLBACK.
    After COMMIT, in another transaction: a reset of the session for the next migration.
@@ -36,20 +36,23 @@ from dbmigrate.errors import (
     NeedsAttention,
 )
 from dbmigrate.events import StepDone, StepFailed, StepStarted, Warned
-from dbmigrate.execution import batches, lock_retries, nontransactional, server_errors, text_settings
+from dbmigrate.execution import batches, conditions, lock_retries, nontransactional, server_errors, text_settings
 from dbmigrate.execution.session import LOCK_LOST
 from dbmigrate.migrations import parser
+from dbmigrate.migrations.conditions import parts
 from dbmigrate.model import Direction, Problem, Severity
 from dbmigrate.reports import Outcome
 from dbmigrate.tracking.write_log import EVENTS, ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from dbmigrate.connection.database import Connection
+    from dbmigrate.execution.conditions import Asker
     from dbmigrate.execution.lock_retries import AttemptWatch, Pacing
     from dbmigrate.execution.session import Session
-    from dbmigrate.model import Batch, Migration, Plan, Step
+    from dbmigrate.migrations.conditions import Condition
+    from dbmigrate.model import Batch, Migration, Plan, Section, Step
 
 # the text that distinguishes a failed proof from an error of the migration
 _LEFT = "the migration left its transaction"
@@ -58,9 +61,10 @@ _LEFT = "the migration left its transaction"
 class Executor:
     """Runs plans in one session. `done` holds what was completed, also after a failure."""
 
-    def __init__(self, session: Session, pacing: Pacing) -> None:
+    def __init__(self, session: Session, pacing: Pacing, asker: Asker | None = None) -> None:
         self._session = session
         self._pacing = pacing
+        self._asker = asker or conditions.Demand()
         self._newest: int | None = None  # the newest log entry, as long as no other run can have written one
         self._counts = not session.facts.is_pooled  # whether this run numbers its log entries itself
         self.done: list[Outcome] = []
@@ -69,8 +73,9 @@ class Executor:
     def run(self, plan: Plan) -> None:
         """Run every step of `plan`.
 
-        Raises MigrationFailed E401 to E406 (the step was rolled back), NeedsAttention E501 to E504, ConnectionFailed
-        E305, LockNotAcquired E601, Interrupted. Steps before the failing one stay applied and are in `done`.
+        Raises MigrationFailed E401 to E406, E413, E414 (the step was rolled back), NeedsAttention E501 to E504, E510,
+        E511, ConnectionFailed E305, LockNotAcquired E601, Refused E734, E735 (as rolled back), Interrupted. Steps
+        before the failing one stay applied and are in `done`.
         """
         try:
             for position, step in enumerate(plan.steps):
@@ -115,7 +120,7 @@ class Executor:
     def _run(self, step: Step) -> batches.Tally:
         if step.runs_sql and step.migration and not step.migration.is_transactional(step.direction):
             self._newest = None
-            return nontransactional.run(self._session, step, self._pacing)
+            return nontransactional.run(self._session, step, self._pacing, self._asker)
         try:
             return self._run_as_a_whole(step)
         except psycopg.errors.UniqueViolation as exc:
@@ -149,18 +154,28 @@ class Executor:
         )
 
     def _transaction(self, step: Step, migration: Migration, limits: Pacing, watch: AttemptWatch) -> batches.Tally:
-        tally = batches.Tally()
+        tally, xid = batches.Tally(), ""
         self._session.committing = None
         settings = limits.settings(self._session.dsn, watch.limit)
-        opening = self._session.opening(settings)
-        xid = "" if opening else self._session.begin(step, settings)
-        for sent in batches.send(self._session.conn, _batches(step, migration), pulse=watch.pulse, opening=opening):
-            xid = xid or sent.row[0]
-            tally.add(sent.tags)
-            watch.completed(sent.batch)
-            refuse_changes(self._session.conn, migration)
-        self._newest = self._commit(step, xid or self._session.begin(step, settings))
+        for part in parts(migration, step.direction):
+            opening = None if xid or part.before else self._session.opening(settings)
+            xid = xid or ("" if opening else self._session.begin(step, settings))
+            self._ask(part.before, migration, watch)
+            source = _batches(migration, part.sections)
+            for sent in batches.send(self._session.conn, source, pulse=watch.pulse, opening=opening):
+                xid = xid or sent.row[0]
+                tally.add(sent.tags)
+                watch.completed(sent.batch)
+                refuse_changes(self._session.conn, migration)
+            xid = xid or self._session.begin(step, settings)
+            self._ask(part.after, migration, watch)
+        self._newest = self._commit(step, xid)
         return tally
+
+    def _ask(self, asked: tuple[Condition, ...], migration: Migration, watch: AttemptWatch) -> None:
+        if asked:
+            context = conditions.Context(self._session.conn, self._session.dsn, migration, pulse=watch.pulse)
+            self._asker.ask(context, asked)
 
     def _commit(self, step: Step, xid: str) -> int | None:
         """Record the step and commit. If the connection is lost here, a new one asks for the commit outcome.
@@ -212,7 +227,8 @@ class Executor:
             return error  # the run of its steps has logged it
         if is_transactional:
             error.state = error.state or self._state(step, is_lost=was_lost and isinstance(error, Interrupted))
-            self._session.log_failure(self._session.writer.failed(step, error))
+            if error.code not in conditions.CODES:  # a condition that is not true leaves the log as it was
+                self._session.log_failure(self._session.writer.failed(step, error))
         else:
             self._session.log_failure(self._session.writer.broken(step, error))
         error.state = error.state or "it runs without a transaction: `dbmigrate status` shows which steps are done"
@@ -278,9 +294,9 @@ _TWICE = "look at the tracking table: its primary key is missing, or another too
 _LEFT_HINT = "it has a COMMIT or ROLLBACK: remove that, or use `transaction:false`"
 
 
-def _batches(step: Step, migration: Migration) -> Iterator[Batch]:
-    """The batches of one direction; a batch never spans sections."""
-    for section in migration.run_order(step.direction):
+def _batches(migration: Migration, sections: Iterable[Section]) -> Iterator[Batch]:
+    """The batches of these sections; a batch never spans sections."""
+    for section in sections:
         of_file = parser.batches(migration, section)
         yield from batches.group(parser.statements(migration, section)) if of_file is None else of_file
 

@@ -17,7 +17,8 @@ from psycopg import pq
 from dbmigrate.connection import database
 from dbmigrate.connection.dsn import Dsn
 from dbmigrate.errors import DatabaseError, MigrationFailed
-from dbmigrate.execution import batches, server_errors
+from dbmigrate.execution import batches, conditions, server_errors
+from dbmigrate.execution.step_conditions import around
 from dbmigrate.execution.substeps import SubStep, substeps
 from dbmigrate.execution.transactional import closing, refuse_changes
 from dbmigrate.frozen import frozen
@@ -25,6 +26,7 @@ from dbmigrate.impact import rules, snapshot
 from dbmigrate.impact.values import Impact
 from dbmigrate.impact.watch import Watch
 from dbmigrate.migrations import parser
+from dbmigrate.migrations.conditions import parts
 from dbmigrate.model import Direction
 from dbmigrate.sql.statements import first_word
 
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dbmigrate.connection.database import Connection
+    from dbmigrate.execution.conditions import Asker, Frame
     from dbmigrate.impact.values import Relation, TableImpact
+    from dbmigrate.migrations.conditions import Condition
     from dbmigrate.model import Batch, Migration, Statement
 
 _BULK = frozenset(("INSERT", "COPY"))  # reported as one where they stand in a row: files of data have millions
@@ -46,12 +50,18 @@ class MeasureOptions:
     """Where and how a migration is measured.
 
     `dsn` is the scratch database's, for the session's settings and for secrets in messages; the relations of `without`
-    (the tracking tables) are left out of the report.
+    (the tracking tables) are left out of the report. Conditions are asked by `asker`, None: not at all.
     """
 
     dsn: Dsn
     direction: Direction = Direction.UP
     without: frozenset[Relation] = frozenset()
+    asker: Asker | None = None
+
+    def ask(self, conn: Connection, migration: Migration, asked: tuple[Condition, ...], frame: Frame) -> None:
+        """Ask conditions of `migration`, if they are asked at all."""
+        if asked and self.asker is not None:
+            self.asker.ask(conditions.Context(conn, self.dsn, migration, frame), asked)
 
 
 def run_measured(conn: Connection, migration: Migration, options: MeasureOptions | None = None) -> tuple[Impact, ...]:
@@ -103,12 +113,12 @@ def _failure_of_ours(exc: psycopg.Error, migration: Migration, options: MeasureO
 def _transaction(conn: Connection, migration: Migration, options: MeasureOptions) -> Iterator[Impact]:
     """The whole migration in one transaction, ended as `execution.transactional` ends it."""
     xid = database.last_row(database.run(conn, "BEGIN;\nSELECT pg_catalog.pg_current_xact_id()::text;"))[0]
-    every = (
-        statement
-        for section in migration.run_order(options.direction)
-        for statement in parser.statements(migration, section)
-    )
-    yield from _Transaction(conn, migration, options).run(every)
+    transaction = _Transaction(conn, migration, options)
+    for part in parts(migration, options.direction):
+        options.ask(conn, migration, part.before, conditions.INSIDE)
+        every = (statement for section in part.sections for statement in parser.statements(migration, section))
+        yield from transaction.run(every)
+        options.ask(conn, migration, part.after, conditions.INSIDE)
     database.run(conn, f"{closing(repr(str(xid)))}COMMIT;")
 
 
@@ -184,13 +194,17 @@ def _ignore(batch: Batch) -> None:
 
 def _stepwise(conn: Connection, migration: Migration, options: MeasureOptions) -> Iterator[Impact]:
     """Step by step: each in a transaction of its own, or by rule where the server allows none."""
-    for substep in substeps(migration, options.direction):
-        if substep.backfill is not None:
-            yield from _backfill(conn, migration, substep, options)
-        elif substep.is_atomic:
-            yield from _atomic(conn, migration, substep, options)
-        else:
-            yield from _outside(conn, migration, substep.first, options)
+    planned, alone = parts(migration, options.direction), conditions.alone("")
+    for part, _, _, inside in around(planned, substeps(migration, options.direction)):
+        options.ask(conn, migration, part.before, alone)
+        for substep in inside:
+            if substep.backfill is not None:
+                yield from _backfill(conn, migration, substep, options)
+            elif substep.is_atomic:
+                yield from _atomic(conn, migration, substep, options)
+            else:
+                yield from _outside(conn, migration, substep.first, options)
+        options.ask(conn, migration, part.after, alone)
 
 
 def _atomic(conn: Connection, migration: Migration, substep: SubStep, options: MeasureOptions) -> Iterator[Impact]:

@@ -26,7 +26,7 @@ _FORM = re.compile(r"--[ \t\f]*migrate:([a-z]+)(?:[ \t\f]+(.*))?", re.DOTALL)
 _LIKE = re.compile(r"--+[ \t\f]*migrate[ \t]*:[ \t]*([a-z_-]+)(?:[ \t\f:=]+(.*))?", re.DOTALL | re.IGNORECASE)
 _ANY = re.compile(r"--[ \t\f]*migrate:")
 _GOES_ON = "--   "
-_FARTHEST = 2  # edits between a key and its misspelling
+_FARTHEST = 2  # edits between a key and its misspelling; no more than one for each three letters
 
 BREAKING_MARK = "BREAKING CHANGE"  # what a comment has to hold to be looked at
 # the warning sign is often written without the selector (U+FE0F) that makes it an emoji
@@ -42,6 +42,7 @@ class _Key:
     fits: Callable[[str], object]
     takes: str
     is_per_section: bool = False
+    farthest: int = _FARTHEST
 
 
 def _list_of(item: str) -> Callable[[str], object]:
@@ -53,7 +54,7 @@ _IS_QUERY = re.compile(r"select\b.*", re.DOTALL | re.IGNORECASE).fullmatch
 KEYS: dict[str, _Key] = {
     "env": _Key(_list_of(r"[A-Za-z0-9_][\w.-]*"), "names of environments: `dev, staging`"),
     "depends": _Key(_list_of(_VERSION), "versions: `001, 003`"),
-    "breaking": _Key(lambda value: True, "a text", is_per_section=True),
+    "breaking": _Key(lambda value: True, "a text", is_per_section=True, farthest=1),  # every comment's text fits
     "require": _Key(_IS_QUERY, "a query: `SELECT ...`", is_per_section=True),
     "check": _Key(_IS_QUERY, "a query: `SELECT ...`", is_per_section=True),
     "vars": _Key(_list_of(r"[A-Za-z_]\w*"), "names of variables: `schema, owner`"),
@@ -65,9 +66,12 @@ _ALSO_DOWN = frozenset(("require", "check"))  # the others say something about t
 
 @frozen
 class Where:
-    """The section that a comment belongs to, from 0, and its direction; `fault`: why no annotation may stand there."""
+    """The section that a comment belongs to, from 0, and its direction; `fault`: why no annotation may stand there.
 
-    section: int = 0
+    Above the first header the section is -1.
+    """
+
+    section: int = -1
     direction: Direction = Direction.UP
     fault: str = ""
 
@@ -153,21 +157,22 @@ class Collector:
         if fault:
             self._fault("E291", f"`migrate:{key}` stands where it means nothing", fault, found)
             return
-        scope = key, where.section if KEYS[key].is_per_section else 0
+        scope = key, max(where.section, 0) if KEYS[key].is_per_section else 0
         if scope in self._seen:
             self._fault("E291", f"`migrate:{key}` is given twice, first on line {self._seen[scope]}", _ONE, found)
             return
         self._seen[scope] = found.at[0]
-        self.annotations.append(Annotation(key, value, self.origin.place(found.at), where.direction))
+        self.annotations.append(Annotation(key, value, self.origin.place(found.at), where.direction, where.section))
 
     def _comment(self, key: str, found: _Open) -> None:
         what = f"`{key}` takes {KEYS[key].takes}" if key in KEYS else "it is not an annotation"
+        meant = None if key in KEYS else _meant(found.text, _anyhow)
         self.problems.append(
             Problem(
                 "W205",
                 f"`{found.lines[0]}` is a comment: {what}",
                 place=self.origin.place(found.at),
-                hint="write a comment without `migrate:`",
+                hint=f"{f'if `{meant}` is meant, write that; else ' if meant else ''}{_PLAIN}",
             )
         )
 
@@ -177,25 +182,39 @@ class Collector:
 
 
 _ONE = "keep one of them"
+_PLAIN = "write a comment without `migrate:`"
 
 
-def _meant(text: str) -> str | None:
+def _tolerance(key: str, known: str) -> int:
+    """How many edits make a misspelling. Of short keys few: ``end`` and ``cars`` are words, not `env` and `vars`."""
+    return min(KEYS[known].farthest, len(key) // 3, len(known) // 3)
+
+
+def _anyhow(key: str, known: str) -> int:
+    """How many edits are worth a hint, however short the key is."""
+    return _FARTHEST
+
+
+def _meant(text: str, tolerance: Callable[[str, str], int] = _tolerance) -> str | None:
     """The annotation that a comment was probably meant to be: a known key is near, and the value fits it."""
     like = _LIKE.fullmatch(text)
     if like is None:
         return None
     key, value = like[1].lower(), (like[2] or "").strip()
-    near = [(_edits(key, known), known) for known in KEYS if KEYS[known].fits(value)]
-    best = min(near, default=(_FARTHEST + 1, ""))
-    return f"-- migrate:{best[1]} {value}".rstrip() if best[0] <= _FARTHEST else None
+    fitting = (known for known in KEYS if KEYS[known].fits(value))
+    near = [(edits, known) for known in fitting if (edits := _edits(key, known)) <= tolerance(key, known)]
+    return f"-- migrate:{min(near)[1]} {value}".rstrip() if near else None
 
 
 def _edits(one: str, other: str) -> int:
-    """How many letters have to be inserted, deleted or replaced (Levenshtein)."""
-    before = list(range(len(other) + 1))
+    """How many letters have to be inserted or deleted, or neighbours swapped; another letter in place of one is two."""
+    rows = [list(range(len(other) + 1))]
     for row, letter in enumerate(one, 1):
         now = [row]
         for column, wanted in enumerate(other, 1):
-            now.append(min(before[column] + 1, now[-1] + 1, before[column - 1] + (letter != wanted)))
-        before = now
-    return before[-1]
+            edits = min(rows[-1][column] + 1, now[-1] + 1, rows[-1][column - 1] + 2 * (letter != wanted))
+            if row > 1 and column > 1 and letter == other[column - 2] and one[row - 2] == wanted:
+                edits = min(edits, rows[-2][column - 2] + 1)
+            now.append(edits)
+        rows.append(now)
+    return rows[-1][-1]

@@ -17,6 +17,7 @@ _SIGNS = {
     CellState.APPLIED: "✓",
     CellState.CHANGED: "! changed",
     CellState.PENDING: "· pending",
+    CellState.ELSEWHERE: "– not here",
     CellState.UNFINISHED: "✗ stopped",
     CellState.MISSING: "? no file",
     CellState.ABSENT: "",
@@ -137,7 +138,7 @@ def _environment(column: Column) -> dict[str, object]:
         "reachable": column.failure is None,
         "error": column.failure,
         "current": column.is_current,
-        **{state.value: column.count(state) for state in (CellState.APPLIED, *_COUNTED)},
+        **{state.value: column.count(state) for state in (CellState.APPLIED, CellState.ELSEWHERE, *_COUNTED)},
     }
 
 

@@ -56,6 +56,7 @@ _SUGGESTIONS = (
 _MARKS = {
     MigrationState.APPLIED: (Style.SUCCESS, "[X]"),
     MigrationState.PENDING: (Style.WARNING, "[ ]"),
+    MigrationState.ELSEWHERE: (Style.LABEL, "[-]"),
     MigrationState.UNFINISHED: (Style.ERROR, "[!]"),
     MigrationState.MISSING: (Style.ERROR, "[?]"),
     MigrationState.DEFERRED: (Style.WARNING, "[~]"),
@@ -112,6 +113,8 @@ class Human:
             style, mark = _MARKS[row.state]
             self._streams.answer(text.labelled(style, mark, text.one_line(row.name)))
             self._explain(row)
+            if row.state is MigrationState.ELSEWHERE:
+                self._message(f"    not for {status.environment}: only for {', '.join(row.env)}")
         self._streams.answer()
         self._streams.answer(f"Applied: {len(status.applied)}")
         self._streams.answer(f"Pending: {len(status.pending)}")

@@ -52,8 +52,10 @@ class Json:
             {
                 "command": "status",
                 "ok": True,
+                "environment": status.environment,
                 "applied": len(status.applied),
                 "pending": len(status.pending),
+                "elsewhere": status.count(MigrationState.ELSEWHERE),
                 "missing": status.count(MigrationState.MISSING),
                 "migrations": [_row(row, self._hide) for row in status.rows],
                 "problems": [problem_value(problem) for problem in status.problems],
@@ -161,6 +163,7 @@ def _row(row: StatusRow, hide: Callable[[str], str]) -> dict[str, object]:
         "applied_by": row.applied_by,
         "edited": row.edited,
         "breaking": row.breaking,
+        "env": list(row.env),
         "unfinished": _unfinished(row.unfinished, hide) if row.unfinished else None,
     }
 

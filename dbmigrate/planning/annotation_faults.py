@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationFileError
+from dbmigrate.migrations import conditions
 from dbmigrate.model import Direction, Problem, Severity
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["faults", "refuse", "refuse_unsupported", "unsupported", "without"]
 
-_SUPPORTED = frozenset(("depends", "breaking"))
+_SUPPORTED = frozenset(("breaking", "check", "depends", "env", "require"))
 _NOT_YET = "remove the line, or put it into words that are not an annotation"
 
 
@@ -27,11 +28,12 @@ def faults(migration: Migration) -> Iterator[Problem]:
 
 
 def unsupported(migration: Migration, direction: Direction) -> Iterator[Problem]:
-    """E292: to ignore a precondition or an environment would run what must not run."""
+    """What cannot be obeyed, E292 and E296: to ignore an environment or a condition would run what must not run."""
     for each in migration.annotations:
         if each.direction is direction and each.key not in _SUPPORTED:
             message = f"`migrate:{each.key}` is not supported yet"
             yield Problem("E292", message, Severity.ERROR, each.place, _NOT_YET)
+    yield from conditions.faults(migration, direction)
 
 
 def without(migrations: Mapping[str, Migration]) -> Mapping[str, Migration]:

@@ -114,6 +114,13 @@ def refuse_other(typed: str, word: str) -> None:
 
 
 def to_prove(plan: Plan, history: History) -> tuple[Step, ...]:
+    """What a plan applies and another environment can have applied: not what is only for some environments."""
+    return tuple(
+        step for step in _applied_by(plan, history) if not (step.migration and step.migration.annotated("env"))
+    )
+
+
+def _applied_by(plan: Plan, history: History) -> tuple[Step, ...]:
     """The migrations that a plan applies. What `history` shows as unfinished may be finished: half done is worse."""
     begun = {item.version for item in (*history.unfinished, *history.deferred)}
     return tuple(
@@ -126,7 +133,7 @@ def to_prove(plan: Plan, history: History) -> tuple[Step, ...]:
 def refuse_breaking(plan: Plan, history: History, target: Target, approval: Approval) -> None:
     """Raise Refused E731 for a breaking change of a protected environment that is neither allowed nor there already."""
     if target.is_protected and not approval.allow_breaking:
-        breaking.refuse([step for step in to_prove(plan, history) if step.version not in history])
+        breaking.refuse([step for step in _applied_by(plan, history) if step.version not in history])
 
 
 def refuse_untested(steps: Sequence[Step], elsewhere: History, environment: str) -> None:

@@ -40,6 +40,7 @@ def plan(items: Sequence[Unfinished], migrations: Mapping[str, Migration]) -> Pl
                 Direction.UP,
                 migration=migrations[item.version],
                 done=item.done,
+                begun=frozenset(each.number for each in item.steps),
                 turn=Turn.DEFERRED if item.is_deferred else Turn.NOW,
             )
             for item in items

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.model import Annotation, History, Migration, MigrationFile, Step
 
-__all__ = ["WORD", "faults", "refuse_needed", "versions"]
+__all__ = ["WORD", "faults", "named", "refuse_needed", "versions"]
 
 WORD = "migrate:depends"  # what a file holds that says so
 
@@ -28,9 +28,9 @@ def faults(pending: Sequence[Migration], files: Sequence[MigrationFile], history
     A version without a file counts if it is applied. A later one never does, applied or not: the next database that is
     made from the files would stop there.
     """
-    named = [(migration, *each) for migration in pending for each in _named(migration)]
-    places = {file.version: number for number, file in enumerate(files if named else ())}
-    for migration, annotation, version in named:
+    wanted = [(migration, *each) for migration in pending for each in named(migration)]
+    places = {file.version: number for number, file in enumerate(files if wanted else ())}
+    for migration, annotation, version in wanted:
         if ":" in version:
             yield _fault(
                 annotation, f"`{version}`: dependencies on other services are not supported yet", _LOCAL, "E292"
@@ -62,7 +62,7 @@ def refuse_needed(steps: Sequence[Step], others: Iterable[Migration]) -> None:
     for migration in others:
         if migration.version in undone:
             continue
-        for annotation, version in _named(migration):
+        for annotation, version in named(migration):
             if version in undone:
                 error = Refused(
                     f"{undone[version]} cannot be rolled back alone: {migration.name} is applied and depends on it",
@@ -73,7 +73,8 @@ def refuse_needed(steps: Sequence[Step], others: Iterable[Migration]) -> None:
                 raise unchanged(error)
 
 
-def _named(migration: Migration) -> Iterator[tuple[Annotation, str]]:
+def named(migration: Migration) -> Iterator[tuple[Annotation, str]]:
+    """Every version that a migration depends on, with the annotation that says so."""
     for annotation in migration.annotated("depends"):
         for version in versions(annotation):
             yield annotation, version

@@ -52,6 +52,7 @@ class CellState(StrEnum):
     APPLIED = "applied"
     CHANGED = "changed"  # applied, but the file is another one now
     PENDING = "pending"
+    ELSEWHERE = "elsewhere"  # not applied, and only for other environments
     UNFINISHED = "unfinished"
     MISSING = "missing"  # applied, but there is no file
     ABSENT = "absent"  # there is no file, and it was never applied here either
@@ -187,8 +188,8 @@ def _column(reading: Reading, cells: Sequence[Cell]) -> Column:
 
 
 def _folded(rows: Sequence[Row]) -> int:
-    """How many of the oldest migrations are applied in every environment that could be asked; a single one stays."""
-    quiet = (CellState.APPLIED, CellState.UNKNOWN)
+    """How many of the oldest migrations are applied wherever they belong and could be asked for; a single one stays."""
+    quiet = (CellState.APPLIED, CellState.ELSEWHERE, CellState.UNKNOWN)
     first = next((number for number, row in enumerate(rows) if any(c.state not in quiet for c in row.cells)), len(rows))
     folded = min(first, len(rows) - _SHOWN)
     return folded if folded > 1 else 0

@@ -41,21 +41,24 @@ def up(
     """Apply what is pending, in the order of `files`, as far as `goal` says.
 
     `migrations` holds the parsed file of every pending version. Raises PlanError E230 (no files at all), E232 (no
-    file has the goal's version); NeedsAttention E502 (an earlier run is unfinished); Refused E702 (`policy` is
-    strict and a pending version is not higher than the highest applied one); MigrationFileError E290 to E293 (what a
-    pending file says of itself).
+    file has the goal's version), E208 (a file is for some environments, and `policy` does not say which one this is);
+    NeedsAttention E502 (an earlier run is unfinished); Refused E702 (`policy` is strict and a pending version is not
+    higher than the highest applied one); MigrationFileError E290 to E294 (what a pending file says of itself).
+    `migrations` may hold applied files that pending ones depend on.
     """
     if not files:
         raise PlanError("no migration files found", code="E230", hint="make one with `dbmigrate new NAME`")
     going_on = {broken.version: broken for broken in history.unfinished if broken.goes_on}
     _refuse_unfinished(replace(history, unfinished=tuple(b for b in history.unfinished if not b.goes_on)))
     waiting = frozenset(pending_versions(files, history))
-    pending = [file for file in files if file.version in waiting]
+    read = [migrations[file.version] for file in files if file.version in waiting and file.version in migrations]
+    here = waiting - elsewhere(read, policy)
+    pending = [file for file in files if file.version in here]
     highest = policy.order.highest(_versions(history))
     late = [file for file in pending if highest and policy.order.key(file.version) <= policy.order.key(highest)]
     if policy.strict and late:
         raise _out_of_order(late[0], highest, policy.order)
-    _refuse_annotations([migrations[file.version] for file in pending if file.version in migrations], files, history)
+    _refuse_annotations([each for each in read if each.version in here], migrations, files, history)
     chosen = _until(pending, files, goal)
     steps = tuple(_run_up(migrations[file.version], going_on, policy) for file in chosen)
     notes = _deferred(steps, history)
@@ -172,7 +175,8 @@ def resume(unfinished: Unfinished, migration: Migration, *, history: History, do
     """
     is_undo = unfinished.direction is Direction.DOWN and unfinished.version not in history
     action = Action.UNDO if is_undo else Action.RUN
-    step = Step(unfinished.version, unfinished.name, unfinished.direction, action, migration, done)
+    begun = frozenset(step.number for step in unfinished.steps)
+    step = Step(unfinished.version, unfinished.name, unfinished.direction, action, migration, done, begun=begun)
     _refuse_unsupported((step,))
     return Plan((step,))
 
@@ -229,12 +233,24 @@ def status(files: Sequence[MigrationFile], history: History, order: Order = Orde
 # what a file says of itself: without a file to run none of these modules is needed
 
 
-def _refuse_annotations(read: Sequence[Migration], files: Sequence[MigrationFile], history: History) -> None:
+def _refuse_annotations(
+    read: Sequence[Migration], known: Migrations, files: Sequence[MigrationFile], history: History
+) -> None:
     if read:
-        from dbmigrate.planning import annotation_faults, dependencies
+        from dbmigrate.planning import annotation_faults, dependencies, target_environments
 
         annotation_faults.refuse(fault for migration in read for fault in annotation_faults.faults(migration))
         annotation_faults.refuse(dependencies.faults(read, files, history))
+        annotation_faults.refuse(target_environments.faults(read, known))
+
+
+def elsewhere(read: Sequence[Migration], policy: Policy) -> frozenset[str]:
+    """The versions of those migrations that are only for other environments. Raises PlanError E208."""
+    if not any(migration.annotations for migration in read):
+        return frozenset()
+    from dbmigrate.planning import target_environments
+
+    return target_environments.elsewhere(read, policy.environment)
 
 
 def _refuse_unsupported(steps: Sequence[Step]) -> None:
@@ -300,7 +316,8 @@ def _run_up(migration: Migration, going_on: Mapping[str, Unfinished], policy: Po
     """A backfill that was interrupted goes on at its cursor."""
     step = _run(migration, Direction.UP)
     if migration.version in going_on:
-        step = replace(step, done=going_on[migration.version].done)
+        broken = going_on[migration.version]
+        step = replace(step, done=broken.done, begun=frozenset(each.number for each in broken.steps))
     is_later = policy.defers_backfills and migration.has_backfill(Direction.UP)
     return replace(step, turn=Turn.LATER) if is_later else step
 

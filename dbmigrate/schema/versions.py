@@ -33,11 +33,15 @@ class Layout(StrEnum):
 
 @frozen
 class Dumping:
-    """How the schema file is made: where it is, which pg_dump, in which layout its versions stand."""
+    """How the schema file is made: where it is, which pg_dump, in which layout its versions stand.
+
+    `is_narrow`: it may hold what migrations with ``env`` made, which are only for some environments.
+    """
 
     path: str
     environ: Mapping[str, str] = field(default_factory=dict)
     layout: Layout = Layout.DBMATE
+    is_narrow: bool = False
 
 
 def render(versions: Sequence[str], *, table: str, layout: Layout = Layout.DBMATE) -> str:

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.connection import database
 from dbmigrate.errors import ConfigError, Refused
-from dbmigrate.migrations import parser, plain_sql
-from dbmigrate.model import Place
+from dbmigrate.migrations import conditions, parser, plain_sql
+from dbmigrate.model import Place, Statement
 from dbmigrate.sql import LexerError, words
 from dbmigrate.sql.statements import FALSE, first_word, option_list
 
@@ -171,6 +171,7 @@ def of(migration: Migration) -> Effects:
 def _of_file(migration: Migration) -> Effects:
     texts = [text for text in (migration.up_sql, migration.down_sql) if text]
     if texts:
+        texts += [query.sql for query in _queries(migration)]  # one above the first header is in no section
         return reduce(or_, (_of_text(text.encode()) for text in texts)) | _closely(migration, "".join(texts).encode())
     try:  # the text of a large file is not kept; it is looked at where it is, without being read into memory
         with open(migration.file.path, "rb") as file, closing(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)) as text:
@@ -205,10 +206,9 @@ def refuse_external_effects(migration: Migration, *, also: Effects = Effects.NON
     if not of(migration) & unwanted:
         return
     place = Place(migration.file.path, 1)
-    for section in migration.sections:
-        for statement in parser.statements(migration, section):
-            if place.line == 1 and _of_statement(statement.sql, is_suspect=True) & unwanted:
-                place = Place(migration.file.path, statement.line, statement.column)
+    for statement in _sent(migration):
+        if place.line == 1 and _of_statement(statement.sql, is_suspect=True) & unwanted:
+            place = Place(migration.file.path, statement.line, statement.column)
     raise not_tried(f"{migration.name} runs a program, uses files of the server or connects to other servers", place)
 
 
@@ -232,10 +232,22 @@ def _of_text(text: bytes | mmap.mmap) -> Effects:
 def _closely(migration: Migration, text: bytes | mmap.mmap) -> Effects:
     is_suspect = _SUSPECT.search(text) is not None
     found = Effects.NONE
-    for section in migration.sections:
-        for statement in parser.statements(migration, section):
-            found |= _of_statement(statement.sql, is_suspect=is_suspect)
+    for statement in _sent(migration):
+        found |= _of_statement(statement.sql, is_suspect=is_suspect)
     return found
+
+
+def _sent(migration: Migration) -> Iterator[Statement]:
+    """The statements, and the queries of the conditions."""
+    for section in migration.sections:
+        yield from parser.statements(migration, section)
+    yield from _queries(migration)
+
+
+def _queries(migration: Migration) -> Iterator[Statement]:
+    for annotation in migration.annotations:
+        if annotation.key in conditions.KEYS:
+            yield Statement(annotation.value, annotation.place.line, annotation.place.column)
 
 
 def _of_statement(sql: str, *, is_suspect: bool) -> Effects:

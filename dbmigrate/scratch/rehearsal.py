@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from dbmigrate.connection import database
-from dbmigrate.errors import DatabaseError, Error, Interrupted, MigrationFailed, NeedsAttention, PlanError
-from dbmigrate.execution import batches, server_errors
+from dbmigrate.errors import DatabaseError, Error, Interrupted, MigrationFailed, NeedsAttention, PlanError, Refused
+from dbmigrate.execution import batches, conditions, server_errors
 from dbmigrate.execution.access import Access
 from dbmigrate.execution.lock_retries import Pacing
 from dbmigrate.execution.session import Session
 from dbmigrate.execution.transactional import Executor, refuse_changes
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import parser
+from dbmigrate.migrations.conditions import parts
 from dbmigrate.model import Plan, Problem, Severity
 from dbmigrate.reports import Outcome
 from dbmigrate.scratch import choose, outside_effects, schema_copy
@@ -32,11 +33,11 @@ from dbmigrate.tracking import provenance, tables, write_log
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dbmigrate.connection.database import Connection
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
     from dbmigrate.execution.backfill_tryout import Tryout
-    from dbmigrate.model import Batch, Direction, Migration, MigrationFile, Section, Step
+    from dbmigrate.execution.conditions import Asker, Context
+    from dbmigrate.model import Direction, Migration, MigrationFile, Section, Step
     from dbmigrate.scratch.choose import Choice, ScratchServer
     from dbmigrate.scratch.lock_report import Means
 
@@ -93,6 +94,7 @@ class Rehearsal:
 def on_copy(rehearsal: Rehearsal, means: Means) -> Rehearsed:
     """Run the plan on a scratch copy of the target's schema. The target is read (pg_dump), nothing is written there.
 
+    There are no rows: a condition that is not true is a note.
     Raises MigrationFailed E401 to E406 with the place of the statement that would fail (`error.report` is not set, the
     target is as it was); PlanError E264 (the schema cannot be copied); what `scratch.open_server` raises.
     """
@@ -106,13 +108,15 @@ def on_copy(rehearsal: Rehearsal, means: Means) -> Rehearsed:
         problems = schema_copy.fill(schema_copy.Origin(target, rehearsal.files, means.environ), server, copy)
         with Session(_access(copy, rehearsal)) as scratch:
             _record(scratch, target)
-            done = _run(scratch, rehearsal, server)
+            note = conditions.Note()
+            runner = _Runner(scratch, rehearsal.pacing, server, note)
+            done = [outcome for step in rehearsal.plan.steps for outcome in runner.run(step)]
             version = scratch.conn.info.parameter_status("server_version") or ""
         return Rehearsed(
             tuple(done),
             f"a scratch copy of the schema, on PostgreSQL {version.partition(' ')[0]}",
             ON_COPY_IS_BLIND_TO,
-            problems=(*problems, *_notes(server)),
+            problems=(*problems, *note.problems, *_notes(server)),
             seconds=time.monotonic() - began,
         )
 
@@ -126,12 +130,14 @@ def on_nothing(target: Dsn, planned: Plan, table: str, choice: Choice) -> Rehear
         with server.database() as made, Session(_access_to(made, table)) as scratch:
             scratch.lock()
             scratch.ensure_tables()
-            done = [outcome for step in planned.steps for outcome in _step(scratch, step, Pacing(), server)]
+            note = conditions.Note()
+            runner = _Runner(scratch, Pacing(), server, note)
+            done = [outcome for step in planned.steps for outcome in runner.run(step)]
         return Rehearsed(
             tuple(done),
             "an empty scratch database",
             ON_COPY_IS_BLIND_TO[1:],
-            problems=_notes(server),
+            problems=(*note.problems, *_notes(server)),
             seconds=time.monotonic() - began,
         )
 
@@ -163,17 +169,22 @@ def _record(scratch: Session, target: Session) -> None:
         write_log.record_versions(scratch.conn, scratch.tables, applied)
 
 
-def _run(scratch: Session, rehearsal: Rehearsal, server: ScratchServer) -> list[Outcome]:
-    return [outcome for step in rehearsal.plan.steps for outcome in _step(scratch, step, rehearsal.pacing, server)]
+@frozen
+class _Runner:
+    """Runs steps on a scratch database; conditions are asked by `asker`."""
 
+    scratch: Session
+    pacing: Pacing
+    server: ScratchServer
+    asker: Asker
 
-def _step(scratch: Session, step: Step, pacing: Pacing, server: ScratchServer) -> list[Outcome]:
-    executor = Executor(scratch, pacing)
-    try:
-        server.retrying(lambda: executor.run(Plan((step,))))
-    except (DatabaseError, NeedsAttention) as exc:
-        raise _would_fail(exc, choose.hint_for(exc, server)) from exc
-    return executor.done
+    def run(self, step: Step) -> list[Outcome]:
+        executor = Executor(self.scratch, self.pacing, self.asker)
+        try:
+            self.server.retrying(lambda: executor.run(Plan((step,))))
+        except (DatabaseError, NeedsAttention) as exc:
+            raise _would_fail(exc, choose.hint_for(exc, self.server)) from exc
+        return executor.done
 
 
 def _would_fail(exc: Error, hint: str | None) -> MigrationFailed:
@@ -182,8 +193,11 @@ def _would_fail(exc: Error, hint: str | None) -> MigrationFailed:
     error = exc.recast(MigrationFailed, code=exc.code if exc.code.startswith("E4") else "E401")
     error.hint = hint or (None if half else exc.hint)
     stopped = "; a real run would have stopped half-way, and needed a person" if half else ""
-    error.state = f"this was a rehearsal: the database is as it was{stopped}"
+    error.state = f"{_STATE}{stopped}"
     return error
+
+
+_STATE = "this was a rehearsal: the database is as it was"
 
 
 def _notes(server: ScratchServer) -> tuple[Problem, ...]:
@@ -212,7 +226,8 @@ def in_place(rehearsal: Rehearsal) -> Rehearsed:
     """Run the plan in one transaction on the target, and roll it back. The session holds the migration lock already.
 
     A lock that is not granted within `pacing.lock_timeout` (None: 2 s) ends it, whatever a file asks for: nobody is
-    made to wait for a rehearsal for longer. Raises PlanError E248, MigrationFailed E401 to E406, Interrupted.
+    made to wait for a rehearsal for longer. The rows are there: conditions have to be true. Raises PlanError E248,
+    MigrationFailed E401 to E406, E413, E414, Refused E734, E735, Interrupted.
     """
     refuse_outside(rehearsal.plan)
     session, began = rehearsal.session, time.monotonic()
@@ -221,6 +236,9 @@ def in_place(rehearsal: Rehearsal) -> Rehearsed:
         done = [_run_in_place(rehearsal, step) for step in rehearsal.plan.steps]
     except DatabaseError as exc:
         raise _would_fail(exc, exc.hint) from exc
+    except Refused as exc:
+        exc.state = _STATE
+        raise
     except KeyboardInterrupt as exc:
         raise Interrupted.by(exc, "the rehearsal was interrupted; it is rolled back") from exc
     finally:
@@ -253,27 +271,24 @@ def _run_in_place(rehearsal: Rehearsal, step: Step) -> Outcome:
     if step.migration is not None and step.runs_sql:
         with database.translated(session.dsn):
             database.run(session.conn, _limits(rehearsal, rehearsal.pacing.of(step)))
-        number = run_sections(session.conn, session.dsn, step.migration, step.direction)
+        context = conditions.Context(session.conn, session.dsn, step.migration)
+        number = run_sections(context, step.direction, conditions.Demand())
     return Outcome(step, time.monotonic() - began, number)
 
 
-def run_sections(conn: Connection, dsn: Dsn, migration: Migration, direction: Direction) -> int:
+def run_sections(context: Context, direction: Direction, asker: Asker) -> int:
     """Run one direction inside the open transaction; the number of its statements. Session settings are taken back.
 
-    Raises MigrationFailed E401 to E406 with the place, ConnectionFailed E305; the caller ends the transaction.
-    `dsn` is for secrets in messages.
+    Raises MigrationFailed E401 to E406 with the place, ConnectionFailed E305, and what `asker` raises; the caller ends
+    the transaction.
     """
-    number = 0
+    number, conn, dsn, migration = 0, context.conn, context.dsn, context.migration
     try:
-        for section in migration.run_order(direction):
-            tried = _tried(conn, migration, section)
-            statements = tried.statements if tried else parser.statements(migration, section)
-            try:
-                for _, tags in batches.send_all(conn, statements, pulse=_ignore_batch):
-                    number += len(tags)
-                    refuse_changes(conn, migration)
-            except batches.StatementError as exc:
-                raise (tried.placed(exc) if tried else exc) from exc
+        for part in parts(migration, direction):
+            asker.ask(context, part.before)
+            for section in part.sections:
+                number += _run_section(context, section)
+            asker.ask(context, part.after)
         database.run(conn, _SETTLE + database.session_settings(conn, dsn))
     except batches.StatementError as exc:
         raise server_errors.failure(exc, migration, dsn) from exc
@@ -286,17 +301,26 @@ def run_sections(conn: Connection, dsn: Dsn, migration: Migration, direction: Di
     return number
 
 
-def _tried(conn: Connection, migration: Migration, section: Section) -> Tryout | None:
-    """The pages of a backfill, which are part of the one transaction here."""
+def _run_section(context: Context, section: Section) -> int:
+    """The pages of a backfill are part of the one transaction here."""
+    number, conn, migration = 0, context.conn, context.migration
+    tried = _tried(context, section)
+    try:
+        statements = tried.statements if tried else parser.statements(migration, section)
+        for _, tags in batches.send_all(conn, statements, pulse=context.pulse):
+            number += len(tags)
+            refuse_changes(conn, migration)
+    except batches.StatementError as exc:
+        raise (tried.placed(exc) if tried else exc) from exc
+    return number
+
+
+def _tried(context: Context, section: Section) -> Tryout | None:
     if not section.is_backfill:
         return None
     from dbmigrate.execution.backfill_tryout import Tryout
 
-    return Tryout(conn, migration, section, tuple(parser.statements(migration, section)))
-
-
-def _ignore_batch(batch: Batch) -> None:
-    """The pulse of a statement that nobody watches."""
+    return Tryout(context.conn, context.migration, section, tuple(parser.statements(context.migration, section)))
 
 
 def _ignore(event: Event) -> None:

@@ -1,4 +1,4 @@
-"""Names of environments, and whether two URLs name the same database."""
+"""Variables of environments, and whether two URLs name the same database."""
 
 from __future__ import annotations
 
@@ -8,20 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dbmigrate.connection.dsn import Dsn
 
-__all__ = ["canonical", "is_same_database", "name_of", "variable_of"]
+__all__ = ["is_same_database", "name_of", "variable_of"]
 
 _URL_NAME = re.compile(r"([A-Z0-9_]+)_DATABASE_URL(_FILE)?")
-_ENDS = re.compile(r"(?<=.)_(?:(?:database|db|postgres|postgresql|pg)_)?url\Z")
 _HERE = frozenset(("", "localhost", "127.0.0.1", "::1"))
-
-
-def canonical(environment: str) -> str:
-    """The one spelling of an environment's name: ``eu-west.prod``, ``EU_WEST_PROD_DATABASE_URL`` are ``eu_west_prod``.
-
-    Letter case does not count, and neither does the end of the variable (``PRODUCTION_URL``, ``PRODUCTION_DB_URL``),
-    so that every spelling of a protected environment is protected.
-    """
-    return _ENDS.sub("", re.sub(r"[.-]", "_", environment).lower())
 
 
 def variable_of(environment: str) -> str:

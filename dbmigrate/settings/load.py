@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.connection import dsn
 from dbmigrate.connection.dsn import Dsn
+from dbmigrate.environment_name import canonical
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Order
 from dbmigrate.settings import durations, env_file, project_file
-from dbmigrate.settings.environments import canonical, is_same_database, name_of, variable_of
+from dbmigrate.settings.environments import is_same_database, name_of, variable_of
 from dbmigrate.settings.sources import Sources, Value
 from dbmigrate.settings.variables import VARIABLES, Variable
 
@@ -27,14 +28,13 @@ if TYPE_CHECKING:
 
     from dbmigrate.settings.project_file import Project, Requirement
 
-__all__ = ["ENV_FILES", "VARIABLES", "Flags", "Settings", "Variable", "canonical", "load"]
+__all__ = ["ENV_FILES", "VARIABLES", "Flags", "Settings", "Variable", "load"]
 
 ENV_FILES = (".env", ".env.dbmate")
 LAYOUTS = ("dbmate", "scattered")  # schema.versions.Layout; a test compares them
 
 _FOR_PROGRAMS = ("DBMIGRATE_PG_DUMP", "DBMIGRATE_PG_BIN")
 _MAX_WAIT = 1800.0  # seconds, of a backfill
-_ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 @frozen
@@ -171,6 +171,15 @@ class Settings:
                     if other and is_same_database(found, self._sources.completed(other)):
                         return Protection(canonical(variable), variable)
         return None
+
+    @property
+    def target_environment(self) -> str | None:
+        """The environment by which files with ``env`` are chosen: what was named; else the protected one whose database
+        this is; else ``env-default`` of the project file. ``-e DATABASE_URL`` names none."""
+        if self.environment is not None and self.environment != "DATABASE_URL":
+            return canonical(self.environment)
+        protection = self.protection
+        return protection.environment if protection else self.project.env_default
 
     @property
     def is_strict(self) -> bool:
@@ -388,7 +397,7 @@ def _environment(choice: _Choice, flag: str | None) -> str | None:
     value = choice.value("DBMIGRATE_ENV", flag)
     if value.origin == "default":
         return None
-    if not _ENVIRONMENT_NAME.fullmatch(value.text.strip()):
+    if not re.fullmatch(project_file.ENVIRONMENT_NAME, value.text.strip()):
         hint = "use letters, digits, _ - and ."
         raise ConfigError(f"{value.name}: the name of the environment is empty or invalid", code="E205", hint=hint)
     variable = variable_of(value.text.strip())

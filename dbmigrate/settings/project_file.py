@@ -9,22 +9,25 @@ it: such a key is an error. If there is a ``dbmigrate.toml``, ``pyproject.toml``
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
 
+from dbmigrate.environment_name import canonical
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Place, Problem, Severity
 from dbmigrate.settings.variables import VARIABLES, Kind
 
-__all__ = ["FILE", "PYPROJECT", "Project", "Requirement", "Text", "read"]
+__all__ = ["ENVIRONMENT_NAME", "FILE", "PYPROJECT", "Project", "Requirement", "Text", "read"]
 
 FILE = "dbmigrate.toml"
 PYPROJECT = "pyproject.toml"
 
 _SECTION = ("tool", "dbmigrate")
-_TABLES = ("lint", "deploy", "environments")
+_ENVIRONMENTS = ("environments", "env")  # the second is read as the first
+_TABLES = ("lint", "deploy", *_ENVIRONMENTS)
+_ENV_DEFAULT = "env-default"
 _ORDER = "order"
 _REQUIRED = "require-applied-in"
 _KEYS = {variable.key: name for name, variable in VARIABLES.items() if variable.key}
@@ -36,6 +39,7 @@ _HEADING = rb"(?m)^[ \t]*\[[ \t]*tool[ \t]*\.[ \t]*dbmigrate[ \t]*[\].]"
 _TABLE_LINE = r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?"
 _KEY_LINE = r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*="""
 _WORD = r"""[\w-]+|"[^"]*"|'[^']*'"""
+ENVIRONMENT_NAME = r"[A-Za-z0-9_.-]+"
 _POSITION = r"(?s)(.*?) \(at (?:line (\d+), column (\d+)|end of document)\)"
 
 _NOT_HERE = "remove [tool.dbmigrate]: in dbmigrate.toml the keys are at the top level"
@@ -66,7 +70,8 @@ class Project:
 
     `values` are settings by the name of their variable. `lint` and `deploy` are the tables of these names as they
     stand, for the commands to check. `order` is how environments are shown side by side, `required` what
-    ``require-applied-in`` says, by environment. `problems` are warnings.
+    ``require-applied-in`` says, by environment, `env_default` the environment of a run that names none, by which files
+    with ``env`` are chosen. `problems` are warnings.
     """
 
     path: str = ""
@@ -75,14 +80,16 @@ class Project:
     deploy: Mapping[str, object] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     required: Mapping[str, Requirement] = field(default_factory=dict)
+    env_default: str | None = None
     problems: tuple[Problem, ...] = ()
 
 
 def read(cwd: str) -> Project:
     """Read the project file in `cwd`; without one the result is empty.
 
-    Raises ConfigError E253 (not TOML; with its place), E254 (an unknown key), E255 (a value of the wrong type), E256
-    (a key that would say where the database is), E207 (a file that cannot be opened).
+    Keys may have underscores in place of hyphens. Raises ConfigError E253 (not TOML; with its place), E254 (an unknown
+    key), E255 (a value of the wrong type), E256 (a key that would say where the database is), E209 (two spellings of
+    one key or environment), E207 (a file that cannot be opened).
     """
     own = _content(cwd, FILE)
     shared = _content(cwd, PYPROJECT)
@@ -157,18 +164,17 @@ class _Reader:
         self._section = section
         self._lines = _lines(text)
 
-    def project(self, table: Mapping[str, object], problems: tuple[Problem, ...]) -> Project:
-        for key in table:
-            if key not in _KEYS and key not in _TABLES:
-                raise self._unknown((key,), (*_KEYS, *_TABLES))
-        environments = self.table(table.get("environments", {}), ("environments",))
+    def project(self, found: Mapping[str, object], problems: tuple[Problem, ...]) -> Project:
+        table = self._hyphened(found, (), (*_KEYS, *_TABLES, _ENV_DEFAULT))
+        environments = self._environments(table)
         return Project(
             path=self._name,
             values={_KEYS[key]: self._text(key, value) for key, value in table.items() if key in _KEYS},
-            lint=self.table(table.get("lint", {}), ("lint",)),
-            deploy=self.table(table.get("deploy", {}), ("deploy",)),
-            order=self._order(environments),
+            lint=self._hyphened(table.get("lint", {}), ("lint",)),
+            deploy=self._hyphened(table.get("deploy", {}), ("deploy",)),
+            order=self._order(table),
             required=dict(self._requirements(environments)),
+            env_default=self._env_default(table),
             problems=problems,
         )
 
@@ -176,6 +182,44 @@ class _Reader:
         if not isinstance(value, Mapping):
             raise self._wrong(path, "a table")
         return value
+
+    def _hyphened(self, value: object, path: _Path, known: tuple[str, ...] = ()) -> Mapping[str, object]:
+        """A table with its keys in their one spelling; all of them `known`, if any are given.
+
+        Raises ConfigError E209 for two spellings of one, E254, E256.
+        """
+        found: dict[str, object] = {}
+        for key, item in self.table(value, path).items():
+            name = key.replace("_", "-")
+            if known and name not in known:
+                raise self._unknown((*path, key), known)
+            if name in found:
+                raise self._double((*path, key), f"{_shown((*path, name))} is given twice, with - and with _")
+            found[name] = item
+        return found
+
+    def _environments(self, root: Mapping[str, object]) -> Mapping[_Path, Mapping[str, object]]:
+        """The tables of single environments, by their path. Raises ConfigError E209 for two of one environment."""
+        found: dict[_Path, Mapping[str, object]] = {}
+        seen: dict[str, _Path] = {}
+        for kind in _ENVIRONMENTS:
+            for name, value in self.table(root.get(kind, {}), (kind,)).items():
+                path = (kind, name)
+                if name == _ORDER and not isinstance(value, Mapping):
+                    continue
+                if other := seen.get(canonical(name)):
+                    raise self._double(path, f"[{_shown(path)}] and [{_shown(other)}] are one environment")
+                seen[canonical(name)] = path
+                found[path] = self._hyphened(value, path, (_REQUIRED,))
+        return found
+
+    def _env_default(self, table: Mapping[str, object]) -> str | None:
+        if _ENV_DEFAULT not in table:
+            return None
+        name = self._string((_ENV_DEFAULT,), table[_ENV_DEFAULT], "the name of an environment").strip()
+        if not re.fullmatch(ENVIRONMENT_NAME, name):
+            raise self._wrong((_ENV_DEFAULT,), "the name of an environment: letters, digits, _ - and .")
+        return canonical(name)
 
     def _text(self, key: str, value: object) -> Text:
         return Text(self._value(key, value, VARIABLES[_KEYS[key]].kind), key, self._origin((key,)))
@@ -199,27 +243,28 @@ class _Reader:
             raise self._wrong(path, f"{wanted}, not empty")
         return value
 
-    def _order(self, environments: Mapping[str, object]) -> tuple[str, ...]:
-        order = environments.get(_ORDER, [])
-        path = ("environments", _ORDER)
-        if isinstance(order, Mapping):  # an environment of that name
-            return ()
-        if not isinstance(order, list):
-            raise self._wrong(path, "a list of strings")
-        return tuple(self._string(path, name, "a list of strings") for name in order)
+    def _order(self, root: Mapping[str, object]) -> tuple[str, ...]:
+        given = [(kind, order) for kind in _ENVIRONMENTS if (order := self._order_in(root, kind)) is not None]
+        if len(given) > 1:
+            raise self._double((given[1][0], _ORDER), "environments.order and env.order are the same key")
+        for kind, order in given:
+            path = (kind, _ORDER)
+            if not isinstance(order, list):
+                raise self._wrong(path, "a list of strings")
+            return tuple(self._string(path, name, "a list of strings") for name in order)
+        return ()
 
-    def _requirements(self, environments: Mapping[str, object]) -> list[tuple[str, Requirement]]:
-        found = []
-        for name, value in environments.items():
-            if name == _ORDER and not isinstance(value, Mapping):
-                continue
-            path = ("environments", name)
-            for key, other in self.table(value, path).items():
-                if key != _REQUIRED:
-                    raise self._unknown((*path, key), (_REQUIRED,))
-                text = self._string((*path, key), other, "the name of an environment")
-                found.append((name, Requirement(text, self._origin((*path, key)))))
-        return found
+    def _order_in(self, root: Mapping[str, object], kind: str) -> object:
+        """None also where it is an environment of that name."""
+        order = self.table(root.get(kind, {}), (kind,)).get(_ORDER)
+        return None if isinstance(order, Mapping) else order
+
+    def _requirements(self, environments: Mapping[_Path, Mapping[str, object]]) -> Iterator[tuple[str, Requirement]]:
+        for path, table in environments.items():
+            if _REQUIRED in table:
+                key = (*path, _REQUIRED)
+                text = self._string(key, table[_REQUIRED], "the name of an environment")
+                yield path[-1], Requirement(text, self._origin(key))
 
     # -- errors, and where keys stand
 
@@ -228,15 +273,18 @@ class _Reader:
         return f"{place.path}:{place.line}" if place else self._name
 
     def _place(self, path: _Path) -> Place | None:
-        line = self._lines.get((*self._section, *path))
+        line = self._lines.get(_spelt((*self._section, *path)))
         return Place(self._name, line) if line else None
 
+    def _double(self, path: _Path, message: str) -> ConfigError:
+        return ConfigError(f"{self._name}: {message}", code="E209", place=self._place(path), hint="keep one of them")
+
     def _wrong(self, path: _Path, wanted: str) -> ConfigError:
-        key = ".".join(path) or "[tool.dbmigrate]"
+        key = _shown(path) or "[tool.dbmigrate]"
         return ConfigError(f"{self._name}: {key} must be {wanted}", code="E255", place=self._place(path))
 
     def _unknown(self, path: _Path, known: tuple[str, ...]) -> ConfigError:
-        shown, place = ".".join(path), self._place(path)
+        shown, place = _shown(path), self._place(path)
         if re.fullmatch(_CONNECTION, path[-1].lower()):
             return ConfigError(
                 f"{self._name}: {shown} does not belong in a committed file",
@@ -263,10 +311,18 @@ def _lines(text: str) -> dict[_Path, int]:
         if heading := re.fullmatch(_TABLE_LINE, line):
             table = _words(heading[1])
             for length in range(1, len(table) + 1):
-                found.setdefault(table[:length], number)
+                found.setdefault(_spelt(table[:length]), number)
         elif key := re.match(_KEY_LINE, line):
-            found.setdefault((*table, *_words(key[1])), number)
+            found.setdefault(_spelt((*table, *_words(key[1]))), number)
     return found
+
+
+def _spelt(path: _Path) -> _Path:
+    return tuple(word.replace("_", "-") for word in path)
+
+
+def _shown(path: _Path) -> str:
+    return ".".join(path)
 
 
 def _words(text: str) -> _Path:

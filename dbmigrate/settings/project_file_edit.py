@@ -50,7 +50,8 @@ def _with(text: str, key: str, line: str, *, is_section: bool) -> str:
         begin = heading.end()
     end = found.start() if (found := _TABLE.search(text, begin)) else len(text)
     part = text[begin:end]
-    old = re.search(rf"(?m)^[ \t]*{re.escape(key)}[ \t]*=[^\n]*\n?", part)
+    spelt = "[-_]".join(map(re.escape, key.split("-")))
+    old = re.search(rf"(?m)^[ \t]*{spelt}[ \t]*=[^\n]*\n?", part)
     if old:
         part = part[: old.start()] + line + part[old.end() :]
     else:

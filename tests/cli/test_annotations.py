@@ -6,6 +6,10 @@ import json
 
 import pytest
 
+from dbmigrate import Migrator, Options
+from dbmigrate.errors import MigrationFileError
+from dbmigrate.model import Policy
+
 COMMANDS = [("up",), ("migrate",), ("up", "--dry-run", "--no-locks"), ("up", "--dry-run", "--json", "--no-locks")]
 
 
@@ -49,9 +53,6 @@ def write(project, name, said, *, down="", table=None):
     [
         ("-- migrate:depend 1", "E290"),
         ("-- migrate:depends 1\n-- migrate:depends 1", "E291"),
-        ("-- migrate:require select count(*) = 0 from orders", "E292"),
-        ("-- migrate:check select true", "E292"),
-        ("-- migrate:env dev, staging", "E292"),
         ("-- migrate:vars schema", "E292"),
         ("-- migrate:replaces 001-050", "E292"),
         ("-- migrate:repeatable", "E292"),
@@ -72,7 +73,51 @@ def test_a_pending_file_with_a_wrong_annotation_stops_the_run_before_it_begins(
     assert versions() == []
 
 
-@pytest.mark.parametrize("said", ["-- migrate:depend 1", "-- migrate:require select false", "-- migrate:depends 9"])
+# what is wrong with an annotation whose value has the right form, for each key and a good value of it
+MISSPELT = {
+    "depends 1": ["-- migrate:depend 1", "-- migrate:dependz 1", "-- Migrate:depends 1", "-- migrate:depends: 1"],
+    "env dev": ["-- migrate:evn dev", "-- migrate:envs dev", "-- migrate: env dev", "-- migrate:ENV=dev"],
+    "breaking it": ["-- migrate:braking it", "-- MIGRATE:breaking it", "-- migrate:breaking:it"],
+}
+_UP = "-- migrate:up\n"
+_SQL = "create table b ();\n"
+_DOWN = "-- migrate:down\ndrop table b;\n"
+FORMS = {
+    "twice": "{0}\n{0}\n" + _UP + _SQL + _DOWN,
+    "twice, above and below the header": "{0}\n" + _UP + "{0}\n" + _SQL + _DOWN,
+    "indented": _UP + " {0}\n" + _SQL + _DOWN,
+    "behind SQL": _UP + "create table b (); {0}\n" + _DOWN,
+    "below SQL": _UP + _SQL + "{0}\n" + _DOWN,
+    "inside SQL": _UP + "create table b (\n{0}\n);\n" + _DOWN,
+    "in the down section": _UP + _SQL + "-- migrate:down\n{0}\ndrop table b;\n",
+    "at the end of the file": _UP + _SQL + _DOWN + "{0}",
+}
+
+
+@pytest.mark.parametrize("good", MISSPELT)
+def test_every_wrong_annotation_is_an_error_with_its_place_before_anything_runs(project, database_url, query, good):
+    said = f"-- migrate:{good}"
+    table = [("E291", form.format(said), said) for form in FORMS.values()]
+    table += [("E290", f"-- x\n{wrong}\n{_UP}{_SQL}{_DOWN}", wrong) for wrong in MISSPELT[good]]
+    write(project, "1_a", "")
+    options = Options(directories=(str(project.migrations),), policy=Policy(environment="dev"))
+
+    for code, text, wrong in table:
+        path = project.write("2_b.sql", text)
+        with pytest.raises(MigrationFileError) as caught:
+            Migrator(database_url, options).up()
+        assert (caught.value.code, caught.value.exit_code) == (code, 2), text
+        assert (caught.value.place.path, caught.value.place.line) == (
+            str(path),
+            text[: text.rindex(wrong)].count("\n") + 1,
+        ), text
+        assert query(database_url, "select to_regclass('schema_migrations')") == [(None,)]
+
+    project.write("2_b.sql", f"{said}\n{_UP}{_SQL}{_DOWN}")
+    assert len(Migrator(database_url, options).up().done) == 2
+
+
+@pytest.mark.parametrize("said", ["-- migrate:depend 1", "-- migrate:require select false;;", "-- migrate:depends 9"])
 def test_a_file_that_is_applied_already_stops_nothing(command, project, versions, said):
     write(project, "1_a", "-- as dbmate applied it")
     assert command("up").exit_code == 0
@@ -94,21 +139,6 @@ def test_drift_runs_applied_files_whatever_they_say(command, project):
     done = command("drift", "--against", "migrations")
 
     assert done.exit_code == 0, done.stderr
-
-
-def test_a_precondition_of_a_rollback_is_not_ignored(command, project, versions):
-    down = "-- migrate:require select not exists (select from t1)\n"
-    write(project, "1_a", "", down=down)
-    assert command("up").exit_code == 2
-    write(project, "1_a", "")
-    assert command("up").exit_code == 0
-    write(project, "1_a", "", down=down)
-
-    done = command("rollback")
-
-    assert done.exit_code == 2
-    assert "error[E292]" in done.stderr
-    assert versions() == ["1"]
 
 
 def test_check_names_every_wrong_annotation(command, project):

@@ -310,6 +310,14 @@ INTENDED_DIFFERENCES: tuple[Difference, ...] = (
         "`CREATE INDEX CONCURRENTLY` without `transaction:false` fails, and a missing limit is noticed too late.",
     ),
     Difference(
+        "file-annotations",
+        "`-- migrate:env dev`, `-- migrate:depends 001` and the like are comments: **the file runs everywhere**,"
+        " whatever they say.",
+        "They count; what is nearly one, such as `-- migrate:evn dev`, is an error. Other text after `-- migrate:` is a"
+        " comment, with a warning.",
+        "A file can say where and after what it may run.",
+    ),
+    Difference(
         "file-several-pairs",
         "Several up/down pairs in a file: the first is recorded, the second fails on the same record; the file counts"
         " as applied.",

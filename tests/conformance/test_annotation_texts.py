@@ -32,10 +32,27 @@ TEXTS = """\
 -- migrate:env is staging first, then production
 -- migrate:env
 -- migrate:envs differ here
+-- migrate:end users
+-- migrate:end of support, see the wiki
+-- migrate:end
+-- migrate:en masse
+-- migrate:enc keys
+-- migrate:eng, ops
+-- migrate:new users
+-- migrate:any
+-- migrate:envoys
 -- migrate:vars are set by the shell
 -- migrate:variables none
 -- migrate:vars
 -- migrate:various small changes
+-- migrate:cars
+-- migrate:bars, cafes
+-- migrate:vary names
+-- migrate:wars
+-- migrate:vat numbers
+-- migrate:chess clubs
+-- migrate:speaking of which
+-- migrate:baking recipes
 -- migrate:replaces the old trigger
 -- migrate:replace the view
 -- migrate:replaces
@@ -107,6 +124,9 @@ def test_annotations_are_comments_to_dbmate(program, project, url):
     project.write("1_a.sql", _file(1, "-- migrate:breaking the API", "", ""))
     project.write("2_b.sql", _file(2, "-- migrate:depends 1", "", ""))
 
+    project.write("3_c.sql", _file(3, "-- migrate:require select count(*) = 0\n--   from t2", "", ""))
+    project.write("4_d.sql", _file(4, "", "-- migrate:check select true", ""))
+
     program.ok("up", url=url)
 
-    assert versions(url) == ["1", "2"]
+    assert versions(url) == ["1", "2", "3", "4"]

@@ -146,6 +146,19 @@ def test_file_bom(program, project, url):
     assert (up.exit_code, load.exit_code) == program.expects(dbmate=(2, 2), dbmigrate=(0, 0))
 
 
+def test_file_annotations(program, project, url):
+    qa = {"DBMIGRATE_ENV": "qa", "QA_DATABASE_URL": url}
+    project.write("1_a.sql", "-- migrate:env dev\n-- migrate:up\ncreate table a (i int);\n-- migrate:down\n")
+    project.migration("2_b", up="-- migrate:env qa, dev\ncreate table b (i int);")
+
+    program.ok("up", url=url, env=qa)
+    assert versions(url) == program.expects(dbmate=["1", "2"], dbmigrate=["2"])
+
+    project.migration("3_c", up="-- migrate:evn dev\ncreate table c (i int);")
+    assert program("up", url=url, env=qa).exit_code == program.expects(dbmate=0, dbmigrate=2)
+    assert versions(url) == program.expects(dbmate=["1", "2", "3"], dbmigrate=["2"])
+
+
 @pytest.mark.parametrize(
     "option", ["transaction:FALSE", "transaction: false", "transacton:false", "transaction=false", "lock_timeout:5"]
 )

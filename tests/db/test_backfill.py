@@ -26,7 +26,7 @@ def test_each_row_is_changed_once_whatever_the_key(database_url, project, query,
 @pytest.mark.parametrize("key", KEYS)
 def test_killed_again_and_again_each_row_is_changed_once(database_url, project, key):
     fill(database_url, key, 5000)
-    project_of(project, options="batch:100 target:4ms pause:2ms")
+    project_of(project, options="batch:100 target:4ms max_rate:8000/s")
 
     assert backfills.killed_until_done(database_url, project, 5, 0.15) == 5
 
@@ -38,7 +38,7 @@ def test_killed_again_and_again_each_row_is_changed_once(database_url, project, 
 @pytest.mark.parametrize("key", KEYS)
 def test_killed_many_times_among_many_rows_each_row_is_changed_once(database_url, project, key):
     fill(database_url, key, 50_000)
-    project_of(project, options="batch:100 target:4ms pause:1ms")
+    project_of(project, options="batch:100 target:4ms max_rate:8000/s")
 
     assert backfills.killed_until_done(database_url, project, 50, 0.2) == 50
 
@@ -196,7 +196,7 @@ def test_a_page_that_changes_far_more_than_its_rows_is_rolled_back(database_url,
     with pytest.raises(MigrationFailed, match="a page of 100 rows changed 5000") as failed:
         migrator(database_url, project).up()
 
-    assert failed.value.code == "E413"
+    assert failed.value.code == "E415"
     assert counters(database_url) == (0, 0, 5000)
 
 
@@ -273,3 +273,59 @@ def test_a_failed_deferred_backfill_stays_in_nobodys_way(database_url, project):
 
     assert "rows were changed, and stay changed" in failed.value.state
     assert versions(database_url) == ["2"]
+
+
+ADDED = """create function more() returns trigger language plpgsql as $$ begin
+  if (select count(*) from t) < 1004 then
+    insert into t (id, n) values (-(select count(*) from t), 0);
+  end if; return null; end $$;
+  create trigger more after update on t execute function more()"""
+
+
+def test_rows_that_are_added_behind_the_cursor_are_met_by_a_further_pass_where_a_check_asks_for_it(
+    database_url, project, query
+):
+    fill(database_url, number=1000)
+    query(database_url, ADDED)
+    up = "-- migrate:check select not exists (select 1 from t where n = 0)\nupdate t set n = 1 where n = 0 and :batch;"
+    project_of(project, up, "batch:400 pause:0")
+
+    migrator(database_url, project).up()
+
+    assert query(database_url, "select min(n), max(n), count(*) > 1000 from t") == [(1, 1, True)]
+    turns = query(database_url, "select state, (details ->> 'turn')::int from schema_migrations_log where step = 1")
+    assert turns[0][0] == "done"
+    assert 2 <= turns[0][1] <= 4
+    assert versions(database_url) == ["1"]
+
+
+def test_after_three_further_passes_a_check_that_is_false_ends_it(database_url, project, query):
+    fill(database_url, number=100)
+    up = "-- migrate:check select not exists (select 1 from t where n < 9)\nupdate t set n = n + 1 where :batch;"
+    project_of(project, up, "batch:40 pause:0")
+
+    with pytest.raises(MigrationFailed) as failed:
+        migrator(database_url, project).up()
+
+    assert (failed.value.code, failed.value.exit_code) == ("E413", 4)
+    assert counters(database_url) == (4, 4, 100)
+    assert versions(database_url) == []
+    with pytest.raises(MigrationFailed):
+        migrator(database_url, project).up()
+    migrator(database_url, project).up()
+    assert counters(database_url) == (9, 9, 100)
+    assert versions(database_url) == ["1"]
+
+
+def test_a_precondition_is_asked_before_the_first_page_only(database_url, project, query):
+    fill(database_url, number=1000)
+    up = "-- migrate:require select not exists (select 1 from t where n > 0)\n"
+    failing = "update t set n = n + 1 / (1500 - id) * 0 + 1 where :batch;"
+    project_of(project, up + failing, "batch:100 pause:0")
+    with pytest.raises(MigrationFailed):
+        migrator(database_url, project).up()
+    project_of(project, up + "update t set n = n + 1 where :batch;", "batch:100 pause:0")
+
+    migrator(database_url, project).up()
+
+    assert counters(database_url) == (1, 1, 1000)

@@ -20,10 +20,10 @@ from dbmigrate.cli.findings import (
 from dbmigrate.cli.options import common
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from dbmigrate.lint.selection import Selection
-    from dbmigrate.model import Problem
+    from dbmigrate.model import Migration, Problem
 
 
 class FailOn(StrEnum):
@@ -59,6 +59,7 @@ def lint(
     chosen = _selected(call, files or (), since, wants_all=all_ or write_baseline)
     only = None if chosen.is_whole else chosen.only
     every = find(chosen.migrations, config=config, only=only, unapplied=chosen.unapplied)
+    every = (*every, *_annotation_faults(chosen.migrations, only))
     if write_baseline:
         _accept(call, (*chosen.problems, *every))
         return
@@ -70,6 +71,16 @@ def lint(
     write_summary(summary, problems, title="Lint", files=chosen.files)
     if findings.is_bad(problems, Severity(fail_on.value)):
         raise typer.Exit(1)
+
+
+def _annotation_faults(migrations: Sequence[Migration], only: frozenset[str] | None) -> Iterator[Problem]:
+    """What would stop a run: annotations that are wrong, or that contradict those of another file."""
+    from dbmigrate.planning import annotation_faults, target_environments
+
+    read = [each for each in migrations if only is None or each.version in only]
+    for migration in read:
+        yield from annotation_faults.faults(migration)
+    yield from target_environments.faults(read, {each.version: each for each in migrations})
 
 
 def _selected(call: Call, files: Sequence[str], since: str | None, *, wants_all: bool) -> Selection:

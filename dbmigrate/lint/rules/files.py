@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.lint.context import Finding
 from dbmigrate.lint.rule import file_rule
 from dbmigrate.lint.sql.shape import AddEnumValue, CreateTable
+from dbmigrate.migrations import conditions
 from dbmigrate.model import Direction, Severity
 
 if TYPE_CHECKING:
@@ -120,6 +121,19 @@ def setting_is_left(file: File) -> Iterator[Finding]:
     for problem in file.migration.problems:
         if problem.code == "W675" and problem.place is not None:
             yield Finding(problem.place.line, problem.message, problem.hint)
+
+
+@file_rule("L149", "faulty-condition", "a condition that is not a query, or is about no SQL")
+def condition_is_faulty(file: File) -> Iterator[Finding]:
+    for direction in Direction:
+        for fault in conditions.faults(file.migration, direction):
+            if fault.place is not None:
+                yield Finding(fault.place.line, fault.message, fault.hint)
+    empty = {section.number for section in file.migration.sections if not section.count}
+    for annotation in file.migration.annotations:
+        if annotation.key == "check" and annotation.section in empty:
+            message = "a postcondition of a section without SQL: nothing has changed that it could be about"
+            yield Finding(annotation.place.line, message, "write `migrate:require`, or the SQL")
 
 
 @file_rule("L144", "many-changes", "many changes in one file", Severity.NOTE)

@@ -414,6 +414,12 @@ def test_a_setting_that_stays_in_the_session(tmp_path: Path) -> None:
     assert codes(tmp_path, "set local search_path = app;") == []
 
 
+def test_a_condition_that_is_not_a_query_or_is_about_nothing(tmp_path: Path) -> None:
+    assert codes(tmp_path, "-- migrate:require select 1;\n--   select 2\nselect 1;") == ["L149:3"]
+    assert codes(tmp_path, "-- migrate:check select true\n") == ["W203:1", "L149:2"]
+    assert codes(tmp_path, "-- migrate:check select true\nselect 1;") == []
+
+
 # ---------------------------------------------------------------------------------------------- what is known, and when
 
 
@@ -521,7 +527,8 @@ def test_sixty_thousand_rows_are_linted_quickly(tmp_path: Path) -> None:
 
 
 def test_every_rule_is_tried_here() -> None:
-    tried = {code for code, _ in (*BAD, *BAD_OUTSIDE)} | {"L135", "L141", "L142", "L143", "L144", "L145", "L171"}
+    of_files = {"L141", "L142", "L143", "L144", "L145", "L149"}
+    tried = {code for code, _ in (*BAD, *BAD_OUTSIDE)} | of_files | {"L135", "L171"}
 
     assert set(RULES) == tried
 

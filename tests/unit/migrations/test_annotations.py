@@ -81,6 +81,19 @@ def test_quoted_text_and_block_comments_say_nothing(read):
         ("-- Migrate:Depends 001", "-- migrate:depends 001"),
         ("-- migrate:requires select true", "-- migrate:require select true"),
         ("-- migrate:braking the API", "-- migrate:breaking the API"),
+        ("-- migrate:evn dev", "-- migrate:env dev"),
+        ("-- migrate:envs dev, staging", "-- migrate:env dev, staging"),
+        ("-- migrate:ENV dev", "-- migrate:env dev"),
+        ("-- migrate:dependz 001", "-- migrate:depends 001"),
+        ("-- migrate:chekc select true", "-- migrate:check select true"),
+        ("-- migrate:var x", "-- migrate:vars x"),
+        ("-- migrate:replace 001-050", "-- migrate:replaces 001-050"),
+        ("-- migrate:repetable", "-- migrate:repeatable"),
+        ("-- migrate:end users", None),
+        ("-- migrate:en masse", None),
+        ("-- migrate:new users", None),
+        ("-- migrate:cars only", None),
+        ("-- migrate:speaking of which", None),
         ("-- migrate:environ dev", None),
         ("-- migrate:checked by Anna", None),
         ("-- migrate:depend on the users table", None),
@@ -95,6 +108,17 @@ def test_what_is_nearly_an_annotation_is_a_fault_if_its_value_fits(read, line, m
         assert migration.annotation_faults[0].hint == f"did you mean `{meant}`?"
     else:
         assert [(each.code, each.place.line) for each in migration.problems] == [("W205", 1)]
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [("-- migrate:enb dev", "-- migrate:env dev"), ("-- migrate:end users", "-- migrate:env users")],
+)
+def test_a_comment_near_a_short_key_names_the_annotation_that_it_may_be_meant_to_be(read, line, meant):
+    (problem,) = read(f"{line}\n{UP}{SQL}{DOWN}").problems
+
+    assert problem.code == "W205"
+    assert meant in problem.hint
 
 
 @pytest.mark.parametrize(

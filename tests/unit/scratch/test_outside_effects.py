@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dbmigrate.errors import Refused
 from dbmigrate.migrations import parser
 from dbmigrate.model import MigrationFile
 from dbmigrate.scratch import outside_effects
@@ -137,3 +138,16 @@ def test_a_large_file_is_looked_at_where_it_is(tmp_path: Path) -> None:
     assert of(tmp_path, filler) is Effects.NONE
     assert of(tmp_path, f"{filler}drop role r;") & Effects.SERVER
     assert of(tmp_path, f"{filler}do $$ begin execute 'a' || 'b'; end $$;") & Effects.DYNAMIC_SQL
+
+
+@pytest.mark.parametrize("said", ["{0}-- migrate:up\n-- migrate:down\n", "-- migrate:up\n-- migrate:down\n{0}"])
+def test_conditions_count_like_statements(tmp_path: Path, said: str) -> None:
+    path = tmp_path / "1_a.sql"
+    for query, expected in (("select pg_read_file('x') <> ''", Effects.EXTERNAL), ("select true", Effects.NONE)):
+        path.write_text(said.format(f"-- migrate:require {query}\n"))
+        migration = parser.read(MigrationFile("1", "1_a.sql", str(path)))
+        assert outside_effects.of(migration) is expected
+    path.write_text(said.format("-- migrate:require select pg_read_file('x') <> ''\n"))
+    with pytest.raises(Refused) as caught:
+        outside_effects.refuse_external_effects(parser.read(MigrationFile("1", "1_a.sql", str(path))))
+    assert caught.value.place.line == (1 if said.startswith("{") else 3)

@@ -170,6 +170,64 @@ def test_environments_have_an_order_and_requirements(load):
     assert load(text).required is None
 
 
+@pytest.mark.parametrize("heading", ["environments.eu-west", "env.eu-west", "env.EU_WEST", "env.'eu.west'"])
+@pytest.mark.parametrize("key", ["require-applied-in", "require_applied_in"])
+def test_one_table_of_an_environment_has_two_names(load, heading, key):
+    settings = load(f"[env]\norder = ['qa']\n\n[{heading}]\n{key} = 'staging'\n", environment="EU_WEST_DATABASE_URL")
+
+    assert settings.required == project_file.Requirement("staging", "dbmigrate.toml:5")
+    assert settings.project.order == ("qa",)
+
+
+def test_underscores_in_keys_are_hyphens(load):
+    settings = load(
+        "migrations_dir = ['a']\nlock_wait = '7s'\n[lint]\npg_version = 15\n[deploy]\nhealth_url = 'http://x'\n"
+    )
+
+    assert (settings.migrations_dirs, settings.lock_wait) == (("a",), 7.0)
+    assert settings.origins["DBMIGRATE_LOCK_WAIT"] == "dbmigrate.toml:2"
+    assert settings.project.lint == {"pg-version": 15}
+    assert settings.project.deploy == {"health-url": "http://x"}
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("lock-wait = '1s'\nlock_wait = '1s'", 1),
+        ("[lint]\npg-version = 15\npg_version = 15", 2),
+        ("[deploy]\non_failure = 'keep'\non-failure = 'keep'", 2),
+        ("[env.a]\nrequire-applied-in = 'x'\nrequire_applied_in = 'x'", 2),
+        ("[environments.a]\n[env.a]", 2),
+        ("[env.a]\n[environments.a]", 1),
+        ("[environments.eu-west]\n\n[environments.EU_WEST]", 3),
+        ("[environments]\norder = []\n[env]\norder = []", 4),
+    ],
+)
+def test_two_spellings_of_one_thing_are_an_error(refused, text, line):
+    error = refused(text)
+
+    assert error.code == "E209"
+    assert error.place.path == "dbmigrate.toml"
+    assert error.place.line in (line, text.count("\n") + 1)
+
+
+def test_the_environment_of_runs_that_name_none(load, refused):
+    assert load("env-default = 'EU-West'").target_environment == "eu_west"
+    assert load("env-default = 'dev'", environment="qa").target_environment == "qa"
+    assert load("env-default = 'dev'", {"DBMIGRATE_ENV": "PRODUCTION_URL"}).target_environment == "production"
+    assert load("env-default = 'dev'", environment="DATABASE_URL").target_environment == "dev"
+    assert load("").target_environment is None
+    for text in ("''", "['dev']", "'a b'", "1"):
+        assert refused(f"env-default = {text}").code == "E255"
+
+
+def test_the_database_of_a_protected_environment_is_not_that_of_runs_that_name_none(load):
+    url = {"DATABASE_URL": "postgres://h/a", "PRODUCTION_DATABASE_URL": "postgres://h/a"}
+
+    assert load("env-default = 'dev'", url).target_environment == "production"
+    assert load("env-default = 'dev'", url | {"DATABASE_URL": "postgres://h/b"}).target_environment == "dev"
+
+
 def test_an_environment_may_be_called_order(load):
     settings = load("[environments.order]\nrequire-applied-in = 'x'", environment="order")
 
@@ -211,7 +269,7 @@ def test_what_is_protected(load, environment, protected, expected):
     ("text", "hint"),
     [
         ("strickt = true", "did you mean strict?"),
-        ("migrations_dir = 'a'", "did you mean migrations-dir?"),
+        ("migration_dir = 'a'", "did you mean migrations-dir?"),
         ("LOCK_TIMEOUT = '1s'", "did you mean lock-timeout?"),
         ("[tool.dbmigrate]\nstrict = true", "remove [tool.dbmigrate]: in dbmigrate.toml"),
         ("[environments.production]\nrequire-aplied-in = 'x'", "did you mean require-applied-in?"),

@@ -30,6 +30,7 @@ def test_without_a_file_one_is_made(tmp_path: Path) -> None:
         ("# why\n", '# why\nversion-order = "numeric"\n'),
         ("wait = true", 'wait = true\nversion-order = "numeric"\n'),
         ('version-order = "name" # x\nwait = true\n', 'version-order = "numeric"\nwait = true\n'),
+        ('version_order = "name"\n', 'version-order = "numeric"\n'),
         ("wait = true\n\n[lint]\n", 'wait = true\nversion-order = "numeric"\n\n[lint]\n'),
         ("[lint]\nx = 1\n", 'version-order = "numeric"\n[lint]\nx = 1\n'),
         ('[[a]]\nversion-order = "b"\n', 'version-order = "numeric"\n[[a]]\nversion-order = "b"\n'),
