@@ -54,7 +54,7 @@ class Cursor:
             pages=self.pages + 1,
         )
 
-    def anew(self, until: Values | None) -> Cursor:
+    def again(self, until: Values | None) -> Cursor:
         """At the beginning of another pass over the table."""
         return replace(self, after=None, until=until, round=1, turn=self.turn + 1, ended=False, passed=0)
 

@@ -148,7 +148,7 @@ class Backfill:
             self._is_closed = True
             return
         is_last = before.turn > _FURTHER_PASSES
-        now = before.anew(self._pages.highest(self._limits()))
+        now = before.again(self._pages.highest(self._limits()))
         now = replace(now, turn=1) if is_last else now
         self._pages.move(self._entry, before, now, LogState.STARTED)
         self._cursor = now
