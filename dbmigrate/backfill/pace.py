@@ -10,10 +10,11 @@ from dbmigrate.backfill.options import LARGEST_BATCH
 if TYPE_CHECKING:
     from dbmigrate.backfill.options import Settings
 
-__all__ = ["Pace", "lock_timeout"]
+__all__ = ["Pace", "largest", "lock_timeout"]
 
 _SLOWER, _FASTER = 0.5, 0.2  # weight of the last page in the estimate, where it was dearer or cheaper
 _LEAST_SHARE = 20  # of `batch`: a page is never smaller because of its time
+_SHARE_OF_TABLE = 200
 _PATIENCE, _IMPATIENCE = 0.5, 0.1  # seconds for a lock; the second one after two timeouts in a row
 
 
@@ -27,6 +28,7 @@ class Pace:
 
     settings: Settings
     rows: int
+    most: int = LARGEST_BATCH
     seconds: float = 0.0  # of the last page's statements
     _cost: float | None = None  # seconds per row
 
@@ -41,7 +43,7 @@ class Pace:
         least = max(1, self.settings.batch // _LEAST_SHARE)
         wanted = max(self.settings.target / self._cost, self.rows / 4, least)
         # with a limit no page is larger than a second's rows: the rate is not kept by a large page and a long pause
-        most = min(self.settings.max_rate or LARGEST_BATCH, LARGEST_BATCH)
+        most = min(self.settings.max_rate or LARGEST_BATCH, self.most)
         self.rows = max(int(min(wanted, self.rows * 2, most)), 1)
 
     def halve(self) -> None:
@@ -54,6 +56,13 @@ class Pace:
         pause = given if given is not None else self.seconds if is_blind else self.seconds / 2
         rate = self.settings.max_rate
         return max(pause, rows / rate - whole) if rate else pause
+
+
+def largest(settings: Settings, table_rows: float) -> int:
+    """The largest page, so that of a hundred transactions that change a random row not one meets the page's locks."""
+    if table_rows < 0:
+        return LARGEST_BATCH
+    return min(max(int(table_rows / _SHARE_OF_TABLE), settings.batch), LARGEST_BATCH)
 
 
 def lock_timeout(deadlock_timeout: float, failures: int, given: float | None) -> float:

@@ -14,7 +14,7 @@ from dbmigrate.backfill import cursor as cursors
 from dbmigrate.backfill import key as keys
 from dbmigrate.backfill import options
 from dbmigrate.backfill.cursor import Cursor
-from dbmigrate.backfill.pace import Pace, lock_timeout
+from dbmigrate.backfill.pace import Pace, largest, lock_timeout
 from dbmigrate.connection import database
 from dbmigrate.errors import (
     ConnectionFailed,
@@ -111,7 +111,8 @@ class Backfill:
         self._between = Between(session, self._step, self._key, self._settings, self._pacing)
         self._between.look_ahead()
         self._cursor = Cursor(self._key.shown, self._key.names, batch=self._settings.batch)
-        self._pace = Pace(self._settings, self._settings.batch)
+        most = largest(self._settings, self._key.reltuples)
+        self._pace = Pace(self._settings, self._settings.batch, most)
         with session.access.hold_signals() as act_on_signal:
             self._between.act_on_signal = act_on_signal
             while not self._is_closed:

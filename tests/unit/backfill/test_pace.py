@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dbmigrate.backfill.options import settings
-from dbmigrate.backfill.pace import Pace, lock_timeout
+from dbmigrate.backfill.pace import Pace, largest, lock_timeout
 
 
 def pace(**options: str) -> Pace:
@@ -58,3 +58,19 @@ def test_a_page_waits_for_a_lock_for_less_than_the_server_waits_with_looking_for
     assert lock_timeout(1.0, 2, None) == 0.1
     assert lock_timeout(1.0, 0, 0.02) == 0.02
     assert lock_timeout(1.0, 0, 9.0) == 0.5
+
+
+def test_a_page_locks_a_small_share_of_the_table():
+    wanted = settings({"backfill": "t"})
+
+    assert [largest(wanted, rows) for rows in (-1, 100, 400_000, 5_000_000, 1e9)] == [
+        100_000,
+        1000,
+        2000,
+        25_000,
+        100_000,
+    ]
+    steered = Pace(wanted, 1000, largest(wanted, 300_000))
+    for _ in range(4):
+        steered.done(steered.rows, 0.001)
+    assert steered.rows == 1500
