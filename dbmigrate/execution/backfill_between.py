@@ -95,13 +95,13 @@ class Between:
         """A lock was not granted in time."""
         self._looked = float("-inf")
 
-    def after_page(self, cursor: Cursor, pages: Pages, limits: Limits, pace: Pace) -> None:
-        """Say how far it is, and vacuum when it is time."""
+    def after_page(self, cursor: Cursor, pages: Pages, limits: Limits, page: tuple[int, float]) -> None:
+        """Say how far it is, and vacuum when it is time. `page` is its number of rows, and its seconds."""
         now = time.monotonic()
         self._seen.append((now, cursor.passed))
         while now - self._seen[0][0] > _WINDOW:
             self._seen.popleft()
-        self._page = (pace.rows, pace.seconds)
+        self._page = page
         if now - self._reported >= _PROGRESS_EVERY:
             with database.translated(self._session.dsn):
                 self.left = pages.left(cursor, limits) if cursor.after else self.left

@@ -137,7 +137,7 @@ class Backfill:
         if page.upto is not None:
             self._pace.done(page.rows, done.seconds)
         self._is_closed = self._cursor.ended and not self._pages.is_asked
-        self._between.after_page(self._cursor, self._pages, self._limits(), self._pace)
+        self._between.after_page(self._cursor, self._pages, self._limits(), (page.rows, done.seconds))
         if not self._cursor.ended:
             self._between.pause(self._pace, self._cursor.passed - before.passed, time.monotonic() - began)
 

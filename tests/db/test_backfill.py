@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dbmigrate.errors import MigrationFailed, Refused
+from dbmigrate.events import BackfillProgress
 from tests.support import backfills
 from tests.support.backfills import KEYS, Told, counters, fill, migrator, project_of, versions
 
@@ -329,3 +330,27 @@ def test_a_precondition_is_asked_before_the_first_page_only(database_url, projec
     migrator(database_url, project).up()
 
     assert counters(database_url) == (1, 1, 1000)
+
+
+@pytest.mark.matrix
+@pytest.mark.slow
+def test_pages_at_the_end_take_as_long_as_at_the_start_and_memory_stays_flat(database_url, project, query):
+    import resource
+    import statistics
+
+    fill(database_url, number=1_000_000)
+    project_of(project, options="target:20ms pause:0")
+    seconds: list[float] = []
+
+    def listen(event: object) -> None:
+        if isinstance(event, BackfillProgress):
+            seconds.append(event.page[1] / event.page[0])
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    migrator(database_url, project, listen).up()
+
+    third = len(seconds) // 3
+    assert third >= 4
+    assert statistics.median(seconds[-third:]) <= 1.3 * statistics.median(seconds[:third])
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20 * 1024  # KB
+    assert counters(database_url) == (1, 1, 1_000_000)

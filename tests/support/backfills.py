@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from dbmigrate.api.migrator import Migrator, Options
@@ -61,7 +62,7 @@ def project_of(project: Project, up: str = COUNTING, options: str = "", **more: 
     project.migration("1_fill", up=up, up_options=f"{table}{options}".strip(), **more)
 
 
-def migrator(url: str, project: Project, told: Told | None = None, **changes: object) -> Migrator:
+def migrator(url: str, project: Project, told: Callable[[Event], None] | None = None, **changes: object) -> Migrator:
     policy = Policy(defers_backfills=bool(changes.pop("defers", False)))
     options = replace(Options(directories=(str(project.migrations),), policy=policy), **changes)  # type: ignore[arg-type]
     return Migrator(url, options, on_event=told or Told())
