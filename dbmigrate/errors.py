@@ -11,7 +11,6 @@
       NeedsAttention ...................... 5   work is half done, and a person has to decide what is right
       LockNotAcquired ..................... 6   another run holds the lock
         AlreadyDone ......................... 6   ... and did the same step; the executor continues with the next one
-        Deferred ............................ 6   a backfill is left for later; the executor continues
       Refused ............................. 7   possible, but only if asked for explicitly
       Interrupted ....................... 130 / 143   SIGINT, SIGTERM
 
@@ -38,7 +37,6 @@ __all__ = [
     "ConfigError",
     "ConnectionFailed",
     "DatabaseError",
-    "Deferred",
     "Error",
     "Interrupted",
     "LockNotAcquired",
@@ -114,10 +112,18 @@ CODES: dict[str, str] = {
     # comparisons
     "E260": "the expected schema cannot be built for the comparison",
     "E261": "files of applied migrations are missing, so the expected schema is unknown",
+    "E262": "what a file says that it replaces cannot be counted",
+    "E263": "there is nothing to squash",
     "E264": "the schema of the target cannot be copied to a scratch database",
     # scripts
     "E270": "a migration changes how its own text is read, so there is no script for it",
     "E271": "psql cannot connect to a database of this name",
+    # repeatable migrations, seeds
+    "E275": "a repeatable migration is not written as one, or stands among the versioned ones",
+    "E276": "two repeatable migrations have the same name",
+    "E277": "a repeatable migration depends on something that is not there",
+    "E278": "repeatable migrations depend on each other in a circle",
+    "E279": "the seeds cannot be found, or are migrations",
     # database URLs
     "E280": "the database URL has a parameter of another program",
     # projects of other tools
@@ -138,6 +144,8 @@ CODES: dict[str, str] = {
     "E293": "a migration depends on one that cannot have been applied before it",
     "E294": "a migration depends on one that is for fewer environments",
     "E296": "a condition is not one query",
+    "E298": "a variable has no value",
+    "E299": "the value of a variable cannot be a literal or a name",
     # connection
     "E301": "the server cannot be reached or refused the login",
     "E302": "the server did not answer within the time to wait",
@@ -201,12 +209,17 @@ CODES: dict[str, str] = {
     "E733": "the schema file would hold what is only for some environments",
     "E734": "a precondition is not true",
     "E735": "a precondition cannot be evaluated",
+    "E740": "a variable had another value when the migration was applied",
+    "E744": "of the migrations that a file replaces some are applied, and some are not",
+    "E745": "the migrations to squash leave rows, and it was not said what becomes of them",
+    "E746": "the squashed file does not make what the migrations make",
     "E760": "the table of a backfill cannot be followed by its key",
     "E761": "the lag of the replicas cannot be read",
     "E762": "the key of an unfinished backfill was changed",
     "E763": "a page of a backfill would read the whole table",
     "E764": "a migration depends on a deferred backfill",
     "E765": "a backfill changes the key that its pages follow",
+    "E766": "a backfill with variables has no script",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
@@ -231,7 +244,16 @@ WARNINGS: dict[str, str] = {
     "W307": "the database of a dry run does not exist yet",
     "W308": "a file was changed after it was applied, and is rolled back as it is now",
     "W310": "a pending migration is only for some environments, and no environment is named",
+    "W330": "a variable is declared and not used",
+    "W335": "files among the repeatable migrations do not say that they are repeatable, and are skipped",
+    "W336": "a repeatable migration is left for later, because a versioned one stays pending",
+    "W337": "the file of a repeatable migration is gone; nothing is undone",
+    "W338": "a rollback leaves a repeatable migration as it is, and the next `up` runs it again",
     "W700": "a pending migration is a breaking change",
+    "W340": "the name of a new migration does not say what it changes",
+    "W341": "of the migrations that a file replaces some are applied, and some are not",
+    "W342": "what migrations do to the whole server is not in the squashed file",
+    "W343": "the files that a squashed file replaces are still there",
     "W670": "files of applied migrations are missing",
     "W671": "an applied file has another version now",
     "W672": "a version was applied from another file",
@@ -394,10 +416,6 @@ class LockNotAcquired(Error):
 
 class AlreadyDone(LockNotAcquired):
     """Another run did a step while this one waited for the lock. Nothing was changed, nothing is left to do."""
-
-
-class Deferred(LockNotAcquired):
-    """A backfill was recorded as deferred, or paused; `message` says how far it is."""
 
 
 class Refused(Error):

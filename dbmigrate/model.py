@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from dbmigrate.variables import Bound, Filled
+
 # ---------------------------------------------------------------------------------------------- places and problems
 
 
@@ -107,22 +109,20 @@ class FileRange(NamedTuple):
     data: tuple[int, int] | None = None
 
 
-_TITLE_LENGTH, _TITLE_BYTES = 60, 1000
-
-
 @frozen
 class Batch:
     """Consecutive statements that are sent in one message.
 
     `sql` is their text in UTF-8, from the first word to the last semicolon, and `count` their number. `split` returns
     them one by one, with their places; only a failure needs that. `copy_data` is the inline data of the last one, if
-    that is a COPY; it can be read once, before the next batch is asked for.
+    that is a COPY; it can be read once, before the next batch is asked for. `shown` is the text without values.
     """
 
     sql: bytes
     count: int
     split: Callable[[], Sequence[Statement]]
     copy_data: Iterable[bytes] | None = None
+    shown: bytes = b""
 
     @property
     def copies(self) -> bool:
@@ -132,9 +132,8 @@ class Batch:
     @property
     def title(self) -> str:
         """How its first statement begins, in one line."""
-        head = self.sql[:_TITLE_BYTES].decode(errors="ignore")
-        # one that ends a line is most likely not inside a string
-        return " ".join(head.partition(";\n")[0].split())[:_TITLE_LENGTH]
+        head = (self.shown or self.sql)[:1000].decode(errors="ignore")
+        return " ".join(head.partition(";\n")[0].split())[:60]  # such a semicolon is hardly in a string
 
 
 class Direction(StrEnum):
@@ -166,7 +165,7 @@ class Statement:
     `sql` runs from its first word to its closing semicolon (or to the end of the section); `lead` is what stood
     between the previous statement and it: comments and white space. `line` and `column` are those of `sql` in the
     file. `copy_data` is the inline data of a ``COPY ... FROM stdin``, without the closing ``\\.``; it may be read
-    once only, and before the next statement is asked for.
+    once only, and before the next statement is asked for. `filled` is what is sent where that is another text.
     """
 
     sql: str
@@ -175,6 +174,7 @@ class Statement:
     kind: StatementKind = StatementKind.PLAIN
     lead: str = ""
     copy_data: Iterable[str] | None = None
+    filled: Filled | None = None
 
 
 @frozen
@@ -218,11 +218,13 @@ class Annotation:
 
 @frozen
 class MigrationFile:
-    """A file that counts as a migration by its name alone: ``^(\\d+).*\\.sql$``. Its content has not been read."""
+    """A file that counts as a migration by its name alone: ``^(\\d+).*\\.sql$``. Its content has not been read.
+    Of a repeatable one `version` is the file's name, and `name` has its folder: ``repeatable/views.sql``."""
 
     version: str
     name: str
     path: str
+    is_repeatable: bool = False
 
 
 @frozen
@@ -233,7 +235,8 @@ class Migration:
     comments, white space and letter case of unquoted words; None for files above 1 MiB. `up_sql` and `down_sql` are
     the verbatim texts of the sections (several are joined in file order), None above 1 MiB. `marks` are SHA-256 sums
     of longer and longer beginnings of a file whose statements are not kept, by which a change is noticed.
-    `annotation_faults` are errors about annotations, which stop nothing but applying the file.
+    `annotation_faults` are errors about annotations, which stop only applying the file; `head`: see `migrations.head`;
+    `bound`: variables.
     """
 
     file: MigrationFile
@@ -246,6 +249,8 @@ class Migration:
     marks: tuple[bytes, ...] = ()
     annotations: tuple[Annotation, ...] = ()
     annotation_faults: tuple[Problem, ...] = ()
+    head: str = ""
+    bound: Bound | None = None
 
     @property
     def version(self) -> str:
@@ -263,9 +268,6 @@ class Migration:
     def is_transactional(self, direction: Direction) -> bool:
         """Whether the whole direction runs in one transaction (no section says ``transaction:false``)."""
         return all(section.transaction for section in self.run_order(direction))
-
-    def has_backfill(self, direction: Direction) -> bool:
-        return any(section.is_backfill for section in self.run_order(direction))
 
     def annotated(self, key: str, direction: Direction = Direction.UP) -> tuple[Annotation, ...]:
         """The annotations of this key for one direction."""
@@ -334,11 +336,6 @@ class Unfinished:
         return next((s.progress for s in self.steps if s.progress and s.state is not LogState.DONE), None)
 
     @property
-    def goes_on(self) -> bool:
-        """Whether nobody has to decide anything: a backfill goes on at its cursor."""
-        return self.progress is not None and len(self.steps) == 1 and self.direction is Direction.UP
-
-    @property
     def done(self) -> frozenset[int]:
         return frozenset(step.number for step in self.steps if step.state is LogState.DONE)
 
@@ -381,6 +378,7 @@ class LogKind(StrEnum):
     BASELINE = "baseline"
     REPAIR = "repair"
     ADOPT = "adopt"  # recorded as applied, because the history of another tool has it
+    REPLACE = "replace"  # recorded in the place of others, which are forgotten
     REPEATABLE = "repeatable"  # a file that runs again whenever it changed; it has no row in the tracking table
 
 
@@ -395,7 +393,7 @@ class Turn(StrEnum):
 @frozen
 class Step:
     """One migration in one direction. `done` are the statement numbers that an earlier, interrupted run completed,
-    `begun` those that it began. `kind` is how the log calls it.
+    `begun` those that it began. `kind` is how the log calls it, `replaces` what is forgotten in the same transaction.
     """
 
     version: str
@@ -406,6 +404,7 @@ class Step:
     done: frozenset[int] = frozenset()
     kind: LogKind | None = None
     begun: frozenset[int] = frozenset()
+    replaces: tuple[Step, ...] = ()
     turn: Turn = Turn.NOW
 
     @property
@@ -440,7 +439,7 @@ LAST = Goal(steps=1)
 
 @frozen
 class Policy:
-    """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one in `order`;
+    """Rules that a plan keeps: `strict` refuses what is pending at or below the highest applied version in `order`;
     `environment` is the target's, by which files with ``env`` are chosen; `defers_backfills` records them for later."""
 
     strict: bool = False

@@ -162,6 +162,16 @@ class LogEntry:
         return "unknown" if self.state is LogState.STARTED and self.error is not None else self.state.value
 
 
+@frozen
+class Description:
+    """What a file says that it does. `fields` are lines of its header, such as ``Purpose: ...``, for people alone."""
+
+    text: str = ""
+    tickets: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
+
+
 class MigrationState(StrEnum):
     APPLIED = "applied"
     PENDING = "pending"
@@ -181,15 +191,21 @@ class StatusRow:
     unfinished: Unfinished | None = None
     edited: bool = False  # whether the file is not what was applied
     breaking: str | None = None  # what it breaks, if it is pending and says so
+    replaces: int | None = None  # how many applied versions it stands for, which `up` will forget
+    description: Description | None = None  # what its file says that it does, where somebody asked
     env: tuple[str, ...] = ()  # the environments that it is for, if it is not applied and says so
 
 
 @frozen
 class Status:
-    """Every migration of the directories and of the database, in file-name order; `environment` is the target's."""
+    """Every migration of the directories and of the database, in file-name order; repeatable ones by name.
+
+    A repeatable one that was changed is pending. `environment` is the target's.
+    """
 
     rows: tuple[StatusRow, ...]
     problems: tuple[Problem, ...] = ()
+    repeatables: tuple[StatusRow, ...] = ()
     environment: str | None = None
 
     def count(self, state: MigrationState) -> int:
@@ -201,5 +217,6 @@ class Status:
 
     @property
     def pending(self) -> tuple[StatusRow, ...]:
-        """What `up` would run: pending ones, and those that a crash left unfinished."""
-        return tuple(row for row in self.rows if row.state in (MigrationState.PENDING, MigrationState.UNFINISHED))
+        """What `up` would run: pending ones, repeatable ones too, and those that a crash left unfinished."""
+        waiting = (MigrationState.PENDING, MigrationState.UNFINISHED)
+        return tuple(row for row in (*self.rows, *self.repeatables) if row.state in waiting)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.deploy.run import Deployer
     from dbmigrate.deploy.settings import DeployConfig
+    from dbmigrate.execution.lock_retries import Pacing
     from dbmigrate.execution.session import Session
     from dbmigrate.model import Goal, Plan, Problem
     from dbmigrate.output import Renderer, Streams
@@ -44,6 +45,8 @@ class Call:
     wants_json: bool = False
     wants_traceback: bool = False
     verbosity: Verbosity = Verbosity.NORMAL
+    defers_backfills: bool = False
+    max_wait: str | None = None
     _renderer: Renderer | None = None
     _streams: Streams | None = None
     _hide: Callable[[str], str] | None = None
@@ -55,6 +58,9 @@ class Call:
         meant = {k: v for k, v in given.items() if v not in absent and (v is not False or k == "strict")}
         self.wants_json = bool(meant.pop("json", self.wants_json))
         self.wants_traceback = bool(meant.pop("debug", self.wants_traceback))
+        self.defers_backfills = bool(meant.pop("defer_backfills", self.defers_backfills))
+        if isinstance(wait := meant.pop("max_wait", None), str):
+            self.max_wait = wait
         if meant.pop("quiet", False):
             self.verbosity = Verbosity.QUIET
         if meant.get("verbose"):
@@ -87,6 +93,13 @@ class Call:
             self._hide = self._hiding()
         return self._hide(text)
 
+    def hide_values(self, text: str) -> str:
+        """`text`, such as a traceback, without passwords and without the values of variables."""
+        from dbmigrate.connection import redaction
+
+        values = self._settings.values if self._settings is not None else ()
+        return redaction.without(self.hide(text), sorted(values, key=len, reverse=True))
+
     def _hiding(self) -> Callable[[str], str]:
         from dbmigrate.connection.redaction import redact
 
@@ -110,7 +123,7 @@ class Call:
         if self._settings is None:
             self._refuse_several()
             self._settings, self._hide = load(Flags(**self.given), os.environ, os.getcwd()), None
-            self._warn(self._settings.project.problems)
+            self.warn(self._settings.project.problems)
         return self._settings
 
     def settings_of(self, environment: str) -> Settings:
@@ -205,7 +218,8 @@ class Call:
 
         return (backing_up(directory, self.settings().environ, on_event=self.renderer.on_event),)
 
-    def _warn(self, problems: Iterable[Problem]) -> None:
+    def warn(self, problems: Iterable[Problem]) -> None:
+        """Tell people about them."""
         from dbmigrate.events import Warned
 
         for problem in problems:
@@ -259,7 +273,7 @@ class Call:
 
         with kept_server(Path(dsn.embedded), Search.from_environ(self.settings().environ)) as server:
             if server.note:
-                self._warn((Problem("W501", server.note, Severity.NOTE),))
+                self.warn((Problem("W501", server.note, Severity.NOTE),))
             yield dsn.served_by(server.conninfo(dsn.database))
 
     def _options(self, settings: Settings, reason: str | None) -> Options:
@@ -276,15 +290,25 @@ class Call:
                 settings.is_strict,
                 settings.version_order,
                 environment=settings.target_environment,
-                defers_backfills=settings.defers_backfills,
+                defers_backfills=self.defers_backfills,
             ),
-            pacing=Pacing(lock_timeout=settings.lock_timeout, timeout=settings.timeout, max_wait=settings.max_wait),
+            pacing=self._waiting(Pacing(lock_timeout=settings.lock_timeout, timeout=settings.timeout)),
             lock_wait=settings.lock_wait,
             where=self.target_name(settings),
             reason=reason,
             is_protected=settings.is_protected,
+            tickets=settings.ticket_pattern,
+            variables=lambda: settings.variables,
             hold_signals=held_signals.held,
         )
+
+    def _waiting(self, pacing: Pacing) -> Pacing:
+        """`pacing` with what the option says about the waits of backfills."""
+        if self.max_wait is None:
+            return pacing
+        from dbmigrate.settings.durations import duration
+
+        return replace(pacing, max_wait=duration(self.max_wait, "--max-wait"))
 
     def target_name(self, settings: Settings) -> str:
         """The target database for people: environment and server."""
@@ -317,6 +341,10 @@ class Call:
     @property
     def is_quiet(self) -> bool:
         return self.verbosity is Verbosity.QUIET
+
+    @property
+    def is_verbose(self) -> bool:
+        return self.verbosity >= Verbosity.VERBOSE
 
 
 def dumping(settings: Settings) -> Dumping:

@@ -138,9 +138,13 @@ AllowBreaking = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Reason, kept in the log.")]
 
+ListOnly = Annotated[bool, typer.Option("--dry-run", help="List what would run.")]
+SeedsDir = Annotated[str | None, typer.Option("--seeds-dir", metavar="DIR", help="Directory of seeds. [./db/seeds]")]
+
 # groups of options that become settings: `common_with` hands them to the call, like the common ones
 LIMITS: dict[str, Any] = {"lock_wait": LockWait, "lock_timeout": LockTimeout, "timeout": Timeout}
 STRICT: dict[str, Any] = {"strict": Strict}
+SEEDS: dict[str, Any] = {"seeds_dir": SeedsDir}
 PAGES: dict[str, Any] = {"max_wait": MaxWait}
 BACKFILLS: dict[str, Any] = {"defer_backfills": DeferBackfills, **PAGES}
 SCRATCH: dict[str, Any] = {"scratch_url": ScratchUrl}

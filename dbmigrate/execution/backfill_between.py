@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.backfill.waiting import Waits
 from dbmigrate.connection import database
-from dbmigrate.errors import DatabaseError, Deferred, LockNotAcquired
+from dbmigrate.errors import DatabaseError, LockNotAcquired
 from dbmigrate.events import BackfillProgress, Warned
+from dbmigrate.execution.deferral import Deferred
 from dbmigrate.model import Problem, Severity
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Between:
         while True:
             now = time.monotonic()
             if self._pacing.backfill_for is not None and now - self._began >= self._pacing.backfill_for:
-                raise Deferred(f"{self._step.name} is paused{self._how_far(cursor)}", code="E610")
+                raise Deferred(f"{self._step.name} is paused{self._how_far(cursor)}")
             if since is None and now - self._looked < _LOOK_EVERY:
                 return
             reason = self._waits.reason(self._session.conn)

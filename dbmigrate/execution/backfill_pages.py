@@ -80,7 +80,7 @@ class Pages:
         self.is_asked = any(each.key == "check" for each in migration.annotations)
         self._migration = migration
         self._key = key
-        self._statements = tuple((each, placement.paged(each.sql)) for each in substep.statements)
+        self._statements = tuple((each, paged_of(each)) for each in substep.statements)
 
     @property
     def statements(self) -> Sequence[tuple[Statement, placement.Paged]]:
@@ -139,7 +139,7 @@ class Pages:
         def condition(alias: str | None) -> str:
             return self._key.condition(alias, page.after, page.upto)
 
-        expanded = [replace(each, sql=paged.expanded(condition)) for each, paged in self._statements]
+        expanded = [replace(each, sql=paged.expanded(condition), filled=None) for each, paged in self._statements]
         conn, tags = self._session.conn, []
         silence = self._session.monitor.watch(conn)
         try:
@@ -156,7 +156,7 @@ class Pages:
     ) -> batches.StatementError:
         """The same error with its place in the statement as it is in the file."""
         statement, paged = self._statements[index]
-        offset = None if exc.offset is None else paged.offset(exc.offset, condition)
+        offset = None if exc.offset is None else origin(statement, paged.offset(exc.offset, condition))
         return batches.StatementError(exc.cause, statement, offset)
 
     def _refuse_many(self, statement: Statement, page: Page, changed: int) -> None:
@@ -186,6 +186,16 @@ _SETTINGS = "SET LOCAL row_security = off;\nSET LOCAL idle_in_transaction_sessio
 def preamble(limits: Limits) -> str:
     """What is sent before a query of dbmigrate."""
     return f"BEGIN;\n{limits.text}{TEXT_SETTINGS}\n"
+
+
+def paged_of(statement: Statement) -> placement.Paged:
+    """What is sent of a statement, with the values of its variables."""
+    return placement.paged(statement.sql if statement.filled is None else statement.filled.text)
+
+
+def origin(statement: Statement, offset: int) -> int:
+    """Where in the file's text that is."""
+    return offset if statement.filled is None else statement.filled.origin(offset)
 
 
 def hint_of(cause: object) -> str | None:

@@ -15,6 +15,7 @@ from dbmigrate.backfill.cursor import Cursor
 from dbmigrate.backfill.key import TEXT_SETTINGS
 from dbmigrate.backfill.names import identifier, literal
 from dbmigrate.connection import database
+from dbmigrate.errors import Refused
 from dbmigrate.execution import psql_text
 from dbmigrate.execution.substeps import as_one
 
@@ -43,8 +44,14 @@ _EXISTS = "select pg_catalog.to_regclass(%s) is not null"
 
 
 def block(session: Session, step: Step, substep: SubStep) -> str:
-    """SQL for one backfill. Raises Refused E760, as a run does."""
+    """SQL for one backfill. Raises Refused E760, as a run does, and E766."""
     assert substep.backfill is not None
+    if any(each.filled is not None for each in substep.statements):
+        raise Refused(
+            f"{step.name} has variables in a backfill: a script cannot hold them without their values",
+            code="E766",
+            hint="review it without the script: --dry-run --json, or --dry-run --execute",
+        )
     settings = options.settings(substep.backfill.options)
     with database.translated(session.dsn):
         key = _key(session.conn, settings)

@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.backfill import key as keys
-from dbmigrate.backfill import options, placement
+from dbmigrate.backfill import options
 from dbmigrate.connection import database
 from dbmigrate.errors import MigrationFailed, Refused
 from dbmigrate.execution import backfill_guards
-from dbmigrate.execution.backfill_pages import hint_of
+from dbmigrate.execution.backfill_pages import origin, paged_of
 from dbmigrate.execution.batches import StatementError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Condition = Callable[[str | None], str]
 
-__all__ = ["Tryout", "hint_of"]
+__all__ = ["Tryout"]
 
 _PAGES = 3
 
@@ -39,7 +39,7 @@ class Tryout:
 
     def __init__(self, conn: Connection, migration: Migration, section: Section, written: Sequence[Statement]) -> None:
         self._conn = conn
-        self._written = [(statement, placement.paged(statement.sql)) for statement in written]
+        self._written = [(statement, paged_of(statement)) for statement in written]
         try:
             self._key: Key = keys.find(conn, options.settings(section.options))
             for statement in written:
@@ -49,7 +49,7 @@ class Tryout:
         self._made: list[tuple[Statement, int, Condition]] = []
         for condition in self._conditions():
             for index, (statement, paged) in enumerate(self._written):
-                self._made.append((replace(statement, sql=paged.expanded(condition)), index, condition))
+                self._made.append((replace(statement, sql=paged.expanded(condition), filled=None), index, condition))
 
     @property
     def statements(self) -> list[Statement]:
@@ -60,7 +60,7 @@ class Tryout:
         for made, index, condition in self._made:
             if made is exc.statement:
                 statement, paged = self._written[index]
-                offset = None if exc.offset is None else paged.offset(exc.offset, condition)
+                offset = None if exc.offset is None else origin(statement, paged.offset(exc.offset, condition))
                 return StatementError(exc.cause, statement, offset)
         return exc
 

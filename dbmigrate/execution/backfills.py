@@ -19,7 +19,6 @@ from dbmigrate.connection import database
 from dbmigrate.errors import (
     ConnectionFailed,
     DatabaseError,
-    Deferred,
     Error,
     Interrupted,
     LockNotAcquired,
@@ -30,6 +29,7 @@ from dbmigrate.execution import batches, server_errors
 from dbmigrate.execution.backfill_between import Between
 from dbmigrate.execution.backfill_guards import Guards
 from dbmigrate.execution.backfill_pages import Limits, Page, PageDone, Pages, hint_of
+from dbmigrate.execution.deferral import Deferred
 from dbmigrate.execution.substeps import as_one
 from dbmigrate.model import LogState, Turn
 from dbmigrate.tracking.write_log import CURSOR
@@ -60,6 +60,8 @@ def run(
     LockNotAcquired E601, E610, ConnectionFailed E305, Interrupted. Pages that are done stay done, and the cursor says
     where the next run goes on.
     """
+    if step.turn is Turn.LATER:
+        raise _defer(session, step)
     backfill = Backfill(session, step, substep, pacing)
     backfill.demand = demand
     try:
@@ -71,11 +73,11 @@ def run(
         raise backfill.failure(exc) from exc
 
 
-def defer(session: Session, step: Step) -> Deferred:
+def _defer(session: Session, step: Step) -> Deferred:
     """Record a backfill as deferred; what has to be raised then."""
     session.log_failure(session.writer.deferred(step))
     hint = f"run it with `dbmigrate backfill {step.version}`"
-    return Deferred(f"the backfill of {step.name} is deferred", code="E610", hint=hint)
+    return Deferred(f"the backfill of {step.name} is deferred", hint)
 
 
 class Backfill:

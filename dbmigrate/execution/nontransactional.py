@@ -39,7 +39,7 @@ from dbmigrate.execution.run_lock import is_held
 from dbmigrate.execution.step_conditions import StepConditions
 from dbmigrate.execution.step_outcome import Outcome, Sending
 from dbmigrate.execution.substeps import SubStep, as_one, can_repeat, substeps
-from dbmigrate.model import Action, Direction, LogState, Turn
+from dbmigrate.model import Action, Direction, LogState
 from dbmigrate.sql import statements
 from dbmigrate.tracking import read_history
 
@@ -232,8 +232,6 @@ class NonTransactionalRun:
     def _run_backfill(self, substep: SubStep) -> None:
         from dbmigrate.execution import backfills
 
-        if self._step.turn is Turn.LATER:
-            raise backfills.defer(self._session, self._step)
         demand = self._conditions.demand_after(substep)
         self._tally.add(backfills.run(self._session, self._step, substep, self._pacing, demand))
 
@@ -301,7 +299,7 @@ class NonTransactionalRun:
 
     def _outside(self, substep: SubStep) -> None:
         writer, conn = self._session.writer, self._session.conn
-        self._probe = probes.probe(conn, substep.first.sql)
+        self._probe = probes.probe(conn, batches.sent(substep.first))
         self._before = self._probe.before(conn) if self._probe else frozenset()
         entry = writer.step_started(self._step, substep.number, substep.first, self._before)
         tracking_retries.run(self._session, logged(entry))
@@ -322,7 +320,9 @@ class NonTransactionalRun:
         left = probe.leftovers(self._session.conn, self._before)
         if left:
             error = NeedsAttention(
-                f"{self._step.name}: statement {substep.number} succeeded, but index {left[0].name} is invalid",
+                self._session.dsn.quoted(
+                    f"{self._step.name}: statement {substep.number} succeeded, but index {left[0].name} is invalid"
+                ),
                 code="E504",
                 place=server_errors.place_of(self._migration.file.path, substep.first),
                 hint="`dbmigrate resume` drops it and builds it again",

@@ -103,7 +103,9 @@ def _shown(part: Part) -> str:
     shown = list(re.sub(r"[^\n]", " ", text))
     for statement in part.statements:
         start = part.document.offset(statement.line, statement.column)
-        shown[start : start + len(statement.sql)] = placement.plain(statement.sql)
+        # as long as in the file
+        sql = placement.plain(statement.sql if statement.filled is None else statement.filled.neutral)
+        shown[start : start + len(sql)] = sql
     for comment in part.document.comments:
         if comment.text.startswith(_IGNORE):
             start = part.document.offset(comment.line, comment.column)

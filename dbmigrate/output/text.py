@@ -161,12 +161,13 @@ def closing_line(command: str, report: Report) -> str:
     if not report.done and not report.deferred:
         return "Nothing to do" + (f": version {report.current} is current" if report.current else "")
     run = [outcome.step for outcome in report.done if outcome.step.runs_sql]
-    ups = sum(step.direction == "up" for step in run)
-    recorded = len(report.done) - len(run)
+    repeatable = sum(step.log_kind == "repeatable" for step in run)
+    ups = sum(step.direction == "up" for step in run) - repeatable
     counts = (
-        (len(run) - ups, "rolled back"),
+        (len(run) - ups - repeatable, "rolled back"),
         (ups, "applied"),
-        (recorded, "recorded"),
+        (repeatable, "repeatable run"),
+        (len(report.done) - len(run), "recorded"),
         (len(report.deferred), "deferred"),
     )
     done = ", ".join(f"{number} {what}" for number, what in counts if number)

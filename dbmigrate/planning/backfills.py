@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import PlanError, Refused, unchanged
@@ -11,9 +12,9 @@ from dbmigrate.planning import dependencies
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from dbmigrate.model import Goal, History, Migration, MigrationFile, Order, Unfinished
+    from dbmigrate.model import Goal, History, Migration, MigrationFile, Order, Policy, Unfinished
 
-__all__ = ["half_done", "notes", "plan", "refuse_depending", "waiting"]
+__all__ = ["applied", "goes_on", "half_done", "has_any", "notes", "plan", "waiting"]
 
 
 def waiting(files: Sequence[MigrationFile], history: History, version: str | None) -> tuple[Unfinished, ...]:
@@ -27,7 +28,31 @@ def waiting(files: Sequence[MigrationFile], history: History, version: str | Non
 
 
 def _runs(item: Unfinished) -> bool:
-    return item.is_deferred or item.goes_on
+    return item.is_deferred or goes_on(item)
+
+
+def goes_on(item: Unfinished) -> bool:
+    """Whether nobody has to decide anything: a backfill goes on at its cursor."""
+    return item.progress is not None and len(item.steps) == 1 and item.direction is Direction.UP
+
+
+def applied(steps: Sequence[Step], history: History, policy: Policy) -> tuple[Step, ...]:
+    """The steps of `up`: an interrupted backfill goes on, `policy` may have them deferred. Raises Refused E764."""
+    interrupted = {item.version: item for item in history.unfinished if goes_on(item)}
+    made = []
+    for step in steps:
+        if item := interrupted.get(step.version):
+            step = replace(step, done=item.done, begun=frozenset(each.number for each in item.steps))
+        if policy.defers_backfills and step.runs_sql and step.migration and has_any(step.migration, Direction.UP):
+            step = replace(step, turn=Turn.LATER)
+        made.append(step)
+    refuse_depending(made, history)
+    return tuple(made)
+
+
+def has_any(migration: Migration, direction: Direction) -> bool:
+    """Whether a section of this direction is a backfill."""
+    return any(section.is_backfill for section in migration.run_order(direction))
 
 
 def plan(items: Sequence[Unfinished], migrations: Mapping[str, Migration]) -> Plan:

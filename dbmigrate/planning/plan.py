@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from dbmigrate.errors import NeedsAttention, PlanError, Refused
+from dbmigrate.errors import NeedsAttention, PlanError
 from dbmigrate.model import (
     ALL,
     LAST,
@@ -24,15 +25,15 @@ from dbmigrate.model import (
     Severity,
     SortKey,
     Step,
-    Turn,
     Unfinished,
     leading_number,
 )
 from dbmigrate.reports import MigrationState, Status, StatusRow
 
-Migrations = Mapping[str, Migration]
+if TYPE_CHECKING:
+    from dbmigrate.planning.replaces import Replacement
 
-_BY_NUMBER = '`version-order = "numeric"` in dbmigrate.toml (or --version-order numeric) orders them by number'
+Migrations = Mapping[str, Migration]
 
 
 def up(
@@ -40,41 +41,62 @@ def up(
 ) -> Plan:
     """Apply what is pending, in the order of `files`, as far as `goal` says.
 
-    `migrations` holds the parsed file of every pending version. Raises PlanError E230 (no files at all), E232 (no
-    file has the goal's version), E208 (a file is for some environments, and `policy` does not say which one this is);
-    NeedsAttention E502 (an earlier run is unfinished); Refused E702 (`policy` is strict and a pending version is not
-    higher than the highest applied one); MigrationFileError E290 to E294 (what a pending file says of itself).
-    `migrations` may hold applied files that pending ones depend on.
+    `migrations` holds the parsed file of every pending version, and of every one that replaces others; it may hold
+    applied files that pending ones depend on. Raises PlanError E230 (no files at all), E232 (no file has the goal's
+    version), E208 (a file is for some environments, and `policy` does not say which one this is); NeedsAttention E502
+    (an earlier run is unfinished); Refused E702 (`policy` is strict and a pending version is not higher than the
+    highest applied one), E744 (of what a file replaces some is applied); MigrationFileError E262, E290 to E294 (what a
+    pending file says of itself).
     """
     if not files:
         raise PlanError("no migration files found", code="E230", hint="make one with `dbmigrate new NAME`")
-    going_on = {broken.version: broken for broken in history.unfinished if broken.goes_on}
-    _refuse_unfinished(replace(history, unfinished=tuple(b for b in history.unfinished if not b.goes_on)))
+    _refuse_unfinished(history, _going_on(history))
+    found = _replacements(migrations, history)
+    files = _in_force(files, found, goal)
     waiting = frozenset(pending_versions(files, history))
     read = [migrations[file.version] for file in files if file.version in waiting and file.version in migrations]
     here = waiting - elsewhere(read, policy)
     pending = [file for file in files if file.version in here]
     highest = policy.order.highest(_versions(history))
-    late = [file for file in pending if highest and policy.order.key(file.version) <= policy.order.key(highest)]
+    recorded = frozenset(each.migration.version for each in found if each.takes_over)
+    late = [
+        file
+        for file in pending
+        if highest and file.version not in recorded and policy.order.key(file.version) <= policy.order.key(highest)
+    ]
     if policy.strict and late:
-        raise _out_of_order(late[0], highest, policy.order)
-    _refuse_annotations([each for each in read if each.version in here], migrations, files, history)
+        from dbmigrate.planning import strict
+
+        raise strict.out_of_order(late[0], highest, policy.order)
+    _refuse_annotations([each for each in read if each.version in here], migrations, files, history, found)
     chosen = _until(pending, files, goal)
-    steps = tuple(_run_up(migrations[file.version], going_on, policy) for file in chosen)
-    notes = _deferred(steps, history)
-    running = {file.version for file in chosen}
-    problems = [_late_problem(file, highest) for file in late if file.version in running]
+    steps, notes = _with_backfills([_apply(migrations[file.version], found) for file in chosen], history, policy)
+    problems = [_late_problem(file, highest) for file in late if file in chosen]
     order_problems = _order_problems(files, policy.order)
-    return Plan(steps, (*order_problems, *notes, *problems, *_breaking_problems(steps), *_file_problems(steps)))
+    said = (*notes, *_variable_problems(steps), *_breaking_problems(steps))
+    return Plan(steps, (*order_problems, *problems, *said, *_file_problems(steps)))
 
 
-def _deferred(steps: Sequence[Step], history: History) -> tuple[Problem, ...]:
+# what becomes of backfills: nothing is imported where none can be concerned
+
+
+def _with_backfills(
+    steps: Sequence[Step], history: History, policy: Policy
+) -> tuple[tuple[Step, ...], tuple[Problem, ...]]:
     if not steps and not history.deferred:
-        return ()
+        return (), ()
     from dbmigrate.planning import backfills
 
-    backfills.refuse_depending(steps, history)
-    return backfills.notes(history)
+    return backfills.applied(steps, history, policy), backfills.notes(history)
+
+
+def _going_on(history: History) -> frozenset[str]:
+    """The versions of interrupted backfills, which go on at their cursor."""
+    if not history.unfinished:
+        return frozenset()
+    from dbmigrate.planning import backfills
+
+    return frozenset(each.version for each in history.unfinished if backfills.goes_on(each))
 
 
 def pending_versions(files: Sequence[MigrationFile], history: History) -> Sequence[str]:
@@ -98,7 +120,7 @@ def down(
     E234 (no file and no kept down SQL); NeedsAttention E502.
     """
     half = half_done_versions(history, goal, order)
-    _refuse_unfinished(replace(history, unfinished=tuple(b for b in history.unfinished if b.version not in half)))
+    _refuse_unfinished(history, half)
     begun = {item.version: item for item in (*history.unfinished, *history.deferred)}
     chosen = rollback_order(files, history, goal, order)
     steps = (
@@ -196,9 +218,14 @@ def undo(unfinished: Unfinished, migration: Migration) -> Plan:
     return Plan((step,))
 
 
-def up_to(files: Sequence[MigrationFile], version: str) -> Sequence[str]:
-    """The versions of the files up to and including `version`, in file-name order. Raises PlanError E232."""
-    return [file.version for file in _until(files, files, Goal(version=version))]
+def up_to(files: Sequence[MigrationFile], version: str, migrations: Migrations | None = None) -> Sequence[str]:
+    """The versions of the files up to and including `version`, in file-name order. Raises PlanError E232.
+
+    Those that one of `migrations` replaces do not count.
+    """
+    goal = Goal(version=version)
+    files = _in_force(files, _replacements(migrations or {}, History()), goal)
+    return [file.version for file in _until(files, files, goal)]
 
 
 def unknown_version(asked: str, known: Sequence[str], message: str) -> PlanError:
@@ -233,14 +260,44 @@ def status(files: Sequence[MigrationFile], history: History, order: Order = Orde
 # what a file says of itself: without a file to run none of these modules is needed
 
 
+def _replacements(migrations: Migrations, history: History) -> Sequence[Replacement]:
+    if not any(migration.annotations for migration in migrations.values()):
+        return ()
+    from dbmigrate.planning import replaces
+
+    return replaces.of(migrations.values(), history)
+
+
+def _in_force(files: Sequence[MigrationFile], found: Sequence[Replacement], goal: Goal) -> Sequence[MigrationFile]:
+    if not found:
+        return files
+    from dbmigrate.planning import replaces
+
+    replaces.refuse_replaced(goal.version, found)
+    return replaces.in_force(files, found)
+
+
+def _apply(migration: Migration, found: Sequence[Replacement]) -> Step:
+    """Run the file; or record it, where all that it replaces is applied."""
+    from dbmigrate.planning import replaces
+
+    return (replaces.step(migration, found) if found else None) or _run(migration, Direction.UP)
+
+
 def _refuse_annotations(
-    read: Sequence[Migration], known: Migrations, files: Sequence[MigrationFile], history: History
+    read: Sequence[Migration],
+    known: Migrations,
+    files: Sequence[MigrationFile],
+    history: History,
+    found: Sequence[Replacement],
 ) -> None:
     if read:
-        from dbmigrate.planning import annotation_faults, dependencies, target_environments
+        from dbmigrate.planning import annotation_faults, dependencies, replaces, target_environments
 
         annotation_faults.refuse(fault for migration in read for fault in annotation_faults.faults(migration))
-        annotation_faults.refuse(dependencies.faults(read, files, history))
+        annotation_faults.refuse(replaces.faults(read))
+        replaces.refuse_split(found)
+        annotation_faults.refuse(dependencies.faults(read, files, history, replaces.by_version(found)))
         annotation_faults.refuse(target_environments.faults(read, known))
 
 
@@ -258,6 +315,17 @@ def _refuse_unsupported(steps: Sequence[Step]) -> None:
         from dbmigrate.planning import annotation_faults
 
         annotation_faults.refuse_unsupported(steps)
+        _variable_problems(steps)
+
+
+def _variable_problems(steps: Sequence[Step]) -> tuple[Problem, ...]:
+    """Warnings about variables. Raises MigrationFileError E298, E299."""
+    if not any(step.migration and step.migration.bound for step in steps):
+        return ()
+    from dbmigrate.planning import variables
+
+    variables.refuse_unusable(steps)
+    return variables.problems(steps)
 
 
 def _breaking_problems(steps: Sequence[Step]) -> tuple[Problem, ...]:
@@ -289,10 +357,10 @@ def _versions(history: History) -> frozenset[str]:
     return frozenset(item.version for item in history.applied)
 
 
-def _refuse_unfinished(history: History) -> None:
-    if not history.unfinished:
+def _refuse_unfinished(history: History, but: Collection[str] = ()) -> None:
+    broken = next((each for each in history.unfinished if each.version not in but), None)
+    if broken is None:
         return
-    broken = history.unfinished[0]
     stopped = broken.stopped_at
     where = f" at statement {stopped.number}" if stopped else f" after statement {max(broken.done, default=0)}"
     raise NeedsAttention(
@@ -310,16 +378,6 @@ def _until(pending: Sequence[MigrationFile], files: Sequence[MigrationFile], goa
         raise unknown_version(goal.version, names, f"no migration file has version {goal.version}")
     wanted = frozenset(names[: names.index(goal.version) + 1])
     return [file for file in pending if file.version in wanted]
-
-
-def _run_up(migration: Migration, going_on: Mapping[str, Unfinished], policy: Policy) -> Step:
-    """A backfill that was interrupted goes on at its cursor."""
-    step = _run(migration, Direction.UP)
-    if migration.version in going_on:
-        broken = going_on[migration.version]
-        step = replace(step, done=broken.done, begun=frozenset(each.number for each in broken.steps))
-    is_later = policy.defers_backfills and migration.has_backfill(Direction.UP)
-    return replace(step, turn=Turn.LATER) if is_later else step
 
 
 def _run(migration: Migration, direction: Direction) -> Step:
@@ -353,19 +411,6 @@ def _sort_key(files: Sequence[MigrationFile], order: Order) -> Callable[[Applied
     return key
 
 
-def _out_of_order(file: MigrationFile, highest: str, order: Order) -> Refused:
-    """dbmate compares versions as texts (db.go), and says so in these words; where that surprises, say why."""
-    message = (
-        f"migration `{file.version}` is out of order with already applied migrations, the version number has "
-        f"to be higher than the applied migration `{highest}` in --strict mode"
-    )
-    hint = "give the file a newer version, or run without --strict"
-    if order is Order.NAME and Order.NUMERIC.key(file.version) > Order.NUMERIC.key(highest):
-        message += f" (versions are compared byte by byte, so `{file.version}` comes before `{highest}`)"
-        hint = f"{_BY_NUMBER}; or {hint}"
-    return Refused(message, code="E702", hint=hint)
-
-
 def _late_problem(file: MigrationFile, highest: str) -> Problem:
     return Problem(
         "W301",
@@ -381,7 +426,9 @@ def _order_problems(files: Sequence[MigrationFile], order: Order) -> tuple[Probl
     for first, second in itertools.pairwise(files if order is Order.NAME else ()):
         if by_number(first.version) > by_number(second.version):
             message = f"{first.name} runs before {second.name}: files are ordered by name, not by number"
-            return (Problem("W302", message, hint=f"{_BY_NUMBER}; or pad the numbers with zeros"),)
+            from dbmigrate.planning.strict import BY_NUMBER
+
+            return (Problem("W302", message, hint=f"{BY_NUMBER}; or pad the numbers with zeros"),)
     return ()
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dbmigrate.settings.project_file import Project, Requirement
+    from dbmigrate.variables import Given, Variables
 
 __all__ = ["ENV_FILES", "VARIABLES", "Flags", "Settings", "Variable", "load"]
 
@@ -34,7 +35,6 @@ ENV_FILES = (".env", ".env.dbmate")
 LAYOUTS = ("dbmate", "scattered")  # schema.versions.Layout; a test compares them
 
 _FOR_PROGRAMS = ("DBMIGRATE_PG_DUMP", "DBMIGRATE_PG_BIN")
-_MAX_WAIT = 1800.0  # seconds, of a backfill
 
 
 @frozen
@@ -49,6 +49,7 @@ class Flags:
     version_order: str | None = None
     migrations_table: str | None = None
     schema_file: str | None = None
+    seeds_dir: str | None = None
     no_dump_schema: bool | None = None
     driver: str | None = None
     wait: bool | None = None
@@ -59,8 +60,6 @@ class Flags:
     lock_timeout: str | None = None
     timeout: str | None = None
     strict: bool | None = None
-    defer_backfills: bool | None = None
-    max_wait: str | None = None
     verbose: bool | None = None
     quiet: bool | None = None
     json: bool | None = None
@@ -79,16 +78,17 @@ class Settings:
     """Everything that a command needs to know. Times are in seconds; paths are as given.
 
     `environment` is the name after ``-e``, in lower case where it stands for ``<NAME>_DATABASE_URL``.
-    `lock_timeout` None leaves the choice to the executor, 0 and a `timeout` of None mean no limit. `environ` is for
-    programs that are started: the environment of this process without PGSERVICE, which `Dsn.environment` replaces.
-    `origins` says for each name in `VARIABLES` that is a setting where its value is from. `protected` are the names of
-    environments, `canonical`; `project` is the project file.
+    `ticket_pattern` None is the usual one. `lock_timeout` None leaves the choice to the executor, 0 and a `timeout` of
+    None mean no limit. `environ` is for programs that are started: the environment of this process without PGSERVICE,
+    which `Dsn.environment` replaces. `origins` says for each name in `VARIABLES` that is a setting where its value is
+    from. `protected` are the names of environments, `canonical`; `project` is the project file.
     """
 
     migrations_dirs: tuple[str, ...]
     version_order: Order
     migrations_table: str
     schema_file: str
+    seeds_dir: str
     schema_versions: str
     wait_timeout: float
     wait_interval: float
@@ -98,10 +98,10 @@ class Settings:
     timeout: float | None
     dump_schema: bool
     lock_report: bool
+    template: str
+    ticket_pattern: str | None
     wait: bool
     strict: bool
-    defers_backfills: bool
-    max_wait: float
     verbose: bool
     quiet: bool
     json: bool
@@ -193,6 +193,33 @@ class Settings:
         mine = canonical(protection.environment if protection else self.environment or "")
         return next((found for name, found in self.project.required.items() if canonical(name) == mine), None)
 
+    @property
+    def variables(self) -> Variables:
+        """The values of variables in migrations: from the environment and env files, then from the project file."""
+        from dbmigrate.variables import Given, Variables, environment_name
+
+        def find(name: str) -> Given | None:
+            value, given = self._sources.find(environment_name(name)), self.project.variables.get(name)
+            if value is not None:
+                return Given(value.text, value.name)
+            return None if given is None or given.value is None else Given(given.value, given.origin)
+
+        stand_ins = {
+            name: Given(given.check, given.origin, is_made_up=True)
+            for name, given in self.project.variables.items()
+            if given.check is not None
+        }
+        return Variables(find, stand_ins)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The values of all variables that could be in migrations, to hide them."""
+        from dbmigrate.variables import PREFIX
+
+        names = (name for name in self._sources.names() if name.startswith(PREFIX))
+        found = [value.text for name in names if (value := self._sources.find(name))]
+        return (*found, *(each.value for each in self.project.variables.values() if each.value))
+
     def environments(self) -> tuple[str, ...]:
         """Names for ``-e`` that have a database: ``STAGING_DATABASE_URL`` makes ``staging``."""
         scratch = VARIABLES["DBMIGRATE_SCRATCH_URL"].twin
@@ -235,8 +262,7 @@ class Settings:
         return f" (looked in {' and '.join(('the environment', *files.found))}{missing})"
 
     def _in_which_file(self) -> str:
-        files = self._sources.files
-        return f" in the environment or in {(*files.found, *files.missing, *ENV_FILES)[0]}"
+        return f" in the environment or in {(*self._sources.files.found, *self._sources.files.missing, *ENV_FILES)[0]}"
 
     def _known(self) -> str:
         known = " or ".join(f"-e {known}" for known in self.environments())
@@ -306,6 +332,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         version_order=_order(choice, flags.version_order),
         migrations_table=_table(choice, flags.migrations_table),
         schema_file=choice.text("DBMIGRATE_SCHEMA_FILE", flags.schema_file),
+        seeds_dir=choice.text("DBMIGRATE_SEEDS_DIR", flags.seeds_dir),
         schema_versions=_layout(choice),
         wait_timeout=choice.seconds("DBMIGRATE_WAIT_TIMEOUT", flags.wait_timeout),
         wait_interval=_interval(choice, flags.wait_interval),
@@ -315,10 +342,10 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         timeout=choice.optional_seconds("DBMIGRATE_TIMEOUT", flags.timeout),
         dump_schema=not choice.boolean("DBMIGRATE_NO_DUMP_SCHEMA", flag=flags.no_dump_schema),
         lock_report=choice.boolean("DBMIGRATE_LOCK_REPORT", flag=None),
+        template=choice.text("DBMIGRATE_TEMPLATE"),
+        ticket_pattern=_tickets(choice),
         wait=choice.boolean("DBMIGRATE_WAIT", flag=flags.wait),
         strict=_strict(choice, flags, protected),
-        defers_backfills=bool(flags.defer_backfills),
-        max_wait=_MAX_WAIT if flags.max_wait is None else durations.duration(flags.max_wait, "--max-wait"),
         verbose=choice.boolean("DBMIGRATE_VERBOSE", flag=flags.verbose),
         quiet=bool(flags.quiet),
         json=bool(flags.json),
@@ -383,6 +410,19 @@ def _layout(choice: _Choice) -> str:
             f"{value.name}: unknown layout {value.text.strip()!r}", code="E205", hint=f"use {' or '.join(LAYOUTS)}"
         )
     return value.text.strip()
+
+
+def _tickets(choice: _Choice) -> str | None:
+    """None for the usual pattern."""
+    value = choice.value("DBMIGRATE_TICKET_PATTERN")
+    if value.origin == "default":
+        return None
+    try:
+        re.compile(value.text)
+    except re.error as exc:
+        message = f"{value.name}: {value.text!r} is not a regular expression: {exc}"
+        raise ConfigError(message, code="E205", hint="for example [A-Z]+-[0-9]+") from exc
+    return value.text
 
 
 def _interval(choice: _Choice, flag: str | None) -> float:
