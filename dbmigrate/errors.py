@@ -133,10 +133,9 @@ CODES: dict[str, str] = {
     "E284": "an import needs an answer",
     "E285": "another file is in the place of one that would be imported",
     "E286": "the history of another tool cannot be found",
-    "E289": "no version is free for a migration that is imported",
-    # backfills
     "E287": "a statement of a backfill has no `:batch`, or has it where it restricts nothing",
     "E288": "a statement cannot run in the pages of a backfill",
+    "E289": "no version is free for a migration that is imported",
     # annotations
     "E290": "a comment is a misspelt annotation",
     "E291": "an annotation is given twice, or stands where it means nothing",
