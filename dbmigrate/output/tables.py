@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from dbmigrate.reports import Description, Finding, LogEntry
 
 _SHOWN_COLUMNS = 100  # of a statement
-_NOT_SHOWN = frozenset(("before", "tables", "schemas", "description", "tickets", "links", "replaces"))
+_OF_A_CURSOR = ("table", "key", "after", "until", "round", "turn", "batch", "passed", "ended", "left", "rate")
+_NOT_SHOWN = frozenset(("before", "tables", "schemas", "description", "tickets", "links", "replaces", *_OF_A_CURSOR))
 _DEVIATIONS = {
     Deviation.CHANGED: "was changed after it was applied",
     Deviation.COSMETIC: "was edited after it was applied, but only in its layout",

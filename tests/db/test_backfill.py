@@ -354,3 +354,19 @@ def test_pages_at_the_end_take_as_long_as_at_the_start_and_memory_stays_flat(dat
     assert statistics.median(seconds[-third:]) <= 1.3 * statistics.median(seconds[:third])
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20 * 1024  # KB
     assert counters(database_url) == (1, 1, 1_000_000)
+
+
+def test_variables_have_their_values_in_pages_and_their_names_in_errors(database_url, project, query):
+    from dbmigrate.variables import Variables
+
+    fill(database_url, number=700)
+    query(database_url, "alter table t add s text")
+    text = "-- migrate:vars word\n-- migrate:up backfill:t batch:200\nupdate t set n = n + 1, s = :'word'\n  where :batch;\n"
+    project.write("1_fill.sql", f"{text}-- migrate:down\n")
+
+    migrator(database_url, project, variables=Variables.of({"word": "it's"})).up()
+
+    assert query(database_url, "select distinct s, n from t") == [("it's", 1)]
+    kept = query(database_url, "select up_sql from schema_migrations_log where step = 1")
+    assert ":'word'" in kept[0][0]
+    assert "it's" not in kept[0][0]
