@@ -15,6 +15,7 @@ from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from dbmigrate.api.drift import Comparer
     from dbmigrate.api.from_schema import Baseliner
@@ -278,7 +279,6 @@ class Call:
 
     def _options(self, settings: Settings, reason: str | None) -> Options:
         from dbmigrate.api.migrator import Options
-        from dbmigrate.cli import held_signals
         from dbmigrate.execution.lock_retries import Pacing
         from dbmigrate.model import Policy
 
@@ -299,7 +299,7 @@ class Call:
             is_protected=settings.is_protected,
             tickets=settings.ticket_pattern,
             variables=lambda: settings.variables,
-            hold_signals=held_signals.held,
+            hold_signals=_held_signals,
         )
 
     def _waiting(self, pacing: Pacing) -> Pacing:
@@ -345,6 +345,13 @@ class Call:
     @property
     def is_verbose(self) -> bool:
         return self.verbosity >= Verbosity.VERBOSE
+
+
+def _held_signals() -> AbstractContextManager[Callable[[], None]]:
+    """Only a backfill needs the module."""
+    from dbmigrate.cli import held_signals
+
+    return held_signals.held()
 
 
 def dumping(settings: Settings) -> Dumping:

@@ -250,8 +250,8 @@ def test_a_lost_server_is_an_error_with_the_cursor_kept(proxy, database_url, pro
     monkeypatch.setattr(backfills, "_RECONNECT_SECONDS", 0.5)
     fill(database_url, number=1000)
     project_of(project, options="batch:100 target:1ms pause:0")
+    proxy.arm(Fault(action=Action.BEFORE, number=8, call=proxy.stop_listening, **COMMITS))
     proxy.arm(Fault(action=Action.CUT, number=9, **COMMITS))
-    proxy.arm(Fault(action=Action.BEFORE, number=9, call=proxy.stop_listening, **COMMITS))
 
     with pytest.raises((ConnectionFailed, MigrationFailed)):
         migrator(proxy.url(name_of(database_url)), project).up()
