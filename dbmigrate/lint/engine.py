@@ -66,8 +66,9 @@ def lint(
         if is_wanted:
             linters.append(linter)
     versioned = [linter for linter in linters if not linter.migration.file.is_repeatable]
+    numbered = [migration for migration in migrations if not migration.file.is_repeatable]
     for linter in versioned:
-        linter.run_project_rules(catalog, rules, migrations)
+        linter.run_project_rules(catalog, rules, numbered)
     foreign = _squawk(versioned, chosen)
     found = [problem for linter in linters for problem in linter.findings(foreign.get(linter.path, ()))]
     return tuple(sorted([*found, *foreign.get("", ())], key=_order))

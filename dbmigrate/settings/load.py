@@ -78,10 +78,9 @@ class Settings:
     """Everything that a command needs to know. Times are in seconds; paths are as given.
 
     `environment` is the name after ``-e``, in lower case where it stands for ``<NAME>_DATABASE_URL``.
-    `ticket_pattern` None is the usual one. `lock_timeout` None leaves the choice to the executor, 0 and a `timeout` of
-    None mean no limit. `environ` is for programs that are started: the environment of this process without PGSERVICE,
-    which `Dsn.environment` replaces. `origins` says for each name in `VARIABLES` that is a setting where its value is
-    from. `protected` are the names of environments, `canonical`; `project` is the project file.
+    `lock_timeout` None leaves the choice to the executor; 0 and a `timeout` of None mean no limit. `environ` is for
+    programs that are started: this process's without PGSERVICE, which `Dsn.environment` replaces. `origins` says for
+    each name in `VARIABLES` that is a setting where its value is from. `protected` are `canonical` environment names.
     """
 
     migrations_dirs: tuple[str, ...]
