@@ -73,11 +73,11 @@ def test_a_migration_that_depends_on_a_deferred_backfill_is_refused(dbmigrate, d
 
 
 def test_a_backfill_is_paused_after_its_time_and_goes_on_at_its_cursor(dbmigrate, database_url, project):
-    fill(database_url, number=5000)
-    project_of(project, options="batch:100 target:1ms pause:20ms")
+    fill(database_url, number=600)
+    project_of(project, options="batch:100 max_rate:1000/s")
     dbmigrate("up", "--defer-backfills")
 
-    paused = dbmigrate("backfill", "--for", "300ms")
+    paused = dbmigrate("backfill", "--for", "200ms")
     status = dbmigrate("status", "--exit-code")
 
     assert (paused.exit_code, status.exit_code) == (0, 0), paused.stderr
@@ -88,7 +88,7 @@ def test_a_backfill_is_paused_after_its_time_and_goes_on_at_its_cursor(dbmigrate
     assert dbmigrate("up").exit_code == 0
     assert versions(database_url) == []
     assert dbmigrate("backfill").exit_code == 0
-    assert counters(database_url) == (1, 1, 5000)
+    assert counters(database_url) == (1, 1, 600)
     assert versions(database_url) == ["1"]
 
 
