@@ -115,6 +115,8 @@ CODES: dict[str, str] = {
     "E262": "what a file says that it replaces cannot be counted",
     "E263": "there is nothing to squash",
     "E264": "the schema of the target cannot be copied to a scratch database",
+    "E265": "it is not known which files are pending",
+    "E266": "the pattern does not fit to the schema",
     # scripts
     "E270": "a migration changes how its own text is read, so there is no script for it",
     "E271": "psql cannot connect to a database of this name",
@@ -219,6 +221,8 @@ CODES: dict[str, str] = {
     "E764": "a migration depends on a deferred backfill",
     "E765": "a backfill changes the key that its pages follow",
     "E766": "a backfill with variables has no script",
+    "E770": "what depends on a column would be lost",
+    "E771": "the files of a pattern do not end in the schema of the plain change",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
@@ -297,6 +301,10 @@ WARNINGS: dict[str, str] = {
     "W642": "the schema file was not written, because the migration lock was lost",
     # imports from other tools
     "W690": "the history of another tool is taken over without a proof",
+    # rewriting
+    "W370": "a statement has no safe form, and is left as it is",
+    "W371": "an applied file is not rewritten",
+    "W372": "a function or a view needs a look, because of a pattern",
     # output
     "W685": "stdout cannot be written",
     "W686": "stderr cannot be written",
