@@ -262,12 +262,10 @@ WARNINGS: dict[str, str] = {
     "W672": "a version was applied from another file",
     "W673": "a section that is not run now has a fault",
     "W320": "a condition is not true on a scratch database, which has no rows",
-    # backfills
     "W350": "a backfill is deferred, or paused",
     "W351": "a page of a backfill reads the whole table",
     "W352": "triggers fire for the rows of a backfill",
     "W353": "the lag of the replicas cannot be read",
-    "W354": "the table of a backfill was not vacuumed",
     # the schema file
     "W401": "the schema file was not written",
     "W311": "the schema file was not written, because it would hold what is only for some environments",
@@ -355,10 +353,8 @@ class Error(Exception):
     def recast(
         self, kind: type[AnyError], message: str | None = None, *, code: str, hint: str | None = None
     ) -> AnyError:
-        """The same failure as another class of error: its place, excerpt, details and SQLSTATE stay.
-
-        `message` and `hint` replace those of this error where they are given. `state` and `report` are left out,
-        because what holds for the database is for the one who raises the new error to say.
+        """The same failure as another class of error; `message` and `hint` replace its own where they are given.
+        Without `state` and `report`: what holds for the database is for the one who raises the new error to say.
         """
         return kind(
             message or self.message,

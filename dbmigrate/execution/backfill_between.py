@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.backfill.waiting import Waits
 from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, LockNotAcquired
-from dbmigrate.events import BackfillProgress, Warned
+from dbmigrate.events import BackfillProgress, ServerNotice, Warned
 from dbmigrate.execution.deferral import Deferred
 from dbmigrate.model import Problem, Severity
 
@@ -121,8 +121,7 @@ class Between:
                 database.run(conn, "SET lock_timeout = '500ms'")
                 conn.execute(f"VACUUM (TRUNCATE off) {self._key.qualified}".encode())
         except DatabaseError as exc:
-            message = f"{self._key.shown} was not vacuumed: {exc.message}"
-            self._session.emit(Warned(Problem("W354", message, Severity.NOTE)))
+            self._session.emit(ServerNotice("NOTICE", f"{self._key.shown} was not vacuumed: {exc.message}"))
         finally:
             if not conn.closed:
                 database.run(conn, "SET lock_timeout = 0")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.backfill import placement
 from dbmigrate.backfill.key import TEXT_SETTINGS
-from dbmigrate.errors import MigrationFailed
+from dbmigrate.errors import MigrationFailed, MigrationFileError
 from dbmigrate.execution import batches, lock_retries, server_errors
 from dbmigrate.frozen import frozen
 from dbmigrate.model import LogState
@@ -80,11 +80,19 @@ class Pages:
         self.is_asked = any(each.key == "check" for each in migration.annotations)
         self._migration = migration
         self._key = key
-        self._statements = tuple((each, paged_of(each)) for each in substep.statements)
+        self._statements = tuple((each, self._paged(each)) for each in substep.statements)
 
     @property
     def statements(self) -> Sequence[tuple[Statement, placement.Paged]]:
         return self._statements
+
+    def _paged(self, statement: Statement) -> placement.Paged:
+        """Raises MigrationFileError E287, E288: statements of a very large file are looked at only here."""
+        try:
+            return paged_of(statement)
+        except placement.PlacementError as exc:
+            place = server_errors.place_of(self._migration.file.path, statement, exc.start)
+            raise MigrationFileError(exc.message, code=exc.code, hint=exc.hint, place=place) from exc
 
     # -- where pages end
 

@@ -238,8 +238,6 @@ class _Reading:
         """Pass over statements that need counting and no further look: nearly all of a large file."""
         if segment.kind is not SegmentKind.STATEMENT or not self._drafts or segment.copy is not None:
             return False
-        if self._drafts[-1].header.is_backfill:
-            return False
         if segment.comments and any(headers.may_be_marker(comment) for _, comment in segment.comments):
             return False
         text = (

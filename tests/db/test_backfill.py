@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dbmigrate.errors import MigrationFailed, Refused
+from dbmigrate.errors import MigrationFailed, MigrationFileError, Refused
 from dbmigrate.events import BackfillProgress
 from tests.support import backfills
 from tests.support.backfills import KEYS, Told, counters, fill, migrator, project_of, versions
+from tests.support.children import eventually
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -370,3 +371,26 @@ def test_variables_have_their_values_in_pages_and_their_names_in_errors(database
     kept = query(database_url, "select up_sql from schema_migrations_log where step = 1")
     assert ":'word'" in kept[0][0]
     assert "it's" not in kept[0][0]
+
+
+def test_the_table_is_vacuumed_between_pages_where_the_file_asks_for_it(database_url, project, query):
+    fill(database_url, number=5000)
+    project_of(project, options="batch:400 pause:0 vacuum:20%")
+
+    migrator(database_url, project).up()
+
+    count = "select vacuum_count > 1 from pg_stat_user_tables where relname = 't'"
+    assert eventually(lambda: query(database_url, count) == [(True,)])
+    assert counters(database_url) == (1, 1, 5000)
+
+
+def test_a_very_large_file_is_refused_before_its_first_page_too(database_url, project, query):
+    fill(database_url, number=10)
+    filling = "update t set n = n + 1 where :batch;\n" * 30_000
+    project_of(project, f"{filling}update t set n = 0;")
+
+    with pytest.raises(MigrationFileError) as refused:
+        migrator(database_url, project).up()
+
+    assert (refused.value.code, refused.value.exit_code) == ("E287", 2)
+    assert counters(database_url) == (0, 0, 10)
