@@ -194,7 +194,7 @@ class Deployer(ApiBase):
         if self._start is None:
             exc.state = exc.state or "nothing was changed"
             return exc
-        if isinstance(exc, NeedsAttention | Interrupted):
+        if isinstance(exc, NeedsAttention | Interrupted) or exc.keeps_pages:
             return self._left_as_it_is(exc, done, "nothing else was applied by this run")
         if not done:
             exc.state = _sentence(exc.state, _AS_BEFORE)
