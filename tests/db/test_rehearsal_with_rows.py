@@ -149,3 +149,12 @@ def test_ranks_are_values_that_were_measured():
     assert Latencies.of([]) is None
     assert Latencies.of([3.0]) == Latencies(1, 3.0, 3.0, 3.0)
     assert Latencies.of([float(n) for n in range(1, 101)]) == Latencies(100, 50.0, 99.0, 100.0)
+
+
+def test_a_backfill_runs_on_the_clone_as_well(rehearse, twin_database_url, query):
+    found = rehearse(
+        "update users set name = 'x' where name is null and :batch;", options="backfill:users", queries=("select 1",)
+    )
+
+    assert [outcome.step.version for outcome in found.done] == ["2"]
+    assert query(twin_database_url, "select version from schema_migrations order by 1") == [("1",), ("2",)]
