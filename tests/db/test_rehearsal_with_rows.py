@@ -69,7 +69,7 @@ class Reader:
 
 @pytest.mark.parametrize("pacing", [Pacing(lock_timeout=10), pytest.param(Pacing(), marks=pytest.mark.matrix)], ids=["waits", "tries again"])
 def test_a_lock_counts_from_its_grant_and_a_statement_once(rehearse, twin_database_url, pacing):
-    with Reader(twin_database_url, 1.5):
+    with Reader(twin_database_url, 2.2):
         found = rehearse("alter table users add mail text;\nselect pg_sleep(0.3);", pacing=pacing, queries=("select 1",))
 
     alter, sleep = found.measurement.statements
@@ -78,11 +78,11 @@ def test_a_lock_counts_from_its_grant_and_a_statement_once(rehearse, twin_databa
     assert 0.2 < sleep.seconds < 1.0
     assert found.seconds > 1.5
     if pacing.lock_timeout:
-        assert alter.seconds > 0.8
+        assert alter.seconds > 1.0
 
 
 def test_a_queue_behind_a_lock_that_is_waited_for_is_a_stall(rehearse, twin_database_url):
-    with Reader(twin_database_url, 1.2):
+    with Reader(twin_database_url, 1.8):
         found = rehearse(
             "alter table users add mail text;", pacing=Pacing(lock_timeout=10), queries=("select count(*) from users",)
         )
