@@ -151,6 +151,7 @@ CODES: dict[str, str] = {
     "E412": "a scratch database could not be dropped",
     "E413": "a postcondition is not true",
     "E414": "a postcondition cannot be evaluated",
+    "E415": "other sessions had to wait for too long",
     # a person is needed
     "E501": "a non-transactional migration stopped partway",
     "E502": "an earlier migration is unfinished",
@@ -224,6 +225,11 @@ WARNINGS: dict[str, str] = {
     "W672": "a version was applied from another file",
     "W673": "a section that is not run now has a fault",
     "W320": "a condition is not true on a scratch database, which has no rows",
+    # waits, and data that is lost
+    "W385": "nobody can see who waits, because a second connection was refused",
+    "W386": "other sessions wait for a statement that cannot be cancelled",
+    "W387": "a migration was cancelled for other sessions, and is tried again",
+    "W388": "a migration takes longer than other sessions may wait",
     # the schema file
     "W401": "the schema file was not written",
     "W311": "the schema file was not written, because it would hold what is only for some environments",

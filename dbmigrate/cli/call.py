@@ -274,7 +274,7 @@ class Call:
             policy=Policy(
                 strict=settings.is_strict, order=settings.version_order, environment=settings.target_environment
             ),
-            pacing=Pacing(lock_timeout=settings.lock_timeout, timeout=settings.timeout),
+            pacing=Pacing(settings.lock_timeout, settings.timeout, max_blocked=settings.max_blocked),
             lock_wait=settings.lock_wait,
             where=self.target_name(settings),
             reason=reason,

@@ -107,6 +107,10 @@ LockTimeout = Annotated[
     str | None, typer.Option("--lock-timeout", metavar="DURATION", help="Lock timeout of each try; 0: no limit.")
 ]
 Timeout = Annotated[str | None, typer.Option("--timeout", metavar="DURATION", help="Limit for each statement.")]
+MaxBlocked = Annotated[
+    str | None,
+    typer.Option("--max-blocked", metavar="DURATION", help="Cancel and retry a statement that others wait for longer."),
+]
 ExpectPlan = Annotated[
     str | None, typer.Option("--expect-plan", metavar="HASH", help="Run only the plan that a dry run showed.")
 ]
@@ -132,7 +136,12 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Reason, kept in the log.")]
 
 # groups of options that become settings: `common_with` hands them to the call, like the common ones
-LIMITS: dict[str, Any] = {"lock_wait": LockWait, "lock_timeout": LockTimeout, "timeout": Timeout}
+LIMITS: dict[str, Any] = {
+    "lock_wait": LockWait,
+    "lock_timeout": LockTimeout,
+    "timeout": Timeout,
+    "max_blocked": MaxBlocked,
+}
 STRICT: dict[str, Any] = {"strict": Strict}
 SCRATCH: dict[str, Any] = {"scratch_url": ScratchUrl}
 

@@ -8,6 +8,7 @@ from dbmigrate.api.rehearsal import Rehearser
 from dbmigrate.cli import scratch
 from dbmigrate.cli.run_request import DryRunKind
 from dbmigrate.events import Targeted, Warned
+from dbmigrate.execution import breaker
 from dbmigrate.output import rehearsal as output
 from dbmigrate.scratch.lock_report import Means
 
@@ -34,7 +35,7 @@ def rehearse(call: Call, command: str, request: RunRequest, kind: DryRunKind) ->
         else:
             means = Means(scratch.choice(call), call.settings().environ)
             found = _on_copy(rehearser, command)(means, request.goal)
-    for problem in found.problems:
+    for problem in (*found.problems, *breaker.slow_steps(found.done, call.settings().max_blocked)):
         call.renderer.on_event(Warned(problem))
     call.renderer.answer(command, output.lines(found), output.value(found))
 

@@ -30,6 +30,7 @@ from dbmigrate.errors import (
 )
 from dbmigrate.execution import (
     batches,
+    breaker,
     leftover_indexes,
     lock_retries,
     probes,
@@ -297,7 +298,8 @@ class NonTransactionalRun:
         entry = writer.step_started(self._step, substep.number, substep.first, self._before)
         tracking_retries.run(self._session, logged(entry))
         self._sending = Sending.RUNNING
-        watch = lock_retries.AttemptWatch(self._session, self._step, None)
+        look = breaker.warns(self._session, self._step, self._pacing.max_blocked)
+        watch = lock_retries.AttemptWatch(self._session, self._step, None, look)
         watch.begin_at(substep.number)
         for batch, tags in batches.send_all(conn, substep.statements, pulse=watch.pulse):
             watch.completed(batch)

@@ -57,6 +57,7 @@ class Flags:
     allow_pooler: bool | None = None
     lock_timeout: str | None = None
     timeout: str | None = None
+    max_blocked: str | None = None
     strict: bool | None = None
     verbose: bool | None = None
     quiet: bool | None = None
@@ -106,6 +107,7 @@ class Settings:
     environ: Mapping[str, str] = field(repr=False)
     origins: Mapping[str, str]
     project: Project
+    _max_blocked: float | None
     _sources: Sources = field(repr=False)
     _url: str | None = field(repr=False)
     _scratch_url: Value | None = field(repr=False)
@@ -175,6 +177,17 @@ class Settings:
             return canonical(self.environment)
         protection = self.protection
         return protection.environment if protection else self.project.env_default
+
+    @property
+    def max_blocked(self) -> float | None:
+        """How long others may wait, in seconds; None: for ever. What the project file says of the target's environment
+        wins over its key at the top. Raises ConfigError E205."""
+        general = self.project.values.get("DBMIGRATE_MAX_BLOCKED")
+        found = self._max_blocked
+        if self.origins["DBMIGRATE_MAX_BLOCKED"] in ("default", general.origin if general else ""):
+            own = self.project.max_blocked.get(self.target_environment or "") if self.project.max_blocked else None
+            found = durations.duration(own.text, f"{own.key} ({own.origin})") if own else found
+        return found or None
 
     @property
     def is_strict(self) -> bool:
@@ -308,6 +321,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         allow_pooler=choice.boolean("DBMIGRATE_ALLOW_POOLER", flag=flags.allow_pooler),
         lock_timeout=choice.optional_seconds("DBMIGRATE_LOCK_TIMEOUT", flags.lock_timeout),
         timeout=choice.optional_seconds("DBMIGRATE_TIMEOUT", flags.timeout),
+        _max_blocked=choice.optional_seconds("DBMIGRATE_MAX_BLOCKED", flags.max_blocked),
         dump_schema=not choice.boolean("DBMIGRATE_NO_DUMP_SCHEMA", flag=flags.no_dump_schema),
         lock_report=choice.boolean("DBMIGRATE_LOCK_REPORT", flag=None),
         wait=choice.boolean("DBMIGRATE_WAIT", flag=flags.wait),
