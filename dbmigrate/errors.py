@@ -226,6 +226,7 @@ WARNINGS: dict[str, str] = {
     "W673": "a section that is not run now has a fault",
     "W320": "a condition is not true on a scratch database, which has no rows",
     # waits, and data that is lost
+    "W380": "a migration destroys data",
     "W385": "nobody can see who waits, because a second connection was refused",
     "W386": "other sessions wait for a statement that cannot be cancelled",
     "W387": "a migration was cancelled for other sessions, and is tried again",

@@ -221,7 +221,15 @@ class ApiBase:
         made = request.plan(replace(view, migrations=migrations))
         if request.begins and made.steps and not self._options.allow_existing:
             made = replace(made, problems=(*made.problems, *self._first_run_problems(session, view.history)))
-        return self._hashed(made, view.history)
+        return self._hashed(self._with_losses(session, made), view.history)
+
+    def _with_losses(self, session: Session, made: Plan) -> Plan:
+        """The plan with warnings about what it destroys; a database that does not exist yet has nothing to lose."""
+        if not any(step.runs_sql for step in made.steps) or session.dsn.database != self._dsn.database:
+            return made
+        from dbmigrate.losses import report
+
+        return replace(made, problems=(*made.problems, *report.problems(session, made)))
 
     def _first_run_problems(self, session: Session, recorded: History) -> tuple[Problem, ...]:
         """What a first run reports about the database. Raises Refused E715, E716."""
