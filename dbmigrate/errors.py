@@ -152,6 +152,7 @@ CODES: dict[str, str] = {
     "E413": "a postcondition is not true",
     "E414": "a postcondition cannot be evaluated",
     "E415": "other sessions had to wait for too long",
+    "E416": "what a statement destroys could not be saved",
     # a person is needed
     "E501": "a non-transactional migration stopped partway",
     "E502": "an earlier migration is unfinished",
@@ -195,6 +196,9 @@ CODES: dict[str, str] = {
     "E733": "the schema file would hold what is only for some environments",
     "E734": "a precondition is not true",
     "E735": "a precondition cannot be evaluated",
+    "E776": "what a migration destroys is more than `--salvage-limit`",
+    "E777": "what a non-transactional migration destroys cannot be saved",
+    "E778": "the values of a column cannot be saved, because the table has no key",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
@@ -227,6 +231,8 @@ WARNINGS: dict[str, str] = {
     "W320": "a condition is not true on a scratch database, which has no rows",
     # waits, and data that is lost
     "W380": "a migration destroys data",
+    "W381": "`--salvage` does not save what a statement destroys",
+    "W382": "what a statement destroys was saved",
     "W385": "nobody can see who waits, because a second connection was refused",
     "W386": "other sessions wait for a statement that cannot be cancelled",
     "W387": "a migration was cancelled for other sessions, and is tried again",

@@ -25,6 +25,7 @@ from dbmigrate.tracking import provenance, read_history, tables
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from dbmigrate.execution.saving import Saver
     from dbmigrate.model import Order
     from dbmigrate.reports import Outcome, SchemaFile
     from dbmigrate.schema.versions import Dumping
@@ -39,8 +40,8 @@ class Options:
     refused. `approve` is called with a plan that is about to run and the history that it starts from; it raises to
     stop it, and returns a function that asks somebody (and raises), or None where nobody has to be asked.
     `before_run` are called in their order with a plan that has steps, under the lock, just before the first one runs;
-    they raise to stop it. `allow_existing` begins a history beside whatever is there; without it a protected
-    environment (`is_protected`) stops where there is something.
+    they raise to stop it. `saver` saves what statements destroy. `allow_existing` begins a history beside whatever is
+    there; without it a protected environment (`is_protected`) stops where there is something.
     """
 
     directories: tuple[str, ...] = ("./db/migrations",)
@@ -54,6 +55,7 @@ class Options:
     expected_plan: str | None = None
     approve: Callable[[Plan, History], Callable[[], None] | None] | None = None
     before_run: tuple[Callable[[Session, Plan], None], ...] = ()
+    saver: Saver | None = None
     is_protected: bool = False
     allow_existing: bool = False
 
@@ -276,7 +278,7 @@ class ApiBase:
             return Report((), problems, current, written, time.monotonic() - started)
         from dbmigrate.execution.transactional import Executor
 
-        executor = Executor(session, self._options.pacing)
+        executor = Executor(session, self._options.pacing, saver=self._options.saver)
         try:
             session.refuse_unpoolable(planned)
             for prepare in self._options.before_run:

@@ -117,6 +117,14 @@ ExpectPlan = Annotated[
 Backup = Annotated[
     str | None, typer.Option("--backup", metavar="DIR", help="Back up the database to DIR before the first step.")
 ]
+Salvage = Annotated[
+    str | None,
+    typer.Option("--salvage", metavar="DIR", help="Save to DIR what is dropped or truncated, before it goes."),
+]
+SalvageLimit = Annotated[
+    str | None,
+    typer.Option("--salvage-limit", metavar="SIZE", help="Refuse --salvage for more than this of a table. [1GB]"),
+]
 Confirm = Annotated[
     str | None,
     typer.Option("--confirm", metavar="DBNAME", help="The database's name, to confirm on a protected environment."),

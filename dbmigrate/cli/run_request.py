@@ -17,10 +17,13 @@ from dbmigrate.cli.options import (
     Locks,
     Reason,
     RequireApplied,
+    Salvage,
+    SalvageLimit,
     Steps,
     ToVersion,
     Yes,
 )
+from dbmigrate.cli.salvaging import SalvageRequest, salvage_request
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 
@@ -42,6 +45,8 @@ class UpOptions:
     expect_plan: ExpectPlan = None
     require_applied_in: RequireApplied = None
     backup: Backup = None
+    salvage: Salvage = None
+    salvage_limit: SalvageLimit = None
     allow_existing: AllowExisting = False
     allow_breaking: AllowBreaking = False
     yes: Yes = False
@@ -57,7 +62,8 @@ class UpOptions:
             allow_existing=self.allow_existing,
             allow_breaking=self.allow_breaking,
         )
-        return RunRequest(goal(self.steps, self.to), approval, self.expect_plan, self.reason, self.backup)
+        salvaging = salvage_request(self.salvage, self.salvage_limit, self.dry_run)
+        return RunRequest(goal(self.steps, self.to), approval, self.expect_plan, self.reason, self.backup, salvaging)
 
     def dry_run_request(self) -> DryRunRequest | None:
         """The dry run that they ask for; None: run the plan."""
@@ -73,6 +79,7 @@ class RunRequest:
     expect_plan: str | None
     reason: str | None
     backup: str | None = None
+    salvage: SalvageRequest | None = None
 
 
 class DryRunKind(Enum):
