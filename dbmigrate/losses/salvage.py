@@ -194,11 +194,8 @@ class Salvager:
         script = path.with_suffix(".sql")
         self._write(script, _script(task, saved, key, path))
         _sync_directory(self._directory)
-        what = (
-            f"{count:,} values of {', '.join(task.columns)} of {table.name}"
-            if lost
-            else f"{count:,} rows of {table.name}"
-        )
+        noun = ("value" if lost else "row") + ("" if count == 1 else "s")
+        what = f"{count:,} {noun} of {', '.join(task.columns)}{' of ' if lost else ''}{table.name}"
         message = f"saved {what} in {path}"
         self._emit(Warned(Problem("W382", message, Severity.NOTE, hint=f"psql --file={script} brings them back")))
 

@@ -1,4 +1,4 @@
-"""What a plan destroys is said before it runs: how many rows, how large, whether anything reads them."""
+"""What a plan destroys is named before it runs: how many rows, how large, whether anything reads them."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ def test_a_failure_after_the_copy_leaves_no_file(up, database_url, query):
     assert [path.name for path in up.directory.iterdir()] == [".gitignore"]
 
 
-def test_what_is_not_seen_and_not_saved_is_said(up, database_url, query):
+def test_a_warning_names_what_is_not_seen_and_not_saved(up, database_url, query):
     query(database_url, TABLES + "analyze;")
 
     heard = up("delete from unkeyed;\ndo $$ begin execute 'drop table child'; end $$;\ndrop table refers;")
@@ -213,7 +213,7 @@ def test_the_options_of_the_commands(run, project, tmp_path, database_url, query
     done = run("rollback", "--salvage", "saved", "--salvage-limit", "1.5 kB", "--no-dump-schema", env=env)
 
     assert done.exit_code == 0, done.stderr
-    assert "note[W382]: saved 1 values of v of a in " in done.stderr
+    assert "note[W382]: saved 1 value of v of a in " in done.stderr
     (script,) = (tmp_path / "saved").glob("*.sql")
     assert f"psql --file={script} brings them back" in done.stderr
     assert psql(database_url, "", f"--file={script}").exit_code == 0
