@@ -21,7 +21,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import bulk, cases, comparing, inside, report, revisions
+from bench import bulk, cases, comparing, importing, inside, report, revisions
 from bench.harness import Case, measure
 from bench.report import Chapter
 from bench.setting import QUICK, Databases, Others, Setting, Size, default_server
@@ -38,6 +38,7 @@ CASES: dict[str, Callable[[Setting], Iterator[Case | Chapter]]] = {
     "counts": inside.counts,
     "dump": cases.dumping,
     "many": cases.many_files,
+    "import": importing.taking_over,
     "growth": cases.growth,
     "inserts": bulk.inserts,
     "copy": bulk.copies,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dbmigrate.model import Plan, Problem, Step
     from dbmigrate.reports import Backup, HealthOutcome, Outcome, Report, SchemaFile
 
@@ -52,6 +55,11 @@ class ServerNotice:
     detail: str | None = None
     hint: str | None = None
 
+    def hiding(self, hide: Callable[[str], str]) -> ServerNotice:
+        """The same, with its texts without secrets."""
+        detail, hint = (text and hide(text) for text in (self.detail, self.hint))
+        return replace(self, message=hide(self.message), detail=detail, hint=hint)
+
 
 @frozen
 class Created:
@@ -82,6 +90,10 @@ class Retrying:
     attempt: int
     blockers: tuple[str, ...] = ()
 
+    def hiding(self, hide: Callable[[str], str]) -> Retrying:
+        """The same, with its texts without secrets."""
+        return replace(self, blockers=tuple(map(hide, self.blockers)))
+
 
 @frozen
 class Progress:
@@ -97,6 +109,10 @@ class Progress:
     sql: str
     seconds: float
     detail: str | None = None
+
+    def hiding(self, hide: Callable[[str], str]) -> Progress:
+        """The same, with its texts without secrets."""
+        return replace(self, detail=self.detail and hide(self.detail))
 
 
 @frozen

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from dbmigrate.variables import Bound, Filled
+
 # ---------------------------------------------------------------------------------------------- places and problems
 
 
@@ -108,22 +110,20 @@ class FileRange(NamedTuple):
     data: tuple[int, int] | None = None
 
 
-_TITLE_LENGTH, _TITLE_BYTES = 60, 1000
-
-
 @frozen
 class Batch:
     """Consecutive statements that are sent in one message.
 
     `sql` is their text in UTF-8, from the first word to the last semicolon, and `count` their number. `split` returns
     them one by one, with their places; only a failure needs that. `copy_data` is the inline data of the last one, if
-    that is a COPY; it can be read once, before the next batch is asked for.
+    that is a COPY; it can be read once, before the next batch is asked for. `shown` is the text without values.
     """
 
     sql: bytes
     count: int
     split: Callable[[], Sequence[Statement]]
     copy_data: Iterable[bytes] | None = None
+    shown: bytes = b""
 
     @property
     def copies(self) -> bool:
@@ -133,9 +133,8 @@ class Batch:
     @property
     def title(self) -> str:
         """How its first statement begins, in one line."""
-        head = self.sql[:_TITLE_BYTES].decode(errors="ignore")
-        # one that ends a line is most likely not inside a string
-        return " ".join(head.partition(";\n")[0].split())[:_TITLE_LENGTH]
+        head = (self.shown or self.sql)[:1000].decode(errors="ignore")
+        return " ".join(head.partition(";\n")[0].split())[:60]  # such a semicolon is hardly in a string
 
 
 class Direction(StrEnum):
@@ -167,7 +166,7 @@ class Statement:
     `sql` runs from its first word to its closing semicolon (or to the end of the section); `lead` is what stood
     between the previous statement and it: comments and white space. `line` and `column` are those of `sql` in the
     file. `copy_data` is the inline data of a ``COPY ... FROM stdin``, without the closing ``\\.``; it may be read
-    once only, and before the next statement is asked for.
+    once only, and before the next statement is asked for. `filled` is what is sent where that is another text.
     """
 
     sql: str
@@ -176,6 +175,7 @@ class Statement:
     kind: StatementKind = StatementKind.PLAIN
     lead: str = ""
     copy_data: Iterable[str] | None = None
+    filled: Filled | None = None
 
 
 @frozen
@@ -215,11 +215,13 @@ class Annotation:
 
 @frozen
 class MigrationFile:
-    """A file that counts as a migration by its name alone: ``^(\\d+).*\\.sql$``. Its content has not been read."""
+    """A file that counts as a migration by its name alone: ``^(\\d+).*\\.sql$``. Its content has not been read.
+    Of a repeatable one `version` is the file's name, and `name` has its folder: ``repeatable/views.sql``."""
 
     version: str
     name: str
     path: str
+    is_repeatable: bool = False
 
 
 @frozen
@@ -230,7 +232,8 @@ class Migration:
     comments, white space and letter case of unquoted words; None for files above 1 MiB. `up_sql` and `down_sql` are
     the verbatim texts of the sections (several are joined in file order), None above 1 MiB. `marks` are SHA-256 sums
     of longer and longer beginnings of a file whose statements are not kept, by which a change is noticed.
-    `annotation_faults` are errors about annotations, which stop nothing but applying the file.
+    `annotation_faults` are errors about annotations, which stop only applying the file; `head`: see `migrations.head`;
+    `bound`: variables.
     """
 
     file: MigrationFile
@@ -243,6 +246,8 @@ class Migration:
     marks: tuple[bytes, ...] = ()
     annotations: tuple[Annotation, ...] = ()
     annotation_faults: tuple[Problem, ...] = ()
+    head: str = ""
+    bound: Bound | None = None
 
     @property
     def version(self) -> str:
@@ -328,38 +333,6 @@ class Unfinished:
 
 
 @frozen
-class LogEntry:
-    """One log entry, for people and programs to read. Times have a zone; `duration` is in seconds.
-
-    `details` depends on `kind`: the objects that were there before a step, where an adopted version is from.
-    """
-
-    event_id: int
-    run_id: str
-    version: str
-    file: str | None
-    kind: str
-    step: int | None
-    state: LogState
-    started_at: datetime
-    duration: float | None
-    error: str | None
-    sqlstate: str | None
-    db_role: str
-    os_user: str | None
-    tool_version: str | None
-    git_commit: str | None
-    git_dirty: bool | None
-    reason: str | None
-    details: Mapping[str, object] | None = None
-
-    @property
-    def outcome(self) -> str:
-        """`state` as it is shown: unknown after a failure that may have left something behind."""
-        return "unknown" if self.state is LogState.STARTED and self.error is not None else self.state.value
-
-
-@frozen
 class History:
     """What the database records about migrations, read at once."""
 
@@ -391,13 +364,14 @@ class LogKind(StrEnum):
     BASELINE = "baseline"
     REPAIR = "repair"
     ADOPT = "adopt"  # recorded as applied, because the history of another tool has it
+    REPLACE = "replace"  # recorded in the place of others, which are forgotten
     REPEATABLE = "repeatable"  # a file that runs again whenever it changed; it has no row in the tracking table
 
 
 @frozen
 class Step:
     """One migration in one direction. `done` are the statement numbers that an earlier, interrupted run completed,
-    `begun` those that it began. `kind` is how the log calls it.
+    `begun` those that it began. `kind` is how the log calls it, `replaces` what is forgotten in the same transaction.
     """
 
     version: str
@@ -408,6 +382,7 @@ class Step:
     done: frozenset[int] = frozenset()
     kind: LogKind | None = None
     begun: frozenset[int] = frozenset()
+    replaces: tuple[Step, ...] = ()
 
     @property
     def log_kind(self) -> LogKind:
@@ -441,7 +416,7 @@ LAST = Goal(steps=1)
 
 @frozen
 class Policy:
-    """Rules that a plan keeps. `strict` refuses a pending version at or below the highest applied one in `order`;
+    """Rules that a plan keeps: `strict` refuses what is pending at or below the highest applied version in `order`;
     `environment` is the target's, by which files with ``env`` are chosen."""
 
     strict: bool = False

@@ -7,8 +7,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
+from dbmigrate.model import LogState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from dbmigrate.model import Applied, MigrationFile, Problem, Step, Unfinished
@@ -124,6 +126,16 @@ class Report:
     seconds: float = 0.0
 
 
+@frozen
+class Description:
+    """What a file says that it does. `fields` are lines of its header, such as ``Purpose: ...``, for people alone."""
+
+    text: str = ""
+    tickets: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
+
+
 class MigrationState(StrEnum):
     APPLIED = "applied"
     PENDING = "pending"
@@ -142,15 +154,21 @@ class StatusRow:
     unfinished: Unfinished | None = None
     edited: bool = False  # whether the file is not what was applied
     breaking: str | None = None  # what it breaks, if it is pending and says so
+    replaces: int | None = None  # how many applied versions it stands for, which `up` will forget
+    description: Description | None = None  # what its file says that it does, where somebody asked
     env: tuple[str, ...] = ()  # the environments that it is for, if it is not applied and says so
 
 
 @frozen
 class Status:
-    """Every migration of the directories and of the database, in file-name order; `environment` is the target's."""
+    """Every migration of the directories and of the database, in file-name order; repeatable ones by name.
+
+    A repeatable one that was changed is pending. `environment` is the target's.
+    """
 
     rows: tuple[StatusRow, ...]
     problems: tuple[Problem, ...] = ()
+    repeatables: tuple[StatusRow, ...] = ()
     environment: str | None = None
 
     def count(self, state: MigrationState) -> int:
@@ -162,5 +180,38 @@ class Status:
 
     @property
     def pending(self) -> tuple[StatusRow, ...]:
-        """What `up` would run: pending ones, and those that a crash left unfinished."""
-        return tuple(row for row in self.rows if row.state in (MigrationState.PENDING, MigrationState.UNFINISHED))
+        """What `up` would run: pending ones, repeatable ones too, and those that a crash left unfinished."""
+        waiting = (MigrationState.PENDING, MigrationState.UNFINISHED)
+        return tuple(row for row in (*self.rows, *self.repeatables) if row.state in waiting)
+
+
+@frozen
+class LogEntry:
+    """One log entry, for people and programs to read. Times have a zone; `duration` is in seconds.
+
+    `details` depends on `kind`: the objects that were there before a step, where an adopted version is from.
+    """
+
+    event_id: int
+    run_id: str
+    version: str
+    file: str | None
+    kind: str
+    step: int | None
+    state: LogState
+    started_at: datetime
+    duration: float | None
+    error: str | None
+    sqlstate: str | None
+    db_role: str
+    os_user: str | None
+    tool_version: str | None
+    git_commit: str | None
+    git_dirty: bool | None
+    reason: str | None
+    details: Mapping[str, object] | None = None
+
+    @property
+    def outcome(self) -> str:
+        """`state` as it is shown: unknown after a failure that may have left something behind."""
+        return "unknown" if self.state is LogState.STARTED and self.error is not None else self.state.value

@@ -19,6 +19,7 @@ from secrets import token_hex
 from tempfile import mkdtemp
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import databases, environment
 from tests.support.commands import Processes, Runner, end_all
@@ -40,6 +41,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup does the same with SIGHUP
+
+# a busy machine is no fault of what is tested
+settings.register_profile("patient", deadline=None, suppress_health_check=list(HealthCheck))
+settings.load_profile("patient")
 
 ENVIRON = dict(os.environ)  # as the test run was started; the tests themselves see a cleaned one
 DEFAULT_SERVER = 0

@@ -17,7 +17,7 @@ from dbmigrate.execution.lock_retries import Pacing
 from dbmigrate.execution.session import Session
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
-from dbmigrate.model import Direction, History, Migration, MigrationFile, Plan, Policy, Problem
+from dbmigrate.model import Applied, Direction, History, Migration, MigrationFile, Plan, Policy, Problem
 from dbmigrate.planning import plan, plan_hash
 from dbmigrate.reports import Report
 from dbmigrate.tracking import provenance, read_history, tables
@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dbmigrate.execution.saving import Saver
-    from dbmigrate.model import Order
+    from dbmigrate.model import Order, Step
+    from dbmigrate.planning.replaces import Replacement
     from dbmigrate.reports import Outcome, SchemaFile
     from dbmigrate.schema.versions import Dumping
+    from dbmigrate.tracking.value_hashes import Recorded
+    from dbmigrate.variables import Variables
 
 
 @frozen
@@ -41,7 +44,8 @@ class Options:
     stop it, and returns a function that asks somebody (and raises), or None where nobody has to be asked.
     `before_run` are called in their order with a plan that has steps, under the lock, just before the first one runs;
     they raise to stop it. `saver` saves what statements destroy. `allow_existing` begins a history beside whatever is
-    there; without it a protected environment (`is_protected`) stops where there is something.
+    there; without it a protected environment (`is_protected`) stops where there is something. `tickets` is the pattern
+    of ticket ids in comments, None for the usual one; `variables` are the values for ``migrate:vars``.
     """
 
     directories: tuple[str, ...] = ("./db/migrations",)
@@ -58,6 +62,8 @@ class Options:
     saver: Saver | None = None
     is_protected: bool = False
     allow_existing: bool = False
+    tickets: str | None = None
+    variables: Variables | Callable[[], Variables] | None = None
 
     @property
     def order(self) -> Order:
@@ -78,7 +84,8 @@ class Request:
     """What a command asks for: the versions whose files it needs, and the plan it makes of them.
 
     `runs` are the directions that may be run: a fault in a section of another one is a warning. `begins` says that it
-    may begin a history by running files.
+    may begin a history by running files. `extend` adds what is to be done with repeatable migrations to the plan; the
+    session is None where the database does not exist yet.
     """
 
     command: str
@@ -86,6 +93,7 @@ class Request:
     plan: Callable[[View], Plan]
     runs: tuple[Direction, ...] = tuple(Direction)
     begins: bool = False
+    extend: Callable[[Session | None, View, Plan], Plan] | None = None
 
 
 # the warning that an error becomes where the schema file could not be written; others are W401
@@ -109,7 +117,7 @@ class ApiBase:
         self._dsn = dsn.parse(target) if isinstance(target, str) else target
         self._options = options or Options()
         self._on_event = on_event
-        self._reported: tuple[Problem, ...] = ()
+        self._seen = find.Directory()  # what the last look at the migrations directories showed
 
     @contextmanager
     def _open(self, command: str, target: dsn.Dsn | None = None) -> Iterator[Session]:
@@ -118,17 +126,16 @@ class ApiBase:
 
     def _connect(self, command: str, target: dsn.Dsn | None = None) -> Session:
         options = self._options
-        describe = partial(provenance.describe, options.directories, reason=options.reason)
+        describe = partial(provenance.describe, options.directories, reason=options.reason, tickets=options.tickets)
         access = Access(target or self._dsn, command, options.table, options.lock_wait, self._on_event, describe)
         return Session(access if target else replace(access, files=self._known_files))
 
     def _present(self) -> tuple[MigrationFile, ...]:
         """The migration files; skipped files are reported once."""
-        found = find.look(self._options.directories, self._options.order)
-        if found.notes != self._reported:
-            self._warn(found.notes)
-        self._reported = found.notes
-        return found.files
+        before, self._seen = self._seen, find.look(self._options.directories, self._options.order)
+        if self._seen.notes != before.notes:
+            self._warn(self._seen.notes)
+        return self._seen.files
 
     def _warn(self, problems: Sequence[Problem]) -> None:
         for problem in problems:
@@ -145,6 +152,14 @@ class ApiBase:
 
         return (*found, *preexisting.notes(around))
 
+    def _in_force(self, files: Sequence[MigrationFile], recorded: History) -> tuple[View, Sequence[Replacement]]:
+        """Files and history as they are once what only has to be recorded is recorded, and what replaces what."""
+        if not (found := _replacements(files, recorded)):
+            return View(files, recorded), ()
+        from dbmigrate.planning import replaces
+
+        return View(replaces.in_force(files, found), replaces.as_recorded(recorded, found)), found
+
     def _known_files(self) -> Sequence[MigrationFile]:
         """The migration files; none where the directory is missing or wrong, which is for the command to say."""
         with suppress(PlanError, ConfigError):
@@ -155,6 +170,16 @@ class ApiBase:
         """What the database records of migrations. Writes nothing: works without the tables, for a read-only role."""
         with self._open("look") as session:
             return session.read_history()
+
+    def recorded_everywhere(self) -> History:
+        """The same with the repeatable migrations among the applied ones, under the names of their files."""
+        from dbmigrate.tracking import read_repeatables
+
+        with self._open("look") as session, database.translated(self._dsn):
+            newest = read_repeatables.newest(session.conn, session.tables).values()
+            run = (Applied(entry.name, checksum=entry.checksum) for entry in newest if entry.checksum is not None)
+            recorded = session.read_history()
+            return replace(recorded, applied=(*recorded.applied, *run))
 
     @contextmanager
     def _planned(self, request: Request) -> Iterator[tuple[Session, Plan]]:
@@ -179,6 +204,8 @@ class ApiBase:
     def _change_in(self, session: Session, request: Request, view: View, *, approved: str = "") -> Report:
         """What `_change` does, in a session that is open, seen from what it has shown so far."""
         read = self._parse(session, view, request.versions(view), request.runs)
+        if request.extend is not None:
+            request.extend(session, view, Plan())  # a bad file is an error before anything is waited for
 
         def prepare() -> tuple[Plan, History]:
             now = View(view.files, session.read_history(), read)
@@ -221,17 +248,19 @@ class ApiBase:
     def _plan(self, session: Session, request: Request, view: View) -> Plan:
         migrations = self._parse(session, view, request.versions(view), request.runs)
         made = request.plan(replace(view, migrations=migrations))
+        if any(step.migration and step.migration.bound for step in made.steps):
+            from dbmigrate.planning import variables
+
+            self._refuse_other_values(session, variables.to_compare(made.steps))
+        if request.extend is not None:
+            made = request.extend(session, view, made)
         if request.begins and made.steps and not self._options.allow_existing:
             made = replace(made, problems=(*made.problems, *self._first_run_problems(session, view.history)))
-        return self._hashed(self._with_losses(session, made), view.history)
+        if made.steps and session.dsn.database == self._dsn.database:  # a missing one has nothing to lose
+            from dbmigrate.losses import first_look
 
-    def _with_losses(self, session: Session, made: Plan) -> Plan:
-        """The plan with warnings about what it destroys; a database that does not exist yet has nothing to lose."""
-        if not any(step.runs_sql for step in made.steps) or session.dsn.database != self._dsn.database:
-            return made
-        from dbmigrate.losses import report
-
-        return replace(made, problems=(*made.problems, *report.problems(session, made)))
+            made = first_look.with_losses(session, made)
+        return self._hashed(made, view.history)
 
     def _first_run_problems(self, session: Session, recorded: History) -> tuple[Problem, ...]:
         """What a first run reports about the database. Raises Refused E715, E716."""
@@ -258,12 +287,52 @@ class ApiBase:
 
         for version in wanted:
             if version in present and version not in parsed:
-                parsed[version] = parser.read(present[version], runs)
+                parsed[version] = self._bound(parser.read(present[version], runs))
         for version in wanted:
             if version not in parsed and (kept := self._kept(session, version)):
                 name, down_sql = kept
-                parsed[version] = parser.read_kept(MigrationFile(version, name, name), down_sql)
+                migration = parser.read_kept(MigrationFile(version, name, name), down_sql)
+                parsed[version] = self._bound(self._with_recorded_names(session, migration))
         return parsed
+
+    @property
+    def _variables(self) -> Variables:
+        from dbmigrate.variables import Variables  # few projects have any
+
+        given = self._options.variables
+        return given() if callable(given) else given or Variables()
+
+    def _bound(self, migration: Migration) -> Migration:
+        """With the values of the variables that it declares."""
+        if not migration.annotations:
+            return migration
+        from dbmigrate.migrations import variables
+
+        return variables.bound(migration, self._variables)
+
+    def _with_recorded_names(self, session: Session, migration: Migration) -> Migration:
+        """A migration whose file is gone: the log knows which variables it declared."""
+        if ":'" not in (migration.down_sql or "") and ':"' not in (migration.down_sql or ""):
+            return migration
+        from dbmigrate.migrations import variables
+
+        known = self._recorded_values(session, migration.version)
+        return variables.declaring(migration, known.hashes if known else ())
+
+    def _recorded_values(self, session: Session, version: str) -> Recorded | None:
+        from dbmigrate.tracking import value_hashes
+
+        with database.translated(self._dsn):
+            return value_hashes.recorded(session.conn, session.tables, version)
+
+    def _refuse_other_values(self, session: Session, steps: Sequence[Step]) -> None:
+        """Raise Refused E740 for variables that have other values than those that `steps` undo or go on with."""
+        for step in steps:
+            known = self._recorded_values(session, step.version)
+            if known is not None:
+                from dbmigrate.planning import variables
+
+                variables.refuse_other(step, known.compared, known.is_same)
 
     def _kept(self, session: Session, version: str) -> tuple[str, str] | None:
         with database.translated(self._dsn):
@@ -359,6 +428,16 @@ class ApiBase:
             with database.translated(self._dsn):
                 applied = frozenset(read_history.versions(session.conn, session.tables))
             target_environments.refuse_narrow(each for each in narrow if each.version in applied)
+
+
+def _replacements(files: Sequence[MigrationFile], recorded: History) -> Sequence[Replacement]:
+    """Which files replace others. Where every file is applied, and nothing else, there is nothing to look for."""
+    if {file.version for file in files} == {item.version for item in recorded.applied}:
+        return ()
+    from dbmigrate.migrations import peek
+    from dbmigrate.planning import replaces
+
+    return replaces.of(peek.mentioning(files, replaces.WORD), recorded)
 
 
 def _refuse_without_lock(session: Session) -> None:

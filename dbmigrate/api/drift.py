@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate import catalog
+from dbmigrate.api import repeatables
 from dbmigrate.api.base import ApiBase, Options, Request, View
+from dbmigrate.api.platforms import without_the_platforms
 from dbmigrate.catalog import Kind, Scope
 from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, MigrationFileError, PlanError
 from dbmigrate.events import Warned
+from dbmigrate.execution.transactional import Executor
 from dbmigrate.frozen import frozen
 from dbmigrate.importing.bodies import differ_in_comments_alone
-from dbmigrate.migrations import parser, peek
-from dbmigrate.model import Direction, Policy, Problem, Severity
+from dbmigrate.migrations import parser, peek, variables
+from dbmigrate.model import Direction, Plan, Policy, Problem, Severity
 from dbmigrate.planning import annotation_faults, plan, remedies, target_environments, verify
+from dbmigrate.planning import repeatables as planning
 from dbmigrate.planning.remedies import VersionDifference
 from dbmigrate.reports import Deviation
 from dbmigrate.schema import dump as schema_file
@@ -35,7 +39,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.errors import Error
     from dbmigrate.execution.session import Session
-    from dbmigrate.model import History, Migration, MigrationFile, Plan
+    from dbmigrate.model import History, Migration, MigrationFile
     from dbmigrate.planning.remedies import Remedy
     from dbmigrate.scratch.choose import Choice, ScratchServer
     from dbmigrate.tracking.old_history import Taken
@@ -113,18 +117,28 @@ class Comparer(ApiBase):
         Raises PlanError E261: some of them are gone.
         """
         found = self._present()
+        with self._open(_COMMAND) as session:
+            repeatable = repeatables.in_force(self._seen.repeatables, session)
 
         def replay(live: Picture) -> Building:
-            missing = sorted(live.versions - {file.version for file in found})
+            seen, _ = self._in_force(found, live.history)
+            wanted = {item.version for item in seen.history.applied}
+            missing = sorted(wanted - {file.version for file in found})
             if missing:
                 raise PlanError(
                     f"the files of applied migrations are gone: {', '.join(missing)}",
                     code="E261",
                     hint="restore them from version control, or compare with the schema file: --against file",
                 )
-            applied = [parser.read(each, (Direction.UP,)) for each in found if each.version in live.versions]
+            read = (parser.read(each, (Direction.UP,)) for each in seen.files if each.version in wanted)
+            applied = (variables.bound(each, self._variables.for_scratch()) for each in read)
             migrations = [each for each in applied if not target_environments.names(each)]
-            return Building(lambda server, copy: replayed(server, copy, migrations), outside_effects.of_all(migrations))
+
+            def make(server: ScratchServer, copy: Comparer) -> None:
+                replayed(server, copy, migrations)
+                repeated(server, copy, repeatable)
+
+            return Building(make, outside_effects.of_all([*migrations, *repeatable]))
 
         live, expected = self._beside(choice, replay)
         drift = self._drift("the migrations", expected, live, scope=scope, notes=_narrow(found, live.versions))
@@ -170,7 +184,13 @@ class Comparer(ApiBase):
         """For work on a scratch database, with the tracking table where it is in the target; says nothing."""
         table = f"{session.tables.schema}.{session.tables.name}"
         return Comparer(
-            copy, Options(directories=self._options.directories, table=table, policy=Policy(order=self._options.order))
+            copy,
+            Options(
+                directories=self._options.directories,
+                table=table,
+                policy=Policy(order=self._options.order),
+                variables=self._variables.for_scratch(),
+            ),
         )
 
     def _load(self, path: str) -> None:
@@ -190,6 +210,12 @@ class Comparer(ApiBase):
 
         if versions:
             self._change(Request(_COMMAND, wanted, planned, (Direction.UP,)))
+
+    def _repeat(self, migrations: Sequence[Migration]) -> None:
+        with self._open(_COMMAND) as session:
+            session.lock()
+            session.ensure_tables()
+            Executor(session, self._options.pacing).run(Plan(tuple(map(planning.run, migrations))))
 
     def _drift(
         self, against: str, expected: Picture, live: Picture, *, scope: Scope, notes: Sequence[str] = ()
@@ -214,7 +240,7 @@ def compared(expected: Picture, live: Picture, scope: Scope) -> tuple[Difference
         return found
     return tuple(
         each
-        for each in found
+        for each in without_the_platforms(found, taken.schemas)
         if not (each.kind is Kind.SCHEMA and each.name in taken.schemas and not each.inside)
         and not (each.before and each.after and differ_in_comments_alone(each.before, each.after))
     )
@@ -237,6 +263,14 @@ def replayed(server: ScratchServer, copy: Comparer, migrations: Sequence[Migrati
     server.retrying(lambda: copy._replay(versions))
 
 
+def repeated(server: ScratchServer, copy: Comparer, migrations: Sequence[Migration]) -> None:
+    """Run repeatable migrations on the scratch database of `copy`."""
+    for migration in migrations:
+        server.refuse_external_effects(migration)
+    if migrations:
+        server.retrying(lambda: copy._repeat(migrations))
+
+
 def _effects_of_file(path: str) -> outside_effects.Effects:
     """Raises ConfigError E207."""
     try:
@@ -249,14 +283,15 @@ def _picture(session: Session, taken: Taken) -> Picture:
     """Read it; again, if somebody dropped something meanwhile."""
     for _ in range(_TRIES - 1):
         try:
-            return _look(session, taken)
+            return look(session, taken)
         except DatabaseError as exc:
             if exc.sqlstate not in _CAUGHT_MOVING:
                 raise _explained(exc) from exc
-    return _look(session, taken)
+    return look(session, taken)
 
 
-def _look(session: Session, taken: Taken) -> Picture:
+def look(session: Session, taken: Taken) -> Picture:
+    """Read a database that nobody changes meanwhile."""
     tables = session.tables
     own = [(tables.schema, tables.name), (tables.schema, tables.log_name), *taken.tables]
     with database.translated(session.dsn):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.tracking.preexisting import OtherHistory
 
-__all__ = ["Baseliner", "FromSchema", "Made"]
+__all__ = ["Baseliner", "FromSchema", "Made", "dumped"]
 
 # what pg_dump sets for its session and a dump needs, for this transaction alone
 _SETTINGS = """\
@@ -109,7 +109,7 @@ class Baseliner(Upkeep):
             around = session.surroundings(recorded)
             old = around.histories if around else ()
             origin = "; ".join(filter(None, (_origin(session, each) for each in old)))
-            body = _of_file(wanted.path) if wanted.path else _dumped(session, wanted.dumping, old)
+            body = _of_file(wanted.path) if wanted.path else dumped(session, wanted.dumping, old=old)
         path = find.create(self._options.directories, wanted.description, datetime.now(UTC))
         is_recorded = False
         try:
@@ -161,11 +161,12 @@ def _of_file(path: str) -> str:
     return load.prepare(text, path=path)
 
 
-def _dumped(session: Session, dumping: Dumping, old: Sequence[OtherHistory]) -> str:
+def dumped(session: Session, dumping: Dumping, arguments: Sequence[str] = (), old: Sequence[OtherHistory] = ()) -> str:
+    """The schema as SQL for a migration, without our tables and those of `old` histories."""
     from dbmigrate.schema import dump
 
     database.refuse_shared_session(session.facts, "pg_dump changes the settings of its session")
-    text = dump.schema(session, dumping, arguments=_exclusions(session, old))
+    text = dump.schema(session, dumping, arguments=[*arguments, *_exclusions(session, old)])
     return _for_a_migration(_beside_our_tables(text, session.tables.schema))
 
 

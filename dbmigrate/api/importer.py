@@ -12,16 +12,18 @@ from dbmigrate.api import old_table
 from dbmigrate.api.drift import MIGRATIONS_SCOPE, Building, Comparer, Drift, replayed
 from dbmigrate.catalog import Change
 from dbmigrate.connection import database
-from dbmigrate.errors import PlanError, Refused, unchanged
+from dbmigrate.errors import MigrationFileError, PlanError, Refused, unchanged
 from dbmigrate.frozen import frozen
 from dbmigrate.importing import read_source, recognise, records, writing
 from dbmigrate.importing.convert import Conversion, MissingDown, convert, settled
+from dbmigrate.importing.lost_files import written_back
 from dbmigrate.importing.records import Dirty, Record
 from dbmigrate.importing.values import Answers, SourceFile, State
 from dbmigrate.migrations import find, parser
 from dbmigrate.model import Action, Direction, LogKind, MigrationFile, Order, Place, Plan, Problem, Step
+from dbmigrate.planning import repeatables
 from dbmigrate.scratch import outside_effects
-from dbmigrate.tracking import read_history
+from dbmigrate.tracking import read_history, read_repeatables
 from dbmigrate.tracking.write_log import Writer
 
 if TYPE_CHECKING:
@@ -115,13 +117,26 @@ def _source(wanted: Wanted) -> Source:
 
 
 def _converted(wanted: Wanted, source: Source, tool: Tool, rows: Sequence[Row]) -> Imported:
-    reading = tool.read(source, wanted.answers)
-    if rows:
-        reading = settled(reading, lambda migration: any(tool.matches(migration, row) for row in rows))
     present = writing.present(wanted.directory)
-    made = convert(tool.name, source, reading, present=present, style=(wanted.missing_down, wanted.order))
+    try:
+        reading = tool.read(source, wanted.answers)
+        if rows:
+            reading = settled(reading, lambda migration: any(tool.matches(migration, row) for row in rows))
+            reading = written_back(tool, reading, rows, wanted.answers)
+        made = convert(tool.name, source, reading, present=present, style=(wanted.missing_down, wanted.order))
+    except MigrationFileError as exc:
+        _name_the_way_out(exc, source)
+        raise
     settings = {"version-order": Order.NUMERIC.value} if made.order is not wanted.order else {}
     return Imported(made, settings)
+
+
+def _name_the_way_out(exc: MigrationFileError, source: Source) -> None:
+    if exc.place is None or "--skip" in (exc.hint or ""):
+        return
+    path = exc.place.path.removeprefix(f"{source.directory.rstrip('/')}/").removesuffix(" (converted)")
+    if any(file.path == path for file in source.files):
+        exc.hint = f"{exc.hint}; or leave the file out: --skip {path}" if exc.hint else f"leave it out: --skip {path}"
 
 
 class Importer(Comparer):
@@ -133,11 +148,21 @@ class Importer(Comparer):
         """Convert the files, prove that they are what made the database, write them, record what is applied.
 
         `write` writes files and settings when all is proven. Raises what `read` raises; ConfigError E286; Refused E723
-        (the catalog differs), E724 (the old tool has recorded a failure), E725 (other checksums).
+        (the catalog differs), E724 (the old tool has recorded a failure), E725 (other checksums); LockNotAcquired E601:
+        it is running.
         """
         source = _source(wanted)
-        old = old_table.look(self._dsn, wanted, adoption, source, usual=self._options.table)
-        imported = _converted(wanted, source, old.tool, old.rows)
+        reach = old_table.Reach(self._dsn, self._options.table, self._options.lock_wait, self._on_event)
+        with old_table.look(reach, wanted, adoption, source) as old:
+            imported = _converted(wanted, source, old.tool, old.rows)
+            return self._beside_the_old(old, imported, adoption, write)
+
+    # -- how
+
+    def _beside_the_old(
+        self, old: OldHistory, imported: Imported, adoption: Adoption, write: Callable[[Imported], None]
+    ) -> Imported:
+        """With the name of the tracking table and the order that the files need."""
         if old.is_taken:
             imported = replace(imported, settings={**imported.settings, "migrations-table": TABLE})
         options = replace(
@@ -149,8 +174,6 @@ class Importer(Comparer):
         there._old = old
         return there._adopt(imported, adoption, write)
 
-    # -- how
-
     def _adopt(self, imported: Imported, adoption: Adoption, write: Callable[[Imported], None]) -> Imported:
         old, conversion = self._known, imported.conversion
         lost = records.without_file(old.tool, conversion, old.rows)
@@ -159,9 +182,13 @@ class Importer(Comparer):
         found = records.since(found, applied=own.applied, adopted=own.adopted)
         found = records.refuse_failed(found, lost, adoption.dirty)
         others = records.refuse_other_sums(old.tool, found, adoption.accepted)
-        drift = self._proved(_Rehearsal(conversion, found, own.runs), adoption)
+        try:
+            drift = self._proved(_Rehearsal(conversion, found, own.runs), adoption)
+        except Refused as exc:
+            exc.details = (*exc.details, *(("note", each) for each in records.about_lost(old.tool, lost)))
+            raise
         notes = [f"{each.file.migration.path} is not what ran: its checksum differs" for each in others]
-        notes += [f"{each.key} is recorded by {old.tool.name}, and has no file" for each in lost]
+        notes += records.about_lost(old.tool, lost)
         notes += [
             f"{each.file.migration.path} is recorded by {old.tool.name} without having been run"
             for each in found
@@ -257,25 +284,29 @@ class Importer(Comparer):
     # -- the records
 
     def _record(self, imported: Imported, write: Callable[[Imported], None]) -> Imported:
-        by_version = {each.file.version: each for each in imported.records if each.counts and each.file.version}
+        by_version = {_key(each): each for each in imported.records if each.counts}
 
         with self._open(_COMMAND, self._dsn) as session:
             database.refuse_shared_session(session.facts, "an import records under a lock of its session")
 
             def prepare() -> tuple[Plan, History]:
                 recorded = session.read_history()
-                new = [each for version, each in by_version.items() if version not in recorded]
+                run = read_repeatables.newest(session.conn, session.tables)
+                new = [each for key, each in by_version.items() if key not in recorded and key not in run]
                 steps = tuple(_step(each, imported.conversion.directory) for each in new)
                 return self._hashed(Plan(steps), recorded), recorded
 
             planned, _ = self._settled(session, prepare)
+            if self._known.lock is not None:
+                self._known.lock.refuse_lost()
             if planned.steps:
                 session.ensure_tables()  # a role that may not make them is reported before anything is written
             write(imported)
             if planned.steps:
                 self._write_records(session, planned, by_version)
             _, problems = self._refresh(session, planned.steps) if planned.steps else (None, ())
-        return replace(imported, adopted=tuple(step.version for step in planned.steps), problems=problems)
+        adopted = tuple(step.version for step in planned.steps if step.log_kind is LogKind.ADOPT)
+        return replace(imported, adopted=adopted, problems=problems)
 
     def _write_records(self, session: Session, planned: Plan, by_version: Mapping[str, Record]) -> None:
         """All of them in one transaction, each with the time and the user that the old table has."""
@@ -339,9 +370,17 @@ def _text(path: str) -> str:
     return read_source.decoded(SourceFile(path, read_source.content(path)))
 
 
+def _key(record: Record) -> str:
+    """What the log knows a file by: its version, or the name of a repeatable one."""
+    return record.file.version or os.path.basename(record.file.name)
+
+
 def _step(record: Record, directory: str) -> Step:
     file = record.file
-    migration = parser.read_text(MigrationFile(file.version, file.name, os.path.join(directory, file.name)), file.text)
+    place = MigrationFile(_key(record), file.name, os.path.join(directory, file.name), is_repeatable=not file.version)
+    migration = parser.read_text(place, file.text)
+    if place.is_repeatable:
+        return repeatables.record(migration)
     return Step(file.version, file.name, Direction.UP, Action.RECORD, migration, kind=LogKind.ADOPT)
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.api.base import ApiBase, Options, Request, View
 from dbmigrate.connection import database
-from dbmigrate.errors import ConnectionFailed, Error
+from dbmigrate.errors import ConfigError, ConnectionFailed, Error, PlanError
 from dbmigrate.events import Planned, RunStarted, SchemaLoaded, SchemaRead, SchemaWritten
 from dbmigrate.migrations import find
 from dbmigrate.model import ALL, LAST, Direction, Goal, History, Plan, Problem, Severity
 from dbmigrate.planning import plan, plan_hash, verify
+from dbmigrate.reports import Status
 from dbmigrate.tracking import tables
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.execution.session import Session
     from dbmigrate.model import Migration, MigrationFile
-    from dbmigrate.reports import FileSum, Report, SchemaFile, Status
+    from dbmigrate.reports import FileSum, Report, SchemaFile
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.scratch.lock_report import LockReport, Means
 
@@ -42,16 +43,37 @@ class Migrator(ApiBase):
         with self._open("status") as session:
             recorded = session.read_history()
             more = self._history_problems(session, recorded)
-        findings = verify.verify(found, recorded, verify.sums(found, recorded), self._options.order)
-        status = verify.marked(plan.status(found, recorded, self._options.order), findings)
-        pending = [file for file in found if file.version not in recorded]
+            repeatable = self._shown(session)
+        view, replacing = self._in_force(found, recorded)
+        files, history = view.files, view.history
+        findings = verify.verify(files, history, verify.sums(files, history), self._options.order)
+        status = verify.marked(plan.status(files, history, self._options.order), findings)
+        if replacing:
+            from dbmigrate.planning import replaces
+
+            status = replaces.marked(status, replacing)
+        pending = [file for file in files if file.version not in history]
         if pending:
             from dbmigrate.migrations import peek
             from dbmigrate.planning import breaking, target_environments
 
             read = tuple(peek.mentioning(pending, *breaking.WORDS, target_environments.WORD))
             status = target_environments.marked(plan.with_breaking(status, read), read, environment)
-        return replace(status, problems=(*status.problems, *more), environment=environment)
+        return replace(
+            status,
+            repeatables=repeatable.repeatables,
+            problems=(*status.problems, *repeatable.problems, *more),
+            environment=environment,
+        )
+
+    def described(self, status: Status) -> Status:
+        """`status` with what each file says that it does."""
+        from dbmigrate.migrations import head
+        from dbmigrate.planning import description
+
+        pattern = description.TICKETS if self._options.tickets is None else self._options.tickets
+        said = {file.version: description.of(head.read(file.path), pattern) for file in self._present()}
+        return replace(status, rows=tuple(replace(row, description=said.get(row.version)) for row in status.rows))
 
     def plan_up(self, goal: Goal = ALL) -> Plan:
         """What `up` would do now; for a database that does not exist, what it would do in a new one."""
@@ -139,7 +161,7 @@ class Migrator(ApiBase):
             target_environments.refuse_redo(made.steps, self._options.policy.environment)
             return _with_notes(made, view)
 
-        return self._change(Request("redo", self._downward(LAST).versions, planned))
+        return self._change(Request("redo", self._downward(LAST).versions, planned, extend=self._redone))
 
     # -- the database and the schema file
 
@@ -167,15 +189,21 @@ class Migrator(ApiBase):
         return written
 
     def load(self, path: str) -> SchemaLoaded:
-        """Load a schema file into the database, whole or not at all. Raises PlanError E238, DatabaseError E402."""
+        """Load a schema file into the database, whole or not at all. Raises PlanError E238, DatabaseError E402.
+
+        Repeatable migrations are recorded as run: the file has what they make. Raises MigrationFileError for a bad one.
+        """
         from dbmigrate.schema import dump as schema_file
 
+        made = self._of_the_schema_file()
         with self._open("load") as session:
             database.refuse_shared_session(session.facts, "a schema file changes the settings of its session")
             self._on_event(SchemaRead(path))
             schema_file.apply(session, path)
             loaded = SchemaLoaded(path, self._where, schema_file.recorded(session))
         self._on_event(loaded)
+        if made.steps and loaded.recorded:
+            self._only_record(made)
         return loaded
 
     # -- how
@@ -184,11 +212,16 @@ class Migrator(ApiBase):
         """`up` for a database that does not exist yet: all files are read, then it is created."""
         from dbmigrate.migrations import parser
 
-        parsed = {file.version: parser.read(file, (Direction.UP,)) for file in found}
-        made = plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
-        approved = self._approved_beforehand(self._hashed(made, History()))
+        parsed = {file.version: self._bound(parser.read(file, (Direction.UP,))) for file in found}
+        approved = self._approved_beforehand(self._planned_for_nothing(goal, found, parsed))
         database.create_if_missing(self._dsn, on_event=self._on_event)
         return self._change(self._upward(goal), parsed, approved=approved)
+
+    def _planned_for_nothing(self, goal: Goal, found: Sequence[MigrationFile], parsed: Mapping[str, Migration]) -> Plan:
+        """The plan of `up` for a database that does not exist yet."""
+        view = View(found, History(), parsed)
+        made = plan.up(found, view.history, migrations=parsed, goal=goal, policy=self._options.policy)
+        return self._hashed(self._repeated(None, view, made), view.history)
 
     def _approved_beforehand(self, made: Plan) -> str:
         """Have the plan for a database that does not exist yet approved; its digest, empty if nobody has to approve."""
@@ -201,13 +234,20 @@ class Migrator(ApiBase):
 
     def _upward(self, goal: Goal, command: str = "up") -> Request:
         def planned(view: View) -> Plan:
-            notes = verify.refuse_changes(verify.verify(view.files, view.history, _sums(view)))
-            known = {**_named_elsewhere(view), **view.migrations}
+            seen, replacing = self._in_force(view.files, view.history)
+            notes = verify.refuse_changes(verify.verify(seen.files, seen.history, _sums(seen)))
+            others = {each.migration.version: each.migration for each in replacing}
+            known = {**_named_elsewhere(view), **others, **view.migrations}
             made = plan.up(view.files, view.history, migrations=known, goal=goal, policy=self._options.policy)
             return Plan(made.steps, (*made.problems, *notes))
 
         return Request(
-            command, lambda view: plan.pending_versions(view.files, view.history), planned, (Direction.UP,), begins=True
+            command,
+            lambda view: plan.pending_versions(view.files, view.history),
+            planned,
+            (Direction.UP,),
+            begins=True,
+            extend=self._repeated,
         )
 
     def _downward(self, goal: Goal) -> Request:
@@ -227,7 +267,55 @@ class Migrator(ApiBase):
             lambda view: [item.version for item in plan.rollback_order(view.files, view.history, goal, order)],
             planned,
             (Direction.DOWN,),
+            extend=self._restored,
         )
+
+    # what becomes of repeatable migrations: without any nothing is imported for them
+
+    def _shown(self, session: Session) -> Status:
+        if not self._seen.repeatables:
+            return Status(())
+        from dbmigrate.api import repeatables
+
+        return repeatables.shown(Status(()), self._seen.repeatables, session)
+
+    def _of_the_schema_file(self) -> Plan:
+        """What a schema file has, beside the versions that it records: the repeatables. Read before it is loaded."""
+        with suppress(PlanError, ConfigError):  # `load` needs no migrations directory
+            self._present()
+        if not self._seen.repeatables:
+            return Plan()
+        from dbmigrate.api import repeatables
+
+        return Plan(repeatables.recording(self._seen.repeatables))
+
+    def _only_record(self, made: Plan) -> None:
+        """In another session: that which loaded a schema file has the settings of pg_dump."""
+        from dbmigrate.execution.transactional import Executor
+
+        with self._open("load") as session:
+            session.lock()
+            session.ensure_tables()
+            Executor(session, self._options.pacing).run(made)
+
+    def _repeated(self, session: Session | None, view: View, made: Plan) -> Plan:
+        if not self._seen.repeatables:
+            return made
+        from dbmigrate.api import repeatables
+
+        return repeatables.after_up(self._seen.repeatables, session, view, made, self._options.policy.environment)
+
+    def _restored(self, session: Session | None, view: View, made: Plan) -> Plan:
+        from dbmigrate.api import repeatables
+
+        return made if session is None else repeatables.after_down(session, made)
+
+    def _redone(self, session: Session | None, view: View, made: Plan) -> Plan:
+        if session is None or not self._seen.repeatables:
+            return made
+        from dbmigrate.api import repeatables
+
+        return repeatables.after_redo(self._seen.repeatables, session, view, made, self._options.policy.environment)
 
     def _locks(self, request: Request, means: Means) -> LockReport:
         from dbmigrate.scratch import lock_report
@@ -237,7 +325,10 @@ class Migrator(ApiBase):
                 return lock_report.not_needed(self._dsn.database)
             with self._planned(request) as (session, planned):
                 return lock_report.make(
-                    session, planned, find.find(self._options.directories, self._options.order), means
+                    session,
+                    planned,
+                    find.find(self._options.directories, self._options.order),
+                    replace(means, variables=self._variables),
                 )
         except Error as exc:
             return lock_report.missing(exc)

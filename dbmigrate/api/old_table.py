@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from dbmigrate.api.old_lock import OldLock
 from dbmigrate.connection import database
 from dbmigrate.errors import ConfigError, Refused
 from dbmigrate.frozen import frozen
-from dbmigrate.importing import recognise
-from dbmigrate.importing.tools import COMPANIONS, OWN_SCHEMAS, TOOLS
+from dbmigrate.importing import old_locks, recognise
+from dbmigrate.importing.tools import COMPANIONS, ON_PLATFORMS, OWN_SCHEMAS, TOOLS
 from dbmigrate.importing.values import HistoryTable
+from dbmigrate.migrations import other_tools
 from dbmigrate.tracking import old_history, tables
 from dbmigrate.tracking.old_history import Taken
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from dbmigrate.connection.database import Connection
     from dbmigrate.connection.dsn import Dsn
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from dbmigrate.importing.values import Answers, Row, Source, Tool
     from dbmigrate.tracking.old_history import Found
 
-__all__ = ["OldHistory", "look"]
+__all__ = ["OldHistory", "Reach", "look"]
 
 _COMMAND = "import"
 _FOREIGN = "E713"
@@ -46,18 +49,30 @@ class _Adoption(Protocol):
     def table(self) -> str | None: ...
     @property
     def renames(self) -> bool: ...
+    @property
+    def is_dry(self) -> bool: ...
+
+
+class Reach(NamedTuple):
+    """The target; `usual` is the name of our tracking table, `lock_wait` bounds the wait for a run of the old tool."""
+
+    dsn: Dsn
+    usual: str
+    lock_wait: float
+    on_event: Callable[[Event], None]
 
 
 @frozen
 class OldHistory:
     """An old tool's table and its rows, oldest first. `is_taken`: it has the name that our tracking table would have;
-    `taken` is everything of the tool in the database."""
+    `taken` is everything of the tool in the database. `lock` is its lock, where it has one, held until the end."""
 
     tool: Tool
     table: HistoryTable
     rows: tuple[Row, ...]
     taken: Taken
     is_taken: bool = False
+    lock: OldLock | None = None
 
     def details(self, record: Record) -> dict[str, object]:
         """Where a record is from, for the log."""
@@ -80,24 +95,47 @@ class _Owned(NamedTuple):
     table: HistoryTable
 
 
-def look(dsn: Dsn, wanted: _Wanted, adoption: _Adoption, source: Source, *, usual: str) -> OldHistory:
-    """Find the history and read it; `usual` is the name of our tracking table.
+@contextmanager
+def look(reach: Reach, wanted: _Wanted, adoption: _Adoption, source: Source) -> Iterator[OldHistory]:
+    """Find the history, take the lock of its tool, and read it.
 
-    Raises ConfigError E283, E286 (there is none, or several could be meant), Refused E713.
+    Raises ConfigError E283, E286 (there is none, or several could be meant), Refused E713, LockNotAcquired E601.
     """
-    with database.connect(dsn, command=_COMMAND, on_event=_ignore) as conn, database.translated(dsn):
-        present = old_history.relations(conn)
-        owned = _owned(present)
-        names = {each.tool.name for each in owned}
-        tool = recognise.choose(source, named=wanted.tool, owning=names)
-        table = _table(tool, adoption.table, owned, present)
-        conn.execute(_SNAPSHOT)
-        try:
-            rows = tool.history(_Asking(conn), table, wanted.answers)
-        finally:
-            conn.execute("rollback")
-        is_taken = _is_taken(conn, dsn, usual, allowed=adoption.renames)
-    return OldHistory(tool, table, rows, _taken(tool, table, present), is_taken)
+    dsn = reach.dsn
+    with database.connect(dsn, command=_COMMAND, on_event=_ignore) as conn:
+        with database.translated(dsn):
+            present = old_history.relations(conn)
+            owned = _owned(present)
+            names = {each.tool.name for each in owned}
+            tool = recognise.choose(source, named=wanted.tool, owning=names)
+            table = _table(tool, adoption.table, owned, present)
+            lock = None if adoption.is_dry else _locked(conn, reach, tool, table)
+            rows = _rows(conn, tool, table, wanted.answers)
+            is_taken = _is_taken(conn, dsn, reach.usual, allowed=adoption.renames)
+            taken = _taken(tool, table, present)
+            if tool.name in ON_PLATFORMS:
+                its = filter(other_tools.is_of_platform, old_history.schemas(conn))
+                taken = Taken(taken.tables, taken.schemas | frozenset(its))
+        yield OldHistory(tool, table, rows, taken, is_taken, lock)
+
+
+def _locked(conn: Connection, reach: Reach, tool: Tool, table: HistoryTable) -> OldLock | None:
+    """None where the tool has no lock, or the session is not ours alone: there an import is refused anyway."""
+    facts = database.facts(conn)
+    key = old_locks.key_of(tool.name, table, facts.database)
+    if key is None or facts.is_pooled:
+        return None
+    lock = OldLock(conn, reach.dsn, tool.name, key)
+    lock.acquire(reach.lock_wait, reach.on_event)
+    return lock
+
+
+def _rows(conn: Connection, tool: Tool, table: HistoryTable, answers: Answers) -> tuple[Row, ...]:
+    conn.execute(_SNAPSHOT)
+    try:
+        return tool.history(_Asking(conn), table, answers)
+    finally:
+        conn.execute("rollback")
 
 
 class _Asking:

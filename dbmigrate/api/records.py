@@ -17,10 +17,10 @@ from dbmigrate.execution import resume as recovery
 from dbmigrate.execution.resume import Decision
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
-from dbmigrate.model import Action, Direction, History, LogEntry, LogKind, Migration, Plan, Step, Unfinished
+from dbmigrate.model import Action, Direction, History, LogKind, Migration, Plan, Step, Unfinished
 from dbmigrate.planning import plan
 from dbmigrate.planning import verify as verification
-from dbmigrate.reports import Deviation, Finding, Report
+from dbmigrate.reports import Deviation, Finding, LogEntry, Report
 from dbmigrate.tracking import provenance, read_history
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ class Upkeep(ApiBase):
 
         def planned(view: View) -> Plan:
             made = request.plan(view)
-            if [_identity(step) for step in made.steps] != [_identity(step) for step in expected.steps]:
+            shown = [step for step in expected.steps if step.log_kind is not LogKind.REPEATABLE]
+            if [_identity(step) for step in made.steps] != [_identity(step) for step in shown]:
                 raise PlanError("the plan changed after it was shown", code="E239", hint="run the command again")
             return made
 
@@ -105,12 +106,14 @@ class Upkeep(ApiBase):
                     code="E240",
                     hint="`dbmigrate mark applied VERSION --reason TEXT` records single migrations",
                 )
-            migrations = [view.migrations[name] for name in plan.up_to(view.files, version)]
+            names = plan.up_to(view.files, version, view.migrations)
+            migrations = [view.migrations[name] for name in names]
             away = plan.elsewhere(migrations, self._options.policy)
             recorded = (each for each in migrations if each.version not in away)
             return Plan(tuple(_record(each, Direction.UP, LogKind.BASELINE) for each in recorded))
 
-        return self._change(Request("baseline", lambda view: plan.up_to(view.files, version), planned, _NOTHING))
+        request = Request("baseline", lambda view: plan.up_to(view.files, version), planned, _NOTHING)
+        return self._change(replace(request, extend=self._recorded_too))
 
     def mark_applied(self, version: str) -> Report:
         """Record one pending migration as applied without running it. Raises PlanError E232, E241."""
@@ -136,11 +139,24 @@ class Upkeep(ApiBase):
 
     # -- how
 
+    def _recorded_too(self, session: Session | None, view: View, made: Plan) -> Plan:
+        if not self._seen.repeatables:
+            return made
+        from dbmigrate.api import repeatables
+
+        return repeatables.recorded(self._seen.repeatables, view, made, self._options.policy.environment)
+
+    def _forgotten_too(self, session: Session | None, view: View, made: Plan) -> Plan:
+        from dbmigrate.api import repeatables
+
+        return made if session is None else repeatables.forgetting(self._seen.repeatables, session, made)
+
     def _findings(self, view: View) -> tuple[Finding, ...]:
-        sums = verification.sums(view.files, view.history)
-        every = verification.verify(view.files, view.history, sums, self._options.order)
+        seen, _ = self._in_force(view.files, view.history)
+        sums = verification.sums(seen.files, seen.history)
+        every = verification.verify(seen.files, seen.history, sums, self._options.order)
         late = {finding.version for finding in every if finding.deviation is Deviation.OUT_OF_ORDER}
-        elsewhere = self._elsewhere([file for file in view.files if file.version in late])
+        elsewhere = self._elsewhere([file for file in seen.files if file.version in late])
         found = (finding for finding in every if finding.version not in elsewhere)
         return tuple(
             replace(finding, changed_in=provenance.last_change(finding.file.file.path))
@@ -173,7 +189,8 @@ class Upkeep(ApiBase):
                 steps += _corrections(finding, view.migrations, repair)
             return Plan(tuple(steps))
 
-        return Request("repair", versions, planned, _NOTHING)
+        extend = self._forgotten_too if repair.forget_missing else None
+        return Request("repair", versions, planned, _NOTHING, extend=extend)
 
     def _mark(self, version: str, direction: Direction) -> Report:
         def planned(view: View) -> Plan:
@@ -209,7 +226,10 @@ class Upkeep(ApiBase):
         migration = self._parse(session, view, [broken.version], [intent.runs(broken)]).get(broken.version)
         if migration is None:
             raise PlanError(f"the file of {broken.name} is gone", code="E234", hint="restore it to go on")
-        return self._hashed(intent.plan(broken, migration, view.history), view.history)
+        intended = intent.plan(broken, migration, view.history)
+        if migration.bound is not None:
+            self._refuse_other_values(session, intended.steps)
+        return self._hashed(intended, view.history)
 
 
 def _going_on(broken: Unfinished, migration: Migration, recorded: History) -> Plan:

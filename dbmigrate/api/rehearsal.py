@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.api.base import View
@@ -10,7 +11,7 @@ from dbmigrate.connection import database
 from dbmigrate.events import Planned, RunStarted
 from dbmigrate.migrations import find, parser
 from dbmigrate.model import ALL, LAST, Direction, Goal, History
-from dbmigrate.planning import plan, plan_hash
+from dbmigrate.planning import plan_hash
 from dbmigrate.scratch import rehearsal
 from dbmigrate.scratch.rehearsal import Rehearsal, Rehearsed
 
@@ -41,9 +42,8 @@ class Rehearser(Migrator):
         if database.exists(self._dsn):
             return self._on_copy(self._upward(goal), means)
         found = self._present()
-        parsed = {file.version: parser.read(file, (Direction.UP,)) for file in found}
-        made = plan.up(found, History(), migrations=parsed, goal=goal, policy=self._options.policy)
-        planned = self._announced(self._hashed(made, History()))
+        parsed = {file.version: self._bound(parser.read(file, (Direction.UP,))) for file in found}
+        planned = self._announced(self._planned_for_nothing(goal, found, parsed))
         return rehearsal.on_nothing(self._dsn, planned, self._options.table, means.choice)
 
     def rehearse_migrate(self, means: Means, goal: Goal = ALL) -> Rehearsed:
@@ -69,6 +69,7 @@ class Rehearser(Migrator):
         found = find.find(self._options.directories, self._options.order)
         with self._planned(request) as (session, planned):
             self._announced(planned)
+            means = replace(means, variables=self._variables)
             return rehearsal.on_copy(Rehearsal(session, planned, found, self._options.pacing), means)
 
     def _in_place(self, request: Request) -> Rehearsed:

@@ -14,6 +14,7 @@ from dbmigrate.errors import DatabaseError, Refused
 from dbmigrate.execution import conditions
 from dbmigrate.model import Direction, Place, Severity
 from dbmigrate.scratch import choose, outside_effects
+from dbmigrate.variables import MADE_UP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -133,7 +134,8 @@ class Applier:
             return MigrationResult(migration, time.monotonic() - began, problems=(unknown,))
         except DatabaseError as exc:
             place = Place(migration.file.path, migration.run_order(Direction.UP)[0].line)
-            what, hint = f"{migration.name} fails on an empty database", choose.hint_for(exc, self._server)
+            hint = choose.hint_for(exc, self._server) or _about_values(migration)
+            what = f"{migration.name} fails on an empty database"
             failure = failed("C101", what, exc, place=place, hint=hint)
             return MigrationResult(migration, time.monotonic() - began, problems=(failure,))
         return MigrationResult(migration, time.monotonic() - began, impacts)
@@ -154,6 +156,14 @@ class Applier:
             self._stack.close()
             self._stack, self.scratch = stack.pop_all(), new
         return before
+
+
+def _about_values(migration: Migration) -> str | None:
+    values = migration.bound.values if migration.bound else {}
+    made_up = [name for name, given in values.items() if given.origin == MADE_UP]
+    return (
+        f'{made_up[0]} is made up here: `[vars.{made_up[0]}]` with `check = "..."` gives a value' if made_up else None
+    )
 
 
 def _needs(migrations: Sequence[Migration], selected: Collection[str]) -> list[Need]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from dbmigrate.check import reading, schemafile
+from dbmigrate.check import reading, repeatables, schemafile
 from dbmigrate.check.application import Application
 from dbmigrate.check.apply_all import Applier
 from dbmigrate.check.queries import Collection
@@ -17,6 +17,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.model import Direction, Order, Place, Problem, Severity
 from dbmigrate.scratch import choose, outside_effects
 from dbmigrate.tracking import provenance
+from dbmigrate.variables import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,7 +39,7 @@ class Options:
 
     `since` is a git revision: only files that changed since then are selected; the others are only applied. `lint` gets
     all migrations and the selected versions. `queries` are prepared before the first selected migration and after
-    each one; without `since`, `applied` are the versions that count as older.
+    each one; without `since`, `applied` are the versions that count as older. Of `variables` the stand-ins are used.
     """
 
     directories: tuple[str, ...] = ("./db/migrations",)
@@ -50,6 +51,7 @@ class Options:
     lint: Linter | None = None
     queries: Collection = NO_QUERIES
     applied: frozenset[str] = frozenset()
+    variables: Variables = field(default_factory=Variables)
 
 
 def run(options: Options, choice: Choice) -> Report:
@@ -59,14 +61,14 @@ def run(options: Options, choice: Choice) -> Report:
     `scratch.open_server` raises.
     """
     began = time.monotonic()
-    read = reading.read(options.directories, options.order)
+    read = reading.read(options.directories, options.order, options.variables)
     selected = _selected(read, options)
     report = Report(_only(read.problems, selected, options), files=len(read.files), selected=len(selected))
     if options.lint is not None:
         linted = options.lint(read.migrations, selected)
         report = replace(report, problems=tuple(_once((*report.problems, *linted))))
     if read.sound:
-        effects = outside_effects.of_all(read.sound) | schemafile.effects_of(options.dumping)
+        effects = outside_effects.of_all([*read.sound, *read.repeatables]) | schemafile.effects_of(options.dumping)
         with choose.open_server(replace(choice, effects=effects, spared=choice.target)) as server:
             report = _applied_all(report, read, selected, server, options)
     return replace(report, seconds=time.monotonic() - began)
@@ -98,16 +100,19 @@ def _applied_all(
     report: Report, read: Reading, selected: frozenset[str], server: ScratchServer, options: Options
 ) -> Report:
     with Applier(server, options.table) as applier:
-        application = _QueryWatch(options.queries.queries, _settled(read.sound, selected, options))
+        application = _QueryWatch(options.queries.queries, _settled(read, selected, options))
         application.begin(applier.scratch)
         results = tuple(applier.apply(read.sound, selected=selected, each=application.applied))
         version = applier.scratch.session.conn.info.parameter_status("server_version") or "?"
         problems = [problem for result in results for problem in result.problems]
         problems += _of_selected(applier.notes, read, selected)
-        problems += [*_slow(results, selected, options), *options.queries.problems, *application.problems()]
         is_whole = len(results) == len(read.files) - read.narrow and not any(
             result.has_failed or result.is_stuck for result in results
         )
+        if is_whole and read.repeatables:
+            problems += repeatables.run_twice(applier.scratch, read.repeatables)
+            application.applied(applier.scratch, read.repeatables[-1])
+        problems += [*_slow(results, selected, options), *options.queries.problems, *application.problems()]
         if is_whole and options.dumping is not None:
             problems += schemafile.compare(applier.scratch, read.sound, options.dumping)
     problems += _after_failure(results, read)
@@ -127,8 +132,14 @@ def _of_selected(notes: Iterable[Problem], read: Reading, selected: frozenset[st
     return [note for note in notes if note.place is not None and note.place.path in paths]
 
 
-def _settled(migrations: Sequence[Migration], selected: frozenset[str], options: Options) -> int:
-    """How many migrations come before the first one that may break a query."""
+def _settled(read: Reading, selected: frozenset[str], options: Options) -> int:
+    """How many migrations come before the first one that may break a query.
+
+    Repeatable ones make what queries use, at the very end: before them nothing can be said of any query.
+    """
+    migrations = read.sound
+    if read.repeatables:
+        return len(migrations) + 1
     is_new = selected.__contains__ if options.since is not None else lambda version: version not in options.applied
     return next((number for number, each in enumerate(migrations) if is_new(each.version)), len(migrations))
 

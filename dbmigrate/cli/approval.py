@@ -66,7 +66,7 @@ class Approver:
             return
         try:
             with self.call.other_environment(environment) as other:
-                elsewhere = other.recorded()
+                elsewhere = other.recorded_everywhere()
         except (ConnectionFailed, DatabaseError, Refused) as exc:
             message = f"cannot read the history of {environment}: {exc.message}"
             raise unchanged(exc.recast(Refused, message, code="E710")) from exc

@@ -88,6 +88,13 @@ class Call:
             self._hide = self._hiding()
         return self._hide(text)
 
+    def hide_values(self, text: str) -> str:
+        """`text`, such as a traceback, without passwords and without the values of variables."""
+        from dbmigrate.connection import redaction
+
+        values = self._settings.values if self._settings is not None else ()
+        return redaction.without(self.hide(text), sorted(values, key=len, reverse=True))
+
     def _hiding(self) -> Callable[[str], str]:
         from dbmigrate.connection.redaction import redact
 
@@ -111,7 +118,7 @@ class Call:
         if self._settings is None:
             self._refuse_several()
             self._settings, self._hide = load(Flags(**self.given), os.environ, os.getcwd()), None
-            self._warn(self._settings.project.problems)
+            self.warn(self._settings.project.problems)
         return self._settings
 
     def settings_of(self, environment: str) -> Settings:
@@ -210,7 +217,8 @@ class Call:
 
         return (backing_up(directory, self.settings().environ, on_event=self.renderer.on_event),)
 
-    def _warn(self, problems: Iterable[Problem]) -> None:
+    def warn(self, problems: Iterable[Problem]) -> None:
+        """Tell people about them."""
         from dbmigrate.events import Warned
 
         for problem in problems:
@@ -264,7 +272,7 @@ class Call:
 
         with kept_server(Path(dsn.embedded), Search.from_environ(self.settings().environ)) as server:
             if server.note:
-                self._warn((Problem("W501", server.note, Severity.NOTE),))
+                self.warn((Problem("W501", server.note, Severity.NOTE),))
             yield dsn.served_by(server.conninfo(dsn.database))
 
     def _options(self, settings: Settings, reason: str | None) -> Options:
@@ -284,6 +292,8 @@ class Call:
             where=self.target_name(settings),
             reason=reason,
             is_protected=settings.is_protected,
+            tickets=settings.ticket_pattern,
+            variables=lambda: settings.variables,
         )
 
     def target_name(self, settings: Settings) -> str:
@@ -317,6 +327,10 @@ class Call:
     @property
     def is_quiet(self) -> bool:
         return self.verbosity is Verbosity.QUIET
+
+    @property
+    def is_verbose(self) -> bool:
+        return self.verbosity >= Verbosity.VERBOSE
 
 
 def dumping(settings: Settings) -> Dumping:

@@ -69,7 +69,7 @@ def _failed(call: Call, error: Error) -> int:
     if call.wants_traceback:
         import traceback
 
-        traceback.print_exc()
+        sys.stderr.write(call.hide_values(traceback.format_exc()))
     return error.exit_code
 
 

@@ -143,6 +143,9 @@ AllowBreaking = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Reason, kept in the log.")]
 
+ListOnly = Annotated[bool, typer.Option("--dry-run", help="List what would run.")]
+SeedsDir = Annotated[str | None, typer.Option("--seeds-dir", metavar="DIR", help="Directory of seeds. [./db/seeds]")]
+
 # groups of options that become settings: `common_with` hands them to the call, like the common ones
 LIMITS: dict[str, Any] = {
     "lock_wait": LockWait,
@@ -151,6 +154,7 @@ LIMITS: dict[str, Any] = {
     "max_blocked": MaxBlocked,
 }
 STRICT: dict[str, Any] = {"strict": Strict}
+SEEDS: dict[str, Any] = {"seeds_dir": SeedsDir}
 SCRATCH: dict[str, Any] = {"scratch_url": ScratchUrl}
 
 Command = Callable[..., None]

@@ -34,6 +34,11 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             'dbmigrate new "add user preferences"',
             aliases=("n",),
         ),
+        Entry(
+            "squash",
+            "Make one migration of all up to VERSION, proved to make the same schema.",
+            "dbmigrate squash --to 20260301120000",
+        ),
     ),
     "Run": (
         Entry(
@@ -64,6 +69,11 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             "Continue a non-transactional migration that stopped partway.",
             "dbmigrate resume --retry 3",
         ),
+        Entry(
+            "seed",
+            "Run the seeds: SQL files with rows, which are not recorded.",
+            "dbmigrate -e dev seed",
+        ),
     ),
     "Review": (
         Entry(
@@ -86,6 +96,11 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             "drift",
             "Compare the database with what it should be; exit with 1 if anything differs.",
             "dbmigrate -e production drift --against migrations",
+        ),
+        Entry(
+            "graph",
+            "Show which migrations depend on which.",
+            "dbmigrate graph --mermaid",
         ),
         Entry(
             "explain",

@@ -57,7 +57,7 @@ class Dsn:
     `conninfo` holds libpq's keywords, `settings` server settings by lower-case name, `options` further words for the
     server's command line (libpq's ``options``). `embedded` is the data directory of an embedded server:
     then there is no server to connect to before `served_by`. `secrets` are all spellings of passwords.
-    `allows_pooler`: the server may be behind a transaction pooler.
+    `allows_pooler`: the server may be behind a transaction pooler. `values` are those of a migration's variables.
     """
 
     conninfo: Mapping[str, str]
@@ -66,6 +66,7 @@ class Dsn:
     secrets: tuple[str, ...] = ()
     embedded: str | None = None
     allows_pooler: bool = False
+    values: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Dsn {self.display}>"
@@ -197,9 +198,17 @@ class Dsn:
         public = {self.user, self.database, *(self.conninfo.get("host") or "").split(",")}
         return redaction.redact(text, secrets=self.secrets, public=public)
 
+    def hiding(self, values: Iterable[str]) -> Dsn:
+        """The same database, with these `values` of variables masked in the texts of its server."""
+        given = _longest_first(filter(None, values))
+        return self if given == self.values else replace(self, values=given)
+
+    def _hide(self, text: str) -> str:
+        return redaction.without(self.redact(text), self.values) if self.values else self.redact(text)
+
     def quoted(self, text: str) -> str:
-        """A text of the server as it is shown and logged: without secrets, and not too long."""
-        return redaction.quoted(text, self.redact)
+        """A text of the server as it is shown and logged: without secrets and `values`, and not too long."""
+        return redaction.quoted(text, self._hide)
 
 
 # ------------------------------------------------------------------------------------------------------------- parsing

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.model import Excerpt
 
-__all__ = ["masked", "quoted", "redact", "spellings"]
+__all__ = ["masked", "quoted", "redact", "spellings", "without"]
 
 _MASK = "********"
 _WORD = re.compile(r"\S+")
@@ -23,6 +23,7 @@ _NAMED_PASSWORD = re.compile(
 )
 _SHORT = 4
 _LONGEST = 10_000  # characters of one text of the server that are shown and logged
+_PART = 8  # characters of a value that are taken for a part of it
 _MARGIN = 4_000  # so much more is read, for secrets across the cut
 
 
@@ -60,6 +61,37 @@ def redact(text: str, *, secrets: Iterable[str] = (), public: Iterable[str] = ()
             pattern = rf"(?<!\w){pattern}(?!\w)"
         text = re.sub(pattern, _MASK, text)
     return _NAMED_PASSWORD.sub(rf"\1={_MASK}", _WORD.sub(_without_url_password, text))
+
+
+def without(text: str, values: Iterable[str]) -> str:
+    """Mask values of variables, longest first, and parts of them: the server quotes some values cut or in pieces.
+
+    A short one is masked as a whole word only.
+    """
+    for given in values:
+        value = given.encode(errors="ignore").decode()  # an environment variable can hold any bytes
+        if not value:
+            continue
+        for form in sorted(spellings(value) | {value.replace('"', '""')}, key=len, reverse=True):
+            edges = (r"(?<!\w)", r"(?!\w)") if len(form) < _SHORT else ("", "")
+            text = re.sub(re.escape(form).join(edges), _MASK, text)
+        text = _without_parts(text, value)
+    return text
+
+
+def _without_parts(text: str, value: str) -> str:
+    kept, at = [], 0
+    while at < len(text):
+        end = at + _PART
+        if end > len(text) or text[at:end] not in value:
+            kept.append(text[at])
+            at += 1
+            continue
+        while end < len(text) and text[at : end + 1] in value:
+            end += 1
+        kept.append(_MASK)
+        at = end
+    return "".join(kept)
 
 
 def _without_url_password(word: re.Match[str]) -> str:

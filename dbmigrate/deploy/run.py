@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from dbmigrate.api import repeatables
 from dbmigrate.api.base import ApiBase, Request
 from dbmigrate.api.migrator import Migrator
 from dbmigrate.connection import database
@@ -129,7 +130,8 @@ class Deployer(ApiBase):
     def _verify(self) -> int:
         found = find.find(self._options.directories, self._options.order)
         recorded = self.recorded()
-        findings = verify.verify(found, recorded, verify.sums(found, recorded), self._options.order)
+        seen, _ = self._in_force(found, recorded)
+        findings = verify.verify(seen.files, seen.history, verify.sums(seen.files, seen.history), self._options.order)
         verify.refuse_changes(findings)
         _refuse_gone(findings)
         self._pass(Phase.VERIFY, len(recorded.applied))
@@ -169,7 +171,7 @@ class Deployer(ApiBase):
         """Warnings before anything runs: what a failing health check could not undo."""
         if not self._config.checks or self._config.on_failure is OnFailure.KEEP:
             return ()
-        found = ((step.name, obstacle(step.migration)) for step in plan.steps)
+        found = ((step.name, obstacle(step.migration)) for step in plan.steps if step.runs_sql)
         return tuple(
             Problem("W630", f"{name} {why}: if the health check fails, nothing of this deployment can be rolled back")
             for name, why in found
@@ -188,7 +190,7 @@ class Deployer(ApiBase):
 
     def _after(self, exc: Error) -> Error:
         """The error to raise when migrating failed: the same one where the database is as before the deployment."""
-        done = exc.report.done if exc.report else ()
+        done = _ran(exc.report.done if exc.report else ())
         if self._start is None:
             exc.state = exc.state or "nothing was changed"
             return exc
@@ -199,8 +201,8 @@ class Deployer(ApiBase):
             return exc
         if self._config.on_failure is OnFailure.KEEP:
             return self._staying(exc, exc.report or Report())
-        self._roll_back(exc, done)
-        exc.state = _sentence(exc.state, f"{_names(done)} rolled back as well", _AS_BEFORE)
+        back = self._roll_back(exc, done)
+        exc.state = _sentence(exc.state, f"{_names(done)} rolled back as well", back)
         exc.report = None
         return exc
 
@@ -229,19 +231,19 @@ class Deployer(ApiBase):
             code="E411",
             details=(("output", f"\n{output}"),) if output else (),
         )
-        if not report.done:
+        if not _ran(report.done):
             failure.state = "nothing was migrated by this run"
             return failure
         if self._config.on_failure is OnFailure.KEEP:
             return self._staying(failure, report)
-        self._roll_back(failure, report.done)
-        failure.state = f"{_names(report.done)} rolled back; {_AS_BEFORE}"
+        back = self._roll_back(failure, report.done)
+        failure.state = f"{_names(report.done)} rolled back; {back}"
         return failure
 
     # -- the rollback
 
-    def _roll_back(self, failure: Error, done: Sequence[Outcome]) -> None:
-        """Undo what this run did. Raises NeedsAttention E507, E509, Interrupted."""
+    def _roll_back(self, failure: Error, done: Sequence[Outcome]) -> str:
+        """Undo what this run did; returns how the database is now. Raises NeedsAttention E507, E509, Interrupted."""
         rollback = self._rollback_after(failure)
         try:
             report = rollback.undo(done)
@@ -251,12 +253,14 @@ class Deployer(ApiBase):
         except Error as exc:
             raise self._stuck(failure, exc, self._still_applied(done, exc.report)) from exc
         self._pass(Phase.ROLLBACK, report)
+        left = [one for one in report.done if not one.step.runs_sql]  # repeatables that had no earlier text
+        return f"only {', '.join(one.step.name for one in left)} stays as it is" if left else _AS_BEFORE
 
     def _still_applied(self, done: Sequence[Outcome], undone: Report | None = None) -> Sequence[Outcome]:
         """What stays of `done`: the database knows it, also if a signal came between COMMIT and its answer."""
         with suppress(Error):
             applied = {item.version for item in self.recorded().applied}
-            return tuple(one for one in done if one.step.version in applied)
+            return tuple(one for one in done if one.step.version in applied)  # repeatables have no version
         return done[: len(done) - len(undone.done if undone else ())]
 
     def _rollback_after(self, failure: Error, *, lock_wait: float | None = None) -> Rollback:
@@ -306,7 +310,8 @@ class Deployer(ApiBase):
     def _note(self, failure: Error, why: Error, done: Sequence[Outcome]) -> None:
         """Log that the newest migration of this run was not undone, and why it should have been."""
         rollback = self._rollback_after(failure, lock_wait=min(self._options.lock_wait, _ENTRY_WAIT))
-        rollback.note(rollback_steps(done)[0], why)
+        for step in rollback_steps(done)[:1]:
+            rollback.note(step, why)
 
     def _backup_details(self) -> tuple[tuple[str, str], ...]:
         taken = self._start.backup if self._start else None
@@ -331,7 +336,8 @@ class Rollback(ApiBase):
         (one of them cannot be undone): nothing was undone. Else as `Migrator.rollback`.
         """
         steps = rollback_steps(done)
-        expected = self._start.applied | {step.version for step in steps}
+        gone = {each.version for one in done for each in one.step.replaces}
+        expected = (self._start.applied | {one.step.version for one in done}) - gone
 
         def planned(view: View) -> Plan:
             if view.history.unfinished:
@@ -344,7 +350,11 @@ class Rollback(ApiBase):
             refuse_obstacles(steps)
             return Plan(steps)
 
-        return self._change(Request("rollback", lambda view: (), planned))
+        def extend(session: Session | None, view: View, made: Plan) -> Plan:
+            """The repeatables of this run get the texts back that they had before it."""
+            return made if session is None else repeatables.restored(session, made, {self._start.run_id}, set())
+
+        return self._change(Request("rollback", lambda view: (), planned, extend=extend))
 
     def note(self, step: Step, error: Error) -> None:
         """Write that `step` was not done to the log, if that can be done: it must not hide a failure.
@@ -411,6 +421,11 @@ def _overtaken(what: str) -> NeedsAttention:
         code="E509",
         hint="see `dbmigrate history`, and decide with whoever did it",
     )
+
+
+def _ran(done: Sequence[Outcome]) -> Sequence[Outcome]:
+    """Without what was recorded only, which stays."""
+    return tuple(one for one in done if one.step.runs_sql)
 
 
 def _names(done: Sequence[Outcome]) -> str:

@@ -39,7 +39,7 @@ class StatementError(Exception):
     """The server refused statement number `index` of a batch; `offset` is the error's place in its text, if known."""
 
     def __init__(self, cause: psycopg.Error, statement: Statement, offset: int | None) -> None:
-        super().__init__(str(cause))
+        super().__init__(cause.diag.message_primary or "")  # libpq's text quotes a line of what was sent
         self.cause = cause
         self.statement = statement
         self.offset = offset
@@ -106,10 +106,17 @@ def text_of(statements: Sequence[Statement]) -> str:
     return "".join((first.sql, *(part for statement in rest for part in (statement.lead, statement.sql))))
 
 
+def sent(statement: Statement) -> str:
+    """What is sent of a statement: its text, or the one with the values of variables."""
+    return statement.sql if statement.filled is None else statement.filled.text
+
+
 def _batch(statements: Sequence[Statement]) -> Batch:
     data = statements[-1].copy_data
-    sql = text_of(statements).encode()
-    return Batch(sql, len(statements), lambda: statements, None if data is None else _encoded(data))
+    texts = [part for statement in statements for part in (statement.lead, sent(statement))]
+    sql = "".join(texts[1:]).encode()
+    shown = b"" if statements[0].filled is None else statements[0].sql.encode()
+    return Batch(sql, len(statements), lambda: statements, None if data is None else _encoded(data), shown)
 
 
 def _encoded(data: Iterable[str]) -> Iterator[bytes]:
@@ -123,7 +130,7 @@ def group(statements: Iterable[Statement]) -> Iterator[Batch]:
     gathered: list[Statement] = []
     size = 0
     for statement in statements:
-        length = len(statement.lead) + len(statement.sql)
+        length = len(statement.lead) + len(sent(statement))
         if gathered and size + length > BATCH_CHARACTERS:
             yield _batch(gathered)
             gathered, size = [], 0
@@ -347,7 +354,8 @@ def _failure(batch: Batch, before: Opening, failed: pq.abc.PGresult, done: int) 
         index, offset = _locate(statements, position)
         return StatementError(cause, statements[index], offset)
     statement = statements[min(max(done - before.count, 0), len(statements) - 1)]
-    return StatementError(cause, statement, _named_place(statement.sql, cause))
+    named = _named_place(sent(statement), cause)
+    return StatementError(cause, statement, None if named is None else _in_file(statement, named))
 
 
 def _unknown_character(batch: Batch, cause: psycopg.Error) -> int:
@@ -363,15 +371,20 @@ def _unknown_character(batch: Batch, cause: psycopg.Error) -> int:
 
 
 def _locate(statements: Sequence[Statement], position: int) -> tuple[int, int]:
-    """The statement that holds character `position` of the batch's text, and the offset within its SQL."""
+    """The statement that holds character `position` of the batch's text, and the offset within its SQL in the file."""
     begin = 0
     for index, statement in enumerate(statements):
         begin += len(statement.lead) if index else 0
-        end = begin + len(statement.sql)
+        length = len(sent(statement))
+        end = begin + length
         if position < end or index == len(statements) - 1:
-            return index, min(max(position - begin, 0), max(len(statement.sql) - 1, 0))
+            return index, _in_file(statement, min(max(position - begin, 0), max(length - 1, 0)))
         begin = end
     raise AssertionError("a batch has at least one statement")
+
+
+def _in_file(statement: Statement, offset: int) -> int:
+    return offset if statement.filled is None else statement.filled.origin(offset)
 
 
 def _named_place(sql: str, cause: psycopg.Error) -> int | None:

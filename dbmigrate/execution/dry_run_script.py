@@ -23,7 +23,7 @@ from dbmigrate.migrations import parser
 from dbmigrate.migrations.conditions import parts
 from dbmigrate.planning.plan_hash import PREFIX
 from dbmigrate.sql import without_empty
-from dbmigrate.tracking import tables, write_log
+from dbmigrate.tracking import tables, value_hashes, write_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -68,6 +68,7 @@ def script(plan: Plan, session: Session, pacing: Pacing, *, title: str, prologue
         return
     yield _HEAD
     yield prologue
+    yield from _values(plan)
     yield from _variables(plan, session, pacing)
     yield f"\n:dbmigrate_settings\n{_LOCK.format(key=session.key.sql)}"
     if ddl := tables.creation(session.conn, session.tables):
@@ -86,6 +87,15 @@ def _refuse_unreadable(step: Step) -> None:
     for section in migration.run_order(step.direction):
         for statement in parser.statements(migration, section):
             text_settings.refuse(statement, migration)
+
+
+def _values(plan: Plan) -> Iterator[str]:
+    """What sets the variables of the migrations: their values are not in the script."""
+    bound = [(step, step.migration.bound) for step in plan.steps if step.runs_sql and step.migration]
+    names = sorted({name for step, each in bound if each for name in each.used(step.direction)})
+    if names:
+        yield "\n-- the variables of migrations, from the environment\n"
+        yield from psql_text.values(names)
 
 
 def creation(conn: Connection, name: str) -> str:
@@ -161,6 +171,10 @@ def _local(session: Session, name: str) -> str:
 # ------------------------------------------------------------------------------------------------------ one migration
 
 
+def _details(run_id: str, step: Step) -> str | None:
+    return value_hashes.details_in_script(run_id, step, psql_text.value)
+
+
 class _Script:
     """The part of one migration."""
 
@@ -170,6 +184,7 @@ class _Script:
         self._usual = _begin(pacing.settings(session.dsn, pacing.lock_timeout))
         self._pacing = pacing.of(step)
         self._guard = text_settings.SettingsGuard(step.migration)
+        self._writer = session.writer_with(_details)
 
     def pieces(self) -> Iterator[str]:
         yield ":dbmigrate_reset\n"
@@ -179,7 +194,7 @@ class _Script:
         return self._pacing.settings(self._session.dsn, self._pacing.lock_timeout)
 
     def _transaction(self) -> Iterator[str]:
-        step, writer = self._step, self._session.writer
+        step, writer = self._step, self._writer
         begin = _begin(self._limits())
         yield ":dbmigrate_begin \\gset\n" if begin == self._usual else f"{begin} \\gset\n"
         if step.migration is not None and step.runs_sql:
@@ -192,7 +207,7 @@ class _Script:
         yield psql_text.one_line(f"{writer.record(step)}{writer.finished(step)}COMMIT;\n")
 
     def _nontransactional(self) -> Iterator[str]:
-        step, writer = self._step, self._session.writer
+        step, writer = self._step, self._writer
         assert step.migration is not None
         planned = parts(step.migration, step.direction)
         yield from condition_script.alone(planned[0].before, self._limits())
@@ -210,11 +225,11 @@ class _Script:
         if substep.opening:
             yield f"\n{substep.opening}\n{self._limits()}{_limits_of_the_url(self._session)}"
         yield from self._verbatim(substep.statements if substep.opening else substep.statements[:-1])
-        row = self._session.writer.step_done(self._step, substep.number, as_one(substep))
+        row = self._writer.step_done(self._step, substep.number, as_one(substep))
         yield f"\n:dbmigrate_unchanged\n:dbmigrate_log\n{psql_text.one_line(row)}COMMIT;\n"
 
     def _outside(self, substep: SubStep) -> Iterator[str]:
-        writer = self._session.writer
+        writer = self._writer
         yield self._logged(writer.step_started(self._step, substep.number, substep.first))
         yield from self._verbatim(substep.statements)
         yield "\n:dbmigrate_unchanged" + self._logged(writer.step_closed(self._step, substep.number))
@@ -230,7 +245,8 @@ class _Script:
                 yield "\n:dbmigrate_unchanged"
             lead = without_empty(statement.lead)
             yield lead if "\n" in lead else f"{lead}\n"
-            sent = psql_text.statement(statement.sql)
+            filled = statement.filled
+            sent = psql_text.filled_statement(filled) if filled else psql_text.statement(statement.sql)
             yield sent
             if text_settings.takes_back(statement.sql):
                 yield "\n\\encoding UTF8\n"  # in a run the session is opened with it

@@ -156,6 +156,7 @@ def with_retries(
                 assert step.migration is not None
                 error = server_errors.lock_failure(exc, step.migration, session.dsn)
                 named = tuple(map(str, known)) or session.monitor.holders(session.tables)
+                named = tuple(map(session.dsn.quoted, named))
                 raise _gave_up(error, named, tries=number, seconds=attempts.elapsed) from exc
         named = tuple(map(str, watch.blockers)) or session.monitor.holders(session.tables)
         session.emit(Retrying(step, number, named))

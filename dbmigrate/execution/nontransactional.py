@@ -293,7 +293,7 @@ class NonTransactionalRun:
 
     def _outside(self, substep: SubStep) -> None:
         writer, conn = self._session.writer, self._session.conn
-        self._probe = probes.probe(conn, substep.first.sql)
+        self._probe = probes.probe(conn, batches.sent(substep.first))
         self._before = self._probe.before(conn) if self._probe else frozenset()
         entry = writer.step_started(self._step, substep.number, substep.first, self._before)
         tracking_retries.run(self._session, logged(entry))
@@ -315,7 +315,9 @@ class NonTransactionalRun:
         left = probe.leftovers(self._session.conn, self._before)
         if left:
             error = NeedsAttention(
-                f"{self._step.name}: statement {substep.number} succeeded, but index {left[0].name} is invalid",
+                self._session.dsn.quoted(
+                    f"{self._step.name}: statement {substep.number} succeeded, but index {left[0].name} is invalid"
+                ),
                 code="E504",
                 place=server_errors.place_of(self._migration.file.path, substep.first),
                 hint="`dbmigrate resume` drops it and builds it again",

@@ -7,13 +7,27 @@ from __future__ import annotations
 
 import re
 from itertools import count
+from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError
 from dbmigrate.sql import reads_alike
+from dbmigrate.sql.placeholders import stands_apart
+from dbmigrate.variables import environment_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from dbmigrate.variables import Filled, Use
 
 # a quoted name, or a literal as `write_log.literal` writes it
 _QUOTED = re.compile(r'"[^"]*(?:""[^"]*)*"' + r"|( E)?'([^']*(?:''[^']*)*)'")
 _WIDTH = 100
+_IS_SET = "dbmigrate_is_set"
+_PREFIX = "dbmigrate_var_"  # so that no variable has a name that means something to psql
+_QUOTERS = (
+    "' ', pg_catalog.quote_literal({}), ' '",
+    """' "', pg_catalog.replace({}, '"', '""'), '" '""",
+)
 _SHORT = {"\n": "\\n", "\r": "\\r"}
 
 
@@ -57,6 +71,44 @@ def connect(name: str) -> str:
     value = name.replace("\\", "\\\\").replace("'", "\\'")
     quoted = f"dbname='{value}'".replace('"', '""')
     return f'\\connect -reuse-previous=on "{quoted}"\n'
+
+
+def value(name: str) -> str:
+    """The value of a migration's variable, as SQL text."""
+    return f":'{_PREFIX}{name}'::pg_catalog.text"
+
+
+def values(names: Iterable[str]) -> Iterator[str]:
+    """The lines that set psql variables to the values of a migration's variables, from the environment.
+
+    A shell prints them, because `\\getenv` is not in psql 13 and 14; psql drops one line break at their end.
+    """
+    for name in names:
+        environ = environment_name(name)
+        yield f"""\\set {_IS_SET} `test -n "${environ}" && echo on || echo off`\n"""
+        yield f"\\if :{_IS_SET}\n\\set {_PREFIX}{name} `printf '%s\\n' \"${environ}\"`\n\\else\n"
+        yield f"DO $$ BEGIN RAISE EXCEPTION 'set {environ} in the environment'; END $$;\n\\endif\n"
+
+
+def filled_statement(filled: Filled) -> str:
+    """A statement with its end, in which psql puts the values of variables, as a literal or a name."""
+    neutral = filled.neutral  # what psql makes of it: its variables become strings and names
+    if reads_alike(neutral) and all(stands_apart(neutral, patch) for patch in filled.patches):
+        text = _replaced(filled, lambda use: f":{use.quote}{_PREFIX}{use.name}{use.quote}")
+        return text if text.endswith(";") else f"{text}\n;"
+    tag = next(tag for number in count() if (tag := f"$sql{number or ''}$") not in filled.source)
+    text = _replaced(filled, lambda use: f"{tag}, {_QUOTERS[use.is_identifier].format(value(use.name))}, {tag}")
+    note = "-- psql would read this statement differently from the server: it is sent as a string\n"
+    return f"{note}SELECT pg_catalog.concat({tag}{text}{tag}) \\gexec\n"
+
+
+def _replaced(filled: Filled, text: Callable[[Use], str]) -> str:
+    parts: list[str] = []
+    at = 0
+    for patch in filled.patches:
+        parts += (filled.source[at : patch.begin], text(patch.use))
+        at = patch.end
+    return "".join((*parts, filled.source[at:]))
 
 
 def statement(sql: str) -> str:

@@ -7,6 +7,7 @@ the database shows whether the statement took effect, it is looked up; otherwise
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from dbmigrate.execution.step_outcome import Outcome
 from dbmigrate.execution.substeps import as_one, substeps
 from dbmigrate.frozen import frozen
 from dbmigrate.model import LogState, Problem, Severity, StepRecord, Unfinished
-from dbmigrate.sql import statements, words
+from dbmigrate.sql import placeholders, statements, words
 from dbmigrate.tracking import write_log
 
 if TYPE_CHECKING:
@@ -54,13 +55,14 @@ def finished_substeps(session: Session, broken: Unfinished, migration: Migration
     for record in broken.steps:
         if record.state is LogState.DONE and record.number not in decision.retry:
             _refuse_edit(record, present.get(record.number), broken, migration)
+    session.hide_values_of(migration)
     done = {number for number in broken.done if number not in decision.retry}
     _replay(session, [present[number] for number in sorted(done)])
     for record in broken.steps:
         if record.state is not LogState.STARTED:
             continue
         substep = present.get(record.number)
-        took_effect = record.number in decision.done or _took_effect(session, record, decision)
+        took_effect = record.number in decision.done or _took_effect(session, _sent(record, migration), decision)
         if took_effect is None:
             raise _unknowable(record, substep, broken, migration)
         if took_effect:
@@ -99,6 +101,13 @@ def _refuse_edit(record: StepRecord, substep: SubStep | None, broken: Unfinished
     )
 
 
+def _sent(record: StepRecord, migration: Migration) -> StepRecord:
+    """The step with the text that was sent: the log has placeholders in the place of values."""
+    values = migration.bound.texts if migration.bound else {}
+    filled = placeholders.fill(record.sql or "", values)
+    return record if filled is None else replace(record, sql=filled.text)
+
+
 def _took_effect(session: Session, record: StepRecord, decision: Decision) -> bool | None:
     """Whether the statement that was running when the run ended is done. False: run it again; None: unknown."""
     sql, wants_again = record.sql or "", record.number in decision.retry
@@ -125,7 +134,7 @@ def _unknowable(record: StepRecord, substep: SubStep | None, broken: Unfinished,
 def _settle(session: Session, probe: Probe, record: StepRecord) -> Outcome:
     """Remove the leftovers of the statement, and look up whether it is done."""
     for left in probe.leftovers(session.conn, record.before):
-        _note(session, left.code, left.message)
+        _note(session, left.code, session.dsn.quoted(left.message))
         with silence.unlimited(session.conn):
             database.run(session.conn, left.cleanup)
     return probe.outcome(session.conn, record.before)

@@ -113,7 +113,12 @@ def acquire(conn: Connection, key: Key, *, wait: float, on_event: Callable[[Even
 
 
 def poll(
-    attempt: Callable[[], bool], held_by: Callable[[], str], *, wait: float, on_event: Callable[[Event], None]
+    attempt: Callable[[], bool],
+    held_by: Callable[[], str],
+    *,
+    wait: float,
+    on_event: Callable[[Event], None],
+    what: str = "the migration lock",
 ) -> None:
     """Call `attempt` until it succeeds, for up to `wait` seconds. Raises LockNotAcquired E601."""
     started = time.monotonic()
@@ -123,7 +128,7 @@ def poll(
         if waited >= wait:
             raise _not_acquired(held_by(), wait)
         if waited >= report_at:
-            on_event(Waiting(f"the migration lock, held by {held_by()}", waited))
+            on_event(Waiting(f"{what}, held by {held_by()}", waited))
             report_at = waited + _REPORT_EVERY
         time.sleep(min(pause * random.uniform(0.5, 1.0), max(wait - waited, 0.001)))
         pause = min(pause * 2, _LONGEST_PAUSE)

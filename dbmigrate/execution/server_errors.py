@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.model import Migration
 
-_WORD = re.compile(r'"(?:[^"\n]|"")*"|[\w$]+|\S')
+_WORD = re.compile(r"""[:]'\w+'|:?"(?:[^"\n]|"")*"|[\w$]+|\S""")
 _SHOWN_BEFORE = 2
 
 # PostgreSQL's error codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -36,6 +36,8 @@ _HINTS = {
     "55P04": "a new enum value can be used only after COMMIT: use it in the next file",
     "57014": "statement_timeout or a cancel request ended the statement: see --timeout, and the settings of the role",
 }
+_INVALID_DATA = "22"
+_NOT_SHOWN = "not shown: it may quote the value of a variable"
 _LOCK_STATES = ("55P03", "40P01", "40001")
 
 
@@ -64,9 +66,17 @@ def failure(exc: StatementError, migration: Migration, dsn: Dsn) -> Error:
         hint=_HINTS.get(cause.sqlstate),
         place=place,
         excerpt=excerpt(place, exc, hide=dsn.redact),
-        details=database.details(cause, dsn),
+        details=_details(exc, dsn),
         sqlstate=cause.sqlstate,
     )
+
+
+def _details(exc: StatementError, dsn: Dsn) -> tuple[tuple[str, str], ...]:
+    """The server's further lines. About invalid data they may quote words of a value, which nobody could mask."""
+    found = database.details(exc.cause, dsn)
+    if exc.statement.filled is None or not (exc.cause.sqlstate or "").startswith(_INVALID_DATA) or not dsn.values:
+        return found
+    return tuple((label, text if label == "HINT" else _NOT_SHOWN) for label, text in found)
 
 
 def _lost(cause: psycopg.Error, dsn: Dsn) -> ConnectionFailed:

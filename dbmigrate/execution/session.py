@@ -13,7 +13,7 @@ from psycopg import pq
 
 from dbmigrate.connection import database, silence
 from dbmigrate.errors import AlreadyDone, ConnectionFailed, DatabaseError, Error, LockNotAcquired
-from dbmigrate.events import Created, Warned
+from dbmigrate.events import Created, Progress, Retrying, ServerNotice, Warned
 from dbmigrate.execution import batches, commit_outcome, run_lock, tracking_retries
 from dbmigrate.execution.monitor import Monitor
 from dbmigrate.model import Direction, Problem
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
     from dbmigrate.execution.access import Access
-    from dbmigrate.model import History, Plan, Step
+    from dbmigrate.model import History, Migration, Plan, Step
     from dbmigrate.tracking.preexisting import Preexisting
     from dbmigrate.tracking.tables import Tables
     from dbmigrate.tracking.write_log import Run, Writer
@@ -55,7 +55,7 @@ class Session:
 
     def __init__(self, access: Access) -> None:
         self.access = access
-        self.conn: Connection = database.connect(access.dsn, command=access.command, on_event=access.on_event)
+        self.conn: Connection = database.connect(access.dsn, command=access.command, on_event=self.emit)
         silence.limit(self.conn)
         try:
             with database.translated(access.dsn):
@@ -125,13 +125,24 @@ class Session:
     def writer(self) -> Writer:
         return _writer(self.tables, self._run)
 
+    def writer_with(self, details: Callable[[str, Step], str | None]) -> Writer:
+        """One that words what the log keeps of variables otherwise."""
+        return write_log.Writer(self.tables, self._run, details)
+
     @property
     def run(self) -> Run:
         """What all events of this run have in common."""
         return self._run
 
     def emit(self, event: Event) -> None:
+        if self.dsn.values and isinstance(event, ServerNotice | Retrying | Progress):
+            event = event.hiding(self.dsn.quoted)
         self.access.on_event(event)
+
+    def hide_values_of(self, migration: Migration | None) -> None:
+        """From now on mask the values of its variables in what the server says, in place of another migration's."""
+        bound = migration.bound if migration else None
+        self.access = replace(self.access, dsn=self.dsn.hiding(bound.secrets if bound else ()))
 
     def read_history(self) -> History:
         def read() -> History:
@@ -394,7 +405,7 @@ class Session:
         """A new connection, without the lock; the monitor still watches the lost session."""
         conninfo = {"connect_timeout": _CONNECT_TIMEOUT, **self.dsn.conninfo}
         self.conn = database.connect(
-            replace(self.dsn, conninfo=conninfo), command=self.access.command, on_event=self.access.on_event
+            replace(self.dsn, conninfo=conninfo), command=self.access.command, on_event=self.emit
         )
         silence.limit(self.conn)
 

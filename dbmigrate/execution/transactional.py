@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 from psycopg import pq
@@ -46,7 +46,7 @@ from dbmigrate.execution import (
 )
 from dbmigrate.execution.session import LOCK_LOST
 from dbmigrate.migrations.conditions import parts
-from dbmigrate.model import Direction, Problem
+from dbmigrate.model import Direction, LogKind, Problem
 from dbmigrate.reports import Outcome
 from dbmigrate.tracking.write_log import EVENTS, ROWS
 
@@ -61,6 +61,14 @@ if TYPE_CHECKING:
 
 # the text that distinguishes a failed proof from an error of the migration
 _LEFT = "the migration left its transaction"
+
+
+class Record(NamedTuple):
+    """SQL that records a step, the id of its log entry if it is known, and whether the SQL asks for that."""
+
+    text: str
+    event: int | None
+    asks: bool = False
 
 
 class Executor:
@@ -95,6 +103,7 @@ class Executor:
     def _run_step(self, step: Step) -> None:
         started = time.monotonic()
         self._session.committing = None
+        self._session.hide_values_of(step.migration)
         self._session.emit(StepStarted(step))
         try:
             tally = self._run(step)
@@ -145,6 +154,8 @@ class Executor:
 
     def _record_only(self, step: Step) -> batches.Tally:
         xid = self._session.begin(step, self._pacing.settings(self._session.dsn, None))
+        if step.replaces:
+            self._newest = None  # it writes several log entries
         self._newest = self._commit(step, xid)
         return batches.Tally()
 
@@ -199,13 +210,10 @@ class Executor:
 
         Returns the id of the log entry, if it is known and no other run can write one in between.
         """
-        writer = self._session.writer
         self._session.committing = xid
-        event = None if self._newest is None else self._newest + 1
-        asks = event is None and self._counts
-        record = f"{writer.record(step)}{writer.finished(step, event)}{writer.newest() if asks else ''}"
+        record = self._record(step)
         try:
-            row = self._session.commit(f"{closing(_quoted(xid))}{self._session.pooler_reset()}{record}")
+            row = self._session.commit(f"{closing(_quoted(xid))}{self._session.pooler_reset()}{record.text}")
         except psycopg.Error as exc:
             if not self._session.conn.broken and not database.is_loss(exc):
                 raise
@@ -213,7 +221,15 @@ class Executor:
             return None
         if row is None:
             raise MigrationFailed(f"{step.name}: the transaction was rolled back by the server", code="E403")
-        return int(row[0]) if asks else event
+        return int(row[0]) if record.asks else record.event
+
+    def _record(self, step: Step) -> Record:
+        """What is written before COMMIT: the version row and the log entry."""
+        writer = self._session.writer
+        event = None if self._newest is None else self._newest + 1
+        asks = event is None and self._counts
+        text = f"{writer.record(step)}{writer.finished(step, event)}{writer.newest() if asks else ''}"
+        return Record(text, event, asks)
 
     def _resolve(self, step: Step, xid: str, exc: psycopg.Error) -> None:
         """Return if the transaction was committed; the run then goes on in the new session."""
@@ -236,7 +252,7 @@ class Executor:
         self._session.abort()
         if self._saver:
             self._saver.discard()
-        error = self._translate(step, exc)
+        error = _of_repeatable(step, self._translate(step, exc))
         with suppress(psycopg.Error):  # the connection may be lost at this moment, too
             self._session.reset()
         if isinstance(error, NeedsAttention) or step.migration is None:
@@ -247,11 +263,14 @@ class Executor:
         if is_transactional:
             error.state = error.state or self._state(step, is_lost=was_lost and isinstance(error, Interrupted))
             if error.code not in conditions.CODES:  # a condition that is not true leaves the log as it was
-                self._session.log_failure(self._session.writer.failed(step, error))
+                self._log_failure(step, error)
         else:
             self._session.log_failure(self._session.writer.broken(step, error))
         error.state = error.state or "it runs without a transaction: `dbmigrate status` shows which steps are done"
         return error
+
+    def _log_failure(self, step: Step, error: Error) -> None:
+        self._session.log_failure(self._session.writer.failed(step, error))
 
     def _state(self, step: Step, *, is_lost: bool) -> str:
         if is_lost and self._session.committing is not None:
@@ -274,11 +293,12 @@ class Executor:
         error = database.translation(exc, self._session.dsn)
         if not isinstance(error, DatabaseError):
             return error
-        if _LEFT in error.message:
+        raw = exc.diag.message_primary or ""  # the value of a variable may mask words of it
+        if _LEFT in raw:
             return MigrationFailed(f"{step.name}: {_LEFT}", code="E403", hint=_LEFT_HINT, sqlstate=error.sqlstate)
-        if LOCK_LOST in error.message:
+        if LOCK_LOST in raw:
             return LockNotAcquired(LOCK_LOST, code="E601", hint="run the command again")
-        if unproved := _unproved(step, error):
+        if unproved := _unproved(step, error, raw):
             return unproved
         hint = None
         if exc.diag.table_name == self._session.tables.name and error.sqlstate == "23505":
@@ -286,13 +306,23 @@ class Executor:
         return error.recast(MigrationFailed, f"{step.name}: {error.message} ({error.sqlstate})", code="E401", hint=hint)
 
 
-def _unproved(step: Step, error: DatabaseError) -> MigrationFailed | None:
-    """The error for a version row or log entry that is missing, still there, or there twice."""
+def _of_repeatable(step: Step, error: Error) -> Error:
+    """One without a transaction that stopped partway needs nobody's decision: it can run twice."""
+    if step.log_kind is not LogKind.REPEATABLE or not isinstance(error, NeedsAttention) or error.code == "E503":
+        return error
+    again = error.recast(MigrationFailed, code="E401")
+    again.hint = "correct the file and run the command again: it begins with the first statement"
+    again.state = f"{error.state}; the next run begins with its first statement" if error.state else None
+    return again
+
+
+def _unproved(step: Step, error: DatabaseError, raw: str) -> MigrationFailed | None:
+    """The error for a version row or log entry that is missing, still there, or there twice; `raw` says which."""
     if error.sqlstate == "0A000":  # a rule on the log table: statements with RETURNING do not work there
         message, hint = f"its log entry was not written: {error.message}", _ON_LOG
-    elif match := _EVENTS.search(error.message):
+    elif match := _EVENTS.search(raw):
         message, hint = f"{match[1]} log entries were written instead of one", _ON_LOG
-    elif match := _ROWS.search(error.message):
+    elif match := _ROWS.search(raw):
         times = int(match[1])
         message = "its version was not recorded"
         if step.direction is Direction.DOWN:

@@ -75,6 +75,8 @@ def run_measured(conn: Connection, migration: Migration, options: MeasureOptions
     was rolled back then, of another one the statements before it stay. ConnectionFailed E305.
     """
     options = options or MeasureOptions(Dsn({}))
+    if migration.bound is not None:
+        options = replace(options, dsn=options.dsn.hiding(migration.bound.secrets))
     try:
         database.run(conn, database.session_reset() + database.session_settings(conn, options.dsn))
         if migration.is_transactional(options.direction):

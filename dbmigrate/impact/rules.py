@@ -8,10 +8,11 @@ The names in a statement are looked up by the server, before it runs, while the 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.connection import database
-from dbmigrate.execution import leftover_partitions
+from dbmigrate.execution import batches, leftover_partitions
 from dbmigrate.frozen import frozen
 from dbmigrate.impact.values import LockMode, TableImpact, quoted
 from dbmigrate.sql import words
@@ -47,6 +48,7 @@ class Rule:
 
 def rule_for(conn: Connection, statement: Statement, baseline: Baseline) -> Rule:
     """The rule for a statement that is about to be run outside of a transaction."""
+    statement = replace(statement, sql=batches.sent(statement))
     tokens = tuple(word for word in words(statement.sql) if word != ";")
     operation = index_operation(statement.sql)
     if operation is not None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from dbmigrate.importing.code_files import CodeFile, Language, assigned, in_order, parsed, reading_of
+from dbmigrate.importing.alembic_printed import is_printed, printed
+from dbmigrate.importing.code_files import CodeFile, KnownSql, Language, assigned, in_order, parsed, reading_of
+from dbmigrate.importing.given_sql import given_sql
 from dbmigrate.importing.texts import file_name, qualified, read_text
 from dbmigrate.importing.values import ForeignMigration, Reading, Row, State
 
@@ -15,7 +17,11 @@ if TYPE_CHECKING:
     from dbmigrate.importing.values import Answers, HistoryTable, Query, Source
 
 _REVISION = re.compile(rb"^down_revision\b", re.MULTILINE)
-_LANGUAGE = Language("Python", "`alembic upgrade BEFORE:REVISION --sql` prints it", frozenset(("alembic_version",)))
+_LANGUAGE = Language(
+    "Python",
+    "`alembic upgrade base:heads --sql` prints that of all: give it for one of them",
+    frozenset(("alembic_version",)),
+)
 
 
 class Alembic:
@@ -46,7 +52,7 @@ class Alembic:
             CodeFile(paths[each], each, _title(paths[each], each), (position, *sorted(after[each])))
             for position, each in enumerate(order)
         ]
-        return reading_of(source, answers, found, _LANGUAGE)
+        return reading_of(source, answers, found, _LANGUAGE, _known(source, answers, found))
 
     def owns(self, table: HistoryTable, neighbours: frozenset[str]) -> bool:
         return table.columns == ("version_num",)
@@ -66,6 +72,21 @@ class Alembic:
 
 
 TOOL = Alembic()
+
+
+def _known(source: Source, answers: Answers, found: Sequence[CodeFile]) -> dict[str, KnownSql]:
+    """The SQL of every revision in a printout that was given for any of them. Raises MigrationFileError E281."""
+    given = {each.path: given_sql(source, answers, each.path) for each in found}
+    printouts = {path: text for path, text in given.items() if text is not None and is_printed(text)}
+    if not printouts:
+        return {}
+    all_of = printed({text.path: text for text in printouts.values()}.values())
+    for each in found:
+        text = printouts.get(each.path)
+        if text is not None and each.version not in all_of.ups:
+            hint = "print all of them: `alembic upgrade base:heads --sql`"
+            raise text.error(f"there is no `-- Running upgrade ... -> {each.version}`", 1, hint=hint)
+    return {version: KnownSql(ups, all_of.downs.get(version)) for version, ups in all_of.ups.items()}
 
 
 def _names(value: object) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from dbmigrate.errors import LockNotAcquired
 from dbmigrate.frozen import frozen
 from dbmigrate.importing.given_sql import given_sql
 from dbmigrate.importing.texts import as_one_message, qualified, statements
-from dbmigrate.importing.values import ForeignMigration, HistoryTable, Judgement, Reading
+from dbmigrate.importing.values import ForeignMigration, HistoryTable, Judgement, Part, Reading
 from dbmigrate.sql import words
 
 if TYPE_CHECKING:
@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from dbmigrate.importing.texts import Text
     from dbmigrate.importing.values import Answers, Query, Source
 
-__all__ = ["CodeFile", "Language", "assigned", "in_order", "parsed", "reading_of", "refuse_locked"]
+__all__ = [
+    "CodeFile",
+    "KnownSql",
+    "Language",
+    "assigned",
+    "elements",
+    "in_order",
+    "parsed",
+    "reading_of",
+    "refuse_locked",
+]
 
 _SHOWN = 5  # names in a message
 
@@ -43,22 +53,43 @@ class Language:
     own_tables: frozenset[str] = frozenset()
 
 
-def reading_of(source: Source, answers: Answers, found: Sequence[CodeFile], language: Language) -> Reading:
-    """The migrations whose SQL was given; the others are named, with the ways out."""
+@frozen
+class KnownSql:
+    """The SQL of a file that is code; `downs` is None where nobody has given one."""
+
+    ups: tuple[Part, ...]
+    downs: tuple[Part, ...] | None = None
+
+
+def reading_of(
+    source: Source,
+    answers: Answers,
+    found: Sequence[CodeFile],
+    language: Language,
+    known: Mapping[str, KnownSql] | None = None,
+) -> Reading:
+    """The migrations whose SQL was given, or is in `known` by version; the others are named, with the ways out."""
     migrations, left_out = [], {}
     for each in found:
-        text = given_sql(source, answers, each.path)
         if each.path in answers.skip:
             left_out[each.path] = "left out, as asked"
-        elif text is None:
+            continue
+        sql = (known or {}).get(each.version) or _given(source, answers, each, language)
+        if sql is None:
             left_out[each.path] = f"{language.code}: its SQL is not known"
         else:
-            part = as_one_message(_without_tables(text, language.own_tables))
             migrations.append(
-                ForeignMigration(each.version, each.name, each.path, ups=(part,), downs=None, sort_key=each.sort_key)
+                ForeignMigration(
+                    each.version, each.name, each.path, ups=sql.ups, downs=sql.downs, sort_key=each.sort_key
+                )
             )
     unknown = [each.path for each in found if each.path in left_out and each.path not in answers.skip]
     return Reading(tuple(migrations), left_out, tuple(_question(unknown, language) for _ in unknown[:1]))
+
+
+def _given(source: Source, answers: Answers, file: CodeFile, language: Language) -> KnownSql | None:
+    text = given_sql(source, answers, file.path)
+    return None if text is None else KnownSql((as_one_message(_without_tables(text, language.own_tables)),))
 
 
 def _question(paths: Sequence[str], language: Language) -> Judgement:
@@ -95,15 +126,29 @@ def parsed(text: Text) -> ast.Module:
 
 def assigned(body: Sequence[ast.stmt], name: str) -> object:
     """The literal that a module or a class assigns to a name; None for anything else."""
+    value = _value(body, name)
+    try:
+        return ast.literal_eval(value) if value is not None else None
+    except ValueError:
+        return None
+
+
+def elements(body: Sequence[ast.stmt], name: str) -> list[ast.expr]:
+    """The elements of the list or tuple that is assigned to a name."""
+    value = _value(body, name)
+    return value.elts if isinstance(value, ast.List | ast.Tuple) else []
+
+
+def _value(body: Sequence[ast.stmt], name: str) -> ast.expr | None:
     for statement in body:
-        targets = statement.targets if isinstance(statement, ast.Assign) else []
-        targets = [statement.target] if isinstance(statement, ast.AnnAssign) else targets
+        if isinstance(statement, ast.Assign):
+            targets = statement.targets
+        elif isinstance(statement, ast.AnnAssign):
+            targets = [statement.target]
+        else:
+            continue
         if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            value = getattr(statement, "value", None)
-            try:
-                return ast.literal_eval(value) if value is not None else None
-            except ValueError:
-                return None
+            return statement.value
     return None
 
 

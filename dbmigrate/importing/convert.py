@@ -107,8 +107,6 @@ def convert(
             name = earlier.get(origin_line(tool, migration), usual)
             made.append(_placed(NewFile(migration, "", name, text), present))
             judgements += (*migration.judgements, *judged)
-    if any(not each.version for each in made):
-        judgements.append(Judgement(f"files in {FOLDER}/ are written, and not run by this version of dbmigrate"))
     judgements += _kept(made)
     _refuse_taken(made, present)
     return Conversion(tool, present.directory, tuple(made), numbering.order, tuple(judgements), reading.left_out)
@@ -234,6 +232,8 @@ def _text(migration: ForeignMigration, how: _Style) -> tuple[str, list[Judgement
     lines = [f"{origin_line(how.tool, migration)}\n"]
     if depends := [how.versions[each] for each in migration.depends if each in how.versions]:
         lines.append(f"-- migrate:depends {', '.join(depends)}\n")
+    if migration.require is not None:
+        lines.append(f"-- migrate:require {migration.require}\n")
     for place, up in enumerate(padded):
         lines.append(_section("up", up))
         at = number - 1 - place

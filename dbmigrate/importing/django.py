@@ -1,17 +1,23 @@
-"""Django: ``APP/migrations/NAME.py``; the table has a row for each migration of each app."""
+"""Django: ``APP/migrations/NAME.py``; the table has a row for each migration of each app.
+
+A squashed migration lists what it ``replaces``. Django runs it where none of these is applied, and counts it as applied
+where all of them are (django/db/migrations/loader.py). So it says nothing new where their files are still there.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbmigrate.importing.code_files import CodeFile, Language, assigned, in_order, parsed, reading_of
+from dbmigrate.frozen import frozen
+from dbmigrate.importing.code_files import CodeFile, Language, elements, in_order, parsed, reading_of
 from dbmigrate.importing.texts import file_name, folder, moment, qualified, read_text
 from dbmigrate.importing.values import ForeignMigration, Reading, Row, State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dbmigrate.importing.values import Answers, HistoryTable, Query, Source, SourceFile
 
@@ -29,19 +35,21 @@ class Django:
 
     def read(self, source: Source, answers: Answers) -> Reading:
         """The migrations of all apps, as code. Raises MigrationFileError."""
-        paths: dict[str, str] = {}
-        before: dict[str, list[str]] = {}
-        for file in source.files:
-            if _is_migration(source, file):
-                key = f"{_app(source, file)}.{_name(file)}"
-                paths[key] = file.path
-                before[key] = _dependencies(parsed(read_text(source, file)).body)
-        order = in_order(before, sorted(paths))
+        every = {each.key: each for each in _modules(source)}
+        squashed = {key: each for key, each in every.items() if all(map(every.__contains__, each.replaces))}
+        squashed = {key: each for key, each in squashed.items() if each.replaces}
+        kept = {key: each for key, each in every.items() if key not in squashed}
+        instead = {old: key for key, each in kept.items() for old in each.replaces}
+        before = {key: _before(each, squashed, instead) for key, each in kept.items()}
+        order = in_order(before, sorted(kept))
         found = [
-            CodeFile(paths[key], key, key.replace(".", " ").replace("_", " "), (position,))
+            # its sort key names what a row of the table may be about
+            CodeFile(kept[key].path, key, key.replace(".", " ").replace("_", " "), (position, *kept[key].replaces))
             for position, key in enumerate(order)
         ]
-        return reading_of(source, answers, found, _LANGUAGE)
+        reading = reading_of(source, answers, found, _LANGUAGE)
+        reason = "squashed: the migrations that it replaces have files"
+        return replace(reading, left_out={**reading.left_out, **{each.path: reason for each in squashed.values()}})
 
     def owns(self, table: HistoryTable, neighbours: frozenset[str]) -> bool:
         return table.columns == ("id", "app", "name", "applied")
@@ -52,7 +60,8 @@ class Django:
         return tuple(Row(f"{app}.{name}", State.APPLIED, moment(applied)) for app, name, applied in rows)
 
     def matches(self, migration: ForeignMigration, row: Row) -> bool:
-        return migration.version == row.key
+        """The rows of what a squashed migration replaces are its own: Django needs all of them, the catalog tells."""
+        return row.key == migration.version or row.key in migration.sort_key[1:]
 
     def verifies(self, migration: ForeignMigration, row: Row) -> bool | None:
         """Django keeps no checksums."""
@@ -60,6 +69,38 @@ class Django:
 
 
 TOOL = Django()
+
+
+@frozen
+class _Module:
+    """A migration; others are known by ``APP.NAME``."""
+
+    key: str
+    path: str
+    dependencies: tuple[str, ...]
+    replaces: tuple[str, ...]
+
+
+def _modules(source: Source) -> Iterator[_Module]:
+    for file in source.files:
+        if _is_migration(source, file):
+            body = parsed(read_text(source, file)).body
+            listed = (_listed(body, name) for name in ("dependencies", "replaces"))
+            yield _Module(f"{_app(source, file)}.{_name(file)}", file.path, *listed)
+
+
+def _before(module: _Module, squashed: Mapping[str, _Module], instead: Mapping[str, str]) -> list[str]:
+    """What it depends on: a squashed migration stands for what it replaces, or the other way round."""
+    found: list[str] = []
+    waiting, opened = list(module.dependencies), set[str]()
+    while waiting:
+        key = waiting.pop(0)
+        if key in squashed and key not in opened:
+            opened.add(key)
+            waiting += squashed[key].replaces
+        else:
+            found.append(instead.get(key, key))
+    return [key for key in dict.fromkeys(found) if key != module.key]
 
 
 def _is_migration(source: Source, file: SourceFile) -> bool:
@@ -76,8 +117,16 @@ def _app(source: Source, file: SourceFile) -> str:
     return f"/{source.directory.rstrip('/')}/{file.path}".split("/")[-3]
 
 
-def _dependencies(body: Sequence[ast.stmt]) -> list[str]:
+def _listed(body: Sequence[ast.stmt], name: str) -> tuple[str, ...]:
+    """Pairs of app and name that the class Migration lists."""
     classes = [each for each in body if isinstance(each, ast.ClassDef) and each.name == "Migration"]
-    listed = assigned(classes[0].body, "dependencies") if classes else None
-    pairs = listed if isinstance(listed, list | tuple) else []
-    return [f"{pair[0]}.{pair[1]}" for pair in pairs if isinstance(pair, tuple) and len(pair) == 2]
+    pairs = (_literal(each) for node in classes[:1] for each in elements(node.body, name))
+    return tuple(f"{pair[0]}.{pair[1]}" for pair in pairs if isinstance(pair, tuple) and len(pair) == 2)
+
+
+def _literal(node: ast.expr) -> object:
+    """None for a call, such as that of `swappable_dependency`."""
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None

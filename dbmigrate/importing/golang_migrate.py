@@ -181,11 +181,14 @@ def _current(version: str, *, is_dirty: bool) -> tuple[Row, ...]:
         remark = f"the table has one row, {version}: what is not above it counts as applied"
         return (Row(key=f"{_UP_TO}{version}", state=State.APPLIED, remark=remark),)
     if int(version) < 0:
-        remark = "dirty: the down of the first version failed; PostgreSQL has mostly rolled it back, so it is applied"
+        remark = (
+            "dirty: the down of the first version failed; PostgreSQL has mostly rolled it back, so it is applied:"
+            " --dirty down-failed"
+        )
         return (Row(key=version, state=State.FAILED, remark=remark),)
     remark = (
         f"dirty: the up of {version} failed, and PostgreSQL has mostly rolled it back; or the down of the next higher"
-        f" version failed, then {version} is applied, and mostly that one too"
+        f" version failed, then {version} is applied, and mostly that one too: --dirty down-failed"
     )
     below = Row(key=f"{_BELOW}{version}", state=State.APPLIED, remark=f"below {version}, which is dirty")
     return (below, Row(key=version, state=State.FAILED, remark=remark))

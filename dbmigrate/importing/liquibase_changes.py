@@ -6,6 +6,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
+from dbmigrate.importing.liquibase_conditions import marks, required
 from dbmigrate.importing.liquibase_delimiters import with_semicolons
 from dbmigrate.importing.liquibase_filter import holds, is_for_postgresql
 from dbmigrate.importing.liquibase_printed import in_printed_order, printed_changes
@@ -105,14 +106,13 @@ def _contexts(options: str) -> str | None:
 def _migration(project: Project, key: str, position: int) -> ForeignMigration:
     path, text, change = project.changes[key]
     body = _expanded(project, _text_of(text, change.sql))
-    delimiter = option(change.options, "endDelimiter", r"\S*")
-    up = body.with_text(with_semicolons(body, delimiter))
+    up = body.with_text(_split(change, body))
     _refuse_commands(up)
     is_transactional = (option(change.options, "runInTransaction") or "true").lower() == "true"
     if key in project.without_sum:  # what was printed does not say it
         is_transactional = as_one_message(up).transaction
     downs = _downs(project, key)
-    reruns = [name for name in ("runOnChange", "runAlways") if (option(change.options, name) or "").lower() == "true"]
+    reruns = _reruns(change)
     return ForeignMigration(
         version=key,
         name=f"{change.author} {change.id}",
@@ -123,6 +123,7 @@ def _migration(project: Project, key: str, position: int) -> ForeignMigration:
         kind=Kind.REPEATABLE if reruns else Kind.VERSIONED,
         sums={} if key in project.without_sum else _sums(body.text, change),
         judgements=tuple(_judgements(project, key, [up, *(downs or ())])),
+        require=None if reruns else _required(project, text, change),
     )
 
 
@@ -140,6 +141,10 @@ def _text_of(text: Text, lines: Sequence[Line]) -> Text:
 def _expanded(project: Project, text: Text) -> Text:
     """Liquibase leaves a placeholder that it has no value for as it is."""
     return text.with_text(_PLACEHOLDER.sub(lambda found: project.properties.get(found[1], found[0]), text.text))
+
+
+def _required(project: Project, text: Text, change: Change) -> str | None:
+    return required(change, text, lambda check: _expanded(project, text.with_text(check)).text)
 
 
 def _sums(sql: str, change: Change) -> dict[str, str]:
@@ -172,6 +177,9 @@ def _downs(project: Project, key: str) -> tuple[Text, ...] | None:
     if "changesetid" in said:
         return (_other(project, path, rollback),)
     expanded = _expanded(project, rollback)
+    if (option(change.options, "rollbackSplitStatements") or "true").lower() == "false":
+        _refuse_commands(expanded)
+        return (expanded,)
     own = option(change.options, "rollbackEndDelimiter", r"\S*")
     delimiter = own or option(change.options, "endDelimiter", r"\S*")
     down = expanded.with_text(with_semicolons(expanded, delimiter, at_line_end=True))
@@ -193,7 +201,14 @@ def _other(project: Project, path: str, rollback: Text) -> Text:
         raise rollback.error(f"there is no change {ident[1]} of {author[1]}", rollback.first_line)
     _, text, change = project.changes[keys[0]]
     body = _expanded(project, _text_of(text, change.sql))
-    return body.with_text(with_semicolons(body, option(change.options, "endDelimiter", r"\S*")))
+    return body.with_text(_split(change, body))
+
+
+def _split(change: Change, body: Text) -> str:
+    """With splitStatements:false Liquibase looks for no ends: a line ``/`` may be a division."""
+    if (option(change.options, "splitStatements") or "true").lower() == "false":
+        return body.text
+    return with_semicolons(body, option(change.options, "endDelimiter", r"\S*"))
 
 
 def _refuse_commands(text: Text) -> None:
@@ -222,8 +237,10 @@ def _judgements(project: Project, key: str, texts: Sequence[Text]) -> Iterator[J
     if (option(change.options, "runAlways") or "").lower() == "true":
         message = f"{key}: runAlways runs it at every update; here it is repeatable, and runs when it was changed"
         yield Judgement(message, place, either if is_open else None, asks=is_open)
-    if change.checks and not _marks(change):
-        yield Judgement(f"{key}: its preconditions are left out: {_checks(change)}", place)
+    if change.checks and not marks(change):
+        is_said = not _reruns(change) and _required(project, text, change) is not None
+        what = "become `-- migrate:require`" if is_said else "are left out"
+        yield Judgement(f"{key}: its preconditions {what}: {_checks(change)}", place)
 
 
 def _conditions(project: Project, change: Change) -> Iterator[tuple[str, str]]:
@@ -236,14 +253,15 @@ def _conditions(project: Project, change: Change) -> Iterator[tuple[str, str]]:
         yield f"it depends on labels:{labels}", "--option labels=EXPRESSION says which ones were asked for; "
     if (option(change.options, "failOnError") or "").lower() == "false":
         yield "it may have failed without a word (failOnError:false)", ""
-    if _marks(change):
+    runner = option(change.options, "runWith", r"\S+") or "jdbc"
+    if runner.lower() != "jdbc":
+        yield f"{runner} runs it, and not Liquibase (runWith)", ""
+    if marks(change):
         yield f"its preconditions decide whether it runs: {_checks(change)}", ""
 
 
-def _marks(change: Change) -> bool:
-    """Whether preconditions that do not hold let the update go on without this change."""
-    said = (option(change.preconditions or "", "onFail") or "HALT").upper()
-    return bool(change.checks) and said in ("MARK_RAN", "CONTINUE")
+def _reruns(change: Change) -> bool:
+    return any((option(change.options, name) or "").lower() == "true" for name in ("runOnChange", "runAlways"))
 
 
 def _checks(change: Change) -> str:

@@ -303,5 +303,5 @@ def _environment(header: Header, text: Text) -> tuple[Judgement, ...]:
     if header.environment is None:
         return ()
     message = f"its header says that it is for one environment ({header.environment}), and it will run in every one"
-    hint = "leave it out (--skip FILE), or write that down in the new file"
+    hint = "leave it out (--skip FILE), or write `-- migrate:env NAME` above the first header of the new file"
     return (Judgement(message, text.place(1), hint),)

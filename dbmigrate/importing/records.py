@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import Refused, unchanged
 from dbmigrate.frozen import frozen
+from dbmigrate.importing.lost_files import ANSWER
+from dbmigrate.importing.tools import GUESSES_SUMS
 from dbmigrate.importing.values import State
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from dbmigrate.importing.convert import Conversion, NewFile
     from dbmigrate.importing.values import Row, Tool
 
-__all__ = ["Dirty", "Record", "of_rows", "refuse_failed", "refuse_other_sums", "since", "without_file"]
+__all__ = ["Dirty", "Record", "about_lost", "of_rows", "refuse_failed", "refuse_other_sums", "since", "without_file"]
 
 _DONE = (State.APPLIED, State.BASELINE, State.MARKED)
 
@@ -25,6 +27,7 @@ class Dirty(StrEnum):
 
     APPLIED = "applied"
     FAILED = "failed"
+    DOWN_FAILED = "down-failed"  # it was the down of the next one that failed: both are applied
 
 
 @frozen
@@ -71,6 +74,15 @@ def without_file(tool: Tool, conversion: Conversion, rows: Iterable[Row]) -> tup
     return tuple(row for row in lost if not any(tool.matches(migration, row) for migration in migrations))
 
 
+def about_lost(tool: Tool, lost: Iterable[Row]) -> list[str]:
+    """A sentence for each row without a file, with the way to get it back where the table has its SQL."""
+    found = []
+    for row in lost:
+        more = f"; `--option {ANSWER}=write` makes one of what the table keeps" if row.sql else ""
+        found.append(f"{row.key} is recorded by {tool.name}, and has no file{more}")
+    return found
+
+
 def refuse_failed(records: Sequence[Record], lost: Iterable[Row], dirty: Dirty | None) -> tuple[Record, ...]:
     """The records after the answer about failed ones. Raises Refused E724 where there is none."""
     failed = [record for record in records if record.state is State.FAILED]
@@ -85,15 +97,22 @@ def refuse_failed(records: Sequence[Record], lost: Iterable[Row], dirty: Dirty |
                 " rolled it back: `--dirty failed`; if some are, finish or undo it by hand first",
             )
         )
+    if dirty is Dirty.DOWN_FAILED and rows:
+        return _of_a_failed_down(records, failed)
     answered = State.APPLIED if dirty is Dirty.APPLIED else State.PENDING
     return tuple(Record(each.file, each.row, answered) if each in failed else each for each in records)
 
 
+def _of_a_failed_down(records: Sequence[Record], failed: Sequence[Record]) -> tuple[Record, ...]:
+    """The failed ones are applied, and so is the one behind the last of them; the first one of all where none is."""
+    behind = max((place for place, each in enumerate(records) if each in failed), default=-1) + 1
+    undone = [*failed, *records[behind : behind + 1]]
+    return tuple(Record(each.file, each.row, State.APPLIED) if each in undone else each for each in records)
+
+
 def refuse_other_sums(tool: Tool, records: Iterable[Record], accepted: str | None) -> tuple[Record, ...]:
     """The records whose file is not what ran. Raises Refused E725 where nobody has accepted that."""
-    differing = tuple(
-        each for each in records if each.counts and each.row and tool.verifies(each.file.migration, each.row) is False
-    )
+    differing = tuple(_differing(tool, [each for each in records if each.counts and each.row]))
     if differing and accepted is None:
         names = ", ".join(each.file.migration.path for each in differing)
         raise unchanged(
@@ -104,6 +123,16 @@ def refuse_other_sums(tool: Tool, records: Iterable[Record], accepted: str | Non
             )
         )
     return differing
+
+
+def _differing(tool: Tool, records: Sequence[Record]) -> Iterator[Record]:
+    """Where the algorithm had to be guessed, a sum that fits one file shows which it is for all sums of its length."""
+    found = [(each, each.row, tool.verifies(each.file.migration, each.row)) for each in records if each.row]
+    known = {len(row.checksum) for _, row, verdict in found if verdict and row.checksum}
+    for each, row, verdict in found:
+        is_guessed = tool.name in GUESSES_SUMS and row.checksum is not None and len(row.checksum) in known
+        if verdict is False or (verdict is None and is_guessed):
+            yield each
 
 
 def _named(row: Row) -> str:

@@ -116,7 +116,7 @@ def _cut(sql: str, statement: Statement) -> str:
     if above.rpartition("\n")[2].strip() or rest.strip():
         return above + below
     if statement.kind is StatementKind.COMMIT:
-        return re.sub(r"(?:[ \t\r]*\n)+[ \t]*\Z", "\n", above) + after
+        return re.sub(r"(?:[ \t]*\r?\n)*?[ \t]*(\r?\n)(?:[ \t]*\r?\n)*[ \t]*\Z", r"\1", above) + after
     return above.rstrip(" \t") + re.sub(r"\A(?:[ \t\r]*\n)+", "", after if line_end else "")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from dbmigrate.importing.values import Tool
 
-__all__ = ["COMPANIONS", "OWN_SCHEMAS", "TOOLS"]
+__all__ = ["COMPANIONS", "GUESSES_SUMS", "ON_PLATFORMS", "OWN_SCHEMAS", "TOOLS"]
 
 # name -> the module of this package whose TOOL it is; imported when the tool is asked for
 _MODULES: dict[str, str] = {
@@ -44,6 +44,10 @@ COMPANIONS: Mapping[str, frozenset[str]] = {
 }
 # tools that make a schema for themselves: everything in that of their history is theirs
 OWN_SCHEMAS = frozenset(("sqitch", "graphile-migrate", "supabase"))
+# tools whose databases a platform looks after: its own schemas are not the project's
+ON_PLATFORMS = frozenset(("supabase",))
+# engines made by hand: nobody says what their checksums are made of, so the usual algorithms are tried
+GUESSES_SUMS = frozenset(("golang-migrate", "numbered"))
 
 
 class _Tools(Mapping[str, "Tool"]):

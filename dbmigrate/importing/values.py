@@ -90,7 +90,8 @@ class ForeignMigration:
     `downs` is None where the old tool has no down; an empty tuple is an empty one. `sort_key` orders migrations
     as the old tool does. `sums` are the checksums that the old tool may have recorded, by algorithm. `stamp` are digits
     that a new version can be made of where the old one is not a number, such as the time at which it was planned.
-    `depends` are versions of the old tool that have to be applied before this one, for `-- migrate:depends`.
+    `depends` are versions of the old tool that have to be applied before this one, for `-- migrate:depends`; `require`
+    is a query on one line that has to be true before it runs, for `-- migrate:require`.
     """
 
     version: str
@@ -104,6 +105,7 @@ class ForeignMigration:
     judgements: tuple[Judgement, ...] = ()
     stamp: str | None = None
     depends: tuple[str, ...] = ()
+    require: str | None = None
 
 
 @frozen

@@ -282,8 +282,8 @@ def _created(shape: Shape) -> Iterator[Name]:
 class File:
     """A whole migration. `comments` are its line comments, each with its line.
 
-    `catalog` is what exists after it; for a project rule, after the last migration. `created` are the objects that its
-    up sections create, by their bare names.
+    `catalog` is what exists after it; for a project rule, after the last migration, and `all` are the migrations.
+    `created` are the objects that its up sections create, by their bare names.
     """
 
     migration: Migration
@@ -294,6 +294,7 @@ class File:
     catalog: Catalog
     created: Mapping[str, Sequence[Name]]
     changed: Sequence[Name] = ()  # the older tables that it alters, each once
+    all: Sequence[Migration] = ()
 
     def is_new(self, name: Name) -> bool:
         """Whether a table was created by this migration, or by one that is not applied anywhere yet."""

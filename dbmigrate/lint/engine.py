@@ -14,6 +14,7 @@ from dbmigrate.lint.context import File, Finding, StatementContext, Transaction,
 from dbmigrate.lint.document import Document, read_document
 from dbmigrate.lint.registry import RULES
 from dbmigrate.lint.rule import FileRule, ProjectRule, StatementRule
+from dbmigrate.lint.rules.repeatables import REPEATABLE
 from dbmigrate.lint.rules.security import secret_words
 from dbmigrate.lint.sql.shape import ActionKind, AlterTable, Name
 from dbmigrate.lint.suppression import Span
@@ -58,14 +59,21 @@ def lint(
         new_versions = frozenset({migration.version, *unapplied})
         linter = _MigrationLinter(migration, read_document(migration.file.path), new_versions, chosen)
         is_wanted = only is None or migration.version in only
-        linter.run(catalog, rules if is_wanted else ())
+        linter.run(catalog, [rule for rule in rules if _is_about(rule, migration)] if is_wanted else ())
         if is_wanted:
             linters.append(linter)
-    for linter in linters:
-        linter.run_project_rules(catalog, rules)
-    foreign = _squawk(linters, chosen)
+    versioned = [linter for linter in linters if not linter.migration.file.is_repeatable]
+    numbered = [migration for migration in migrations if not migration.file.is_repeatable]
+    for linter in versioned:
+        linter.run_project_rules(catalog, rules, numbered)
+    foreign = _squawk(versioned, chosen)
     found = [problem for linter in linters for problem in linter.findings(foreign.get(linter.path, ()))]
     return tuple(sorted([*found, *foreign.get("", ())], key=_order))
+
+
+def _is_about(rule: Rule, migration: Migration) -> bool:
+    """Repeatable migrations have neither a version nor a down section: one rule is theirs."""
+    return migration.file.is_repeatable is (rule.code == REPEATABLE)
 
 
 def _order(problem: Problem) -> tuple[str, int, int, str]:
@@ -141,9 +149,9 @@ class _MigrationLinter:
             for found in about_file.find(file):
                 self._add(about_file, found, found.unit)
 
-    def run_project_rules(self, catalog: Catalog, rules: Sequence[Rule]) -> None:
+    def run_project_rules(self, catalog: Catalog, rules: Sequence[Rule], migrations: Sequence[Migration]) -> None:
         """Call the rules that need to know all migrations; `catalog` is what there is after the last one."""
-        file = self.file(catalog)
+        file = replace(self.file(catalog), all=migrations)
         for rule in (rule for rule in rules if isinstance(rule, ProjectRule)):
             for found in rule.find(file):
                 self._add(rule, found, found.unit)
@@ -174,7 +182,10 @@ class _MigrationLinter:
     def _place(self, unit: Unit, at: int) -> Place:
         cursor = Cursor()
         cursor.line, cursor.column = unit.statement.line, unit.statement.column
-        return Place(self.path, *cursor.after(unit.statement.sql[: unit.offset + at]))
+        offset = unit.offset + at
+        filled = unit.statement.filled
+        before = unit.statement.sql[:offset] if filled is None else filled.source[: filled.origin(offset)]
+        return Place(self.path, *cursor.after(before))
 
     # -- squawk
 
@@ -238,7 +249,8 @@ class _MigrationLinter:
         for section, statements in self._sections:
             yield Span(section.line, section.line)
             for statement in statements:
-                yield Span(statement.line, statement.line + statement.sql.count("\n"))
+                text = statement.filled.source if statement.filled else statement.sql
+                yield Span(statement.line, statement.line + text.count("\n"))
 
     def _too_large(self) -> Iterator[Problem]:
         if not self.document.is_whole or any(len(each) == _MOST_STATEMENTS for _, each in self._sections):
@@ -278,7 +290,8 @@ def _span_at(spans: Sequence[Span], line: int) -> Span | None:
 
 def _statements(migration: Migration, section: Section) -> Iterator[Statement]:
     """The first statements of a section, each with the beginning of its COPY data."""
-    for statement in islice(parser.statements(migration, section), _MOST_STATEMENTS):
+    for written in islice(parser.statements(migration, section), _MOST_STATEMENTS):
+        statement = written if written.filled is None else replace(written, sql=written.filled.text)
         if statement.copy_data is None:
             yield statement
         else:

@@ -15,7 +15,9 @@ from dbmigrate.lint.rules import (
     files,
     locking,
     loops,
+    numbering,
     protecting,
+    repeatables,
     rewriting,
     security,
     traps,
@@ -26,7 +28,20 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES"]
 
-_FAMILIES = (locking, rewriting, breaking, protecting, data_loss, files, traps, loops, security, conventions)
+_FAMILIES = (
+    locking,
+    rewriting,
+    breaking,
+    protecting,
+    data_loss,
+    files,
+    numbering,
+    traps,
+    loops,
+    security,
+    conventions,
+    repeatables,
+)
 
 
 def _rules() -> Iterator[Rule]:

@@ -14,6 +14,7 @@ from dbmigrate.errors import Error, MigrationFileError, PlanError
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find as directory_of
 from dbmigrate.migrations import parser
+from dbmigrate.migrations.repeatables import FOLDER
 from dbmigrate.model import Order, Place, Problem, Severity
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from dbmigrate.model import Migration, MigrationFile
 
 __all__ = ["Selection", "changed", "changed_here", "everything", "named", "noted", "pending"]
+
+
+_TWINS = ("E221", "E276")  # two files are one migration: nothing else can be said
 
 
 @frozen
@@ -54,7 +58,7 @@ class Selection:
 
 def noted(chosen: Selection, directories: Sequence[str], order: Order = Order.NAME) -> Selection:
     """The same, with a note about files that are not migrations. Raises PlanError E230 (no migrations)."""
-    if any(problem.code == "E221" for problem in chosen.problems):
+    if any(problem.code in _TWINS for problem in chosen.problems):
         return chosen
     present = directory_of.look(directories, order)
     directory_of.refuse_none(present, directories)
@@ -64,13 +68,19 @@ def noted(chosen: Selection, directories: Sequence[str], order: Order = Order.NA
 def everything(directories: Sequence[str], order: Order = Order.NAME) -> Selection:
     """All migrations of the directories, in `order`. Raises PlanError E235 (no such directory), ConfigError E207."""
     try:
-        present = directory_of.find(directories, order)
+        present = _files(directories, order)
     except PlanError as exc:
-        if exc.code != "E221":
+        if exc.code not in _TWINS:
             raise
         return Selection(problems=(_problem(exc),))
     migrations, problems = _read(present)
     return Selection(migrations, problems=problems, files=len(present))
+
+
+def _files(directories: Sequence[str], order: Order) -> tuple[MigrationFile, ...]:
+    """The migrations in `order`, and behind them the repeatable ones."""
+    listing = directory_of.look(directories, order)
+    return *listing.files, *listing.repeatables
 
 
 def changed(directories: Sequence[str], revision: str, order: Order = Order.NAME) -> Selection:
@@ -96,7 +106,7 @@ def changed_here(directories: Sequence[str], order: Order = Order.NAME) -> Selec
 def pending(directories: Sequence[str], versions: Iterable[str], order: Order = Order.NAME) -> Selection:
     """The files of these versions, which are pending in a database. Raises PlanError E221, E235, ConfigError E207."""
     wanted = set(versions)
-    paths = {os.path.realpath(file.path) for file in directory_of.find(directories, order) if file.version in wanted}
+    paths = {os.path.realpath(file.path) for file in _files(directories, order) if file.version in wanted}
     found = _reduced(everything(directories, order), paths)
     return replace(found, unapplied=found.only or frozenset(), is_whole=True)
 
@@ -106,15 +116,24 @@ def named(paths: Sequence[str], order: Order = Order.NAME) -> Selection:
 
     A file whose name is not that of a migration is a problem, E252. Raises ConfigError E207.
     """
-    directories = list(dict.fromkeys(os.path.dirname(path) or "." for path in paths))
+    directories = list(dict.fromkeys(_directory(path) for path in paths))
     for path in paths:
         parser.checksum(path)  # one that cannot be read is an error
     whole = everything(directories, order)
     found = _reduced(whole, {os.path.realpath(path) for path in paths})
-    if any(problem.code == "E221" for problem in whole.problems):
+    if any(problem.code in _TWINS for problem in whole.problems):
         return found
-    problems = tuple(map(_misnamed, directory_of.passed_over(paths)))
+    known = {os.path.realpath(each.file.path) for each in whole.migrations if each.file.is_repeatable}
+    others = [path for path in paths if os.path.realpath(path) not in known]
+    problems = tuple(map(_misnamed, directory_of.passed_over(others)))
     return Selection(found.migrations, found.only, problems=(*found.problems, *problems), files=len(set(paths)))
+
+
+def _directory(path: str) -> str:
+    """The migrations directory of a file; a repeatable one is in a folder of it."""
+    folder = os.path.dirname(path) or "."
+    is_inside = os.path.basename(os.path.abspath(folder)) == FOLDER
+    return os.path.dirname(folder) or ("." if folder == FOLDER else "..") if is_inside else folder
 
 
 def _misnamed(file: PassedOver) -> Problem:

@@ -102,7 +102,8 @@ def _shown(part: Part) -> str:
     shown = list(re.sub(r"[^\n]", " ", text))
     for statement in part.statements:
         start = part.document.offset(statement.line, statement.column)
-        shown[start : start + len(statement.sql)] = statement.sql
+        sql = statement.sql if statement.filled is None else statement.filled.neutral  # as long as in the file
+        shown[start : start + len(sql)] = sql
     for comment in part.document.comments:
         if comment.text.startswith(_IGNORE):
             start = part.document.offset(comment.line, comment.column)

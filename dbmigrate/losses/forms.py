@@ -13,6 +13,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.lint.sql.grammar import shape_of
 from dbmigrate.lint.sql.shape import ActionKind, AlterTable, Block, Changes, Drop, Name, Other, Truncate, Verb
 from dbmigrate.lint.sql.types import Cost, change_cost, written
+from dbmigrate.losses.first_look import may_destroy
 from dbmigrate.model import Direction
 
 if TYPE_CHECKING:
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
 
     from dbmigrate.lint.sql.shape import Action, Shape, Words
 
-__all__ = ["Destruction", "Kind", "destructions", "is_hidden", "may_destroy", "narrows"]
+__all__ = ["Destruction", "Kind", "destructions", "is_hidden", "narrows"]
 
-# a first look that costs next to nothing
-_MAY_DESTROY = re.compile(r"\b(?:drop|truncate|delete|update|type)\b", re.IGNORECASE).search
 _INTEGERS = ("smallint", "integer", "bigint", "numeric")
 _WIDER = {
     **{name: _INTEGERS[number + 1 :] for number, name in enumerate(_INTEGERS)},
@@ -68,11 +67,6 @@ class Destruction:
     def sql_name(self) -> str:
         """The table as an SQL identifier."""
         return ".".join('"' + name.replace('"', '""') + '"' for name in self.names)
-
-
-def may_destroy(sql: str) -> bool:
-    """Whether it is worth while to read the statement."""
-    return _MAY_DESTROY(sql) is not None
 
 
 def is_hidden(sql: str) -> bool:

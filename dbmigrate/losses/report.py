@@ -6,8 +6,6 @@ that has none, the size of its file says whether there is anything.
 
 from __future__ import annotations
 
-import re
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
@@ -15,6 +13,7 @@ import psycopg
 from dbmigrate.connection import database
 from dbmigrate.execution.server_errors import place_of
 from dbmigrate.frozen import frozen
+from dbmigrate.losses import first_look
 from dbmigrate.losses.forms import Destruction, Kind, destructions, narrows
 from dbmigrate.migrations import parser
 from dbmigrate.model import Problem, Severity
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["CODE", "problems"]
 
 CODE = "W380"
-# at the beginning of a line of a file whose statements are not kept; all of it is not lexed once more for this
-_IN_LARGE_FILES = re.compile(rb"(?im)^[ \t]*(?:drop|truncate|delete|update|alter)\b").search
 _BEGIN = "BEGIN READ ONLY; SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '10s'"
 
 _LOOK = """
@@ -145,9 +142,8 @@ def _of_step(step: Step) -> Iterator[_Found]:
     if step.migration is None or not step.runs_sql:
         return
     for section in step.migration.run_order(step.direction):
-        if section.statements is None and not _is_mentioned(step.migration.file.path):
-            continue
-        yield from _of_section(step, section)
+        if first_look.is_worth_reading(step, section):
+            yield from _of_section(step, section)
 
 
 def _of_section(step: Step, section: Section) -> Iterator[_Found]:
@@ -155,18 +151,6 @@ def _of_section(step: Step, section: Section) -> Iterator[_Found]:
     for statement in parser.statements(step.migration, section):
         for each in destructions(statement.sql, step.direction):
             yield _Found(step, each, place_of(step.migration.file.path, statement, each.at))
-
-
-def _is_mentioned(path: str) -> bool:
-    import mmap
-
-    with (
-        suppress(OSError, ValueError),
-        open(path, "rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-    ):
-        return _IN_LARGE_FILES(mapped) is not None
-    return False
 
 
 def _ask(session: Session, wanted: Sequence[Destruction]) -> dict[int, _Loss]:

@@ -14,12 +14,12 @@ from dbmigrate.frozen import frozen
 from dbmigrate.model import Annotation, Direction, Problem, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from dbmigrate.migrations.source import Cursor, Origin
     from dbmigrate.model import Migration
 
-__all__ = ["BREAKING_MARK", "KEYS", "Collector", "Where"]
+__all__ = ["BREAKING_MARK", "KEYS", "KEYS_OF_REPEATABLES", "Collector", "Where"]
 
 _FORM = re.compile(r"--[ \t\f]*migrate:([a-z]+)(?:[ \t\f]+(.*))?", re.DOTALL)
 # what a person may have meant by it: other letter case, a blank or colon too many
@@ -61,6 +61,14 @@ KEYS: dict[str, _Key] = {
     "replaces": _Key(_list_of(r"[0-9]+(?:[ \t]*-[ \t]*[0-9]+)?"), "versions: `001-050`"),
     "repeatable": _Key(lambda value: not value, "no value"),
 }
+_NAME = r"\w[\w.-]*"
+# a repeatable one says by its first line what it is, and may depend on another one, by its file name
+KEYS_OF_REPEATABLES: dict[str, _Key] = {
+    **{key: meaning for key, meaning in KEYS.items() if key != "repeatable"},
+    "depends": _Key(
+        re.compile(rf"{_NAME}(?:[ \t]*,\s*{_NAME})*").fullmatch, "names of repeatables, or versions: `views_base, 003`"
+    ),
+}
 _ALSO_DOWN = frozenset(("require", "check"))  # the others say something about the migration as it is applied
 
 
@@ -98,6 +106,7 @@ class Collector:
     annotations: list[Annotation] = field(default_factory=list)
     faults: list[Problem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    keys: Mapping[str, _Key] = field(default_factory=lambda: KEYS)
     _open: _Open | None = None
     _seen: dict[tuple[str, int], int] = field(default_factory=dict)
 
@@ -141,9 +150,9 @@ class Collector:
             return
         form = _FORM.fullmatch(found.text)
         key, value = (form[1], (form[2] or "").strip()) if form else ("", "")
-        if key in KEYS and KEYS[key].fits(value):
+        if key in self.keys and self.keys[key].fits(value):
             self._accept(key, value, found)
-        elif (meant := _meant(found.text)) and key not in KEYS:
+        elif (meant := _meant(found.text, self.keys)) and key not in self.keys:
             self._fault("E290", f"`{found.lines[0]}` is not an annotation", f"did you mean `{meant}`?", found)
         elif found.at[1] == 1 and _ANY.match(found.text):
             self._comment(key, found)
@@ -157,7 +166,7 @@ class Collector:
         if fault:
             self._fault("E291", f"`migrate:{key}` stands where it means nothing", fault, found)
             return
-        scope = key, max(where.section, 0) if KEYS[key].is_per_section else 0
+        scope = key, max(where.section, 0) if self.keys[key].is_per_section else 0
         if scope in self._seen:
             self._fault("E291", f"`migrate:{key}` is given twice, first on line {self._seen[scope]}", _ONE, found)
             return
@@ -165,8 +174,8 @@ class Collector:
         self.annotations.append(Annotation(key, value, self.origin.place(found.at), where.direction, where.section))
 
     def _comment(self, key: str, found: _Open) -> None:
-        what = f"`{key}` takes {KEYS[key].takes}" if key in KEYS else "it is not an annotation"
-        meant = None if key in KEYS else _meant(found.text, _anyhow)
+        what = f"`{key}` takes {self.keys[key].takes}" if key in self.keys else "it is not an annotation"
+        meant = None if key in self.keys else _meant(found.text, self.keys, _anyhow)
         self.problems.append(
             Problem(
                 "W205",
@@ -195,13 +204,13 @@ def _anyhow(key: str, known: str) -> int:
     return _FARTHEST
 
 
-def _meant(text: str, tolerance: Callable[[str, str], int] = _tolerance) -> str | None:
+def _meant(text: str, keys: Mapping[str, _Key], tolerance: Callable[[str, str], int] = _tolerance) -> str | None:
     """The annotation that a comment was probably meant to be: a known key is near, and the value fits it."""
     like = _LIKE.fullmatch(text)
     if like is None:
         return None
     key, value = like[1].lower(), (like[2] or "").strip()
-    fitting = (known for known in KEYS if KEYS[known].fits(value))
+    fitting = (known for known in keys if keys[known].fits(value))
     near = [(edits, known) for known in fitting if (edits := _edits(key, known)) <= tolerance(key, known)]
     return f"-- migrate:{min(near)[1]} {value}".rstrip() if near else None
 

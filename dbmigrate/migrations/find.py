@@ -7,21 +7,21 @@ import re
 import unicodedata
 from contextlib import ExitStack, suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate.errors import ConfigError, PlanError
 from dbmigrate.frozen import frozen
 from dbmigrate.model import MigrationFile, Problem, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from dbmigrate.model import Order
 
 # dbmate's rule (db.go): leading ASCII digits are the version, the rest of the name is free
 _NAME = re.compile(r"([0-9]+).*\.sql", re.DOTALL)
-_TEMPLATE = "-- migrate:up\n\n\n-- migrate:down\n\n"
+TEMPLATE = "-- migrate:up\n\n\n-- migrate:down\n\n"
 _UNDECODED = re.compile("[\ud800-\udfff]")  # how os.fsdecode() carries bytes that are not text
 _SLUG = re.compile(r"[\W_]+")
 _HEAD = 4096  # characters of a file that is passed over
@@ -38,26 +38,29 @@ class PassedOver:
 
 @frozen
 class Directory:
-    """What the migrations directories hold: migrations in order, and what is passed over."""
+    """What the migrations directories hold: migrations in order, repeatable ones by name, and what is passed over."""
 
     files: tuple[MigrationFile, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
+    repeatables: tuple[MigrationFile, ...] = ()
+    unmarked: tuple[Problem, ...] = ()  # a note about files among the repeatable ones
 
     @property
     def notes(self) -> tuple[Problem, ...]:
-        """The files that are passed over, in one note; none if there are none."""
+        """The files that are passed over, in notes; none if there are none."""
         if not self.passed_over:
-            return ()
+            return self.unmarked
         message = f"not run, because the name does not start with digits: {_listed(self.passed_over)}"
-        return (Problem("W665", message, Severity.NOTE, hint=_way_in(self.passed_over)),)
+        return (Problem("W665", message, Severity.NOTE, hint=_way_in(self.passed_over)), *self.unmarked)
 
 
 def look(directories: Sequence[str], order: Order) -> Directory:
     """Read all `directories`; migrations stand in `order`.
 
-    Directories are not searched recursively. Files whose names do not begin with digits and end in ``.sql`` are not
-    migrations; a directory that is named twice is read once. Raises PlanError E235 (no such directory), E221 (two files
-    with one version); ConfigError E207.
+    Directories are not searched recursively, but for the folder of repeatable migrations. Files whose names do not
+    begin with digits and end in ``.sql`` are not migrations; a directory that is named twice is read once. Raises
+    PlanError E235 (no such directory), E221 (two files with one version), E276 (two repeatable ones with one name);
+    ConfigError E207.
     """
     places = {os.path.realpath(directory): directory for directory in reversed(directories)}.values()
     found: list[MigrationFile] = []
@@ -66,7 +69,13 @@ def look(directories: Sequence[str], order: Order) -> Directory:
         _list(directory, found, others)
     found.sort(key=lambda file: order.key(file.name))
     _refuse_twins(found)
-    return Directory(tuple(found), _passed_over(others) if others else ())
+    folders = [entry for entry in others if entry.name == "repeatable" and entry.is_dir()]
+    passed_over = _passed_over(entry for entry in others if entry not in folders) if others else ()
+    if not folders:
+        return Directory(tuple(found), passed_over)
+    from dbmigrate.migrations import repeatables
+
+    return Directory(tuple(found), passed_over, *repeatables.read(_sql_files(folders)))
 
 
 def find(directories: Sequence[str], order: Order) -> tuple[MigrationFile, ...]:
@@ -165,6 +174,20 @@ def is_migration_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
+def _sql_files(folders: Iterable[os.DirEntry[str]]) -> list[str]:
+    """The SQL files of these folders, in the order of their names. Raises ConfigError E207."""
+    found: list[os.DirEntry[str]] = []
+    for folder in folders:
+        try:
+            found += (entry for entry in os.scandir(folder.path) if entry.name.endswith(".sql"))
+        except OSError as exc:
+            raise ConfigError(f"cannot read directory `{folder.path}`: {exc.strerror}", code="E207") from exc
+    shown = [entry for entry in found if not entry.name.startswith(".") and _is_file(entry)]
+    for entry in shown:
+        _refuse_undecodable(entry)
+    return [os.path.normpath(each.path) for each in sorted(shown, key=lambda entry: os.fsencode(entry.name))]
+
+
 def _list(directory: str, found: list[MigrationFile], others: list[os.DirEntry[str]]) -> None:
     """Sort the entries of a directory into migrations and others; hidden files are editors' and systems' own."""
     try:
@@ -230,26 +253,47 @@ def _twins(one: MigrationFile, other: MigrationFile) -> PlanError:
 def create(directories: Sequence[str], name: str, now: datetime) -> str:
     """Make an empty migration file in the first directory, named after `now` (UTC) and `name`; return its path.
 
-    Where a migration of that second exists in any of the directories, the next free second is taken. The name becomes
-    lower-case words joined by ``_``, so that it can neither leave the directory nor need quoting. The first directory
-    is made if it is missing. The file is there whole or not at all. Raises PlanError E237 (nothing usable in the name);
-    ConfigError E207.
+    Where a migration of that second exists in any of the directories, the next free second is taken. Raises as
+    `create_as`.
     """
-    slug = _slug(name)
-    path = os.path.normpath(os.path.join(directories[0], f"{now:%Y%m%d%H%M%S}_{slug}.sql"))
+    return create_as(directories, name, seconds(now), lambda version: TEMPLATE)
+
+
+def seconds(now: datetime) -> Iterator[str]:
+    """The versions of `now` and of the seconds after it."""
+    while True:
+        yield f"{now:%Y%m%d%H%M%S}"
+        now += timedelta(seconds=1)
+
+
+def create_as(directories: Sequence[str], name: str, versions: Iterable[str], text_of: Callable[[str], str]) -> str:
+    """Make a migration file in the first directory, of the first of `versions` that is free; return its path.
+
+    The name becomes lower-case words joined by ``_``, so that it can neither leave the directory nor need quoting. The
+    first directory is made if it is missing. The file is there whole or not at all. Raises PlanError E237 (nothing
+    usable in the name); ConfigError E207.
+    """
+    slug = slug_of(name)
+    path = os.path.normpath(directories[0])
     try:
         os.makedirs(directories[0] or ".", mode=0o755, exist_ok=True)
-        while True:
-            version = f"{now:%Y%m%d%H%M%S}"
+        for version in versions:
             path = os.path.normpath(os.path.join(directories[0], f"{version}_{slug}.sql"))
-            if _write_new(path, version, directories):
+            if _write_new(path, version, directories, text_of(version)):
                 return path
-            now += timedelta(seconds=1)
     except OSError as exc:
         raise ConfigError(f"cannot write {path}: {exc.strerror}", code="E207") from exc
+    raise PlanError(f"no version is free for {slug}", code="E237")
 
 
-def _slug(name: str) -> str:
+def name_problems(path: str) -> tuple[Problem, ...]:
+    """What is wrong with the name of a new file, while it can still be called something else."""
+    fault = name_fault(os.path.basename(path).removesuffix(".sql").lstrip("0123456789"))
+    return (Problem("W340", f"the file name{fault.message}", hint=fault.hint),) if fault else ()
+
+
+def slug_of(name: str) -> str:
+    """A name as a file name has it. Raises PlanError E237."""
     slug = _SLUG.sub("_", unicodedata.normalize("NFC", name).lower()).strip("_")
     if not slug:
         raise PlanError(
@@ -260,7 +304,7 @@ def _slug(name: str) -> str:
     return slug.encode()[:_LONGEST_SLUG].decode(errors="ignore")
 
 
-def _write_new(path: str, version: str, directories: Sequence[str]) -> bool:
+def _write_new(path: str, version: str, directories: Sequence[str], text: str) -> bool:
     """Write the file unless its version is taken. The temporary file is named after the version and made exclusively:
     of two processes that want one version the second one sees it, or else the finished file of the first one.
     """
@@ -274,7 +318,7 @@ def _write_new(path: str, version: str, directories: Sequence[str]) -> bool:
         with os.fdopen(descriptor, "wb") as file:
             if _is_taken(version, directories):
                 return False
-            file.write(_TEMPLATE.encode())
+            file.write(text.encode())
             file.flush()
             os.fsync(descriptor)  # a full disk or quota may be reported no earlier
         os.rename(claim, path)
@@ -287,3 +331,56 @@ def _is_taken(version: str, directories: Sequence[str]) -> bool:
     present = (name for each in directories if os.path.isdir(each or ".") for name in os.listdir(each or "."))
     matches = map(_NAME.fullmatch, present)
     return any(match is not None and match[1] == version for match in matches)
+
+
+# whether a name says what the migration changes: for whoever makes one, and for the linter (L143)
+
+_EMPTY = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        a adjust adjustments all alter an and apply asdf bugfix change changed changes cleanup database data db ddl demo
+        dev do draft edit edits etc final fix fixed fixes foo bar hotfix improve improvements initial2 minor migrate
+        migration migrations misc miscellaneous mods modify more my new next other patch quick quickfix refactor release
+        schema script several small some sql stuff table tables temp test tests the things tmp todo tweak tweaks up
+        update updated updates upgrade various wip work
+        """,
+    )
+)
+_VERBS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        add alter backfill change check clean contract convert copy create delete disable drop empty enable
+        expand extend fill fix grant import index insert link load lock lower make merge migrate move
+        normalise normalize partition populate prepare raise record refactor remove rename replace require
+        reset restrict revoke seed set split store switch sync truncate tune unify unlink update upgrade
+        validate widen
+        """,
+    )
+)
+_RENAME = "name the change: add_email_to_users; but do not rename a file that is applied anywhere"
+
+
+class NameFault(NamedTuple):
+    """What is wrong with a name, to be read behind a word for what has it."""
+
+    message: str
+    hint: str
+
+
+def name_fault(name: str) -> NameFault | None:
+    """What is wrong with a name, without its version: it says nothing, or it names two changes."""
+    words = [word for word in re.split(r"[\W_]+", name.lower()) if word and not word.isdigit()]
+    shown = f" `{' '.join(words)}`" if words else ""
+    if all(word in _EMPTY for word in words):
+        return NameFault(f"{shown} does not say what the migration changes", _RENAME)
+    if _names_two(words):
+        return NameFault(f"{shown} names two changes", "write two migrations")
+    return None
+
+
+def _names_two(words: list[str]) -> bool:
+    """``add_a_and_drop_b``, ``a_and_b``; but ``create_a_and_b`` is one change of two tables."""
+    at = words.index("and") if "and" in words else -1
+    return at > 0 and at + 1 < len(words) and (words[at + 1] in _VERBS or words[0] not in _VERBS)

@@ -17,9 +17,22 @@ from dbmigrate.model import Direction
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["BOUNDARY", "Header", "HeaderError", "may_be_marker", "near_miss", "parse", "quoted"]
+    from dbmigrate.model import MigrationFile
+
+__all__ = [
+    "BOUNDARY",
+    "REPEATABLE",
+    "Header",
+    "HeaderError",
+    "boundary",
+    "may_be_marker",
+    "near_miss",
+    "parse",
+    "quoted",
+]
 
 BOUNDARY = re.compile(r"--[ \t\f]*migrate:(up|down)(?:[ \t\f]|\Z)")
+REPEATABLE = re.compile(r"--[ \t\f]*migrate:(repeatable)(?:[ \t\f]|\Z)")  # the only header of its file
 _IN_TEXT = re.compile(r"^--[ \t\f]*migrate:(?:up|down)(?=\s|\Z)", re.MULTILINE)
 _NEAR = re.compile(
     r"--+[ \t\f\v]*migrate[ \t]*:?[ \t]*(up|down)[ \t]*[:;,.]?(?:[ \t]+[\w-]+[ \t]*:[ \t]*\S+)*[ \t\f\v]*\Z",
@@ -59,11 +72,16 @@ class Header:
         return self.options.get("irreversible") == "true"
 
 
+def boundary(file: MigrationFile) -> re.Pattern[str]:
+    """What a section of this file begins with; a repeatable one has no sections but itself."""
+    return REPEATABLE if file.is_repeatable else BOUNDARY
+
+
 def parse(comment: str) -> Header:
-    """Read a comment that matches `BOUNDARY`. Raises HeaderError."""
-    found = BOUNDARY.match(comment)
+    """Read a comment that matches `BOUNDARY` or `REPEATABLE`. Raises HeaderError."""
+    found = BOUNDARY.match(comment) or REPEATABLE.match(comment)
     assert found is not None
-    direction = Direction(found[1])
+    direction = Direction.DOWN if found[1] == "down" else Direction.UP
     options: dict[str, str] = {}
     ignored = []
     rest = comment[found.end() :]

@@ -5,6 +5,7 @@ Whatever is given out was compared with the file that was checked before: nothin
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,11 @@ from dbmigrate.migrations import headers
 from dbmigrate.migrations.source import Cursor, Origin, Source, changed
 from dbmigrate.migrations.statement_stream import pass_data, segments, statement_of
 from dbmigrate.model import Batch
-from dbmigrate.sql import PostgresLexer, SegmentKind
+from dbmigrate.sql import PostgresLexer, SegmentKind, placeholders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import re
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dbmigrate.model import FileRange, Migration, Section, Statement
 
@@ -30,17 +32,23 @@ def statements(migration: Migration, section: Section) -> Iterator[Statement]:
     last statement if the file is not the one that was checked any more, or is gone.
     """
     found = _reread(migration, section) if section.statements is None else iter(section.statements)
-    if not section.redundant:
-        return found
-    return (statement for ordinal, statement in enumerate(found) if ordinal not in section.redundant)
+    if section.redundant:
+        found = (statement for ordinal, statement in enumerate(found) if ordinal not in section.redundant)
+    return found if migration.bound is None else map(partial(_filled, migration.bound.texts), found)
+
+
+def _filled(values: Mapping[str, str], statement: Statement) -> Statement:
+    filled = placeholders.fill(statement.sql, values)
+    return statement if filled is None else replace(statement, filled=filled)
 
 
 def batches(migration: Migration, section: Section) -> Iterator[Batch] | None:
-    """The same statements in batches, straight from the file's bytes. None where it is not known where to file_range.
+    """The same statements in batches, straight from the file's bytes.
 
-    Raises MigrationFileError E222 as `statements` does.
+    None where it is not known where they are, or where values take the place of variables. Raises MigrationFileError
+    E222 as `statements` does.
     """
-    if section.batch_ranges is None:
+    if section.batch_ranges is None or migration.bound is not None:
         return None
     return _batches(migration, section.batch_ranges)
 
@@ -79,16 +87,16 @@ def _reread(migration: Migration, section: Section) -> Iterator[Statement]:
     origin = Origin(migration.file.path)
     try:
         with Source(origin.path, migration.marks) as source:
-            yield from _section(origin, source, section.number)
+            yield from _section(origin, source, section.number, headers.boundary(migration.file))
             source.finish()
     except ConfigError as exc:
         raise changed(origin) from exc
 
 
-def _section(origin: Origin, source: Source, number: int) -> Iterator[Statement]:
+def _section(origin: Origin, source: Source, number: int, boundary: re.Pattern[str]) -> Iterator[Statement]:
     at = -1
     cursor = Cursor()
-    for segment in segments(origin, PostgresLexer(headers.BOUNDARY).read_tokens(source.read)):
+    for segment in segments(origin, PostgresLexer(boundary).read_tokens(source.read)):
         cursor.advance(segment.lead)
         if segment.kind is SegmentKind.STATEMENT:
             statement = statement_of(segment, cursor)

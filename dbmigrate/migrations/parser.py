@@ -13,8 +13,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationFileError
-from dbmigrate.migrations import headers, other_tools
-from dbmigrate.migrations.annotations import BREAKING_MARK, Collector, Where
+from dbmigrate.migrations import head, headers, other_tools
+from dbmigrate.migrations.annotations import BREAKING_MARK, KEYS, KEYS_OF_REPEATABLES, Collector, Where
 from dbmigrate.migrations.batch_ranges import BatchRanges
 from dbmigrate.migrations.large_files import batches, statements
 from dbmigrate.migrations.left_settings import change_of
@@ -27,6 +27,7 @@ from dbmigrate.sql import COPY_DATA, PostgresLexer, SegmentKind, words
 from dbmigrate.sql.statements import classify, is_plain
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Collection, Iterable
 
     from dbmigrate.model import MigrationFile
@@ -60,23 +61,25 @@ def read(file: MigrationFile, runs: Collection[Direction] = BOTH) -> Migration:
     origin = Origin(file.path)
     with Source(file.path) as source:
         if source.size > KEEP_TEXT:
-            reading = _Reading(origin, _Size.LARGE, runs)
-            lexer = PostgresLexer(headers.BOUNDARY)
+            reading = _Reading(origin, _Size.LARGE, runs, headers.boundary(file))
+            lexer = PostgresLexer(headers.boundary(file))
             sections = reading.run(lexer.read_runs(source.read, but=_NOT_IN_RUNS))
             total, problems = source.finish(), tuple(reading.problems)
-            made = Migration(file, sections, total, problems=problems, marks=tuple(source.marks))
+            begin = head.read(file.path)
+            made = Migration(file, sections, total, problems=problems, marks=tuple(source.marks), head=begin)
             return reading.said.added_to(made)
         text = source.read_all()
-        if source.size <= _KEEP_STATEMENTS:
-            return _from_text(_Reading(origin, _Size.SMALL, runs), file, text, source.finish())
-        migration = _from_text(_Reading(origin, _Size.MEDIUM, runs), file, text, source.finish())
-        return replace(migration, marks=tuple(source.marks))
+        is_small = source.size <= _KEEP_STATEMENTS
+        reading = _Reading(origin, _Size.SMALL if is_small else _Size.MEDIUM, runs, headers.boundary(file))
+        migration = _from_text(reading, file, text, source.finish())
+        return migration if is_small else replace(migration, marks=tuple(source.marks))
 
 
 def read_text(file: MigrationFile, text: str) -> Migration:
     """The same for a text that is not a file yet. Raises as `read`."""
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return _from_text(_Reading(Origin(file.path, text), _Size.SMALL), file, text, digest)
+    reading = _Reading(Origin(file.path, text), _Size.SMALL, boundary=headers.boundary(file))
+    return _from_text(reading, file, text, digest)
 
 
 def read_kept(file: MigrationFile, down_sql: str) -> Migration:
@@ -99,10 +102,10 @@ def token_checksum(text: str) -> str:
     return token_sum(text).hexdigest()
 
 
-def token_sum(text: str) -> TokenSum:
+def token_sum(text: str, boundary: re.Pattern[str] = headers.BOUNDARY) -> TokenSum:
     """The sum of the tokens, to be compared with one that was recorded. Raises MigrationFileError E217."""
     tokens = TokenSum()
-    for segment in segments(Origin("(text)", text), PostgresLexer(headers.BOUNDARY).get_tokens(text)):
+    for segment in segments(Origin("(text)", text), PostgresLexer(boundary).get_tokens(text)):
         tokens.add(segment, [value for kind, value in segment.copy or () if kind is COPY_DATA])
     return tokens
 
@@ -120,21 +123,28 @@ class _Size(Enum):
 
 def _from_text(reading: _Reading, file: MigrationFile, text: str, checksum: str) -> Migration:
     try:
-        sections = reading.run(PostgresLexer(headers.BOUNDARY).get_tokens(text))
+        sections = reading.run(PostgresLexer(headers.boundary(file)).get_tokens(text))
     except MigrationFileError as fault:
         sections = reading.end_at(fault, text)
     up, down = (reading.verbatim(text, direction) for direction in BOTH)
-    problems = tuple(reading.problems)
-    return reading.said.added_to(Migration(file, sections, checksum, reading.tokens.hexdigest(), up, down, problems))
+    problems, tokens = tuple(reading.problems), reading.tokens.hexdigest()
+    return reading.said.added_to(Migration(file, sections, checksum, tokens, up, down, problems, head=head.cut(text)))
 
 
 class _Reading:
     """One pass over a file: finds its sections and the first fault."""
 
-    def __init__(self, origin: Origin, size: _Size, runs: Collection[Direction] = BOTH) -> None:
+    def __init__(
+        self,
+        origin: Origin,
+        size: _Size,
+        runs: Collection[Direction] = BOTH,
+        boundary: re.Pattern[str] = headers.BOUNDARY,
+    ) -> None:
         self.problems: list[Problem] = []
         self.tokens = TokenSum()
-        self.said = Collector(origin)
+        self._is_repeatable = boundary is headers.REPEATABLE
+        self.said = Collector(origin, keys=KEYS_OF_REPEATABLES if self._is_repeatable else KEYS)
         self._origin = origin
         self._size = size
         self._cursor = Cursor()
@@ -309,7 +319,10 @@ class _Reading:
         return header
 
     def _refuse_order(self, direction: Direction, previous: Draft | None) -> None:
-        if direction is Direction.UP:
+        if self._is_repeatable:
+            if previous is not None:
+                raise self._error("E275", "a second `-- migrate:repeatable`", hint="keep the first line", width=21)
+        elif direction is Direction.UP:
             if previous is not None and previous.header.direction is Direction.UP:
                 raise self._no_down(previous, f" before the next `-- migrate:up` on line {self._cursor.line}")
         elif previous is None:
@@ -354,7 +367,7 @@ class _Reading:
                 hint=self._advice("begin it with the line `-- migrate:up`, and add `-- migrate:down` below"),
             )
         last = self._drafts[-1]
-        if last.header.direction is Direction.UP:
+        if last.header.direction is Direction.UP and not self._is_repeatable:
             raise self._no_down(last)
         self._close(last)
 
@@ -369,15 +382,16 @@ class _Reading:
             self._foreign = self._foreign or other_tools.tool_of_comment(comment)
             meant = headers.near_miss(comment)
             if meant and self._begins_line(segment, offset):
+                code, what = "E215", "is not a section header"
+                hint = f"write `{meant}` in lower case, without blanks in it, at the very beginning of the line"
+                if self._is_repeatable:
+                    code, what, hint = "E275", "in a repeatable migration, which has no sections", "remove the line"
+                at = self._cursor.after((segment.lead + segment.text)[:offset])
                 raise self._origin.error(
-                    "E215",
-                    f"`{comment.strip()}` is not a section header",
-                    self._cursor.after((segment.lead + segment.text)[:offset]),
-                    hint=f"write `{meant}` in lower case, without blanks in it, at the very beginning of the line",
-                    width=len(comment.rstrip()),
+                    code, f"`{comment.strip()}` {what}", at, hint=hint, width=len(comment.rstrip())
                 )
         text = segment.lead if segment.kind is SegmentKind.HEADER else segment.lead + segment.text
-        inside = headers.quoted(text)
+        inside = None if self._is_repeatable else headers.quoted(text)
         if inside is not None:
             line, _ = self._cursor.after(text[:inside])
             self.problems.append(

@@ -40,6 +40,7 @@ def _step(step: Step) -> dict[str, object]:
         "checksum": migration.checksum if migration else None,
         "breaking": breaking.described(migration) if migration and step.direction is Direction.UP else None,
         "statements_done": sorted(step.done),
+        "replaces": [each.version for each in step.replaces],
     }
 
 

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
     from dbmigrate.errors import Error
     from dbmigrate.impact.values import LockReport
-    from dbmigrate.model import LogEntry, Plan
+    from dbmigrate.model import Plan
     from dbmigrate.output.renderer import Streams
-    from dbmigrate.reports import Finding, Report, Status, StatusRow
+    from dbmigrate.reports import Finding, LogEntry, Report, Status, StatusRow
 
 _ACTIVITY = {Direction.UP: "Applying", Direction.DOWN: "Rolling back"}
 _RESULT = {Direction.UP: "Applied:", Direction.DOWN: "Rolled back:"}
@@ -115,6 +115,11 @@ class Human:
         self._streams.answer()
         self._streams.answer(f"Applied: {len(status.applied)}")
         self._streams.answer(f"Pending: {len(status.pending)}")
+        if status.repeatables:
+            self._streams.answer()
+        for row in status.repeatables:
+            style, mark = _MARKS[row.state]
+            self._streams.answer(text.labelled(style, mark, text.one_line(row.name)))
         for found in status.problems:
             self._warned_of(Warned(found))
 
@@ -126,7 +131,7 @@ class Human:
         self._message(f"{text.count(serious, 'disagreement')}" if serious else "Files and history agree")
 
     def log_entries(self, entries: Sequence[LogEntry]) -> None:
-        for line in tables.entry_lines(entries):
+        for line in tables.entry_lines(entries, self._verbosity):
             self._streams.answer(text.block(self._hide(line)))
         if not entries:
             self._message("The log has no such entry")
@@ -196,12 +201,7 @@ class Human:
     # -- events
 
     def _run_started(self, event: RunStarted) -> None:
-        steps = event.plan.steps
-        ups = sum(step.direction is Direction.UP for step in steps)
-        amount = f"{ups} pending" if ups == len(steps) else f"{len(steps) - ups} to {'redo' if ups else 'roll back'}"
-        if any(not step.runs_sql for step in steps):
-            amount = f"{text.count(len(steps), 'record')} to change"
-        self._message(f"{event.where} · {amount}")
+        self._message(f"{event.where} · {tables.amount(event.plan)}")
         for found in event.plan.problems:
             self._warned_of(Warned(found))
 
@@ -325,6 +325,11 @@ class Human:
         elif row.unfinished is not None:
             for line in tables.unfinished_lines(row.unfinished):
                 self._message(f"    {self._hide(line)}")
+        if row.replaces is not None:
+            self._message(f"    replaces {text.count(row.replaces, 'applied migration')}: `up` records that")
+        if row.description is not None:
+            for line in tables.description_lines(row.description):
+                self._message(f"    {text.one_line(self._hide(line))}")
         if row.breaking is not None:
             self._print(text.labelled(Style.ERROR, "    breaking change:", text.one_line(row.breaking)))
 

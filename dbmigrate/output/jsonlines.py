@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.output.human import Human
 from dbmigrate.output.renderer import Streams
 from dbmigrate.output.verbosity import Verbosity
-from dbmigrate.reports import MigrationState
+from dbmigrate.reports import Description, MigrationState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
     from dbmigrate.impact.values import LockReport
-    from dbmigrate.model import LogEntry, Plan, Problem, Unfinished
+    from dbmigrate.model import Plan, Problem, Unfinished
     from dbmigrate.output.colour import Line
-    from dbmigrate.reports import Finding, Outcome, Report, Status, StatusRow
+    from dbmigrate.reports import Finding, LogEntry, Outcome, Report, Status, StatusRow
 
 # the shape of the objects; a change that breaks readers raises the number
 FORMAT = "dbmigrate/1"
@@ -58,6 +58,7 @@ class Json:
                 "elsewhere": status.count(MigrationState.ELSEWHERE),
                 "missing": status.count(MigrationState.MISSING),
                 "migrations": [_row(row, self._hide) for row in status.rows],
+                "repeatables": [_row(row, self._hide) for row in status.repeatables],
                 "problems": [problem_value(problem) for problem in status.problems],
             }
         )
@@ -162,8 +163,20 @@ def _row(row: StatusRow, hide: Callable[[str], str]) -> dict[str, object]:
         "applied_by": row.applied_by,
         "edited": row.edited,
         "breaking": row.breaking,
+        "replaces": row.replaces,
+        **_description(row.description),
         "env": list(row.env),
         "unfinished": _unfinished(row.unfinished, hide) if row.unfinished else None,
+    }
+
+
+def _description(description: Description | None) -> dict[str, object]:
+    said = description or Description()
+    return {
+        "description": said.text or None,
+        "tickets": list(said.tickets),
+        "links": list(said.links),
+        "header": dict(said.fields),
     }
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from dbmigrate.model import Action, Direction
+from dbmigrate.model import Action, Direction, LogKind
 from dbmigrate.output import text
+from dbmigrate.output.verbosity import Verbosity
 from dbmigrate.reports import Deviation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dbmigrate.model import LogEntry, Step, Unfinished
-    from dbmigrate.reports import Finding
+    from dbmigrate.model import Plan, Step, Unfinished
+    from dbmigrate.reports import Description, Finding, LogEntry
 
 _SHOWN_COLUMNS = 100  # of a statement
+_NOT_SHOWN = frozenset(("before", "tables", "schemas", "description", "tickets", "links", "replaces"))
 _DEVIATIONS = {
     Deviation.CHANGED: "was changed after it was applied",
     Deviation.COSMETIC: "was edited after it was applied, but only in its layout",
@@ -68,8 +70,24 @@ def unfinished_lines(broken: Unfinished) -> Iterator[str]:
         yield f"    {text.cut(' '.join(stopped.sql.split()), _SHOWN_COLUMNS)}"
 
 
-def entry_lines(entries: Sequence[LogEntry]) -> Iterator[str]:
-    """One line for each log entry, in columns; its error, reason and details below it."""
+def description_lines(description: Description) -> Iterator[str]:
+    """What a file says that it does, with the tickets and links that the text does not name itself, and the fields."""
+    if said := _said(description.text, (*description.tickets, *description.links)):
+        yield said
+    for name, value in description.fields:
+        if value != description.text:
+            yield f"{name}: {value}"
+
+
+def _said(description: str, more: Sequence[str]) -> str:
+    return " \u00b7 ".join(filter(None, (description, *(each for each in more if each not in description))))
+
+
+def entry_lines(entries: Sequence[LogEntry], verbosity: Verbosity = Verbosity.NORMAL) -> Iterator[str]:
+    """One line for each log entry, in columns; its error, reason and details below it.
+
+    What the file said that it does is shown to those who want to know more.
+    """
     kind_width = max([8, *(len(event.kind) for event in entries)])
     outcome_width = max([7, *(len(event.outcome) for event in entries)])
     for event in entries:
@@ -84,25 +102,50 @@ def entry_lines(entries: Sequence[LogEntry]) -> Iterator[str]:
             yield f"    error: {event.error}"
         if event.reason:
             yield f"    reason: {event.reason}"
+        if verbosity >= Verbosity.VERBOSE and (said := _described(event)):
+            yield f"    {said}"
         if details := _details(event):
             yield f"    details: {details}"
 
 
+def _described(event: LogEntry) -> str:
+    details = event.details or {}
+    more = [each for name in ("tickets", "links") if isinstance(listed := details.get(name), list) for each in listed]
+    return _said(str(details.get("description", "")), list(map(str, more)))
+
+
 def _details(event: LogEntry) -> str:
     """What a person wants to know of the details; object ids and lists of tables are for programs."""
-    shown = {
-        name: value for name, value in (event.details or {}).items() if name not in ("before", "tables", "schemas")
-    }
+    shown = {name: value for name, value in (event.details or {}).items() if name not in _NOT_SHOWN}
     return ", ".join(
         f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in shown.items()
     )
+
+
+def amount(plan: Plan) -> str:
+    """What is about to run, for the line that names the target: ``3 pending``."""
+    steps = [step for step in plan.steps if step.log_kind is not LogKind.REPEATABLE]
+    repeatables = len(plan.steps) - len(steps)
+    ups = sum(step.direction is Direction.UP for step in steps)
+    if steps and not any(step.version for step in steps):
+        return text.count(len(steps), "seed")
+    if steps and not any(step.runs_sql for step in steps):
+        return f"{text.count(len(plan.steps), 'record')} to change"
+    if ups == len(steps):
+        return f"{len(plan.steps)} pending"
+    more = f", {repeatables} repeatable" if repeatables else ""
+    return f"{len(steps) - ups} to {'redo' if ups else 'roll back'}{more}"
 
 
 def corrected(step: Step) -> str:
     """What a correction did."""
     if step.action is Action.ACCEPT:
         return f"{step.name} is accepted as it is now"
-    return f"{step.name} is {'applied' if step.direction is Direction.UP else 'pending'}"
+    return f"{step.name} is {'applied' if step.direction is Direction.UP else 'pending'}{_instead(step)}"
+
+
+def _instead(step: Step) -> str:
+    return f", in the place of {text.count(len(step.replaces), 'migration')}" if step.replaces else ""
 
 
 def correction(step: Step) -> str:
@@ -110,5 +153,5 @@ def correction(step: Step) -> str:
     if step.action is Action.ACCEPT:
         return f"accept {step.name} as it is now"
     if step.direction is Direction.UP:
-        return f"record {step.name} as applied"
+        return f"record {step.name} as applied{_instead(step)}"
     return f"record {step.name} as pending"

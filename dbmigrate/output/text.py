@@ -161,8 +161,14 @@ def closing_line(command: str, report: Report) -> str:
     if not report.done:
         return "Nothing to do" + (f": version {report.current} is current" if report.current else "")
     run = [outcome.step for outcome in report.done if outcome.step.runs_sql]
-    ups = sum(step.direction == "up" for step in run)
-    counts = ((len(run) - ups, "rolled back"), (ups, "applied"), (len(report.done) - len(run), "recorded"))
+    repeatable = sum(step.log_kind == "repeatable" for step in run)
+    ups = sum(step.direction == "up" for step in run) - repeatable
+    counts = (
+        (len(run) - ups - repeatable, "rolled back"),
+        (ups, "applied"),
+        (repeatable, "repeatable run"),
+        (len(report.done) - len(run), "recorded"),
+    )
     done = ", ".join(f"{number} {what}" for number, what in counts if number)
     parts = [f"{done} in {duration(report.seconds or sum(outcome.seconds for outcome in report.done))}"]
     if report.current:

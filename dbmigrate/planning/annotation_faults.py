@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["faults", "refuse", "refuse_unsupported", "unsupported", "without"]
 
-_SUPPORTED = frozenset(("breaking", "check", "depends", "env", "require"))
+_SUPPORTED = frozenset(("breaking", "check", "depends", "env", "replaces", "require", "vars"))
+_OF_REPEATABLES = frozenset(("breaking", "depends"))
+_IN_FOLDER = "a file with a version is not repeatable: it runs once"
+_MOVE = "move it to the folder `repeatable` of the migrations directory, and take its headers out"
 _NOT_YET = "remove the line, or put it into words that are not an annotation"
 
 
@@ -28,17 +31,25 @@ def faults(migration: Migration) -> Iterator[Problem]:
 
 
 def unsupported(migration: Migration, direction: Direction) -> Iterator[Problem]:
-    """What cannot be obeyed, E292 and E296: to ignore an environment or a condition would run what must not run."""
+    """What cannot be obeyed, E292 and E296; E275: to ignore a condition would run what must not run."""
+    known, where = _SUPPORTED, "yet"
+    if migration.file.is_repeatable:
+        known, where = _OF_REPEATABLES, "in a repeatable migration"
     for each in migration.annotations:
-        if each.direction is direction and each.key not in _SUPPORTED:
-            message = f"`migrate:{each.key}` is not supported yet"
+        if each.direction is direction and each.key == "repeatable":
+            yield Problem("E275", _IN_FOLDER, Severity.ERROR, each.place, _MOVE)
+        elif each.direction is direction and each.key not in known:
+            message = f"`migrate:{each.key}` is not supported {where}"
             yield Problem("E292", message, Severity.ERROR, each.place, _NOT_YET)
     yield from conditions.faults(migration, direction)
 
 
 def without(migrations: Mapping[str, Migration]) -> Mapping[str, Migration]:
-    """The same migrations saying nothing of themselves: files that are applied already stop nothing."""
-    return {version: replace(each, annotations=(), annotation_faults=()) for version, each in migrations.items()}
+    """The same migrations saying nothing of themselves but what their SQL needs: applied files stop nothing."""
+    return {
+        version: replace(each, annotations=each.annotated("vars"), annotation_faults=())
+        for version, each in migrations.items()
+    }
 
 
 def refuse_unsupported(steps: Iterable[Step]) -> None:

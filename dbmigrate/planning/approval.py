@@ -114,9 +114,14 @@ def refuse_other(typed: str, word: str) -> None:
 
 
 def to_prove(plan: Plan, history: History) -> tuple[Step, ...]:
-    """What a plan applies and another environment can have applied: not what is only for some environments."""
+    """What a plan applies and another environment can have applied: not what is only for some environments.
+
+    Seeds have no version, and are applied nowhere.
+    """
     return tuple(
-        step for step in _applied_by(plan, history) if not (step.migration and step.migration.annotated("env"))
+        step
+        for step in _applied_by(plan, history)
+        if step.version and not (step.migration and step.migration.annotated("env"))
     )
 
 
@@ -126,7 +131,7 @@ def _applied_by(plan: Plan, history: History) -> tuple[Step, ...]:
     return tuple(
         step
         for step in plan.steps
-        if step.action is Action.RUN and step.direction is Direction.UP and step.version not in begun
+        if step.action is Action.RUN and step.direction is Direction.UP and step.version and step.version not in begun
     )
 
 

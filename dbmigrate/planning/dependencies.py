@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import Refused, unchanged
 from dbmigrate.model import Direction, Problem, Severity
+from dbmigrate.planning import replaces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from dbmigrate.model import Annotation, History, Migration, MigrationFile, Step
 
@@ -22,15 +23,21 @@ def versions(annotation: Annotation) -> tuple[str, ...]:
     return tuple(word.strip() for word in annotation.value.split(","))
 
 
-def faults(pending: Sequence[Migration], files: Sequence[MigrationFile], history: History) -> Iterator[Problem]:
+def faults(
+    pending: Sequence[Migration],
+    files: Sequence[MigrationFile],
+    history: History,
+    replaced: Mapping[str, str] | None = None,
+) -> Iterator[Problem]:
     """The dependencies that cannot have been applied before the pending migrations. `files` are in their order.
 
     A version without a file counts if it is applied. A later one never does, applied or not: the next database that is
-    made from the files would stop there.
+    made from the files would stop there. In the place of a `replaced` version is the one of the file that replaces it.
     """
     wanted = [(migration, *each) for migration in pending for each in named(migration)]
     places = {file.version: number for number, file in enumerate(files if wanted else ())}
-    for migration, annotation, version in wanted:
+    for migration, annotation, given in wanted:
+        version = (replaced or {}).get(given, given)
         if ":" in version:
             yield _fault(
                 annotation, f"`{version}`: dependencies on other services are not supported yet", _LOCAL, "E292"
@@ -58,7 +65,7 @@ def refuse_needed(steps: Sequence[Step], others: Iterable[Migration]) -> None:
 
     `others` are the applied migrations; those that are rolled back by `steps` too do not count.
     """
-    undone = {step.version: step.name for step in steps if step.direction is Direction.DOWN}
+    undone = {version: step.name for step in steps if step.direction is Direction.DOWN for version in _of(step)}
     for migration in others:
         if migration.version in undone:
             continue
@@ -71,6 +78,13 @@ def refuse_needed(steps: Sequence[Step], others: Iterable[Migration]) -> None:
                     hint=f"roll back {migration.name} too, with --to or --steps, or remove the dependency",
                 )
                 raise unchanged(error)
+
+
+def _of(step: Step) -> Iterator[str]:
+    """The version of a step, and those that its file replaces."""
+    yield step.version
+    for annotation in step.migration.annotated("replaces") if step.migration else ():
+        yield from replaces.versions(annotation)
 
 
 def named(migration: Migration) -> Iterator[tuple[Annotation, str]]:

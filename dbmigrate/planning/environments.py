@@ -151,7 +151,7 @@ def _reading(look: Look) -> Reading:
 
 def merge(readings: Sequence[Reading], *, totals: Mapping[str, int] | None = None, order: Order = Order.NAME) -> Table:
     """One table of all statuses, in `order`. `totals` are the numbers of statements of unfinished versions."""
-    by_version = [{row.version: row for row in reading.status.rows} if reading.status else {} for reading in readings]
+    by_version = [_rows(reading.status) for reading in readings]
     names = {version: row.name for rows in reversed(by_version) for version, row in rows.items()}
     rows = tuple(
         Row(
@@ -162,10 +162,15 @@ def merge(readings: Sequence[Reading], *, totals: Mapping[str, int] | None = Non
                 for reading, rows in zip(readings, by_version, strict=True)
             ),
         )
-        for version in sorted(names, key=lambda version: (order.key(names[version]), version))
+        for version in sorted(names, key=lambda version: ("/" in names[version], order.key(names[version]), version))
     )
     columns = tuple(_column(reading, [row.cells[number] for row in rows]) for number, reading in enumerate(readings))
     return Table(columns, rows, _folded(rows))
+
+
+def _rows(status: Status | None) -> dict[str, StatusRow]:
+    """The migrations, and the repeatable ones behind them: these have a folder in their names."""
+    return {row.version: row for row in (*status.rows, *status.repeatables)} if status else {}
 
 
 def _cell(reading: Reading, row: StatusRow | None, total: int | None) -> Cell:

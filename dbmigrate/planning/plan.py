@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dbmigrate.errors import NeedsAttention, PlanError, Refused
 from dbmigrate.model import (
@@ -29,6 +30,9 @@ from dbmigrate.model import (
 )
 from dbmigrate.reports import MigrationState, Status, StatusRow
 
+if TYPE_CHECKING:
+    from dbmigrate.planning.replaces import Replacement
+
 Migrations = Mapping[str, Migration]
 
 _BY_NUMBER = '`version-order = "numeric"` in dbmigrate.toml (or --version-order numeric) orders them by number'
@@ -39,30 +43,39 @@ def up(
 ) -> Plan:
     """Apply what is pending, in the order of `files`, as far as `goal` says.
 
-    `migrations` holds the parsed file of every pending version. Raises PlanError E230 (no files at all), E232 (no
-    file has the goal's version), E208 (a file is for some environments, and `policy` does not say which one this is);
-    NeedsAttention E502 (an earlier run is unfinished); Refused E702 (`policy` is strict and a pending version is not
-    higher than the highest applied one); MigrationFileError E290 to E294 (what a pending file says of itself).
-    `migrations` may hold applied files that pending ones depend on.
+    `migrations` holds the parsed file of every pending version, and of every one that replaces others; it may hold
+    applied files that pending ones depend on. Raises PlanError E230 (no files at all), E232 (no file has the goal's
+    version), E208 (a file is for some environments, and `policy` does not say which one this is); NeedsAttention E502
+    (an earlier run is unfinished); Refused E702 (`policy` is strict and a pending version is not higher than the
+    highest applied one), E744 (of what a file replaces some is applied); MigrationFileError E262, E290 to E294 (what a
+    pending file says of itself).
     """
     if not files:
         raise PlanError("no migration files found", code="E230", hint="make one with `dbmigrate new NAME`")
     _refuse_unfinished(history)
+    found = _replacements(migrations, history)
+    files = _in_force(files, found, goal)
     waiting = frozenset(pending_versions(files, history))
     read = [migrations[file.version] for file in files if file.version in waiting and file.version in migrations]
     here = waiting - elsewhere(read, policy)
     pending = [file for file in files if file.version in here]
     highest = policy.order.highest(_versions(history))
-    late = [file for file in pending if highest and policy.order.key(file.version) <= policy.order.key(highest)]
+    recorded = frozenset(each.migration.version for each in found if each.takes_over)
+    late = [
+        file
+        for file in pending
+        if highest and file.version not in recorded and policy.order.key(file.version) <= policy.order.key(highest)
+    ]
     if policy.strict and late:
         raise _out_of_order(late[0], highest, policy.order)
-    _refuse_annotations([each for each in read if each.version in here], migrations, files, history)
+    _refuse_annotations([each for each in read if each.version in here], migrations, files, history, found)
     chosen = _until(pending, files, goal)
-    steps = tuple(_run(migrations[file.version], Direction.UP) for file in chosen)
+    steps = tuple(_apply(migrations[file.version], found) for file in chosen)
     running = {file.version for file in chosen}
     problems = [_late_problem(file, highest) for file in late if file.version in running]
     order_problems = _order_problems(files, policy.order)
-    return Plan(steps, (*order_problems, *problems, *_breaking_problems(steps), *_file_problems(steps)))
+    said = (*_variable_problems(steps), *_breaking_problems(steps))
+    return Plan(steps, (*order_problems, *problems, *said, *_file_problems(steps)))
 
 
 def pending_versions(files: Sequence[MigrationFile], history: History) -> Sequence[str]:
@@ -158,9 +171,14 @@ def undo(unfinished: Unfinished, migration: Migration) -> Plan:
     return Plan((step,))
 
 
-def up_to(files: Sequence[MigrationFile], version: str) -> Sequence[str]:
-    """The versions of the files up to and including `version`, in file-name order. Raises PlanError E232."""
-    return [file.version for file in _until(files, files, Goal(version=version))]
+def up_to(files: Sequence[MigrationFile], version: str, migrations: Migrations | None = None) -> Sequence[str]:
+    """The versions of the files up to and including `version`, in file-name order. Raises PlanError E232.
+
+    Those that one of `migrations` replaces do not count.
+    """
+    goal = Goal(version=version)
+    files = _in_force(files, _replacements(migrations or {}, History()), goal)
+    return [file.version for file in _until(files, files, goal)]
 
 
 def unknown_version(asked: str, known: Sequence[str], message: str) -> PlanError:
@@ -194,14 +212,44 @@ def status(files: Sequence[MigrationFile], history: History, order: Order = Orde
 # what a file says of itself: without a file to run none of these modules is needed
 
 
+def _replacements(migrations: Migrations, history: History) -> Sequence[Replacement]:
+    if not any(migration.annotations for migration in migrations.values()):
+        return ()
+    from dbmigrate.planning import replaces
+
+    return replaces.of(migrations.values(), history)
+
+
+def _in_force(files: Sequence[MigrationFile], found: Sequence[Replacement], goal: Goal) -> Sequence[MigrationFile]:
+    if not found:
+        return files
+    from dbmigrate.planning import replaces
+
+    replaces.refuse_replaced(goal.version, found)
+    return replaces.in_force(files, found)
+
+
+def _apply(migration: Migration, found: Sequence[Replacement]) -> Step:
+    """Run the file; or record it, where all that it replaces is applied."""
+    from dbmigrate.planning import replaces
+
+    return (replaces.step(migration, found) if found else None) or _run(migration, Direction.UP)
+
+
 def _refuse_annotations(
-    read: Sequence[Migration], known: Migrations, files: Sequence[MigrationFile], history: History
+    read: Sequence[Migration],
+    known: Migrations,
+    files: Sequence[MigrationFile],
+    history: History,
+    found: Sequence[Replacement],
 ) -> None:
     if read:
-        from dbmigrate.planning import annotation_faults, dependencies, target_environments
+        from dbmigrate.planning import annotation_faults, dependencies, replaces, target_environments
 
         annotation_faults.refuse(fault for migration in read for fault in annotation_faults.faults(migration))
-        annotation_faults.refuse(dependencies.faults(read, files, history))
+        annotation_faults.refuse(replaces.faults(read))
+        replaces.refuse_split(found)
+        annotation_faults.refuse(dependencies.faults(read, files, history, replaces.by_version(found)))
         annotation_faults.refuse(target_environments.faults(read, known))
 
 
@@ -219,6 +267,17 @@ def _refuse_unsupported(steps: Sequence[Step]) -> None:
         from dbmigrate.planning import annotation_faults
 
         annotation_faults.refuse_unsupported(steps)
+        _variable_problems(steps)
+
+
+def _variable_problems(steps: Sequence[Step]) -> tuple[Problem, ...]:
+    """Warnings about variables. Raises MigrationFileError E298, E299."""
+    if not any(step.migration and step.migration.bound for step in steps):
+        return ()
+    from dbmigrate.planning import variables
+
+    variables.refuse_unusable(steps)
+    return variables.problems(steps)
 
 
 def _breaking_problems(steps: Sequence[Step]) -> tuple[Problem, ...]:

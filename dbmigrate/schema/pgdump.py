@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.connection.programs import ClientProgram, Search
 
-__all__ = ["archive", "check_archive", "dump"]
+__all__ = ["WITH_PRIVILEGES", "archive", "check_archive", "dump"]
 
 OPTIONS = (
     "--schema-only",
@@ -28,6 +28,10 @@ OPTIONS = (
     "--no-password",  # never wait for somebody to type one
     "--lock-wait-timeout=10s",  # a queued ACCESS SHARE behind somebody's ALTER TABLE must not hang the command
 )
+
+# among the further arguments of `dump`, and not one of pg_dump: GRANTs are wanted
+WITH_PRIVILEGES = "--privileges"
+_WITHOUT_PRIVILEGES = "--no-privileges"
 
 ARCHIVE_OPTIONS = (
     "--format=custom",
@@ -66,10 +70,13 @@ def dump(
     `ToolMissing` (E206) when none can do it, `DatabaseError` (E404) with pg_dump's own words for everything else.
     """
     exclusions = [f"--exclude-table={name}" for name in exclude_tables]
+    further = [each for each in extra_arguments if each != WITH_PRIVILEGES]
+    is_whole = len(further) < len(extra_arguments)
+    options = [each for each in OPTIONS if not (is_whole and each == _WITHOUT_PRIVILEGES)]
     child = {"PGAPPNAME": "dbmigrate", **environ, "LC_ALL": "C"}
 
     def run(program: ClientProgram) -> subprocess.CompletedProcess[bytes]:
-        done = _run([*program.command, *OPTIONS, *exclusions, *extra_arguments], child)
+        done = _run([*program.command, *options, *exclusions, *further], child)
         if done.returncode == 0 and not done.stdout:
             raise _failed("", 0)
         return done

@@ -14,9 +14,11 @@ from dbmigrate import impact
 from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, Error, Refused
 from dbmigrate.frozen import frozen
+from dbmigrate.impact import masking
 from dbmigrate.impact.values import LockReport
 from dbmigrate.model import Problem, Severity
 from dbmigrate.scratch import choose, outside_effects, schema_copy
+from dbmigrate.variables import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +40,7 @@ class Means:
 
     choice: Choice
     environ: Mapping[str, str] = field(default_factory=dict)
+    variables: Variables = field(default_factory=Variables)
 
 
 def make(session: Session, planned: Plan, files: Sequence[MigrationFile], means: Means) -> LockReport:
@@ -50,10 +53,12 @@ def make(session: Session, planned: Plan, files: Sequence[MigrationFile], means:
     try:
         choice = schema_copy.choice_for(chosen, session, [step.migration for step in steps])
         with choose.open_server(choice) as server, server.database() as copy:
-            found = _measured(schema_copy.Origin(session, files, means.environ), steps, server, copy)
+            found = _measured(schema_copy.Origin(session, files, means.environ, means.variables), steps, server, copy)
     except Error as exc:
         return missing(exc)
-    return _priced(session, found)
+    report = _priced(session, found)
+    values = [value for step in steps if step.migration.bound for value in step.migration.bound.secrets]
+    return masking.masked(report, values) if values else report
 
 
 def missing(exc: Error) -> LockReport:

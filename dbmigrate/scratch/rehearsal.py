@@ -104,7 +104,9 @@ def on_copy(rehearsal: Rehearsal, means: Means) -> Rehearsed:
     choice = schema_copy.choice_for(chosen, target, _checked(rehearsal.plan))
     with choose.open_server(choice) as server, server.database() as made:
         copy = schema_copy.with_settings_of(target, made)
-        problems = schema_copy.fill(schema_copy.Origin(target, rehearsal.files, means.environ), server, copy)
+        problems = schema_copy.fill(
+            schema_copy.Origin(target, rehearsal.files, means.environ, means.variables), server, copy
+        )
         with Session(_access(copy, rehearsal)) as scratch:
             _record(scratch, target)
             note = conditions.Note()
@@ -282,6 +284,7 @@ def run_sections(context: Context, direction: Direction, asker: Asker) -> int:
     the transaction.
     """
     number, conn, dsn, migration = 0, context.conn, context.dsn, context.migration
+    dsn = dsn if migration.bound is None else dsn.hiding(migration.bound.secrets)
     try:
         for part in parts(migration, direction):
             asker.ask(context, part.before)

@@ -12,11 +12,12 @@ from dbmigrate import impact
 from dbmigrate.connection import database, programs
 from dbmigrate.errors import DatabaseError, Error, PlanError, Refused, ToolMissing
 from dbmigrate.frozen import frozen
-from dbmigrate.migrations import parser
+from dbmigrate.migrations import parser, variables
 from dbmigrate.model import Direction, Problem, Severity
 from dbmigrate.schema import dump, load, normalise, pgdump, sending
 from dbmigrate.scratch import choose, outside_effects
 from dbmigrate.tracking.tables import creation
+from dbmigrate.variables import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,11 +38,15 @@ _TEXT = "the schema of the target"  # where a path stands for a file
 
 @frozen
 class Origin:
-    """What a copy is made from: the target's session, the migration files, the environment of pg_dump."""
+    """What a copy is made from: the target's session, the migration files, the environment of pg_dump.
+
+    `variables` are the values for migrations that run again.
+    """
 
     session: Session
     files: Sequence[MigrationFile] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
+    variables: Variables = field(default_factory=Variables)
 
 
 def with_settings_of(session: Session, copy: Dsn) -> Dsn:
@@ -129,7 +134,9 @@ def _applied(origin: Origin, because: Error) -> Iterator[Migration]:
     versions = {item.version for item in origin.session.read_history().applied}
     if versions - {file.version for file in origin.files}:
         raise because.recast(PlanError, f"{because.message}; and files of applied migrations are gone", code="E264")
-    return (parser.read(file, (Direction.UP,)) for file in origin.files if file.version in versions)
+    values = origin.variables.for_scratch()
+    files = (file for file in origin.files if file.version in versions)
+    return (variables.bound(parser.read(file, (Direction.UP,)), values) for file in files)
 
 
 def _impossible(exc: Error, hint: str | None) -> PlanError:

@@ -19,6 +19,7 @@ from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Order
 from dbmigrate.settings import durations, env_file, project_file
+from dbmigrate.settings.choice import Choice
 from dbmigrate.settings.environments import is_same_database, name_of, variable_of
 from dbmigrate.settings.sources import Sources, Value
 from dbmigrate.settings.variables import VARIABLES, Variable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dbmigrate.settings.project_file import Project, Requirement
+    from dbmigrate.variables import Given, Variables
 
 __all__ = ["ENV_FILES", "VARIABLES", "Flags", "Settings", "Variable", "load"]
 
@@ -48,6 +50,7 @@ class Flags:
     version_order: str | None = None
     migrations_table: str | None = None
     schema_file: str | None = None
+    seeds_dir: str | None = None
     no_dump_schema: bool | None = None
     driver: str | None = None
     wait: bool | None = None
@@ -77,16 +80,16 @@ class Settings:
     """Everything that a command needs to know. Times are in seconds; paths are as given.
 
     `environment` is the name after ``-e``, in lower case where it stands for ``<NAME>_DATABASE_URL``.
-    `lock_timeout` None leaves the choice to the executor, 0 and a `timeout` of None mean no limit. `environ` is for
-    programs that are started: the environment of this process without PGSERVICE, which `Dsn.environment` replaces.
-    `origins` says for each name in `VARIABLES` that is a setting where its value is from. `protected` are the names of
-    environments, `canonical`; `project` is the project file.
+    `lock_timeout` None leaves the choice to the executor; 0 and a `timeout` of None mean no limit. `environ` is for
+    programs that are started: this process's without PGSERVICE, which `Dsn.environment` replaces. `origins` says for
+    each name in `VARIABLES` that is a setting where its value is from. `protected` are `canonical` environment names.
     """
 
     migrations_dirs: tuple[str, ...]
     version_order: Order
     migrations_table: str
     schema_file: str
+    seeds_dir: str
     schema_versions: str
     wait_timeout: float
     wait_interval: float
@@ -96,6 +99,8 @@ class Settings:
     timeout: float | None
     dump_schema: bool
     lock_report: bool
+    template: str
+    ticket_pattern: str | None
     wait: bool
     strict: bool
     verbose: bool
@@ -201,6 +206,33 @@ class Settings:
         mine = canonical(protection.environment if protection else self.environment or "")
         return next((found for name, found in self.project.required.items() if canonical(name) == mine), None)
 
+    @property
+    def variables(self) -> Variables:
+        """The values of variables in migrations: from the environment and env files, then from the project file."""
+        from dbmigrate.variables import Given, Variables, environment_name
+
+        def find(name: str) -> Given | None:
+            value, given = self._sources.find(environment_name(name)), self.project.variables.get(name)
+            if value is not None:
+                return Given(value.text, value.name)
+            return None if given is None or given.value is None else Given(given.value, given.origin)
+
+        stand_ins = {
+            name: Given(given.check, given.origin, is_made_up=True)
+            for name, given in self.project.variables.items()
+            if given.check is not None
+        }
+        return Variables(find, stand_ins)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The values of all variables that could be in migrations, to hide them."""
+        from dbmigrate.variables import PREFIX
+
+        names = (name for name in self._sources.names() if name.startswith(PREFIX))
+        found = [value.text for name in names if (value := self._sources.find(name))]
+        return (*found, *(each.value for each in self.project.variables.values() if each.value))
+
     def environments(self) -> tuple[str, ...]:
         """Names for ``-e`` that have a database: ``STAGING_DATABASE_URL`` makes ``staging``."""
         scratch = VARIABLES["DBMIGRATE_SCRATCH_URL"].twin
@@ -255,49 +287,6 @@ class Settings:
         return f"set {name}, or choose one of: {known}" if known else f"set {name}"
 
 
-class _Choice:
-    """Looks up settings by their names in `VARIABLES`, and remembers where each was found."""
-
-    def __init__(self, sources: Sources, project: Project) -> None:
-        self._sources = sources
-        self._project = project
-        self.origins: dict[str, str] = {}
-
-    def value(self, name: str, flag: str | None = None) -> Value:
-        variable = VARIABLES[name]
-        if flag is not None:
-            found = Value(flag, variable.option, variable.option)
-        else:
-            names = (name, variable.twin) if variable.twin else (name,)
-            found = self._sources.find(*names) or self._from_project(name) or Value(variable.default, name, "default")
-        self.origins[name] = found.origin
-        return found
-
-    def _from_project(self, name: str) -> Value | None:
-        """What the project file says."""
-        found = self._project.values.get(name)
-        return Value(found.text, f"{found.key} ({found.origin})", found.origin) if found else None
-
-    def text(self, name: str, flag: str | None = None) -> str:
-        """A text; it may be empty only if its default is."""
-        value = self.value(name, flag)
-        if VARIABLES[name].default and not value.text.strip():
-            raise ConfigError(f"{value.name} is empty", code="E205", hint="give it a value, or remove it")
-        return value.text.strip()
-
-    def seconds(self, name: str, flag: str | None = None) -> float:
-        value = self.value(name, flag)
-        return durations.duration(value.text, value.name)
-
-    def optional_seconds(self, name: str, flag: str | None = None) -> float | None:
-        value = self.value(name, flag)
-        return durations.duration(value.text, value.name) if value.origin != "default" else None
-
-    def boolean(self, name: str, *, flag: bool | None) -> bool:
-        value = self.value(name, None if flag is None else str(flag))
-        return durations.boolean(value.text, value.name)
-
-
 def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
     """Read the env files and all settings but the target, which `Settings.target` reads.
 
@@ -307,13 +296,14 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
     files = env_file.read(tuple(flags.env_files) or ENV_FILES, cwd=cwd)
     sources = Sources(environ, files, cwd)
     project = project_file.read(cwd)
-    choice = _Choice(sources, project)
+    choice = Choice(sources, project)
     protected = _protected(choice)
     return Settings(
         migrations_dirs=_directories(choice, flags.migrations_dirs),
         version_order=_order(choice, flags.version_order),
         migrations_table=_table(choice, flags.migrations_table),
         schema_file=choice.text("DBMIGRATE_SCHEMA_FILE", flags.schema_file),
+        seeds_dir=choice.text("DBMIGRATE_SEEDS_DIR", flags.seeds_dir),
         schema_versions=_layout(choice),
         wait_timeout=choice.seconds("DBMIGRATE_WAIT_TIMEOUT", flags.wait_timeout),
         wait_interval=_interval(choice, flags.wait_interval),
@@ -324,6 +314,8 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         _max_blocked=choice.optional_seconds("DBMIGRATE_MAX_BLOCKED", flags.max_blocked),
         dump_schema=not choice.boolean("DBMIGRATE_NO_DUMP_SCHEMA", flag=flags.no_dump_schema),
         lock_report=choice.boolean("DBMIGRATE_LOCK_REPORT", flag=None),
+        template=choice.text("DBMIGRATE_TEMPLATE"),
+        ticket_pattern=_tickets(choice),
         wait=choice.boolean("DBMIGRATE_WAIT", flag=flags.wait),
         strict=_strict(choice, flags, protected),
         verbose=choice.boolean("DBMIGRATE_VERBOSE", flag=flags.verbose),
@@ -341,7 +333,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
     )
 
 
-def _strict(choice: _Choice, flags: Flags, protected: frozenset[str]) -> bool:
+def _strict(choice: Choice, flags: Flags, protected: frozenset[str]) -> bool:
     """The setting; without one, protected environments are strict."""
     asked = choice.boolean("DBMIGRATE_STRICT", flag=flags.strict)
     if choice.origins["DBMIGRATE_STRICT"] != "default":
@@ -349,13 +341,13 @@ def _strict(choice: _Choice, flags: Flags, protected: frozenset[str]) -> bool:
     return canonical(_environment(choice, flags.environment) or "") in protected
 
 
-def _protected(choice: _Choice) -> frozenset[str]:
+def _protected(choice: Choice) -> frozenset[str]:
     """The names of the protected environments; an empty list in the project file means none."""
     names = choice.value("DBMIGRATE_PROTECTED").text.split(",")
     return frozenset(canonical(name.strip()) for name in names if name.strip())
 
 
-def _directories(choice: _Choice, flags: Sequence[str]) -> tuple[str, ...]:
+def _directories(choice: Choice, flags: Sequence[str]) -> tuple[str, ...]:
     """Both the repeated flag and the variable may hold several, separated by commas (dbmate)."""
     text = choice.text("DBMIGRATE_MIGRATIONS_DIR", ",".join(flags) if flags else None)
     directories = tuple(part.strip() for part in text.split(",") if part.strip())
@@ -364,7 +356,7 @@ def _directories(choice: _Choice, flags: Sequence[str]) -> tuple[str, ...]:
     return directories
 
 
-def _order(choice: _Choice, flag: str | None) -> Order:
+def _order(choice: Choice, flag: str | None) -> Order:
     value = choice.value("DBMIGRATE_VERSION_ORDER", flag)
     try:
         return Order(value.text.strip())
@@ -373,7 +365,7 @@ def _order(choice: _Choice, flag: str | None) -> Order:
         raise ConfigError(f"{value.name}: unknown order {value.text.strip()!r}", code="E205", hint=hint) from None
 
 
-def _table(choice: _Choice, flag: str | None) -> str:
+def _table(choice: Choice, flag: str | None) -> str:
     """``table`` or ``schema.table``; whatever follows the first dot is the table's name (dbmate)."""
     text = choice.text("DBMIGRATE_MIGRATIONS_TABLE", flag)
     if text.startswith(".") or text.endswith(".") or "\0" in text:
@@ -383,7 +375,7 @@ def _table(choice: _Choice, flag: str | None) -> str:
     return text
 
 
-def _layout(choice: _Choice) -> str:
+def _layout(choice: Choice) -> str:
     value = choice.value("DBMIGRATE_SCHEMA_VERSIONS")
     if value.text.strip() not in LAYOUTS:
         raise ConfigError(
@@ -392,14 +384,27 @@ def _layout(choice: _Choice) -> str:
     return value.text.strip()
 
 
-def _interval(choice: _Choice, flag: str | None) -> float:
+def _tickets(choice: Choice) -> str | None:
+    """None for the usual pattern."""
+    value = choice.value("DBMIGRATE_TICKET_PATTERN")
+    if value.origin == "default":
+        return None
+    try:
+        re.compile(value.text)
+    except re.error as exc:
+        message = f"{value.name}: {value.text!r} is not a regular expression: {exc}"
+        raise ConfigError(message, code="E205", hint="for example [A-Z]+-[0-9]+") from exc
+    return value.text
+
+
+def _interval(choice: Choice, flag: str | None) -> float:
     seconds = choice.seconds("DBMIGRATE_WAIT_INTERVAL", flag)
     if seconds == 0:
         raise ConfigError("the wait interval is 0", code="E205", hint="write a pause such as 1s")
     return seconds
 
 
-def _environment(choice: _Choice, flag: str | None) -> str | None:
+def _environment(choice: Choice, flag: str | None) -> str | None:
     """The name for ``-e``. An empty flag is an error: it comes from an unset shell variable."""
     value = choice.value("DBMIGRATE_ENV", flag)
     if value.origin == "default":

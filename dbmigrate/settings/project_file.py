@@ -12,12 +12,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dbmigrate.environment_name import canonical
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Place, Problem, Severity
 from dbmigrate.settings.variables import VARIABLES, Kind
+
+if TYPE_CHECKING:
+    from dbmigrate.settings.project_variables import ProjectVariable
 
 __all__ = ["ENVIRONMENT_NAME", "FILE", "PYPROJECT", "Project", "Requirement", "Text", "read"]
 
@@ -26,7 +30,7 @@ PYPROJECT = "pyproject.toml"
 
 _SECTION = ("tool", "dbmigrate")
 _ENVIRONMENTS = ("environments", "env")  # the second is read as the first
-_TABLES = ("lint", "deploy", *_ENVIRONMENTS)
+_TABLES = ("lint", "deploy", *_ENVIRONMENTS, "vars")
 _ENV_DEFAULT = "env-default"
 _ORDER = "order"
 _REQUIRED = "require-applied-in"
@@ -72,8 +76,8 @@ class Project:
     `values` are settings by the name of their variable. `lint` and `deploy` are the tables of these names as they
     stand, for the commands to check. `order` is how environments are shown side by side, `required` what
     ``require-applied-in`` says, by environment, `env_default` the environment of a run that names none, by which files
-    with ``env`` are chosen, `max_blocked` what an environment says in place of the key at the top. `problems` are
-    warnings.
+    with ``env`` are chosen, `max_blocked` what an environment says in place of the key at the top. `variables` are
+    those of migrations, `problems` are warnings.
     """
 
     path: str = ""
@@ -84,6 +88,7 @@ class Project:
     required: Mapping[str, Requirement] = field(default_factory=dict)
     env_default: str | None = None
     max_blocked: Mapping[str, Text] = field(default_factory=dict)
+    variables: Mapping[str, ProjectVariable] = field(default_factory=dict, repr=False)
     problems: tuple[Problem, ...] = ()
 
 
@@ -179,8 +184,17 @@ class _Reader:
             required=dict(self._requirements(environments)),
             env_default=self._env_default(table),
             max_blocked=dict(self._max_blocked(environments)),
+            variables=self._variables(table),
             problems=problems,
         )
+
+    def _variables(self, table: Mapping[str, object]) -> Mapping[str, ProjectVariable]:
+        if "vars" not in table:
+            return {}
+        from dbmigrate.settings import project_variables
+
+        given = self.table(table["vars"], ("vars",))
+        return project_variables.read(given, project_variables.Place(self._wrong, self._unknown, self._origin))
 
     def table(self, value: object, path: _Path) -> Mapping[str, object]:
         if not isinstance(value, Mapping):

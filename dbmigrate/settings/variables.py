@@ -76,6 +76,7 @@ VARIABLES: Mapping[str, Variable] = {
     "DBMIGRATE_SCHEMA_FILE": Variable(
         "the schema file", "./db/schema.sql", "--schema-file", "DBMATE_SCHEMA_FILE", key="schema-file"
     ),
+    "DBMIGRATE_SEEDS_DIR": Variable("the directory of seeds", "./db/seeds", "--seeds-dir", key="seeds-dir"),
     "DBMIGRATE_NO_DUMP_SCHEMA": Variable(
         "do not write the schema file",
         "false",
@@ -154,6 +155,12 @@ VARIABLES: Mapping[str, Variable] = {
         key="protected",
         kind=Kind.LIST,
     ),
+    "DBMIGRATE_TEMPLATE": Variable(
+        "the template of a new migration: a name, or a path", option="--template", key="template"
+    ),
+    "DBMIGRATE_TICKET_PATTERN": Variable(
+        "a regular expression for ticket ids in comments; empty: none", key="ticket-pattern"
+    ),
     "DBMIGRATE_STRICT": Variable(
         "refuse migrations older than the newest applied one; true by default on protected environments",
         "false",
@@ -162,6 +169,7 @@ VARIABLES: Mapping[str, Variable] = {
         key="strict",
         kind=Kind.BOOLEAN,
     ),
+    "DBMIGRATE_VAR_<NAME>": Variable("the value of the variable NAME in migrations that declare it"),
     "DBMIGRATE_VERBOSE": Variable("print more messages", "false", "--verbose", "DBMATE_VERBOSE"),
     "NO_COLOR": Variable("no colours on terminals; pipes never get colours"),
 }

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.database import Connection
     from dbmigrate.tracking.tables import Tables
 
-__all__ = ["NONE", "Found", "Taken", "relations", "sequences", "taken_over"]
+__all__ = ["NONE", "Found", "Taken", "relations", "schemas", "sequences", "taken_over"]
 
 _TABLES = """
 select n.nspname::text, c.relname::text,
@@ -64,6 +64,11 @@ def relations(conn: Connection) -> tuple[Found, ...]:
     """The tables of the database, without those of extensions."""
     rows = database.query(conn, _TABLES)
     return tuple(Found(str(row[0]), str(row[1]), tuple(cast("list[str]", row[2]))) for row in rows)
+
+
+def schemas(conn: Connection) -> tuple[str, ...]:
+    """The names of all schemas."""
+    return tuple(str(row[0]) for row in database.query(conn, "select nspname::text from pg_catalog.pg_namespace"))
 
 
 def taken_over(conn: Connection, tables: Tables) -> Taken:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _GIT_SECONDS = 5
 
 
-def describe(directories: Sequence[str], *, reason: str | None = None) -> Run:
+def describe(directories: Sequence[str], *, reason: str | None = None, tickets: str | None = None) -> Run:
     """A new run, started now by this user on this host, with the commit of the migrations directory if it has one."""
     commit, dirty = _commit(directories[0]) if directories else (None, None)
     return Run(
@@ -27,6 +27,7 @@ def describe(directories: Sequence[str], *, reason: str | None = None) -> Run:
         git_commit=commit,
         git_dirty=dirty,
         reason=reason,
+        tickets=tickets,
     )
 
 

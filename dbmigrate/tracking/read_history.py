@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from psycopg import sql
 
-from dbmigrate.model import Applied, Direction, History, LogEntry, LogState, StepRecord, Unfinished
+from dbmigrate.model import Applied, Direction, History, LogState, StepRecord, Unfinished
+from dbmigrate.reports import LogEntry
 from dbmigrate.tracking.tables import _DETAILS, Tables
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 
 # The newest log entry of each version that changed whether it is applied. If that entry undid the version, and the
 # version is in the tracking table all the same, another tool applied it since: what the log says of the file does not
-# hold. Marks and repairs that undo keep no up SQL; for a file too large to be kept they look like those that apply.
+# hold. Marks, repairs and replacements that undo keep no up SQL; for a file too large to be kept they look like those
+# that apply.
 _NEWEST = """
 select distinct on (version) version, file, checksum, token_checksum, down_sql, finished_at, os_user, git_commit,
-       direction::text = 'down' or (direction::text in ('mark', 'repair') and up_sql is null
+       direction::text = 'down' or (direction::text in ('mark', 'repair', 'replace') and up_sql is null
                                     and (down_sql is not null or checksum is null)) as is_undone
 from {} where step is null and state::text = 'done' order by version, event_id desc
 """

@@ -6,6 +6,7 @@ a run counts them where it can. Every name is schema-qualified, because a migrat
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from psycopg import sql
@@ -14,7 +15,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.model import Action, Direction, LogKind, LogState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from dbmigrate.connection.database import Connection
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Run:
-    """What all log entries of one run share."""
+    """What all log entries of one run share. `tickets` is the pattern of ticket ids, None for the usual one."""
 
     run_id: str
     os_user: str
@@ -33,6 +34,7 @@ class Run:
     git_commit: str | None = None
     git_dirty: bool | None = None
     reason: str | None = None
+    tickets: str | None = None
 
 
 class Writer:
@@ -43,11 +45,13 @@ class Writer:
     text.
     """
 
-    def __init__(self, tables: Tables, run: Run) -> None:
+    def __init__(self, tables: Tables, run: Run, details: Callable[[str, Step], str | None] | None = None) -> None:
+        """`details` says what a log entry keeps of a step's variables."""
         self._versions = f"{identifier(tables.schema)}.{identifier(tables.name)}"
         self._log = f"{identifier(tables.schema)}.{identifier(tables.log_name)}"
         self._run = run
         self._run_id = literal(run.run_id)
+        self._details = details
         self._of_run = _joined(
             {
                 "run_id": self._run_id,
@@ -66,21 +70,34 @@ class Writer:
         The rows are counted after the statement, because a trigger may also undo it afterwards. A deletion that finds
         no row, or several, fails.
         """
-        if step.action in (Action.UNDO, Action.ACCEPT):
+        if step.action in (Action.UNDO, Action.ACCEPT) or step.log_kind is LogKind.REPEATABLE:
             return ""
         version = literal(step.version)
         if step.direction is Direction.UP:
-            return f"insert into {self._versions} (version) values ({version});\n{self._counted(version, 1)}"
+            made = f"insert into {self._versions} (version) values ({version});\n{self._counted(version, 1)}"
+            return made + self._replaced(step)
         return (
             f"with gone as (delete from {self._versions} where version::text = {version} returning 1)"
             f" {_proved(1, ROWS)} from gone;\n{self._counted(version, 0)}"
         )
+
+    def _replaced(self, step: Step) -> str:
+        """Delete the version rows that `step` replaces, each with its log entry."""
+        if not step.replaces:
+            return ""
+        versions = ", ".join(literal(each.version) for each in step.replaces)
+        gone = f"delete from {self._versions} where version::text in ({versions}) returning 1"
+        details = {"details": literal(_json({"replaced by": step.version}))}
+        entries = (self._insert({**self._common(each), **details, **_DONE}) for each in step.replaces)
+        return f"with gone as ({gone}) {_proved(len(step.replaces), REPLACED)} from gone;\n{''.join(entries)}"
 
     def _counted(self, version: str, expected: int) -> str:
         return f"{_proved(expected, ROWS)} from {self._versions} where version::text = {version};\n"
 
     def precondition(self, step: Step) -> str:
         """A statement that fails (22P02) unless the version row is as `step` expects to find it."""
+        if step.log_kind is LogKind.REPEATABLE:
+            return ""
         expected = 0 if step.direction is Direction.UP else 1
         return (
             f"select case when count(*) = {expected} then 1"
@@ -106,9 +123,8 @@ class Writer:
             "state": literal(LogState.DONE.value),
             "started_at": when,
             "finished_at": when,
-            "details": literal(_json(details)),
         }
-        return self.record(step) + self._insert({**self._whole(step), **entry})
+        return self.record(step) + self._insert({**self._whole(step, details), **entry})
 
     def newest(self) -> str:
         """A query for the id of the newest log entry."""
@@ -192,15 +208,34 @@ class Writer:
 
     # -- rendering
 
-    def _whole(self, step: Step) -> dict[str, str]:
+    def _whole(self, step: Step, details: Mapping[str, object] | None = None) -> dict[str, str]:
         migration = step.migration
+        replaced = {"replaces": [each.version for each in step.replaces]} if step.replaces else {}
+        said = {**(details or {}), **replaced, **_unrun(step), **self._description(step)}
+        parts = [f"{literal(_json(said))}::jsonb"] if said else []
+        if migration and migration.bound and (hashes := self._value_hashes(step)):
+            parts.append(f"{hashes}::jsonb")
         return {
             **self._common(step),
             "checksum": literal(migration.checksum if migration else None),
             "token_checksum": literal(migration.token_checksum if migration else None),
             "up_sql": literal(migration.up_sql if migration and step.direction is Direction.UP else None),
             "down_sql": literal(migration.down_sql if migration else None),
+            **({"details": reduce(_both, parts)} if parts else {}),
         }
+
+    def _description(self, step: Step) -> Mapping[str, object]:
+        if step.migration is None or not step.migration.head:
+            return {}
+        from dbmigrate.planning import description
+
+        pattern = description.TICKETS if self._run.tickets is None else self._run.tickets
+        return description.details(description.of(step.migration.head, pattern))
+
+    def _value_hashes(self, step: Step) -> str | None:
+        from dbmigrate.tracking import value_hashes  # few migrations have variables
+
+        return (self._details or value_hashes.details)(self._run.run_id, step)
 
     def _part(self, step: Step, number: int, statement: Statement) -> dict[str, str]:
         column = "up_sql" if step.direction is Direction.UP else "down_sql"
@@ -242,13 +277,25 @@ class Writer:
         )
 
 
+def _unrun(step: Step) -> Mapping[str, object]:
+    """What is kept of a repeatable migration that is recorded and not run."""
+    if step.log_kind is not LogKind.REPEATABLE or step.action is not Action.RECORD:
+        return {}
+    return {"recorded": "as run" if step.migration else "as pending"}
+
+
+def _both(one: str, other: str) -> str:
+    """The JSON object with the keys of two, as SQL text."""
+    return f"pg_catalog.jsonb_concat({one}, {other})"
+
+
 def _proved(expected: int, what: str) -> str:
     """The start of a query that fails (22P02) unless it counts `expected` rows."""
     return f"select case when count(*) = {expected} then {expected} else ('{what}: ' || count(*)::text)::int end"
 
 
 # the texts that distinguish a failed proof from other errors; the counted number follows
-ROWS, EVENTS = "rows of the version", "entries of the log"
+ROWS, EVENTS, REPLACED = "rows of the version", "entries of the log", "rows of the replaced versions"
 
 _ENDED = "the run ended without logging its outcome: it was killed, or lost its connection"
 _SUPERSEDED = "the run ended without logging its outcome; the migration was undone or marked since"

@@ -53,9 +53,7 @@ def write(project, name, said, *, down="", table=None):
     [
         ("-- migrate:depend 1", "E290"),
         ("-- migrate:depends 1\n-- migrate:depends 1", "E291"),
-        ("-- migrate:vars schema", "E292"),
-        ("-- migrate:replaces 001-050", "E292"),
-        ("-- migrate:repeatable", "E292"),
+        ("-- migrate:repeatable", "E275"),
         ("-- migrate:depends billing:1", "E292"),
     ],
 )

@@ -153,3 +153,21 @@ def test_explain_prints_a_page_or_the_list(run) -> None:
     assert "\nE301                " in run("explain").stdout
     assert json.loads(run("explain", "W401", "--json").stdout)["code"] == "W401"
     assert run("explain", "X1").exit_code == 2
+
+
+def test_dependencies_that_no_order_can_meet_are_errors(run, project):
+    for number, said in ((1, "2"), (2, "9"), (3, "1")):
+        project.write(
+            f"{number}_add_table{number}.sql",
+            f"-- migrate:depends {said}\n-- migrate:up\ncreate table t{number} ();\n"
+            f"-- migrate:down\ndrop table t{number};\n",
+        )
+
+    done = run("lint", "--all")
+
+    assert done.exit_code == 1
+    assert done.stdout.count("error[E293]") == 2
+    assert "1_add_table1.sql depends on 2, which comes later" in done.stdout
+    assert "2_add_table2.sql depends on 9, which does not exist" in done.stdout
+    (project.migrations / "9_broken.sql").write_text("-- migrate:up\n'")
+    assert "error[E293]" not in run("lint", "--all").stdout

@@ -229,9 +229,9 @@ def test_u4_libpqs_variables_fill_in_what_the_url_leaves_out(program, tcp_url, s
 def test_u5_the_pause_between_tries(program, unused_port, options, variables):
     dead = f"postgres://127.0.0.1:{unused_port}/x?sslmode=disable"
 
-    done = program("--wait-timeout", "450ms", *options, "wait", url=dead, env=variables)
+    done = program("--wait-timeout", "1950ms", *options, "wait", url=dead, env=variables)
 
-    assert 3 <= attempts(program.name, said(done)) <= 5
+    assert 3 <= attempts(program.name, said(done)) <= 20  # two with the default; a busy machine makes them fewer
 
 
 def test_u5_the_pause_is_a_second_by_default(program, unused_port):

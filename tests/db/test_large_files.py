@@ -73,9 +73,9 @@ def private_memory(pid: int) -> int:
     return status_of(pid, "RssAnon")
 
 
-def run_and_watch(start, url: str, *arguments: str) -> Peak:
+def run_and_watch(start, url: str, *arguments: str, env: dict[str, str] | None = None) -> Peak:
     """Run a command and look at its memory, and at that of its server process."""
-    process = start(*arguments, env={"DATABASE_URL": url})
+    process = start(*arguments, env=env or {"DATABASE_URL": url})
     client = server = 0
     with psycopg.connect(url, autocommit=True) as conn:
         while process.poll() is None:
@@ -103,6 +103,23 @@ def test_memory_does_not_grow_with_the_file(start, project, server, database_url
     assert query(database_url, "select count(*), count(distinct id) from big where t like '%; --%'")[0][0] > size // 256
     assert peak.client - idle.client < 20 * MEGABYTE
     assert 0 < peak.server < 20 * MEGABYTE
+
+
+@pytest.mark.parametrize("size", [1_200_000, pytest.param(24 * MEGABYTE, marks=pytest.mark.matrix)])
+def test_a_large_file_with_variables_is_a_stream_too(start, project, server, database_url, query, size):
+    path = project.migrations / "1_big.sql"
+    line = "insert into big values (0, :'v' || '{\"k\":\"v\"}: ;');\n"
+    number = write(path, (line for _ in range(size // len(line))), last="insert into big values (1, :'v'::int);")
+    path.write_text(f"-- migrate:vars v\n{path.read_text()}")
+    env = {"DATABASE_URL": database_url, "DBMIGRATE_VAR_V": "value" * 10}
+    idle = run_and_watch(start, database_url, "wait")
+
+    failed = run_and_watch(start, database_url, "up", "--no-dump-schema", env=env)
+
+    assert f"1_big.sql:{number + 1}:28" in failed.stderr
+    assert "value" * 10 not in failed.stderr
+    assert failed.client - idle.client < 24 * MEGABYTE
+    assert failed.server < 20 * MEGABYTE
 
 
 @pytest.mark.parametrize(

@@ -101,3 +101,15 @@ def test_a_role_that_may_not_read_the_history_is_told_so(run, migrated, database
         assert done.exit_code == 4
         assert done.stdout == ""
         assert "permission denied" in done.stderr
+
+
+def test_repeatable_migrations_are_shown_to_a_role_that_may_only_read(run, reader_url, migrated, database_url):
+    folder = migrated.migrations / "repeatable"
+    folder.mkdir()
+    (folder / "v.sql").write_text("-- migrate:repeatable\nselect 1;\n")
+
+    done = run("status", env={"DATABASE_URL": reader_url})
+
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.endswith("Pending: 2\n\n[ ] repeatable/v.sql\n")
+    assert run("up", "--dry-run", "--no-locks", env={"DATABASE_URL": reader_url}).exit_code == 0

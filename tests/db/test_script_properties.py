@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from dbmigrate.errors import Error
@@ -179,24 +179,23 @@ def pair(database_url, twin_database_url, project, tmp_path, monkeypatch):
 
 # an example takes seconds: a failing one is told as it is
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
-FIXTURES = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=FIXTURES, phases=PHASES)
+@settings(max_examples=8, derandomize=True, phases=PHASES)
 @given(made=files())
 def test_the_script_of_any_files_leaves_what_the_command_leaves(pair, made):
     pair.replay(made)
 
 
 @pytest.mark.matrix
-@settings(max_examples=300, deadline=None, suppress_health_check=FIXTURES, phases=PHASES)
+@settings(max_examples=300, phases=PHASES)
 @given(made=files())
 def test_the_script_of_any_files_leaves_what_the_command_leaves_at_length(pair, made):
     pair.replay(made)
 
 
 @pytest.mark.parametrize("name", ["a=b", "postgres://x/y", 'it\'s "odd" :USER', "back\\slash é"])
-@settings(max_examples=2, deadline=None, derandomize=True, suppress_health_check=FIXTURES, phases=PHASES)
+@settings(max_examples=2, derandomize=True, phases=PHASES)
 @given(made=files())
 def test_the_name_of_the_database_does_not_matter(make_database, project, tmp_path, monkeypatch, name, made):
     place = tmp_path / "psql runs here"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbmigrate.api.migrator import Migrator, Options
@@ -178,7 +178,7 @@ def test_what_a_read_only_session_refuses_has_its_place(run, project, database_u
 @given(
     pieces=st.lists(st.sampled_from([*STATE.values(), "commit;", "rollback;", "begin;", "savepoint s;", "select 1/0;"]))
 )
-@settings(max_examples=300 if LONG else 15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300 if LONG else 15)
 def test_whatever_a_file_is_made_of_it_is_recorded_if_and_only_if_it_took_effect(project, make_database, query, pieces):
     url = make_database()
     middle = "\n".join(pieces)

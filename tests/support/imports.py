@@ -10,6 +10,8 @@ from tests.support import databases
 from tests.support.psql import psql
 
 FIXTURES = Path(__file__).parents[1] / "importing" / "fixtures"
+# the folders of the tools that most projects come from
+FIRST_TIER = ("flyway", "flyway-odd", "golang-migrate", "go-engine", "numbered", "node-pg-migrate", "goose")
 _STATES = re.compile(r"applied|pending|failed|baseline|mark_ran|ignored")
 
 # the database as one line for each thing, without the tables of the old tool and of ours
@@ -80,6 +82,11 @@ class Fixture:
 
     def _read(self, name: str) -> str:
         return (FIXTURES / self.name / name).read_text(encoding="utf-8")
+
+
+def env(url: str) -> dict[str, str]:
+    """The environment of a run: scratch databases are made on the same server, which saves the start of another."""
+    return {"DATABASE_URL": url, "DBMIGRATE_SCRATCH_URL": url}
 
 
 def every() -> list[Fixture]:

@@ -108,6 +108,7 @@ def _options(call: Call, *, since: str | None, longest: float | None, wants_lint
         since=since,
         longest=longest,
         lint=_linter(settings, since) if wants_lint else None,
+        variables=settings.variables,
     )
 
 

@@ -9,7 +9,7 @@ import typer
 
 from dbmigrate.cli import scratch
 from dbmigrate.cli.call import Call
-from dbmigrate.cli.options import Confirm, Reason, ScratchUrl, Yes, common
+from dbmigrate.cli.options import Confirm, LockWait, Reason, ScratchUrl, Yes, common
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 from dbmigrate.planning.approval import Approval
@@ -57,11 +57,13 @@ class OfHistory:
         str | None, typer.Option("--column", metavar="NAME", help="The column with its versions or names.")
     ] = None
     dirty: Annotated[
-        str | None, typer.Option("--dirty", metavar="STATE", help="What a failed migration is: applied or failed.")
+        str | None,
+        typer.Option("--dirty", metavar="STATE", help="What a failed migration is: applied, failed, or down-failed."),
     ] = None
     accept_drift: Annotated[
         str | None, typer.Option("--accept-drift", metavar="REASON", help="Why differences are right; kept in the log.")
     ] = None
+    lock_wait: LockWait = None
 
 
 @common
@@ -86,7 +88,7 @@ def import_(
     """Take over the project of another tool: its files, with --history what it has applied."""
     from dbmigrate.api import importer
 
-    call.add({"scratch_url": scratch_url})
+    call.add({"scratch_url": scratch_url, "lock_wait": of_history.lock_wait})
     wanted = _wanted(call, source, tool, given, of_history)
     if history:
         adoption = _adoption(call, of_history, service=given.service, is_dry=dry_run)

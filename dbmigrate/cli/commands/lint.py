@@ -50,16 +50,20 @@ def lint(
     """Find what migrations would block, break or lose; exit with 1 if there is any."""
     from dbmigrate.lint import LintConfig, baseline
     from dbmigrate.lint import lint as find
+    from dbmigrate.migrations import variables
     from dbmigrate.model import Severity
     from dbmigrate.output import findings
+    from dbmigrate.planning import replaces
 
     call.add({"json": format_ is Format.JSON})
     settings = call.settings()
     config = LintConfig.from_mapping(settings.project.lint, path=f"{settings.project.path}: lint")
     chosen = _selected(call, files or (), since, wants_all=all_ or write_baseline)
     only = None if chosen.is_whole else chosen.only
-    every = find(chosen.migrations, config=config, only=only, unapplied=chosen.unapplied)
-    every = (*every, *_annotation_faults(chosen.migrations, only))
+    kept = replaces.kept(chosen.migrations)
+    migrations = [variables.bound(each, settings.variables.for_checks()) for each in kept]
+    every = find(migrations, config=config, only=only, unapplied=chosen.unapplied)
+    every = (*every, *_annotation_faults(kept, only), *_contradictions(chosen))
     if write_baseline:
         _accept(call, (*chosen.problems, *every))
         return
@@ -71,6 +75,21 @@ def lint(
     write_summary(summary, problems, title="Lint", files=chosen.files)
     if findings.is_bad(problems, Severity(fail_on.value)):
         raise typer.Exit(1)
+
+
+def _contradictions(chosen: Selection) -> Iterator[Problem]:
+    """Dependencies that no order of the files can meet."""
+    from dbmigrate.model import History, Severity
+    from dbmigrate.planning import dependencies, replaces
+
+    if any(problem.severity is Severity.ERROR for problem in (*chosen.problems, *chosen.history)):
+        return  # a file that cannot be read is there all the same
+    found = replaces.of(chosen.migrations, History())
+    kept = replaces.kept(chosen.migrations)
+    wanted = [each for each in kept if chosen.only is None or each.version in chosen.only]
+    files = [each.file for each in kept]
+    yield from replaces.faults(wanted)
+    yield from dependencies.faults(wanted, files, History(), replaces.by_version(found))
 
 
 def _annotation_faults(migrations: Sequence[Migration], only: frozenset[str] | None) -> Iterator[Problem]:

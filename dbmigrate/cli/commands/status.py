@@ -54,6 +54,8 @@ def status(
         return
     with call.migrator() as migrator:
         found = migrator.status()
+        if call.wants_json or call.is_verbose:
+            found = migrator.described(found)
     if not call.is_quiet:
         call.renderer.status(found)
     if exit_code or call.is_quiet:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.lint.context import Finding
 from dbmigrate.lint.rule import file_rule
 from dbmigrate.lint.sql.shape import AddEnumValue, CreateTable
-from dbmigrate.migrations import conditions
+from dbmigrate.migrations import conditions, find
 from dbmigrate.model import Direction, Severity
 
 if TYPE_CHECKING:
@@ -21,30 +21,6 @@ _MOST_OLD_TABLES = 3
 _MOST_NEW_TABLES = 10
 _UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|TBD)\b", re.IGNORECASE).search
 _WORDS_OF_A_REASON = 3
-_EMPTY = frozenset(
-    re.findall(
-        r"\w+",
-        """
-        a adjust adjustments all alter an and apply asdf bugfix change changed changes cleanup database data db ddl demo
-        dev do draft edit edits etc final fix fixed fixes foo bar hotfix improve improvements initial2 minor migrate
-        migration migrations misc miscellaneous mods modify more my new next other patch quick quickfix refactor release
-        schema script several small some sql stuff table tables temp test tests the things tmp todo tweak tweaks up
-        update updated updates upgrade various wip work
-        """,
-    )
-)
-_VERBS = frozenset(
-    re.findall(
-        r"\w+",
-        """
-        add alter backfill change check clean contract convert copy create delete disable drop empty enable
-        expand extend fill fix grant import index insert link load lock lower make merge migrate move
-        normalise normalize partition populate prepare raise record refactor remove rename replace require
-        reset restrict revoke seed set split store switch sync truncate tune unify unlink update upgrade
-        validate widen
-        """,
-    )
-)
 # a comment that begins so, and ends with a semicolon, is SQL
 _SQL_VERBS = re.compile(
     r"(alter|create|delete|drop|grant|insert|revoke|truncate|update|comment)\s", re.IGNORECASE
@@ -99,21 +75,8 @@ def _is_sql(comment: str) -> bool:
 @file_rule("L143", "vague-name", "a file name that does not say what changes", Severity.NOTE)
 def name_is_vague(file: File) -> Iterator[Finding]:
     stem = file.migration.name.removesuffix(".sql")[len(file.migration.version) :]
-    words = [word for word in re.split(r"[\W_]+", stem.lower()) if word and not word.isdigit()]
-    if all(word in _EMPTY for word in words):
-        name = f" `{' '.join(words)}`" if words else ""
-        yield Finding(1, f"the file name{name} does not say what the migration changes", _RENAME)
-    elif _names_two(words):
-        yield Finding(1, f"the file name `{' '.join(words)}` names two changes", "write two migrations")
-
-
-_RENAME = "name the change: add_email_to_users; but do not rename a file that is applied anywhere"
-
-
-def _names_two(words: list[str]) -> bool:
-    """``add_a_and_drop_b``, ``a_and_b``; but ``create_a_and_b`` is one change of two tables."""
-    at = words.index("and") if "and" in words else -1
-    return at > 0 and at + 1 < len(words) and (words[at + 1] in _VERBS or words[0] not in _VERBS)
+    if fault := find.name_fault(stem):
+        yield Finding(1, f"the file name{fault.message}", fault.hint)
 
 
 @file_rule("L145", "session-setting", "a setting of the session is left behind")

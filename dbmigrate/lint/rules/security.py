@@ -58,13 +58,21 @@ _OUTSIDE = "set it outside the migrations (ALTER ROLE by hand, or a secret store
 def secret(context: StatementContext) -> Iterator[Finding]:
     """L161; the message does not repeat it, and no excerpt shows it."""
     for what, word in _secrets(context.unit.sql, isinstance(context.shape, Role)):
-        yield Finding(word.start, f"the file contains {what}", _OUTSIDE)
+        if _is_of_file(context, word):
+            yield Finding(word.start, f"the file contains {what}", _OUTSIDE)
 
 
 def secret_words(context: StatementContext) -> Iterator[Word]:
     """The literals that hold secrets."""
     for _, word in _secrets(context.unit.sql, isinstance(context.shape, Role)):
-        yield word
+        if _is_of_file(context, word):
+            yield word
+
+
+def _is_of_file(context: StatementContext, word: Word) -> bool:
+    """Whether a literal stands in the file, and not for a variable of it."""
+    filled = context.unit.statement.filled
+    return filled is None or not filled.is_value(context.unit.offset + word.start)
 
 
 @lru_cache(maxsize=1)  # called twice for each statement: by the rule, and to hide secrets in excerpts

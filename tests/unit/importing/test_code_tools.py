@@ -160,6 +160,46 @@ def test_a_project_of_alembic_is_read_and_never_run() -> None:
 # ----------------------------------------------------------------------------------------------------------- the others
 
 
+def squash(*, with_old: bool) -> dict[str, str]:
+    """A squashed migration of two, and one that follows it."""
+    head = "class Migration(migrations.Migration):\n"
+    files = {
+        "harbour/migrations/0001_squashed_0002.py": head
+        + "    replaces = [('harbour', '0001_boats'), ('harbour', '0002_piers')]\n",
+        "harbour/migrations/0003_lamps.py": head
+        + "    dependencies = [migrations.swappable_dependency(x), ('harbour', '0001_squashed_0002')]\n",
+    }
+    if with_old:
+        files["harbour/migrations/0001_boats.py"] = head + "    pass\n"
+        files["harbour/migrations/0002_piers.py"] = head + "    dependencies = [('harbour', '0001_boats')]\n"
+    return files
+
+
+def test_a_squashed_migration_of_django_is_what_it_replaces_once_that_is_gone() -> None:
+    files = squash(with_old=False)
+    reading = DJANGO.read(source(**files, **{"x.sql": "select 1;"}), Answers(sql_of=dict.fromkeys(files, "x.sql")))
+
+    first, second = reading.migrations
+    assert (first.version, second.version) == ("harbour.0001_squashed_0002", "harbour.0003_lamps")
+    for key in ("harbour.0001_boats", "harbour.0002_piers", "harbour.0001_squashed_0002"):
+        assert DJANGO.matches(first, Row(key, State.APPLIED))
+        assert not DJANGO.matches(second, Row(key, State.APPLIED))
+
+
+def test_a_squashed_migration_of_django_is_left_out_beside_what_it_replaces() -> None:
+    """And what depends on it follows the last of those."""
+    files = squash(with_old=True)
+    reading = DJANGO.read(source(**files, **{"x.sql": "select 1;"}), Answers(sql_of=dict.fromkeys(files, "x.sql")))
+
+    assert [each.version for each in reading.migrations] == [
+        "harbour.0001_boats",
+        "harbour.0002_piers",
+        "harbour.0003_lamps",
+    ]
+    assert list(reading.left_out) == ["harbour/migrations/0001_squashed_0002.py"]
+    assert reading.judgements == ()
+
+
 def test_migrations_of_several_apps_of_django_follow_their_dependencies() -> None:
     def code(*depends: tuple[str, str]) -> str:
         return f"class Migration(migrations.Migration):\n    dependencies = {list(depends)}\n"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from dbmigrate.errors import LockNotAcquired, MigrationFileError
+from dbmigrate.importing.convert import MissingDown, Present, convert
 from dbmigrate.importing.liquibase import TOOL
 from dbmigrate.importing.liquibase_filter import holds, is_for_postgresql
 from dbmigrate.importing.values import Answers, ForeignMigration, HistoryTable, Kind, Row, State
+from dbmigrate.model import Order
 from tests.support.importing_states import fixture, source
 
 _HEAD = "--liquibase formatted sql\n"
@@ -227,13 +229,60 @@ def test_a_precondition_that_marks_is_asked_about(on_fail: str) -> None:
     assert migration.ups[0].sql == "select 2;\n"
 
 
-@pytest.mark.parametrize("on_fail", ["", " onFail:HALT", " onFail:WARN"])
-def test_any_other_precondition_is_left_out_with_a_word(on_fail: str) -> None:
-    migration = change(f"\n--preconditions{on_fail}\n--precondition-sql-check expectedResult:0 select 1\nselect 2;\n")
+@pytest.mark.parametrize(
+    ("checks", "query"),
+    [
+        ("expectedResult:0 select count(*) from a;", "(select count(*) from a)::text = '0'"),
+        ('expectedResult:"it\'s" SELECT x FROM a', "(SELECT x FROM a)::text = 'it''s'"),
+        ("expectedResult:'a b' select x from a", "(select x from a)::text = 'a b'"),
+        ("expectedResult:t select true", "(select true)::text IN ('t', 'true')"),
+        (
+            "expectedResult:1 select 1\n--precondition-sql-check expectedResult:2 select ';' || 2",
+            "(select 1)::text = '1' AND (select ';' || 2)::text = '2'",
+        ),
+    ],
+)
+@pytest.mark.parametrize("on_fail", ["", " onFail:HALT", " onFail:halt onError:CONTINUE"])
+def test_queries_that_have_to_hold_become_a_precondition(on_fail: str, checks: str, query: str) -> None:
+    migration = change(f"\n--preconditions{on_fail}\n--precondition-sql-check {checks}\nselect 2;\n")
 
-    [told] = migration.judgements
-    assert "left out" in told.message
-    assert not told.asks
+    assert migration.require == f"SELECT {query}"
+    assert not questions(migration)
+    [judgement] = migration.judgements
+    assert "its preconditions become `-- migrate:require`" in judgement.message
+
+
+@pytest.mark.parametrize(
+    ("on_fail", "check"),
+    [
+        ("onFail:WARN", "sql-check expectedResult:0 select 1"),
+        ("", "table-exists tableName:a"),
+        ("", "sql-check expectedResult:0 select 1; select 2"),
+        ("", "sql-check expectedResult:0 select 1 -- why"),
+        ("", "sql-check expectedResult:0 select 'open"),
+        ("", "sql-check expectedResult:0 select 1) or (select 2"),
+        ("", "sql-check expectedResult:0 update a set x = 1 returning 1"),
+    ],
+)
+def test_any_other_precondition_is_left_out_with_a_word(on_fail: str, check: str) -> None:
+    migration = change(f"\n--preconditions {on_fail}\n--precondition-{check}\nselect 2;\n")
+
+    assert migration.require is None
+    assert not questions(migration)
+    [judgement] = migration.judgements
+    assert "its preconditions are left out" in judgement.message
+
+
+def test_a_precondition_stands_above_the_up_section() -> None:
+    text = "\n--preconditions\n--precondition-sql-check expectedResult:0 select 1\nselect 2;\n--rollback select 3;\n"
+    old = source(**{"a.sql": f"{_HEAD}--changeset ada:1 {text}"})
+    style = (MissingDown.EMPTY, Order.NAME)
+    made = convert("liquibase", old, TOOL.read(old, Answers()), present=Present("db", {}), style=style)
+
+    assert made.files[0].text == (
+        "-- imported: liquibase a.sql::1::ada a.sql\n-- migrate:require SELECT (select 1)::text = '0'\n"
+        "-- migrate:up\nselect 2;\n\n-- migrate:down\nselect 3;\n"
+    )
 
 
 def test_expressions_of_contexts() -> None:
@@ -260,6 +309,27 @@ def test_without_an_end_delimiter_lines_go_and_slash_end_a_statement_too() -> No
     text = "\nselect 1\nGO\nselect 2;\n/\nselect 6 /\n2\n  go  \nselect '\n/\n';\n-- GO\n"
 
     assert up(text) == "select 1\n;\nselect 2;\n\nselect 6 /\n2\n  ;  \nselect '\n/\n';\n-- GO\n"
+
+
+def test_where_liquibase_does_not_split_no_line_ends_a_statement() -> None:
+    """A division, whose sign stands on a line of its own."""
+    sql = "select 10\n/\n2;\n"
+    undone = change(f"splitStatements:false rollbackSplitStatements:false\n{sql}/* liquibase rollback\n{sql}*/\n")
+
+    assert undone.ups[0].sql == sql
+    assert undone.downs is not None
+    assert undone.downs[0].sql == sql
+    assert change(f"\n{sql}").ups[0].sql != sql
+
+
+def test_what_another_program_ran_is_asked_about_unless_there_is_a_row() -> None:
+    asked = change("runWith:psql\nselect 1;\n")
+
+    [question] = questions(asked)
+    assert "psql runs it" in question
+    assert all(each.settled_by_row for each in asked.judgements if each.asks)
+    assert not questions(change("runWith:jdbc\nselect 1;\n"))
+    assert not questions(change("runWith:psql\nselect 1;\n", Answers(options={"run": "all"})))
 
 
 @pytest.mark.parametrize(

@@ -490,6 +490,7 @@ def test_a_file_for_one_environment_is_told(line: str) -> None:
     migration = only({"001_a.sql": with_header(line)})
 
     assert "one environment" in migration.judgements[0].message
+    assert "`-- migrate:env NAME`" in (migration.judgements[0].hint or "")
 
 
 @pytest.mark.parametrize("line", ["Environment: all", "Purpose: a read-only view"])

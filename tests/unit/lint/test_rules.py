@@ -8,6 +8,7 @@ import pytest
 
 from dbmigrate.cli import explanations
 from dbmigrate.lint import RULES, LintConfig
+from dbmigrate.model import Order
 from tests.unit.lint.linting import OWN, codes, problems
 
 TABLES = """
@@ -523,11 +524,41 @@ def test_sixty_thousand_rows_are_linted_quickly(tmp_path: Path) -> None:
     assert found == ["L131:60003"]
 
 
+@pytest.mark.parametrize(
+    ("versions", "expected"),
+    [
+        ("001 002 003", []),
+        ("001 002 003 005 006 009", ["L146 005", "L146 009"]),
+        ("010 020 030 040", []),
+        ("1 2 3 4", []),
+        ("001 003", []),
+        ("20260101000000 20260301000000 20260302000000", []),
+        ("001 002 20260101000000 20260102000000", ["L147 20260101000000"]),
+        ("01 002 03", ["L147 002", "L147 03"]),
+        ("9 10 11", []),
+        ("000r 004 005 006", []),
+        ("000000r 004 005 20260101000000", ["L147 20260101000000"]),
+    ],
+)
+def test_gaps_and_two_ways_of_numbering(tmp_path: Path, versions: str, expected: list[str]) -> None:
+    from dbmigrate.lint import lint, selection
+
+    for version in versions.split():
+        said = "-- migrate:replaces 001-003\n" if version.endswith("r") else ""
+        name = f"{version.rstrip('r')}_x.sql"
+        (tmp_path / name).write_text(f"{said}-- migrate:up\nselect 1;\n-- migrate:down irreversible:true\n")
+
+    found = lint(selection.everything([str(tmp_path)], Order.NUMERIC).migrations, config=OWN)
+
+    shown = [f"{each.code} {Path(each.place.path).name.partition('_')[0]}" for each in found]
+    assert sorted(each for each in shown if each.startswith(("L146", "L147"))) == sorted(expected)
+
+
 # --------------------------------------------------------------------------------------------------------- the registry
 
 
 def test_every_rule_is_tried_here() -> None:
-    of_files = {"L141", "L142", "L143", "L144", "L145", "L149"}
+    of_files = {"L141", "L142", "L143", "L144", "L145", "L146", "L147", "L148", "L149"}
     tried = {code for code, _ in (*BAD, *BAD_OUTSIDE)} | of_files | {"L135", "L171"}
 
     assert set(RULES) == tried

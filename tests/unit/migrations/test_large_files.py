@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dbmigrate.errors import MigrationFileError
@@ -68,7 +68,7 @@ def batches_of(migration: Migration, section: Section) -> Iterator[Batch]:
     return found
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(files(), st.sampled_from([4, 7, 64, 1 << 20]), st.sampled_from([0, 60, 1 << 18]))
 @example(UP + "select 'é';" * 9 + "\n" + DOWN, 4, 0)
 def test_the_bytes_that_are_sent_are_those_of_the_statements(tmp_path, text: str, segment: int, longest: int):

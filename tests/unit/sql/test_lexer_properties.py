@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from dbmigrate.migrations.headers import BOUNDARY
@@ -49,7 +49,7 @@ def soups(*parts: list[str]) -> st.SearchStrategy[str]:
 ANYTHING = soups(QUOTES, COMMENTS, REST, HEADS, NESTING, COPYING)
 FLAT = soups(QUOTES[:-2], COMMENTS, REST, HEADS)
 
-quickly = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+quickly = settings(max_examples=300)
 
 
 def segments(text: str) -> list[tuple[SegmentKind, str, str]] | tuple[str, int, int]:
