@@ -144,11 +144,13 @@ class Call:
         what is destroyed.
         """
         from dbmigrate.api.migrator import Migrator
-        from dbmigrate.cli import salvaging
 
         with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
             options = replace(options, before_run=self._backing_up(backup))
-            options = salvaging.with_salvager(options, salvage, self.renderer.on_event)
+            if salvage is not None:
+                from dbmigrate.cli import salvaging
+
+                options = salvaging.with_salvager(options, salvage, self.renderer.on_event)
             yield Migrator(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager

@@ -23,11 +23,11 @@ from dbmigrate.cli.options import (
     ToVersion,
     Yes,
 )
-from dbmigrate.cli.salvaging import SalvageRequest, salvage_request
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
+    from dbmigrate.cli.salvaging import SalvageRequest
     from dbmigrate.model import Goal
     from dbmigrate.planning.approval import Approval
 
@@ -80,6 +80,15 @@ class RunRequest:
     reason: str | None
     backup: str | None = None
     salvage: SalvageRequest | None = None
+
+
+def salvage_request(directory: str | None, limit: str | None, dry_run: bool) -> SalvageRequest | None:
+    """What ``--salvage`` and ``--salvage-limit`` ask for. Raises ConfigError E200, E205."""
+    if directory is None and limit is None:
+        return None
+    from dbmigrate.cli import salvaging
+
+    return salvaging.request(directory, limit, dry_run)
 
 
 class DryRunKind(Enum):

@@ -23,12 +23,10 @@ class SalvageRequest:
     limit: int
 
 
-def salvage_request(directory: str | None, limit: str | None, dry_run: bool) -> SalvageRequest | None:
+def request(directory: str | None, limit: str | None, dry_run: bool) -> SalvageRequest:
     """What ``--salvage`` and ``--salvage-limit`` ask for. Raises ConfigError E200, E205."""
     if directory is None:
-        if limit is not None:
-            raise ConfigError("--salvage-limit needs --salvage", code="E200", hint="write --salvage DIR")
-        return None
+        raise ConfigError("--salvage-limit needs --salvage", code="E200", hint="write --salvage DIR")
     if dry_run:
         raise ConfigError("a dry run destroys nothing to --salvage", code="E200", hint="leave --salvage out")
     if not directory.strip():
@@ -39,10 +37,8 @@ def salvage_request(directory: str | None, limit: str | None, dry_run: bool) -> 
     return SalvageRequest(directory, DEFAULT_LIMIT if limit is None else size(limit, "--salvage-limit"))
 
 
-def with_salvager(options: Options, asked: SalvageRequest | None, on_event: Callable[[Event], None]) -> Options:
+def with_salvager(options: Options, asked: SalvageRequest, on_event: Callable[[Event], None]) -> Options:
     """The options of a run that saves what was asked for."""
-    if asked is None:
-        return options
     from dbmigrate.losses.salvage import Salvager
 
     salvager = Salvager(asked.directory, asked.limit, on_event=on_event)

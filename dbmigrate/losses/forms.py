@@ -13,7 +13,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.lint.sql.grammar import shape_of
 from dbmigrate.lint.sql.shape import ActionKind, AlterTable, Block, Changes, Drop, Name, Other, Truncate, Verb
 from dbmigrate.lint.sql.types import Cost, change_cost, written
-from dbmigrate.losses.first_look import may_destroy
+from dbmigrate.losses import may_destroy
 from dbmigrate.model import Direction
 
 if TYPE_CHECKING:

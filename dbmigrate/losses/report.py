@@ -13,7 +13,7 @@ import psycopg
 from dbmigrate.connection import database
 from dbmigrate.execution.server_errors import place_of
 from dbmigrate.frozen import frozen
-from dbmigrate.losses import first_look
+from dbmigrate.losses import is_worth_reading
 from dbmigrate.losses.forms import Destruction, Kind, destructions, narrows
 from dbmigrate.migrations import parser
 from dbmigrate.model import Problem, Severity
@@ -142,7 +142,7 @@ def _of_step(step: Step) -> Iterator[_Found]:
     if step.migration is None or not step.runs_sql:
         return
     for section in step.migration.run_order(step.direction):
-        if first_look.is_worth_reading(step, section):
+        if is_worth_reading(step, section):
             yield from _of_section(step, section)
 
 

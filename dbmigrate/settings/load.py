@@ -19,9 +19,8 @@ from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Order
 from dbmigrate.settings import durations, env_file, project_file
-from dbmigrate.settings.choice import Choice
 from dbmigrate.settings.environments import is_same_database, name_of, variable_of
-from dbmigrate.settings.sources import Sources, Value
+from dbmigrate.settings.sources import Choice, Sources, Value
 from dbmigrate.settings.variables import VARIABLES, Variable
 
 if TYPE_CHECKING:

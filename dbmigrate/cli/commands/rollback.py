@@ -25,8 +25,7 @@ from dbmigrate.cli.options import (
     common_with,
 )
 from dbmigrate.cli.run_plan import run_plan
-from dbmigrate.cli.run_request import RunRequest, dry_run_request
-from dbmigrate.cli.salvaging import salvage_request
+from dbmigrate.cli.run_request import RunRequest, dry_run_request, salvage_request
 from dbmigrate.planning.approval import Approval
 
 
