@@ -256,6 +256,7 @@ WARNINGS: dict[str, str] = {
     "W380": "a migration destroys data",
     "W381": "`--salvage` does not save what a statement destroys",
     "W382": "what a statement destroys was saved",
+    "W383": "how much a migration destroys is not known",
     "W385": "nobody can see who waits, because a second connection was refused",
     "W386": "other sessions wait for a statement that cannot be cancelled",
     "W387": "a migration was cancelled for other sessions, and is tried again",

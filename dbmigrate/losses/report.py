@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import psycopg
 
 from dbmigrate.connection import database
+from dbmigrate.errors import DatabaseError
 from dbmigrate.execution.server_errors import place_of
 from dbmigrate.frozen import frozen
 from dbmigrate.losses import is_worth_reading
@@ -116,13 +117,17 @@ class _Loss:
 def problems(session: Session, planned: Plan) -> tuple[Problem, ...]:
     """W380 for everything that the plan destroys and that is there. The database is asked only if a file may do so.
 
-    `Problem.data` holds the numbers.
+    `Problem.data` holds the numbers. W383 if the server refuses to say, as where a role may not look into a schema.
     """
     found = [each for step in planned.steps for each in _of_step(step)]
     if not found:
         return ()
-    with database.translated(session.dsn):
-        known = _ask(session, [each.destruction for each in found])
+    try:
+        with database.translated(session.dsn):
+            known = _ask(session, [each.destruction for each in found])
+    except DatabaseError as exc:  # an addition to what was asked for: it ends nothing
+        message = f"how much is destroyed is not known: {exc.message}"
+        return (Problem("W383", message, Severity.NOTE, found[0].place),)
     return tuple(
         _problem(each, known[number])
         for number, each in enumerate(found, 1)

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from dbmigrate.api.migrator import Goal, Migrator, Options
+from tests.support import faults
 from tests.support.catalog import fingerprint
 
 SETUP = """
@@ -132,3 +133,28 @@ def test_a_table_that_was_never_analysed_has_the_rows_of_its_file_or_none(projec
     (loss,) = [problem for problem in planned.problems if problem.code == "W380"]
     assert loss.data["table"] == "b"
     assert loss.data["rows"] in (1, None)
+
+
+def test_a_role_that_may_not_look_gets_a_note_and_goes_on(server, project, database_url, query):
+    query(database_url, "create schema hidden; create table hidden.a (n int); insert into hidden.a values (1)")
+    project.migration("1_a", up="drop table hidden.a;")
+    with faults.plain_role(server, database_url) as url:
+        found = Migrator(url, Options(directories=(str(project.migrations),))).plan_up().problems
+
+    (note,) = [problem for problem in found if problem.code.startswith("W38")]
+
+    assert (note.code, note.severity.value, note.data) == ("W383", "note", None)
+    assert "permission denied for schema hidden" in note.message
+
+
+@pytest.mark.matrix
+def test_a_table_that_somebody_rebuilds_is_not_waited_for(project, database_url, query):
+    query(database_url, "create table a (n int)")
+    project.migration("1_a", up="drop table a;")
+    with faults.transaction(database_url, "lock table a in access exclusive mode"):
+        found = Migrator(database_url, Options(directories=(str(project.migrations),))).plan_up().problems
+
+    (loss,) = [problem for problem in found if problem.code.startswith("W38")]
+
+    assert (loss.code, loss.data["rows"]) == ("W380", None)
+    assert "an unknown number of rows (never analysed)" in loss.message
