@@ -19,6 +19,8 @@ _WORDS = re.compile(r"\b(?:drop|truncate|delete|update|type)\b", re.IGNORECASE).
 # at the beginning of a line of a file whose statements are not kept; all of it is not lexed once more for this
 _IN_LARGE_FILES = re.compile(rb"(?im)^[ \t]*(?:drop|truncate|delete|update|alter)\b").search
 
+_PIECE, _LONGEST_BEGINNING = 1 << 18, 64  # bytes; of a line, up to the end of its first word
+
 
 def may_destroy(sql: str) -> bool:
     """Whether it is worth while to read the statement."""
@@ -34,12 +36,11 @@ def is_worth_reading(step: Step, section: Section) -> bool:
 
 
 def _is_mentioned(path: str) -> bool:
-    import mmap
-
-    with (
-        suppress(OSError, ValueError),
-        open(path, "rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-    ):
-        return _IN_LARGE_FILES(mapped) is not None
+    """Read piece by piece: the pages of a mapped file would count as this process's memory."""
+    with suppress(OSError), open(path, "rb") as file:
+        end = b""
+        while piece := file.read(_PIECE):
+            if _IN_LARGE_FILES(end + piece):
+                return True
+            end = piece[-_LONGEST_BEGINNING:]
     return False
