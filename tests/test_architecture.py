@@ -27,10 +27,11 @@ GROUND: dict[str, str] = {
     "variables": "frozen",
     "model": "frozen variables",
     "reports": "frozen model",
-    "errors": "model reports",
+    "errors": "model reports warning_codes",
     "events": "frozen model reports",
     "environment_name": "",
     "version": "",
+    "warning_codes": "",
 }
 # From the bottom to the top: the packages that a package may import, annotation imports (TYPE_CHECKING) included.
 PACKAGES: dict[str, str] = {
@@ -38,27 +39,29 @@ PACKAGES: dict[str, str] = {
     "connection": "",
     "settings": "connection",
     "embedded": "connection",
-    "migrations": "sql",
+    "backfill": "sql connection",
+    "migrations": "sql backfill",
     "planning": "migrations",
     "tracking": "connection migrations planning",
-    "execution": "sql connection settings migrations planning tracking",
+    "execution": "sql connection backfill settings migrations planning tracking",
     "schema": "connection tracking execution",
     "catalog": "connection schema",
     "impact": "sql connection migrations execution",
     "scratch": "sql connection embedded migrations tracking execution schema impact",
     "importing": "sql migrations",
-    "lint": "sql migrations tracking",
-    "losses": "connection migrations execution lint",
     "check": "sql connection migrations planning tracking execution schema catalog impact scratch",
+    "lint": "sql connection backfill migrations tracking catalog impact scratch check",
+    "patterns": "connection migrations execution scratch check lint",
+    "losses": "connection migrations execution lint",
     "api": "connection migrations planning tracking execution schema catalog scratch importing losses",
     "deploy": "connection settings migrations planning tracking execution schema api",
-    "output": "connection planning catalog impact scratch importing check api deploy",
+    "output": "connection planning catalog impact scratch importing check lint api deploy",
     "cli": "*",
 }
 # renderers are handed values and look nothing up: these they may import for annotations alone
-ANNOTATIONS_ONLY = {"output": "scratch importing check api deploy"}
+ANNOTATIONS_ONLY = {"output": "scratch importing check lint api deploy"}
 ENTRY = {"__init__", "__main__"}
-FLAT_MODULES = 10
+FLAT_MODULES = 11
 
 # what is not in the standard library, and a few things of it that have one home
 HOMES: dict[str, str] = {

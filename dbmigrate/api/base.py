@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.connection import database, dsn
 from dbmigrate.errors import ConfigError, Error, Interrupted, LockNotAcquired, PlanError
 from dbmigrate.events import Event, RunStarted, SchemaWritten, Warned
-from dbmigrate.execution.access import Access
+from dbmigrate.execution.access import Access, nothing_held
 from dbmigrate.execution.lock_retries import Pacing
 from dbmigrate.execution.session import Session
 from dbmigrate.frozen import frozen
@@ -24,6 +24,7 @@ from dbmigrate.tracking import provenance, read_history, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from dbmigrate.execution.saving import Saver
     from dbmigrate.model import Order, Step
@@ -44,8 +45,8 @@ class Options:
     stop it, and returns a function that asks somebody (and raises), or None where nobody has to be asked.
     `before_run` are called in their order with a plan that has steps, under the lock, just before the first one runs;
     they raise to stop it. `saver` saves what statements destroy. `allow_existing` begins a history beside whatever is
-    there; without it a protected environment (`is_protected`) stops where there is something. `tickets` is the pattern
-    of ticket ids in comments, None for the usual one; `variables` are the values for ``migrate:vars``.
+    there; without it a protected environment (`is_protected`) stops there. `tickets` is the pattern of ticket ids,
+    `variables` are those of ``migrate:vars``, `hold_signals` keeps a signal back while a page of a backfill runs.
     """
 
     directories: tuple[str, ...] = ("./db/migrations",)
@@ -64,6 +65,7 @@ class Options:
     allow_existing: bool = False
     tickets: str | None = None
     variables: Variables | Callable[[], Variables] | None = None
+    hold_signals: Callable[[], AbstractContextManager[Callable[[], None]]] = nothing_held
 
     @property
     def order(self) -> Order:
@@ -96,8 +98,7 @@ class Request:
     extend: Callable[[Session | None, View, Plan], Plan] | None = None
 
 
-# the warning that an error becomes where the schema file could not be written; others are W401
-_UNWRITTEN = {"E601": "W642", "E733": "W311"}
+_UNWRITTEN = {"E601": "W642", "E733": "W311"}  # warnings that errors become for the schema file; others: W401
 _STALE = "the schema file is not up to date: `dbmigrate dump` writes it"
 
 
@@ -128,6 +129,7 @@ class ApiBase:
         options = self._options
         describe = partial(provenance.describe, options.directories, reason=options.reason, tickets=options.tickets)
         access = Access(target or self._dsn, command, options.table, options.lock_wait, self._on_event, describe)
+        access = replace(access, hold_signals=options.hold_signals)
         return Session(access if target else replace(access, files=self._known_files))
 
     def _present(self) -> tuple[MigrationFile, ...]:
@@ -192,9 +194,8 @@ class ApiBase:
     def _change(self, request: Request, parsed: Mapping[str, Migration] | None = None, *, approved: str = "") -> Report:
         """Read the files (those not in `parsed`), take the lock, look at the history again, plan, run.
 
-        The files are read before the wait for the lock, so that a bad one is reported at once. What the history means
-        is decided under the lock: a migration that another run is in the middle of was not left unfinished. `approved`
-        is the digest of a plan that was approved before.
+        The files are read before the wait for the lock: a bad one is reported at once. What the history means is decided
+        under the lock, where no other run is at work. `approved` is the digest of a plan that was approved before.
         """
         found = self._present()
         with self._open(request.command) as session:
@@ -219,8 +220,7 @@ class ApiBase:
     ) -> tuple[Plan, History]:
         """The plan that `prepare` makes under the lock, approved by whoever has to approve it, and what it starts from.
 
-        Other runs need not wait for a person to answer: the lock is let go of for that time. Raises PlanError E239 if
-        the plan is another one afterwards.
+        While a person is asked, the lock is let go of. Raises PlanError E239 if the plan is another one afterwards.
         """
         session.lock()
         planned, recorded = prepare()
@@ -357,7 +357,7 @@ class ApiBase:
         except Error as exc:
             if executor.done:
                 report = self._report_despite(exc, session, executor.done, view.files)
-                exc.report = replace(report, seconds=time.monotonic() - started)
+                exc.report = replace(report, seconds=time.monotonic() - started, deferred=tuple(executor.deferred))
             raise
         try:
             report = self._report(session, executor.done, view.files)
@@ -366,7 +366,7 @@ class ApiBase:
             error.report = Report(tuple(executor.done), seconds=time.monotonic() - started)
             error.state, error.hint = "every migration of this run is done", _STALE
             raise error from exc
-        return replace(report, seconds=time.monotonic() - started)
+        return replace(report, seconds=time.monotonic() - started, deferred=tuple(executor.deferred))
 
     def _report_despite(
         self, failure: Error, session: Session, done: Sequence[Outcome], found: Sequence[MigrationFile]

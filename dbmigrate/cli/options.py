@@ -111,6 +111,13 @@ MaxBlocked = Annotated[
     str | None,
     typer.Option("--max-blocked", metavar="DURATION", help="Cancel and retry a statement that others wait for longer."),
 ]
+DeferBackfills = Annotated[
+    bool, typer.Option("--defer-backfills", help="Leave backfills for `dbmigrate backfill`, and go on.")
+]
+MaxWait = Annotated[
+    str | None,
+    typer.Option("--max-wait", metavar="DURATION", help="How long a backfill waits for others in one go. [30m]"),
+]
 ExpectPlan = Annotated[
     str | None, typer.Option("--expect-plan", metavar="HASH", help="Run only the plan that a dry run showed.")
 ]
@@ -155,6 +162,8 @@ LIMITS: dict[str, Any] = {
 }
 STRICT: dict[str, Any] = {"strict": Strict}
 SEEDS: dict[str, Any] = {"seeds_dir": SeedsDir}
+PAGES: dict[str, Any] = {"max_wait": MaxWait}
+BACKFILLS: dict[str, Any] = {"defer_backfills": DeferBackfills, **PAGES}
 SCRATCH: dict[str, Any] = {"scratch_url": ScratchUrl}
 
 Command = Callable[..., None]

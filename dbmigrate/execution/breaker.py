@@ -100,7 +100,7 @@ class Cancellations:
         return look
 
     def add(self, exc: BlocksTooLongError, *, can_repeat: bool) -> None:
-        """Pause after a cancellation. Raises MigrationFailed E415 after the last one, with those who waited."""
+        """Pause after a cancellation. Raises MigrationFailed E417 after the last one, with those who waited."""
         self._count += 1
         if self._count >= _MOST_CANCELLATIONS or not can_repeat:
             raise self._gave_up(exc) from exc
@@ -117,7 +117,7 @@ class Cancellations:
         times = "twice" if self._count > 1 else "once"
         return MigrationFailed(
             f"{self._step.name}: other sessions waited for {which} for longer than {self._limit:g} s (max-blocked)",
-            code="E415",
+            code="E417",
             hint=f"it was cancelled {times}; run it at a quieter time, split it, or raise --max-blocked",
             place=server_errors.place_of(path, exc.batch.split()[0]) if last == exc.number else None,
             details=tuple(("WAITED", f"{each.seconds:.1f} s: {each}") for each in exc.waiters),

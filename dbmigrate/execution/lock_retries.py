@@ -43,6 +43,7 @@ class Pacing:
 
     `timeout` limits each statement, `budget` all tries of a transaction together, `patience` the wait for the blockers
     of one try. `max_blocked` is how long others may wait for a statement before it is cancelled; None: for ever.
+    `backfill_for` is the time after which a backfill is paused, `max_wait` how long one waits for others.
     """
 
     lock_timeout: float | None = None
@@ -50,6 +51,8 @@ class Pacing:
     budget: float = 300.0
     patience: float = 30.0
     max_blocked: float | None = None
+    backfill_for: float | None = None
+    max_wait: float = 1800.0
 
     def of(self, step: Step) -> Pacing:
         """The limits of one step: the options of its file (``lock_timeout:2s timeout:10min``) win over the run's.
@@ -131,7 +134,7 @@ def with_retries(
     """Run a whole transaction; retry it after a lock timeout, a deadlock or a serialization failure.
 
     Between two tries it waits for the blockers; all other sessions get through meanwhile. Raises MigrationFailed E405,
-    which names the blockers, when the budget is spent, E415 when others had to wait for too long twice; other failures
+    which names the blockers, when the budget is spent, E417 when others had to wait for too long twice; other failures
     of `attempt` at once.
     """
     attempts, cancellations = pacing.attempts(), _cancellations(session, step, pacing)

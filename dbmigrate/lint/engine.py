@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from dbmigrate.backfill import options
+from dbmigrate.backfill.names import folded
 from dbmigrate.lint import squawk, suppression
 from dbmigrate.lint.catalog import Catalog
 from dbmigrate.lint.config import LintConfig, is_known
@@ -21,6 +23,7 @@ from dbmigrate.lint.suppression import Span
 from dbmigrate.migrations import parser
 from dbmigrate.migrations.source import Cursor
 from dbmigrate.model import Direction, Migration, Place, Problem, Severity, Statement, StatementKind
+from dbmigrate.sql import words
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -33,6 +36,7 @@ __all__ = ["lint"]
 _MOST_STATEMENTS = 10_000  # of a section; what comes after them are rows of data
 _COPY_SAMPLE = 64 << 10  # characters of COPY data that are searched
 # findings of squawk that are left out where one of dbmigrate's rules has found the same in the statement
+_DROPS_CONSTRAINT = "squawk:ban-drop-constraint"
 _SAME = {squawk.UNREAD: frozenset(("L151",))}
 
 
@@ -148,6 +152,11 @@ class _MigrationLinter:
         for about_file in (rule for rule in rules if isinstance(rule, FileRule)):
             for found in about_file.find(file):
                 self._add(about_file, found, found.unit)
+        for section, inside in self._up_units:
+            if section.is_backfill:
+                schema, name = options.settings(section.options).table
+                said = frozenset(folded(word) for unit in inside for word in words(unit.statement.sql))
+                catalog.backfills.append((self.migration.version, Name(schema, name), said))
 
     def run_project_rules(self, catalog: Catalog, rules: Sequence[Rule], migrations: Sequence[Migration]) -> None:
         """Call the rules that need to know all migrations; `catalog` is what there is after the last one."""
@@ -238,12 +247,29 @@ class _MigrationLinter:
             lines = range(span.first, span.last + 1) if span else ()
             if any(own.code in same and own.place and own.place.line in lines for own in self.problems):
                 continue
+            if problem.code == _DROPS_CONSTRAINT and self._drops_own(lines):
+                continue
             if problem.code == squawk.UNREAD:
                 if span not in unread:
                     yield replace(problem, message=f"squawk cannot parse this statement: {problem.message}")
                 unread.add(span)
             else:
                 yield problem
+
+    def _drops_own(self, lines: Collection[int]) -> bool:
+        """Whether a statement drops only constraints that nobody relied on: this migration has added them, or DETACH
+        PARTITION CONCURRENTLY has left them.
+        """
+        added, detached = set[str](), set[str]()
+        for unit in self.ups:
+            actions = unit.shape.actions if isinstance(unit.shape, AlterTable) else ()
+            added |= {action.name for action in actions if action.kind is ActionKind.ADD_CONSTRAINT}
+            detached |= {action.partition.name for action in actions if action.partition and action.is_concurrent}
+        for unit in self.ups:
+            if unit.statement.line in lines and isinstance(unit.shape, AlterTable):
+                dropped = [each for each in unit.shape.actions if each.kind is ActionKind.DROP_CONSTRAINT]
+                return unit.shape.table.name in detached or all(each.name in added for each in dropped)
+        return False
 
     def _spans(self) -> Iterator[Span]:
         for section, statements in self._sections:

@@ -91,7 +91,7 @@ def test_after_two_cancellations_it_gives_up_and_says_who_waited(table, database
     writers[1].join(timeout=10)
 
     error = caught.value
-    assert (error.code, error.exit_code) == ("E415", 4)
+    assert (error.code, error.exit_code) == ("E417", 4)
     assert "other sessions waited for one of the statements 1 to 3 for longer than 0.3 s (max-blocked)" in error.message
     assert "it was cancelled twice" in (error.hint or "")
     assert error.details[0][0] == "WAITED"
