@@ -22,13 +22,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate.warning_codes import WARNINGS
-
 if TYPE_CHECKING:
     from typing import TypeVar
 
     from dbmigrate.model import Excerpt, Place
     from dbmigrate.reports import Report
+    from dbmigrate.warning_codes import WARNINGS
 
     AnyError = TypeVar("AnyError", bound="Error")
 
@@ -234,6 +233,15 @@ CODES: dict[str, str] = {
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
 }
+
+
+def __getattr__(name: str) -> dict[str, str]:
+    """`WARNINGS`, on first use: a run without warnings does not read the list."""
+    if name == "WARNINGS":
+        from dbmigrate.warning_codes import WARNINGS
+
+        return WARNINGS
+    raise AttributeError(name)
 
 
 class Error(Exception):

@@ -98,7 +98,7 @@ class Request:
     extend: Callable[[Session | None, View, Plan], Plan] | None = None
 
 
-_UNWRITTEN = {"E601": "W642", "E733": "W311"}  # warnings that errors become for the schema file; others: W401
+_UNWRITTEN = {"E601": "W642", "E733": "W311"}  # an unwritten schema file; others: W401
 _STALE = "the schema file is not up to date: `dbmigrate dump` writes it"
 
 
@@ -194,8 +194,8 @@ class ApiBase:
     def _change(self, request: Request, parsed: Mapping[str, Migration] | None = None, *, approved: str = "") -> Report:
         """Read the files (those not in `parsed`), take the lock, look at the history again, plan, run.
 
-        The files are read before the wait for the lock: a bad one is reported at once. What the history means is decided
-        under the lock, where no other run is at work. `approved` is the digest of a plan that was approved before.
+        The files are read before the wait for the lock: a bad one is reported at once. What the history means is
+        decided under the lock, where no other run is at work. `approved` is the digest of a plan approved before.
         """
         found = self._present()
         with self._open(request.command) as session:
