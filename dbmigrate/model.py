@@ -48,7 +48,7 @@ class Severity(StrEnum):
 
 @frozen
 class Problem:
-    """A warning or note: it does not stop the run. `code` is stable and documented."""
+    """A warning or note: it does not stop the run. `code` is stable and documented, `data` the same for programs."""
 
     code: str
     message: str
@@ -56,6 +56,7 @@ class Problem:
     place: Place | None = None
     hint: str | None = None
     excerpt: Excerpt | None = None
+    data: Mapping[str, object] | None = None
 
 
 # --------------------------------------------------------------------------------------------------- migration files

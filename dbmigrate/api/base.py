@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from dbmigrate.execution.saving import Saver
     from dbmigrate.model import Order, Step
     from dbmigrate.planning.replaces import Replacement
     from dbmigrate.reports import Outcome, SchemaFile
@@ -43,10 +44,9 @@ class Options:
     refused. `approve` is called with a plan that is about to run and the history that it starts from; it raises to
     stop it, and returns a function that asks somebody (and raises), or None where nobody has to be asked.
     `before_run` are called in their order with a plan that has steps, under the lock, just before the first one runs;
-    they raise to stop it. `allow_existing` begins a history beside whatever is there; without it a protected
-    environment (`is_protected`) stops where there is something. `tickets` is the pattern of ticket ids in
-    comments, None for the usual one; `variables` are the values for ``migrate:vars``. `hold_signals` keeps a signal
-    back while a page of a backfill runs.
+    they raise to stop it. `saver` saves what statements destroy. `allow_existing` begins a history beside whatever is
+    there; without it a protected environment (`is_protected`) stops there. `tickets` is the pattern of ticket ids,
+    `variables` are those of ``migrate:vars``, `hold_signals` keeps a signal back while a page of a backfill runs.
     """
 
     directories: tuple[str, ...] = ("./db/migrations",)
@@ -60,6 +60,7 @@ class Options:
     expected_plan: str | None = None
     approve: Callable[[Plan, History], Callable[[], None] | None] | None = None
     before_run: tuple[Callable[[Session, Plan], None], ...] = ()
+    saver: Saver | None = None
     is_protected: bool = False
     allow_existing: bool = False
     tickets: str | None = None
@@ -97,8 +98,7 @@ class Request:
     extend: Callable[[Session | None, View, Plan], Plan] | None = None
 
 
-# the warning that an error becomes where the schema file could not be written; others are W401
-_UNWRITTEN = {"E601": "W642", "E733": "W311"}
+_UNWRITTEN = {"E601": "W642", "E733": "W311"}  # an unwritten schema file; others: W401
 _STALE = "the schema file is not up to date: `dbmigrate dump` writes it"
 
 
@@ -194,9 +194,8 @@ class ApiBase:
     def _change(self, request: Request, parsed: Mapping[str, Migration] | None = None, *, approved: str = "") -> Report:
         """Read the files (those not in `parsed`), take the lock, look at the history again, plan, run.
 
-        The files are read before the wait for the lock, so that a bad one is reported at once. What the history means
-        is decided under the lock: a migration that another run is in the middle of was not left unfinished. `approved`
-        is the digest of a plan that was approved before.
+        The files are read before the wait for the lock: a bad one is reported at once. What the history means is
+        decided under the lock, where no other run is at work. `approved` is the digest of a plan approved before.
         """
         found = self._present()
         with self._open(request.command) as session:
@@ -221,8 +220,7 @@ class ApiBase:
     ) -> tuple[Plan, History]:
         """The plan that `prepare` makes under the lock, approved by whoever has to approve it, and what it starts from.
 
-        Other runs need not wait for a person to answer: the lock is let go of for that time. Raises PlanError E239 if
-        the plan is another one afterwards.
+        While a person is asked, the lock is let go of. Raises PlanError E239 if the plan is another one afterwards.
         """
         session.lock()
         planned, recorded = prepare()
@@ -258,6 +256,10 @@ class ApiBase:
             made = request.extend(session, view, made)
         if request.begins and made.steps and not self._options.allow_existing:
             made = replace(made, problems=(*made.problems, *self._first_run_problems(session, view.history)))
+        if made.steps and session.dsn.database == self._dsn.database:  # a missing one has nothing to lose
+            from dbmigrate.losses import first_look
+
+            made = first_look.with_losses(session, made)
         return self._hashed(made, view.history)
 
     def _first_run_problems(self, session: Session, recorded: History) -> tuple[Problem, ...]:
@@ -345,7 +347,7 @@ class ApiBase:
             return Report((), problems, current, written, time.monotonic() - started)
         from dbmigrate.execution.transactional import Executor
 
-        executor = Executor(session, self._options.pacing)
+        executor = Executor(session, self._options.pacing, saver=self._options.saver)
         try:
             session.refuse_unpoolable(planned)
             for prepare in self._options.before_run:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dbmigrate.api.migrator import Migrator, Options
     from dbmigrate.api.records import Upkeep
     from dbmigrate.cli.approval import Approver
+    from dbmigrate.cli.salvaging import SalvageRequest
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.deploy.run import Deployer
     from dbmigrate.deploy.settings import DeployConfig
@@ -141,16 +142,22 @@ class Call:
         expect_plan: str | None = None,
         approval: Approval | None = None,
         backup: str | None = None,
+        salvage: SalvageRequest | None = None,
     ) -> Iterator[Migrator]:
         """The migrator for the settings; an embedded server runs for as long as it is used.
 
         A change of a protected environment needs a confirmation, with or without an `approval`; it is refused where
-        nobody can be asked. `backup` is a directory for a backup before the first step.
+        nobody can be asked. `backup` is a directory for a backup before the first step, `salvage` says where to save
+        what is destroyed.
         """
         from dbmigrate.api.migrator import Migrator
 
         with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
             options = replace(options, before_run=self._backing_up(backup))
+            if salvage is not None:
+                from dbmigrate.cli import salvaging
+
+                options = salvaging.with_salvager(options, salvage, self.renderer.on_event)
             yield Migrator(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
@@ -292,7 +299,7 @@ class Call:
                 environment=settings.target_environment,
                 defers_backfills=self.defers_backfills,
             ),
-            pacing=self._waiting(Pacing(lock_timeout=settings.lock_timeout, timeout=settings.timeout)),
+            pacing=self._waiting(Pacing(settings.lock_timeout, settings.timeout, max_blocked=settings.max_blocked)),
             lock_wait=settings.lock_wait,
             where=self.target_name(settings),
             reason=reason,

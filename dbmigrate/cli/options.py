@@ -118,6 +118,10 @@ LockTimeout = Annotated[
     str | None, typer.Option("--lock-timeout", metavar="DURATION", help="Lock timeout of each try; 0: no limit.")
 ]
 Timeout = Annotated[str | None, typer.Option("--timeout", metavar="DURATION", help="Limit for each statement.")]
+MaxBlocked = Annotated[
+    str | None,
+    typer.Option("--max-blocked", metavar="DURATION", help="Cancel and retry a statement that others wait for longer."),
+]
 DeferBackfills = Annotated[
     bool, typer.Option("--defer-backfills", help="Leave backfills for `dbmigrate backfill`, and go on.")
 ]
@@ -130,6 +134,14 @@ ExpectPlan = Annotated[
 ]
 Backup = Annotated[
     str | None, typer.Option("--backup", metavar="DIR", help="Back up the database to DIR before the first step.")
+]
+Salvage = Annotated[
+    str | None,
+    typer.Option("--salvage", metavar="DIR", help="Save to DIR what is dropped or truncated, before it goes."),
+]
+SalvageLimit = Annotated[
+    str | None,
+    typer.Option("--salvage-limit", metavar="SIZE", help="Refuse --salvage for more than this of a table. [1GB]"),
 ]
 Confirm = Annotated[
     str | None,
@@ -153,7 +165,12 @@ ListOnly = Annotated[bool, typer.Option("--dry-run", help="List what would run."
 SeedsDir = Annotated[str | None, typer.Option("--seeds-dir", metavar="DIR", help="Directory of seeds. [./db/seeds]")]
 
 # groups of options that become settings: `common_with` hands them to the call, like the common ones
-LIMITS: dict[str, Any] = {"lock_wait": LockWait, "lock_timeout": LockTimeout, "timeout": Timeout}
+LIMITS: dict[str, Any] = {
+    "lock_wait": LockWait,
+    "lock_timeout": LockTimeout,
+    "timeout": Timeout,
+    "max_blocked": MaxBlocked,
+}
 STRICT: dict[str, Any] = {"strict": Strict}
 SEEDS: dict[str, Any] = {"seeds_dir": SeedsDir}
 PAGES: dict[str, Any] = {"max_wait": MaxWait}

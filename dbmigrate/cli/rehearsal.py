@@ -9,6 +9,7 @@ from dbmigrate.cli import scratch, traffic
 from dbmigrate.cli.run_request import DryRunKind
 from dbmigrate.errors import ConfigError, Refused
 from dbmigrate.events import Targeted, Warned
+from dbmigrate.execution import breaker
 from dbmigrate.output import rehearsal as output
 from dbmigrate.scratch.lock_report import Means
 
@@ -37,7 +38,7 @@ def rehearse(call: Call, command: str, request: RunRequest, dry_run: DryRunReque
         else:
             means = Means(scratch.choice(call), call.settings().environ)
             found = _on_copy(rehearser, command)(means, request.goal)
-    for problem in found.problems:
+    for problem in (*found.problems, *breaker.slow_steps(found.done, call.settings().max_blocked)):
         call.renderer.on_event(Warned(problem))
     call.renderer.answer(command, map(call.hide, output.lines(found)), output.value(found, hide=call.hide))
     append_summary(call, dry_run.summary, found)

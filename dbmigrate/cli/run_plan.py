@@ -15,7 +15,11 @@ def run_plan(call: Call, command: str, request: RunRequest, dry_run: DryRunReque
     """Run ``up``, ``migrate`` or ``rollback``, or do the dry run that was asked for."""
     if dry_run is None:
         with call.migrator(
-            reason=request.reason, expect_plan=request.expect_plan, approval=request.approval, backup=request.backup
+            reason=request.reason,
+            expect_plan=request.expect_plan,
+            approval=request.approval,
+            backup=request.backup,
+            salvage=request.salvage,
         ) as migrator:
             run = {"up": migrator.up, "migrate": migrator.migrate, "rollback": migrator.rollback}[command]
             call.renderer.report(command, run(request.goal))

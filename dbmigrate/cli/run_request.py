@@ -19,6 +19,8 @@ from dbmigrate.cli.options import (
     Reason,
     RehearsalSummary,
     RequireApplied,
+    Salvage,
+    SalvageLimit,
     Steps,
     ToVersion,
     Traffic,
@@ -30,6 +32,7 @@ from dbmigrate.frozen import frozen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dbmigrate.cli.salvaging import SalvageRequest
     from dbmigrate.model import Goal
     from dbmigrate.planning.approval import Approval
 
@@ -50,6 +53,8 @@ class UpOptions:
     expect_plan: ExpectPlan = None
     require_applied_in: RequireApplied = None
     backup: Backup = None
+    salvage: Salvage = None
+    salvage_limit: SalvageLimit = None
     allow_existing: AllowExisting = False
     allow_breaking: AllowBreaking = False
     yes: Yes = False
@@ -65,7 +70,8 @@ class UpOptions:
             allow_existing=self.allow_existing,
             allow_breaking=self.allow_breaking,
         )
-        return RunRequest(goal(self.steps, self.to), approval, self.expect_plan, self.reason, self.backup)
+        salvaging = salvage_request(self.salvage, self.salvage_limit, self.dry_run)
+        return RunRequest(goal(self.steps, self.to), approval, self.expect_plan, self.reason, self.backup, salvaging)
 
     def dry_run_request(self) -> DryRunRequest | None:
         """The dry run that they ask for; None: run the plan."""
@@ -90,6 +96,16 @@ class RunRequest:
     expect_plan: str | None
     reason: str | None
     backup: str | None = None
+    salvage: SalvageRequest | None = None
+
+
+def salvage_request(directory: str | None, limit: str | None, dry_run: bool) -> SalvageRequest | None:
+    """What ``--salvage`` and ``--salvage-limit`` ask for. Raises ConfigError E200, E205."""
+    if directory is None and limit is None:
+        return None
+    from dbmigrate.cli import salvaging
+
+    return salvaging.request(directory, limit, dry_run)
 
 
 class DryRunKind(Enum):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import select
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -227,14 +228,16 @@ def _finish(conn: Connection, batch: Batch, before: Opening, *, pulse: Pulse) ->
     tags: list[bytes] = []
     row: tuple[str, ...] = ()
     failed: pq.abc.PGresult | None = None
-    look = partial(pulse, batch)
+    look = _Regular(partial(pulse, batch))
     while (result := _result(conn.pgconn, pulse=look)) is not None:
+        look.if_due()
         if result.status == pq.ExecStatus.SINGLE_TUPLE:
             row = _row(result) if len(tags) == before.count - 1 else row
         elif result.status in _DONE:
             tags.append(result.command_status or b"")
         elif result.status == pq.ExecStatus.COPY_IN:
-            _copy_in(conn.pgconn, batch.copy_data if len(tags) - before.count >= batch.count - 1 else None)
+            is_data = len(tags) - before.count >= batch.count - 1
+            _copy_in(conn.pgconn, batch.copy_data if is_data else None, pulse=look.if_due)
         elif result.status == pq.ExecStatus.COPY_OUT:
             _discard_copy(conn.pgconn)
         elif result.status == pq.ExecStatus.FATAL_ERROR:
@@ -242,6 +245,24 @@ def _finish(conn: Connection, batch: Batch, before: Opening, *, pulse: Pulse) ->
     if failed is not None:
         raise _failure(batch, before, failed, len(tags))
     return Sent(batch, tags[before.count :], row)
+
+
+class _Regular:
+    """A pulse that is also called between the answers of a message with many quick statements."""
+
+    __slots__ = ("_called", "_pulse")
+
+    def __init__(self, pulse: Callable[[], None]) -> None:
+        self._pulse = pulse
+        self._called = time.monotonic()
+
+    def __call__(self) -> None:
+        self._pulse()
+        self._called = time.monotonic()
+
+    def if_due(self) -> None:
+        if time.monotonic() - self._called >= _PULSE_SECONDS:
+            self()
 
 
 def _row(result: pq.abc.PGresult) -> tuple[str, ...]:
@@ -265,13 +286,14 @@ def _wait(pgconn: pq.abc.PGconn, *, writing: Sequence[int] = (), seconds: float 
     return bool(readable or writable)
 
 
-def _copy_in(pgconn: pq.abc.PGconn, data: Iterable[bytes] | None) -> None:
+def _copy_in(pgconn: pq.abc.PGconn, data: Iterable[bytes] | None, *, pulse: Callable[[], None]) -> None:
     if data is None:
         pgconn.put_copy_end(b"COPY FROM STDIN without inline data")
         return
     for piece in data:
         for begin in range(0, len(piece), _COPY_CHUNK):
             _put(pgconn, piece[begin : begin + _COPY_CHUNK])
+            pulse()
     pgconn.put_copy_end()
     while pgconn.flush():
         _wait(pgconn, writing=(pgconn.socket,))

@@ -13,11 +13,13 @@ import psycopg
 from dbmigrate.errors import DatabaseError, Error
 from dbmigrate.events import Progress, Retrying
 from dbmigrate.execution.batches import StatementError
+from dbmigrate.execution.monitor import BlocksTooLongError
 from dbmigrate.frozen import frozen
 from dbmigrate.settings import durations
 
 if TYPE_CHECKING:
     from dbmigrate.connection.dsn import Dsn
+    from dbmigrate.execution.breaker import Cancellations
     from dbmigrate.execution.run_lock import Blocker
     from dbmigrate.execution.session import Session
     from dbmigrate.model import Batch, Step
@@ -40,13 +42,15 @@ class Pacing:
     """Limits of a run, in seconds. `lock_timeout` None escalates by itself, 0 waits without limit.
 
     `timeout` limits each statement, `budget` all tries of a transaction together, `patience` the wait for the blockers
-    of one try. `backfill_for` is the time after which a backfill is paused, `max_wait` how long one waits for others.
+    of one try. `max_blocked` is how long others may wait for a statement before it is cancelled; None: for ever.
+    `backfill_for` is the time after which a backfill is paused, `max_wait` how long one waits for others.
     """
 
     lock_timeout: float | None = None
     timeout: float | None = None
     budget: float = 300.0
     patience: float = 30.0
+    max_blocked: float | None = None
     backfill_for: float | None = None
     max_wait: float = 1800.0
 
@@ -99,7 +103,8 @@ class Attempts(Iterator[float]):
     def __next__(self) -> float:
         if self._pacing.lock_timeout is not None:
             return self._pacing.lock_timeout
-        return next(self._steps, _ESCALATION[-1])
+        # who waits behind a queued lock request waits for us as well
+        return min(next(self._steps, _ESCALATION[-1]), self._pacing.max_blocked or _ESCALATION[-1])
 
     def skip_to_longest(self, limit: float) -> bool:
         """Continue with the longest lock timeout; False if `limit` is that already, or is set by the user."""
@@ -129,14 +134,20 @@ def with_retries(
     """Run a whole transaction; retry it after a lock timeout, a deadlock or a serialization failure.
 
     Between two tries it waits for the blockers; all other sessions get through meanwhile. Raises MigrationFailed E405,
-    which names the blockers, when the budget is spent; other failures of `attempt` at once.
+    which names the blockers, when the budget is spent, E417 when others had to wait for too long twice; other failures
+    of `attempt` at once.
     """
-    attempts = pacing.attempts()
+    attempts, cancellations = pacing.attempts(), _cancellations(session, step, pacing)
     known: tuple[Blocker, ...] = ()
     for number, limit in enumerate(attempts, 1):
-        watch = AttemptWatch(session, step, limit)
+        watch = AttemptWatch(session, step, limit, cancellations.watch() if cancellations else None)
         try:
             return attempt(watch)
+        except BlocksTooLongError as exc:
+            session.abort()
+            assert cancellations is not None
+            cancellations.add(exc, can_repeat=can_repeat())
+            continue
         except (StatementError, psycopg.Error, DatabaseError) as exc:
             from dbmigrate.execution import server_errors
 
@@ -161,6 +172,14 @@ def with_retries(
     raise AssertionError("attempts never end by themselves")
 
 
+def _cancellations(session: Session, step: Step, pacing: Pacing) -> Cancellations | None:
+    if pacing.max_blocked is None:
+        return None
+    from dbmigrate.execution.breaker import Cancellations
+
+    return Cancellations(session, step, pacing.max_blocked)
+
+
 def _pause(session: Session, pacing: Pacing, watch: AttemptWatch, *, number: int, most: float) -> None:
     """Wait for the blockers; where none is known (no second connection), longer each time."""
     if watch.blockers:
@@ -178,10 +197,16 @@ def _gave_up(error: Error, known: tuple[str, ...], *, tries: int, seconds: float
 
 
 class AttemptWatch:
-    """Watches one try of one step while its statements run: looks up blockers, and emits Progress."""
+    """Watches one try of one step while its statements run: looks up blockers, and emits Progress.
 
-    def __init__(self, session: Session, step: Step, limit: float | None) -> None:
+    `breaker` is called with the batch and the number of its first statement; it raises to end the try.
+    """
+
+    def __init__(
+        self, session: Session, step: Step, limit: float | None, breaker: Callable[[Batch, int], None] | None
+    ) -> None:
         self.limit = limit
+        self._breaker = breaker
         self.blockers: tuple[Blocker, ...] = ()
         self._session = session
         self._step = step
@@ -208,6 +233,8 @@ class AttemptWatch:
         now = time.monotonic()
         elapsed = now - self._since
         self._silence()
+        if self._breaker:
+            self._breaker(batch, self._number)
         if self.limit and min(elapsed, now - self._looked) >= max(self.limit * _LOOK_AFTER, _LOOK_AT_LEAST):
             self._looked = now
             self.blockers = self._session.monitor.blockers() or self.blockers

@@ -1,4 +1,4 @@
-"""Watches the working session from a second connection: its blockers, and how far an index build is.
+"""Watches the working session from a second connection: its blockers, who waits for it, how far an index build is.
 
 The second connection is opened only when a statement takes long, and nothing depends on it: if the server refuses it,
 the run goes on without it.
@@ -17,6 +17,7 @@ import psycopg
 from dbmigrate.connection import database, silence
 from dbmigrate.errors import Error
 from dbmigrate.execution import run_lock
+from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
     from dbmigrate.execution.run_lock import Blocker
+    from dbmigrate.model import Batch
     from dbmigrate.tracking.tables import Tables
 
 Answer = TypeVar("Answer")
@@ -39,6 +41,41 @@ _INDEX_BUILD = """
 select phase, blocks_done, blocks_total, tuples_done, tuples_total, current_locker_pid
 from pg_catalog.pg_stat_progress_create_index where pid = %s::int4
 """
+
+
+# one that waits for a lock that the session holds, or is ahead in the queue for; autovacuum waits for nobody's sake
+_WAITERS = """
+select a.pid, coalesce(a.usename::text, '?'), coalesce(nullif(a.application_name, ''), '?'),
+       pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 80)
+from (select distinct pid from pg_catalog.pg_locks where not granted) waiting
+join pg_catalog.pg_stat_activity a on a.pid = waiting.pid
+where a.usesysid is not null and %s::int4 = any(pg_catalog.pg_blocking_pids(waiting.pid))
+"""
+
+
+@frozen
+class Waiter:
+    """A session that waits for the watched one, since `seconds`."""
+
+    pid: int
+    text: str
+    seconds: float = 0.0
+
+    def after(self, seconds: float) -> Waiter:
+        return Waiter(self.pid, self.text, seconds)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class BlocksTooLongError(Exception):
+    """Other sessions have waited for the running batch for longer than they may."""
+
+    def __init__(self, batch: Batch, number: int, waiters: tuple[Waiter, ...]) -> None:
+        super().__init__("other sessions have waited too long")
+        self.batch = batch
+        self.number = number
+        self.waiters = waiters
 
 
 class Activity(Enum):
@@ -57,6 +94,7 @@ class Monitor:
         self._pid = pid
         self._conn: Connection | None = None
         self._refused = False
+        self.has_reported_refusal = False  # whether a warning has said that it is
 
     def follow(self, pid: int) -> None:
         """Watch another session from now on: behind a pooler each transaction may have another process."""
@@ -81,6 +119,10 @@ class Monitor:
     def blockers(self) -> tuple[Blocker, ...]:
         return self._ask(lambda conn: run_lock.blockers(conn, self._pid)) or ()
 
+    def waiters(self) -> tuple[Waiter, ...]:
+        """The sessions that wait for a lock of the session."""
+        return self._ask(self._waiters) or ()
+
     def detail(self) -> str | None:
         """The blocker of the session, otherwise the phase of its index build, otherwise None."""
         found = self.blockers()
@@ -103,6 +145,12 @@ class Monitor:
         if self._conn is not None:
             database.close(self._conn)
             self._conn = None
+
+    def _waiters(self, conn: Connection) -> tuple[Waiter, ...]:
+        rows = database.query(conn, _WAITERS, self._pid)
+        return tuple(
+            Waiter(int(str(pid)), f"process {pid} ({name}, role {role}): {sql}") for pid, role, name, sql in rows
+        )
 
     def _index_build(self, conn: Connection) -> str | None:
         rows = database.query(conn, _INDEX_BUILD, self._pid)

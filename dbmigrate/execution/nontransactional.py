@@ -2,8 +2,7 @@
 
 A statement that PostgreSQL can run in a transaction is committed together with its log entry: it runs exactly once. One
 that PostgreSQL refuses there gets a log entry before it runs, which is closed afterwards. If the run dies in between,
-`resume` looks up what the statement did. ``BEGIN; ... COMMIT;`` of the file is one step, and so is a transactional
-section of a file that has both kinds of sections.
+`resume` looks up what the statement did. ``BEGIN; ... COMMIT;`` is one step, and so is a section with a transaction.
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ from dbmigrate.errors import (
 )
 from dbmigrate.execution import (
     batches,
+    breaker,
     leftover_indexes,
     lock_retries,
     probes,
@@ -305,7 +305,8 @@ class NonTransactionalRun:
         entry = writer.step_started(self._step, substep.number, substep.first, self._before)
         tracking_retries.run(self._session, logged(entry))
         self._sending = Sending.RUNNING
-        watch = lock_retries.AttemptWatch(self._session, self._step, None)
+        warns = breaker.warns(self._session, self._step, self._pacing.max_blocked)
+        watch = lock_retries.AttemptWatch(self._session, self._step, None, warns)
         watch.begin_at(substep.number)
         for batch, tags in batches.send_all(conn, substep.statements, pulse=watch.pulse):
             watch.completed(batch, tags)

@@ -35,26 +35,30 @@ from dbmigrate.errors import (
     NeedsAttention,
 )
 from dbmigrate.events import StepDone, StepFailed, StepStarted, Warned
-from dbmigrate.execution import batches, conditions, lock_retries, nontransactional, server_errors, text_settings
+from dbmigrate.execution import (
+    batches,
+    conditions,
+    lock_retries,
+    nontransactional,
+    saving,
+    server_errors,
+    text_settings,
+)
 from dbmigrate.execution.deferral import Deferred
-from dbmigrate.execution.observer import grouped
 from dbmigrate.execution.session import LOCK_LOST
-from dbmigrate.migrations import parser
 from dbmigrate.migrations.conditions import parts
 from dbmigrate.model import Direction, LogKind, Problem, Severity
 from dbmigrate.reports import Outcome
 from dbmigrate.tracking.write_log import EVENTS, ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from dbmigrate.connection.database import Connection
     from dbmigrate.execution.conditions import Asker
     from dbmigrate.execution.lock_retries import AttemptWatch, Pacing
-    from dbmigrate.execution.observer import Observer
+    from dbmigrate.execution.saving import Saver
     from dbmigrate.execution.session import Session
     from dbmigrate.migrations.conditions import Condition
-    from dbmigrate.model import Batch, Migration, Plan, Section, Step
+    from dbmigrate.model import Migration, Plan, Statement, Step
 
 # the text that distinguishes a failed proof from an error of the migration
 _LEFT = "the migration left its transaction"
@@ -71,9 +75,12 @@ class Record(NamedTuple):
 class Executor:
     """Runs plans in one session. `done` holds what was completed, also after a failure."""
 
-    def __init__(self, session: Session, pacing: Pacing, asker: Asker | None = None) -> None:
+    def __init__(
+        self, session: Session, pacing: Pacing, asker: Asker | None = None, saver: Saver | None = None
+    ) -> None:
         self._session = session
         self._pacing = pacing
+        self._saver = saver
         self._asker = asker or conditions.Demand()
         self._newest: int | None = None  # the newest log entry, as long as no other run can have written one
         self._counts = not session.facts.is_pooled  # whether this run numbers its log entries itself
@@ -162,28 +169,42 @@ class Executor:
 
     def _with_retries(self, step: Step, migration: Migration) -> batches.Tally:
         limits = self._pacing.of(step)
-        return lock_retries.with_retries(
-            self._session, step, limits, attempt=lambda watch: self._transaction(step, migration, limits, watch)
-        )
+
+        def attempt(watch: AttemptWatch) -> batches.Tally:
+            if self._saver:
+                self._saver.discard()
+            return self._transaction(step, migration, limits, watch)
+
+        return lock_retries.with_retries(self._session, step, limits, attempt=attempt)
 
     def _transaction(self, step: Step, migration: Migration, limits: Pacing, watch: AttemptWatch) -> batches.Tally:
         tally, xid = batches.Tally(), ""
         self._session.committing = None
         settings = limits.settings(self._session.dsn, watch.limit)
         for part in parts(migration, step.direction):
-            opening = None if xid or part.before else self._session.opening(settings)
-            xid = xid or ("" if opening else self._session.begin(step, settings))
-            self._ask(part.before, migration, watch)
-            source = _batches(migration, part.sections, self._session.observer)
-            for sent in batches.send(self._session.conn, source, pulse=watch.pulse, opening=opening):
-                xid = xid or sent.row[0]
-                tally.add(sent.tags)
-                watch.completed(sent.batch, sent.tags)
-                refuse_changes(self._session.conn, migration)
+            if part.before:
+                xid = xid or self._session.begin(step, settings)
+                self._ask(part.before, migration, watch)
+            for destroying, source in saving.pieces(migration, part.sections, self._saver, self._session.observer):
+                opening = None if xid or destroying else self._session.opening(settings)
+                xid = xid or ("" if opening else self._session.begin(step, settings))
+                self._save(destroying, migration, watch)
+                for sent in batches.send(self._session.conn, source, pulse=watch.pulse, opening=opening):
+                    xid = xid or sent.row[0]
+                    tally.add(sent.tags)
+                    watch.completed(sent.batch, sent.tags)
+                    refuse_changes(self._session.conn, migration)
             xid = xid or self._session.begin(step, settings)
             self._ask(part.after, migration, watch)
+        if self._saver:
+            self._saver.keep()
         self._newest = self._commit(step, xid)
         return tally
+
+    def _save(self, destroying: Statement | None, migration: Migration, watch: AttemptWatch) -> None:
+        if destroying is not None and self._saver is not None:
+            context = conditions.Context(self._session.conn, self._session.dsn, migration, pulse=watch.pulse)
+            self._saver.save(context, destroying)
 
     def _ask(self, asked: tuple[Condition, ...], migration: Migration, watch: AttemptWatch) -> None:
         if asked:
@@ -235,6 +256,8 @@ class Executor:
         """Clean up after a failed step, log it, and state what is true of the database now."""
         was_lost = self._session.conn.broken
         self._session.abort()
+        if self._saver:
+            self._saver.discard()
         error = _of_repeatable(step, self._translate(step, exc))
         with suppress(psycopg.Error):  # the connection may be lost at this moment, too
             self._session.reset()
@@ -324,13 +347,6 @@ _ON_TABLE = "look at the tracking table (psql: \\d): a trigger or a rule on it d
 _ON_LOG = "look at the log table (psql: \\d): a trigger or a rule on it discards what is written; drop it"
 _TWICE = "look at the tracking table: its primary key is missing, or another tool wrote to it"
 _LEFT_HINT = "it has a COMMIT or ROLLBACK: remove that, or use `transaction:false`"
-
-
-def _batches(migration: Migration, sections: Iterable[Section], observer: Observer | None) -> Iterator[Batch]:
-    """The batches of these sections; a batch never spans sections."""
-    for section in sections:
-        of_file = parser.batches(migration, section) if observer is None else None
-        yield from grouped(parser.statements(migration, section), observer) if of_file is None else of_file
 
 
 def refuse_changes(conn: Connection, migration: Migration) -> None:

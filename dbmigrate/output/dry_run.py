@@ -23,6 +23,7 @@ def value(plan: Plan, locks: LockReport | None, *, hide: Callable[[str], str]) -
         "plan": f"sha256:{plan.digest}",
         "steps": [_step(step) for step in plan.steps],
         "problems": [problem_value(problem) for problem in plan.problems],
+        "losses": [dict(problem.data) for problem in plan.problems if problem.code == "W380" and problem.data],
         "locks": None if locks is None else _locks(locks, hide),
     }
 

@@ -19,7 +19,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.model import Order
 from dbmigrate.settings import durations, env_file, project_file
 from dbmigrate.settings.environments import Protection, name_of, protection_of, variable_of
-from dbmigrate.settings.sources import Sources, Value
+from dbmigrate.settings.sources import Choice, Sources, Value
 from dbmigrate.settings.variables import VARIABLES, Variable
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Flags:
     allow_pooler: bool | None = None
     lock_timeout: str | None = None
     timeout: str | None = None
+    max_blocked: str | None = None
     strict: bool | None = None
     verbose: bool | None = None
     quiet: bool | None = None
@@ -101,6 +102,7 @@ class Settings:
     environ: Mapping[str, str] = field(repr=False)
     origins: Mapping[str, str]
     project: Project
+    _max_blocked: float | None
     _sources: Sources = field(repr=False)
     _url: str | None = field(repr=False)
     _scratch_url: Value | None = field(repr=False)
@@ -170,6 +172,17 @@ class Settings:
             return canonical(self.environment)
         protection = self.protection
         return protection.environment if protection else self.project.env_default
+
+    @property
+    def max_blocked(self) -> float | None:
+        """How long others may wait, in seconds; None: for ever. What the project file says of the target's environment
+        wins over its key at the top. Raises ConfigError E205."""
+        general = self.project.values.get("DBMIGRATE_MAX_BLOCKED")
+        found = self._max_blocked
+        if self.origins["DBMIGRATE_MAX_BLOCKED"] in ("default", general.origin if general else ""):
+            own = self.project.max_blocked.get(self.target_environment or "") if self.project.max_blocked else None
+            found = durations.duration(own.text, f"{own.key} ({own.origin})") if own else found
+        return found or None
 
     @property
     def is_strict(self) -> bool:
@@ -263,49 +276,6 @@ class Settings:
         return f"set {name}, or choose one of: {known}" if known else f"set {name}"
 
 
-class _Choice:
-    """Looks up settings by their names in `VARIABLES`, and remembers where each was found."""
-
-    def __init__(self, sources: Sources, project: Project) -> None:
-        self._sources = sources
-        self._project = project
-        self.origins: dict[str, str] = {}
-
-    def value(self, name: str, flag: str | None = None) -> Value:
-        variable = VARIABLES[name]
-        if flag is not None:
-            found = Value(flag, variable.option, variable.option)
-        else:
-            names = (name, variable.twin) if variable.twin else (name,)
-            found = self._sources.find(*names) or self._from_project(name) or Value(variable.default, name, "default")
-        self.origins[name] = found.origin
-        return found
-
-    def _from_project(self, name: str) -> Value | None:
-        """What the project file says."""
-        found = self._project.values.get(name)
-        return Value(found.text, f"{found.key} ({found.origin})", found.origin) if found else None
-
-    def text(self, name: str, flag: str | None = None) -> str:
-        """A text; it may be empty only if its default is."""
-        value = self.value(name, flag)
-        if VARIABLES[name].default and not value.text.strip():
-            raise ConfigError(f"{value.name} is empty", code="E205", hint="give it a value, or remove it")
-        return value.text.strip()
-
-    def seconds(self, name: str, flag: str | None = None) -> float:
-        value = self.value(name, flag)
-        return durations.duration(value.text, value.name)
-
-    def optional_seconds(self, name: str, flag: str | None = None) -> float | None:
-        value = self.value(name, flag)
-        return durations.duration(value.text, value.name) if value.origin != "default" else None
-
-    def boolean(self, name: str, *, flag: bool | None) -> bool:
-        value = self.value(name, None if flag is None else str(flag))
-        return durations.boolean(value.text, value.name)
-
-
 def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
     """Read the env files and all settings but the target, which `Settings.target` reads.
 
@@ -315,7 +285,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
     files = env_file.read(tuple(flags.env_files) or ENV_FILES, cwd=cwd)
     sources = Sources(environ, files, cwd)
     project = project_file.read(cwd)
-    choice = _Choice(sources, project)
+    choice = Choice(sources, project)
     protected = _protected(choice)
     return Settings(
         migrations_dirs=_directories(choice, flags.migrations_dirs),
@@ -330,6 +300,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         allow_pooler=choice.boolean("DBMIGRATE_ALLOW_POOLER", flag=flags.allow_pooler),
         lock_timeout=choice.optional_seconds("DBMIGRATE_LOCK_TIMEOUT", flags.lock_timeout),
         timeout=choice.optional_seconds("DBMIGRATE_TIMEOUT", flags.timeout),
+        _max_blocked=choice.optional_seconds("DBMIGRATE_MAX_BLOCKED", flags.max_blocked),
         dump_schema=not choice.boolean("DBMIGRATE_NO_DUMP_SCHEMA", flag=flags.no_dump_schema),
         lock_report=choice.boolean("DBMIGRATE_LOCK_REPORT", flag=None),
         template=choice.text("DBMIGRATE_TEMPLATE"),
@@ -351,7 +322,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
     )
 
 
-def _strict(choice: _Choice, flags: Flags, protected: frozenset[str]) -> bool:
+def _strict(choice: Choice, flags: Flags, protected: frozenset[str]) -> bool:
     """The setting; without one, protected environments are strict."""
     asked = choice.boolean("DBMIGRATE_STRICT", flag=flags.strict)
     if choice.origins["DBMIGRATE_STRICT"] != "default":
@@ -359,13 +330,13 @@ def _strict(choice: _Choice, flags: Flags, protected: frozenset[str]) -> bool:
     return canonical(_environment(choice, flags.environment) or "") in protected
 
 
-def _protected(choice: _Choice) -> frozenset[str]:
+def _protected(choice: Choice) -> frozenset[str]:
     """The names of the protected environments; an empty list in the project file means none."""
     names = choice.value("DBMIGRATE_PROTECTED").text.split(",")
     return frozenset(canonical(name.strip()) for name in names if name.strip())
 
 
-def _directories(choice: _Choice, flags: Sequence[str]) -> tuple[str, ...]:
+def _directories(choice: Choice, flags: Sequence[str]) -> tuple[str, ...]:
     """Both the repeated flag and the variable may hold several, separated by commas (dbmate)."""
     text = choice.text("DBMIGRATE_MIGRATIONS_DIR", ",".join(flags) if flags else None)
     directories = tuple(part.strip() for part in text.split(",") if part.strip())
@@ -374,7 +345,7 @@ def _directories(choice: _Choice, flags: Sequence[str]) -> tuple[str, ...]:
     return directories
 
 
-def _order(choice: _Choice, flag: str | None) -> Order:
+def _order(choice: Choice, flag: str | None) -> Order:
     value = choice.value("DBMIGRATE_VERSION_ORDER", flag)
     try:
         return Order(value.text.strip())
@@ -383,7 +354,7 @@ def _order(choice: _Choice, flag: str | None) -> Order:
         raise ConfigError(f"{value.name}: unknown order {value.text.strip()!r}", code="E205", hint=hint) from None
 
 
-def _table(choice: _Choice, flag: str | None) -> str:
+def _table(choice: Choice, flag: str | None) -> str:
     """``table`` or ``schema.table``; whatever follows the first dot is the table's name (dbmate)."""
     text = choice.text("DBMIGRATE_MIGRATIONS_TABLE", flag)
     if text.startswith(".") or text.endswith(".") or "\0" in text:
@@ -393,7 +364,7 @@ def _table(choice: _Choice, flag: str | None) -> str:
     return text
 
 
-def _layout(choice: _Choice) -> str:
+def _layout(choice: Choice) -> str:
     value = choice.value("DBMIGRATE_SCHEMA_VERSIONS")
     if value.text.strip() not in LAYOUTS:
         raise ConfigError(
@@ -402,7 +373,7 @@ def _layout(choice: _Choice) -> str:
     return value.text.strip()
 
 
-def _tickets(choice: _Choice) -> str | None:
+def _tickets(choice: Choice) -> str | None:
     """None for the usual pattern."""
     value = choice.value("DBMIGRATE_TICKET_PATTERN")
     if value.origin == "default":
@@ -415,14 +386,14 @@ def _tickets(choice: _Choice) -> str | None:
     return value.text
 
 
-def _interval(choice: _Choice, flag: str | None) -> float:
+def _interval(choice: Choice, flag: str | None) -> float:
     seconds = choice.seconds("DBMIGRATE_WAIT_INTERVAL", flag)
     if seconds == 0:
         raise ConfigError("the wait interval is 0", code="E205", hint="write a pause such as 1s")
     return seconds
 
 
-def _environment(choice: _Choice, flag: str | None) -> str | None:
+def _environment(choice: Choice, flag: str | None) -> str | None:
     """The name for ``-e``. An empty flag is an error: it comes from an unset shell variable."""
     value = choice.value("DBMIGRATE_ENV", flag)
     if value.origin == "default":

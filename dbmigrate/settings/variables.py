@@ -142,6 +142,13 @@ VARIABLES: Mapping[str, Variable] = {
     "DBMIGRATE_TIMEOUT": Variable(
         "statement_timeout of every migration", "", "--timeout", key="timeout", kind=Kind.DURATION
     ),
+    "DBMIGRATE_MAX_BLOCKED": Variable(
+        "how long other sessions may wait for a statement before it is cancelled and tried again; 0 for no limit",
+        "",
+        "--max-blocked",
+        key="max-blocked",
+        kind=Kind.DURATION,
+    ),
     "DBMIGRATE_PROTECTED": Variable(
         "protected environments, where changes need a confirmation, separated by commas",
         "production,prod,live",

@@ -18,12 +18,14 @@ from dbmigrate.cli.options import (
     InPlace,
     Locks,
     Reason,
+    Salvage,
+    SalvageLimit,
     Steps,
     Yes,
     common_with,
 )
 from dbmigrate.cli.run_plan import run_plan
-from dbmigrate.cli.run_request import RunRequest, dry_run_request
+from dbmigrate.cli.run_request import RunRequest, dry_run_request, salvage_request
 from dbmigrate.planning.approval import Approval
 
 
@@ -38,11 +40,15 @@ def rollback(
     in_place: InPlace = False,
     locks: Locks = None,
     expect_plan: ExpectPlan = None,
+    salvage: Salvage = None,
+    salvage_limit: SalvageLimit = None,
     yes: Yes = False,
     confirm: Confirm = None,
     reason: Reason = None,
 ) -> None:
     """Undo the last migration (also: down)."""
     approval = Approval(yes=yes, database=confirm, everything=all_)
-    request = RunRequest(goal(steps, to, everything=all_, default=1), approval, expect_plan, reason)
+    aim = goal(steps, to, everything=all_, default=1)
+    salvaging = salvage_request(salvage, salvage_limit, dry_run)
+    request = RunRequest(aim, approval, expect_plan, reason, salvage=salvaging)
     run_plan(call, "rollback", request, dry_run_request(dry_run, execute, in_place, locks))

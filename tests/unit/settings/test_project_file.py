@@ -170,6 +170,21 @@ def test_environments_have_an_order_and_requirements(load):
     assert load(text).required is None
 
 
+def test_how_long_others_may_wait_is_said_for_all_or_for_one_environment(load, refused):
+    text = "max-blocked = '9s'\n[environments.production]\nmax_blocked = '2s'\n[env.qa]\nmax-blocked = 0\n"
+    url = {"DATABASE_URL": "postgres://h/a", "PRODUCTION_DATABASE_URL": "postgres://h/a"}
+
+    assert load(text).max_blocked == 9.0
+    assert load(text, environment="production").max_blocked == 2.0
+    assert load(text, url).max_blocked == 2.0
+    assert load(text, environment="qa").max_blocked is None
+    assert load(text, {"DBMIGRATE_MAX_BLOCKED": "3s"}, environment="production").max_blocked == 3.0
+    assert load("").max_blocked is None
+    assert refused("[environments.production]\nmax-blocked = 2").code == "E255"
+    with pytest.raises(ConfigError, match=r"environments.production.max-blocked \(dbmigrate.toml:2\): .soon."):
+        assert load("[environments.production]\nmax-blocked = 'soon'", environment="production").max_blocked
+
+
 @pytest.mark.parametrize("heading", ["environments.eu-west", "env.eu-west", "env.EU_WEST", "env.'eu.west'"])
 @pytest.mark.parametrize("key", ["require-applied-in", "require_applied_in"])
 def test_one_table_of_an_environment_has_two_names(load, heading, key):
