@@ -113,7 +113,7 @@ CODES: dict[str, str] = {
     "E260": "the expected schema cannot be built for the comparison",
     "E261": "files of applied migrations are missing, so the expected schema is unknown",
     "E262": "what a file says that it replaces cannot be counted",
-    "E263": "there is nothing to squash",
+    "E263": "there is nothing to squash, or nothing that can be",
     "E264": "the schema of the target cannot be copied to a scratch database",
     # scripts
     "E270": "a migration changes how its own text is read, so there is no script for it",
@@ -137,7 +137,7 @@ CODES: dict[str, str] = {
     # annotations
     "E290": "a comment is a misspelt annotation",
     "E291": "an annotation is given twice, or stands where it means nothing",
-    "E292": "an annotation is not supported yet",
+    "E292": "an annotation is not supported here",
     "E293": "a migration depends on one that cannot have been applied before it",
     "E294": "a migration depends on one that is for fewer environments",
     "E296": "a condition is not one query",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dbmigrate.model import Annotation, Migration
     from dbmigrate.variables import Filled
 
-__all__ = ["KEYS", "Condition", "Kind", "Part", "faults", "parts", "queries"]
+__all__ = ["KEYS", "WORDS", "Condition", "Kind", "Part", "faults", "listed", "parts", "queries"]
 
 _HINT = "a condition is one SELECT that returns one boolean"
 
@@ -35,6 +35,7 @@ class Kind(StrEnum):
 
 
 KEYS = {"require": Kind.PRECONDITION, "check": Kind.POSTCONDITION}
+WORDS = tuple(f"migrate:{key}" for key in KEYS)  # what a file holds that has conditions
 
 
 @frozen
@@ -120,14 +121,14 @@ class Part:
 def parts(migration: Migration, direction: Direction) -> tuple[Part, ...]:
     """One direction of a migration, cut where conditions are asked; in one part where there are none."""
     order = migration.run_order(direction)
-    asked = [each for each in migration.annotations if each.key in KEYS and each.direction is direction]
-    if not asked:
+    said = [each for each in migration.annotations if each.key in KEYS and each.direction is direction]
+    if not said:
         return (Part((), order, ()),)
     return tuple(
         Part(
-            _of(migration, asked, "require", {section.number, _WHOLE if section is order[0] else section.number}),
+            _of(migration, said, "require", {section.number, _WHOLE if section is order[0] else section.number}),
             (section,),
-            _of(migration, asked, "check", {section.number, _WHOLE if section is order[-1] else section.number}),
+            _of(migration, said, "check", {section.number, _WHOLE if section is order[-1] else section.number}),
         )
         for section in order
     )
@@ -136,14 +137,20 @@ def parts(migration: Migration, direction: Direction) -> tuple[Part, ...]:
 _WHOLE = -1  # the section of what stands above the first header
 
 
-def _of(migration: Migration, asked: Sequence[Annotation], key: str, numbers: Collection[int]) -> tuple[Condition, ...]:
-    return tuple(_condition(migration, each) for each in asked if each.key == key and each.section in numbers)
+def _of(migration: Migration, said: Sequence[Annotation], key: str, numbers: Collection[int]) -> tuple[Condition, ...]:
+    return tuple(_condition(migration, each) for each in said if each.key == key and each.section in numbers)
 
 
 def _condition(migration: Migration, annotation: Annotation) -> Condition:
     query = _query(annotation.value)
     filled = placeholders.fill(query, migration.bound.texts) if migration.bound else None
     return Condition(KEYS[annotation.key], migration.name, query, annotation.place, filled)
+
+
+def listed(migration: Migration, direction: Direction) -> tuple[tuple[str, str], ...]:
+    """Kind and query of the conditions of one direction, in the order in which they are asked."""
+    asked = (each for part in parts(migration, direction) for each in (*part.before, *part.after))
+    return tuple((each.kind.value, each.query) for each in asked)
 
 
 def queries(migration: Migration, direction: Direction) -> Iterator[str]:

