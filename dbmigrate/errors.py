@@ -112,7 +112,7 @@ CODES: dict[str, str] = {
     # comparisons
     "E260": "the expected schema cannot be built for the comparison",
     "E261": "files of applied migrations are missing, so the expected schema is unknown",
-    "E262": "what a file says that it replaces cannot be counted",
+    "E262": "what a file says that it replaces cannot be counted, or contradicts another file",
     "E263": "there is nothing to squash, or nothing that can be",
     "E264": "the schema of the target cannot be copied to a scratch database",
     # scripts

@@ -58,7 +58,7 @@ def up(
     """
     _refuse_unfinished(history)
     found = _replacements(migrations, history)
-    files = _in_force(files, found, goal)
+    files = _in_force(files, found, goal, migrations)
     waiting = frozenset(pending_versions(files, history))
     read = [migrations[file.version] for file in files if file.version in waiting and file.version in migrations]
     here = waiting - elsewhere(read, policy)
@@ -181,7 +181,7 @@ def up_to(files: Sequence[MigrationFile], version: str, migrations: Migrations |
     Those that one of `migrations` replaces do not count.
     """
     goal = Goal(version=version)
-    files = _in_force(files, _replacements(migrations or {}, History()), goal)
+    files = _in_force(files, _replacements(migrations or {}, History()), goal, migrations or {})
     return [file.version for file in _until(files, files, goal)]
 
 
@@ -224,11 +224,14 @@ def _replacements(migrations: Migrations, history: History) -> Sequence[Replacem
     return replaces.of(migrations.values(), history)
 
 
-def _in_force(files: Sequence[MigrationFile], found: Sequence[Replacement], goal: Goal) -> Sequence[MigrationFile]:
+def _in_force(
+    files: Sequence[MigrationFile], found: Sequence[Replacement], goal: Goal, migrations: Migrations
+) -> Sequence[MigrationFile]:
     if not found:
         return files
-    from dbmigrate.planning import replaces
+    from dbmigrate.planning import annotation_faults, replaced, replaces
 
+    annotation_faults.refuse(replaced.faults(found, migrations))
     replaces.refuse_replaced(goal.version, found)
     return replaces.in_force(files, found)
 

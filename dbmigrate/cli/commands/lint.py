@@ -80,7 +80,7 @@ def lint(
 def _contradictions(chosen: Selection) -> Iterator[Problem]:
     """Dependencies that no order of the files can meet."""
     from dbmigrate.model import History, Severity
-    from dbmigrate.planning import dependencies, replaces
+    from dbmigrate.planning import dependencies, repeatables, replaced, replaces
 
     if any(problem.severity is Severity.ERROR for problem in (*chosen.problems, *chosen.history)):
         return  # a file that cannot be read is there all the same
@@ -89,7 +89,14 @@ def _contradictions(chosen: Selection) -> Iterator[Problem]:
     wanted = [each for each in kept if chosen.only is None or each.version in chosen.only]
     files = [each.file for each in kept]
     yield from replaces.faults(wanted)
-    yield from dependencies.faults(wanted, files, History(), replaces.by_version(found))
+    yield from replaced.faults(found, {each.version: each for each in chosen.migrations})
+    versioned = [each for each in wanted if not each.file.is_repeatable]
+    yield from dependencies.faults(versioned, files, History(), replaces.by_version(found))
+    again = [each for each in kept if each.file.is_repeatable]
+    names, needed = [each.version for each in again], repeatables.needs(again)
+    versions = [*replaces.by_version(found), *(file.version for file in files)]
+    yield from repeatables.faults([each for each in again if each in wanted], names, versions)
+    yield from repeatables.circles(again, needed)
 
 
 def _annotation_faults(migrations: Sequence[Migration], only: frozenset[str] | None) -> Iterator[Problem]:
