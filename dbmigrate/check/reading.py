@@ -76,7 +76,7 @@ def read(directories: Sequence[str], order: Order, values: Variables) -> Reading
     sound = tuple(migration for migration in read[:first_broken] if not target_environments.names(migration))
     untried = (*_untried(present, first_broken), *map(_narrow, narrow))
     notes = (*listing.notes, *_notes(present, read, order))
-    again, faults = _repeatables(listing, replaces.by_version(replacing))
+    again, faults = _repeatables(listing, replaces.by_version(replacing), read)
     return Reading(present, tuple(read), sound, (*problems, *faults, *untried, *notes), again, len(narrow))
 
 
@@ -86,7 +86,9 @@ def _narrow(migration: Migration) -> Problem:
     return found("C114", message, place, severity=Severity.NOTE)
 
 
-def _repeatables(listing: Directory, replaced: Mapping[str, str]) -> tuple[tuple[Migration, ...], tuple[Problem, ...]]:
+def _repeatables(
+    listing: Directory, instead: Mapping[str, str], versioned: Sequence[Migration]
+) -> tuple[tuple[Migration, ...], tuple[Problem, ...]]:
     """The repeatable migrations in the order in which they run, or what is wrong with them."""
     read, problems = [], []
     for file in listing.repeatables:
@@ -94,9 +96,10 @@ def _repeatables(listing: Directory, replaced: Mapping[str, str]) -> tuple[tuple
             read.append(parser.read(file))
         except (MigrationFileError, ConfigError) as exc:
             problems.append(_problem(exc))
-    names, versions = [each.version for each in read], [*replaced, *(file.version for file in listing.files)]
+    names, versions = [each.version for each in read], [*instead, *(file.version for file in listing.files)]
     needed = repeatables.needs(read)
     problems += (fault for migration in read for fault in annotation_faults.faults(migration))
+    problems += target_environments.faults(read, {each.version: each for each in versioned})
     problems += (*repeatables.faults(read, names, versions), *repeatables.circles(read, needed))
     by_name = {each.version: each for each in read}
     in_order = tuple(by_name[name] for name in repeatables.in_order(names, needed))
