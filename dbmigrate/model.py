@@ -86,10 +86,7 @@ class Order(StrEnum):
 
 
 def leading_number(text: str) -> str:
-    """The number that a file name or a version begins with, without the zeros before it; ``0`` and none are empty.
-
-    As text: of equally long ones the greater number is the greater text, and `int` refuses more than 4300 digits.
-    """
+    """The number that a text begins with, as text, without zeros before it: `int` refuses more than 4300 digits."""
     found = _DIGITS.match(text)
     return found[0].lstrip("0") if found else ""
 
@@ -231,8 +228,7 @@ class Migration:
     comments, white space and letter case of unquoted words; None for files above 1 MiB. `up_sql` and `down_sql` are
     the verbatim texts of the sections (several are joined in file order), None above 1 MiB. `marks` are SHA-256 sums
     of longer and longer beginnings of a file whose statements are not kept, by which a change is noticed.
-    `annotation_faults` are errors about annotations, which stop only applying the file; `head`: see `migrations.head`;
-    `bound`: variables.
+    `annotation_faults` are errors about annotations, which stop only applying the file; `head`: see `migrations.head`.
     """
 
     file: MigrationFile
