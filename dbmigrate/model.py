@@ -226,9 +226,9 @@ class Migration:
 
     `checksum` is the SHA-256 (hex) of the file's bytes. `token_checksum` is the SHA-256 of its tokens without
     comments, white space and letter case of unquoted words; None for files above 1 MiB. `up_sql` and `down_sql` are
-    the verbatim texts of the sections (several are joined in file order), None above 1 MiB. `marks` are SHA-256 sums
-    of longer and longer beginnings of a file whose statements are not kept, by which a change is noticed.
-    `annotation_faults` are errors about annotations, which stop only applying the file; `head`: see `migrations.head`.
+    the verbatim texts of the sections, None above 1 MiB. `marks` are SHA-256 sums of longer and longer beginnings of a
+    file whose statements are not kept, by which a change is noticed. `annotation_faults` are errors about annotations,
+    which stop only applying the file; `head`: see `migrations.head`.
     """
 
     file: MigrationFile
