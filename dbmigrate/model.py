@@ -68,8 +68,7 @@ class Order(StrEnum):
     """How file names and versions are ordered: the one place that decides what is higher, newer or last.
 
     dbmate sorts by the bytes of the file name, so that ``10_b.sql`` runs before ``9_a.sql``; so do we, unless
-    ``version-order = "numeric"`` says that the number of the version counts. A version is compared as a file name that
-    is nothing but digits.
+    ``version-order = "numeric"`` says that the number of the version counts. A version counts as a name of digits.
     """
 
     NAME = "name"

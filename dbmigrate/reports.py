@@ -144,6 +144,8 @@ class MigrationState(StrEnum):
 
 @frozen
 class StatusRow:
+    """A migration in `status`: what is recorded of it, and what its file says where it is pending."""
+
     version: str
     name: str
     state: MigrationState

@@ -68,8 +68,8 @@ class Migrator(ApiBase):
 
     def described(self, status: Status) -> Status:
         """`status` with what each file says that it does, and what has to be true where it is pending."""
-        from dbmigrate.migrations import conditions, head, peek
-        from dbmigrate.planning import description
+        from dbmigrate.migrations import head, peek
+        from dbmigrate.planning import conditions, description
 
         pattern = description.TICKETS if self._options.tickets is None else self._options.tickets
         said = {file.version: description.of(head.read(file.path), pattern) for file in self._present()}

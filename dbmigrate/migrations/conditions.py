@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dbmigrate.model import Annotation, Migration
     from dbmigrate.variables import Filled
 
-__all__ = ["KEYS", "WORDS", "Condition", "Kind", "Part", "faults", "listed", "parts", "queries"]
+__all__ = ["KEYS", "Condition", "Kind", "Part", "faults", "parts", "queries"]
 
 _HINT = "a condition is one SELECT that returns one boolean"
 
@@ -35,7 +35,6 @@ class Kind(StrEnum):
 
 
 KEYS = {"require": Kind.PRECONDITION, "check": Kind.POSTCONDITION}
-WORDS = tuple(f"migrate:{key}" for key in KEYS)  # what a file holds that has conditions
 
 
 @frozen
@@ -145,12 +144,6 @@ def _condition(migration: Migration, annotation: Annotation) -> Condition:
     query = _query(annotation.value)
     filled = placeholders.fill(query, migration.bound.texts) if migration.bound else None
     return Condition(KEYS[annotation.key], migration.name, query, annotation.place, filled)
-
-
-def listed(migration: Migration, direction: Direction) -> tuple[tuple[str, str], ...]:
-    """Kind and query of the conditions of one direction, in the order in which they are asked."""
-    asked = (each for part in parts(migration, direction) for each in (*part.before, *part.after))
-    return tuple((each.kind.value, each.query) for each in asked)
 
 
 def queries(migration: Migration, direction: Direction) -> Iterator[str]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate.migrations import conditions
 from dbmigrate.model import Direction
 from dbmigrate.output import impact
 from dbmigrate.output.jsonlines import conditions_value, problem_value
-from dbmigrate.planning import breaking
+from dbmigrate.planning import breaking, conditions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
