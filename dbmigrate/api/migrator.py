@@ -253,8 +253,7 @@ class Migrator(ApiBase):
         return self._hashed(self._repeated(None, view, made), view.history)
 
     def _planned_up(self, view: View, migrations: Mapping[str, Migration], goal: Goal) -> Plan:
-        if not self._seen.repeatables:
-            plan.refuse_none(view.files)
+        find.refuse_none(self._seen, self._options.directories)
         return plan.up(view.files, view.history, migrations=migrations, goal=goal, policy=self._options.policy)
 
     def _approved_beforehand(self, made: Plan) -> str:

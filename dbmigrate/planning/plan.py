@@ -36,23 +36,16 @@ if TYPE_CHECKING:
 Migrations = Mapping[str, Migration]
 
 
-def refuse_none(files: Sequence[MigrationFile]) -> None:
-    """Raise PlanError E230 if there are no files at all."""
-    if not files:
-        raise PlanError("no migration files found", code="E230", hint="make one with `dbmigrate new NAME`")
-
-
 def up(
     files: Sequence[MigrationFile], history: History, *, migrations: Migrations, goal: Goal = ALL, policy: Policy
 ) -> Plan:
     """Apply what is pending, in the order of `files`, as far as `goal` says.
 
     `migrations` holds the parsed file of every pending version, and of every one that replaces others; it may hold
-    applied files that pending ones depend on. Raises PlanError E232 (no file has the goal's version), E208 (a file
-    is for some environments, and `policy` does not say which one this is); NeedsAttention E502 (an earlier run is
+    applied files that pending ones depend on. Raises PlanError E232 (no file has the goal's version), E208 (a file is
+    for some environments, and `policy` does not say which one this is); NeedsAttention E502 (an earlier run is
     unfinished); Refused E702 (`policy` is strict and a pending version is not higher than the highest applied one),
-    E744 (of what a file replaces some is applied); MigrationFileError E262, E290 to E294 (what a pending file says
-    of itself).
+    E744 (of what a file replaces some is applied); MigrationFileError E262, E290 to E294 (annotations).
     """
     _refuse_unfinished(history, _going_on(history))
     found = _replacements(migrations, history)
