@@ -113,8 +113,8 @@ CODES: dict[str, str] = {
     # comparisons
     "E260": "the expected schema cannot be built for the comparison",
     "E261": "files of applied migrations are missing, so the expected schema is unknown",
-    "E262": "what a file says that it replaces cannot be counted",
-    "E263": "there is nothing to squash",
+    "E262": "what a file says that it replaces cannot be counted, or contradicts another file",
+    "E263": "there is nothing to squash, or nothing that can be",
     "E264": "the schema of the target cannot be copied to a scratch database",
     "E265": "it is not known which files are pending",
     "E266": "the pattern does not fit to the schema",
@@ -142,7 +142,7 @@ CODES: dict[str, str] = {
     # annotations
     "E290": "a comment is a misspelt annotation",
     "E291": "an annotation is given twice, or stands where it means nothing",
-    "E292": "an annotation is not supported yet",
+    "E292": "an annotation is not supported here",
     "E293": "a migration depends on one that cannot have been applied before it",
     "E294": "a migration depends on one that is for fewer environments",
     "E296": "a condition is not one query",

@@ -69,8 +69,7 @@ class Order(StrEnum):
     """How file names and versions are ordered: the one place that decides what is higher, newer or last.
 
     dbmate sorts by the bytes of the file name, so that ``10_b.sql`` runs before ``9_a.sql``; so do we, unless
-    ``version-order = "numeric"`` says that the number of the version counts. A version is compared as a file name that
-    is nothing but digits.
+    ``version-order = "numeric"`` says that the number of the version counts. A version counts as a name of digits.
     """
 
     NAME = "name"
@@ -87,10 +86,7 @@ class Order(StrEnum):
 
 
 def leading_number(text: str) -> str:
-    """The number that a file name or a version begins with, without the zeros before it; ``0`` and none are empty.
-
-    As text: of equally long ones the greater number is the greater text, and `int` refuses more than 4300 digits.
-    """
+    """The number that a text begins with, as text, without zeros before it: `int` refuses more than 4300 digits."""
     found = _DIGITS.match(text)
     return found[0].lstrip("0") if found else ""
 
@@ -234,10 +230,9 @@ class Migration:
 
     `checksum` is the SHA-256 (hex) of the file's bytes. `token_checksum` is the SHA-256 of its tokens without
     comments, white space and letter case of unquoted words; None for files above 1 MiB. `up_sql` and `down_sql` are
-    the verbatim texts of the sections (several are joined in file order), None above 1 MiB. `marks` are SHA-256 sums
-    of longer and longer beginnings of a file whose statements are not kept, by which a change is noticed.
-    `annotation_faults` are errors about annotations, which stop only applying the file; `head`: see `migrations.head`;
-    `bound`: variables.
+    the verbatim texts of the sections, None above 1 MiB. `marks` are SHA-256 sums of longer and longer beginnings of a
+    file whose statements are not kept, by which a change is noticed. `annotation_faults` are errors about annotations,
+    which stop only applying the file; `head`: see `migrations.head`.
     """
 
     file: MigrationFile

@@ -183,6 +183,8 @@ class MigrationState(StrEnum):
 
 @frozen
 class StatusRow:
+    """A migration in `status`: what is recorded of it, and what its file says where it is pending."""
+
     version: str
     name: str
     state: MigrationState
@@ -193,6 +195,7 @@ class StatusRow:
     breaking: str | None = None  # what it breaks, if it is pending and says so
     replaces: int | None = None  # how many applied versions it stands for, which `up` will forget
     description: Description | None = None  # what its file says that it does, where somebody asked
+    conditions: tuple[tuple[str, str], ...] = ()  # kind and query of what `up` will ask, where somebody wants to know
     env: tuple[str, ...] = ()  # the environments that it is for, if it is not applied and says so
 
 

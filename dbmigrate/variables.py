@@ -123,6 +123,11 @@ class Filled:
             text = f"{text[: patch.begin]} {text[patch.begin + 1 :]}"
         return text
 
+    def between(self, before: str, after: str) -> Filled:
+        """The same with text around it."""
+        moved = (Patch(each.begin + len(before), each.end + len(before), *each[2:]) for each in self.patches)
+        return Filled(f"{before}{self.source}{after}", tuple(moved), f"{before}{self.text}{after}")
+
     def is_value(self, offset: int) -> bool:
         """Whether a place in the sent text is inside a value."""
         shift = 0

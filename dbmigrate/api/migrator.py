@@ -67,13 +67,20 @@ class Migrator(ApiBase):
         )
 
     def described(self, status: Status) -> Status:
-        """`status` with what each file says that it does."""
-        from dbmigrate.migrations import head
-        from dbmigrate.planning import description
+        """`status` with what each file says that it does, and what has to be true where it is pending."""
+        from dbmigrate.migrations import head, peek
+        from dbmigrate.planning import conditions, description
 
         pattern = description.TICKETS if self._options.tickets is None else self._options.tickets
         said = {file.version: description.of(head.read(file.path), pattern) for file in self._present()}
-        return replace(status, rows=tuple(replace(row, description=said.get(row.version)) for row in status.rows))
+        waiting = {row.version for row in status.pending}
+        read = peek.mentioning((each for each in self._present() if each.version in waiting), *conditions.WORDS)
+        asked = {each.version: conditions.listed(each, Direction.UP) for each in read}
+        rows = (
+            replace(row, description=said.get(row.version), conditions=asked.get(row.version, ()))
+            for row in status.rows
+        )
+        return replace(status, rows=tuple(rows))
 
     def plan_up(self, goal: Goal = ALL) -> Plan:
         """What `up` would do now; for a database that does not exist, what it would do in a new one."""
@@ -242,8 +249,12 @@ class Migrator(ApiBase):
     def _planned_for_nothing(self, goal: Goal, found: Sequence[MigrationFile], parsed: Mapping[str, Migration]) -> Plan:
         """The plan of `up` for a database that does not exist yet."""
         view = View(found, History(), parsed)
-        made = plan.up(found, view.history, migrations=parsed, goal=goal, policy=self._options.policy)
+        made = self._planned_up(view, parsed, goal)
         return self._hashed(self._repeated(None, view, made), view.history)
+
+    def _planned_up(self, view: View, migrations: Mapping[str, Migration], goal: Goal) -> Plan:
+        find.refuse_none(self._seen, self._options.directories)
+        return plan.up(view.files, view.history, migrations=migrations, goal=goal, policy=self._options.policy)
 
     def _approved_beforehand(self, made: Plan) -> str:
         """Have the plan for a database that does not exist yet approved; its digest, empty if nobody has to approve."""
@@ -260,7 +271,7 @@ class Migrator(ApiBase):
             notes = verify.refuse_changes(verify.verify(seen.files, seen.history, _sums(seen)))
             others = {each.migration.version: each.migration for each in replacing}
             known = {**_named_elsewhere(view), **others, **view.migrations}
-            made = plan.up(view.files, view.history, migrations=known, goal=goal, policy=self._options.policy)
+            made = self._planned_up(view, known, goal)
             return Plan(made.steps, (*made.problems, *notes))
 
         return Request(

@@ -10,7 +10,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.migrations import peek
 from dbmigrate.migrations.repeatables import name_of
 from dbmigrate.model import Direction, MigrationFile, Plan
-from dbmigrate.planning import annotation_faults, breaking, plan, repeatables, target_environments
+from dbmigrate.planning import annotation_faults, breaking, plan, repeatables, replaces, target_environments
 from dbmigrate.reports import MigrationState, StatusRow
 from dbmigrate.tracking import read_repeatables
 
@@ -101,7 +101,7 @@ def after_up(
     if migrations and _leaves_pending(view, made, environment):
         notes = (*notes, repeatables.waiting([each.name for each in migrations]))
     elif migrations:
-        made = _with_runs(made, migrations, _applied(view, made), look)
+        made = _with_runs(made, migrations, _with_replaced(view, _applied(view, made)), look)
     return replace(made, problems=(*made.problems, *notes))
 
 
@@ -121,6 +121,12 @@ def _applied(view: View, made: Plan) -> set[str]:
     for step in made.steps:
         (applied.add if step.direction is Direction.UP else applied.discard)(step.version)
     return applied
+
+
+def _with_replaced(view: View, applied: set[str]) -> set[str]:
+    """With the versions in whose place an applied file stands."""
+    found = replaces.of(peek.mentioning(view.files, replaces.WORD), view.history)
+    return applied | {version for each in found if each.migration.version in applied for version in each.versions}
 
 
 def _with_runs(made: Plan, migrations: Sequence[Migration], versions: set[str], look: _Look) -> Plan:

@@ -18,13 +18,14 @@ from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, Error, PlanError, Refused
 from dbmigrate.events import Warned
 from dbmigrate.frozen import frozen
-from dbmigrate.migrations import find, parser
+from dbmigrate.migrations import find, parser, variables
 from dbmigrate.model import Direction, MigrationFile, Order, Policy, Problem, Severity
 from dbmigrate.planning import replaces
 from dbmigrate.planning import squash as planning
 from dbmigrate.schema import pgdump, rows
 from dbmigrate.scratch import choose, outside_effects
 from dbmigrate.tracking import old_history
+from dbmigrate.variables import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,6 +90,7 @@ def squash(wanted: Squash, choice: Choice, *, on_event: Callable[[Event], None])
     present = find.find(wanted.directories, wanted.order)
     migrations = tuple(parser.read(file, (Direction.UP,)) for file in present)
     taken = planning.chosen(migrations, wanted.to)
+    planning.refuse_values([variables.bound(each, Variables()) for each in taken])
     version = planning.version(present, taken, wanted.order)
     effects = outside_effects.of_all(taken)
     for problem in _about_the_server(taken):

@@ -9,10 +9,18 @@ from dbmigrate.errors import ConfigError, Error, MigrationFileError, PlanError
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find, parser, variables
 from dbmigrate.model import History, Policy, Problem, Severity
-from dbmigrate.planning import annotation_faults, dependencies, plan, repeatables, replaces, target_environments
+from dbmigrate.planning import (
+    annotation_faults,
+    dependencies,
+    plan,
+    repeatables,
+    replaced,
+    replaces,
+    target_environments,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dbmigrate.migrations.find import Directory
     from dbmigrate.model import Migration, MigrationFile, Order
@@ -54,6 +62,7 @@ def read(directories: Sequence[str], order: Order, values: Variables) -> Reading
         except (MigrationFileError, ConfigError) as exc:
             problems.append(_problem(exc))
     replacing = replaces.of(read, History())
+    problems += replaced.faults(replacing, {migration.version: migration for migration in read})
     present = replaces.in_force(present, replacing)
     versions = {file.version for file in present}
     read = [migration for migration in read if migration.version in versions]
@@ -67,7 +76,7 @@ def read(directories: Sequence[str], order: Order, values: Variables) -> Reading
     sound = tuple(migration for migration in read[:first_broken] if not target_environments.names(migration))
     untried = (*_untried(present, first_broken), *map(_narrow, narrow))
     notes = (*listing.notes, *_notes(present, read, order))
-    again, faults = _repeatables(listing)
+    again, faults = _repeatables(listing, replaces.by_version(replacing), read)
     return Reading(present, tuple(read), sound, (*problems, *faults, *untried, *notes), again, len(narrow))
 
 
@@ -77,7 +86,9 @@ def _narrow(migration: Migration) -> Problem:
     return found("C114", message, place, severity=Severity.NOTE)
 
 
-def _repeatables(listing: Directory) -> tuple[tuple[Migration, ...], tuple[Problem, ...]]:
+def _repeatables(
+    listing: Directory, instead: Mapping[str, str], versioned: Sequence[Migration]
+) -> tuple[tuple[Migration, ...], tuple[Problem, ...]]:
     """The repeatable migrations in the order in which they run, or what is wrong with them."""
     read, problems = [], []
     for file in listing.repeatables:
@@ -85,9 +96,10 @@ def _repeatables(listing: Directory) -> tuple[tuple[Migration, ...], tuple[Probl
             read.append(parser.read(file))
         except (MigrationFileError, ConfigError) as exc:
             problems.append(_problem(exc))
-    names, versions = [each.version for each in read], [file.version for file in listing.files]
+    names, versions = [each.version for each in read], [*instead, *(file.version for file in listing.files)]
     needed = repeatables.needs(read)
     problems += (fault for migration in read for fault in annotation_faults.faults(migration))
+    problems += target_environments.faults(read, {each.version: each for each in versioned})
     problems += (*repeatables.faults(read, names, versions), *repeatables.circles(read, needed))
     by_name = {each.version: each for each in read}
     in_order = tuple(by_name[name] for name in repeatables.in_order(names, needed))

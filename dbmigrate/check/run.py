@@ -67,7 +67,7 @@ def run(options: Options, choice: Choice) -> Report:
     if options.lint is not None:
         linted = options.lint(read.migrations, selected)
         report = replace(report, problems=tuple(_once((*report.problems, *linted))))
-    if read.sound:
+    if read.sound or (read.repeatables and not read.files):
         effects = outside_effects.of_all([*read.sound, *read.repeatables]) | schemafile.effects_of(options.dumping)
         with choose.open_server(replace(choice, effects=effects, spared=choice.target)) as server:
             report = _applied_all(report, read, selected, server, options)

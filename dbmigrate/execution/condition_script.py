@@ -30,6 +30,10 @@ def alone(asked: Iterable[Condition], limits: str) -> Iterator[str]:
 def _pieces(asked: Iterable[Condition], frame: Frame) -> Iterator[str]:
     for condition in asked:
         failure = write_log.literal(f"{condition.title} (line {condition.place.line}) is not true")
-        query = f"SELECT CASE WHEN (\n{condition.query}\n) THEN '1' ELSE {failure} END::int AS {condition.kind};"
+        before, after = "SELECT CASE WHEN (\n", f"\n) THEN '1' ELSE {failure} END::int AS {condition.kind};"
+        if condition.filled is None:
+            query = psql_text.statement(f"{before}{condition.query}{after}")
+        else:
+            query = psql_text.filled_statement(condition.filled.between(before, after))
         yield f"\n-- the {condition.kind} of line {condition.place.line}\n:dbmigrate_unchanged\n{frame.opening}"
-        yield f"{psql_text.statement(query)}\n{frame.closing}"
+        yield f"{query}\n{frame.closing}"

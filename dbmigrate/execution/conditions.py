@@ -122,7 +122,7 @@ class Note:
             except StatementError as exc:
                 if exc.cause.sqlstate is None or exc.cause.sqlstate.startswith(("57", "08", "55P03")):
                     raise
-                answer = _Answer(exc.cause.diag.message_primary or "it fails")
+                answer = _Answer(context.dsn.quoted(exc.cause.diag.message_primary or "it fails"))
             if answer:
                 message = f"{condition.title} is not true on a database without rows: {answer.text}"
                 self._found[condition] = Problem("W320", message, Severity.NOTE, condition.place)
@@ -176,13 +176,13 @@ def _answer(context: Context, condition: Condition) -> _Answer | None:
 
 def _sent(context: Context, condition: Condition, most: int) -> tuple[tuple[int, ...], list[bytes | None]]:
     """The types of the columns, and the first column of at most that many rows. Raises StatementError."""
-    text = f"{_PREFIX}{condition.query}\n) AS dbmigrate_condition LIMIT {most}"
+    text = f"{_PREFIX}{condition.sent}\n) AS dbmigrate_condition LIMIT {most}"
     batch = Batch(condition.query.encode(), 1, tuple)
     try:
         return batches.query(context.conn, text, pulse=lambda: context.pulse(batch))
     except psycopg.Error as exc:
         position = int(exc.diag.statement_position or 0) - 1 - len(_PREFIX)
-        offset = min(position, len(condition.query) - 1) if position >= 0 else None
+        offset = min(position, len(condition.sent) - 1) if position >= 0 else None
         raise StatementError(exc, *condition.located(offset)) from exc
 
 

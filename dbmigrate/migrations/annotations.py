@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dbmigrate.migrations.source import Cursor, Origin
     from dbmigrate.model import Migration
 
-__all__ = ["BREAKING_MARK", "KEYS", "KEYS_OF_REPEATABLES", "Collector", "Where"]
+__all__ = ["BREAKING_MARK", "KEYS", "KEYS_OF_REPEATABLES", "Collector", "Where", "is_near"]
 
 _FORM = re.compile(r"--[ \t\f]*migrate:([a-z]+)(?:[ \t\f]+(.*))?", re.DOTALL)
 # what a person may have meant by it: other letter case, a blank or colon too many
@@ -197,6 +197,11 @@ _PLAIN = "write a comment without `migrate:`"
 def _tolerance(key: str, known: str) -> int:
     """How many edits make a misspelling. Of short keys few: ``end`` and ``cars`` are words, not `env` and `vars`."""
     return min(KEYS[known].farthest, len(key) // 3, len(known) // 3)
+
+
+def is_near(word: str, key: str) -> bool:
+    """Whether a word is a key, or a misspelling of it."""
+    return _edits(word.lower(), key) <= _tolerance(word, key)
 
 
 def _anyhow(key: str, known: str) -> int:

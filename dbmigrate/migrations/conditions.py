@@ -6,6 +6,8 @@ sees the query between parentheses, so it must not close them: `faults` finds th
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -13,14 +15,16 @@ from typing import TYPE_CHECKING
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations.source import Origin
 from dbmigrate.model import Direction, Place, Problem, Section, Severity, Statement
+from dbmigrate.sql import placeholders
 from dbmigrate.sql.queries import NotOneQueryError, one_query
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from dbmigrate.model import Annotation, Migration
+    from dbmigrate.variables import Filled
 
-__all__ = ["KEYS", "Condition", "Kind", "Part", "faults", "parts"]
+__all__ = ["KEYS", "Condition", "Kind", "Part", "faults", "parts", "queries"]
 
 _HINT = "a condition is one SELECT that returns one boolean"
 
@@ -35,12 +39,16 @@ KEYS = {"require": Kind.PRECONDITION, "check": Kind.POSTCONDITION}
 
 @frozen
 class Condition:
-    """A query that has to be true; `name` is the name of its migration's file, `place` that of the annotation."""
+    """A query that has to be true; `name` is the name of its migration's file, `place` that of the annotation.
+
+    `filled` is the query with the values of the file's variables, where it names any.
+    """
 
     kind: Kind
     name: str
     query: str
     place: Place
+    filled: Filled | None = None
 
     @property
     def key(self) -> str:
@@ -50,6 +58,11 @@ class Condition:
     @property
     def title(self) -> str:
         return f"the {self.kind} of {self.name}"
+
+    @property
+    def sent(self) -> str:
+        """The query as the server gets it."""
+        return self.query if self.filled is None else self.filled.text
 
     def as_written(self) -> tuple[Statement, list[int]]:
         """The query as it stands in the file, comment marks of further lines included, and where its lines begin there.
@@ -70,8 +83,11 @@ class Condition:
         return Statement(text, self.place.line, columns[0] + 1), starts
 
     def located(self, offset: int | None) -> tuple[Statement, int | None]:
-        """The query as it stands in the file, and the place in it of character `offset` of the query."""
+        """The query as it stands in the file, and the place in it of character `offset` of what was sent."""
         statement, starts = self.as_written()
+        if self.filled is not None:
+            statement = replace(statement, filled=self.filled)
+            offset = None if offset is None else self.filled.origin(offset)
         if offset is None or not starts:
             return statement, offset
         before = self.query[:offset]
@@ -104,14 +120,14 @@ class Part:
 def parts(migration: Migration, direction: Direction) -> tuple[Part, ...]:
     """One direction of a migration, cut where conditions are asked; in one part where there are none."""
     order = migration.run_order(direction)
-    asked = [each for each in migration.annotations if each.key in KEYS and each.direction is direction]
-    if not asked:
+    said = [each for each in migration.annotations if each.key in KEYS and each.direction is direction]
+    if not said:
         return (Part((), order, ()),)
     return tuple(
         Part(
-            _of(migration, asked, "require", {section.number, _WHOLE if section is order[0] else section.number}),
+            _of(migration, said, "require", {section.number, _WHOLE if section is order[0] else section.number}),
             (section,),
-            _of(migration, asked, "check", {section.number, _WHOLE if section is order[-1] else section.number}),
+            _of(migration, said, "check", {section.number, _WHOLE if section is order[-1] else section.number}),
         )
         for section in order
     )
@@ -120,12 +136,22 @@ def parts(migration: Migration, direction: Direction) -> tuple[Part, ...]:
 _WHOLE = -1  # the section of what stands above the first header
 
 
-def _of(migration: Migration, asked: Sequence[Annotation], key: str, numbers: Collection[int]) -> tuple[Condition, ...]:
-    return tuple(
-        Condition(KEYS[key], migration.name, _query(each.value), each.place)
-        for each in asked
-        if each.key == key and each.section in numbers
-    )
+def _of(migration: Migration, said: Sequence[Annotation], key: str, numbers: Collection[int]) -> tuple[Condition, ...]:
+    return tuple(_condition(migration, each) for each in said if each.key == key and each.section in numbers)
+
+
+def _condition(migration: Migration, annotation: Annotation) -> Condition:
+    query = _query(annotation.value)
+    filled = placeholders.fill(query, migration.bound.texts) if migration.bound else None
+    return Condition(KEYS[annotation.key], migration.name, query, annotation.place, filled)
+
+
+def queries(migration: Migration, direction: Direction) -> Iterator[str]:
+    """The conditions of one direction that are one query each."""
+    for each in migration.annotations:
+        if each.key in KEYS and each.direction is direction:
+            with suppress(NotOneQueryError):
+                yield one_query(each.value)
 
 
 def _query(text: str) -> str:

@@ -85,7 +85,7 @@ def find(directories: Sequence[str], order: Order) -> tuple[MigrationFile, ...]:
 
 def refuse_none(present: Directory, directories: Sequence[str]) -> None:
     """Raise PlanError E230 if there is no migration at all; what is there instead is named."""
-    if present.files:
+    if present.files or present.repeatables:
         return
     places, hint = ", ".join(directories), "make one with `dbmigrate new NAME`, or name another directory with -d"
     if not present.passed_over:

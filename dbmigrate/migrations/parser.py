@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationFileError
-from dbmigrate.migrations import head, headers, other_tools
+from dbmigrate.migrations import head, headers, other_tools, repeatables
 from dbmigrate.migrations.annotations import BREAKING_MARK, KEYS, KEYS_OF_REPEATABLES, Collector, Where
 from dbmigrate.migrations.batch_ranges import BatchRanges
 from dbmigrate.migrations.large_files import batches, statements
@@ -58,6 +58,7 @@ def read(file: MigrationFile, runs: Collection[Direction] = BOTH) -> Migration:
     What is odd but can run is reported in `Migration.problems` (W2xx); so are E217, E219 and E220 in a section that is
     not to run (W673): old projects of dbmate have down sections that nobody has ever run.
     """
+    repeatables.refuse_misspelt(file)
     origin = Origin(file.path)
     with Source(file.path) as source:
         if source.size > KEEP_TEXT:

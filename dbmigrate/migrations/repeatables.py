@@ -6,20 +6,26 @@ dbmate does not look into folders of a migrations directory, so it never runs th
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError, PlanError
 from dbmigrate.migrations import headers
+from dbmigrate.migrations.source import Origin
 from dbmigrate.model import MigrationFile, Problem, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["FOLDER", "MARKER", "name_of", "read"]
+__all__ = ["FOLDER", "MARKER", "name_of", "read", "refuse_misspelt"]
 
 FOLDER = "repeatable"
 MARKER = "-- migrate:repeatable"
 _BOM = "\ufeff"
+# the marker, or a misspelling of it; what stands behind it may be an option
+_NEARLY = re.compile(
+    r"[ \t]*--+[ \t]*migrate[ \t]*:[ \t]*([a-z_-]+)[ \t:]*(?:transaction:\w+)?\s*", re.IGNORECASE
+).fullmatch
 _HEAD = 4096  # characters: the first line is far shorter
 
 
@@ -37,7 +43,8 @@ def read(paths: Sequence[str]) -> tuple[tuple[MigrationFile, ...], tuple[Problem
     unmarked = []
     for path in paths:
         name = os.path.basename(path)
-        if not _is_marked(path):
+        first = _first_line(path)
+        if not (headers.REPEATABLE.match(first) or _is_misspelt(first)):
             unmarked.append(path)
         elif name in found:
             raise PlanError(
@@ -50,13 +57,28 @@ def read(paths: Sequence[str]) -> tuple[tuple[MigrationFile, ...], tuple[Problem
     return tuple(found.values()), _note(unmarked)
 
 
-def _is_marked(path: str) -> bool:
+def refuse_misspelt(file: MigrationFile) -> None:
+    """Raise MigrationFileError E290 for a repeatable migration whose marker is not written exactly."""
+    if file.is_repeatable and _is_misspelt(first := _first_line(file.path)):
+        message, hint = f"`{first.strip()}` is not an annotation", f"did you mean `{MARKER}`?"
+        raise Origin(file.path).error("E290", message, (1, 1), hint=hint, width=len(first.rstrip()))
+
+
+def _first_line(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            first = file.read(_HEAD).removeprefix(_BOM).partition("\n")[0]
+            return file.read(_HEAD).removeprefix(_BOM).partition("\n")[0]
     except OSError as exc:
         raise ConfigError(f"cannot read {path}: {exc.strerror}", code="E207") from exc
-    return headers.REPEATABLE.match(first) is not None
+
+
+def _is_misspelt(line: str) -> bool:
+    """Whether a first line is nearly the marker: to pass over its file would leave out what it makes."""
+    if headers.REPEATABLE.match(line) or not (found := _NEARLY(line)):
+        return False
+    from dbmigrate.migrations.annotations import is_near
+
+    return is_near(found[1], "repeatable")
 
 
 def _note(unmarked: Sequence[str]) -> tuple[Problem, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dbmigrate.migrations import conditions
 from dbmigrate.migrations.large_files import statements
 from dbmigrate.model import Annotation, Direction, Place
 from dbmigrate.sql import placeholders
@@ -51,4 +52,6 @@ def _uses(migration: Migration, direction: Direction) -> frozenset[Use]:
     for section in migration.run_order(direction):
         for statement in statements(migration, section) if section.fault is None else ():
             found.update(placeholders.uses(statement.sql, names, found))
+    for query in conditions.queries(migration, direction):
+        found.update(placeholders.uses(query, names, found))
     return frozenset(found)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.model import Direction
 from dbmigrate.output import impact
-from dbmigrate.output.jsonlines import problem_value
-from dbmigrate.planning import breaking
+from dbmigrate.output.jsonlines import conditions_value, problem_value
+from dbmigrate.planning import breaking, conditions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,14 +21,14 @@ def value(plan: Plan, locks: LockReport | None, *, hide: Callable[[str], str]) -
     return {
         "dry_run": True,
         "plan": f"sha256:{plan.digest}",
-        "steps": [_step(step) for step in plan.steps],
+        "steps": [_step(step, hide) for step in plan.steps],
         "problems": [problem_value(problem) for problem in plan.problems],
         "losses": [dict(problem.data) for problem in plan.problems if problem.code == "W380" and problem.data],
         "locks": None if locks is None else _locks(locks, hide),
     }
 
 
-def _step(step: Step) -> dict[str, object]:
+def _step(step: Step, hide: Callable[[str], str]) -> dict[str, object]:
     """`transaction`: whether all of the step runs in one transaction, and is rolled back where it fails."""
     migration = step.migration
     return {
@@ -39,6 +39,7 @@ def _step(step: Step) -> dict[str, object]:
         "path": migration.file.path if migration else None,
         "checksum": migration.checksum if migration else None,
         "breaking": breaking.described(migration) if migration and step.direction is Direction.UP else None,
+        "conditions": [] if migration is None else conditions_value(conditions.listed(migration, step.direction), hide),
         "statements_done": sorted(step.done),
         "replaces": [each.version for each in step.replaces],
     }

@@ -344,6 +344,8 @@ class Human:
         if row.description is not None:
             for line in tables.description_lines(row.description):
                 self._message(f"    {text.one_line(self._hide(line))}")
+        for kind, query in row.conditions:
+            self._message(f"    {kind}: {text.one_line(self._hide(' '.join(query.split())))}")
         if row.breaking is not None:
             self._print(text.labelled(Style.ERROR, "    breaking change:", text.one_line(row.breaking)))
 

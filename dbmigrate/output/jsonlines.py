@@ -164,11 +164,17 @@ def _row(row: StatusRow, hide: Callable[[str], str]) -> dict[str, object]:
         "applied_by": row.applied_by,
         "edited": row.edited,
         "breaking": row.breaking,
+        "conditions": conditions_value(row.conditions, hide),
         "replaces": row.replaces,
         **_description(row.description),
         "env": list(row.env),
         "unfinished": _unfinished(row.unfinished, hide) if row.unfinished else None,
     }
+
+
+def conditions_value(found: Iterable[tuple[str, str]], hide: Callable[[str], str]) -> list[dict[str, str]]:
+    """What has to be true. `hide` masks secrets in queries."""
+    return [{"condition": kind, "query": hide(query)} for kind, query in found]
 
 
 def _description(description: Description | None) -> dict[str, object]:

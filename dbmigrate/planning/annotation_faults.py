@@ -1,4 +1,4 @@
-"""What stops a plan because of annotations: those that are wrong, and those that this version cannot obey."""
+"""What stops a plan because of annotations: those that are wrong, and those that cannot be obeyed where they stand."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["faults", "refuse", "refuse_unsupported", "unsupported", "without"]
 
-_SUPPORTED = frozenset(("breaking", "check", "depends", "env", "replaces", "require", "vars"))
 _OF_REPEATABLES = frozenset(("breaking", "depends"))
 _IN_FOLDER = "a file with a version is not repeatable: it runs once"
 _MOVE = "move it to the folder `repeatable` of the migrations directory, and take its headers out"
-_NOT_YET = "remove the line, or put it into words that are not an annotation"
+_REMOVE = "remove the line, or put it into words that are not an annotation"
 
 
 def faults(migration: Migration) -> Iterator[Problem]:
@@ -32,15 +31,12 @@ def faults(migration: Migration) -> Iterator[Problem]:
 
 def unsupported(migration: Migration, direction: Direction) -> Iterator[Problem]:
     """What cannot be obeyed, E292 and E296; E275: to ignore a condition would run what must not run."""
-    known, where = _SUPPORTED, "yet"
-    if migration.file.is_repeatable:
-        known, where = _OF_REPEATABLES, "in a repeatable migration"
     for each in migration.annotations:
         if each.direction is direction and each.key == "repeatable":
             yield Problem("E275", _IN_FOLDER, Severity.ERROR, each.place, _MOVE)
-        elif each.direction is direction and each.key not in known:
-            message = f"`migrate:{each.key}` is not supported {where}"
-            yield Problem("E292", message, Severity.ERROR, each.place, _NOT_YET)
+        elif each.direction is direction and migration.file.is_repeatable and each.key not in _OF_REPEATABLES:
+            message = f"`migrate:{each.key}` is not supported in a repeatable migration"
+            yield Problem("E292", message, Severity.ERROR, each.place, _REMOVE)
     yield from conditions.faults(migration, direction)
 
 

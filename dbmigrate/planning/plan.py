@@ -42,17 +42,14 @@ def up(
     """Apply what is pending, in the order of `files`, as far as `goal` says.
 
     `migrations` holds the parsed file of every pending version, and of every one that replaces others; it may hold
-    applied files that pending ones depend on. Raises PlanError E230 (no files at all), E232 (no file has the goal's
-    version), E208 (a file is for some environments, and `policy` does not say which one this is); NeedsAttention E502
-    (an earlier run is unfinished); Refused E702 (`policy` is strict and a pending version is not higher than the
-    highest applied one), E744 (of what a file replaces some is applied); MigrationFileError E262, E290 to E294 (what a
-    pending file says of itself).
+    applied files that pending ones depend on. Raises PlanError E232 (no file has the goal's version), E208 (a file is
+    for some environments, and `policy` does not say which one this is); NeedsAttention E502 (an earlier run is
+    unfinished); Refused E702 (`policy` is strict and a pending version is not higher than the highest applied one),
+    E744 (of what a file replaces some is applied); MigrationFileError E262, E290 to E294 (annotations).
     """
-    if not files:
-        raise PlanError("no migration files found", code="E230", hint="make one with `dbmigrate new NAME`")
     _refuse_unfinished(history, _going_on(history))
     found = _replacements(migrations, history)
-    files = _in_force(files, found, goal)
+    files = _in_force(files, found, goal, migrations)
     waiting = frozenset(pending_versions(files, history))
     read = [migrations[file.version] for file in files if file.version in waiting and file.version in migrations]
     here = waiting - elsewhere(read, policy)
@@ -224,7 +221,7 @@ def up_to(files: Sequence[MigrationFile], version: str, migrations: Migrations |
     Those that one of `migrations` replaces do not count.
     """
     goal = Goal(version=version)
-    files = _in_force(files, _replacements(migrations or {}, History()), goal)
+    files = _in_force(files, _replacements(migrations or {}, History()), goal, migrations or {})
     return [file.version for file in _until(files, files, goal)]
 
 
@@ -268,11 +265,14 @@ def _replacements(migrations: Migrations, history: History) -> Sequence[Replacem
     return replaces.of(migrations.values(), history)
 
 
-def _in_force(files: Sequence[MigrationFile], found: Sequence[Replacement], goal: Goal) -> Sequence[MigrationFile]:
+def _in_force(
+    files: Sequence[MigrationFile], found: Sequence[Replacement], goal: Goal, migrations: Migrations
+) -> Sequence[MigrationFile]:
     if not found:
         return files
-    from dbmigrate.planning import replaces
+    from dbmigrate.planning import annotation_faults, replaced, replaces
 
+    annotation_faults.refuse(replaced.faults(found, migrations))
     replaces.refuse_replaced(goal.version, found)
     return replaces.in_force(files, found)
 

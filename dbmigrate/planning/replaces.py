@@ -50,12 +50,16 @@ _BY_HAND = (
 
 @frozen
 class Replacement:
-    """A file with the versions whose place it takes, and those of them that are applied, in their order."""
+    """A file with the versions whose place it takes, and those of them that are applied, in their order.
+
+    `has_below`: one of these versions is not applied, but its file replaces others, of which some are.
+    """
 
     migration: Migration
     versions: tuple[str, ...]
     applied: tuple[Applied, ...]
     is_applied: bool
+    has_below: bool = False
 
     @property
     def takes_over(self) -> bool:
@@ -65,7 +69,7 @@ class Replacement:
     @property
     def is_split(self) -> bool:
         """Whether some of what it replaces is applied, and some is not."""
-        return not self.is_applied and 0 < len(self.applied) < len(self.versions)
+        return not self.is_applied and (self.has_below or 0 < len(self.applied) < len(self.versions))
 
 
 def versions(annotation: Annotation) -> tuple[str, ...]:
@@ -98,7 +102,8 @@ def of(migrations: Iterable[Migration], history: History) -> tuple[Replacement, 
         if named:
             applied = tuple(known[version] for version in named if version in known)
             found.append(Replacement(migration, named, applied, migration.version in known))
-    return tuple(found)
+    below = {each.migration.version for each in found if each.applied and not each.is_applied}
+    return tuple(replace(each, has_below=not below.isdisjoint(each.versions)) for each in found)
 
 
 def faults(pending: Sequence[Migration]) -> Iterator[Problem]:

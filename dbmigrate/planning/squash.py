@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import PlanError
-from dbmigrate.model import History, Order, leading_number
+from dbmigrate.model import Direction, History, Order, leading_number
 from dbmigrate.planning import plan, replaces
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.model import Migration, MigrationFile
 
-__all__ = ["chosen", "version"]
+__all__ = ["chosen", "refuse_values", "version"]
 
 _FEWEST = 2
 
@@ -40,6 +40,19 @@ def chosen(migrations: Sequence[Migration], to: str) -> tuple[Migration, ...]:
                 hint="remove the files that it replaces, when it is applied everywhere; then squash again",
             )
     return taken
+
+
+def refuse_values(migrations: Sequence[Migration]) -> None:
+    """Raise PlanError E263 for a migration whose up sections use variables: each database has values of its own."""
+    for each in migrations:
+        names = sorted(each.bound.used(Direction.UP)) if each.bound else []
+        if names:
+            raise PlanError(
+                f"{each.name} uses the variable {names[0]}, and a squashed file would hold one value for all databases",
+                code="E263",
+                place=next((said.place for said in each.annotated("vars")), None),
+                hint="squash to a version before it",
+            )
 
 
 def version(files: Sequence[MigrationFile], taken: Sequence[Migration], order: Order) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dbmigrate.model import Migration, Place, Step
     from dbmigrate.variables import Bound, Use
 
-__all__ = ["missing", "problems", "refuse_other", "refuse_unusable", "to_compare"]
+__all__ = ["missing", "problems", "refuse_other", "refuse_unusable", "to_compare", "unused"]
 
 _LONGEST_NAME = 63  # bytes; NAMEDATALEN - 1: the server would cut a longer name, and mean another object
 
@@ -43,16 +43,22 @@ def missing(migration: Migration, direction: Direction) -> tuple[str, ...]:
 
 def problems(steps: Iterable[Step]) -> tuple[Problem, ...]:
     """A warning for each variable that is declared and not used."""
-    found = []
+    found: list[Problem] = []
     for step, bound in _bound(steps):
         assert step.migration is not None
-        used = bound.used(Direction.UP) | bound.used(Direction.DOWN)
-        for name in bound.names:
-            if name not in used and step.direction is Direction.UP:
-                message = f"{step.name} declares the variable {name} and does not use it"
-                hint = f"write :'{name}' for a literal, or :\"{name}\" for a name; in strings and bodies it is text"
-                found.append(Problem("W330", message, Severity.WARNING, _place(step.migration, name), hint))
+        if step.direction is Direction.UP:
+            found += unused(step.migration, bound)
     return tuple(found)
+
+
+def unused(migration: Migration, bound: Bound) -> Iterator[Problem]:
+    """W330: what a file declares and does not use."""
+    used = bound.used(Direction.UP) | bound.used(Direction.DOWN)
+    for name in bound.names:
+        if name not in used:
+            message = f"{migration.name} declares the variable {name} and does not use it"
+            hint = f"write :'{name}' for a literal, or :\"{name}\" for a name; in strings and bodies it is text"
+            yield Problem("W330", message, Severity.WARNING, _place(migration, name), hint)
 
 
 def to_compare(steps: Sequence[Step]) -> tuple[Step, ...]:

@@ -286,8 +286,9 @@ def run_sections(context: Context, direction: Direction, asker: Asker) -> int:
     Raises MigrationFailed E401 to E406 with the place, ConnectionFailed E305, and what `asker` raises; the caller ends
     the transaction.
     """
+    if context.migration.bound is not None:
+        context = replace(context, dsn=context.dsn.hiding(context.migration.bound.secrets))
     number, conn, dsn, migration = 0, context.conn, context.dsn, context.migration
-    dsn = dsn if migration.bound is None else dsn.hiding(migration.bound.secrets)
     try:
         for part in parts(migration, direction):
             asker.ask(context, part.before)

@@ -141,8 +141,12 @@ def test_what_a_schema_file_does_not_say_is_not_lost_in_silence(command, project
     assert names(project) == ["1_a.sql", "2_b.sql"]
 
 
-def test_one_file_is_nothing_to_squash(command, project):
+def test_one_file_and_files_with_variables_are_nothing_to_squash(command, project):
     project.migration("01_a", up="create table a ()")
+    project.write("02_b.sql", '-- migrate:vars v\n-- migrate:up\ncreate table :"v" ();\n-- migrate:down\n')
+
+    assert "02_b.sql uses the variable v" in command("squash", "--to", "02").stderr
+    (project.migrations / "02_b.sql").unlink()
 
     assert "error[E263]" in command("squash", "--to", "01").stderr
     assert "did you mean 01?" in command("squash", "--to", "1").stderr

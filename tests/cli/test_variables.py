@@ -34,7 +34,10 @@ def succeeded(done):
 
 TRANSACTIONAL = """\
 -- migrate:vars tbl, name
+-- migrate:require select to_regclass(quote_ident(:'tbl')) is null -- it's :'name' \\
+--   and ':''name''' <>:'name'
 -- migrate:up
+-- migrate:check select count(*) = 1 from :"tbl" where name = :'name'
 create table :"tbl" (id int, name text default :'name');
 insert into :"tbl" values (1, :'name'), (2, ':''name'''), (3, $$:'name'$$); -- :'name'
 /* :'name' */ comment on table :"tbl" is :'name';
@@ -55,8 +58,10 @@ comment on table :"tbl" is :'name';
 delete from :"tbl" where name = :'name';
 """
 STEPWISE = """\
--- migrate:vars tbl, name, index
+-- migrate:vars tbl, name, index, cond
+-- migrate:require select :'cond'::int = 41
 -- migrate:up transaction:false
+-- migrate:check select count(*) = 1 from :"tbl" where name = :'name'
 create table :"tbl" (id int, name text default :'name');
 begin;
 insert into :"tbl" values (1, :'name'), (2, ':''name'''), (3, $$:'name'$$);
@@ -88,7 +93,7 @@ commit;
 drop view "v:'name'"; drop table :"tbl";
 """.replace("\n", "\r\n")
 FORMS = {"transactional": TRANSACTIONAL, "pairs": PAIRS, "stepwise": STEPWISE, "odd": ODD_TEXT}
-GIVEN = {"tbl": 'A "tbl', "name": ODD, "index": "é index"}
+GIVEN = {"tbl": 'A "tbl', "name": ODD, "index": "é index", "cond": "41"}
 ROWS = 'select id, name from "A ""tbl" order by id'
 DESCRIPTION = """select obj_description('"A ""tbl"'::regclass)"""
 
@@ -163,6 +168,48 @@ def test_a_literal_may_be_empty_and_comes_from_the_project_file_alone(command, p
     (project.root / "dbmigrate.toml").write_text('[vars]\nv = ""\n')
     succeeded(command("up"))
     assert query(database_url, "select v from t") == [("",)]
+
+
+def test_the_variables_of_conditions_count_as_used(command, project, query, database_url):
+    project.write(
+        "1_a.sql",
+        "-- migrate:vars a, b\n-- migrate:up\ncreate table t (id int);\n"
+        "-- migrate:down\n-- migrate:require select :'b' = 'x'\ndrop table t;\n",
+    )
+    project.write("2_b.sql", "-- migrate:vars c\n-- migrate:check select :'c' = 'x'\n-- migrate:up\n-- migrate:down\n")
+
+    done = command("up", b="x")
+    assert done.exit_code == 2, done.stderr
+    assert "error[E298]: the variable c of 2_b.sql has no value" in done.stderr
+    assert query(database_url, "select to_regclass('t')") == [(None,)]
+
+    done = succeeded(command("up", c="x"))
+    assert "declares the variable a and does not use it" in done.stderr
+    assert done.stderr.count("W330") == 1
+    assert "the variable b of 1_a.sql has no value" in command("rollback", "--all").stderr
+    refused = command("rollback", "--all", b="y", c="x")
+    assert (refused.exit_code, "E734" in refused.stderr) == (7, True), refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        ("require select 1 = :'pw'::int", "E735"),
+        ('check select exists (select from :"pw")', "E414"),
+        ("require select :'pw' = 'x'", "E734"),
+    ],
+)
+def test_a_condition_that_fails_shows_no_value_and_its_place(command, project, condition, code):
+    text = f"-- migrate:vars pw\n-- migrate:up\n-- migrate:{condition}\nselect 1;\n-- migrate:down\n"
+    project.write("1_a.sql", text)
+
+    for options in ((), ("--dry-run", "--execute", "--in-place")):
+        done = command("up", "--json", *options, pw=SECRET)
+
+        assert f"[{code}]" in done.stderr, done.stderr
+        assert "4711" not in done.stdout + done.stderr
+        assert "1_a.sql:3:" in done.stderr
+        assert f"-- migrate:{condition}" in done.stderr
 
 
 # ----------------------------------------------------------------------------------------------------- where values are

@@ -107,7 +107,7 @@ def _every(
     kept = replaces.kept(chosen.migrations)
     migrations = [variables.bound(each, settings.variables.for_checks()) for each in kept]
     found = find(migrations, config=config, only=only, unapplied=chosen.unapplied)
-    return (*found, *_annotation_faults(kept, only), *_contradictions(chosen))
+    return (*found, *_annotation_faults(migrations, only), *_contradictions(chosen))
 
 
 def _exit(problems: Sequence[Problem], fail_on: FailOn) -> None:
@@ -121,7 +121,7 @@ def _exit(problems: Sequence[Problem], fail_on: FailOn) -> None:
 def _contradictions(chosen: Selection) -> Iterator[Problem]:
     """Dependencies that no order of the files can meet."""
     from dbmigrate.model import History, Severity
-    from dbmigrate.planning import dependencies, replaces
+    from dbmigrate.planning import dependencies, repeatables, replaced, replaces
 
     if any(problem.severity is Severity.ERROR for problem in (*chosen.problems, *chosen.history)):
         return  # a file that cannot be read is there all the same
@@ -130,16 +130,25 @@ def _contradictions(chosen: Selection) -> Iterator[Problem]:
     wanted = [each for each in kept if chosen.only is None or each.version in chosen.only]
     files = [each.file for each in kept]
     yield from replaces.faults(wanted)
-    yield from dependencies.faults(wanted, files, History(), replaces.by_version(found))
+    yield from replaced.faults(found, {each.version: each for each in chosen.migrations})
+    versioned = [each for each in wanted if not each.file.is_repeatable]
+    yield from dependencies.faults(versioned, files, History(), replaces.by_version(found))
+    again = [each for each in kept if each.file.is_repeatable]
+    names, needed = [each.version for each in again], repeatables.needs(again)
+    versions = [*replaces.by_version(found), *(file.version for file in files)]
+    yield from repeatables.faults([each for each in again if each in wanted], names, versions)
+    yield from repeatables.circles(again, needed)
 
 
 def _annotation_faults(migrations: Sequence[Migration], only: frozenset[str] | None) -> Iterator[Problem]:
-    """What would stop a run: annotations that are wrong, or that contradict those of another file."""
-    from dbmigrate.planning import annotation_faults, target_environments
+    """Annotations that are wrong, contradict those of another file, or mean nothing."""
+    from dbmigrate.planning import annotation_faults, target_environments, variables
 
     read = [each for each in migrations if only is None or each.version in only]
     for migration in read:
         yield from annotation_faults.faults(migration)
+        if migration.bound is not None:
+            yield from variables.unused(migration, migration.bound)
     yield from target_environments.faults(read, {each.version: each for each in migrations})
 
 

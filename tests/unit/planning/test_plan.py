@@ -98,14 +98,6 @@ def test_up_needs_only_the_files_it_runs() -> None:
     assert names(planned) == ["2_b"]
 
 
-def test_up_without_any_file_is_an_error() -> None:
-    with pytest.raises(PlanError) as caught:
-        up((), history("1"))
-
-    assert caught.value.code == "E230"
-    assert caught.value.message == "no migration files found"
-
-
 def test_up_to_a_version_that_no_file_has_is_an_error() -> None:
     with pytest.raises(PlanError) as caught:
         up(ABC, history("4"), goal=Goal(version="4"))
