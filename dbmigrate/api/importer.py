@@ -8,7 +8,7 @@ from dataclasses import field, replace
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from dbmigrate.api import old_table
+from dbmigrate.api import old_table, proof_values
 from dbmigrate.api.drift import MIGRATIONS_SCOPE, Building, Comparer, Drift, replayed
 from dbmigrate.catalog import Change
 from dbmigrate.connection import database
@@ -19,7 +19,7 @@ from dbmigrate.importing.convert import Conversion, MissingDown, convert, settle
 from dbmigrate.importing.lost_files import written_back
 from dbmigrate.importing.records import Dirty, Record
 from dbmigrate.importing.values import Answers, SourceFile, State
-from dbmigrate.migrations import find, parser
+from dbmigrate.migrations import find, parser, variables
 from dbmigrate.model import Action, Direction, LogKind, MigrationFile, Order, Place, Plan, Problem, Step
 from dbmigrate.planning import repeatables
 from dbmigrate.scratch import outside_effects
@@ -263,7 +263,11 @@ class Importer(Comparer):
     def _compared(self, rehearsal: _Rehearsal, ran: Sequence[Record], adoption: Adoption) -> Drift:
         runs = [*rehearsal.others, *(_run(each, place) for place, each in enumerate(ran))]
         with TemporaryDirectory(prefix="dbmigrate-import-") as folder:
-            migrations = [_stored(folder, each) for each in runs]
+            stored = [_stored(folder, each) for each in runs]
+            proof_values.refuse_missing(
+                [variables.bound(each, self._variables) for each in stored], rehearsal.conversion.directory
+            )
+            migrations = [variables.bound(each, self._variables.for_scratch()) for each in stored]
             bench = Importer(self._dsn, replace(self._options, directories=(folder,)), on_event=self._on_event)
             bench._old = self._old
 

@@ -17,6 +17,7 @@ from dbmigrate.importing.texts import (
     statements,
 )
 from dbmigrate.importing.values import Judgement, Part
+from dbmigrate.importing.variables import mark
 from dbmigrate.model import StatementKind
 from dbmigrate.sql.statements import is_bare
 from dbmigrate.sql.tokeniser import placed_words
@@ -116,6 +117,8 @@ def _with_variables(text: Text, values: Mapping[str, str]) -> tuple[Text, list[t
             continue
         if name in values:
             edits.append((colon.start, word.end, _written(quoted[0], values[name])))
+        elif quoted[0] in "'\"" and (marked := _marked(text, name, colon.start, word.end)):
+            edits.append((colon.start, word.end, quoted[0] + marked + quoted[0]))
         elif not is_slice or quoted[0] in "'\"":
             unset.append((name, text.line_of(colon.start)))
     for start, end, new in reversed(edits):
@@ -130,6 +133,10 @@ def _variables(words: Sequence[Word]) -> Iterator[tuple[Word, Word, bool]]:
         depth += {"[": 1, "]": -1}.get(colon.text, 0)
         if colon.text == ":" and word.start == colon.end:
             yield colon, word, depth > 0
+
+
+def _marked(text: Text, name: str, begin: int, end: int) -> str | None:
+    return mark(name, text.text[begin:end], text.place(text.line_of(begin)))
 
 
 def _written(quote: str, value: str) -> str:

@@ -300,11 +300,14 @@ def test_a_name_goes_as_far_as_letters_digits_and_underscores_do() -> None:
 
 
 def test_every_variable_without_a_value_is_asked_for_once_even_with_a_default() -> None:
-    migration = parsed("-- +goose Up\n-- +goose ENVSUB ON\nselect '$A', '${A}', '${B:-b}',\n  '${C?c}';\n")
+    migration = parsed("-- +goose Up\n-- +goose ENVSUB ON\nselect '$A', '${B:-b}',\n  '${C?c}', 'a $D';\n")
 
     questions = [judgement for judgement in migration.judgements if judgement.asks]
-    assert [(each.message.split()[2], each.place.line) for each in questions] == [("A", 3), ("B", 3), ("C", 4)]
-    assert "--placeholder A=VALUE" in (questions[0].hint or "")
+    names = ("B", 3), ("C", 4), ("D", 4)
+    assert [(each.hint, each.place.line) for each in questions] == [
+        (f"{'' if name == 'D' else 'give it: '}--placeholder {name}=VALUE", line) for name, line in names
+    ]
+    assert migration.variables == ("A",)
 
 
 def test_dollars_are_text_where_variables_are_off() -> None:
