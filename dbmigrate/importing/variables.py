@@ -154,10 +154,9 @@ def _judgements(every: Sequence[_Spot], refused: Mapping[str, _Spot]) -> Iterato
         if unset.name in refused or (unset.name, spot.folds) in seen:
             continue
         seen.add((unset.name, spot.folds))
-        message = f"{unset.shown} becomes the variable {unset.variable}, {spot.text}"
-        message += f": {environment_name(unset.variable)} has its value"
+        message = f"{unset.shown} becomes the variable {spot.text}: set {environment_name(unset.variable)}"
         if spot.folds:
-            message += ", one name whose letter case counts, where without quotes it did not"
+            message += " to the name as it is in the database, for it is quoted now, and its letter case counts"
         yield Judgement(message, unset.place, f"--placeholder {unset.name}=VALUE puts a value in for good")
 
 

@@ -48,7 +48,7 @@ def test_all_of_a_literal_or_a_name_becomes_a_variable(sql: str, becomes: str | 
         ("select U&'${x}';", "longer string"),
         ("select B'${x}';", "longer string"),
         ("select 'a'\n'${x}';", "longer string"),
-        ("select '${x}'\n'a';", "any SQL"),
+        ("select '${x}'\n'a';", "longer string"),
         ('select "a${x}";', "longer name"),
         ("select 1 as a_${x};", "longer name"),
         ("select ${x};", "any SQL"),
