@@ -37,6 +37,8 @@ _HARMLESS = re.compile(
     r"|echo\b.*|qecho\b.*|warn\b.*|timing\b.*|pset\b.*|x\b.*|encoding\s+utf-?8)",
     re.IGNORECASE,
 )
+# one word without anything that psql would put in, or one quoted text without escapes
+_SET = re.compile(r"\\set[ \t]+([A-Za-z_][A-Za-z0-9_]*)[ \t]+('(?:[^'\\]|'')*'|[^\s'\"`:\\]+)")
 _INCLUDE = re.compile(r"\\(ir|include_relative|i|include)\s+'?([^'\s]+)'?\s*")
 _NAME = re.compile(r"[A-Za-z0-9_\u0080-\uffff]+")
 _DEEPEST = 8  # files that include files
@@ -52,8 +54,10 @@ class Script:
 
 def convert(source: Source, file: SourceFile, variables: Mapping[str, str]) -> Script:
     """Raises MigrationFileError E281 for a command of psql that has no counterpart."""
-    text = _with_commands(source, file, read_text(source, file), _DEEPEST)
-    filled, unset = _with_variables(text, variables)
+    whole = read_text(source, file)
+    own = _set_first(whole)
+    text = _with_commands(source, file, _without_set(whole, len(own)), _DEEPEST)
+    filled, unset = _with_variables(text, {**variables, **own})
     found = statements(filled)
     questions = tuple(
         Judgement(
@@ -69,6 +73,28 @@ def convert(source: Source, file: SourceFile, variables: Mapping[str, str]) -> S
 
 
 # ------------------------------------------------------------------------------------------------------------- commands
+
+
+def _set_first(text: Text) -> dict[str, str]:
+    """Variables that a file sets before its first statement, so that all of it sees one value. In their order."""
+    found: dict[str, str] = {}
+    for each in statements(text):
+        setting = _SET.fullmatch(each.sql.strip())
+        if not each.is_command:
+            break
+        if setting and not _HARMLESS.fullmatch(each.sql.strip()):
+            if setting[1] in found:
+                break
+            found[setting[1]] = setting[2][1:-1].replace("''", "'") if setting[2].startswith("'") else setting[2]
+    return found
+
+
+def _without_set(text: Text, number: int) -> Text:
+    sql = text.text
+    sets = [each for each in statements(text) if each.is_command and _SET.fullmatch(each.sql.strip())]
+    for each in reversed([each for each in sets if not _HARMLESS.fullmatch(each.sql.strip())][:number]):
+        sql = sql[: each.offset] + sql[each.offset + len(each.sql) :]
+    return text.with_text(sql)
 
 
 def _with_commands(source: Source, file: SourceFile, text: Text, depth: int) -> Text:

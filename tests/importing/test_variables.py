@@ -9,10 +9,10 @@ from tests.importing.test_refusals import nothing_was_written
 from tests.support import imports
 
 _FIRST = "create schema ${app};\ncreate table ${app}.boats (port text default '${port}');\n"
-_SECOND = "create role \"${reader}\";\ncomment on table \"${app}\".boats is '${note}';\n"
+_SECOND = 'create role "${reader}";\ncomment on table "${app}".boats is \'${note}\';\n'
 _HISTORY = """
-create table flyway_schema_history (installed_rank int primary key, version varchar(50), description varchar(200) not null,
-  type varchar(20) not null, script varchar(1000) not null, checksum int, installed_by varchar(100) not null,
+create table flyway_schema_history (installed_rank int primary key, version varchar(50), description varchar(200) not
+  null, type varchar(20) not null, script varchar(1000) not null, checksum int, installed_by varchar(100) not null,
   installed_on timestamp not null default now(), execution_time int not null, success boolean not null);
 create schema harbour; create table harbour.boats (port text default 'Sula''s');
 insert into flyway_schema_history values (1, '1', 'boats', 'SQL', 'V1__boats.sql', {crc}, 'ada', now(), 1, true)
@@ -43,9 +43,13 @@ def test_the_proof_needs_the_values_that_the_old_tool_had(database_url: str, que
 
     assert done.exit_code == 0, done.stderr
     assert '${app} becomes the variable :"app": set DBMIGRATE_VAR_APP to the name as it is in the data' in done.stdout
-    assert (tmp_path / "db/migrations/1_boats.sql").read_text().startswith(
-        "-- imported: flyway 1 V1__boats.sql\n-- migrate:vars app, port\n-- migrate:up\n"
-        "create schema :\"app\";\ncreate table :\"app\".boats (port text default :'port');\n"
+    assert (
+        (tmp_path / "db/migrations/1_boats.sql")
+        .read_text()
+        .startswith(
+            "-- imported: flyway 1 V1__boats.sql\n-- migrate:vars app, port\n-- migrate:up\n"
+            'create schema :"app";\ncreate table :"app".boats (port text default :\'port\');\n'
+        )
     )
     assert run("verify", env=env).exit_code == 0
     assert run("drift", "--against", "migrations", env=env).exit_code == 0

@@ -669,3 +669,20 @@ def test_a_project_is_recognised_by_numbers_without_another_tool_s_marks(files: 
 
 def test_the_fixture_is_recognised() -> None:
     assert TOOL.recognises(fixture("numbered"))
+
+
+def test_what_a_file_sets_before_its_first_statement_is_put_in() -> None:
+    sql = "\\set who 'it''s ann'\n\\set n 5\nselect :'who', :\"who\", :n;\n"
+
+    migration = only({"001_a.sql": sql}, placeholders={"n": "6"})
+
+    assert migration.ups[0].sql.strip() == "select 'it''s ann', \"it's ann\", 5;"
+    assert migration.variables == ()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["select 1;\n\\set who ann\n", "\\set a 1\n\\set a 2\n", "\\set a `date`\n", "\\set a :b\n", "\\set a 'x\\n'\n"],
+)
+def test_another_use_of_set_is_refused(sql: str) -> None:
+    refused({"001_a.sql": sql + "select :'a';\n"})
