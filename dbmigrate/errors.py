@@ -115,6 +115,8 @@ CODES: dict[str, str] = {
     "E262": "what a file says that it replaces cannot be counted",
     "E263": "there is nothing to squash",
     "E264": "the schema of the target cannot be copied to a scratch database",
+    "E265": "it is not known which files are pending",
+    "E266": "the pattern does not fit to the schema",
     # scripts
     "E270": "a migration changes how its own text is read, so there is no script for it",
     "E271": "psql cannot connect to a database of this name",
@@ -208,6 +210,8 @@ CODES: dict[str, str] = {
     "E744": "of the migrations that a file replaces some are applied, and some are not",
     "E745": "the migrations to squash leave rows, and it was not said what becomes of them",
     "E746": "the squashed file does not make what the migrations make",
+    "E770": "what depends on a column would be lost",
+    "E771": "the files of a pattern do not end in the schema of the plain change",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
@@ -280,6 +284,10 @@ WARNINGS: dict[str, str] = {
     "W642": "the schema file was not written, because the migration lock was lost",
     # imports from other tools
     "W690": "the history of another tool is taken over without a proof",
+    # rewriting
+    "W370": "a statement has no safe form, and is left as it is",
+    "W371": "an applied file is not rewritten",
+    "W372": "a function or a view needs a look, because of a pattern",
     # output
     "W685": "stdout cannot be written",
     "W686": "stderr cannot be written",

@@ -47,15 +47,16 @@ PACKAGES: dict[str, str] = {
     "impact": "sql connection migrations execution",
     "scratch": "sql connection embedded migrations tracking execution schema impact",
     "importing": "sql migrations",
-    "lint": "sql migrations tracking",
     "check": "sql connection migrations planning tracking execution schema catalog impact scratch",
+    "lint": "sql connection migrations tracking catalog impact scratch check",
+    "patterns": "connection migrations execution scratch check lint",
     "api": "connection migrations planning tracking execution schema catalog scratch importing",
     "deploy": "connection settings migrations planning tracking execution schema api",
-    "output": "connection planning catalog impact scratch importing check api deploy",
+    "output": "connection planning catalog impact scratch importing check lint api deploy",
     "cli": "*",
 }
 # renderers are handed values and look nothing up: these they may import for annotations alone
-ANNOTATIONS_ONLY = {"output": "scratch importing check api deploy"}
+ANNOTATIONS_ONLY = {"output": "scratch importing check lint api deploy"}
 ENTRY = {"__init__", "__main__"}
 FLAT_MODULES = 10
 

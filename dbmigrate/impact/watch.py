@@ -134,7 +134,8 @@ def _strength(look: Look, table: int) -> tuple[int, int]:
 
 def _note_coming_and_going(draft: _Draft, known: Known | None, look: Look) -> None:
     if known is None and look.name is not None:
-        draft.new.add(look.name)
+        if look.filenode:  # that of a partitioned table has no file: nothing was built
+            draft.new.add(look.name)
     elif known is not None and known.kind in _NAMED:
         draft.facts.add("is_dropped")
     elif known is not None and known.kind == "i":

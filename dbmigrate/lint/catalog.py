@@ -70,6 +70,7 @@ class Table:
     primary: set[str] = field(default_factory=set)  # names of its primary keys, also of one that is dropped
     identity: str | None = None  # the index that is its replica identity
     policies: set[str] = field(default_factory=set)
+    parent: Name | None = None  # whose partition it is
 
     def proves_not_null(self, column: str) -> bool:
         """Whether no row can have a NULL there: SET NOT NULL then reads nothing."""
@@ -187,6 +188,32 @@ class Catalog:
         """The table that a name means; None if no statement created it."""
         return next((table for table in reversed(self._tables.get(name.name, ())) if table.name.means(name)), None)
 
+    def leaves(self, table: Table) -> list[Table]:
+        """The partitions that hold rows, as far as statements created or attached them."""
+        found: list[Table] = []
+        for each in (each for tables in self._tables.values() for each in tables):
+            if each.parent is not None and each.parent.means(table.name):
+                found += self.leaves(each) if each.is_partitioned else [each]
+        return found
+
+    def leaves_have_index(self, table: Table, columns: tuple[str, ...]) -> bool:
+        """Whether each partition has an index over these columns already, which a new one of the table takes over."""
+        leaves = self.leaves(table)
+        return bool(leaves and columns) and all(
+            any(index.columns == columns and not index.is_partial for index in leaf.indexes.values()) for leaf in leaves
+        )
+
+    def leaves_have_reference(self, table: Table, columns: tuple[str, ...]) -> bool:
+        """The same for a valid foreign key."""
+        leaves = self.leaves(table)
+        return bool(leaves and columns) and all(
+            any(
+                found.columns == columns and found.references is not None and name in leaf.valid
+                for name, found in leaf.constraints.items()
+            )
+            for leaf in leaves
+        )
+
     def index(self, name: Name) -> tuple[Table, Index] | None:
         """An index, and its table."""
         for table in (table for tables in self._tables.values() for table in tables):
@@ -248,7 +275,7 @@ class Catalog:
     def _create(self, shape: CreateTable, version: str) -> None:
         if shape.is_lenient and self.table(shape.table) is not None:
             return
-        table = Table(shape.table, version, shape.is_partitioned)
+        table = Table(shape.table, version, shape.is_partitioned, parent=shape.partition_of)
         for column in shape.columns:
             table.add_column(column, version)
         for constraint in shape.constraints:
@@ -274,7 +301,9 @@ class Catalog:
                 self.owners.add(folded(action.words[-1]))
 
     def _act(self, table: Table, action: Action, version: str) -> None:
-        if action.kind is ActionKind.RENAME:
+        if action.kind in (ActionKind.ATTACH, ActionKind.DETACH) and action.partition is not None:
+            self._known(action.partition).parent = table.name if action.kind is ActionKind.ATTACH else None
+        elif action.kind is ActionKind.RENAME:
             self._tables[table.name.name].remove(table)
             table.act(action, version)
             self._remember(table)

@@ -28,6 +28,7 @@ from dbmigrate.lint.sql.shape import (
     Drop,
     EnumType,
     Name,
+    Other,
     Shape,
     Truncate,
     Verb,
@@ -62,6 +63,7 @@ _CONTROLS = frozenset(
 )
 _LONGEST_BLOCK = 20_000  # words
 _VALIDATE = ActionKind.VALIDATE
+_TIME_ZONE = frozenset(("TIMEZONE", "ZONE"))
 MOST_LOCKED = 2  # tables in use that one transaction may lock
 
 
@@ -128,7 +130,7 @@ class Transaction:
     `altered` is the first table in use that it has locked, `filled` the first change of rows in a table in use.
     `locked` are the first of the locked tables in use, `moved` those that got rows from a query. `parents` are the
     tables that new foreign keys refer to. `is_slow`: something slow came after one of these locks. `unproven` are the
-    tables with a NOT VALID constraint, by its name (empty for none).
+    tables with a NOT VALID constraint, by its name (empty for none). `is_utc`: SET LOCAL has made UTC the time zone.
     """
 
     altered: Name | None = None
@@ -139,6 +141,7 @@ class Transaction:
     is_slow: bool = False
     unproven: dict[str, list[Name]] = field(default_factory=dict)
     enum_values: dict[str, AddEnumValue] = field(default_factory=dict)
+    is_utc: bool = False
 
     def add(self, context: StatementContext) -> None:
         """Add the next unit; the catalog does not know it yet."""
@@ -153,6 +156,8 @@ class Transaction:
             self.moved += [change.table for change in shape.changes if change.is_query]
         elif isinstance(shape, AddEnumValue):
             self.enum_values[shape.value] = shape
+        elif isinstance(shape, Other) and shape.words[:1] == ("SET",) and _TIME_ZONE.intersection(shape.words):
+            self.is_utc = shape.words[-1].upper() in ("'UTC'", "UTC")
         elif isinstance(shape, AlterTable):
             for name in unproven(shape):
                 self.unproven.setdefault(name, []).append(shape.table)

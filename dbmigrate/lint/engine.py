@@ -33,6 +33,7 @@ __all__ = ["lint"]
 _MOST_STATEMENTS = 10_000  # of a section; what comes after them are rows of data
 _COPY_SAMPLE = 64 << 10  # characters of COPY data that are searched
 # findings of squawk that are left out where one of dbmigrate's rules has found the same in the statement
+_DROPS_CONSTRAINT = "squawk:ban-drop-constraint"
 _SAME = {squawk.UNREAD: frozenset(("L151",))}
 
 
@@ -238,12 +239,29 @@ class _MigrationLinter:
             lines = range(span.first, span.last + 1) if span else ()
             if any(own.code in same and own.place and own.place.line in lines for own in self.problems):
                 continue
+            if problem.code == _DROPS_CONSTRAINT and self._drops_own(lines):
+                continue
             if problem.code == squawk.UNREAD:
                 if span not in unread:
                     yield replace(problem, message=f"squawk cannot parse this statement: {problem.message}")
                 unread.add(span)
             else:
                 yield problem
+
+    def _drops_own(self, lines: Collection[int]) -> bool:
+        """Whether a statement drops only constraints that nobody relied on: this migration has added them, or DETACH
+        PARTITION CONCURRENTLY has left them.
+        """
+        added, detached = set[str](), set[str]()
+        for unit in self.ups:
+            actions = unit.shape.actions if isinstance(unit.shape, AlterTable) else ()
+            added |= {action.name for action in actions if action.kind is ActionKind.ADD_CONSTRAINT}
+            detached |= {action.partition.name for action in actions if action.partition and action.is_concurrent}
+        for unit in self.ups:
+            if unit.statement.line in lines and isinstance(unit.shape, AlterTable):
+                dropped = [each for each in unit.shape.actions if each.kind is ActionKind.DROP_CONSTRAINT]
+                return unit.shape.table.name in detached or all(each.name in added for each in dropped)
+        return False
 
     def _spans(self) -> Iterator[Span]:
         for section, statements in self._sections:

@@ -354,9 +354,6 @@ class _Reading:
             self.problems.append(tolerated(draft.fault, draft.header.direction))
         reported = {problem.code for problem in self.problems}
         self.problems += [problem for problem in draft.problems if problem.code not in reported]  # W201 once in a file
-        if section.direction is Direction.UP and not section.count:
-            place = self._origin.place((section.line, 1))
-            self.problems.append(Problem("W203", "the up section holds no statement", place=place))
 
     def _finish(self) -> None:
         if not self._drafts:
@@ -370,6 +367,10 @@ class _Reading:
         if last.header.direction is Direction.UP and not self._is_repeatable:
             raise self._no_down(last)
         self._close(last)
+        ups = [section for section in self._sections if section.direction is Direction.UP]
+        if ups and not any(section.count for section in ups):  # one of several pairs may be there for its down section
+            place = self._origin.place((ups[0].line, 1))
+            self.problems.append(Problem("W203", "the up section holds no statement", place=place))
 
     # -- comments
 

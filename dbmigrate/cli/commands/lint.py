@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dbmigrate.cli import fixing
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.findings import (
     Format,
@@ -17,13 +18,15 @@ from dbmigrate.cli.findings import (
     show_findings,
     write_summary,
 )
-from dbmigrate.cli.options import common
+from dbmigrate.cli.options import ScratchUrl, common
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from dbmigrate.lint import LintConfig
     from dbmigrate.lint.selection import Selection
     from dbmigrate.model import Migration, Problem
+    from dbmigrate.settings.load import Settings
 
 
 class FailOn(StrEnum):
@@ -46,33 +49,71 @@ def lint(
     format_: FormatOption = Format.HUMAN,
     summary: SummaryOption = None,
     fail_on: Annotated[FailOn, typer.Option("--fail-on", help="Exit with 1 from this severity on.")] = FailOn.WARNING,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Rewrite what has a safe form, proved on a scratch database.")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="With --fix: print a unified diff, write nothing.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="With --fix: write nothing, exit with 1 if something would be rewritten.")
+    ] = False,
+    allow_split: Annotated[
+        bool, typer.Option("--allow-split", help="With --fix: changes of rows may become several steps.")
+    ] = False,
+    scratch_url: ScratchUrl = None,
 ) -> None:
     """Find what migrations would block, break or lose; exit with 1 if there is any."""
-    from dbmigrate.lint import LintConfig, baseline
-    from dbmigrate.lint import lint as find
-    from dbmigrate.migrations import variables
-    from dbmigrate.model import Severity
-    from dbmigrate.output import findings
-    from dbmigrate.planning import replaces
+    from dbmigrate.lint import LintConfig
 
-    call.add({"json": format_ is Format.JSON})
+    call.add({"json": format_ is Format.JSON, "scratch_url": scratch_url})
+    if fix and (write_baseline or summary is not None):
+        raise fixing.excluded()
+    request = fixing.Request(shows_diff=diff, only_checks=check, allows_split=allow_split)
     settings = call.settings()
     config = LintConfig.from_mapping(settings.project.lint, path=f"{settings.project.path}: lint")
     chosen = _selected(call, files or (), since, wants_all=all_ or write_baseline)
-    only = None if chosen.is_whole else chosen.only
-    kept = replaces.kept(chosen.migrations)
-    migrations = [variables.bound(each, settings.variables.for_checks()) for each in kept]
-    every = find(migrations, config=config, only=only, unapplied=chosen.unapplied)
-    every = (*every, *_annotation_faults(kept, only), *_contradictions(chosen))
-    if write_baseline:
-        _accept(call, (*chosen.problems, *every))
+    if fix:
+        fixing.fix(call, chosen, config, request)
         return
-    known = baseline.read()
-    paths = None if only is None else [each.file.path for each in chosen.migrations if each.version in only]
-    problems, history = chosen.split(every if known is None else (*known.new(every), *known.stale(every, paths)))
+    fixing.refuse_alone(request)
+    if write_baseline:
+        _accept(call, chosen, config)
+        return
+    problems, history = _found(chosen, config, settings)
     problems = masked(call, problems)
     show_findings(call, "lint", problems, files=chosen.files, format_=format_, history=history)
     write_summary(summary, problems, title="Lint", files=chosen.files)
+    _exit(problems, fail_on)
+
+
+def _found(chosen: Selection, config: LintConfig, settings: Settings) -> tuple[tuple[Problem, ...], ...]:
+    """The findings that count, and those in older files."""
+    from dbmigrate.lint import baseline
+
+    only = None if chosen.is_whole else chosen.only
+    every = _every(chosen, config, settings, only)
+    known = baseline.read()
+    paths = None if only is None else [each.file.path for each in chosen.migrations if each.version in only]
+    return chosen.split(every if known is None else (*known.new(every), *known.stale(every, paths)))
+
+
+def _every(
+    chosen: Selection, config: LintConfig, settings: Settings, only: frozenset[str] | None
+) -> tuple[Problem, ...]:
+    """All findings about the selected files."""
+    from dbmigrate.lint import lint as find
+    from dbmigrate.migrations import variables
+    from dbmigrate.planning import replaces
+
+    kept = replaces.kept(chosen.migrations)
+    migrations = [variables.bound(each, settings.variables.for_checks()) for each in kept]
+    found = find(migrations, config=config, only=only, unapplied=chosen.unapplied)
+    return (*found, *_annotation_faults(kept, only), *_contradictions(chosen))
+
+
+def _exit(problems: Sequence[Problem], fail_on: FailOn) -> None:
+    from dbmigrate.model import Severity
+    from dbmigrate.output import findings
+
     if findings.is_bad(problems, Severity(fail_on.value)):
         raise typer.Exit(1)
 
@@ -126,10 +167,10 @@ def _selected(call: Call, files: Sequence[str], since: str | None, *, wants_all:
     return selection.noted(chosen, directories, order)
 
 
-def _accept(call: Call, problems: Sequence[Problem]) -> None:
+def _accept(call: Call, chosen: Selection, config: LintConfig) -> None:
     from dbmigrate.lint import baseline
 
-    count = baseline.write(problems)
+    count = baseline.write((*chosen.problems, *_every(chosen, config, call.settings(), chosen.only)))
     noun = "finding" if count == 1 else "findings"
     call.renderer.answer(
         "lint", [f"{count} {noun} written to {baseline.FILE}"], {"baseline": baseline.FILE, "findings": count}

@@ -54,7 +54,9 @@ def down_is_commented_out(file: File) -> Iterator[Finding]:
 
 
 def _empty_downs(file: File) -> Iterator[Section]:
-    for section in file.migration.sections:
+    """Where another pair undoes something, an empty down is that of a pair with nothing to undo, such as VALIDATE."""
+    downs = [section for section in file.migration.sections if section.direction is Direction.DOWN]
+    for section in () if any(section.count for section in downs) else downs:
         if section.direction is Direction.DOWN and not section.count and not section.irreversible:
             yield section
 

@@ -58,15 +58,18 @@ def reference_locks_parent(context: StatementContext) -> Iterator[Finding]:
     "L101", "index-blocks-writes", "CREATE INDEX without CONCURRENTLY", squawk=("require-concurrent-index-creation",)
 )
 def index_blocks_writes(context: StatementContext) -> Iterator[Finding]:
+    """Of a partitioned table unless its partitions have such indexes, with ONLY unless the table is partitioned."""
     shape = context.shape
     if not isinstance(shape, CreateIndex) or shape.is_concurrent or context.is_new(shape.table):
         return
     table = context.catalog.table(shape.table)
-    if shape.is_only:  # a partitioned table has no rows: nothing to build
+    if shape.is_only and (table is None or table.is_partitioned):  # which has no rows: nothing to build
         return
+    if table is not None and table.is_partitioned and context.catalog.leaves_have_index(table, shape.columns):
+        return  # built before: the new index takes them over
     hint = "use CREATE INDEX CONCURRENTLY in a section with transaction:false"
     if table is not None and table.is_partitioned:
-        hint = "CREATE INDEX ON ONLY the parent, CONCURRENTLY on each partition, then ALTER INDEX .. ATTACH PARTITION"
+        hint = "CREATE INDEX CONCURRENTLY on each partition first, and then this statement, which takes them over"
     yield Finding(0, f"CREATE INDEX blocks writes to {shape.table} while it reads the whole table", hint)
 
 
@@ -111,6 +114,9 @@ def constraint_builds_index(context: StatementContext) -> Iterator[Finding]:
     for table, action in context.actions(ActionKind.ADD_CONSTRAINT):
         found = action.constraint
         if found and found.kind in _BUILDING and not found.using_index:
+            known = context.catalog.table(table)
+            if known is not None and known.is_partitioned and context.catalog.leaves_have_index(known, found.columns):
+                continue  # built before: the new constraint takes them over
             hint = "create the unique index CONCURRENTLY first, then ADD CONSTRAINT .. USING INDEX"
             if found.kind is ConstraintKind.EXCLUDE:
                 hint = "EXCLUDE cannot be added concurrently: plan a downtime, or fill a new table that has it"
@@ -141,6 +147,9 @@ def reference_reads_tables(context: StatementContext) -> Iterator[Finding]:
         if action.column is not None and action.column.default is not None:
             found = next((each for each in action.column.constraints if each.references), None)
         if found and found.references and not found.not_valid:
+            known = context.catalog.table(table)
+            if known is not None and context.catalog.leaves_have_reference(known, found.columns):
+                continue  # checked before: the new constraint takes them over
             yield Finding(
                 found.at,
                 f"a foreign key blocks writes to {table} and {found.references} while every row of {table} is checked",

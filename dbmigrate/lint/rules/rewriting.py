@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dbmigrate.lint.context import StatementContext
-    from dbmigrate.lint.sql.shape import Action, Column, Constraint
+    from dbmigrate.lint.sql.shape import Action, Column, Constraint, Words
 
 _FILL = "add the column without a default, set the default for new rows, then fill the old rows in batches"
 
@@ -59,6 +59,8 @@ def changes_type(context: StatementContext) -> Iterator[Finding]:
         cost = change_cost(table.types.get(action.name, ()) if table else (), action.type)
         if action.has_using:
             cost = Cost.REWRITE
+        elif context.transaction.is_utc and table is not None and _is_timestamp(table.types.get(action.name, ())):
+            cost = Cost.NONE if _is_timestamp(action.type) else cost  # the bytes are the same, and the server knows it
         what = f"changing {name}.{action.name} to {written(action.type)}"
         if cost is Cost.UNKNOWN:
             yield Finding(action.at, f"{what} may rewrite the whole table while nobody can read or write it", _COPY)
@@ -70,6 +72,10 @@ def changes_type(context: StatementContext) -> Iterator[Finding]:
                 f"{what} reads the whole table, because a CHECK constraint on the column is checked again",
                 "drop the constraint first, add it again as NOT VALID, VALIDATE it in the next migration",
             )
+
+
+def _is_timestamp(type_: Words) -> bool:
+    return type_[:1] in (("TIMESTAMP",), ("TIMESTAMPTZ",)) and "(" not in type_
 
 
 _COPY = "add a column of the new type, fill it in batches, then swap the columns"

@@ -93,7 +93,7 @@ def concurrently_refused(context: StatementContext) -> Iterator[Finding]:
             yield Finding(
                 0,
                 f"{shape.table} is partitioned: PostgreSQL refuses CREATE INDEX CONCURRENTLY on it",
-                "CREATE INDEX ON ONLY the parent, CONCURRENTLY on each partition, then ALTER INDEX .. ATTACH PARTITION",
+                "CREATE INDEX CONCURRENTLY on each partition first, and then CREATE INDEX, which takes them over",
             )
 
 

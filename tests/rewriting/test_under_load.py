@@ -1,0 +1,109 @@
+"""The files of patterns while an application writes: no write fails, and both forms are equal at the end."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from dbmigrate.api.migrator import Migrator, Options
+from dbmigrate.connection import dsn
+from dbmigrate.patterns.write import Project, write
+from dbmigrate.scratch.choose import Choice
+from tests.rewriting.test_patterns import at_once
+from tests.support.databases import MakeDatabase, query
+from tests.support.rewriting import OWN, migrations
+
+SETUP = """
+create table parcel (id serial primary key, code text not null default 'none', weight integer);
+create index parcel_code on parcel (code);
+insert into parcel (code, weight) select 'c' || n, n from generate_series(1, 5000) n;
+"""
+WRITES = (
+    "insert into parcel (code, weight) values ('new', 1)",
+    "update parcel set code = code || 'x', weight = weight + 1 where id = 1 + (random() * 4999)::int",
+    "update parcel set weight = weight where id % 500 = 3",
+)
+# what is true after the first file, whatever was written meanwhile
+CASES = [
+    (("rename-column", "parcel", "code", "label"), "select count(*) from parcel where label is distinct from code"),
+    (("change-type", "parcel", "weight", "bigint"), "select count(*) from parcel where weight <> weight__old"),
+    (
+        ("serial-to-identity", "parcel", "id"),
+        "select count(*) from (select from parcel group by id having count(*) > 1) x",
+    ),
+]
+
+
+class Application:
+    """Writes as fast as it can, and keeps what failed."""
+
+    def __init__(self, url: str) -> None:
+        self.failed: list[str] = []
+        self.count = 0
+        self._url = url
+        self._is_done = threading.Event()
+
+    @contextmanager
+    def running(self):
+        threads = [threading.Thread(target=self._write) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield self
+        finally:
+            self._is_done.set()
+            for thread in threads:
+                thread.join()
+
+    def _write(self) -> None:
+        with psycopg.connect(self._url, autocommit=True) as conn:
+            while not self._is_done.is_set():
+                for sql in WRITES:
+                    try:
+                        conn.execute(sql)
+                        self.count += 1
+                    except psycopg.Error as exc:
+                        self.failed.append(f"{exc.sqlstate} {exc}")
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize(("words", "unequal"), CASES, ids=[case[0][0] for case in CASES])
+def test_no_write_fails_while_the_files_of_a_pattern_run(
+    words: tuple[str, ...], unequal: str, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    (tmp_path / "20260101000000_setup.sql").write_text(f"-- migrate:up\n{SETUP}\n-- migrate:down irreversible:true\n")
+    url, runs = make_database(), tmp_path / "runs"
+    written = write(
+        Project(migrations(tmp_path), [str(tmp_path)], OWN),
+        words[0],
+        words[1:],
+        Choice(explicit=dsn.parse(url)),
+        datetime.now(UTC),
+    )
+    runs.mkdir()
+    (runs / "20260101000000_setup.sql").write_text((tmp_path / "20260101000000_setup.sql").read_text())
+    migrator = Migrator(url, Options(directories=(str(runs),)))
+    migrator.up()
+
+    with Application(url).running() as application:
+        first, *later = written.paths
+        (runs / Path(first).name).write_text(at_once(Path(first).read_text()))
+        migrator.up()
+        assert query(url, unequal) == [(0,)]
+        if not later:
+            migrator.rollback()
+            migrator.up()
+
+    assert application.failed == []
+    assert application.count > 0
+    for path in later:
+        (runs / Path(path).name).write_text(Path(path).read_text())
+        migrator.up()
+    assert query(
+        url, "select count(*) >= 5000, max(id) < nextval(pg_get_serial_sequence('parcel', 'id')) from parcel"
+    ) == [(True, True)]
