@@ -8,7 +8,7 @@ import pytest
 
 from dbmigrate.errors import MigrationFileError
 from dbmigrate.importing.goose import TOOL
-from dbmigrate.importing.values import Answers, ForeignMigration, HistoryTable, Row, State
+from dbmigrate.importing.values import Answers, ForeignMigration, HistoryTable, Part, Row, State
 from tests.support.importing_states import fixture, source
 
 TABLE = HistoryTable("public", "goose_db_version", ("id", "version_id", "is_applied", "tstamp"))
@@ -130,11 +130,11 @@ def test_without_down_there_is_no_down() -> None:
 
 
 def test_a_down_of_comments_is_an_empty_down() -> None:
-    assert parsed(f"-- +goose Up\n{UP}-- +goose Down\n-- nothing\n").downs == ()
+    assert parsed(f"-- +goose Up\n{UP}-- +goose Down\n-- nothing\n").downs == (Part("-- nothing\n"),)
 
 
 def test_an_up_of_comments_has_nothing_to_run() -> None:
-    assert parsed("-- +goose Up\n-- nothing\n-- +goose Down\n").ups == ()
+    assert parsed("-- +goose Up\n-- nothing\n-- +goose Down\n").ups == (Part("-- nothing\n"),)
 
 
 @pytest.mark.parametrize(

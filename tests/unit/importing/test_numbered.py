@@ -9,7 +9,7 @@ import pytest
 
 from dbmigrate.errors import ConfigError, MigrationFileError
 from dbmigrate.importing.numbered import TOOL
-from dbmigrate.importing.values import Answers, ForeignMigration, HistoryTable, Row, State
+from dbmigrate.importing.values import Answers, ForeignMigration, HistoryTable, Part, Row, State
 from tests.support.importing_states import fixture, source
 
 UP, DOWN = "create table boats (id int);", "drop table boats;"
@@ -517,7 +517,7 @@ def test_a_byte_order_mark_goes_and_carriage_returns_stay() -> None:
 
 
 def test_an_empty_file_has_nothing_to_run() -> None:
-    assert only({"001_a.sql": "-- nothing yet\n"}).ups == ()
+    assert only({"001_a.sql": "-- nothing yet\n"}).ups == (Part("-- nothing yet\n"),)
 
 
 def test_an_open_quote_is_refused_with_its_place() -> None:
