@@ -275,7 +275,7 @@ class Importer(Comparer):
                 def make(server: ScratchServer, copy: Comparer) -> None:
                     replayed(server, copy, migrations)
 
-                return Building(make, outside_effects.of_all(migrations))
+                return Building(make, outside_effects.of_all(migrations), needs_platform=True)
 
             try:
                 live, expected = bench._beside(adoption.choice, replay)
