@@ -51,6 +51,7 @@ CASES: dict[str, Callable[[Setting], Iterator[Case | Chapter]]] = {
     "splitter": inside.splitting,
     "lint": inside.long_words,
     "stalls": inside.stalled_writers,
+    "backfill": inside.backfilled,
 }
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from bench import linting, splitter, stalls
+from bench import backfilling, linting, splitter, stalls
 from bench.cases import small
 from bench.harness import Program
 from bench.report import OURS, Chapter, Verdict, table
@@ -149,3 +149,7 @@ def long_words(setting: Setting) -> Iterator[Chapter]:
 
 def stalled_writers(setting: Setting) -> Iterator[Chapter]:
     yield stalls.chapter(setting.databases.server, stalls.Load(rounds=min(setting.size.long, 3)))
+
+
+def backfilled(setting: Setting) -> Iterator[Chapter]:
+    yield backfilling.chapter(setting.databases.server, backfilling.Load(rounds=min(setting.size.long, 3)))

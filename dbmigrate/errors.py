@@ -135,6 +135,8 @@ CODES: dict[str, str] = {
     "E284": "an import needs an answer",
     "E285": "another file is in the place of one that would be imported",
     "E286": "the history of another tool cannot be found",
+    "E287": "a statement of a backfill has no `:batch`, or has it where it restricts nothing",
+    "E288": "a statement cannot run in the pages of a backfill",
     "E289": "no version is free for a migration that is imported",
     # annotations
     "E290": "a comment is a misspelt annotation",
@@ -163,6 +165,7 @@ CODES: dict[str, str] = {
     "E412": "a scratch database could not be dropped",
     "E413": "a postcondition is not true",
     "E414": "a postcondition cannot be evaluated",
+    "E415": "a page of a backfill changed far more rows than it has",
     # a person is needed
     "E501": "a non-transactional migration stopped partway",
     "E502": "an earlier migration is unfinished",
@@ -177,6 +180,7 @@ CODES: dict[str, str] = {
     "E511": "a postcondition is not true, after the steps of its migration were done",
     # lock
     "E601": "another run holds the migration lock",
+    "E610": "a backfill has waited too long",
     # refused
     "E701": "an applied file was changed",
     "E702": "a migration is out of order",
@@ -210,6 +214,13 @@ CODES: dict[str, str] = {
     "E744": "of the migrations that a file replaces some are applied, and some are not",
     "E745": "the migrations to squash leave rows, and it was not said what becomes of them",
     "E746": "the squashed file does not make what the migrations make",
+    "E760": "the table of a backfill cannot be followed by its key",
+    "E761": "the lag of the replicas cannot be read",
+    "E762": "the key of an unfinished backfill was changed",
+    "E763": "a page of a backfill would read the whole table",
+    "E764": "a migration depends on a deferred backfill",
+    "E765": "a backfill changes the key that its pages follow",
+    "E766": "a backfill with variables has no script",
     "E770": "what depends on a column would be lost",
     "E771": "the files of a pattern do not end in the schema of the plain change",
     # signals: the exit code is 128 + the signal's number
@@ -251,6 +262,10 @@ WARNINGS: dict[str, str] = {
     "W672": "a version was applied from another file",
     "W673": "a section that is not run now has a fault",
     "W320": "a condition is not true on a scratch database, which has no rows",
+    "W350": "a backfill is deferred, or paused",
+    "W351": "a page of a backfill reads the whole table",
+    "W352": "triggers fire for the rows of a backfill",
+    "W353": "the lag of the replicas cannot be read",
     # the schema file
     "W401": "the schema file was not written",
     "W311": "the schema file was not written, because it would hold what is only for some environments",
@@ -333,14 +348,13 @@ class Error(Exception):
         self.sqlstate = sqlstate
         self.state: str | None = None
         self.report: Report | None = None
+        self.keeps_pages = False  # pages of a backfill were committed before, and stay
 
     def recast(
         self, kind: type[AnyError], message: str | None = None, *, code: str, hint: str | None = None
     ) -> AnyError:
-        """The same failure as another class of error: its place, excerpt, details and SQLSTATE stay.
-
-        `message` and `hint` replace those of this error where they are given. `state` and `report` are left out,
-        because what holds for the database is for the one who raises the new error to say.
+        """The same failure as another class of error; `message` and `hint` replace its own where they are given.
+        Without `state` and `report`: what holds for the database is for the one who raises the new error to say.
         """
         return kind(
             message or self.message,

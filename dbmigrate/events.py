@@ -116,6 +116,25 @@ class Progress:
 
 
 @frozen
+class BackfillProgress:
+    """How far a backfill is: `share` of `total` rows, if the server can estimate them; `rows` of them were met.
+
+    `rate` is in rows per second over the last minute, `left` in seconds. `page` is the size of the last page and the
+    seconds of its statements. `waiting` is why the next page has to wait.
+    """
+
+    step: Step
+    table: str
+    rows: int
+    page: tuple[int, float]
+    rate: float
+    share: float | None = None
+    total: float | None = None
+    left: float | None = None
+    waiting: str | None = None
+
+
+@frozen
 class Targeted:
     """A whole database is about to change: `where` names it as in `RunStarted`, `action` says what happens to it."""
 
@@ -185,6 +204,7 @@ Event = (
     | Waiting
     | Retrying
     | Progress
+    | BackfillProgress
     | SchemaRead
     | SchemaLoaded
     | SchemaWritten

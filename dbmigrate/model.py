@@ -200,6 +200,10 @@ class Section:
     batch_ranges: tuple[FileRange, ...] | None = None
     fault: str | None = None
 
+    @property
+    def is_backfill(self) -> bool:
+        return "backfill" in self.options
+
 
 @frozen
 class Annotation:
@@ -300,7 +304,10 @@ class Applied:
 
 @frozen
 class StepRecord:
-    """A logged step of a non-transactional migration. `number` counts from 1; `before` is `step_outcome.Before`."""
+    """A logged step of a non-transactional migration. `number` counts from 1; `before` is `step_outcome.Before`.
+
+    `progress` is how far a backfill is, see `backfill.cursor`.
+    """
 
     number: int
     state: LogState
@@ -308,11 +315,12 @@ class StepRecord:
     sql: str | None = None
     error: str | None = None
     before: frozenset[str] | None = None
+    progress: Mapping[str, object] | None = None
 
 
 @frozen
 class Unfinished:
-    """A non-transactional migration that was started and neither finished nor undone."""
+    """A non-transactional migration that was started and neither finished nor undone; or whose backfill waits."""
 
     version: str
     name: str
@@ -320,6 +328,12 @@ class Unfinished:
     started_at: datetime
     steps: tuple[StepRecord, ...]
     error: str | None = None
+    is_deferred: bool = False
+
+    @property
+    def progress(self) -> Mapping[str, object] | None:
+        """How far the backfill is that is not done yet."""
+        return next((s.progress for s in self.steps if s.progress and s.state is not LogState.DONE), None)
 
     @property
     def done(self) -> frozenset[int]:
@@ -332,43 +346,12 @@ class Unfinished:
 
 
 @frozen
-class LogEntry:
-    """One log entry, for people and programs to read. Times have a zone; `duration` is in seconds.
-
-    `details` depends on `kind`: the objects that were there before a step, where an adopted version is from.
-    """
-
-    event_id: int
-    run_id: str
-    version: str
-    file: str | None
-    kind: str
-    step: int | None
-    state: LogState
-    started_at: datetime
-    duration: float | None
-    error: str | None
-    sqlstate: str | None
-    db_role: str
-    os_user: str | None
-    tool_version: str | None
-    git_commit: str | None
-    git_dirty: bool | None
-    reason: str | None
-    details: Mapping[str, object] | None = None
-
-    @property
-    def outcome(self) -> str:
-        """`state` as it is shown: unknown after a failure that may have left something behind."""
-        return "unknown" if self.state is LogState.STARTED and self.error is not None else self.state.value
-
-
-@frozen
 class History:
     """What the database records about migrations, read at once."""
 
     applied: tuple[Applied, ...] = ()
     unfinished: tuple[Unfinished, ...] = ()
+    deferred: tuple[Unfinished, ...] = ()
 
     def __contains__(self, version: object) -> bool:
         return any(applied.version == version for applied in self.applied)
@@ -399,6 +382,14 @@ class LogKind(StrEnum):
     REPEATABLE = "repeatable"  # a file that runs again whenever it changed; it has no row in the tracking table
 
 
+class Turn(StrEnum):
+    """When the backfills of a migration run."""
+
+    NOW = "now"
+    LATER = "later"  # they are recorded as deferred
+    DEFERRED = "deferred"  # now, after they were deferred: where they stop, they stay deferred
+
+
 @frozen
 class Step:
     """One migration in one direction. `done` are the statement numbers that an earlier, interrupted run completed,
@@ -414,6 +405,7 @@ class Step:
     kind: LogKind | None = None
     begun: frozenset[int] = frozenset()
     replaces: tuple[Step, ...] = ()
+    turn: Turn = Turn.NOW
 
     @property
     def log_kind(self) -> LogKind:
@@ -448,8 +440,9 @@ LAST = Goal(steps=1)
 @frozen
 class Policy:
     """Rules that a plan keeps: `strict` refuses what is pending at or below the highest applied version in `order`;
-    `environment` is the target's, by which files with ``env`` are chosen."""
+    `environment` is the target's, by which files with ``env`` are chosen; `defers_backfills` records them for later."""
 
     strict: bool = False
     order: Order = Order.NAME
     environment: str | None = None
+    defers_backfills: bool = False

@@ -7,8 +7,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
+from dbmigrate.model import LogState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from dbmigrate.model import Applied, MigrationFile, Problem, Step, Unfinished
@@ -115,13 +117,49 @@ class SchemaFile:
 
 @frozen
 class Report:
-    """What a run did. `current` is the newest applied version in file-name order."""
+    """What a run did. `current` is the newest applied version in file-name order.
+
+    The backfills of `deferred` were left for later.
+    """
 
     done: tuple[Outcome, ...] = ()
     problems: tuple[Problem, ...] = ()
     current: str | None = None
     schema: SchemaFile | None = None
     seconds: float = 0.0
+    deferred: tuple[Step, ...] = ()
+
+
+@frozen
+class LogEntry:
+    """One log entry, for people and programs to read. Times have a zone; `duration` is in seconds.
+
+    `details` depends on `kind`: the objects that were there before a step, where an adopted version is from.
+    """
+
+    event_id: int
+    run_id: str
+    version: str
+    file: str | None
+    kind: str
+    step: int | None
+    state: LogState
+    started_at: datetime
+    duration: float | None
+    error: str | None
+    sqlstate: str | None
+    db_role: str
+    os_user: str | None
+    tool_version: str | None
+    git_commit: str | None
+    git_dirty: bool | None
+    reason: str | None
+    details: Mapping[str, object] | None = None
+
+    @property
+    def outcome(self) -> str:
+        """`state` as it is shown: unknown after a failure that may have left something behind."""
+        return "unknown" if self.state is LogState.STARTED and self.error is not None else self.state.value
 
 
 @frozen
@@ -140,6 +178,7 @@ class MigrationState(StrEnum):
     ELSEWHERE = "elsewhere"  # not applied, and only for other environments
     UNFINISHED = "unfinished"
     MISSING = "missing"  # applied, but its file is gone
+    DEFERRED = "deferred"  # its backfill was left for later, or paused
 
 
 @frozen

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.connection import database, dsn
 from dbmigrate.errors import ConfigError, Error, Interrupted, LockNotAcquired, PlanError
 from dbmigrate.events import Event, RunStarted, SchemaWritten, Warned
-from dbmigrate.execution.access import Access
+from dbmigrate.execution.access import Access, nothing_held
 from dbmigrate.execution.lock_retries import Pacing
 from dbmigrate.execution.session import Session
 from dbmigrate.frozen import frozen
@@ -24,6 +24,7 @@ from dbmigrate.tracking import provenance, read_history, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from dbmigrate.model import Order, Step
     from dbmigrate.planning.replaces import Replacement
@@ -44,7 +45,8 @@ class Options:
     `before_run` are called in their order with a plan that has steps, under the lock, just before the first one runs;
     they raise to stop it. `allow_existing` begins a history beside whatever is there; without it a protected
     environment (`is_protected`) stops where there is something. `tickets` is the pattern of ticket ids in
-    comments, None for the usual one; `variables` are the values for ``migrate:vars``.
+    comments, None for the usual one; `variables` are the values for ``migrate:vars``. `hold_signals` keeps a signal
+    back while a page of a backfill runs.
     """
 
     directories: tuple[str, ...] = ("./db/migrations",)
@@ -62,6 +64,7 @@ class Options:
     allow_existing: bool = False
     tickets: str | None = None
     variables: Variables | Callable[[], Variables] | None = None
+    hold_signals: Callable[[], AbstractContextManager[Callable[[], None]]] = nothing_held
 
     @property
     def order(self) -> Order:
@@ -126,6 +129,7 @@ class ApiBase:
         options = self._options
         describe = partial(provenance.describe, options.directories, reason=options.reason, tickets=options.tickets)
         access = Access(target or self._dsn, command, options.table, options.lock_wait, self._on_event, describe)
+        access = replace(access, hold_signals=options.hold_signals)
         return Session(access if target else replace(access, files=self._known_files))
 
     def _present(self) -> tuple[MigrationFile, ...]:
@@ -351,7 +355,7 @@ class ApiBase:
         except Error as exc:
             if executor.done:
                 report = self._report_despite(exc, session, executor.done, view.files)
-                exc.report = replace(report, seconds=time.monotonic() - started)
+                exc.report = replace(report, seconds=time.monotonic() - started, deferred=tuple(executor.deferred))
             raise
         try:
             report = self._report(session, executor.done, view.files)
@@ -360,7 +364,7 @@ class ApiBase:
             error.report = Report(tuple(executor.done), seconds=time.monotonic() - started)
             error.state, error.hint = "every migration of this run is done", _STALE
             raise error from exc
-        return replace(report, seconds=time.monotonic() - started)
+        return replace(report, seconds=time.monotonic() - started, deferred=tuple(executor.deferred))
 
     def _report_despite(
         self, failure: Error, session: Session, done: Sequence[Outcome], found: Sequence[MigrationFile]

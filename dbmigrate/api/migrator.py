@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from dbmigrate.execution.session import Session
-    from dbmigrate.model import Migration, MigrationFile
+    from dbmigrate.model import Migration, MigrationFile, Unfinished
     from dbmigrate.reports import FileSum, Report, SchemaFile
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.scratch.lock_report import LockReport, Means
@@ -152,6 +152,28 @@ class Migrator(ApiBase):
         """Undo applied migrations, the last in file-name order first, each in its own transaction with its record."""
         return self._change(self._downward(goal))
 
+    def backfill(self, version: str | None = None, *, seconds: float | None = None) -> Report:
+        """Run the backfills that were deferred, paused or interrupted; after `seconds` pause the one that runs.
+
+        Raises PlanError E232 if `version` has none.
+        """
+        from dbmigrate.planning import backfills
+
+        pacing = replace(self._options.pacing, backfill_for=seconds)
+        limited = type(self)(self._dsn, replace(self._options, pacing=pacing), on_event=self._on_event)
+
+        def chosen(view: View) -> tuple[Unfinished, ...]:
+            return backfills.waiting(view.files, view.history, version)
+
+        return limited._change(
+            Request(
+                "backfill",
+                lambda view: [item.version for item in chosen(view)],
+                lambda view: backfills.plan(chosen(view), view.migrations),
+                (Direction.UP,),
+            )
+        )
+
     def redo(self) -> Report:
         """Undo the last migration and apply it again."""
         from dbmigrate.planning import target_environments
@@ -264,7 +286,10 @@ class Migrator(ApiBase):
 
         return Request(
             "rollback",
-            lambda view: [item.version for item in plan.rollback_order(view.files, view.history, goal, order)],
+            lambda view: [
+                *plan.half_done_versions(view.history, goal, order),
+                *(item.version for item in plan.rollback_order(view.files, view.history, goal, order)),
+            ],
             planned,
             (Direction.DOWN,),
             extend=self._restored,

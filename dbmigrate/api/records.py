@@ -17,10 +17,10 @@ from dbmigrate.execution import resume as recovery
 from dbmigrate.execution.resume import Decision
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
-from dbmigrate.model import Action, Direction, History, LogEntry, LogKind, Migration, Plan, Step, Unfinished
+from dbmigrate.model import Action, Direction, History, LogKind, Migration, Plan, Step, Unfinished
 from dbmigrate.planning import plan
 from dbmigrate.planning import verify as verification
-from dbmigrate.reports import Deviation, Finding, Report
+from dbmigrate.reports import Deviation, Finding, LogEntry, Report
 from dbmigrate.tracking import provenance, read_history
 
 if TYPE_CHECKING:

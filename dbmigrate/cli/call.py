@@ -15,6 +15,7 @@ from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from dbmigrate.api.drift import Comparer
     from dbmigrate.api.from_schema import Baseliner
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.deploy.run import Deployer
     from dbmigrate.deploy.settings import DeployConfig
+    from dbmigrate.execution.lock_retries import Pacing
     from dbmigrate.execution.session import Session
     from dbmigrate.model import Goal, Plan, Problem
     from dbmigrate.output import Renderer, Streams
@@ -44,6 +46,8 @@ class Call:
     wants_json: bool = False
     wants_traceback: bool = False
     verbosity: Verbosity = Verbosity.NORMAL
+    defers_backfills: bool = False
+    max_wait: str | None = None
     _renderer: Renderer | None = None
     _streams: Streams | None = None
     _hide: Callable[[str], str] | None = None
@@ -55,6 +59,9 @@ class Call:
         meant = {k: v for k, v in given.items() if v not in absent and (v is not False or k == "strict")}
         self.wants_json = bool(meant.pop("json", self.wants_json))
         self.wants_traceback = bool(meant.pop("debug", self.wants_traceback))
+        self.defers_backfills = bool(meant.pop("defer_backfills", self.defers_backfills))
+        if isinstance(wait := meant.pop("max_wait", None), str):
+            self.max_wait = wait
         if meant.pop("quiet", False):
             self.verbosity = Verbosity.QUIET
         if meant.get("verbose"):
@@ -280,16 +287,28 @@ class Call:
             table=settings.migrations_table,
             dumping=dumping(settings) if settings.dump_schema else None,
             policy=Policy(
-                strict=settings.is_strict, order=settings.version_order, environment=settings.target_environment
+                settings.is_strict,
+                settings.version_order,
+                environment=settings.target_environment,
+                defers_backfills=self.defers_backfills,
             ),
-            pacing=Pacing(lock_timeout=settings.lock_timeout, timeout=settings.timeout),
+            pacing=self._waiting(Pacing(lock_timeout=settings.lock_timeout, timeout=settings.timeout)),
             lock_wait=settings.lock_wait,
             where=self.target_name(settings),
             reason=reason,
             is_protected=settings.is_protected,
             tickets=settings.ticket_pattern,
             variables=lambda: settings.variables,
+            hold_signals=_held_signals,
         )
+
+    def _waiting(self, pacing: Pacing) -> Pacing:
+        """`pacing` with what the option says about the waits of backfills."""
+        if self.max_wait is None:
+            return pacing
+        from dbmigrate.settings.durations import duration
+
+        return replace(pacing, max_wait=duration(self.max_wait, "--max-wait"))
 
     def target_name(self, settings: Settings) -> str:
         """The target database for people: environment and server."""
@@ -326,6 +345,13 @@ class Call:
     @property
     def is_verbose(self) -> bool:
         return self.verbosity >= Verbosity.VERBOSE
+
+
+def _held_signals() -> AbstractContextManager[Callable[[], None]]:
+    """Only a backfill needs the module."""
+    from dbmigrate.cli import held_signals
+
+    return held_signals.held()
 
 
 def dumping(settings: Settings) -> Dumping:

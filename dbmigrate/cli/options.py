@@ -107,6 +107,13 @@ LockTimeout = Annotated[
     str | None, typer.Option("--lock-timeout", metavar="DURATION", help="Lock timeout of each try; 0: no limit.")
 ]
 Timeout = Annotated[str | None, typer.Option("--timeout", metavar="DURATION", help="Limit for each statement.")]
+DeferBackfills = Annotated[
+    bool, typer.Option("--defer-backfills", help="Leave backfills for `dbmigrate backfill`, and go on.")
+]
+MaxWait = Annotated[
+    str | None,
+    typer.Option("--max-wait", metavar="DURATION", help="How long a backfill waits for others in one go. [30m]"),
+]
 ExpectPlan = Annotated[
     str | None, typer.Option("--expect-plan", metavar="HASH", help="Run only the plan that a dry run showed.")
 ]
@@ -138,6 +145,8 @@ SeedsDir = Annotated[str | None, typer.Option("--seeds-dir", metavar="DIR", help
 LIMITS: dict[str, Any] = {"lock_wait": LockWait, "lock_timeout": LockTimeout, "timeout": Timeout}
 STRICT: dict[str, Any] = {"strict": Strict}
 SEEDS: dict[str, Any] = {"seeds_dir": SeedsDir}
+PAGES: dict[str, Any] = {"max_wait": MaxWait}
+BACKFILLS: dict[str, Any] = {"defer_backfills": DeferBackfills, **PAGES}
 SCRATCH: dict[str, Any] = {"scratch_url": ScratchUrl}
 
 Command = Callable[..., None]

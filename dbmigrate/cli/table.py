@@ -65,6 +65,11 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             "dbmigrate -e production deploy --health-url https://shop.example.com/health",
         ),
         Entry(
+            "backfill",
+            "Run the backfills that were deferred, paused or interrupted.",
+            "dbmigrate backfill --for 2h",
+        ),
+        Entry(
             "resume",
             "Continue a non-transactional migration that stopped partway.",
             "dbmigrate resume --retry 3",

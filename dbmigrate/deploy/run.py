@@ -27,7 +27,7 @@ from dbmigrate.errors import DatabaseError, Error, Interrupted, NeedsAttention, 
 from dbmigrate.events import Phase, PhaseDone, RunStarted, Targeted, Waiting, Warned
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
-from dbmigrate.model import LogState, Plan, Problem, Step
+from dbmigrate.model import LogKind, LogState, Plan, Problem, Step
 from dbmigrate.planning import verify
 from dbmigrate.planning.undo import obstacle, refuse_obstacles, rollback_steps
 from dbmigrate.reports import Deviation, Report
@@ -194,7 +194,7 @@ class Deployer(ApiBase):
         if self._start is None:
             exc.state = exc.state or "nothing was changed"
             return exc
-        if isinstance(exc, NeedsAttention | Interrupted):
+        if isinstance(exc, NeedsAttention | Interrupted) or exc.keeps_pages:
             return self._left_as_it_is(exc, done, "nothing else was applied by this run")
         if not done:
             exc.state = _sentence(exc.state, _AS_BEFORE)
@@ -337,7 +337,8 @@ class Rollback(ApiBase):
         """
         steps = rollback_steps(done)
         gone = {each.version for one in done for each in one.step.replaces}
-        expected = (self._start.applied | {one.step.version for one in done}) - gone
+        applied = {one.step.version for one in done if one.step.log_kind is not LogKind.REPEATABLE}
+        expected = (self._start.applied | applied) - gone
 
         def planned(view: View) -> Plan:
             if view.history.unfinished:

@@ -21,6 +21,8 @@ from dbmigrate.execution.substeps import SubStep, as_one, substeps
 from dbmigrate.execution.transactional import closing
 from dbmigrate.migrations import parser
 from dbmigrate.migrations.conditions import parts
+from dbmigrate.model import Turn
+from dbmigrate.planning.backfills import has_any
 from dbmigrate.planning.plan_hash import PREFIX
 from dbmigrate.sql import without_empty
 from dbmigrate.tracking import tables, value_hashes, write_log
@@ -212,14 +214,30 @@ class _Script:
         planned = parts(step.migration, step.direction)
         yield from condition_script.alone(planned[0].before, self._limits())
         yield nontransactional.session_limits(self._pacing)
-        yield psql_text.one_line(writer.precondition(step) + writer.started(step))
+        ended = writer.taken_over(step) if has_any(step.migration, step.direction) else ""
+        yield psql_text.one_line(writer.precondition(step) + ended + writer.started(step))
         for part, _, _, inside in around(planned, substeps(step.migration, step.direction)):
             yield from condition_script.alone(() if part is planned[0] else part.before, self._limits())
             for substep in inside:
-                yield from self._atomic(substep) if substep.is_atomic else self._outside(substep)
+                if substep.backfill is not None and step.turn is Turn.LATER:
+                    yield self._logged(writer.deferred(step))
+                    return
+                yield from self._substep(substep)
             yield from condition_script.alone(part.after, self._limits())
         yield "\n:dbmigrate_reset\n"
         yield psql_text.one_line(f"BEGIN;\n{writer.record(step)}{writer.closed(step)}COMMIT;\n")
+
+    def _substep(self, substep: SubStep) -> Iterator[str]:
+        if substep.backfill is not None:
+            yield from self._backfill(substep)
+        else:
+            yield from self._atomic(substep) if substep.is_atomic else self._outside(substep)
+
+    def _backfill(self, substep: SubStep) -> Iterator[str]:
+        from dbmigrate.execution import backfill_script
+
+        yield backfill_script.block(self._session, self._step, substep)
+        yield "\n:dbmigrate_unchanged\n"
 
     def _atomic(self, substep: SubStep) -> Iterator[str]:
         if substep.opening:

@@ -40,13 +40,15 @@ class Pacing:
     """Limits of a run, in seconds. `lock_timeout` None escalates by itself, 0 waits without limit.
 
     `timeout` limits each statement, `budget` all tries of a transaction together, `patience` the wait for the blockers
-    of one try.
+    of one try. `backfill_for` is the time after which a backfill is paused, `max_wait` how long one waits for others.
     """
 
     lock_timeout: float | None = None
     timeout: float | None = None
     budget: float = 300.0
     patience: float = 30.0
+    backfill_for: float | None = None
+    max_wait: float = 1800.0
 
     def of(self, step: Step) -> Pacing:
         """The limits of one step: the options of its file (``lock_timeout:2s timeout:10min``) win over the run's.

@@ -9,8 +9,6 @@ section of a file that has both kinds of sections.
 from __future__ import annotations
 
 import re
-from inspect import GEN_CREATED, getgeneratorstate
-from types import GeneratorType
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -40,7 +38,7 @@ from dbmigrate.execution import (
 from dbmigrate.execution.run_lock import is_held
 from dbmigrate.execution.step_conditions import StepConditions
 from dbmigrate.execution.step_outcome import Outcome, Sending
-from dbmigrate.execution.substeps import SubStep, as_one, substeps
+from dbmigrate.execution.substeps import SubStep, as_one, can_repeat, substeps
 from dbmigrate.model import Action, Direction, LogState
 from dbmigrate.sql import statements
 from dbmigrate.tracking import read_history
@@ -213,6 +211,9 @@ class NonTransactionalRun:
     def _guarded(self, substep: SubStep) -> None:
         """Run one step; log whatever goes wrong in it, and raise an error that says what is true now."""
         self._refuse_lost_lock()
+        if substep.backfill is not None:
+            self._run_backfill(substep)
+            return
         self._committing, self._sending = None, Sending.ANNOUNCING
         try:
             if substep.is_atomic:
@@ -221,12 +222,18 @@ class NonTransactionalRun:
                     self._step,
                     self._pacing,
                     attempt=lambda watch: self._atomic(substep, watch),
-                    can_repeat=lambda: _can_repeat(substep),
+                    can_repeat=lambda: can_repeat(substep),
                 )
             else:
                 self._outside(substep)
         except _FAILURES as exc:
             raise self._failure(substep, exc) from exc
+
+    def _run_backfill(self, substep: SubStep) -> None:
+        from dbmigrate.execution import backfills
+
+        demand = self._conditions.demand_after(substep)
+        self._tally.add(backfills.run(self._session, self._step, substep, self._pacing, demand))
 
     def _refuse_lost_lock(self) -> None:
         """DISCARD ALL or pg_advisory_unlock_all() in the file drops the lock silently: take it again, or stop."""
@@ -409,12 +416,6 @@ def _are_done(last: int) -> str:
     if last < 2:
         return "statement 1 is done" if last else "no statement is done"
     return f"statements 1 to {last} are done"
-
-
-def _can_repeat(substep: SubStep) -> bool:
-    """Whether all of its COPY data can still be read: that of a large file is read once."""
-    streams = (statement.copy_data for statement in substep.statements)
-    return all(getgeneratorstate(data) == GEN_CREATED for data in streams if isinstance(data, GeneratorType))
 
 
 def session_limits(limits: Pacing) -> str:

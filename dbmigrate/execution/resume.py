@@ -62,6 +62,8 @@ def finished_substeps(session: Session, broken: Unfinished, migration: Migration
         if record.state is not LogState.STARTED:
             continue
         substep = present.get(record.number)
+        if substep is not None and substep.backfill is not None:
+            continue  # it goes on at its cursor
         took_effect = record.number in decision.done or _took_effect(session, _sent(record, migration), decision)
         if took_effect is None:
             raise _unknowable(record, substep, broken, migration)

@@ -19,7 +19,7 @@ from dbmigrate.execution.conditions import Context
 from dbmigrate.migrations.conditions import Kind, parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from dbmigrate.execution.conditions import Asker
     from dbmigrate.execution.lock_retries import AttemptWatch, Pacing
@@ -86,6 +86,14 @@ class StepConditions:
                 self._last = substep.last_number
             if latest <= last:
                 self._ask_later(part.after)
+
+    def demand_after(self, substep: SubStep) -> Callable[[], None]:
+        """Asks the postconditions of a backfill, which passes over its table again while they are not true.
+
+        Raises MigrationFailed E413 for one that is not.
+        """
+        asked = next((part.after for part in self._parts if substep.backfill in part.sections), ())
+        return lambda: self._ask(asked)
 
     def _ask_later(self, asked: tuple[Condition, ...]) -> None:
         for condition in asked:

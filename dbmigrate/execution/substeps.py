@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from inspect import GEN_CREATED, getgeneratorstate
+from types import GeneratorType
 from typing import TYPE_CHECKING
 
 from dbmigrate.execution import batches
@@ -30,6 +32,7 @@ class SubStep:
     is_atomic: bool
     # a file may make its session read-only, where no log entry can be written
     opening: str = "BEGIN READ WRITE;"
+    backfill: Section | None = None  # the section that runs in pages
 
     @property
     def first(self) -> Statement:
@@ -55,6 +58,11 @@ def _of_section(migration: Migration, section: Section, number: int) -> Iterator
         if whole:
             yield SubStep(number, whole, is_atomic=True)
         return
+    if section.is_backfill:
+        whole = tuple(parser.statements(migration, section))
+        if whole:
+            yield SubStep(number, whole, is_atomic=False, backfill=section)
+        return
     block: list[Statement] = []
     for position, statement in enumerate(parser.statements(migration, section), number):
         if block or statement.kind is StatementKind.BEGIN:
@@ -74,6 +82,12 @@ def _held(statement: Statement) -> Statement:
 def _is_outside(statement: Statement) -> bool:
     """CALL may commit, which its syntax does not show; outside a block the server allows that."""
     return statement.kind is StatementKind.OUTSIDE or statements.first_word(statement.sql) == "CALL"
+
+
+def can_repeat(substep: SubStep) -> bool:
+    """Whether all of its COPY data can still be read: that of a large file is read once."""
+    streams = (statement.copy_data for statement in substep.statements)
+    return all(getgeneratorstate(data) == GEN_CREATED for data in streams if isinstance(data, GeneratorType))
 
 
 def as_one(substep: SubStep) -> Statement:

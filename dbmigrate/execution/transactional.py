@@ -36,10 +36,11 @@ from dbmigrate.errors import (
 )
 from dbmigrate.events import StepDone, StepFailed, StepStarted, Warned
 from dbmigrate.execution import batches, conditions, lock_retries, nontransactional, server_errors, text_settings
+from dbmigrate.execution.deferral import Deferred
 from dbmigrate.execution.session import LOCK_LOST
 from dbmigrate.migrations import parser
 from dbmigrate.migrations.conditions import parts
-from dbmigrate.model import Direction, LogKind, Problem
+from dbmigrate.model import Direction, LogKind, Problem, Severity
 from dbmigrate.reports import Outcome
 from dbmigrate.tracking.write_log import EVENTS, ROWS
 
@@ -75,6 +76,7 @@ class Executor:
         self._newest: int | None = None  # the newest log entry, as long as no other run can have written one
         self._counts = not session.facts.is_pooled  # whether this run numbers its log entries itself
         self.done: list[Outcome] = []
+        self.deferred: list[Step] = []  # whose backfills were left for later
 
     def run(self, plan: Plan) -> None:
         """Run every step of `plan`.
@@ -100,6 +102,10 @@ class Executor:
             tally = self._run(step)
         except AlreadyDone as exc:
             self._session.emit(Warned(Problem("W306", exc.message)))
+            return
+        except Deferred as exc:
+            self._session.emit(Warned(Problem("W350", exc.message, Severity.NOTE, hint=exc.hint)))
+            self.deferred.append(step)
             return
         except (Error, batches.StatementError, psycopg.Error, KeyboardInterrupt) as exc:
             if isinstance(exc, KeyboardInterrupt) and self._is_committed():

@@ -200,7 +200,9 @@ def _stepwise(conn: Connection, migration: Migration, options: MeasureOptions) -
     for part, _, _, inside in around(planned, substeps(migration, options.direction)):
         options.ask(conn, migration, part.before, alone)
         for substep in inside:
-            if substep.is_atomic:
+            if substep.backfill is not None:
+                yield from _backfill(conn, migration, substep, options)
+            elif substep.is_atomic:
                 yield from _atomic(conn, migration, substep, options)
             else:
                 yield from _outside(conn, migration, substep.first, options)
@@ -213,6 +215,22 @@ def _atomic(conn: Connection, migration: Migration, substep: SubStep, options: M
     body = substep.statements if substep.opening else substep.statements[:-1]
     yield from _Transaction(conn, migration, options).run(body)
     database.run(conn, "COMMIT")
+
+
+def _backfill(conn: Connection, migration: Migration, substep: SubStep, options: MeasureOptions) -> Iterator[Impact]:
+    """All pages in one transaction: each takes the same locks."""
+    from dbmigrate.execution.backfill_tryout import Tryout
+
+    assert substep.backfill is not None
+    database.run(conn, "BEGIN")
+    tried = Tryout(conn, migration, substep.backfill, substep.statements)
+    try:
+        impacts = list(_Transaction(conn, migration, options).run(tried.statements))
+    except batches.StatementError as exc:
+        raise tried.placed(exc) from exc
+    database.run(conn, "COMMIT")
+    shown = _impact(migration, substep.first)
+    yield from (replace(each, place=shown.place, sql=shown.sql) for each in impacts)
 
 
 def _outside(conn: Connection, migration: Migration, statement: Statement, options: MeasureOptions) -> Iterator[Impact]:

@@ -183,6 +183,8 @@ class Catalog:
         self._enums: list[tuple[Name, str]] = []
         self._routines: list[tuple[CreateRoutine, str]] = []
         self.owners: set[str] = set()  # roles that own something
+        # backfills: their version, their table, and the words of their statements, as the server folds them
+        self.backfills: list[tuple[str, Name, frozenset[str]]] = []
 
     def table(self, name: Name) -> Table | None:
         """The table that a name means; None if no statement created it."""

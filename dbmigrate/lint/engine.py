@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from dbmigrate.backfill import options
+from dbmigrate.backfill.names import folded
 from dbmigrate.lint import squawk, suppression
 from dbmigrate.lint.catalog import Catalog
 from dbmigrate.lint.config import LintConfig, is_known
@@ -21,6 +23,7 @@ from dbmigrate.lint.suppression import Span
 from dbmigrate.migrations import parser
 from dbmigrate.migrations.source import Cursor
 from dbmigrate.model import Direction, Migration, Place, Problem, Severity, Statement, StatementKind
+from dbmigrate.sql import words
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -149,6 +152,11 @@ class _MigrationLinter:
         for about_file in (rule for rule in rules if isinstance(rule, FileRule)):
             for found in about_file.find(file):
                 self._add(about_file, found, found.unit)
+        for section, inside in self._up_units:
+            if section.is_backfill:
+                schema, name = options.settings(section.options).table
+                said = frozenset(folded(word) for unit in inside for word in words(unit.statement.sql))
+                catalog.backfills.append((self.migration.version, Name(schema, name), said))
 
     def run_project_rules(self, catalog: Catalog, rules: Sequence[Rule], migrations: Sequence[Migration]) -> None:
         """Call the rules that need to know all migrations; `catalog` is what there is after the last one."""

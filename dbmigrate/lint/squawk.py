@@ -17,6 +17,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
+from dbmigrate.backfill import placement
 from dbmigrate.frozen import frozen
 from dbmigrate.lint.squawk_rules import SQUAWK_RULES, Treatment
 from dbmigrate.model import Place, Problem, Severity
@@ -102,7 +103,8 @@ def _shown(part: Part) -> str:
     shown = list(re.sub(r"[^\n]", " ", text))
     for statement in part.statements:
         start = part.document.offset(statement.line, statement.column)
-        sql = statement.sql if statement.filled is None else statement.filled.neutral  # as long as in the file
+        # as long as in the file
+        sql = placement.plain(statement.sql if statement.filled is None else statement.filled.neutral)
         shown[start : start + len(sql)] = sql
     for comment in part.document.comments:
         if comment.text.startswith(_IGNORE):

@@ -11,6 +11,7 @@ from dataclasses import field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from dbmigrate.backfill import options as of_backfill
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Direction
 
@@ -65,7 +66,11 @@ class Header:
 
     @property
     def transaction(self) -> bool:
-        return self.options.get("transaction") != "false"
+        return self.options.get("transaction") != "false" and not self.is_backfill
+
+    @property
+    def is_backfill(self) -> bool:
+        return "backfill" in self.options
 
     @property
     def irreversible(self) -> bool:
@@ -85,10 +90,10 @@ def parse(comment: str) -> Header:
     options: dict[str, str] = {}
     ignored = []
     rest = comment[found.end() :]
-    for match in re.finditer(r"\S+", rest):
+    for match in _WORDS(rest):
         word, start = match.group(), found.end() + match.start()
         key, _, value = word.partition(":")
-        if key in _OPTIONS and _is_written_well(word):
+        if key in _OPTIONS and (_is_written_well(word) or (key in _NAMES and value)):
             _check(direction, key, value, start)
             if key in options:
                 raise HeaderError(f"{key} is given twice", "keep one of them", start, len(word))
@@ -97,6 +102,10 @@ def parse(comment: str) -> Header:
             _refuse_misspelling(word, rest[match.end() :].split()[:1], start)
             if ":" in word:
                 ignored.append(word)
+    if clash := of_backfill.clash(options):
+        option, message, hint = clash
+        at = re.search(rf"\b{option}:\S*", comment)
+        raise HeaderError(message, hint, *((at.start(), len(at[0])) if at else (0, len(comment))))
     return Header(direction, options, tuple(ignored))
 
 
@@ -137,7 +146,10 @@ _OPTIONS: dict[str, Callable[[str], str | None]] = {
     "irreversible": _is_switch,
     "lock_timeout": _is_duration,
     "timeout": _is_duration,
+    **of_backfill.CHECKS,
 }
+_NAMES = ("backfill", "key")  # their values may be quoted names
+_WORDS = re.compile(rf'(?:{"|".join(_NAMES)}):(?:"[^"]*"|[^\s"])+|\S+').finditer
 
 
 def _is_written_well(word: str) -> bool:
@@ -155,7 +167,13 @@ def _check(direction: Direction, key: str, value: str, start: int) -> None:
         raise HeaderError(f"{key} {wrong}", f"for example `{key}:{_EXAMPLES[key]}`", start, width)
 
 
-_EXAMPLES = {"transaction": "false", "irreversible": "true", "lock_timeout": "5s", "timeout": "30min"}
+_EXAMPLES = {
+    "transaction": "false",
+    "irreversible": "true",
+    "lock_timeout": "5s",
+    "timeout": "30min",
+    **of_backfill.EXAMPLES,
+}
 
 
 def _refuse_misspelling(word: str, following: list[str], start: int) -> None:

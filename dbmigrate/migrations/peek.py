@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -10,11 +9,13 @@ from dbmigrate.errors import ConfigError, MigrationFileError
 from dbmigrate.model import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dbmigrate.model import Migration, MigrationFile
 
 __all__ = ["mentioning"]
+
+_PIECE = 1 << 18  # bytes
 
 
 def mentioning(files: Iterable[MigrationFile], *words: str) -> Iterator[Migration]:
@@ -28,13 +29,13 @@ def mentioning(files: Iterable[MigrationFile], *words: str) -> Iterator[Migratio
                 yield parser.read(file, (Direction.UP,))
 
 
-def _holds(path: str, sought: Iterable[bytes]) -> bool:
-    """Whether a file holds one of these texts; its pages are mapped, because it may be large."""
-    # an empty file cannot be mapped, and what is not there holds nothing
-    with (
-        suppress(OSError, ValueError),
-        open(path, "rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-    ):
-        return any(mapped.find(word) >= 0 for word in sought)
+def _holds(path: str, sought: Sequence[bytes]) -> bool:
+    """Whether a file holds one of these texts; read in pieces, because it may be large."""
+    overlap = max(map(len, sought)) - 1  # a text may begin in one piece and end in the next
+    piece = b""
+    with suppress(OSError), open(path, "rb") as file:
+        while read := file.read(_PIECE):
+            piece = piece[-overlap:] + read
+            if any(word in piece for word in sought):
+                return True
     return False

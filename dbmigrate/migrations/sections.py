@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from dbmigrate.backfill import placement
 from dbmigrate.errors import MigrationFileError
 from dbmigrate.migrations import left_settings
+from dbmigrate.migrations.source import Cursor
 from dbmigrate.model import Direction, Problem, Section, Statement, StatementKind
 from dbmigrate.sql import statements
 
@@ -74,7 +76,9 @@ class Draft:
 
     def add(self, statement: Statement) -> None:
         """The next statement; `fault` may be E220 afterwards."""
-        if statement.kind is StatementKind.OUTSIDE:
+        if self.header.is_backfill:
+            self.fault = self.fault or self._unpaged_fault(statement)
+        elif statement.kind is StatementKind.OUTSIDE:
             self.fault = self.fault or self._outside_fault(statement)
         elif statement.kind is not StatementKind.PLAIN:
             self._controls.append(_Control(self.count, statement))
@@ -113,6 +117,15 @@ class Draft:
             first = self._left.first
             place = self.origin.place((first.line, first.column))
             self.problems.append(Problem("W675", self._left.message, place=place, hint=left_settings.HINT))
+
+    def _unpaged_fault(self, statement: Statement) -> MigrationFileError | None:
+        try:
+            placement.paged(statement.sql)
+        except placement.PlacementError as exc:
+            line, column = Cursor(statement.line, statement.column).after(statement.sql[: exc.start])
+            width = len(":batch") if exc.start else len(statement.sql.partition("\n")[0].rstrip("\r"))
+            return self.origin.error(exc.code, exc.message, (line, column), hint=exc.hint, width=width)
+        return None
 
     # -- outside of transactions
 

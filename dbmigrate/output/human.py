@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dbmigrate.events import (
+    BackfillProgress,
     Created,
     Dropped,
     Event,
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
 
     from dbmigrate.errors import Error
     from dbmigrate.impact.values import LockReport
-    from dbmigrate.model import LogEntry, Plan
+    from dbmigrate.model import Plan
     from dbmigrate.output.renderer import Streams
-    from dbmigrate.reports import Finding, Report, Status, StatusRow
+    from dbmigrate.reports import Finding, LogEntry, Report, Status, StatusRow
 
 _ACTIVITY = {Direction.UP: "Applying", Direction.DOWN: "Rolling back"}
 _RESULT = {Direction.UP: "Applied:", Direction.DOWN: "Rolled back:"}
@@ -58,6 +59,7 @@ _MARKS = {
     MigrationState.ELSEWHERE: (Style.LABEL, "[-]"),
     MigrationState.UNFINISHED: (Style.ERROR, "[!]"),
     MigrationState.MISSING: (Style.ERROR, "[?]"),
+    MigrationState.DEFERRED: (Style.WARNING, "[~]"),
 }
 
 
@@ -81,6 +83,7 @@ class Human:
     @cached_property
     def _handlers(self) -> Mapping[type, Callable[..., None]]:
         return {
+            BackfillProgress: self._backfill_progress,
             Created: self._created,
             Dropped: self._dropped,
             PhaseDone: self._phase_done,
@@ -291,6 +294,17 @@ class Human:
         shown = f" · {self._hide(event.sql)}" if event.sql else ""
         line = text.one_line(f"  {event.step.name} · {which}{shown} · {text.duration(event.seconds)}{detail}")
         if self._is_live:
+            self._redraw(line)
+        elif time.monotonic() - self._reported >= _PIPE_REPORT_EVERY:
+            self._message(line)
+
+    def _backfill_progress(self, event: BackfillProgress) -> None:
+        from dbmigrate.output import backfills
+
+        line = text.one_line(f"  {backfills.line(event)}")
+        if event.waiting is not None:
+            self._message(line)
+        elif self._is_live:
             self._redraw(line)
         elif time.monotonic() - self._reported >= _PIPE_REPORT_EVERY:
             self._message(line)

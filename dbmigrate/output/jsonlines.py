@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
     from dbmigrate.impact.values import LockReport
-    from dbmigrate.model import LogEntry, Plan, Problem, Unfinished
+    from dbmigrate.model import Plan, Problem, Unfinished
     from dbmigrate.output.colour import Line
-    from dbmigrate.reports import Finding, Outcome, Report, Status, StatusRow
+    from dbmigrate.reports import Finding, LogEntry, Outcome, Report, Status, StatusRow
 
 # the shape of the objects; a change that breaks readers raises the number
 FORMAT = "dbmigrate/1"
@@ -137,6 +137,7 @@ def _line(value: Mapping[str, object]) -> str:
 def _report(report: Report) -> dict[str, object]:
     return {
         "done": [_outcome(outcome) for outcome in report.done],
+        "deferred": [step.version for step in report.deferred],
         "version": report.current,
         "schema_file": report.schema.path if report.schema else None,
         "duration_ms": round(report.seconds * 1000, 3),
@@ -188,7 +189,9 @@ def _unfinished(broken: Unfinished, hide: Callable[[str], str]) -> dict[str, obj
         "done": sorted(broken.done),
         "statement": stopped.number if stopped else None,
         "sql": hide(stopped.sql) if stopped and stopped.sql else None,
-        "error": stopped.error if stopped else broken.error,
+        "error": (stopped.error if stopped else None) or broken.error,
+        "deferred": broken.is_deferred,
+        "backfill": dict(broken.progress) if broken.progress else None,
     }
 
 

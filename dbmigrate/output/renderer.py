@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
     from dbmigrate.impact.values import LockReport
-    from dbmigrate.model import LogEntry, Plan
+    from dbmigrate.model import Plan
     from dbmigrate.output.colour import Line
-    from dbmigrate.reports import Finding, Report, Status
+    from dbmigrate.reports import Finding, LogEntry, Report, Status
 
 
 _GONE = (errno.EPIPE, errno.EIO)

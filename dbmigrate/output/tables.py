@@ -13,11 +13,12 @@ from dbmigrate.reports import Deviation
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dbmigrate.model import LogEntry, Plan, Step, Unfinished
-    from dbmigrate.reports import Description, Finding
+    from dbmigrate.model import Plan, Step, Unfinished
+    from dbmigrate.reports import Description, Finding, LogEntry
 
 _SHOWN_COLUMNS = 100  # of a statement
-_NOT_SHOWN = frozenset(("before", "tables", "schemas", "description", "tickets", "links", "replaces"))
+_OF_A_CURSOR = ("table", "key", "after", "until", "round", "turn", "batch", "passed", "ended", "left", "rate")
+_NOT_SHOWN = frozenset(("before", "tables", "schemas", "description", "tickets", "links", "replaces", *_OF_A_CURSOR))
 _DEVIATIONS = {
     Deviation.CHANGED: "was changed after it was applied",
     Deviation.COSMETIC: "was edited after it was applied, but only in its layout",
@@ -61,6 +62,11 @@ def _hint(finding: Finding) -> str | None:
 
 def unfinished_lines(broken: Unfinished) -> Iterator[str]:
     """Where a migration stopped and how to continue; below it the statement."""
+    if broken.is_deferred or broken.progress is not None:
+        from dbmigrate.output import backfills
+
+        yield backfills.unfinished_line(broken)
+        return
     stopped = broken.stopped_at
     where = f"interrupted after statement {max(broken.done, default=0)}"
     if stopped is not None:

@@ -158,7 +158,7 @@ def _cells(character: str) -> int:
 
 def closing_line(command: str, report: Report) -> str:
     """``2 applied in 7.3 s · version 20260301090000 · wrote db/schema.sql (+14 -0)``"""
-    if not report.done:
+    if not report.done and not report.deferred:
         return "Nothing to do" + (f": version {report.current} is current" if report.current else "")
     run = [outcome.step for outcome in report.done if outcome.step.runs_sql]
     repeatable = sum(step.log_kind == "repeatable" for step in run)
@@ -168,12 +168,13 @@ def closing_line(command: str, report: Report) -> str:
         (ups, "applied"),
         (repeatable, "repeatable run"),
         (len(report.done) - len(run), "recorded"),
+        (len(report.deferred), "deferred"),
     )
     done = ", ".join(f"{number} {what}" for number, what in counts if number)
     parts = [f"{done} in {duration(report.seconds or sum(outcome.seconds for outcome in report.done))}"]
     if report.current:
         parts.append(f"version {report.current}")
-    elif report.done[-1].step.direction == "down":  # after an `up` it is only not known
+    elif report.done and report.done[-1].step.direction == "down":  # after an `up` it is only not known
         parts.append("no version is applied")
     if report.schema is not None:
         parts.append(f"wrote {report.schema.path} (+{report.schema.added} -{report.schema.removed})")

@@ -127,7 +127,7 @@ def to_prove(plan: Plan, history: History) -> tuple[Step, ...]:
 
 def _applied_by(plan: Plan, history: History) -> tuple[Step, ...]:
     """The migrations that a plan applies. What `history` shows as unfinished may be finished: half done is worse."""
-    begun = {item.version for item in history.unfinished}
+    begun = {item.version for item in (*history.unfinished, *history.deferred)}
     return tuple(
         step
         for step in plan.steps

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbmigrate.errors import NeedsAttention, PlanError, Refused
+from dbmigrate.errors import NeedsAttention, PlanError
 from dbmigrate.model import (
     ALL,
     LAST,
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 Migrations = Mapping[str, Migration]
 
-_BY_NUMBER = '`version-order = "numeric"` in dbmigrate.toml (or --version-order numeric) orders them by number'
-
 
 def up(
     files: Sequence[MigrationFile], history: History, *, migrations: Migrations, goal: Goal = ALL, policy: Policy
@@ -52,7 +50,7 @@ def up(
     """
     if not files:
         raise PlanError("no migration files found", code="E230", hint="make one with `dbmigrate new NAME`")
-    _refuse_unfinished(history)
+    _refuse_unfinished(history, _going_on(history))
     found = _replacements(migrations, history)
     files = _in_force(files, found, goal)
     waiting = frozenset(pending_versions(files, history))
@@ -67,21 +65,44 @@ def up(
         if highest and file.version not in recorded and policy.order.key(file.version) <= policy.order.key(highest)
     ]
     if policy.strict and late:
-        raise _out_of_order(late[0], highest, policy.order)
+        from dbmigrate.planning import strict
+
+        raise strict.out_of_order(late[0], highest, policy.order)
     _refuse_annotations([each for each in read if each.version in here], migrations, files, history, found)
     chosen = _until(pending, files, goal)
-    steps = tuple(_apply(migrations[file.version], found) for file in chosen)
-    running = {file.version for file in chosen}
-    problems = [_late_problem(file, highest) for file in late if file.version in running]
+    steps, notes = _with_backfills([_apply(migrations[file.version], found) for file in chosen], history, policy)
+    problems = [_late_problem(file, highest) for file in late if file in chosen]
     order_problems = _order_problems(files, policy.order)
-    said = (*_variable_problems(steps), *_breaking_problems(steps))
+    said = (*notes, *_variable_problems(steps), *_breaking_problems(steps))
     return Plan(steps, (*order_problems, *problems, *said, *_file_problems(steps)))
 
 
+# what becomes of backfills: nothing is imported where none can be concerned
+
+
+def _with_backfills(
+    steps: Sequence[Step], history: History, policy: Policy
+) -> tuple[tuple[Step, ...], tuple[Problem, ...]]:
+    if not steps and not history.deferred:
+        return (), ()
+    from dbmigrate.planning import backfills
+
+    return backfills.applied(steps, history, policy), backfills.notes(history)
+
+
+def _going_on(history: History) -> frozenset[str]:
+    """The versions of interrupted backfills, which go on at their cursor."""
+    if not history.unfinished:
+        return frozenset()
+    from dbmigrate.planning import backfills
+
+    return frozenset(each.version for each in history.unfinished if backfills.goes_on(each))
+
+
 def pending_versions(files: Sequence[MigrationFile], history: History) -> Sequence[str]:
-    """The versions that are not applied, in the order of `files`."""
-    applied = _versions(history)
-    return [file.version for file in files if file.version not in applied]
+    """The versions that are neither applied nor deferred, in the order of `files`."""
+    known = {*_versions(history), *(item.version for item in history.deferred)}
+    return [file.version for file in files if file.version not in known]
 
 
 def down(
@@ -98,9 +119,14 @@ def down(
     everything. Raises PlanError E231 (nothing is applied), E232 (the version is not applied), E233 (irreversible),
     E234 (no file and no kept down SQL); NeedsAttention E502.
     """
-    _refuse_unfinished(history)
+    half = half_done_versions(history, goal, order)
+    _refuse_unfinished(history, half)
+    begun = {item.version: item for item in (*history.unfinished, *history.deferred)}
     chosen = rollback_order(files, history, goal, order)
-    steps = tuple(_undo(applied, migrations) for applied in chosen)
+    steps = (
+        *(step for version in half for step in undo(begun[version], _file_of(begun[version], migrations)).steps),
+        *(_undo(applied, migrations) for applied in chosen),
+    )
     _refuse_unsupported(steps)
     present = {file.version for file in files}
     gone = tuple(_gone_problem(step) for step in steps if step.version not in present)
@@ -129,9 +155,15 @@ def redo(
 def rollback_order(
     files: Sequence[MigrationFile], history: History, goal: Goal, order: Order = Order.NAME
 ) -> tuple[Applied, ...]:
-    """The applied versions that `goal` undoes, last first. Raises PlanError E231, E232."""
+    """The applied versions that `goal` undoes, last first. Raises PlanError E231, E232.
+
+    Half-done backfills are undone before them, and count among the steps of `goal`.
+    """
     applied = sorted(history.applied, key=_sort_key(files, order))
-    if not applied:
+    half = half_done_versions(history, goal, order)
+    if half and (not applied or goal.steps is not None):
+        goal = Goal(steps=max((goal.steps or 0) - len(half), 0))
+    elif not applied:
         raise PlanError("can't rollback: no migrations have been applied", code="E231")
     if goal.version is not None:
         names = [item.version for item in applied]
@@ -141,6 +173,21 @@ def rollback_order(
         applied = applied[names.index(goal.version) + 1 :]
     last_first = tuple(reversed(applied))
     return last_first if goal.steps is None else last_first[: goal.steps]
+
+
+def half_done_versions(history: History, goal: Goal, order: Order) -> tuple[str, ...]:
+    """The versions of half-done backfills that `goal` undoes, the last one first."""
+    if not history.unfinished and not history.deferred:
+        return ()
+    from dbmigrate.planning import backfills
+
+    return tuple(item.version for item in backfills.half_done(history, goal, order))
+
+
+def _file_of(item: Unfinished, migrations: Migrations) -> Migration:
+    if item.version not in migrations:
+        raise PlanError(f"the file of {item.name} is gone", code="E234", hint="restore it to go on")
+    return migrations[item.version]
 
 
 def resume(unfinished: Unfinished, migration: Migration, *, history: History, done: frozenset[int]) -> Plan:
@@ -202,9 +249,10 @@ def status(files: Sequence[MigrationFile], history: History, order: Order = Orde
         state = MigrationState.APPLIED if row else MigrationState.MISSING
         name = row.name if row else item.name or item.version
         rows[item.version] = StatusRow(item.version, name, state, item.applied_at, item.applied_by)
-    for broken in history.unfinished:
-        row = rows.get(broken.version) or StatusRow(broken.version, broken.name, MigrationState.UNFINISHED)
-        rows[broken.version] = replace(row, state=MigrationState.UNFINISHED, unfinished=broken)
+    for broken in (*history.unfinished, *history.deferred):
+        state = MigrationState.DEFERRED if broken.is_deferred else MigrationState.UNFINISHED
+        row = rows.get(broken.version) or StatusRow(broken.version, broken.name, state)
+        rows[broken.version] = replace(row, state=state, unfinished=broken)
     ordered = sorted(rows.values(), key=lambda row: order.key(row.name))
     return Status(tuple(ordered), _order_problems(files, order))
 
@@ -309,10 +357,10 @@ def _versions(history: History) -> frozenset[str]:
     return frozenset(item.version for item in history.applied)
 
 
-def _refuse_unfinished(history: History) -> None:
-    if not history.unfinished:
+def _refuse_unfinished(history: History, but: Collection[str] = ()) -> None:
+    broken = next((each for each in history.unfinished if each.version not in but), None)
+    if broken is None:
         return
-    broken = history.unfinished[0]
     stopped = broken.stopped_at
     where = f" at statement {stopped.number}" if stopped else f" after statement {max(broken.done, default=0)}"
     raise NeedsAttention(
@@ -363,19 +411,6 @@ def _sort_key(files: Sequence[MigrationFile], order: Order) -> Callable[[Applied
     return key
 
 
-def _out_of_order(file: MigrationFile, highest: str, order: Order) -> Refused:
-    """dbmate compares versions as texts (db.go), and says so in these words; where that surprises, say why."""
-    message = (
-        f"migration `{file.version}` is out of order with already applied migrations, the version number has "
-        f"to be higher than the applied migration `{highest}` in --strict mode"
-    )
-    hint = "give the file a newer version, or run without --strict"
-    if order is Order.NAME and Order.NUMERIC.key(file.version) > Order.NUMERIC.key(highest):
-        message += f" (versions are compared byte by byte, so `{file.version}` comes before `{highest}`)"
-        hint = f"{_BY_NUMBER}; or {hint}"
-    return Refused(message, code="E702", hint=hint)
-
-
 def _late_problem(file: MigrationFile, highest: str) -> Problem:
     return Problem(
         "W301",
@@ -391,7 +426,9 @@ def _order_problems(files: Sequence[MigrationFile], order: Order) -> tuple[Probl
     for first, second in itertools.pairwise(files if order is Order.NAME else ()):
         if by_number(first.version) > by_number(second.version):
             message = f"{first.name} runs before {second.name}: files are ordered by name, not by number"
-            return (Problem("W302", message, hint=f"{_BY_NUMBER}; or pad the numbers with zeros"),)
+            from dbmigrate.planning.strict import BY_NUMBER
+
+            return (Problem("W302", message, hint=f"{BY_NUMBER}; or pad the numbers with zeros"),)
     return ()
 
 

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError, Refused
+from dbmigrate.model import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,4 +69,5 @@ def refuse_other(plan: Plan, wanted: str | None) -> None:
 
 def _step(step: Step) -> list[object]:
     checksum = step.migration.checksum if step.migration else None
-    return [step.version, step.name, step.direction.value, step.action.value, sorted(step.done), checksum]
+    turn = [step.turn.value] if step.turn is not Turn.NOW else []  # the hash of a plan without backfills stays
+    return [step.version, step.name, step.direction.value, step.action.value, sorted(step.done), checksum, *turn]

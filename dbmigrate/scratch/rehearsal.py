@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
+    from dbmigrate.execution.backfill_tryout import Tryout
     from dbmigrate.execution.conditions import Asker, Context
-    from dbmigrate.model import Direction, Migration, MigrationFile, Step
+    from dbmigrate.model import Direction, Migration, MigrationFile, Section, Step
     from dbmigrate.scratch.choose import Choice, ScratchServer
     from dbmigrate.scratch.lock_report import Means
 
@@ -289,9 +290,7 @@ def run_sections(context: Context, direction: Direction, asker: Asker) -> int:
         for part in parts(migration, direction):
             asker.ask(context, part.before)
             for section in part.sections:
-                for _, tags in batches.send_all(conn, parser.statements(migration, section), pulse=context.pulse):
-                    number += len(tags)
-                    refuse_changes(conn, migration)
+                number += _run_section(context, section)
             asker.ask(context, part.after)
         database.run(conn, _SETTLE + database.session_settings(conn, dsn))
     except batches.StatementError as exc:
@@ -303,6 +302,28 @@ def run_sections(context: Context, direction: Direction, asker: Asker) -> int:
         message = f"{migration.name}: {error.message} ({error.sqlstate})"
         raise error.recast(MigrationFailed, message, code="E401") from exc
     return number
+
+
+def _run_section(context: Context, section: Section) -> int:
+    """The pages of a backfill are part of the one transaction here."""
+    number, conn, migration = 0, context.conn, context.migration
+    tried = _tried(context, section)
+    try:
+        statements = tried.statements if tried else parser.statements(migration, section)
+        for _, tags in batches.send_all(conn, statements, pulse=context.pulse):
+            number += len(tags)
+            refuse_changes(conn, migration)
+    except batches.StatementError as exc:
+        raise (tried.placed(exc) if tried else exc) from exc
+    return number
+
+
+def _tried(context: Context, section: Section) -> Tryout | None:
+    if not section.is_backfill:
+        return None
+    from dbmigrate.execution.backfill_tryout import Tryout
+
+    return Tryout(context.conn, context.migration, section, tuple(parser.statements(context.migration, section)))
 
 
 def _ignore(event: Event) -> None:

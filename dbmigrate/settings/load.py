@@ -261,8 +261,7 @@ class Settings:
         return f" (looked in {' and '.join(('the environment', *files.found))}{missing})"
 
     def _in_which_file(self) -> str:
-        files = self._sources.files
-        return f" in the environment or in {(*files.found, *files.missing, *ENV_FILES)[0]}"
+        return f" in the environment or in {(*self._sources.files.found, *self._sources.files.missing, *ENV_FILES)[0]}"
 
     def _known(self) -> str:
         known = " or ".join(f"-e {known}" for known in self.environments())

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from psycopg import sql
 
-from dbmigrate.model import Applied, Direction, History, LogEntry, LogState, StepRecord, Unfinished
+from dbmigrate.model import Applied, Direction, History, LogState, StepRecord, Unfinished
+from dbmigrate.reports import LogEntry
 from dbmigrate.tracking.tables import _DETAILS, Tables
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ from {} where step is null and state::text = 'done' order by version, event_id d
 def read(conn: Connection, tables: Tables) -> History:
     """The applied versions and the unfinished migrations. Works without the log table, and without both tables."""
     if not tables.exists:
-        return History(unfinished=_unfinished(conn, tables) if tables.log_exists else ())
+        return _with_unfinished((), _unfinished(conn, tables) if tables.log_exists else ())
     if not tables.log_exists:
         statement = sql.SQL("select version from {} where version is not null order by version").format(tables.versions)
         return History(tuple(Applied(str(row[0])) for row in conn.execute(statement)))
@@ -43,7 +44,12 @@ def read(conn: Connection, tables: Tables) -> History:
         " where v.version is not null order by v.version"
     ).format(tables.versions, tables.log)
     applied = tuple(_applied(row) for row in conn.execute(statement, binary=True))
-    return History(applied, _unfinished(conn, tables))
+    return _with_unfinished(applied, _unfinished(conn, tables))
+
+
+def _with_unfinished(applied: tuple[Applied, ...], found: Sequence[Unfinished]) -> History:
+    deferred = tuple(item for item in found if item.is_deferred)
+    return History(applied, tuple(item for item in found if not item.is_deferred), deferred)
 
 
 def _applied(row: Sequence[object]) -> Applied:
@@ -54,11 +60,11 @@ def _applied(row: Sequence[object]) -> Applied:
 def _unfinished(conn: Connection, tables: Tables) -> tuple[Unfinished, ...]:
     """Non-transactional migrations of which a step took effect, or may have, and that did not succeed since."""
     statement = sql.SQL(
-        "select l.version, l.file, l.direction, l.started_at, l.error, l.run_id from {log} l"
-        " where l.step is null and not l.in_transaction and l.state::text in ('started', 'failed') and not exists"
+        "select l.version, l.file, l.direction, l.started_at, l.error, l.run_id, {details} from {log} l"
+        " where l.step is null and not l.in_transaction and l.state::text <> 'done' and not exists"
         " (select 1 from {log} n where n.version::text = l.version::text and n.step is null and n.state::text = 'done'"
         " and n.event_id > l.event_id) order by l.event_id"
-    ).format(log=tables.log)
+    ).format(log=tables.log, details=_details(tables))
     runs: dict[str, list[_OpenRun]] = {}
     for row in conn.execute(statement, binary=True).fetchall():
         runs.setdefault(str(row[0]), []).append(_OpenRun(*cast("tuple[Any, ...]", row)))
@@ -75,6 +81,11 @@ class _OpenRun(NamedTuple):
     started_at: datetime
     error: str | None
     run_id: object
+    details: object
+
+    @property
+    def is_deferred(self) -> bool:
+        return isinstance(self.details, dict) and bool(self.details.get("deferred"))
 
 
 def _newest_unfinished(conn: Connection, tables: Tables, runs: Sequence[_OpenRun]) -> Unfinished | None:
@@ -82,9 +93,11 @@ def _newest_unfinished(conn: Connection, tables: Tables, runs: Sequence[_OpenRun
     for direction in (Direction.DOWN, Direction.UP):
         of_direction = [run for run in runs if run.direction == direction]
         steps = _steps(conn, tables, of_direction) if of_direction else ()
-        if any(step.state is not LogState.FAILED for step in steps):
+        is_deferred = bool(of_direction) and of_direction[-1].is_deferred
+        if is_deferred or any(step.state is not LogState.FAILED for step in steps):
             last = of_direction[-1]
-            return Unfinished(last.version, last.file or last.version, direction, last.started_at, steps, last.error)
+            name = last.file or last.version
+            return Unfinished(last.version, name, direction, last.started_at, steps, last.error, is_deferred)
     return None
 
 
@@ -104,6 +117,7 @@ def _steps(conn: Connection, tables: Tables, runs: Sequence[_OpenRun]) -> tuple[
             cast("str | None", row[3]),
             cast("str | None", row[4]),
             _before(row[5]),
+            row[5] if isinstance(row[5], dict) and "pages" in row[5] else None,
         )
         for row in rows
     )

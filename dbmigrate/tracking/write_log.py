@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from dbmigrate.frozen import frozen
-from dbmigrate.model import Action, Direction, LogKind, LogState
+from dbmigrate.model import Action, Direction, LogKind, LogState, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -132,7 +132,12 @@ class Writer:
 
     def started(self, step: Step) -> str:
         """Open the log entry of a non-transactional migration."""
-        return self._insert({**self._whole(step), **_open(in_transaction=False)})
+        left = {"details": literal(_json({"deferred": True}))} if step.turn is not Turn.NOW else {}
+        return self._insert({**self._whole(step), **_open(in_transaction=False), **left})
+
+    def deferred(self, step: Step) -> str:
+        """Close the log entry of `started` as left for later."""
+        return self._close(step, None, LogState.DEFERRED)
 
     def closed(self, step: Step) -> str:
         """Close the log entry of `started` as done."""
@@ -183,7 +188,9 @@ class Writer:
         The outcome of their open steps was looked up or asked for, and these steps run again. While the migration is
         undone they stay open, until `undone` closes them.
         """
-        statements = "false" if step.action is Action.UNDO else f"direction::text = {literal(step.log_kind.value)}"
+        # the cursor of a backfill stays open, until the entry that goes on from it takes it over
+        same = f"direction::text = {literal(step.log_kind.value)} and (details -> 'pages') is null"
+        statements = "false" if step.action is Action.UNDO else same
         return self._abandoned(step, f"(step is null or {statements})", _ENDED)
 
     def undone(self, step: Step) -> str:
@@ -205,6 +212,58 @@ class Writer:
     def broken(self, step: Step, error: Error) -> str:
         """Close the log entry of `started` as failed."""
         return self._close(step, None, LogState.FAILED, error)
+
+    # -- the cursor of a backfill
+
+    def cursor_opened(self, step: Step, number: int, statement: Statement, cursor: str) -> str:
+        """Open the entry that keeps the cursor of a backfill; the query returns its id and the cursor.
+
+        It goes on from the newest cursor of earlier runs, whose entries it closes; `cursor` is JSON, for the first run.
+        """
+        earlier = (
+            f"update {self._log} set state = 'failed', error = coalesce(error, {literal(_CONTINUED)}), finished_at ="
+            f" coalesce(finished_at, pg_catalog.clock_timestamp()) where {self._open_cursor(step, number)}"
+            " returning event_id, details"
+        )
+        kept = f"coalesce((select details from earlier order by event_id desc limit 1), {literal(cursor)}::jsonb)"
+        row = {**self._part(step, number, statement), **_open(in_transaction=True), "details": kept}
+        return (
+            f"with earlier as ({earlier}) insert into {self._log} ({', '.join(row)}) values ({', '.join(row.values())})"
+            " returning event_id::text, details::text;\n"
+        )
+
+    def cursor_of_script(self, step: Step, number: int) -> tuple[str, str]:
+        """The log table, and the condition on the open entry of a backfill, for a script."""
+        return self._log, self._open_cursor(step, number)
+
+    def _open_cursor(self, step: Step, number: int) -> str:
+        return (
+            f"version::text = {literal(step.version)} and direction::text = {literal(step.log_kind.value)}"
+            f" and step = {number} and state::text = 'started' and (details -> 'pages') is not null"
+        )
+
+    def cursor_claimed(self, event_id: int, pages: int, after: str) -> str:
+        """Lock the cursor for a page. Fails (22P02, `CURSOR`) if it is not where this run has left it."""
+        at = "(details -> 'after') is not distinct from"
+        return (
+            f"with claimed as (select 1 from {self._log} where event_id = {event_id}::bigint"
+            f" and state::text = 'started' and (details ->> 'pages') = '{pages}'::text and {at} {literal(after)}::jsonb"
+            f" for update) {_proved(1, CURSOR)} from claimed;\n"
+        )
+
+    def cursor_moved(self, event_id: int, cursor: str, *, state: LogState) -> str:
+        """Move the cursor at the end of a page; DONE: it was the last one."""
+        ended = {"state": literal(state.value), **_ended("started_at")} if state is LogState.DONE else {}
+        values = {"details": f"{literal(cursor)}::jsonb", **ended}
+        assignments = ", ".join(f"{column} = {value}" for column, value in values.items())
+        return (
+            f"with moved as (update {self._log} set {assignments}"
+            f" where event_id = {event_id}::bigint returning 1) {_proved(1, CURSOR)} from moved;\n"
+        )
+
+    def cursor_read(self, event_id: int) -> str:
+        """A query for state and cursor; it waits for a page whose COMMIT is on its way."""
+        return f"select state::text, details::text from {self._log} where event_id = {event_id}::bigint for update;\n"
 
     # -- rendering
 
@@ -296,9 +355,11 @@ def _proved(expected: int, what: str) -> str:
 
 # the texts that distinguish a failed proof from other errors; the counted number follows
 ROWS, EVENTS, REPLACED = "rows of the version", "entries of the log", "rows of the replaced versions"
+CURSOR = "cursors of the backfill"
 
 _ENDED = "the run ended without logging its outcome: it was killed, or lost its connection"
 _SUPERSEDED = "the run ended without logging its outcome; the migration was undone or marked since"
+_CONTINUED = "the run ended before its last page; another one went on from its cursor"
 _KEPT_CHARACTERS = 1024 * 1024
 
 

@@ -12,6 +12,7 @@ from dbmigrate.check import reading
 from dbmigrate.model import Goal, Order, Policy, Severity
 from dbmigrate.reports import Deviation, MigrationState
 from dbmigrate.schema.versions import Dumping
+from dbmigrate.variables import Variables
 from tests.support.psql import psql
 
 DEV, UNNAMED = "dev", None
@@ -467,7 +468,7 @@ def test_a_dependency_that_is_applied_already_counts_too(project, at):
 def test_check_finds_the_contradiction(project):
     write(project, "3_orders", "-- migrate:depends 2")
 
-    found = reading.read([str(project.migrations)], Order.NAME)
+    found = reading.read([str(project.migrations)], Order.NAME, Variables())
 
     (error,) = (problem for problem in found.problems if problem.severity is Severity.ERROR)
     assert (error.code, error.place.line) == ("E294", 1)

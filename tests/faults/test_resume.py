@@ -241,6 +241,8 @@ def test_status_shows_the_statement_that_an_unfinished_migration_stopped_at(stop
         "statement": 3,
         "sql": "insert into tally values (1/0);",
         "error": "division by zero (22012)",
+        "deferred": False,
+        "backfill": None,
     }
 
 

@@ -68,3 +68,41 @@ def _connected(programs: Programs, data: Path, options: Options) -> Iterator[Dat
         connected_server(server.conninfo(), is_ours=True) as connected,
     ):
         yield connected
+
+
+@contextmanager
+def replicated(binaries: ServerPrograms, *, cache: Path) -> Iterator[tuple[DatabaseServer, DatabaseServer]]:
+    """A primary and a standby that follows it."""
+    account = server_account()
+    bindir = reachable_bindir(binaries, account)
+    with (
+        guarded_directory(roomy_directory(), signal="QUIT") as first,
+        guarded_directory(roomy_directory(), signal="QUIT") as second,
+    ):
+        programs = [Programs(binaries, bindir, account, dog) for dog in (first, second)]
+        create_from_cache(programs[0], first.directory / "data", cache / "clusters")
+        for dog in (first, second):
+            dog.directory.chmod(account.directory_mode)
+        ports = free_port(), free_port()
+        settings = {"hot_standby": "on", "fsync": "off", "max_wal_senders": "4", "wal_level": "replica"}
+        followed = f"host={first.directory / 'socket'} port={ports[0]} user=postgres application_name=r1"
+        with _connected(programs[0], first.directory / "data", Options(port=ports[0], settings=settings)):
+            pass
+        shutil.rmtree(first.directory / "socket")
+        shutil.copytree(first.directory / "data", second.directory / "data", symlinks=True)
+        _give(second.directory / "data", first.directory / "data")
+        (second.directory / "data" / "standby.signal").touch()
+        follower = {**settings, "primary_conninfo": followed}
+        with (
+            _connected(programs[0], first.directory / "data", Options(port=ports[0], settings=settings)) as primary,
+            _connected(programs[1], second.directory / "data", Options(port=ports[1], settings=follower)) as replica,
+        ):
+            yield primary, replica
+
+
+def _give(copy: Path, original: Path) -> None:
+    """The same owner for a copy of a data directory: the server refuses another one."""
+    owner = original.stat()
+    for path in (copy, *copy.rglob("*")):
+        os.chown(path, owner.st_uid, owner.st_gid)
+    copy.chmod(0o700)

@@ -9,6 +9,7 @@ import typer
 
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import (
+    BACKFILLS,
     LIMITS,
     STRICT,
     AllowBreaking,
@@ -56,7 +57,7 @@ BackupDirectory = Annotated[
 NoBackup = Annotated[bool, typer.Option("--no-backup", help="Make no backup.")]
 
 
-@common_with(STRICT, LIMITS)
+@common_with(STRICT, BACKFILLS, LIMITS)
 def deploy(
     call: Call,
     health_url: HealthUrl = None,

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from dbmigrate.cli.call import Call
-from dbmigrate.cli.options import LIMITS, Reason, Yes, common_with
+from dbmigrate.cli.options import LIMITS, PAGES, Reason, Yes, common_with
 from dbmigrate.planning.approval import Approval
 
 
-@common_with(LIMITS)
+@common_with(LIMITS, PAGES)
 def resume(
     call: Call,
     retry: Annotated[list[int] | None, typer.Option("--retry", metavar="N", help="Run statement N again.")] = None,

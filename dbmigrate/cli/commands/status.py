@@ -35,6 +35,9 @@ def status(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 1 if anything is pending or missing.")
     ] = False,
+    backfills: Annotated[
+        bool, typer.Option("--backfills", help="With --exit-code: exit with 1 for a deferred backfill, too.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing; implies --exit-code.")] = False,
 ) -> None:
     """Show applied and pending migrations."""
@@ -60,7 +63,8 @@ def status(
         call.renderer.status(found)
     if exit_code or call.is_quiet:
         _refuse_none(call)
-    if not _is_current(found) and (exit_code or call.is_quiet):
+    is_waiting = backfills and found.count(MigrationState.DEFERRED) > 0
+    if (is_waiting or not _is_current(found)) and (exit_code or call.is_quiet):
         raise typer.Exit(1)
 
 

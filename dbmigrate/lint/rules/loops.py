@@ -1,4 +1,4 @@
-"""L156, L158: loops in DO blocks, which change rows in batches."""
+"""L156, L158, L159: rows that are changed in batches, by loops in DO blocks and by backfills."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbmigrate.lint.context import Finding, units
-from dbmigrate.lint.rule import statement_rule
+from dbmigrate.lint.rule import file_rule, statement_rule
 from dbmigrate.lint.sql.columns import texts
 from dbmigrate.lint.sql.reading import folded, is_name, is_text, read, words_of
-from dbmigrate.lint.sql.shape import Block, Changes, Verb
+from dbmigrate.lint.sql.shape import ActionKind, AlterTable, Block, Changes, Verb
+from dbmigrate.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dbmigrate.lint.context import StatementContext, Unit
+    from dbmigrate.lint.context import File, StatementContext, Unit
     from dbmigrate.lint.sql.shape import Change, Words
 
 _CONTROL = frozenset((";", "BEGIN", "THEN", "ELSE", "LOOP", ">>"))
@@ -247,3 +248,32 @@ def _loops(body: str) -> Iterator[_Loop]:
 
 def _kind(head: Sequence[str]) -> str:
     return head[0] if head and head[0] in ("FOR", "FOREACH", "WHILE") else ""
+
+
+# -------------------------------------------------------------------------------------------------------------- L159
+
+_NEEDS_ROWS = {
+    ActionKind.SET_NOT_NULL: "NOT NULL of {}.{} needs",
+    ActionKind.VALIDATE: "a constraint that is validated on {0} needs",
+    ActionKind.DROP_COLUMN: "dropping {}.{} breaks",
+}
+
+
+@file_rule("L159", "not-behind-backfill", "a change that has to wait for a backfill", Severity.ERROR)
+def overtakes_backfill(file: File) -> Iterator[Finding]:
+    """A deferred backfill runs after what is written behind it, unless that says what it depends on.
+
+    Also one of an applied file: another environment may have deferred it.
+    """
+    named = {word.strip() for each in file.migration.annotated("depends") for word in each.value.split(",")}
+    for unit in file.ups:
+        if not isinstance(unit.shape, AlterTable):
+            continue
+        for action in unit.shape.actions:
+            for version, table, said in file.catalog.backfills:
+                if action.kind not in _NEEDS_ROWS or version in named:
+                    continue
+                if table.means(unit.shape.table) and (action.kind is ActionKind.VALIDATE or action.name in said):
+                    what = _NEEDS_ROWS[action.kind].format(unit.shape.table, action.name)
+                    message = f"{what} the backfill of {version}, which can be deferred"
+                    yield Finding(action.at, message, f"add `-- migrate:depends {version}` above the header", unit)

@@ -525,6 +525,28 @@ def test_sixty_thousand_rows_are_linted_quickly(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("later", "expected"),
+    [
+        ("alter table users alter email_lower set not null;", ["L159"]),
+        ("alter table app.users validate constraint c;", ["L159"]),
+        ("alter table users drop column email;", ["L159"]),
+        ("alter table users alter name set not null;", []),
+        ("alter table orders alter email_lower set not null;", []),
+        ("-- migrate:depends 1\nalter table users alter email_lower set not null;", []),
+    ],
+)
+def test_what_has_to_wait_for_a_backfill_says_so(later: str, expected: list[str], tmp_path: Path) -> None:
+    from dbmigrate.lint import lint, selection
+
+    up = "update app.users u set email_lower = lower(email) where :batch(u);"
+    (tmp_path / "1_fill.sql").write_text(f"-- migrate:up backfill:app.users\n{up}\n-- migrate:down irreversible:true\n")
+    (tmp_path / "2_later.sql").write_text(f"-- migrate:up\n{later}\n-- migrate:down irreversible:true\n")
+    found = lint(selection.everything([str(tmp_path)]).migrations, config=OWN)
+
+    assert [each.code for each in found if each.code == "L159"] == expected
+
+
+@pytest.mark.parametrize(
     ("versions", "expected"),
     [
         ("001 002 003", []),
@@ -558,7 +580,7 @@ def test_gaps_and_two_ways_of_numbering(tmp_path: Path, versions: str, expected:
 
 
 def test_every_rule_is_tried_here() -> None:
-    of_files = {"L141", "L142", "L143", "L144", "L145", "L146", "L147", "L148", "L149"}
+    of_files = {"L141", "L142", "L143", "L144", "L145", "L146", "L147", "L148", "L149", "L159"}
     tried = {code for code, _ in (*BAD, *BAD_OUTSIDE)} | of_files | {"L135", "L171"}
 
     assert set(RULES) == tried

@@ -8,6 +8,7 @@ import pytest
 
 from dbmigrate.errors import MigrationFailed
 from dbmigrate.events import (
+    BackfillProgress,
     Created,
     Dropped,
     Event,
@@ -44,6 +45,7 @@ EVERY_EVENT: list[Event] = [
     StepStarted(step("1_a")),
     ServerNotice("NOTICE", "hello"),
     Progress(step("1_a"), 1, 3, "select 1", 2.0, "blocked"),
+    BackfillProgress(step("1_a"), "app.t", 5, (5, 0.1), 50.0),
     Retrying(step("1_a"), 2, ("pid 7",)),
     WARNING,
     StepDone(outcome("1_a", rows=3)),
@@ -440,3 +442,28 @@ def test_of_statements_that_were_sent_together_none_is_named() -> None:
     Shown(err=terminal).events(StepStarted(step("1_a")), Progress(step("1_a"), 2, 5, "", 3.0, "waiting for 7"))
 
     assert terminal.screen()[-1] == "  1_a.sql · one of the statements 2 to 5 · 3.0 s · waiting for 7"
+
+
+def test_the_progress_of_a_backfill_is_a_live_line_and_a_wait_a_line_of_its_own() -> None:
+    progress = BackfillProgress(
+        step("1_a"),
+        "app.users",
+        2_100_000,
+        (1800, 0.096),
+        9300.0,
+        0.43,
+        5_000_000.0,
+        302.0,
+        "replica r1 is 14 s behind",
+    )
+    terminal = Terminal()
+    shown = Shown(Verbosity.NORMAL, terminal)
+
+    shown.events(BackfillProgress(step("1_a"), "app.t", 950, (5, 0.1), 0.0), progress)
+
+    first, second = terminal.getvalue().split("app.users: ")
+    assert "app.t: 950 rows, pages of 5 in 100 ms" in first
+    assert second.startswith(
+        "43 %, 2.1 million of about 5.0 million rows, 9,300 rows/s, pages of 1800 in 96 ms, 5 min 2 s left;"
+        " waiting: replica r1 is 14 s behind"
+    )

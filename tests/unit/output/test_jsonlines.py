@@ -63,6 +63,7 @@ def test_a_report_lists_what_was_done() -> None:
             {"version": "1", "file": "1_a.sql", "direction": "up", "statements": 2, "duration_ms": 12.5},
             {"version": "2", "file": "2_b.sql", "direction": "down", "statements": 1, "duration_ms": 500.0},
         ],
+        "deferred": [],
         "version": "1",
         "schema_file": "db/schema.sql",
         "duration_ms": 1500.0,
