@@ -23,7 +23,7 @@ from dbmigrate.migrations import find, parser, variables
 from dbmigrate.model import Action, Direction, LogKind, MigrationFile, Order, Place, Plan, Problem, Step
 from dbmigrate.planning import repeatables
 from dbmigrate.scratch import outside_effects
-from dbmigrate.tracking import read_history, read_repeatables
+from dbmigrate.tracking import read_history, read_repeatables, value_hashes
 from dbmigrate.tracking.write_log import Writer
 
 if TYPE_CHECKING:
@@ -319,7 +319,7 @@ class Importer(Comparer):
         for step in planned.steps:
             row = by_version[step.version].row
             by = row.applied_by if row and row.applied_by else run.os_user
-            details = old.details(by_version[step.version])
+            details = old.details(by_version[step.version]) | self._proved_values(run.run_id, step)
             writer = Writer(session.tables, replace(run, os_user=by))
             script.append(writer.adopted(step, row.applied_at if row else None, details))
         try:
@@ -327,6 +327,11 @@ class Importer(Comparer):
                 database.run(session.conn, f"BEGIN READ WRITE;\n{''.join(script)}COMMIT;")
         finally:
             session.abort()
+
+    def _proved_values(self, run_id: str, step: Step) -> dict[str, object]:
+        """Hashes of the values that the proof has taken: a rollback with others would undo something else."""
+        bound = variables.bound(step.migration, self._variables).bound if step.migration else None
+        return {} if bound is None else {value_hashes.KEY: value_hashes.hashes(run_id, step, bound)}
 
 
 class _Run(NamedTuple):

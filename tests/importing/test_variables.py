@@ -51,6 +51,8 @@ def test_the_proof_needs_the_values_that_the_old_tool_had(database_url: str, que
             'create schema :"app";\ncreate table :"app".boats (port text default :\'port\');\n'
         )
     )
+    other = run("rollback", "--yes", env=env | {"DBMIGRATE_VAR_APP": "elsewhere"})
+    assert (other.exit_code, "error[E740]" in other.stderr) == (7, True), other.stderr
     assert run("verify", env=env).exit_code == 0
     assert run("drift", "--against", "migrations", env=env).exit_code == 0
     env |= {"DBMIGRATE_VAR_READER": f"r{database_url.rpartition('_')[2]}", "DBMIGRATE_VAR_NOTE": "it's ours"}
