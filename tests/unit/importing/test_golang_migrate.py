@@ -395,3 +395,8 @@ def test_a_project_is_recognised_by_names_without_another_tool_s_marks(files: di
 def test_the_fixtures_are_recognised() -> None:
     assert TOOL.recognises(fixture("golang-migrate"))
     assert TOOL.recognises(fixture("go-engine"))
+
+
+@pytest.mark.parametrize(("name", "asks"), [("1_a.up.go", True), ("1_a.up.sql.bak", True), ("1_a.up.PGSQL", False)])
+def test_a_file_of_another_ending_does_not_pass_as_sql(name: str, asks: bool) -> None:
+    assert [each.asks for each in only({name: "select 1;"}).judgements] == [True] * asks
