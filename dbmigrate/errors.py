@@ -166,6 +166,8 @@ CODES: dict[str, str] = {
     "E413": "a postcondition is not true",
     "E414": "a postcondition cannot be evaluated",
     "E415": "a page of a backfill changed far more rows than it has",
+    "E430": "a query of the traffic fails before the migrations",
+    "E431": "a dump cannot be restored",
     # a person is needed
     "E501": "a non-transactional migration stopped partway",
     "E502": "an earlier migration is unfinished",
@@ -223,6 +225,9 @@ CODES: dict[str, str] = {
     "E766": "a backfill with variables has no script",
     "E770": "what depends on a column would be lost",
     "E771": "the files of a pattern do not end in the schema of the plain change",
+    "E780": "the clone is the target itself",
+    "E781": "the clone is the database of a protected environment",
+    "E782": "the clone has another history than the target",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",
@@ -230,14 +235,12 @@ CODES: dict[str, str] = {
 
 # warnings and notes, which stop nothing; the codes of `model.Problem`
 WARNINGS: dict[str, str] = {
-    # migration files
     "W201": "a BEGIN or COMMIT around a whole section is not run, because the section has a transaction already",
     "W202": "an unknown option of a section is ignored",
     "W203": "an up section contains no statement",
     "W204": "a section header inside quoted or commented text is text (dbmate takes it for a header)",
     "W205": "a comment begins like an annotation and is none",
     "W675": "a migration sets something for its session, which does not hold in the files after it",
-    # plans and history
     "W301": "a migration is applied out of order",
     "W302": "files run in the order of their names, which differs from that of their numbers",
     "W303": "an empty down section: the version is forgotten, nothing is undone",
@@ -266,47 +269,39 @@ WARNINGS: dict[str, str] = {
     "W351": "a page of a backfill reads the whole table",
     "W352": "triggers fire for the rows of a backfill",
     "W353": "the lag of the replicas cannot be read",
-    # the schema file
+    "W390": "a clone is migrated for good by a rehearsal",
+    "W391": "a rehearsal could not measure all of it",
+    "W392": "a rehearsal lost its second connection",
+    "W393": "a dump was restored, but for something that it needs elsewhere",
     "W401": "the schema file was not written",
     "W311": "the schema file was not written, because it would hold what is only for some environments",
     "W402": "user mappings are left out of the schema file, because they hold passwords",
     "W403": "the schema file contains the password of a subscription",
-    # the embedded server
     "W501": "the embedded server's data is not in the named directory",
-    # deployments
     "W630": "a migration of the deployment could not be rolled back",
-    # scratch databases
     "W600": "a scratch database differs from the target",
-    # lock reports
     "W660": "no lock report, because no scratch database is available",
     "W661": "no lock report, because the schema of the target cannot be copied",
     "W662": "a migration fails on a copy of the schema, and the lock report ends there",
     "W663": "the lock report has no table sizes",
     "W664": "a schema was not copied to the scratch database by pg_dump",
-    # files and tables of other tools
     "W665": "files in the migrations directory are not migrations, and are skipped",
     "W666": "the database has tables or another tool's history, but no history of these files",
     "W667": "the tracking table would lose or refuse records",
     "W680": "the lock report ends before a migration that could act outside the scratch database",
     "W681": "a failure could not be written to the log",
     "W682": "the session was closed for pg_dump, because the role may open only one",
-    # configuration and environments
     "W620": "there are two project files",
     "W621": "applied files were edited",
-    # recovery
     "W640": "an invalid index that an interrupted statement left is dropped",
     "W641": "an interrupted detach of a partition is completed",
     "W642": "the schema file was not written, because the migration lock was lost",
-    # imports from other tools
     "W690": "the history of another tool is taken over without a proof",
-    # rewriting
     "W370": "a statement has no safe form, and is left as it is",
     "W371": "an applied file is not rewritten",
     "W372": "a function or a view needs a look, because of a pattern",
-    # output
     "W685": "stdout cannot be written",
     "W686": "stderr cannot be written",
-    # lint
     "W650": "squawk is not installed: only dbmigrate's own rules were run",
     "W651": "squawk could not be run",
     "W652": "an ignore comment gives no reason",

@@ -10,14 +10,18 @@ from dbmigrate.api.migrator import Migrator
 from dbmigrate.connection import database
 from dbmigrate.events import Planned, RunStarted
 from dbmigrate.migrations import find, parser
-from dbmigrate.model import ALL, LAST, Direction, Goal, History
+from dbmigrate.model import ALL, LAST, Direction, Goal, History, Problem, Severity
 from dbmigrate.planning import plan_hash
-from dbmigrate.scratch import rehearsal
+from dbmigrate.scratch import rehearsal, with_rows
 from dbmigrate.scratch.rehearsal import Rehearsal, Rehearsed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dbmigrate.api.base import Request
+    from dbmigrate.connection.dsn import Dsn
     from dbmigrate.model import Plan
+    from dbmigrate.scratch.choose import ScratchServer
     from dbmigrate.scratch.lock_report import Means
 
 __all__ = ["Rehearsed", "Rehearser"]
@@ -64,6 +68,47 @@ class Rehearser(Migrator):
     def rehearse_rollback_in_place(self, goal: Goal = LAST) -> Rehearsed:
         """The same for `rollback`."""
         return self._in_place(self._downward(goal))
+
+    def rehearse_up_on(self, clone: Dsn, goal: Goal = ALL, *, queries: Sequence[str] = ()) -> Rehearsed:
+        """Run what `up` would run on `clone`, a copy of the database, which stays migrated; and measure it.
+
+        `queries` run beside it, as a stand-in for the application. Raises Refused E704 (nothing can be written there),
+        E780 (it is the database itself), E782 (its history is another one), MigrationFailed E430.
+        """
+        request = self._upward(goal)
+        listener = with_rows.Listener(self._on_event)
+        there = Rehearser(clone, self._options, on_event=listener)
+        with there._open(request.command) as session:
+            with self._planned(request) as (target, planned):
+                with_rows.refuse_target(target, session)
+                session.lock()
+                with_rows.refuse_other_history(target.read_history(), session.read_history())
+            mine = there._plan(session, request, View(self._present(), session.read_history()))
+            with_rows.refuse_other_plan(planned, mine)
+            self._announced(planned)
+            self._warn((Problem("W390", f"the clone {clone.display} is migrated, and stays so", Severity.NOTE),))
+            pacing = self._options.pacing
+            where = f"{clone.display}, which stays migrated"
+            return with_rows.run(with_rows.OnClone(session, mine, pacing, listener, where, queries))
+
+    def rehearse_loaded(self, server: ScratchServer, dump: str, *, queries: Sequence[str] = ()) -> Rehearsed:
+        """Run what `up` would run on the database itself, and measure it: a scratch database with the rows of `dump`.
+
+        Raises Refused E722 for a migration that must not be run on a server of ours, and as `rehearse_up_on`.
+        """
+        listener = with_rows.Listener(self._on_event)
+        here = Rehearser(self._dsn, self._options, on_event=listener)
+        request = self._upward(ALL)
+        with here._open(request.command) as session:
+            session.lock()
+            planned = here._plan(session, request, View(self._present(), session.read_history()))
+            for step in planned.steps:
+                if step.migration is not None:
+                    server.refuse_external_effects(step.migration)
+            version = session.conn.info.parameter_status("server_version") or ""
+            where = f"a scratch database with the rows of {dump}, on PostgreSQL {version.partition(' ')[0]}"
+            work = with_rows.OnClone(session, planned, self._options.pacing, listener, where, queries, server.retrying)
+            return with_rows.run(work)
 
     def _on_copy(self, request: Request, means: Means) -> Rehearsed:
         found = find.find(self._options.directories, self._options.order)

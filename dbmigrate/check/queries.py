@@ -71,7 +71,7 @@ def from_files(patterns: Sequence[str]) -> Collection:
     for path in _paths(patterns):
         try:
             found = [
-                item for item in plain_sql.split_sql(_text(path), path=path) if item.kind is not StatementKind.META
+                item for item in plain_sql.split_sql(read_text(path), path=path) if item.kind is not StatementKind.META
             ]
         except Error as exc:
             if not exc.place:
@@ -98,7 +98,8 @@ def _paths(patterns: Sequence[str]) -> list[str]:
     return list(paths)
 
 
-def _text(path: str) -> str:
+def read_text(path: str) -> str:
+    """The text of a file of SQL. Raises ConfigError E207."""
     try:
         return Path(path).read_bytes().decode("utf-8-sig")
     except OSError as exc:

@@ -84,6 +84,17 @@ InPlace = Annotated[
     bool,
     typer.Option("--in-place", help="With --execute: run it on the database, in a transaction that is rolled back."),
 ]
+OnClone = Annotated[
+    str | None,
+    typer.Option("--on", metavar="URL", help="With --execute: run it on this clone, for good, and measure it."),
+]
+Traffic = Annotated[
+    list[str] | None,
+    typer.Option("--traffic", metavar="QUERIES", help="SQL, or a file of it, to run beside it: what has to wait."),
+]
+RehearsalSummary = Annotated[
+    str | None, typer.Option("--summary", metavar="FILE", help="With --on: append the report in Markdown to FILE.")
+]
 Locks = Annotated[
     bool | None,
     typer.Option("--locks/--no-locks", help="With --dry-run: report locks, measured on a scratch database. [on]"),

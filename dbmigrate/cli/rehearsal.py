@@ -1,12 +1,13 @@
-"""A rehearsal (``--dry-run --execute``): run the plan on a scratch copy, or in a transaction that is rolled back."""
+"""A rehearsal (``--dry-run --execute``): on a scratch copy, on a clone, or in a transaction that is rolled back."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from dbmigrate.api.rehearsal import Rehearser
-from dbmigrate.cli import scratch
+from dbmigrate.cli import scratch, traffic
 from dbmigrate.cli.run_request import DryRunKind
+from dbmigrate.errors import ConfigError, Refused
 from dbmigrate.events import Targeted, Warned
 from dbmigrate.output import rehearsal as output
 from dbmigrate.scratch.lock_report import Means
@@ -16,27 +17,55 @@ if TYPE_CHECKING:
 
     from dbmigrate.api.rehearsal import Rehearsed
     from dbmigrate.cli.call import Call
-    from dbmigrate.cli.run_request import RunRequest
+    from dbmigrate.cli.run_request import DryRunRequest, RunRequest
     from dbmigrate.model import Goal
 
 
-def rehearse(call: Call, command: str, request: RunRequest, kind: DryRunKind) -> None:
+def rehearse(call: Call, command: str, request: RunRequest, dry_run: DryRunRequest) -> None:
     """Rehearse ``up``, ``migrate`` or ``rollback``, and print the result.
 
     In place the locks are real: a protected environment needs the same confirmation as for a run.
     """
     with call.migrator(expect_plan=request.expect_plan, approval=request.approval) as migrator:
         rehearser = Rehearser.of(migrator)
-        if kind is DryRunKind.REHEARSE_IN_PLACE:
+        if dry_run.on is not None:
+            found = _on_clone(call, rehearser, request.goal, dry_run)
+        elif dry_run.kind is DryRunKind.REHEARSE_IN_PLACE:
             # before anybody is asked for a confirmation: this is not a run
-            call.renderer.on_event(Targeted(call.target_name(call.settings()), kind.value))
+            call.renderer.on_event(Targeted(call.target_name(call.settings()), dry_run.kind.value))
             found = _in_place(rehearser, command)(request.goal)
         else:
             means = Means(scratch.choice(call), call.settings().environ)
             found = _on_copy(rehearser, command)(means, request.goal)
     for problem in found.problems:
         call.renderer.on_event(Warned(problem))
-    call.renderer.answer(command, output.lines(found), output.value(found))
+    call.renderer.answer(command, map(call.hide, output.lines(found)), output.value(found, hide=call.hide))
+    append_summary(call, dry_run.summary, found)
+
+
+def _on_clone(call: Call, rehearser: Rehearser, goal: Goal, dry_run: DryRunRequest) -> Rehearsed:
+    """Raises Refused E781 for a protected environment, and what `Rehearser.rehearse_up_on` raises."""
+    assert dry_run.on is not None
+    settings = call.settings()
+    clone = settings.clone(dry_run.on)
+    if protection := settings.protection_of(clone):
+        raise Refused(
+            f"--on names the database of the protected environment {protection.environment}",
+            code="E781",
+            hint="a clone stays migrated: name a copy of the database that nobody needs",
+        )
+    return rehearser.rehearse_up_on(clone, goal, queries=traffic.queries(dry_run.traffic or ()))
+
+
+def append_summary(call: Call, path: str | None, found: Rehearsed) -> None:
+    """Append the report in Markdown to a file, if one is named. Raises ConfigError E207."""
+    if path is None or found.measurement is None:
+        return
+    try:
+        with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.writelines(f"{call.hide(line)}\n" for line in output.markdown(found))
+    except OSError as exc:
+        raise ConfigError(f"cannot write {path}: {exc.strerror}", code="E207") from exc
 
 
 def _in_place(rehearser: Rehearser, command: str) -> Callable[[Goal], Rehearsed]:

@@ -26,4 +26,4 @@ def run_plan(call: Call, command: str, request: RunRequest, dry_run: DryRunReque
     else:
         from dbmigrate.cli import rehearsal
 
-        rehearsal.rehearse(call, command, request, dry_run.kind)
+        rehearsal.rehearse(call, command, request, dry_run)

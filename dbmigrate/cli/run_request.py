@@ -15,16 +15,21 @@ from dbmigrate.cli.options import (
     ExpectPlan,
     InPlace,
     Locks,
+    OnClone,
     Reason,
+    RehearsalSummary,
     RequireApplied,
     Steps,
     ToVersion,
+    Traffic,
     Yes,
 )
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dbmigrate.model import Goal
     from dbmigrate.planning.approval import Approval
 
@@ -38,6 +43,9 @@ class UpOptions:
     dry_run: DryRun = False
     execute: Execute = False
     in_place: InPlace = False
+    on: OnClone = None
+    traffic: Traffic = None
+    summary: RehearsalSummary = None
     locks: Locks = None
     expect_plan: ExpectPlan = None
     require_applied_in: RequireApplied = None
@@ -61,7 +69,16 @@ class UpOptions:
 
     def dry_run_request(self) -> DryRunRequest | None:
         """The dry run that they ask for; None: run the plan."""
-        return dry_run_request(self.dry_run, self.execute, self.in_place, self.locks)
+        found = dry_run_request(self.dry_run, self.execute, self.in_place, self.locks)
+        if self.on is None:
+            if self.traffic or self.summary:
+                name = "--traffic" if self.traffic else "--summary"
+                raise ConfigError(f"{name} needs --on", code="E200", hint="write --dry-run --execute --on URL")
+            return found
+        if found is None or found.kind is not DryRunKind.REHEARSE_ON_COPY:
+            hint = "write --dry-run --execute --on URL, without --in-place"
+            raise ConfigError("--on is for a rehearsal on a clone", code="E200", hint=hint)
+        return DryRunRequest(DryRunKind.REHEARSE_ON_CLONE, on=self.on, traffic=self.traffic, summary=self.summary)
 
 
 @frozen
@@ -80,15 +97,22 @@ class DryRunKind(Enum):
 
     SHOW = "show it"
     REHEARSE_ON_COPY = "run on a scratch copy"
+    REHEARSE_ON_CLONE = "run on a clone, for good"
     REHEARSE_IN_PLACE = "run on the database and roll back"
 
 
 @frozen
 class DryRunRequest:
-    """The dry run that was asked for. `locks` None: the setting decides whether there is a lock report."""
+    """The dry run that was asked for. `locks` None: the setting decides whether there is a lock report.
+
+    `on` is the URL of a clone, `traffic` names queries to run there, `summary` a file for the report.
+    """
 
     kind: DryRunKind
     locks: bool | None = None
+    on: str | None = None
+    traffic: Sequence[str] | None = None
+    summary: str | None = None
 
 
 def dry_run_request(dry_run: bool, execute: bool, in_place: bool, locks: bool | None) -> DryRunRequest | None:

@@ -38,6 +38,20 @@ def are_same(scratch: Connection, target: Connection) -> bool:
     return _sees_lock(scratch, target)
 
 
+def are_same_database(one: Connection, other: Connection) -> bool:
+    """Whether both are sessions of one database; True where that is unknown. `other` is only read.
+
+    A restored snapshot has the system identifier of its origin, and was started at another time; one of a running
+    machine even has that in common. So a lock has the last word, which only the same server shows.
+    """
+    names = [_answer(conn, "select pg_catalog.current_database()::text") for conn in (one, other)]
+    identifiers = [_answer(conn, _IDENTIFIER) for conn in (one, other)]
+    started = [_answer(conn, _STARTED) for conn in (one, other)]
+    if any(None not in pair and pair[0] != pair[1] for pair in (names, identifiers, started)):
+        return False
+    return _sees_lock(one, other)
+
+
 def _answer(conn: Connection, question: str) -> object | None:
     """None where the role may not ask."""
     try:

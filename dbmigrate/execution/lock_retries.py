@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -143,6 +143,8 @@ def with_retries(
             if not server_errors.is_lock_failure(exc):
                 raise
             session.abort()
+            if session.observer is not None:
+                session.observer.undone()
             known = watch.blockers or known
             if attempts.left <= 0 or not can_repeat():
                 assert step.migration is not None
@@ -187,12 +189,16 @@ class AttemptWatch:
         self._since = time.monotonic()
         self._reported = self._looked = 0.0
         self._silence = session.monitor.watch(session.conn)
+        if session.observer is not None:
+            session.observer.begin(session.conn, step)
 
     def begin_at(self, number: int) -> None:
         """Count statements from here on, in a migration that runs in several steps."""
         self._number = number
 
-    def completed(self, batch: Batch) -> None:
+    def completed(self, batch: Batch, tags: Sequence[bytes]) -> None:
+        if self._session.observer is not None:
+            self._session.observer.completed(batch, tags)
         self._number += batch.count
         self._since, self._reported = time.monotonic(), 0.0
         self._silence = self._session.monitor.watch(self._session.conn)

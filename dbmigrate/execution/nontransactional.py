@@ -35,6 +35,7 @@ from dbmigrate.execution import (
     text_settings,
     tracking_retries,
 )
+from dbmigrate.execution.observer import grouped
 from dbmigrate.execution.run_lock import is_held
 from dbmigrate.execution.step_conditions import StepConditions
 from dbmigrate.execution.step_outcome import Outcome, Sending
@@ -258,9 +259,9 @@ class NonTransactionalRun:
         if substep.opening:
             self._own(f"{substep.opening} {self._substep_settings(watch)}")
         tags: list[bytes] = []
-        for batch, results in batches.send_all(self._session.conn, body, pulse=watch.pulse):
-            tags += results
-            watch.completed(batch)
+        for sent in batches.send(self._session.conn, grouped(body, self._session.observer), pulse=watch.pulse):
+            tags += sent.tags
+            watch.completed(sent.batch, sent.tags)
         if self._session.conn.info.transaction_status != pq.TransactionStatus.INTRANS:
             raise MigrationFailed(
                 f"{self._step.name}: statement {substep.number} ended its own transaction", code="E403"
@@ -307,7 +308,7 @@ class NonTransactionalRun:
         watch = lock_retries.AttemptWatch(self._session, self._step, None)
         watch.begin_at(substep.number)
         for batch, tags in batches.send_all(conn, substep.statements, pulse=watch.pulse):
-            watch.completed(batch)
+            watch.completed(batch, tags)
             self._tally.add(tags)
         if isinstance(self._probe, leftover_indexes.IndexProbe):
             self._refuse_invalid(substep, self._probe)

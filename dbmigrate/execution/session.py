@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
     from dbmigrate.execution.access import Access
+    from dbmigrate.execution.observer import Observer
     from dbmigrate.model import History, Migration, Plan, Step
     from dbmigrate.tracking.preexisting import Preexisting
     from dbmigrate.tracking.tables import Tables
@@ -71,6 +72,7 @@ class Session:
         self.monitor = Monitor(access.dsn, self._pid)
         self.committing: str | None = None  # the id of the transaction that records a step, once its COMMIT is sent
         self._is_used = False  # whether a migration ran in it, which may have left settings
+        self.observer: Observer | None = None  # measures a rehearsal, statement by statement
 
     def __enter__(self) -> Session:
         return self
@@ -403,10 +405,8 @@ class Session:
 
     def reconnect(self) -> None:
         """A new connection, without the lock; the monitor still watches the lost session."""
-        conninfo = {"connect_timeout": _CONNECT_TIMEOUT, **self.dsn.conninfo}
-        self.conn = database.connect(
-            replace(self.dsn, conninfo=conninfo), command=self.access.command, on_event=self.emit
-        )
+        patient = replace(self.dsn, conninfo={"connect_timeout": _CONNECT_TIMEOUT, **self.dsn.conninfo})
+        self.conn = database.connect(patient, command=self.access.command, on_event=self.emit)
         silence.limit(self.conn)
 
     # -- a lost connection

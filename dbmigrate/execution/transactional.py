@@ -37,6 +37,7 @@ from dbmigrate.errors import (
 from dbmigrate.events import StepDone, StepFailed, StepStarted, Warned
 from dbmigrate.execution import batches, conditions, lock_retries, nontransactional, server_errors, text_settings
 from dbmigrate.execution.deferral import Deferred
+from dbmigrate.execution.observer import grouped
 from dbmigrate.execution.session import LOCK_LOST
 from dbmigrate.migrations import parser
 from dbmigrate.migrations.conditions import parts
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.database import Connection
     from dbmigrate.execution.conditions import Asker
     from dbmigrate.execution.lock_retries import AttemptWatch, Pacing
+    from dbmigrate.execution.observer import Observer
     from dbmigrate.execution.session import Session
     from dbmigrate.migrations.conditions import Condition
     from dbmigrate.model import Batch, Migration, Plan, Section, Step
@@ -172,11 +174,11 @@ class Executor:
             opening = None if xid or part.before else self._session.opening(settings)
             xid = xid or ("" if opening else self._session.begin(step, settings))
             self._ask(part.before, migration, watch)
-            source = _batches(migration, part.sections)
+            source = _batches(migration, part.sections, self._session.observer)
             for sent in batches.send(self._session.conn, source, pulse=watch.pulse, opening=opening):
                 xid = xid or sent.row[0]
                 tally.add(sent.tags)
-                watch.completed(sent.batch)
+                watch.completed(sent.batch, sent.tags)
                 refuse_changes(self._session.conn, migration)
             xid = xid or self._session.begin(step, settings)
             self._ask(part.after, migration, watch)
@@ -324,11 +326,11 @@ _TWICE = "look at the tracking table: its primary key is missing, or another too
 _LEFT_HINT = "it has a COMMIT or ROLLBACK: remove that, or use `transaction:false`"
 
 
-def _batches(migration: Migration, sections: Iterable[Section]) -> Iterator[Batch]:
+def _batches(migration: Migration, sections: Iterable[Section], observer: Observer | None) -> Iterator[Batch]:
     """The batches of these sections; a batch never spans sections."""
     for section in sections:
-        of_file = parser.batches(migration, section)
-        yield from batches.group(parser.statements(migration, section)) if of_file is None else of_file
+        of_file = parser.batches(migration, section) if observer is None else None
+        yield from grouped(parser.statements(migration, section), observer) if of_file is None else of_file
 
 
 def refuse_changes(conn: Connection, migration: Migration) -> None:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _BULK = frozenset(("INSERT", "COPY"))  # reported as one where they stand in a row: files of data have millions
 # these change no table, and some may only stand before the first query of their transaction, which a look would be
-_SILENT = frozenset(("BEGIN", "START", "SET", "RESET"))
+SILENT = frozenset(("BEGIN", "START", "SET", "RESET"))
 _SHOWN = 160  # characters of a statement
 
 
@@ -137,7 +137,7 @@ class _Transaction:
     def run(self, statements: Iterable[Statement]) -> Iterator[Impact]:
         """Run them; yields those that did something."""
         for key, group in groupby(statements, key=self._key):
-            if key in _SILENT:
+            if key in SILENT:
                 self._send(group)
             else:
                 yield from self._observed(group)
@@ -149,7 +149,7 @@ class _Transaction:
         word = first_word(statement.sql)
         if word in _BULK:
             return "rows"
-        return word if word in _SILENT else f"{word} {next(self._numbers)}"
+        return word if word in SILENT else f"{word} {next(self._numbers)}"
 
     def _observed(self, group: Iterator[Statement]) -> Iterator[Impact]:
         if self._watch is None:
@@ -162,8 +162,8 @@ class _Transaction:
         tables = self._watch.look()
         word = first_word(first.sql)
         if tables and word != "ROLLBACK":  # ROLLBACK TO only takes back
-            tables = _emptied(tables) if word == "TRUNCATE" else tables
-            yield replace(_impact(self._migration, first), tables=tables, holding=holding, count=number)
+            tables = emptied(tables) if word == "TRUNCATE" else tables
+            yield replace(impact_of(self._migration, first), tables=tables, holding=holding, count=number)
 
     def _send(self, statements: Iterable[Statement]) -> int:
         number = 0
@@ -173,7 +173,7 @@ class _Transaction:
         return number
 
 
-def _emptied(tables: tuple[TableImpact, ...]) -> tuple[TableImpact, ...]:
+def emptied(tables: tuple[TableImpact, ...]) -> tuple[TableImpact, ...]:
     """TRUNCATE gives a table new files as a rewrite does, but writes nothing into them."""
     return tuple(
         replace(table, is_rewritten=False, is_scanned=False, is_emptied=table.is_rewritten, rebuilt_indexes=())
@@ -181,7 +181,8 @@ def _emptied(tables: tuple[TableImpact, ...]) -> tuple[TableImpact, ...]:
     )
 
 
-def _impact(migration: Migration, statement: Statement) -> Impact:
+def impact_of(migration: Migration, statement: Statement) -> Impact:
+    """A statement, of which nothing is known yet."""
     shown = " ".join(statement.sql[: 4 * _SHOWN].split()).removesuffix(";").rstrip()
     place = server_errors.place_of(migration.file.path, statement)
     return Impact(migration.version, place, shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…")
@@ -229,7 +230,7 @@ def _backfill(conn: Connection, migration: Migration, substep: SubStep, options:
     except batches.StatementError as exc:
         raise tried.placed(exc) from exc
     database.run(conn, "COMMIT")
-    shown = _impact(migration, substep.first)
+    shown = impact_of(migration, substep.first)
     yield from (replace(each, place=shown.place, sql=shown.sql) for each in impacts)
 
 
@@ -240,7 +241,7 @@ def _outside(conn: Connection, migration: Migration, statement: Statement, optio
             pass
     if rule.tables or rule.note:
         yield replace(
-            _impact(migration, statement),
+            impact_of(migration, statement),
             tables=rule.tables,
             is_measured=False,
             waits_for=rule.waits_for,

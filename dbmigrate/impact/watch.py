@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from dbmigrate.connection.database import Connection
-    from dbmigrate.impact.snapshot import Known, Look
+    from dbmigrate.impact.snapshot import Baseline, Known, Look
     from dbmigrate.impact.values import Relation
 
 _TABLES = frozenset("rm")  # pg_class.relkind of what has rows of its own
@@ -48,6 +48,11 @@ class Watch:
         self._filenodes = {oid: known.filenode for oid, known in self._baseline.relations.items()}
         self._scans = {oid: known.scans for oid, known in self._baseline.relations.items()}
         self._reported: set[int] = set()  # indexes that are new, and relations that are gone
+
+    @property
+    def baseline(self) -> Baseline:
+        """What was there when it began."""
+        return self._baseline
 
     @property
     def is_idle(self) -> bool:

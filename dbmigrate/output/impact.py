@@ -236,22 +236,23 @@ def markdown(statements: Iterable[Priced]) -> Iterator[str]:
             continue
         place = f"{PurePath(priced.impact.place.path).name}:{priced.impact.place.line}"
         mark = "⚠️" if priced.verdict.is_dangerous else ""
-        first = f"{place} {_code(_shortened(priced.impact.sql))}"
+        first = f"{place} {code(_shortened(priced.impact.sql))}"
         shown = [table for table in priced.tables if _matters(table)]
         for table in shown[:_TABLES_SHOWN]:
             lock, *rest = table_parts(table)
-            yield _row(mark, first, _code(_name(table.impact)), lock, " · ".join((*rest, *_around(priced))))
+            yield row(mark, first, code(_name(table.impact)), lock, " · ".join((*rest, *_around(priced))))
         if len(shown) > _TABLES_SHOWN:
-            yield _row(mark, first, f"{len(shown) - _TABLES_SHOWN} more", "", "")
+            yield row(mark, first, f"{len(shown) - _TABLES_SHOWN} more", "", "")
         if not shown:
-            yield _row(mark, first, "", "", " · ".join(filter(None, (priced.impact.note, *_around(priced)))))
+            yield row(mark, first, "", "", " · ".join(filter(None, (priced.impact.note, *_around(priced)))))
 
 
-def _row(*cells: str) -> str:
+def row(*cells: str) -> str:
+    """A row of a table in Markdown."""
     return f"| {' | '.join(text.one_line(cell).replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def _code(shown: str) -> str:
+def code(shown: str) -> str:
     """Text that markdown shows as it is: the fence is longer than every run of back-ticks inside."""
     shown = text.one_line(shown)
     runs = re.findall("`+", shown)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate.model import Direction
-from dbmigrate.output import text
+from dbmigrate.output import measured, reports, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dbmigrate.scratch.rehearsal import Rehearsed
 
@@ -20,6 +20,8 @@ def lines(found: Rehearsed) -> Iterator[str]:
     for outcome in found.done:
         step = outcome.step
         yield f"{_WOULD[step.direction]}: {text.one_line(step.name)} ({text.duration(outcome.seconds)})"
+    if found.done and found.measurement is not None:
+        yield from measured.lines(found.measurement)
     if not found.done:
         yield "Nothing to rehearse"
         return
@@ -32,9 +34,19 @@ def lines(found: Rehearsed) -> Iterator[str]:
         yield from (f"  - {thing}" for thing in found.leaves)
 
 
-def value(found: Rehearsed) -> dict[str, object]:
-    """The same for JSON; durations in milliseconds."""
+def markdown(found: Rehearsed) -> Iterator[str]:
+    """The report of a rehearsal with rows, for a summary."""
+    yield from ("## Rehearsal", "")
+    number = text.count(len(found.done), "migration")
+    yield f"{number} rehearsed on {reports.inline(found.where)}, in {text.duration(found.seconds)}."
+    if found.measurement is not None:
+        yield from measured.markdown(found.measurement)
+
+
+def value(found: Rehearsed, *, hide: Callable[[str], str] = str) -> dict[str, object]:
+    """The same for JSON; durations in milliseconds. `hide` masks the secrets that SQL may hold."""
     return {
+        **({} if found.measurement is None else measured.value(found.measurement, hide=hide)),
         "migrations": [
             {
                 "version": outcome.step.version,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dbmigrate.events import Event
     from dbmigrate.execution.backfill_tryout import Tryout
     from dbmigrate.execution.conditions import Asker, Context
+    from dbmigrate.impact.measured import Measurement
     from dbmigrate.model import Direction, Migration, MigrationFile, Section, Step
     from dbmigrate.scratch.choose import Choice, ScratchServer
     from dbmigrate.scratch.lock_report import Means
@@ -70,7 +71,7 @@ _SETTLE = (
 @frozen
 class Rehearsed:
     """What would have been done; `where` says on what, `blind_to` what it cannot show, `leaves` what a
-    ROLLBACK does not undo.
+    ROLLBACK does not undo. `measurement` is there where there were rows (`scratch.with_rows`).
     """
 
     done: tuple[Outcome, ...]
@@ -79,6 +80,7 @@ class Rehearsed:
     leaves: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
+    measurement: Measurement | None = None
 
 
 @frozen
@@ -195,11 +197,11 @@ def _would_fail(exc: Error, hint: str | None) -> MigrationFailed:
     error = exc.recast(MigrationFailed, code=exc.code if exc.code.startswith("E4") else "E401")
     error.hint = hint or (None if half else exc.hint)
     stopped = "; a real run would have stopped half-way, and needed a person" if half else ""
-    error.state = f"{_STATE}{stopped}"
+    error.state = f"{STATE}{stopped}"
     return error
 
 
-_STATE = "this was a rehearsal: the database is as it was"
+STATE = "this was a rehearsal: the database is as it was"
 
 
 def _notes(server: ScratchServer) -> tuple[Problem, ...]:
@@ -239,7 +241,7 @@ def in_place(rehearsal: Rehearsal) -> Rehearsed:
     except DatabaseError as exc:
         raise _would_fail(exc, exc.hint) from exc
     except Refused as exc:
-        exc.state = _STATE
+        exc.state = STATE
         raise
     except KeyboardInterrupt as exc:
         raise Interrupted.by(exc, "the rehearsal was interrupted; it is rolled back") from exc

@@ -1,14 +1,23 @@
-"""Variables of environments, and whether two URLs name the same database."""
+"""Variables of environments, whether two URLs name the same database, and whether that is a protected one."""
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from dbmigrate.connection.dsn import Dsn
+from dbmigrate.connection import dsn
+from dbmigrate.environment_name import canonical
+from dbmigrate.errors import ConfigError
+from dbmigrate.frozen import frozen
 
-__all__ = ["is_same_database", "name_of", "variable_of"]
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from dbmigrate.connection.dsn import Dsn
+    from dbmigrate.settings.sources import Sources
+
+__all__ = ["Protection", "is_same_database", "name_of", "protection_of", "variable_of"]
 
 _URL_NAME = re.compile(r"([A-Z0-9_]+)_DATABASE_URL(_FILE)?")
 _HERE = frozenset(("", "localhost", "127.0.0.1", "::1"))
@@ -46,3 +55,24 @@ def _servers(target: Dsn) -> set[tuple[str, str]]:
             if name or keyword == "host":
                 servers.add(("localhost" if is_here else name, port))
     return servers
+
+
+@frozen
+class Protection:
+    """The protected environment of the target; `by` is its variable, where another name was given for its database."""
+
+    environment: str
+    by: str = ""
+
+
+def protection_of(target: Dsn, sources: Sources, protected: Collection[str], driver: str) -> Protection | None:
+    """The environment of `protected` whose database is `target`, by the URLs that are configured."""
+    for name in sorted(sources.names()):
+        variable = name.removesuffix("_FILE")
+        if variable.endswith("_URL") and canonical(variable) in protected:
+            with suppress(ConfigError):  # an invalid URL names no database
+                value = sources.url(variable)
+                other = dsn.parse(value.text, driver=driver, origin=value.origin) if value else None
+                if other and is_same_database(target, sources.completed(other)):
+                    return Protection(canonical(variable), variable)
+    return None

@@ -8,7 +8,6 @@ Where two names mean the same (``DBMIGRATE_WAIT``, ``DBMATE_WAIT``), ours wins.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Order
 from dbmigrate.settings import durations, env_file, project_file
-from dbmigrate.settings.environments import is_same_database, name_of, variable_of
+from dbmigrate.settings.environments import Protection, name_of, protection_of, variable_of
 from dbmigrate.settings.sources import Sources, Value
 from dbmigrate.settings.variables import VARIABLES, Variable
 
@@ -63,14 +62,6 @@ class Flags:
     verbose: bool | None = None
     quiet: bool | None = None
     json: bool | None = None
-
-
-@frozen
-class Protection:
-    """The protected environment of the target; `by` is its variable, where another name was given for its database."""
-
-    environment: str
-    by: str = ""
 
 
 @frozen
@@ -131,6 +122,11 @@ class Settings:
         value = self._scratch_url or next(filter(None, named), None)
         return self._sources.completed(dsn.parse(value.text, origin=value.origin)) if value else None
 
+    def clone(self, url: str) -> Dsn:
+        """The database that ``--on`` names, complete as `target` is. Raises ConfigError E202."""
+        found = dsn.parse(url, driver=self.driver, origin="--on")
+        return found if found.embedded is not None else self._sources.completed(found)
+
     @property
     def origin(self) -> str:
         """Where the target is from: ``--url``, ``DATABASE_URL (environment)``, ``.env:3``. Raises as `target`."""
@@ -158,18 +154,13 @@ class Settings:
         if self.environment is not None and canonical(self.environment) in self.protected:
             return Protection(self.environment)
         try:
-            found = self.target()
+            return self.protection_of(self.target())
         except ConfigError:
             return None
-        for name in sorted(self._sources.names()):
-            variable = name.removesuffix("_FILE")
-            if variable.endswith("_URL") and canonical(variable) in self.protected:
-                with suppress(ConfigError):  # an invalid URL names no database
-                    value = self._sources.url(variable)
-                    other = dsn.parse(value.text, driver=self.driver, origin=value.origin) if value else None
-                    if other and is_same_database(found, self._sources.completed(other)):
-                        return Protection(canonical(variable), variable)
-        return None
+
+    def protection_of(self, found: dsn.Dsn) -> Protection | None:
+        """The protected environment whose database is `found`, as far as names can tell."""
+        return protection_of(found, self._sources, self.protected, self.driver)
 
     @property
     def target_environment(self) -> str | None:

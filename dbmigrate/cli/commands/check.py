@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dbmigrate.cli import scratch
+from dbmigrate.cli import loaded, scratch
 from dbmigrate.cli.call import Call, dumping
 from dbmigrate.cli.findings import (
     Format,
@@ -19,6 +20,7 @@ from dbmigrate.cli.findings import (
     show_findings,
     write_summary,
 )
+from dbmigrate.cli.loaded import LoadOptions
 from dbmigrate.cli.options import ScratchUrl, common
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
@@ -26,6 +28,7 @@ from dbmigrate.frozen import frozen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from dbmigrate.api.rehearsal import Rehearsed
     from dbmigrate.check import Linter, Options, Report
     from dbmigrate.check.queries import Collection
     from dbmigrate.connection.database import Connection
@@ -57,6 +60,8 @@ def check(
     format_: FormatOption = Format.HUMAN,
     summary: SummaryOption = None,
     scratch_url: ScratchUrl = None,
+    *,
+    load: LoadOptions,
 ) -> None:
     """Run all migrations on a scratch database: up, down, up again; exit with 1 if anything is wrong."""
     from dbmigrate import check as module
@@ -66,16 +71,18 @@ def check(
     target = _target(settings)
     options = _options(call, since=since, longest=_seconds(max_duration), wants_lint=not no_lint)
     with _live(call, target, is_needed=from_statistics) as live:
-        options = replace(options, queries=_queries(queries or (), live if from_statistics else None))
-        options = replace(options, applied=_applied(call, live))
-        report = module.run(options, scratch.for_check(call, target, live.conn if live else None))
+        collected = _queries(queries or (), live if from_statistics else None)
+        options = replace(options, queries=collected, applied=_applied(call, live))
+        choice = scratch.for_check(call, target, live.conn if live else None)
+        report = module.run(options, choice)
         priced = _priced(live, report)
+    report, rehearsed = loaded.rehearse(call, load, report, choice)
     report = replace(report, problems=masked(call, report.problems))
     scratch.show_notes(call, report.notes)
     is_detailed = bool(since or call.environments) if locks is None else locks
-    _show(call, report, priced, detailed=priced if is_detailed else (), format_=format_)
-    write_summary(summary, report.problems, title="Check", files=report.selected)
-    _append_details(summary, report, priced)
+    shown = _Shown(report, priced, rehearsed)
+    _show(call, shown, detailed=priced if is_detailed else (), format_=format_)
+    _write_summary(call, summary, shown)
     if not report.is_clean:
         raise typer.Exit(1)
 
@@ -189,19 +196,37 @@ def _priced(live: _Live | None, report: Report) -> tuple[Priced, ...]:
         return impact.price(live.conn, report.impacts)
 
 
-def _show(call: Call, report: Report, locks: Sequence[Priced], *, detailed: Sequence[Priced], format_: Format) -> None:
-    from dbmigrate.output import checking
+@frozen
+class _Shown:
+    """What there is to show."""
 
+    report: Report
+    locks: Sequence[Priced]
+    rehearsed: Rehearsed | None
+
+
+def _show(call: Call, shown: _Shown, *, detailed: Sequence[Priced], format_: Format) -> None:
+    from dbmigrate.output import checking, rehearsal
+
+    report, locks, rehearsed = shown.report, shown.locks, shown.rehearsed
     if format_ in (Format.GITHUB, Format.GITLAB):
         show_findings(call, "check", report.problems, files=report.selected, format_=format_)
         return
-    call.renderer.answer("check", checking.lines(report, locks, detailed=detailed), checking.value(report, locks))
+    lines = checking.lines(report, locks, detailed=detailed)
+    value = checking.value(report, locks)
+    if rehearsed is not None:
+        lines = chain(map(call.hide, rehearsal.lines(rehearsed)), lines)
+        value = {**value, "rehearsal": rehearsal.value(rehearsed, hide=call.hide)}
+    call.renderer.answer("check", lines, value)
 
 
-def _append_details(path: str | None, report: Report, locks: Sequence[Priced]) -> None:
-    """Durations and locks, below the findings of the summary."""
-    from dbmigrate.output import checking
+def _write_summary(call: Call, path: str | None, shown: _Shown) -> None:
+    """The findings; below them durations and locks, and what was measured with rows."""
+    from dbmigrate.output import checking, rehearsal
 
+    write_summary(path, shown.report.problems, title="Check", files=shown.report.selected)
     if path is not None:
         with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
-            file.writelines(f"{line}\n" for line in checking.markdown(report, locks))
+            file.writelines(f"{line}\n" for line in checking.markdown(shown.report, shown.locks))
+            if shown.rehearsed is not None:
+                file.writelines(f"{call.hide(line)}\n" for line in ("", *rehearsal.markdown(shown.rehearsed)))
