@@ -69,7 +69,7 @@ WARNINGS: dict[str, str] = {
     "W661": "no lock report, because the schema of the target cannot be copied",
     "W662": "a migration fails on a copy of the schema, and the lock report ends there",
     "W663": "the lock report has no table sizes",
-    "W664": "the schema was copied by running the applied migrations again",
+    "W664": "a schema was not copied to the scratch database by pg_dump",
     # files and tables of other tools
     "W665": "files in the migrations directory are not migrations, and are skipped",
     "W666": "the database has tables or another tool's history, but no history of these files",

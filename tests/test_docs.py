@@ -210,7 +210,8 @@ def test_every_variable_is_documented_and_every_documented_one_is_read() -> None
     texts = {**MANUAL, ".env.example": (ROOT / ".env.example").read_text("utf-8")}
 
     for name, text in texts.items():
-        assert set(pattern.findall(text)) - known - {"DBMIGRATE_X", "DBMATE_X"} == set(), name
+        found = {each for each in pattern.findall(text) if not each.startswith("DBMIGRATE_VAR_")}  # a migration's own
+        assert found - known - {"DBMIGRATE_X", "DBMATE_X"} == set(), name
     assert [name for name in known - {""} if f"`{name}`" not in page("configuration")] == []
 
 

@@ -22,6 +22,7 @@ from dbmigrate.execution.transactional import Executor
 from dbmigrate.frozen import frozen
 from dbmigrate.importing.bodies import differ_in_comments_alone
 from dbmigrate.migrations import parser, peek, variables
+from dbmigrate.migrations.other_tools import is_of_platform
 from dbmigrate.model import Direction, Plan, Policy, Problem, Severity
 from dbmigrate.planning import annotation_faults, plan, remedies, target_environments, verify
 from dbmigrate.planning import repeatables as planning
@@ -84,10 +85,14 @@ class Picture(NamedTuple):
 
 
 class Building(NamedTuple):
-    """What makes what should be in an empty scratch database, and what that may do beside it."""
+    """What makes what should be in an empty scratch database, and what that may do beside it.
+
+    `needs_platform`: migrations refer to objects of the platform, where a schema file has them.
+    """
 
     make: Callable[[ScratchServer, Comparer], None]
     effects: outside_effects.Effects
+    needs_platform: bool = False
 
 
 class Comparer(ApiBase):
@@ -138,7 +143,7 @@ class Comparer(ApiBase):
                 replayed(server, copy, migrations)
                 repeated(server, copy, repeatable)
 
-            return Building(make, outside_effects.of_all([*migrations, *repeatable]))
+            return Building(make, outside_effects.of_all([*migrations, *repeatable]), needs_platform=True)
 
         live, expected = self._beside(choice, replay)
         drift = self._drift("the migrations", expected, live, scope=scope, notes=_narrow(found, live.versions))
@@ -166,6 +171,8 @@ class Comparer(ApiBase):
             wanted = replace(choice, target=session.dsn, major=major, effects=building.effects, spared=session.dsn)
             with choose.open_server(wanted) as server, server.database() as copy:
                 there = self._quiet(schema_copy.with_settings_of(session, copy), session)
+                if building.needs_platform:
+                    self._copy_platform(session, live.taken, server, there)
                 try:
                     building.make(server, there)
                 except DatabaseError as exc:
@@ -174,6 +181,17 @@ class Comparer(ApiBase):
                     self._on_event(Warned(Problem("W600", server.note, Severity.NOTE)))
                 with there._open(_COMMAND) as built:
                     return live, _picture(built, live.taken)
+
+    def _copy_platform(self, session: Session, taken: Taken, server: ScratchServer, copy: Comparer) -> None:
+        """The schemas of a platform such as Supabase: no migration makes them, and many refer to them."""
+        schemas = tuple(filter(is_of_platform, taken.schemas))
+        if not schemas:
+            return
+        from dbmigrate.scratch import platform_copy  # few databases are a platform's
+
+        environ = self._options.dumping.environ if self._options.dumping else {}
+        for problem in platform_copy.fill(session, environ, schemas, server, copy._dsn):
+            self._on_event(Warned(problem))
 
     def _taken(self, session: Session) -> Taken:
         """What belongs to other tools, whose tables no migration makes."""

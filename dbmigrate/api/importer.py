@@ -8,7 +8,7 @@ from dataclasses import field, replace
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from dbmigrate.api import old_table
+from dbmigrate.api import old_table, proof_values
 from dbmigrate.api.drift import MIGRATIONS_SCOPE, Building, Comparer, Drift, replayed
 from dbmigrate.catalog import Change
 from dbmigrate.connection import database
@@ -19,11 +19,11 @@ from dbmigrate.importing.convert import Conversion, MissingDown, convert, settle
 from dbmigrate.importing.lost_files import written_back
 from dbmigrate.importing.records import Dirty, Record
 from dbmigrate.importing.values import Answers, SourceFile, State
-from dbmigrate.migrations import find, parser
+from dbmigrate.migrations import find, parser, variables
 from dbmigrate.model import Action, Direction, LogKind, MigrationFile, Order, Place, Plan, Problem, Step
 from dbmigrate.planning import repeatables
 from dbmigrate.scratch import outside_effects
-from dbmigrate.tracking import read_history, read_repeatables
+from dbmigrate.tracking import read_history, read_repeatables, value_hashes
 from dbmigrate.tracking.write_log import Writer
 
 if TYPE_CHECKING:
@@ -263,7 +263,11 @@ class Importer(Comparer):
     def _compared(self, rehearsal: _Rehearsal, ran: Sequence[Record], adoption: Adoption) -> Drift:
         runs = [*rehearsal.others, *(_run(each, place) for place, each in enumerate(ran))]
         with TemporaryDirectory(prefix="dbmigrate-import-") as folder:
-            migrations = [_stored(folder, each) for each in runs]
+            stored = [_stored(folder, each) for each in runs]
+            proof_values.refuse_missing(
+                [variables.bound(each, self._variables) for each in stored], rehearsal.conversion.directory
+            )
+            migrations = [variables.bound(each, self._variables.for_scratch()) for each in stored]
             bench = Importer(self._dsn, replace(self._options, directories=(folder,)), on_event=self._on_event)
             bench._old = self._old
 
@@ -271,7 +275,7 @@ class Importer(Comparer):
                 def make(server: ScratchServer, copy: Comparer) -> None:
                     replayed(server, copy, migrations)
 
-                return Building(make, outside_effects.of_all(migrations))
+                return Building(make, outside_effects.of_all(migrations), needs_platform=True)
 
             try:
                 live, expected = bench._beside(adoption.choice, replay)
@@ -315,7 +319,7 @@ class Importer(Comparer):
         for step in planned.steps:
             row = by_version[step.version].row
             by = row.applied_by if row and row.applied_by else run.os_user
-            details = old.details(by_version[step.version])
+            details = old.details(by_version[step.version]) | self._proved_values(run.run_id, step)
             writer = Writer(session.tables, replace(run, os_user=by))
             script.append(writer.adopted(step, row.applied_at if row else None, details))
         try:
@@ -323,6 +327,11 @@ class Importer(Comparer):
                 database.run(session.conn, f"BEGIN READ WRITE;\n{''.join(script)}COMMIT;")
         finally:
             session.abort()
+
+    def _proved_values(self, run_id: str, step: Step) -> dict[str, object]:
+        """Hashes of the values that the proof has taken: a rollback with others would undo something else."""
+        bound = variables.bound(step.migration, self._variables).bound if step.migration else None
+        return {} if bound is None else {value_hashes.KEY: value_hashes.hashes(run_id, step, bound)}
 
 
 class _Run(NamedTuple):

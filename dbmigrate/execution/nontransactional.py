@@ -65,11 +65,8 @@ _FAILURES = (
 _MAY_FORBID_WRITING = re.compile(r"read\b.*\bonly\b|transaction_read_only", re.IGNORECASE | re.DOTALL).search
 OPENING = "BEGIN READ WRITE;"  # of a transaction for a log entry: the file may have made its session read-only
 _WAY_ON = "correct the file from that statement on, then continue with `dbmigrate resume`"
-_ENDINGS = {  # of a step that failed, in the words of the error
-    Outcome.DONE: "was committed",
-    Outcome.UNDONE: "was rolled back",
-    Outcome.UNKNOWN: "may have taken effect",
-}
+# of a step that failed, in the words of the error
+_ENDINGS = {Outcome.DONE: "was committed", Outcome.UNDONE: "was rolled back", Outcome.UNKNOWN: "may have taken effect"}
 
 
 def run(session: Session, step: Step, pacing: Pacing, asker: Asker) -> batches.Tally:

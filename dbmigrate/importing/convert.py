@@ -232,6 +232,8 @@ def _text(migration: ForeignMigration, how: _Style) -> tuple[str, list[Judgement
     lines = [f"{origin_line(how.tool, migration)}\n"]
     if depends := [how.versions[each] for each in migration.depends if each in how.versions]:
         lines.append(f"-- migrate:depends {', '.join(depends)}\n")
+    if migration.variables:
+        lines.append(f"-- migrate:vars {', '.join(migration.variables)}\n")
     if migration.require is not None:
         lines.append(f"-- migrate:require {migration.require}\n")
     for place, up in enumerate(padded):

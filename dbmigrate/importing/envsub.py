@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _IDENTIFIER = re.compile(r"[^\W\d_]\w*")
 _ESCAPED = {"\\\\": "\\\\", "\\$": "$", "$$": "$", "$(": "$("}
@@ -22,12 +22,16 @@ class NotUnderstoodError(Exception):
 
 
 class Line:
-    """One line, read from its beginning to its end. `missing` are the variables that have no value."""
+    """One line, read from its beginning to its end. `missing` are the variables that have no value.
 
-    def __init__(self, text: str, values: Mapping[str, str]) -> None:
+    `mark` makes what stands for one of a name and how it is written; None where its value has to be given.
+    """
+
+    def __init__(self, text: str, values: Mapping[str, str], mark: Callable[[str, str], str | None]) -> None:
         self.missing: list[str] = []
         self._text = text
         self._values = values
+        self._mark = mark
         self._at = 0
 
     def expanded(self) -> str:
@@ -61,7 +65,7 @@ class Line:
         if self._text[self._at : self._at + 1] != "}":
             raise NotUnderstoodError(f"`{self._text[begin : self._at + 1]}` is not converted")
         self._at += 1
-        value = self._value(name, begin)
+        value = self._value(name, begin) if not operator else self._given(name, begin)
         return default if operator == ":-" and value == "" else value
 
     def _identifier(self) -> str:
@@ -72,6 +76,10 @@ class Line:
         return match[0]
 
     def _value(self, name: str, begin: int) -> str:
+        marked = None if name in self._values else self._mark(name, self._text[begin : self._at])
+        return marked or self._given(name, begin)
+
+    def _given(self, name: str, begin: int) -> str:
         if name not in self._values:
             self.missing.append(name)
             return self._text[begin : self._at]

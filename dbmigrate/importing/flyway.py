@@ -10,6 +10,7 @@ import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate.errors import MigrationFileError
+from dbmigrate.importing import variables
 from dbmigrate.importing.flyway_history import FlywayHistory, version_key
 from dbmigrate.importing.flyway_settings import (
     Placeholders,
@@ -69,7 +70,7 @@ class Flyway(FlywayHistory):
         return any(_FOUND(file.path) for file in source.files)
 
     def read(self, source: Source, answers: Answers) -> Reading:
-        return _Reader(source, answers).reading()
+        return variables.settled(_Reader(source, answers).reading())
 
 
 TOOL = Flyway()

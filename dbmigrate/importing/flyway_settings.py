@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationFileError
 from dbmigrate.frozen import frozen
+from dbmigrate.importing import variables
 from dbmigrate.importing.read_source import decoded
 from dbmigrate.importing.values import Judgement
 from dbmigrate.model import Place
@@ -145,7 +146,7 @@ class Placeholders:
         self._path = path
 
     def replaced(self, text: str) -> tuple[str, tuple[Judgement, ...]]:
-        """The text with values, and what was done; asks for each name that has none."""
+        """The text with values, and what was done; asks for each name that has none and cannot be a variable's."""
         judged: dict[str, Judgement] = {}
 
         def value_of(found: re.Match[str]) -> str:
@@ -153,6 +154,8 @@ class Placeholders:
             place = Place(self._path, text.count("\n", 0, found.start()) + 1)
             value = self._values.get(name.lower())
             if value is None:
+                if marked := variables.mark(name.lower(), found[0], place):
+                    return marked
                 judged.setdefault(name, _question(found[0], name, place))
                 return found[0]
             judged.setdefault(name, Judgement(f"{found[0]} is replaced by {value!r}, for good", place))

@@ -162,7 +162,21 @@ def _migration(source: Source, number: int, pair: Mapping[str, SourceFile], send
         downs=downs.parts if down else None,
         sort_key=(number,),
         sums={name: value for each in _ALGORITHMS for name, value in sums_of(up.content, each).items()} if up else {},
-        judgements=ups.judgements + downs.judgements,
+        judgements=(*_endings(source, pair), *ups.judgements, *downs.judgements),
+    )
+
+
+def _endings(source: Source, pair: Mapping[str, SourceFile]) -> tuple[Judgement, ...]:
+    """golang-migrate sends whatever has ``.up.`` in its name: code of another tool, or a copy of an editor, too."""
+    return tuple(
+        Judgement(
+            f"{file.path} does not end in sql: golang-migrate takes it for a migration",
+            read_text(source, file).place(1),
+            f"leave it out (--skip {file.path}), or give a copy the ending .sql",
+            asks=True,
+        )
+        for file in pair.values()
+        if not file.path.lower().endswith("sql")
     )
 
 

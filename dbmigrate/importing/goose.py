@@ -10,6 +10,7 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from dbmigrate.importing import variables
 from dbmigrate.importing.envsub import Line, NotUnderstoodError
 from dbmigrate.importing.given_sql import given_sql
 from dbmigrate.importing.line_marks import Lines, ends_statement, is_closed, kept, lines_of, script_of
@@ -50,7 +51,8 @@ class Goose:
                 _add(source, found, file)
             elif reason:
                 left_out[file.path] = reason
-        return Reading(tuple(_migration(source, file, answers) for _, file in sorted(found.items())), left_out)
+        made = tuple(_migration(source, file, answers) for _, file in sorted(found.items()))
+        return variables.settled(Reading(made, left_out))
 
     def owns(self, table: HistoryTable, neighbours: frozenset[str]) -> bool:
         return set(table.columns) >= _COLUMNS
@@ -263,14 +265,15 @@ class _Parsing:
             self._open = None
 
     def _expanded(self, number: int, line: str) -> str:
-        reading = Line(line, self._values)
+        place = self._text.place(number + 1)
+        reading = Line(line, self._values, lambda name, shown: variables.mark(name, shown, place))
         try:
             expanded = reading.expanded()
         except NotUnderstoodError as exc:
             raise self._error(str(exc), number) from exc
         for name in reading.missing:
             hint = f"give it: --placeholder {name}=VALUE"
-            question = Judgement(f"the variable {name} has no value", self._text.place(number + 1), hint, asks=True)
+            question = Judgement(f"the variable {name} has no value", place, hint, asks=True)
             self._questions.setdefault(name, question)
         return expanded
 

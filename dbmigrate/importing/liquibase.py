@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import LockNotAcquired
+from dbmigrate.importing import variables
 from dbmigrate.importing.given_sql import given_sql
 from dbmigrate.importing.liquibase_changes import Project, migrations_of
 from dbmigrate.importing.liquibase_order import order_of
@@ -68,7 +69,7 @@ class Liquibase:
             if file.path.endswith(".sql") and file.path not in order.files and _is_formatted(source, file.path)
         }
         migrations = migrations_of(project)
-        return Reading(migrations, {**left_out, **project.left_out}, tuple(judgements))
+        return variables.settled(Reading(migrations, {**left_out, **project.left_out}, tuple(judgements)))
 
     def owns(self, table: HistoryTable, neighbours: frozenset[str]) -> bool:
         return {column.lower() for column in table.columns} >= _COLUMNS

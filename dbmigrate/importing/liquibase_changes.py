@@ -13,6 +13,7 @@ from dbmigrate.importing.liquibase_printed import in_printed_order, printed_chan
 from dbmigrate.importing.liquibase_sql import Change, option
 from dbmigrate.importing.texts import Text, as_one_message, statements
 from dbmigrate.importing.values import ForeignMigration, Judgement, Kind, Part
+from dbmigrate.importing.variables import mark, unmarked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -121,7 +122,7 @@ def _migration(project: Project, key: str, position: int) -> ForeignMigration:
         downs=None if downs is None else tuple(Part(down.text, is_transactional) for down in downs),
         sort_key=(position,),
         kind=Kind.REPEATABLE if reruns else Kind.VERSIONED,
-        sums={} if key in project.without_sum else _sums(body.text, change),
+        sums={} if key in project.without_sum else _sums(project, body.text, change),
         judgements=tuple(_judgements(project, key, [up, *(downs or ())])),
         require=None if reruns else _required(project, text, change),
     )
@@ -139,16 +140,27 @@ def _text_of(text: Text, lines: Sequence[Line]) -> Text:
 
 
 def _expanded(project: Project, text: Text) -> Text:
-    """Liquibase leaves a placeholder that it has no value for as it is."""
-    return text.with_text(_PLACEHOLDER.sub(lambda found: project.properties.get(found[1], found[0]), text.text))
+    """With the values of placeholders. Liquibase leaves one that it has no value for as it is."""
+
+    def value_of(found: re.Match[str]) -> str:
+        if found[1] in project.properties:
+            return project.properties[found[1]]
+        return mark(found[1], found[0], text.place(text.line_of(found.start()))) or found[0]
+
+    return text.with_text(_PLACEHOLDER.sub(value_of, text.text))
 
 
 def _required(project: Project, text: Text, change: Change) -> str | None:
-    return required(change, text, lambda check: _expanded(project, text.with_text(check)).text)
+    """A query holds no variables: what has no value stays as it is written, and is asked for."""
+    return required(change, text, lambda check: unmarked(_expanded(project, text.with_text(check)).text))
 
 
-def _sums(sql: str, change: Change) -> dict[str, str]:
-    return {"md5 (9)": _sum(sql), **{f"validCheckSum {each}": each for each in change.valid_sums}}
+def _sums(project: Project, sql: str, change: Change) -> dict[str, str]:
+    """Taken after placeholders, so that one without a value leaves none that could be compared."""
+    written = unmarked(sql, project.answers.value_of)
+    if written != sql and _PLACEHOLDER.search(written):
+        return {}
+    return {"md5 (9)": _sum(written), **{f"validCheckSum {each}": each for each in change.valid_sums}}
 
 
 def _sum(sql: str) -> str:
@@ -224,7 +236,8 @@ def _refuse_commands(text: Text) -> None:
 def _judgements(project: Project, key: str, texts: Sequence[Text]) -> Iterator[Judgement]:
     _, text, change = project.changes[key]
     place = text.place(change.line)
-    for name in dict.fromkeys(_PLACEHOLDER.findall("".join(each.text for each in texts))):
+    asked = "".join((*(each.text for each in texts), _required(project, text, change) or ""))
+    for name in dict.fromkeys(_PLACEHOLDER.findall(asked)):
         if name not in project.properties:
             hint = f"give its value: --placeholder {name}=VALUE (--placeholder '{name}=${{{name}}}' if it is text)"
             yield Judgement(f"{key}: no value for ${{{name}}}", place, hint, asks=True)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
-from dbmigrate.importing import numbered_header, psql_scripts
+from dbmigrate.importing import numbered_header, psql_scripts, variables
 from dbmigrate.importing.numbered_history import history, owns
 from dbmigrate.importing.scripts import Script, Sending, psql_command, script
 from dbmigrate.importing.texts import file_name, folder, read_text, statements, sums_of
@@ -62,7 +62,7 @@ class Numbered:
             migrations = sorted(
                 (replace(each, sort_key=(each.path,)) for each in migrations), key=lambda each: each.path
             )
-        return Reading(tuple(migrations), sorted_files.left_out, judgements)
+        return variables.settled(Reading(tuple(migrations), sorted_files.left_out, judgements))
 
     def owns(self, table: HistoryTable, neighbours: frozenset[str]) -> bool:
         """Whether it looks like a history that belongs to no tool; a person names the others."""

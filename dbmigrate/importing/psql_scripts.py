@@ -17,6 +17,7 @@ from dbmigrate.importing.texts import (
     statements,
 )
 from dbmigrate.importing.values import Judgement, Part
+from dbmigrate.importing.variables import mark
 from dbmigrate.model import StatementKind
 from dbmigrate.sql.statements import is_bare
 from dbmigrate.sql.tokeniser import placed_words
@@ -36,6 +37,8 @@ _HARMLESS = re.compile(
     r"|echo\b.*|qecho\b.*|warn\b.*|timing\b.*|pset\b.*|x\b.*|encoding\s+utf-?8)",
     re.IGNORECASE,
 )
+# one word without anything that psql would put in, or one quoted text without escapes
+_SET = re.compile(r"\\set[ \t]+([A-Za-z_][A-Za-z0-9_]*)[ \t]+('(?:[^'\\]|'')*'|[^\s'\"`:\\]+)")
 _INCLUDE = re.compile(r"\\(ir|include_relative|i|include)\s+'?([^'\s]+)'?\s*")
 _NAME = re.compile(r"[A-Za-z0-9_\u0080-\uffff]+")
 _DEEPEST = 8  # files that include files
@@ -51,8 +54,10 @@ class Script:
 
 def convert(source: Source, file: SourceFile, variables: Mapping[str, str]) -> Script:
     """Raises MigrationFileError E281 for a command of psql that has no counterpart."""
-    text = _with_commands(source, file, read_text(source, file), _DEEPEST)
-    filled, unset = _with_variables(text, variables)
+    whole = read_text(source, file)
+    own = _set_first(whole)
+    text = _with_commands(source, file, _without_set(whole, len(own)), _DEEPEST)
+    filled, unset = _with_variables(text, {**variables, **own})
     found = statements(filled)
     questions = tuple(
         Judgement(
@@ -68,6 +73,28 @@ def convert(source: Source, file: SourceFile, variables: Mapping[str, str]) -> S
 
 
 # ------------------------------------------------------------------------------------------------------------- commands
+
+
+def _set_first(text: Text) -> dict[str, str]:
+    """Variables that a file sets before its first statement, so that all of it sees one value. In their order."""
+    found: dict[str, str] = {}
+    for each in statements(text):
+        setting = _SET.fullmatch(each.sql.strip())
+        if not each.is_command:
+            break
+        if setting and not _HARMLESS.fullmatch(each.sql.strip()):
+            if setting[1] in found:
+                break
+            found[setting[1]] = setting[2][1:-1].replace("''", "'") if setting[2].startswith("'") else setting[2]
+    return found
+
+
+def _without_set(text: Text, number: int) -> Text:
+    sql = text.text
+    sets = [each for each in statements(text) if each.is_command and _SET.fullmatch(each.sql.strip())]
+    for each in reversed([each for each in sets if not _HARMLESS.fullmatch(each.sql.strip())][:number]):
+        sql = sql[: each.offset] + sql[each.offset + len(each.sql) :]
+    return text.with_text(sql)
 
 
 def _with_commands(source: Source, file: SourceFile, text: Text, depth: int) -> Text:
@@ -116,6 +143,8 @@ def _with_variables(text: Text, values: Mapping[str, str]) -> tuple[Text, list[t
             continue
         if name in values:
             edits.append((colon.start, word.end, _written(quoted[0], values[name])))
+        elif quoted[0] in "'\"" and (marked := _marked(text, name, colon.start, word.end)):
+            edits.append((colon.start, word.end, quoted[0] + marked + quoted[0]))
         elif not is_slice or quoted[0] in "'\"":
             unset.append((name, text.line_of(colon.start)))
     for start, end, new in reversed(edits):
@@ -130,6 +159,10 @@ def _variables(words: Sequence[Word]) -> Iterator[tuple[Word, Word, bool]]:
         depth += {"[": 1, "]": -1}.get(colon.text, 0)
         if colon.text == ":" and word.start == colon.end:
             yield colon, word, depth > 0
+
+
+def _marked(text: Text, name: str, begin: int, end: int) -> str | None:
+    return mark(name, text.text[begin:end], text.place(text.line_of(begin)))
 
 
 def _written(quote: str, value: str) -> str:

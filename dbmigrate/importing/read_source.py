@@ -20,8 +20,8 @@ _PASSED_OVER = frozenset((".git", ".hg", ".svn", "node_modules", "__pycache__", 
 def read(directory: str, skip: Collection[str] = ()) -> Source:
     """The files below `directory` in the order of their paths, but those in `skip`.
 
-    Links to directories are not followed. Raises ConfigError E282: there is no such directory, or a file of `skip` is
-    not in it; E207: something in it cannot be read.
+    Raises ConfigError E282: there is no such directory, or a file of `skip` is not in it; E207: something in it cannot
+    be read, such as a link to nothing.
     """
     if not os.path.isdir(directory):
         raise ConfigError(
@@ -41,7 +41,10 @@ def read(directory: str, skip: Collection[str] = ()) -> Source:
 
 
 def decoded(file: SourceFile, encoding: str = "utf-8") -> str:
-    """The text of a file without a byte order mark; line ends stay as they are. Raises MigrationFileError E210."""
+    """The text of a file without a byte order mark; line ends stay as they are.
+
+    Raises MigrationFileError E210: it is not in this encoding, or a NUL is in it.
+    """
     try:
         text = file.content.decode(encoding)
     except UnicodeDecodeError as exc:
@@ -53,6 +56,12 @@ def decoded(file: SourceFile, encoding: str = "utf-8") -> str:
             (cursor.line, cursor.column),
             hint="save the file as UTF-8, or leave it out with --skip",
         ) from exc
+    if "\0" in text:
+        cursor = Cursor()
+        cursor.advance(text.partition("\0")[0])
+        raise Origin(file.path, text).error(
+            "E210", "a NUL character in the file", (cursor.line, cursor.column), hint="remove it, or --skip the file"
+        )
     return text.removeprefix("\ufeff")
 
 
@@ -60,12 +69,21 @@ def _paths(directory: str) -> Iterator[str]:
     def refuse(exc: OSError) -> None:
         raise ConfigError(f"cannot read {exc.filename}: {exc.strerror}", code="E207") from exc
 
-    for parent, folders, names in os.walk(directory, onerror=refuse):
-        folders[:] = [name for name in folders if name not in _PASSED_OVER]
+    for parent, folders, names in os.walk(directory, onerror=refuse, followlinks=True):
+        folders[:] = [name for name in folders if name not in _PASSED_OVER and not _leads_back(parent, name)]
         for name in names:
             path = os.path.join(parent, name)
-            if os.path.isfile(path):
+            if os.path.isfile(path) or os.path.islink(path):  # reading says that a link leads nowhere
                 yield os.path.relpath(path, directory).replace(os.sep, "/")
+
+
+def _leads_back(parent: str, name: str) -> bool:
+    """Whether a link leads to a directory in which it stands."""
+    path = os.path.join(parent, name)
+    if not os.path.islink(path):
+        return False
+    here, there = os.path.realpath(parent), os.path.realpath(path)
+    return os.path.commonpath((here, there)) == there
 
 
 def content(path: str) -> bytes:

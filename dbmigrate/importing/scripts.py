@@ -48,7 +48,7 @@ def script(text: Text, sending: Sending) -> Script:
         if each.is_command:
             raise psql_command(text, each)
     if not found:
-        return Script()
+        return Script((Part(text.text),) if text.text.strip() else ())
     if controls_transaction(found):
         return _controlled(text, found)
     return _plain(text, found, sending)

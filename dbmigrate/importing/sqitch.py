@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
+from dbmigrate.importing import variables
 from dbmigrate.importing.psql_scripts import convert
 from dbmigrate.importing.sqitch_plan import read_plan
 from dbmigrate.importing.texts import file_name, folder, moment, qualified, read_text, sums_of
@@ -59,7 +60,7 @@ class Sqitch:
             for path in project.files
             if _below(path, project.deploy) and path not in used
         }
-        return Reading(tuple(migrations), left_out)
+        return variables.settled(Reading(tuple(migrations), left_out))
 
     def owns(self, table: HistoryTable, neighbours: frozenset[str]) -> bool:
         """The table of what is deployed; the one of events has other columns."""
@@ -117,7 +118,7 @@ def _project(source: Source, answers: Answers) -> _Project:
     text = read_text(source, plan_file)
     top = settings.get("core.top_dir") or folder(plan_file.path)
     places = {kind: normpath(settings.get(f"core.{kind}_dir") or join(top, kind)) for kind in _KINDS}
-    variables = {
+    configured = {
         name.rpartition(".")[2]: value
         for name, value in settings.items()
         if re.match(r"(core|deploy)\.variables\.", name)
@@ -127,7 +128,7 @@ def _project(source: Source, answers: Answers) -> _Project:
         plan=read_plan(text),
         text=text,
         files={file.path: file for file in source.files},
-        variables={**variables, **answers.placeholders},
+        variables={**configured, **answers.placeholders},
         extension=settings.get("core.extension", "sql"),
         **places,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from dbmigrate.model import Place
@@ -49,6 +49,10 @@ class Source:
     files: tuple[SourceFile, ...]
 
 
+def _no_value(name: str) -> str | None:
+    return None
+
+
 @frozen
 class Answers:
     """What a person has answered by options: placeholder values, the service, how a missing down is written."""
@@ -58,6 +62,7 @@ class Answers:
     skip: frozenset[str] = frozenset()
     sql_of: Mapping[str, str] = field(default_factory=dict)  # a file that is code -> the file with its SQL
     options: Mapping[str, str] = field(default_factory=dict)  # a tool's own settings, such as x-multi-statement
+    value_of: Callable[[str], str | None] = field(default=_no_value, repr=False)  # of a variable: some old sums need it
 
 
 @frozen
@@ -91,7 +96,8 @@ class ForeignMigration:
     as the old tool does. `sums` are the checksums that the old tool may have recorded, by algorithm. `stamp` are digits
     that a new version can be made of where the old one is not a number, such as the time at which it was planned.
     `depends` are versions of the old tool that have to be applied before this one, for `-- migrate:depends`; `require`
-    is a query on one line that has to be true before it runs, for `-- migrate:require`.
+    is a query on one line that has to be true before it runs, for `-- migrate:require`. `variables` are names for
+    `-- migrate:vars`.
     """
 
     version: str
@@ -106,6 +112,7 @@ class ForeignMigration:
     stamp: str | None = None
     depends: tuple[str, ...] = ()
     require: str | None = None
+    variables: tuple[str, ...] = ()
 
 
 @frozen

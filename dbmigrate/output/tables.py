@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _SHOWN_COLUMNS = 100  # of a statement
 _OF_A_CURSOR = ("table", "key", "after", "until", "round", "turn", "batch", "passed", "ended", "left", "rate")
-_NOT_SHOWN = frozenset(("before", "tables", "schemas", "description", "tickets", "links", "replaces", *_OF_A_CURSOR))
+_NOT_SHOWN = frozenset(
+    ("before", "tables", "schemas", "description", "tickets", "links", "replaces", "vars", *_OF_A_CURSOR)
+)
 _DEVIATIONS = {
     Deviation.CHANGED: "was changed after it was applied",
     Deviation.COSMETIC: "was edited after it was applied, but only in its layout",

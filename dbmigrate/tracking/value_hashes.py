@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from dbmigrate.connection.database import Connection
     from dbmigrate.model import Step
     from dbmigrate.tracking.tables import Tables
+    from dbmigrate.variables import Bound
 
-__all__ = ["Recorded", "details", "details_in_script", "recorded"]
+__all__ = ["KEY", "Recorded", "details", "details_in_script", "hashes", "recorded"]
 
 KEY = "vars"  # of the column `details`
 _ROUNDS = 10_000
@@ -52,9 +53,13 @@ def details(run_id: str, step: Step) -> str | None:
     bound = step.migration.bound if step.migration and step.runs_sql else None
     if bound is None or step.direction is Direction.DOWN:
         return None
+    return _literal(json.dumps({KEY: hashes(run_id, step, bound)}))
+
+
+def hashes(run_id: str, step: Step, bound: Bound) -> dict[str, str | None]:
+    """A hash of each value that the up sections use; None for the other variables."""
     salt, texts, used = _salt(run_id, step), bound.texts, bound.used(Direction.UP)
-    found = {name: _digest(salt, name, texts[name]) if name in used & texts.keys() else None for name in bound.names}
-    return _literal(json.dumps({KEY: found}))
+    return {name: _digest(salt, name, texts[name]) if name in used & texts.keys() else None for name in bound.names}
 
 
 def details_in_script(run_id: str, step: Step, value: Callable[[str], str]) -> str | None:

@@ -173,7 +173,7 @@ def test_a_second_import_adds_what_is_new_and_keeps_what_was_edited(flyway: Path
 
 
 def test_placeholders_have_to_be_given_or_come_from_the_environment(flyway: Path, run, tmp_path: Path) -> None:
-    (flyway / "V3__note.sql").write_text("comment on table boats is '${port}';\n")
+    (flyway / "V3__note.sql").write_text("comment on table boats is 'at ${port}';\n")
 
     asked = run("import", "sql")
     given = run("import", "sql", env={"FLYWAY_PLACEHOLDERS_PORT": "Sula"})
@@ -182,7 +182,7 @@ def test_placeholders_have_to_be_given_or_come_from_the_environment(flyway: Path
     assert "error[E284]" in asked.stderr
     assert "--placeholder port=VALUE" in asked.stderr
     assert given.exit_code == 0, given.stderr
-    assert "'Sula'" in written(tmp_path)["3_note.sql"]
+    assert "'at Sula'" in written(tmp_path)["3_note.sql"]
 
 
 @pytest.mark.parametrize(

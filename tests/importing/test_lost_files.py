@@ -48,6 +48,37 @@ def test_another_word_for_lost_files_is_refused(database_url: str, run, tmp_path
     assert not (tmp_path / "db").exists()
 
 
+def test_migrations_may_refer_to_the_objects_of_the_platform(database_url: str, query, run, tmp_path: Path) -> None:
+    """A trigger and a policy on its tables are the project's, and need a function that a migration makes."""
+    sql = (
+        "create table public.profiles (id uuid primary key references auth.users (id), owner uuid default auth.uid());"
+        " create function public.welcome() returns trigger language plpgsql as 'begin return new; end';"
+        " create trigger welcome after insert on auth.users for each row execute function public.welcome();"
+        " create policy own on auth.users to authenticated_here using (auth.uid() = id)"
+    )
+    SUPABASE.load(database_url)
+    role = f"r{database_url.rpartition('?')[0].rpartition('/')[2]}"
+    sql = sql.replace("authenticated_here", role)
+    query(
+        database_url,
+        f"create role {role}; create schema auth; create type auth.level as enum ('a', 'b');"
+        " create table auth.users (id uuid primary key, level auth.level);"
+        f" create function auth.uid() returns uuid language sql as 'select null::uuid'; {sql};"
+        " insert into supabase_migrations.schema_migrations (version, name, statements)"
+        " values ('20270101000000', 'profiles', null)",
+    )
+    shutil.copytree(SUPABASE.files, tmp_path / "old")
+    (tmp_path / "old/supabase/migrations/20270101000000_profiles.sql").write_text(sql)
+    env = imports.env(database_url)
+
+    done = run("import", "old", "--from", "supabase", "--history", env=env)
+
+    assert done.exit_code == 0, done.stderr
+    found = run("drift", "--against", "migrations", env=env)
+    assert (found.exit_code, found.stdout.count("difference")) == (0, 0), found.stdout + found.stderr
+    query(database_url, f"drop policy own on auth.users; drop owned by {role}; drop role {role}")
+
+
 def test_what_the_platform_keeps_in_the_database_is_no_difference(database_url: str, query, run) -> None:
     """Supabase's own schemas, what it needs in the whole database, and what its default privileges give its roles."""
     SUPABASE.load(database_url)

@@ -115,6 +115,7 @@ def _wanted(call: Call, source: str, tool: str | None, given: Given, of_history:
         skip=frozenset(given.skip or ()),
         sql_of=_pairs("--sql", given.sql),
         options=_pairs("--option", given.option) | {name: value for name, value in named.items() if value},
+        value_of=lambda name: found.text if (found := settings.variables.find(name)) else None,
     )
     how = MissingDown(_choice("--missing-down", given.missing_down, [each.value for each in MissingDown]))
     return Wanted(source, settings.migrations_dirs[0], tool, answers, how, settings.version_order)

@@ -237,7 +237,7 @@ def test_placeholders_are_replaced_in_strings_names_and_bodies() -> None:
 
 
 def test_a_placeholder_without_a_value_is_asked_for_once_with_its_place() -> None:
-    found = read({"V1__x.sql": "select 1;\nselect '${a}', '${a}';"}).migrations[0]
+    found = read({"V1__x.sql": "select 1;\nselect '1 ${a}', '${a}';"}).migrations[0]
 
     (asked,) = found.judgements
     assert (asked.asks, str(asked.place), asked.hint) == (True, "V1__x.sql:2:1", "--placeholder a=VALUE")

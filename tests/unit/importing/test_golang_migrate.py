@@ -9,7 +9,7 @@ import pytest
 
 from dbmigrate.errors import ConfigError, MigrationFileError
 from dbmigrate.importing.golang_migrate import TOOL
-from dbmigrate.importing.values import Answers, ForeignMigration, HistoryTable, Row, State
+from dbmigrate.importing.values import Answers, ForeignMigration, HistoryTable, Part, Row, State
 from tests.support.importing_states import fixture, source
 
 ONE_ROW = HistoryTable("public", "schema_migrations", ("version", "dirty"))
@@ -74,7 +74,7 @@ def test_a_migration_without_a_down_file_has_no_down() -> None:
 
 
 def test_a_down_file_of_comments_is_an_empty_down() -> None:
-    assert only({"1_boats.up.sql": TABLE, "1_boats.down.sql": "-- nothing\n"}).downs == ()
+    assert only({"1_boats.up.sql": TABLE, "1_boats.down.sql": "-- nothing\n"}).downs == (Part("-- nothing\n"),)
 
 
 def test_a_down_file_alone_is_a_version_that_does_nothing() -> None:
@@ -395,3 +395,8 @@ def test_a_project_is_recognised_by_names_without_another_tool_s_marks(files: di
 def test_the_fixtures_are_recognised() -> None:
     assert TOOL.recognises(fixture("golang-migrate"))
     assert TOOL.recognises(fixture("go-engine"))
+
+
+@pytest.mark.parametrize(("name", "asks"), [("1_a.up.go", True), ("1_a.up.sql.bak", True), ("1_a.up.PGSQL", False)])
+def test_a_file_of_another_ending_does_not_pass_as_sql(name: str, asks: bool) -> None:
+    assert [each.asks for each in only({name: "select 1;"}).judgements] == [True] * asks

@@ -8,7 +8,7 @@ import pytest
 
 from dbmigrate.errors import MigrationFileError
 from dbmigrate.importing.goose import TOOL
-from dbmigrate.importing.values import Answers, ForeignMigration, HistoryTable, Row, State
+from dbmigrate.importing.values import Answers, ForeignMigration, HistoryTable, Part, Row, State
 from tests.support.importing_states import fixture, source
 
 TABLE = HistoryTable("public", "goose_db_version", ("id", "version_id", "is_applied", "tstamp"))
@@ -130,11 +130,11 @@ def test_without_down_there_is_no_down() -> None:
 
 
 def test_a_down_of_comments_is_an_empty_down() -> None:
-    assert parsed(f"-- +goose Up\n{UP}-- +goose Down\n-- nothing\n").downs == ()
+    assert parsed(f"-- +goose Up\n{UP}-- +goose Down\n-- nothing\n").downs == (Part("-- nothing\n"),)
 
 
 def test_an_up_of_comments_has_nothing_to_run() -> None:
-    assert parsed("-- +goose Up\n-- nothing\n-- +goose Down\n").ups == ()
+    assert parsed("-- +goose Up\n-- nothing\n-- +goose Down\n").ups == (Part("-- nothing\n"),)
 
 
 @pytest.mark.parametrize(
@@ -300,11 +300,14 @@ def test_a_name_goes_as_far_as_letters_digits_and_underscores_do() -> None:
 
 
 def test_every_variable_without_a_value_is_asked_for_once_even_with_a_default() -> None:
-    migration = parsed("-- +goose Up\n-- +goose ENVSUB ON\nselect '$A', '${A}', '${B:-b}',\n  '${C?c}';\n")
+    migration = parsed("-- +goose Up\n-- +goose ENVSUB ON\nselect '$A', '${B:-b}',\n  '${C?c}', 'a $D';\n")
 
     questions = [judgement for judgement in migration.judgements if judgement.asks]
-    assert [(each.message.split()[2], each.place.line) for each in questions] == [("A", 3), ("B", 3), ("C", 4)]
-    assert "--placeholder A=VALUE" in (questions[0].hint or "")
+    names = ("B", 3), ("C", 4), ("D", 4)
+    assert [(each.hint, each.place.line) for each in questions] == [
+        (f"{'' if name == 'D' else 'give it: '}--placeholder {name}=VALUE", line) for name, line in names
+    ]
+    assert migration.variables == ("A",)
 
 
 def test_dollars_are_text_where_variables_are_off() -> None:

@@ -441,11 +441,30 @@ def test_answers_come_before_properties_and_properties_of_a_file_before_nothing(
 
 
 def test_a_placeholder_without_a_value_is_asked_for() -> None:
-    [question] = [each for each in change("\nselect '${who}';\n--rollback select '${back}';\n").judgements[:1]]
+    asked = questions(change("\nselect ${who};\n--rollback select '1 ${back}';\n"))
 
-    assert question.asks
-    assert "--placeholder who=VALUE" in (question.hint or "")
-    assert len(questions(change("\nselect '${who}';\n--rollback select '${back}';\n"))) == 2
+    assert ["${who}" in asked[0], "${back}" in asked[1], len(asked)] == [True, True, 2]
+
+
+def test_a_placeholder_of_a_precondition_is_asked_for() -> None:
+    text = (
+        "\n--preconditions onFail:HALT\n--precondition-sql-check expectedResult:0 select count(*) from ${t}\nselect 1;"
+    )
+
+    [question] = questions(change(text))
+
+    assert "${t}" in question
+
+
+def test_the_sum_of_a_change_with_a_variable_needs_its_value() -> None:
+    """Liquibase takes the sum after it has put the value in."""
+    text = "\nselect '${who}';\n"
+    with_value = change(text, Answers(placeholders={"who": "ann"}))
+    known = change(text, Answers(value_of={"who": "ann"}.get))
+
+    assert known.variables == ("who",)
+    assert known.sums == with_value.sums
+    assert change(text).sums == {}
 
 
 def test_a_placeholder_can_be_said_to_be_text() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from dbmigrate.errors import ConfigError, MigrationFileError
 from dbmigrate.importing.node_pg_migrate import TOOL
-from dbmigrate.importing.values import Answers, ForeignMigration, HistoryTable, Row, State
+from dbmigrate.importing.values import Answers, ForeignMigration, HistoryTable, Part, Row, State
 from tests.support.importing_states import fixture, source
 
 TABLE = HistoryTable("public", "pgmigrations", ("id", "name", "run_on"))
@@ -114,7 +114,7 @@ def test_without_a_down_header_there_is_no_down() -> None:
 
 
 def test_a_down_section_of_comments_is_an_empty_down() -> None:
-    assert only({NAME: f"-- Up Migration\n{UP}-- Down Migration\n-- nothing\n"}).downs == ()
+    assert only({NAME: f"-- Up Migration\n{UP}-- Down Migration\n-- nothing\n"}).downs == (Part("-- nothing\n"),)
 
 
 def test_a_header_inside_a_body_cuts_it_and_what_is_open_then_is_refused() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from dbmigrate.errors import ConfigError, MigrationFileError
 from dbmigrate.importing.numbered import TOOL
-from dbmigrate.importing.values import Answers, ForeignMigration, HistoryTable, Row, State
+from dbmigrate.importing.values import Answers, ForeignMigration, HistoryTable, Part, Row, State
 from tests.support.importing_states import fixture, source
 
 UP, DOWN = "create table boats (id int);", "drop table boats;"
@@ -517,7 +517,7 @@ def test_a_byte_order_mark_goes_and_carriage_returns_stay() -> None:
 
 
 def test_an_empty_file_has_nothing_to_run() -> None:
-    assert only({"001_a.sql": "-- nothing yet\n"}).ups == ()
+    assert only({"001_a.sql": "-- nothing yet\n"}).ups == (Part("-- nothing yet\n"),)
 
 
 def test_an_open_quote_is_refused_with_its_place() -> None:
@@ -669,3 +669,20 @@ def test_a_project_is_recognised_by_numbers_without_another_tool_s_marks(files: 
 
 def test_the_fixture_is_recognised() -> None:
     assert TOOL.recognises(fixture("numbered"))
+
+
+def test_what_a_file_sets_before_its_first_statement_is_put_in() -> None:
+    sql = "\\set who 'it''s ann'\n\\set n 5\nselect :'who', :\"who\", :n;\n"
+
+    migration = only({"001_a.sql": sql}, placeholders={"n": "6"})
+
+    assert migration.ups[0].sql.strip() == "select 'it''s ann', \"it's ann\", 5;"
+    assert migration.variables == ()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["select 1;\n\\set who ann\n", "\\set a 1\n\\set a 2\n", "\\set a `date`\n", "\\set a :b\n", "\\set a 'x\\n'\n"],
+)
+def test_another_use_of_set_is_refused(sql: str) -> None:
+    refused({"001_a.sql": sql + "select :'a';\n"})

@@ -8,7 +8,7 @@ import pytest
 
 from dbmigrate.errors import MigrationFileError
 from dbmigrate.importing.sql_migrate import TOOL
-from dbmigrate.importing.values import Answers, ForeignMigration, HistoryTable, Row, State
+from dbmigrate.importing.values import Answers, ForeignMigration, HistoryTable, Part, Row, State
 from tests.support.importing_states import fixture, source
 
 TABLE = HistoryTable("public", "gorp_migrations", ("id", "applied_at"))
@@ -90,7 +90,7 @@ def test_a_file_has_an_up_and_a_down() -> None:
 
 def test_without_down_there_is_no_down_and_one_of_comments_is_empty() -> None:
     assert parsed(TEXT).downs is None
-    assert parsed(f"{TEXT}-- +migrate Down\n-- nothing to take back\n").downs == ()
+    assert parsed(f"{TEXT}-- +migrate Down\n-- nothing to take back\n").downs == (Part("-- nothing to take back\n"),)
 
 
 def test_the_sections_may_stand_in_either_order() -> None:
