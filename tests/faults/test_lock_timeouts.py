@@ -67,9 +67,12 @@ def test_a_blocker_is_named_and_waited_for_and_readers_get_through(start, table,
     with faults.transaction(database_url, "select * from a"):
         reader.start()
         process = start(*UP, env={"DATABASE_URL": database_url})
-        faults.backend(database_url, doing="%alter table a%")
-        time.sleep(3)
-    _, errors = process.communicate(timeout=30)
+        errors = ""
+        while "did not get a lock" not in errors:
+            errors += process.stderr.readline()
+        time.sleep(2)
+    errors += process.stderr.read()
+    process.wait(timeout=30)
     reader.stop()
 
     assert process.returncode == 0, errors

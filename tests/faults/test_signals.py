@@ -86,17 +86,19 @@ def test_a_signal_in_an_index_build_leaves_it_to_be_resumed(start, run, project,
 
 
 @each_signal
-def test_a_signal_while_waiting_for_another_run_ends_the_wait(start, project, database_url, number, code):
-    project.migration("1_a", up="select pg_sleep(5);")
-    first = start(*UP, env={"DATABASE_URL": database_url})
-    faults.backend(database_url, doing="%pg_sleep%")
-    second = start(*UP, env={"DATABASE_URL": database_url})
-    faults.backend(database_url, doing="%pg_try_advisory_lock%", state="idle")
+def test_a_signal_while_waiting_for_another_run_ends_the_wait(start, project, database_url, query, number, code):
+    query(database_url, "create table a ()")
+    project.migration("1_a", up="lock table a;")
+    with faults.transaction(database_url, "lock table a"):
+        first = start(*UP, "--lock-timeout", "0", env={"DATABASE_URL": database_url})
+        faults.backend(database_url, doing="%lock table a%")
+        second = start(*UP, env={"DATABASE_URL": database_url})
+        faults.backend(database_url, doing="%pg_try_advisory_lock%", state="idle")
 
-    second.send_signal(number)
-    errors = ended(second)
+        second.send_signal(number)
+        errors = ended(second)
 
-    assert second.returncode == code, errors
+        assert second.returncode == code, errors
     ended(first)
     assert first.returncode == 0
     assert faults.versions(database_url) == ["1"]
