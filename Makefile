@@ -20,10 +20,10 @@ demo: setup ## run the example project on a PostgreSQL of its own
 	@$(BIN)/dbmigrate demo
 
 test: setup ## the tests but for the slow ones of the matrix, on one PostgreSQL server (TEST_DATABASE_URL, otherwise the embedded one)
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 test-matrix: setup ## every test, those on databases on every server in SERVERS=13,15-debian,...
-	$(BIN)/python -m pytest -n $(JOBS) --server-versions $(SERVERS) --chaos-rounds $(CHAOS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --server-versions $(SERVERS) --chaos-rounds $(CHAOS)
 
 bench: setup ## measure, and write bench/RESULTS.md (20 minutes); BENCH='--quick' or BENCH='--only startup' to look only
 	$(BIN)/python -m bench $(BENCH)

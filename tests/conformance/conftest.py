@@ -42,8 +42,11 @@ def client_programs(server: DatabaseServer) -> Path:
 
 
 @pytest.fixture
-def dbmigrate(runner: Runner, client_programs: Path) -> Program:
-    return Program(Name.DBMIGRATE, replace(runner, is_fresh=True), client_programs)
+def dbmigrate(runner: Runner, client_programs: Path, request: pytest.FixtureRequest) -> Program:
+    """In the matrix each run is in an interpreter of its own, as dbmate's."""
+    options = request.config.getoption
+    is_fresh = bool(options("--everything") or options("--server-versions"))
+    return Program(Name.DBMIGRATE, replace(runner, is_fresh=is_fresh), client_programs)
 
 
 @pytest.fixture

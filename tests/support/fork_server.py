@@ -2,7 +2,7 @@
 
 Most of the processor time of a short run goes into Python's start and the imports, and there are thousands of runs.
 What runs is the program as it is, in a process of its own, with its own arguments, environment, directory and streams.
-A fresh interpreter still runs where the difference could matter (`forked.Request`), and for the conformance tests.
+A fresh interpreter runs where the difference could matter (`forked.Request`), and in the matrix for conformance tests.
 
 A message of the socket asks for a run: a JSON object, and four file descriptors: stdin, stdout, stderr, and where the
 answers go: the process id when it was started, and the status of `waitpid` when it ended.
