@@ -24,6 +24,7 @@ DOCUMENT = PACKAGE.parent / "docs" / "explanation" / "architecture.md"
 # The modules beside the packages, and what each of them may import of the others. Every package may import them.
 GROUND: dict[str, str] = {
     "frozen": "",
+    "warning_codes": "",
     "variables": "frozen",
     "model": "frozen variables",
     "reports": "frozen model",
@@ -31,7 +32,6 @@ GROUND: dict[str, str] = {
     "events": "frozen model reports",
     "environment_name": "",
     "version": "",
-    "warning_codes": "",
 }
 # From the bottom to the top: the packages that a package may import, annotation imports (TYPE_CHECKING) included.
 PACKAGES: dict[str, str] = {
