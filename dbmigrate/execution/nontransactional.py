@@ -121,6 +121,7 @@ class NonTransactionalRun:
             elif statements.sets_session(substep.first.sql):
                 replay(self._session, substep)
         self._session.reset()
+        self._refuse_lost_lock()
         self._record()
         return self._tally
 
@@ -237,6 +238,7 @@ class NonTransactionalRun:
         """DISCARD ALL or pg_advisory_unlock_all() in the file drops the lock silently: take it again, or stop."""
         if not is_held(self._session.conn, self._session.key):
             self._regain()
+            self._refuse_done_by_another()
 
     def _regain(self) -> None:
         try:

