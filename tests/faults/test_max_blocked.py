@@ -124,7 +124,7 @@ def test_many_quick_statements_in_one_message_are_watched_too(table, database_ur
 
 def test_a_statement_outside_a_transaction_is_not_cancelled_but_reported_once(project, database_url, query):
     query(database_url, "create table a (n int); create table pace (seconds float); insert into pace values (1.2)")
-    block = "do $$ begin lock table a; perform pg_sleep(1.2); commit; end $$;"
+    block = "do $$ begin lock table a; perform pg_sleep(3); commit; end $$;"
     project.migration("1_slow", up=block, up_options=FALSE)
     heard, writer = [], Writer(database_url)
 
