@@ -159,7 +159,7 @@ def test_an_unknown_version_is_an_error_and_nothing_runs(up, project, database_u
 def test_session_state_of_a_file_does_not_reach_the_next_one(up, project, database_url, query):
     project.migration(
         "1_a",
-        up="create schema other; set search_path = other; set statement_timeout = '1ms'; set role pg_monitor;",
+        up="create schema other; set search_path = other; set statement_timeout = '20ms'; set role pg_monitor;",
     )
     project.migration("2_b", up="select pg_sleep(0.05); create table here (id int);")
 
@@ -178,7 +178,7 @@ def test_session_state_of_a_file_does_not_reach_the_next_one(up, project, databa
         "reset all;",
         "set local lock_timeout = '1s';",
         "set default_transaction_read_only = on;",
-        "set statement_timeout = '1ms';",
+        "set statement_timeout = '20ms';",
     ],
 )
 def test_a_record_is_written_whatever_the_file_did_to_the_session(up, project, database_url, query, statement):
