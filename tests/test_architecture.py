@@ -52,7 +52,7 @@ PACKAGES: dict[str, str] = {
     "check": "sql connection migrations planning tracking execution schema catalog impact scratch",
     "lint": "sql connection backfill migrations tracking catalog impact scratch check",
     "patterns": "connection migrations execution scratch check lint",
-    "losses": "connection migrations execution lint",
+    "losses": "connection migrations execution lint schema",
     "api": "connection migrations planning tracking execution schema catalog scratch importing losses",
     "deploy": "connection settings migrations planning tracking execution schema api",
     "output": "connection planning catalog impact scratch importing check lint api deploy",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dbmigrate.lint.selection import Selection
     from dbmigrate.model import Migration
 
-__all__ = ["Request", "excluded", "fix", "refuse_alone", "target_of", "tried_together"]
+__all__ = ["Request", "excluded", "fix", "refuse_alone", "tried_together"]
 
 
 @frozen
@@ -58,7 +58,7 @@ def fix(call: Call, chosen: Selection, config: LintConfig, request: Request) -> 
     from dbmigrate.lint.fix import run
 
     settings = call.settings()
-    target = target_of(call)
+    target = call.settings().target_if_configured()
     only = _unapplied(call, chosen, target)
     known = baseline.read()
     options = run.Options(
@@ -123,16 +123,6 @@ def _bound(call: Call) -> Callable[[Migration], Migration]:
 
     values = call.settings().variables.for_checks()
     return lambda migration: variables.bound(migration, values)
-
-
-def target_of(call: Call) -> Dsn | None:
-    """The target database, if one is configured: without one, git says which files are new."""
-    try:
-        return call.settings().target()
-    except ConfigError as exc:
-        if exc.code != "E201":
-            raise
-        return None
 
 
 def _unapplied(call: Call, chosen: Selection, target: Dsn | None) -> frozenset[str]:

@@ -28,6 +28,7 @@ from dbmigrate.losses.forms import Kind, destructions, is_hidden
 from dbmigrate.losses.report import CODE
 from dbmigrate.migrations import parser
 from dbmigrate.model import Direction, Problem, Severity
+from dbmigrate.schema.file import sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -193,7 +194,7 @@ class Salvager:
         count = self._copy(task, saved, path, look)
         script = path.with_suffix(".sql")
         self._write(script, _script(task, saved, key, path))
-        _sync_directory(self._directory)
+        sync_directory(self._directory)
         noun = ("value" if lost else "row") + ("" if count == 1 else "s")
         what = f"{count:,} {noun} of {', '.join(task.columns)}{' of ' if lost else ''}{table.name}"
         message = f"saved {what} in {path}"
@@ -279,11 +280,3 @@ def _settled(conn: Connection) -> Iterator[None]:
     database.run(conn, _SETTLE)
     yield
     database.run(conn, _RETURN)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

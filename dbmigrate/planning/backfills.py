@@ -106,15 +106,14 @@ def refuse_depending(steps: Iterable[Step], history: History) -> None:
     """Raise Refused E764 for a migration that depends on a deferred backfill, or on one that this run defers."""
     deferred = {item.version: item.name for item in history.deferred}
     for step in steps:
-        for annotation in step.migration.annotated("depends") if step.migration else ():
-            for version in dependencies.versions(annotation):
-                if version in deferred:
-                    error = Refused(
-                        f"{step.name} depends on {deferred[version]}, whose backfill is deferred",
-                        code="E764",
-                        place=annotation.place,
-                        hint=f"run it first: `dbmigrate backfill {version}`",
-                    )
-                    raise unchanged(error)
+        for annotation, version in dependencies.named(step.migration) if step.migration else ():
+            if version in deferred:
+                error = Refused(
+                    f"{step.name} depends on {deferred[version]}, whose backfill is deferred",
+                    code="E764",
+                    place=annotation.place,
+                    hint=f"run it first: `dbmigrate backfill {version}`",
+                )
+                raise unchanged(error)
         if step.turn is Turn.LATER:
             deferred[step.version] = step.name

@@ -118,6 +118,15 @@ class Settings:
             found = found.through_pooler()
         return found if found.embedded is not None else self._sources.completed(found)
 
+    def target_if_configured(self) -> Dsn | None:
+        """As `target`; None where nothing is configured, for commands that can do without a database."""
+        try:
+            return self.target()
+        except ConfigError as exc:
+            if exc.code != "E201":
+                raise
+            return None
+
     def scratch(self) -> Dsn | None:
         """The server for scratch databases, if one is configured. Raises ConfigError as `target`."""
         named = map(self._sources.url, ("DBMIGRATE_SCRATCH_URL", VARIABLES["DBMIGRATE_SCRATCH_URL"].twin))

@@ -14,15 +14,6 @@ COMMANDS = [("up",), ("migrate",), ("up", "--dry-run", "--no-locks"), ("up", "--
 
 
 @pytest.fixture
-def command(run, database_url):
-    def run_it(*arguments, env=None):
-        values = {"DATABASE_URL": database_url, "DBMIGRATE_NO_DUMP_SCHEMA": "true", **(env or {})}
-        return run(*arguments, env=values)
-
-    return run_it
-
-
-@pytest.fixture
 def production(run, database_url):
     environ = {"PRODUCTION_DATABASE_URL": database_url, "DBMIGRATE_NO_DUMP_SCHEMA": "true"}
     return lambda *arguments: run("-e", "production", *arguments, env=environ)

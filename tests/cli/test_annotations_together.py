@@ -15,15 +15,6 @@ UP = "-- migrate:up\ncreate table t{0} ();\n-- migrate:down\ndrop table t{0};\n"
 VIEW = "create or replace view {0} as select 1 as n;\n"
 
 
-@pytest.fixture
-def command(run, database_url):
-    def run_it(*arguments, env=None):
-        values = {"DATABASE_URL": database_url, "DBMIGRATE_NO_DUMP_SCHEMA": "true", **(env or {})}
-        return run(*arguments, env=values)
-
-    return run_it
-
-
 def repeatable(project, name, text):
     folder = project.migrations / "repeatable"
     folder.mkdir(exist_ok=True)

@@ -19,15 +19,6 @@ keys = pytest.mark.parametrize("key", ["require", "check"])
 
 
 @pytest.fixture
-def command(run, database_url):
-    def run_it(*arguments, env=None):
-        values = {"DATABASE_URL": database_url, "DBMIGRATE_NO_DUMP_SCHEMA": "true", **(env or {})}
-        return run(*arguments, env=values)
-
-    return run_it
-
-
-@pytest.fixture
 def state(query, database_url):
     """Versions, log entries, and the tables of the migrations."""
 

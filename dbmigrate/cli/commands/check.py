@@ -22,7 +22,6 @@ from dbmigrate.cli.findings import (
 )
 from dbmigrate.cli.loaded import LoadOptions
 from dbmigrate.cli.options import ScratchUrl, common
-from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def check(
 
     call.add({"scratch_url": scratch_url, "json": format_ is Format.JSON})
     settings = call.settings()
-    target = _target(settings)
+    target = settings.target_if_configured()
     options = _options(call, since=since, longest=_seconds(max_duration), wants_lint=not no_lint)
     with _live(call, target, is_needed=from_statistics) as live:
         collected = _queries(queries or (), live if from_statistics else None)
@@ -85,16 +84,6 @@ def check(
     _write_summary(call, summary, shown)
     if not report.is_clean:
         raise typer.Exit(1)
-
-
-def _target(settings: Settings) -> Dsn | None:
-    """The target database, if one is configured: a check does not need one."""
-    try:
-        return settings.target()
-    except ConfigError as exc:
-        if exc.code != "E201":
-            raise
-        return None
 
 
 def _seconds(text: str | None) -> float | None:

@@ -103,7 +103,7 @@ def _write(call: Call, pattern: str, arguments: Sequence[str]) -> None:
     from datetime import UTC, datetime
 
     from dbmigrate.cli import scratch
-    from dbmigrate.cli.fixing import target_of, tried_together
+    from dbmigrate.cli.fixing import tried_together
     from dbmigrate.lint import LintConfig
     from dbmigrate.migrations import find, parser
     from dbmigrate.model import Problem, Severity
@@ -114,7 +114,7 @@ def _write(call: Call, pattern: str, arguments: Sequence[str]) -> None:
     every = [parser.read(file) for file in find.find(settings.migrations_dirs, settings.version_order)]
     migrations = tried_together(call, every, frozenset())
     project = write.Project(migrations, settings.migrations_dirs, config, settings.migrations_table)
-    choice = scratch.for_check(call, target_of(call), None)
+    choice = scratch.for_check(call, call.settings().target_if_configured(), None)
     written = write.write(project, pattern, arguments, choice, datetime.now(UTC))
     call.renderer.answer("new", written.paths, {"paths": list(written.paths), "notes": list(written.notes)})
     call.warn(Problem("W372", note, Severity.NOTE) for note in written.notes)

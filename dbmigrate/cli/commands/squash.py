@@ -14,8 +14,6 @@ from dbmigrate.model import Problem, Severity
 
 if TYPE_CHECKING:
     from dbmigrate.api.squash import Made
-    from dbmigrate.connection.dsn import Dsn
-    from dbmigrate.settings.load import Settings
 
 
 @common
@@ -51,7 +49,9 @@ def squash(
         settings.version_order,
         module.Rows(rows),
     )
-    made = module.squash(wanted, scratch.for_check(call, _target(settings), None), on_event=call.renderer.on_event)
+    # a scratch database may be made on the target's server
+    choice = scratch.for_check(call, settings.target_if_configured(), None)
+    made = module.squash(wanted, choice, on_event=call.renderer.on_event)
     removed = [_removed(file.path) for file in made.replaced] if remove else []
     if not removed:
         call.warn(_about_the_files(made))
@@ -77,13 +77,3 @@ def _about_the_files(made: Made) -> tuple[Problem, ...]:
     message = f"{len(made.replaced)} files, {first} to {last}, are still there, and count for nothing from now on"
     hint = "remove them when the new file is applied everywhere; dbmate would run them"
     return (Problem("W343", message, Severity.NOTE, hint=hint),)
-
-
-def _target(settings: Settings) -> Dsn | None:
-    """The target database, if one is configured: a scratch database may be made on its server."""
-    try:
-        return settings.target()
-    except ConfigError as exc:
-        if exc.code != "E201":
-            raise
-        return None
