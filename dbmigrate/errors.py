@@ -78,6 +78,9 @@ CODES: dict[str, str] = {
     "E221": "two files have the same version",
     "E222": "the file changed during the run",
     "E223": "a merge conflict is not resolved",
+    # the command for the password
+    "E224": "the password command failed",
+    "E225": "what the password command printed is not a password",
     # plans
     "E230": "no migration files were found",
     "E231": "nothing is applied, so there is nothing to roll back",

@@ -70,7 +70,7 @@ HOMES: dict[str, str] = {
     "dotenv": "settings",
     "psycopg": "connection tracking execution schema catalog impact scratch losses check",
     "subprocess": "connection embedded deploy lint tracking schema",
-    "signal": "cli embedded deploy",
+    "signal": "cli connection embedded deploy",
     "socket": "connection embedded",
     "asyncio": "",
     "logging": "connection",
