@@ -168,6 +168,13 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             "dbmigrate wait --wait-timeout 30s",
         ),
     ),
+    "On call": (
+        Entry(
+            "connect",
+            "Start psql on the target database.",
+            "dbmigrate -e staging connect -c '\\d orders'",
+        ),
+    ),
     "Start here": (
         Entry(
             "import",
