@@ -56,11 +56,11 @@ PACKAGES: dict[str, str] = {
     "diagnostics": "connection",
     "api": "connection migrations planning tracking execution schema catalog scratch importing losses",
     "deploy": "connection settings migrations planning tracking execution schema api",
-    "output": "connection planning catalog impact scratch importing check lint api deploy",
+    "output": "connection planning catalog impact scratch importing check lint diagnostics api deploy",
     "cli": "*",
 }
 # renderers are handed values and look nothing up: these they may import for annotations alone
-ANNOTATIONS_ONLY = {"output": "scratch importing check lint api deploy"}
+ANNOTATIONS_ONLY = {"output": "scratch importing check lint diagnostics api deploy"}
 ENTRY = {"__init__", "__main__"}
 FLAT_MODULES = 11
 

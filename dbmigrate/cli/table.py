@@ -170,6 +170,11 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
     ),
     "On call": (
         Entry(
+            "locks",
+            "Show who waits for whom, since when and with what query; end a session.",
+            "dbmigrate -e production locks --kill 4711",
+        ),
+        Entry(
             "connect",
             "Start psql on the target database.",
             "dbmigrate -e staging connect -c '\\d orders'",

@@ -35,7 +35,7 @@ def vault(tmp_path):
     """A command that prints what is in a file, and counts how often it is asked."""
     (tmp_path / "word").write_text(f"{WORD}\n")
     script = tmp_path / "vault"
-    script.write_text(f"#!/bin/sh\necho \"$PGHOST:$PGPORT $DBMIGRATE_ENV\" >>{tmp_path}/asked\ncat {tmp_path}/word\n")
+    script.write_text(f'#!/bin/sh\necho "$PGHOST:$PGPORT $DBMIGRATE_ENV" >>{tmp_path}/asked\ncat {tmp_path}/word\n')
     script.chmod(0o755)
     return script
 
