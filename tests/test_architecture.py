@@ -53,7 +53,7 @@ PACKAGES: dict[str, str] = {
     "lint": "sql connection backfill migrations tracking catalog impact scratch check",
     "patterns": "connection migrations execution scratch check lint",
     "losses": "connection migrations execution lint schema",
-    "diagnostics": "connection",
+    "diagnostics": "connection tracking",
     "api": "connection migrations planning tracking execution schema catalog scratch importing losses",
     "deploy": "connection settings migrations planning tracking execution schema api",
     "output": "connection planning catalog impact scratch importing check lint diagnostics api deploy",
@@ -72,7 +72,7 @@ HOMES: dict[str, str] = {
     "psycopg": "connection tracking execution schema catalog impact scratch losses check diagnostics",
     "subprocess": "connection embedded deploy lint tracking schema diagnostics",
     "signal": "cli connection embedded deploy",
-    "socket": "connection embedded",
+    "socket": "connection embedded diagnostics",
     "asyncio": "",
     "logging": "connection",
 }

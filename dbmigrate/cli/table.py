@@ -170,6 +170,11 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
     ),
     "On call": (
         Entry(
+            "doctor",
+            "Find what is wrong with the set-up, and say what to do about it; exit with 0 if nothing is.",
+            "dbmigrate -e production doctor --report",
+        ),
+        Entry(
             "locks",
             "Show who waits for whom, since when and with what query; end a session.",
             "dbmigrate -e production locks --kill 4711",

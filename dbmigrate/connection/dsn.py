@@ -170,7 +170,7 @@ class Dsn:
         """
         if self.embedded is not None:
             raise ConfigError(f"{self.display} has not been started", code="E202", hint="use its Dsn.served_by")
-        options = self._options_text(self.settings)
+        options = self.libpq_options
         return {
             "application_name": application_name,
             **self._login(),
@@ -186,16 +186,17 @@ class Dsn:
         OAuth. All settings of the URL are in PGOPTIONS, as psql needs them; `schema.dump.environment` is for pg_dump.
         """
         variables = {VARIABLES[key]: value for key, value in self._login().items() if key in VARIABLES}
-        options = self._options_text(self.settings)
+        options = self.libpq_options
         return {**variables, "PGCLIENTENCODING": "UTF8", **({"PGOPTIONS": options} if options else {})}
 
     def _login(self) -> Mapping[str, str]:
         """`conninfo`, with the password of the command. Raises ConfigError E224, E225."""
-        asked = {"password": self.password_command.password()} if self.password_command else {}
-        return {**self.conninfo, **asked}
+        return {**self.conninfo, **({"password": self.password_command.password()} if self.password_command else {})}
 
-    def _options_text(self, settings: Mapping[str, str]) -> str:
-        words = [*self.options, *(word for name, value in settings.items() for word in ("-c", f"{name}={value}"))]
+    @property
+    def libpq_options(self) -> str:
+        """libpq's ``options``: all settings, and further words."""
+        words = [*self.options, *(word for pair in self.settings.items() for word in ("-c", "=".join(pair)))]
         return " ".join(re.sub(r"([\\\s])", r"\\\1", word) for word in words)
 
     def redact(self, text: str) -> str:

@@ -30,7 +30,8 @@ _PATIENCE = 10.0  # seconds for a session to end
 _WITH_WAITSTART = 140000
 
 _WAITS = """
-select l.pid, l.mode, l.locktype, case when c.oid is not null then pg_catalog.format('%%I.%%I', n.nspname, c.relname) end,
+select l.pid, l.mode, l.locktype,
+       case when c.oid is not null then pg_catalog.format('%%I.%%I', n.nspname, c.relname) end,
        case l.locktype
          when 'transactionid' then 'transaction ' || l.transactionid::text
          when 'virtualxid' then 'transaction ' || l.virtualxid

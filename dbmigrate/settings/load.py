@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dbmigrate.settings.project_file import Project, Requirement
+    from dbmigrate.settings.provenance import Part
     from dbmigrate.variables import Given, Variables
 
 __all__ = ["ENV_FILES", "VARIABLES", "Flags", "Settings", "Variable", "load"]
@@ -147,6 +148,13 @@ class Settings:
         if value is not None:
             return value.origin
         return "DB_* variables" if self._sources.db_variables() else "PG* variables"
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts of the target's URL, each with its origin. Raises as `target`."""
+        from dbmigrate.settings.provenance import parts
+
+        return tuple(parts(self._located(), self._url_value(), self._sources, self.target()))
 
     @property
     def env_files(self) -> tuple[str, ...]:
