@@ -128,7 +128,7 @@ def _asked(conn: Connection) -> list[tuple[object, ...]]:
 
 
 def clock(conn: Connection) -> Diagnosis:
-    """How far the server's clock is from that of this machine; the way there and back is no difference."""
+    """How far the server's clock is from that of this machine; the way there and back does not count."""
     begin = time.time()
     server = cast("int", database.query(conn, _CLOCK)[0][0]) / 1_000_000
     end = time.time()

@@ -405,6 +405,7 @@ def test_one_host_of_several_is_enough(doctor, server, database_url, unused_port
     assert f"warning TCP: port {unused_port} of 127.0.0.1 cannot be reached" in done.stdout
 
 
+@pytest.mark.matrix
 def test_an_embedded_server_is_looked_at_too(run, project, open_tmp_path) -> None:
     done = run("doctor", env={"DATABASE_URL": f"embedded:{open_tmp_path}/postgres?dbname=postgres"})
 
