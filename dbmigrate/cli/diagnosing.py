@@ -63,11 +63,22 @@ def _examined(call: Call, settings: Settings) -> Iterator[Diagnosis]:
         environ=settings.environ,
     )
     try:
-        with call.reachable() as dsn:
+        with call.served(settings.target()) as dsn:
+            _wait(call, settings, dsn)
             yield from doctor.examine(replace(setup, dsn=dsn))
     except Error as exc:
         yield of_error("configuration" if exc.exit_code == 2 else "server", exc)
         yield from doctor.examine(setup)
+
+
+def _wait(call: Call, settings: Settings, dsn: Dsn) -> None:
+    """Wait for the server with ``--wait``; why it did not answer is looked at afterwards."""
+    from dbmigrate.connection import database
+
+    if settings.wait:
+        with suppress(Error):
+            timeout, interval = settings.wait_timeout, settings.wait_interval
+            database.wait(dsn, timeout=timeout, interval=interval, on_event=call.renderer.on_event)
 
 
 def _history(call: Call) -> Diagnosis:

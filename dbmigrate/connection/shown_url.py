@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from dbmigrate.connection.libpq_keywords import SECRETS
+from dbmigrate.connection.libpq_keywords import is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,14 +23,15 @@ def masked(dsn: Dsn) -> str:
     if dsn.embedded is not None:
         return dsn.display
     has_password = bool(dsn.conninfo.get("password") or dsn.password_command)
-    others = {key: _MASK if key in SECRETS else value for key, value in dsn.conninfo.items() if key not in _IN_PLACE}
-    return _url(dsn, f":{_MASK}" if has_password else "", {**others, **dsn.settings})
+    given = {**dsn.conninfo, **dsn.settings}
+    shown = {key: _MASK if is_secret(key) else value for key, value in given.items() if key not in _IN_PLACE}
+    return _url(dsn, f":{_MASK}" if has_password else "", shown)
 
 
 def for_psql(dsn: Dsn) -> str:
     """The same for psql to read: it asks for the password. Settings stand in ``options``, where libpq takes them."""
-    others = {key: value for key, value in dsn.conninfo.items() if key not in (*_IN_PLACE, *SECRETS)}
-    options = dsn.libpq_options
+    others = {key: value for key, value in dsn.conninfo.items() if key not in _IN_PLACE and not is_secret(key)}
+    options = dsn.without_settings([name for name in dsn.settings if is_secret(name)]).libpq_options
     return _url(dsn, "", {**others, **({"options": options} if options else {})})
 
 

@@ -157,6 +157,8 @@ def room(conn: Connection, dsn: Dsn) -> Diagnosis:
         with conn.transaction(force_rollback=True):
             database.run(conn, f"set local statement_timeout = '30s'; {_FILL}")
     except psycopg.Error as exc:
+        if database.is_loss(exc):
+            raise
         if exc.sqlstate == "42501":  # insufficient_privilege
             hint = "GRANT TEMPORARY ON DATABASE ... TO this role, to have it looked at"
             return warning("disk", "not known: the role may make no temporary table, with which it is tried", hint)

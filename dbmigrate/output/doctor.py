@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import shlex
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _STYLES = {"ok": Style.SUCCESS, "warning": Style.WARNING, "failed": Style.ERROR}
 _WIDTH = len("warning")
+_ADDRESS = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F.]*)(?![\w.])")
 
 
 @frozen
@@ -88,9 +90,18 @@ def report(answer: Answer) -> Iterator[str]:
 def _hiding(names: Mapping[str, str]) -> Callable[[str], str]:
     found = sorted((name for name in names if name), key=len, reverse=True)
     if not found:
-        return str
+        return lambda line: _ADDRESS.sub(_address, line)
     pattern = re.compile("|".join(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in found))
-    return lambda line: pattern.sub(lambda match: names[match[0]], line)
+    return lambda line: _ADDRESS.sub(_address, pattern.sub(lambda match: names[match[0]], line))
+
+
+def _address(match: re.Match[str]) -> str:
+    """Another word for an address, unless it is one of every machine."""
+    try:
+        found = ipaddress.ip_address(match[0])
+    except ValueError:
+        return match[0]
+    return match[0] if found.is_loopback else "ADDRESS"
 
 
 def value(answer: Answer) -> dict[str, object]:

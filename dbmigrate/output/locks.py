@@ -17,7 +17,7 @@ _SHOWN = 120  # characters of a query
 _INDENT = "  "
 
 
-def lines(picture: Picture) -> Iterator[str]:
+def lines(picture: Picture, environment: str | None = None) -> Iterator[str]:
     """The trees of blockers, then open transactions that nobody waits for, then what to do."""
     trees = picture.trees()
     if not trees:
@@ -32,7 +32,8 @@ def lines(picture: Picture) -> Iterator[str]:
     yield from _prepared(picture)
     if trees:
         yield ""
-        yield f"End a session with: dbmigrate locks --kill {trees[0].session.pid}"
+        named = f" -e {environment}" if environment else ""
+        yield f"End a session with: dbmigrate{named} locks --kill {trees[0].session.pid}"
 
 
 def _tree(node: Node, now: datetime, depth: int) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate.connection.libpq_keywords import SECRETS, SETTING_VARIABLES, VARIABLES
+from dbmigrate.connection.libpq_keywords import SETTING_VARIABLES, VARIABLES, is_secret
 from dbmigrate.frozen import frozen
 from dbmigrate.settings.sources import DB_KEYWORDS
 
@@ -36,9 +36,9 @@ def parts(given: Dsn, url: Value | None, sources: Sources, target: Dsn) -> Itera
         if name == "password" and target.password_command is not None:
             yield Part(name, _MASK, target.password_command.origin)
         elif value:
-            yield Part(name, _MASK if name in SECRETS else value, _origin(name, given, url, sources))
+            yield Part(name, _MASK if is_secret(name) else value, _origin(name, given, url, sources))
     for name, value in target.settings.items():
-        yield Part(name, value, _of_setting(name, given, url, sources))
+        yield Part(name, _MASK if is_secret(name) else value, _of_setting(name, given, url, sources))
 
 
 def _default(name: str, target: Dsn) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import shutil
 import struct
 import subprocess
@@ -20,7 +21,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from dbmigrate.connection.programs import Search
 from dbmigrate.diagnostics import machine, network
-from dbmigrate.diagnostics.values import Result, Setup
+from dbmigrate.diagnostics.values import Result, Setup, ok
+from dbmigrate.output import doctor as output
 from tests.conformance.pooler import pooler
 from tests.support import faults
 from tests.support.proxy import TO_CLIENT, TO_SERVER, Action, Fault, Message, Proxy
@@ -480,6 +482,65 @@ def test_a_report_has_versions_and_neither_names_nor_secrets(doctor, server, dat
             assert hidden not in done.stdout
         assert "postgres://ROLE:********@" in done.stdout
     assert [done.exit_code for done in reports] == [0, 3]
+
+
+def test_settings_that_sound_secret_and_addresses_are_left_out(doctor, unused_port) -> None:
+    secrets = "sslpassword=hidden1&app.jwt_secret=hidden2&app.tenant=7"
+    url = f"postgres://carla@127.0.0.1:{unused_port}/shop?hostaddr=127.0.0.9&{secrets}"
+
+    shown = [doctor(url, *more) for more in ((), ("--report",), ("--json",))]
+
+    for done in shown:
+        assert "hidden" not in done.stdout + done.stderr
+        assert "app.tenant" in done.stdout
+    assert "carla" not in shown[1].stdout
+
+
+def test_addresses_of_others_are_left_out_of_a_report() -> None:
+    found = (
+        ok("DNS", "db.example.com is 10.20.30.40, 2001:db8::7"),
+        ok("TCP", "[2001:db8::7]:5432 accepts connections"),
+        ok("TCP", "127.0.0.1:5432 accepts connections at 12:34:56, version 13.4"),
+    )
+
+    lines = list(output.report(output.Answer("", "", (), found, (), {"db.example.com": "HOST"})))
+
+    assert lines[2:5] == [
+        "ok      DNS: HOST is ADDRESS, ADDRESS",
+        "ok      TCP: [ADDRESS]:5432 accepts connections",
+        "ok      TCP: 127.0.0.1:5432 accepts connections at 12:34:56, version 13.4",
+    ]
+
+
+def test_a_connection_that_is_lost_meanwhile_is_named(doctor, server, database_url) -> None:
+    with Proxy(server) as proxy:
+        fault = proxy.arm(Fault(TO_SERVER, Action.CUT, text=b"dbmigrate_room"))
+        done = doctor(proxy.url(name_of(database_url)))
+
+    assert fault.happened
+    assert done.exit_code == 3
+    assert only_failure(done).startswith("failed  connection: the connection was lost")
+
+
+def test_waiting_first_and_in_vain_still_shows_why(doctor, unused_port) -> None:
+    url = f"postgres://me@127.0.0.1:{unused_port}/app"
+
+    done = doctor(url, "--wait", "--wait-timeout", "100ms", "--wait-interval", "50ms")
+
+    assert done.exit_code == 3
+    assert only_failure(done).startswith("failed  TCP: ")
+
+
+def test_a_service_file_is_named_as_the_origin(project, run, tmp_path, unused_port) -> None:
+    (tmp_path / "services").write_text(f"[shop]\nhost=127.0.0.1\nport={unused_port}\nuser=app\npassword=s3cret\n")
+
+    done = run("doctor", env={"PGSERVICE": "shop", "PGSERVICEFILE": str(tmp_path / "services"), "PGDATABASE": "x"})
+
+    shown = {line.split()[0]: line.split(maxsplit=2)[1:] for line in done.stdout.splitlines()[1:7]}
+    assert shown["host"] == ["127.0.0.1", "service file"]
+    assert shown["password"] == ["********", "service file"]
+    assert shown["dbname"] == ["x", "PGDATABASE (environment)"]
+    assert "s3cret" not in done.stdout
 
 
 def test_a_program_gets_the_same_as_data(doctor, unused_port) -> None:

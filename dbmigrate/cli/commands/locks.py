@@ -31,7 +31,7 @@ def locks(
         with database.connect(dsn, command="locks", on_event=call.renderer.on_event) as conn, database.translated(dsn):
             picture = reading.read(conn, dsn.quoted)
         if kill is None:
-            call.renderer.answer("locks", output.lines(picture), output.value(picture))
+            call.renderer.answer("locks", output.lines(picture, call.settings().environment), output.value(picture))
             return
         session = reading.named(picture, kill)
         shown = output.one_line(session, picture.now)
