@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import re
 import shutil
 import struct
 import subprocess
@@ -19,10 +18,6 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from dbmigrate.connection.programs import Search
-from dbmigrate.diagnostics import machine, network
-from dbmigrate.diagnostics.values import Result, Setup, ok
-from dbmigrate.output import doctor as output
 from tests.conformance.pooler import pooler
 from tests.support import faults
 from tests.support.proxy import TO_CLIENT, TO_SERVER, Action, Fault, Message, Proxy
@@ -415,23 +410,6 @@ def test_an_embedded_server_is_looked_at_too(run, project, open_tmp_path) -> Non
     assert "ok      history: 0 applied, 0 pending" in done.stdout
 
 
-def test_a_machine_without_any_pg_dump() -> None:
-    nothing = Search(path="/nonexistent", directories=(), packages=())
-    setup = Setup(None, "schema_migrations", (), "db/schema.sql", True, nothing, {})
-
-    found = machine.dumper(setup, 18, is_encrypted=False)
-
-    assert (found.result, found.message) == (Result.FAILED, "there is no pg_dump on this machine")
-    assert "postgresql-client-18" in (found.hint or "")
-
-
-@pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example.com", "-", "db.nowhere.invalid"])
-def test_no_host_name_is_a_traceback(host) -> None:
-    found = list(network.look([network.Place(host, "", 5432)]))
-
-    assert [(each.subject, each.result) for each in found] == [("DNS", Result.FAILED)]
-
-
 # ------------------------------------------------------------------------------------- what is shown, and what is not
 
 
@@ -494,22 +472,6 @@ def test_settings_that_sound_secret_and_addresses_are_left_out(doctor, unused_po
         assert "hidden" not in done.stdout + done.stderr
         assert "app.tenant" in done.stdout
     assert "carla" not in shown[1].stdout
-
-
-def test_addresses_of_others_are_left_out_of_a_report() -> None:
-    found = (
-        ok("DNS", "db.example.com is 10.20.30.40, 2001:db8::7"),
-        ok("TCP", "[2001:db8::7]:5432 accepts connections"),
-        ok("TCP", "127.0.0.1:5432 accepts connections at 12:34:56, version 13.4"),
-    )
-
-    lines = list(output.report(output.Answer("", "", (), found, (), {"db.example.com": "HOST"})))
-
-    assert lines[2:5] == [
-        "ok      DNS: HOST is ADDRESS, ADDRESS",
-        "ok      TCP: [ADDRESS]:5432 accepts connections",
-        "ok      TCP: 127.0.0.1:5432 accepts connections at 12:34:56, version 13.4",
-    ]
 
 
 def test_a_connection_that_is_lost_meanwhile_is_named(doctor, server, database_url) -> None:
