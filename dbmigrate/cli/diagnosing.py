@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.connection import redaction, shown_url
 from dbmigrate.connection.programs import Search
-from dbmigrate.diagnostics import doctor, network
+from dbmigrate.diagnostics import doctor, machine, network
 from dbmigrate.diagnostics.values import Result, Setup, of_error, ok
 from dbmigrate.errors import Error
 from dbmigrate.output.doctor import Answer, Origin
@@ -102,11 +102,8 @@ def _masked(each: Diagnosis, hide: Callable[[str], str]) -> Diagnosis:
 
 def _versions(settings: Settings) -> Iterator[str]:
     """What a maintainer wants to know of this machine."""
-    import psycopg
-
-    libpq = psycopg.pq.version()
     yield f"dbmigrate {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    yield f"psycopg {psycopg.__version__} ({psycopg.pq.__impl__}), libpq {libpq // 10000}.{libpq % 10000}"
+    yield machine.driver()
     changed = {name: origin for name, origin in settings.origins.items() if origin != "default"}
     if changed:
         yield "set: " + ", ".join(f"{name} by {origin}" for name, origin in changed.items())

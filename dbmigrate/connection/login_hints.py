@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _HINTS = {
     "password authentication failed": "check user and password in the URL; percent-encode special characters",
-    "no password supplied": "put a password in the URL, PGPASSWORD or ~/.pgpass",
+    "no password supplied": "put a password in the URL, PGPASSWORD or ~/.pgpass, or name a --password-command",
     "Connection refused": "is the server running, and is the port right? `dbmigrate wait` waits for it",
     "could not translate host name": "check the host name in the URL; percent-encode special characters",
     "server does not support SSL": "add ?sslmode=disable to the URL if the connection may be unencrypted",

@@ -22,10 +22,10 @@ from dbmigrate.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SECONDS", "PasswordCommand", "of"]
+__all__ = ["LASTS", "SECONDS", "PasswordCommand", "of"]
 
 SECONDS = 30.0
-_LASTS = 600.0  # seconds; tokens of cloud providers are valid for fifteen minutes
+LASTS = 600.0  # seconds; tokens of cloud providers are valid for fifteen minutes
 _KEPT = 64 * 1024  # bytes of what the command prints
 _SHOWN = 500  # characters of its stderr
 _REFUSED = re.compile("authentication failed", re.IGNORECASE)
@@ -33,12 +33,24 @@ _HINT = "run the command by hand: it has to print the password, alone on one lin
 
 
 class PasswordCommand:
-    """A command, and the password that it has printed. `origin` is where it was configured, for errors."""
+    """A command, and the password that it has printed. `origin` is where it was configured, for errors.
 
-    def __init__(self, command: str, *, origin: str, environ: Mapping[str, str], seconds: float = SECONDS) -> None:
+    The command has `seconds` for an answer, which is used for logins within the next `lasts` seconds.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        *,
+        origin: str,
+        environ: Mapping[str, str],
+        seconds: float = SECONDS,
+        lasts: float = LASTS,
+    ) -> None:
         self._command = command
         self._environ = environ
         self._seconds = seconds
+        self._lasts = lasts
         self._lock = threading.Lock()
         self._answer: str | None = None
         self._asked = 0.0
@@ -57,7 +69,7 @@ class PasswordCommand:
         Raises ConfigError E224 (the command failed), E225 (what it printed is not a password).
         """
         with self._lock:
-            if self._answer is None or time.monotonic() - self._asked > _LASTS:
+            if self._answer is None or time.monotonic() - self._asked > self._lasts:
                 self._ask()
             self._logins += 1
             assert self._answer is not None
@@ -107,7 +119,7 @@ class PasswordCommand:
             )
         except (OSError, ValueError) as exc:  # ValueError: a NUL in it
             reason = exc.strerror if isinstance(exc, OSError) else "it contains a NUL character"
-            message = f"the password command ({self.origin}) cannot be run: {reason}"
+            message = f"{self.origin}: the password command cannot be run: {reason}"
             raise ConfigError(message, code="E224", hint=_HINT) from exc
 
     def _failed(self, code: int | None, printed: bytes, complaint: bytes) -> ConfigError:
@@ -119,7 +131,7 @@ class PasswordCommand:
         spellings = sorted({form for each in secrets for form in redaction.spellings(each.strip())}, key=len)
         shown = redaction.redact(_text(complaint)[-_SHOWN:].strip(), secrets=spellings[::-1])
         return ConfigError(
-            f"the password command ({self.origin}) {what}",
+            f"{self.origin}: the password command {what}",
             code="E224",
             hint=_HINT,
             details=(("STDERR", shown),) if shown else (),
@@ -141,7 +153,7 @@ class PasswordCommand:
         return line
 
     def _odd(self, what: str) -> ConfigError:
-        return ConfigError(f"the password command ({self.origin}) printed {what}", code="E225", hint=_HINT)
+        return ConfigError(f"{self.origin}: the password command printed {what}", code="E225", hint=_HINT)
 
 
 class _Head:

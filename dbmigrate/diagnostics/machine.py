@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from dbmigrate.connection import programs
 from dbmigrate.diagnostics.values import failed, of_error, ok, warning
 from dbmigrate.errors import ConfigError
@@ -17,10 +19,16 @@ if TYPE_CHECKING:
 
     from dbmigrate.diagnostics.values import Diagnosis, Setup
 
-__all__ = ["dumper", "files"]
+__all__ = ["driver", "dumper", "files"]
 
 _WRONG = 2  # the exit code of what is configured wrongly
 _ROOM = 1 << 20  # bytes; schema files are smaller, but for very few
+
+
+def driver() -> str:
+    """The versions of psycopg and of the libpq that it uses."""
+    libpq = psycopg.pq.version()
+    return f"psycopg {psycopg.__version__} ({psycopg.pq.__impl__}), libpq {libpq // 10000}.{libpq % 10000}"
 
 
 def files(setup: Setup) -> Iterator[Diagnosis]:

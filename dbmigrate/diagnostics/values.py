@@ -67,7 +67,8 @@ def failed(subject: str, message: str, hint: str, *, exit_code: int = NO) -> Dia
 def of_error(subject: str, error: Error, *, exit_code: int | None = None) -> Diagnosis:
     """A failure with the message, the way out and the code of an error."""
     code = error.exit_code if exit_code is None else exit_code
-    return Diagnosis(subject, Result.FAILED, error.message, error.hint, error.code, code)
+    message = "; ".join((error.message, *(f"{label}: {text}" for label, text in error.details)))
+    return Diagnosis(subject, Result.FAILED, message, error.hint, error.code, code)
 
 
 def exit_code(found: Sequence[Diagnosis]) -> int:

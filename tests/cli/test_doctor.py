@@ -316,10 +316,11 @@ def test_a_socket_that_is_not_there(doctor, tmp_path) -> None:
 def test_a_password_command_that_fails(doctor, server, database_url) -> None:
     url = f"postgres://me@127.0.0.1:{server.conninfo['port']}/{name_of(database_url)}"
 
-    done = doctor(url, DBMIGRATE_PASSWORD_COMMAND="echo s3cret; exit 3")
+    done = doctor(url, DBMIGRATE_PASSWORD_COMMAND="echo s3cret; echo expired s3cret >&2; exit 3")
 
     assert done.exit_code == 2
-    assert only_failure(done).startswith("failed  password command: the password command (DBMIGRATE_PASSWORD_COMMAND")
+    assert only_failure(done).startswith("failed  password command: DBMIGRATE_PASSWORD_COMMAND (environment): the")
+    assert "failed with status 3; STDERR: expired ********" in done.stdout
     assert "s3cret" not in done.stdout + done.stderr
 
 

@@ -127,7 +127,7 @@ def test_a_command_that_gives_no_password_is_one_clear_error(project, run, unuse
 
     assert done.exit_code == 2
     first, *rest = done.stderr.splitlines()
-    assert first == f"error[{code}]: the password command (DBMIGRATE_PASSWORD_COMMAND (environment)) {message}"
+    assert first == f"error[{code}]: DBMIGRATE_PASSWORD_COMMAND (environment): the password command {message}"
     assert rest[-1].startswith("hint: run the command by hand")
     assert "two" not in done.stderr
 
