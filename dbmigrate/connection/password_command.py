@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import re
+import selectors
 import signal
 import subprocess
 import threading
 import time
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from dbmigrate.connection import redaction
 from dbmigrate.errors import ConfigError
@@ -27,6 +28,7 @@ __all__ = ["LASTS", "SECONDS", "PasswordCommand", "of"]
 SECONDS = 30.0
 LASTS = 600.0  # seconds; tokens of cloud providers are valid for fifteen minutes
 _KEPT = 64 * 1024  # bytes of what the command prints
+_PAUSE = 0.05  # seconds between two looks whether the command has ended, if it writes nothing
 _SHOWN = 500  # characters of its stderr
 _REFUSED = re.compile("authentication failed", re.IGNORECASE)
 _HINT = "run the command by hand: it has to print the password, alone on one line, and exit with 0"
@@ -90,17 +92,16 @@ class PasswordCommand:
     def _ask(self) -> None:
         """Run the command."""
         process = self._start()
-        outputs = [_Head(process.stdout), _Head(process.stderr)]
         try:
-            code: int | None = process.wait(self._seconds)
-        except subprocess.TimeoutExpired:
-            code = None
+            code, printed, complaint = _ended(process, self._seconds)
         finally:
             if process.returncode is None:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        printed, complaint = (each.read() for each in outputs)
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
         if code != 0:
             raise self._failed(code, printed, complaint)
         self._answer = self._line(printed)
@@ -156,26 +157,35 @@ class PasswordCommand:
         return ConfigError(f"{self.origin}: the password command printed {what}", code="E225", hint=_HINT)
 
 
-class _Head:
-    """The beginning of what a process writes, read while it runs. A grandchild that keeps the pipe is left alone."""
+def _ended(process: subprocess.Popen[bytes], seconds: float) -> tuple[int | None, bytes, bytes]:
+    """How a process ended within `seconds` (None: not yet), and the beginning of what it wrote on stdout and stderr.
 
-    def __init__(self, pipe: IO[bytes] | None) -> None:
-        assert pipe is not None
-        self._pipe = pipe
-        self._kept = b""
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-        self._thread.start()
-
-    def _follow(self) -> None:
-        with suppress(OSError, ValueError):  # closed by `read`
-            while chunk := os.read(self._pipe.fileno(), 65536):
-                self._kept += chunk[: _KEPT - len(self._kept)]
-
-    def read(self) -> bytes:
-        """What came until the pipe was closed, or a moment had passed."""
-        self._thread.join(0.5)
-        self._pipe.close()
-        return self._kept
+    A process that it has started, and that keeps the pipes, is not waited for: what the first one wrote is in them when
+    it has ended.
+    """
+    deadline = time.monotonic() + seconds
+    outputs: dict[int, bytes] = {}
+    with selectors.DefaultSelector() as selector:
+        for pipe in (process.stdout, process.stderr):
+            assert pipe is not None
+            selector.register(pipe, selectors.EVENT_READ)
+            outputs[pipe.fileno()] = b""
+        while selector.get_map() and time.monotonic() < deadline:
+            has_ended = process.poll() is not None
+            ready = selector.select(0 if has_ended else _PAUSE)
+            if has_ended and not ready:
+                break
+            for key, _ in ready:
+                chunk = os.read(key.fd, _KEPT)
+                outputs[key.fd] = (outputs[key.fd] + chunk)[:_KEPT]
+                if not chunk:
+                    selector.unregister(key.fileobj)
+    try:
+        code: int | None = process.wait(max(deadline - time.monotonic(), 0))
+    except subprocess.TimeoutExpired:
+        code = None
+    printed, complaint = outputs.values()
+    return code, printed, complaint
 
 
 def _text(data: bytes) -> str:

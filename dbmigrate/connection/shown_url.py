@@ -31,7 +31,8 @@ def masked(dsn: Dsn) -> str:
 def for_psql(dsn: Dsn) -> str:
     """The same for psql to read: it asks for the password. Settings stand in ``options``, where libpq takes them."""
     others = {key: value for key, value in dsn.conninfo.items() if key not in _IN_PLACE and not is_secret(key)}
-    options = dsn.without_settings([name for name in dsn.settings if is_secret(name)]).libpq_options
+    secret_or_refused = [name for name in dsn.settings if dsn.allows_pooler or is_secret(name)]
+    options = dsn.without_settings(secret_or_refused).libpq_options
     return _url(dsn, "", {**others, **({"options": options} if options else {})})
 
 
