@@ -60,7 +60,6 @@ def _examined(call: Call, settings: Settings) -> Iterator[Diagnosis]:
         schema_file=settings.schema_file,
         wants_schema_file=settings.dump_schema,
         search=Search.from_environ(settings.environ),
-        environ=settings.environ,
     )
     try:
         with call.served(settings.target()) as dsn:

@@ -17,6 +17,7 @@ from dbmigrate.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dbmigrate.connection.programs import ClientProgram
     from dbmigrate.diagnostics.values import Diagnosis, Setup
 
 __all__ = ["driver", "dumper", "files"]
@@ -76,14 +77,18 @@ def dumper(setup: Setup, server: int | None, *, is_encrypted: bool) -> Diagnosis
     if not usable:
         return _missing(setup, found[0].command[0] if found else None, server)
     fitting = [(version, program) for version, program in usable if server is None or version[0] >= server]
-    version, program = (fitting or usable)[0]
-    shown = f"{version[0]}.{version[1]} ({' '.join(program.command)})"
+    shown = _shown(*(fitting or usable)[0])
     if not fitting:
         message = f"the server is PostgreSQL {server}, and the newest pg_dump here is {shown}"
         return _unfit(setup, message, server)
-    if is_encrypted and all(program.source.startswith("package") for _, program in fitting):
+    encrypting = [each for each in fitting if not each[1].source.startswith("package")]
+    if is_encrypted and not encrypting:
         return _unfit(setup, f"the connection is encrypted, and pg_dump {shown} knows no TLS", server)
-    return ok(programs.DUMPER, shown)
+    return ok(programs.DUMPER, _shown(*encrypting[0]) if is_encrypted else shown)
+
+
+def _shown(version: tuple[int, int], program: ClientProgram) -> str:
+    return f"{version[0]}.{version[1]} ({' '.join(program.command)})"
 
 
 def _missing(setup: Setup, command: str | None, server: int | None) -> Diagnosis:

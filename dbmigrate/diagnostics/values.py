@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.connection.programs import Search
@@ -49,7 +49,6 @@ class Setup:
     schema_file: str
     wants_schema_file: bool
     search: Search
-    environ: Mapping[str, str]
 
 
 def ok(subject: str, message: str) -> Diagnosis:
