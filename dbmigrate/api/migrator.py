@@ -272,7 +272,7 @@ class Migrator(ApiBase):
             others = {each.migration.version: each.migration for each in replacing}
             known = {**_named_elsewhere(view), **others, **view.migrations}
             made = self._planned_up(view, known, goal)
-            return Plan(made.steps, (*made.problems, *notes))
+            return Plan(made.steps, (*made.problems, *notes, *_applied_again(made, view.history)))
 
         return Request(
             command,
@@ -284,6 +284,7 @@ class Migrator(ApiBase):
         )
 
     def _downward(self, goal: Goal) -> Request:
+        from dbmigrate.losses import not_restored
         from dbmigrate.migrations import peek
         from dbmigrate.planning import dependencies
 
@@ -293,7 +294,8 @@ class Migrator(ApiBase):
             made = plan.down(view.files, view.history, migrations=view.migrations, goal=goal, order=order)
             applied = [file for file in view.files if file.version in view.history]
             dependencies.refuse_needed(made.steps, peek.mentioning(applied, dependencies.WORD))
-            return _with_notes(made, view)
+            made = _with_notes(made, view)
+            return replace(made, problems=(*made.problems, *not_restored.problems(made, view.history)))
 
         return Request(
             "rollback",
@@ -429,6 +431,15 @@ def _with_notes(planned: Plan, view: View) -> Plan:
     findings = verify.verify(concerned.files, concerned.history, _sums(concerned))
     notes = filter(None, map(verify.edited_note, findings))
     return replace(planned, problems=(*planned.problems, *notes))
+
+
+def _applied_again(made: Plan, history: History) -> Sequence[Problem]:
+    """What is said of files that were rolled back: nothing is imported where none was."""
+    if not history.undone or not made.steps:
+        return ()
+    from dbmigrate.planning import rolled_back
+
+    return tuple(rolled_back.problems(made.steps, history))
 
 
 def _sums(view: View) -> Mapping[str, FileSum]:

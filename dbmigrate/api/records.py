@@ -18,7 +18,7 @@ from dbmigrate.execution.resume import Decision
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
 from dbmigrate.model import Action, Direction, History, LogKind, Migration, Plan, Step, Unfinished
-from dbmigrate.planning import plan
+from dbmigrate.planning import marking, plan
 from dbmigrate.planning import verify as verification
 from dbmigrate.reports import Deviation, Finding, LogEntry, Report
 from dbmigrate.tracking import provenance, read_history
@@ -196,8 +196,7 @@ class Upkeep(ApiBase):
         def planned(view: View) -> Plan:
             is_applied = version in view.history
             if is_applied is (direction is Direction.UP):
-                state = "applied" if is_applied else "pending"
-                raise PlanError(f"version {version} is {state} already", code="E241")
+                raise marking.already(version, view.files, view.history, self._options.order)
             migration = view.migrations.get(version)
             if migration is None and direction is Direction.UP:
                 known = [file.version for file in view.files]

@@ -21,9 +21,13 @@ LONGEST = 30.0  # seconds; above every limit that the server has for such a stat
 
 
 class PatientConnection(psycopg.Connection[tuple[object, ...]]):
-    """`longest` is how long, in seconds, `execute` waits for data from the server; None: for ever."""
+    """`longest` is how long, in seconds, `execute` waits for data from the server; None: for ever.
+
+    `ended_by` is the SQLSTATE with which the server has ended the session while nothing was asked of it.
+    """
 
     longest: float | None = None
+    ended_by: str | None = None
 
     def wait(self, gen: Generator[int, int, Answer], *args: float, **options: float) -> Answer:  # type: ignore[override]
         """As `psycopg.Connection.wait`. Raises psycopg.OperationalError, with the connection closed."""

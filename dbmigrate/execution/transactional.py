@@ -261,6 +261,7 @@ class Executor:
         error = _of_repeatable(step, self._translate(step, exc))
         with suppress(psycopg.Error):  # the connection may be lost at this moment, too
             self._session.reset()
+        error = self._completed(step, error, exc)
         if isinstance(error, NeedsAttention) or step.migration is None:
             return error
         is_transactional = step.migration.is_transactional(step.direction)
@@ -274,6 +275,12 @@ class Executor:
             self._session.log_failure(self._session.writer.broken(step, error))
         error.state = error.state or "it runs without a transaction: `dbmigrate status` shows which steps are done"
         return error
+
+    def _completed(self, step: Step, error: Error, exc: BaseException) -> Error:
+        """`error` with what a person needs to go on."""
+        from dbmigrate.execution import diagnosis
+
+        return diagnosis.complete(self._session, step, self._pacing, error, exc)
 
     def _log_failure(self, step: Step, error: Error) -> None:
         self._session.log_failure(self._session.writer.failed(step, error))
