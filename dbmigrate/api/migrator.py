@@ -13,7 +13,7 @@ from dbmigrate.events import Planned, RunStarted, SchemaLoaded, SchemaRead, Sche
 from dbmigrate.migrations import find
 from dbmigrate.model import ALL, LAST, Direction, Goal, History, Plan, Problem, Severity
 from dbmigrate.planning import plan, plan_hash, verify
-from dbmigrate.reports import Status
+from dbmigrate.reports import Deviation, Status
 from dbmigrate.tracking import tables
 
 if TYPE_CHECKING:
@@ -268,7 +268,12 @@ class Migrator(ApiBase):
     def _upward(self, goal: Goal, command: str = "up") -> Request:
         def planned(view: View) -> Plan:
             seen, replacing = self._in_force(view.files, view.history)
-            notes = verify.refuse_changes(verify.verify(seen.files, seen.history, _sums(seen)))
+            found = verify.verify(seen.files, seen.history, _sums(seen))
+            if any(each.deviation is Deviation.CHANGED for each in found):
+                from dbmigrate.tracking import version_control
+
+                found = version_control.traced(found)
+            notes = verify.refuse_changes(found)
             others = {each.migration.version: each.migration for each in replacing}
             known = {**_named_elsewhere(view), **others, **view.migrations}
             made = self._planned_up(view, known, goal)
@@ -434,7 +439,6 @@ def _with_notes(planned: Plan, view: View) -> Plan:
 
 
 def _applied_again(made: Plan, history: History) -> Sequence[Problem]:
-    """What is said of files that were rolled back: nothing is imported where none was."""
     if not history.undone or not made.steps:
         return ()
     from dbmigrate.planning import rolled_back

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from dbmigrate.environment_name import canonical
 from dbmigrate.errors import ConfigError, ConnectionFailed, DatabaseError, Refused, unchanged
+from dbmigrate.events import Warned
 from dbmigrate.frozen import frozen
 from dbmigrate.output import questions
 from dbmigrate.planning import approval as rules
+from dbmigrate.planning import untracked
 from dbmigrate.planning.approval import Approval, Target
+from dbmigrate.tracking import version_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +45,7 @@ class Asker(Protocol):
 
 @frozen
 class Approver:
-    """What `Options.approve` is on the command line. A call raises Refused E707 to E710, E731."""
+    """What `Options.approve` is on the command line. A call raises Refused E707 to E710, E731, E737."""
 
     call: Asker
     settings: Settings
@@ -51,6 +54,8 @@ class Approver:
     def __call__(self, plan: Plan, history: History) -> Callable[[], None] | None:
         target = _target(self.settings)
         rules.refuse_breaking(plan, history, target, self.approval)
+        if target.is_protected:
+            self._refuse_untracked(plan)
         self._refuse_untested(plan, history)
         need = rules.need_of_plan(plan, history, target, self.approval)
         word = rules.name_to_type(need, target, self.approval)
@@ -58,6 +63,12 @@ class Approver:
             return None
         heading = self.call.target_name(self.settings) if self.call.is_quiet else ""
         return partial(_ask, self.call, questions.of_plan(plan, word, heading=heading), word)
+
+    def _refuse_untracked(self, plan: Plan) -> None:
+        paths = untracked.run_by(plan.steps)
+        if paths:
+            for note in untracked.judge(version_control.tracking(paths), self.approval.allow_untracked):
+                self.call.renderer.on_event(Warned(note))
 
     def _refuse_untested(self, plan: Plan, history: History) -> None:
         environment = self._required_environment()

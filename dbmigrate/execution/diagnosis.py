@@ -34,7 +34,7 @@ _NEXT = {
     "undo": ("up", "rollback"),
     "seed": ("seed", "seed"),
 }
-_TOLD = ("E401", "E405")
+_HINTED = ("E401", "E405")
 _BY_HAND = "if the change was undone by hand: `dbmigrate mark pending {} --reason TEXT`"
 _LONGEST_FILE = 10_000  # statements that are searched for the declaration of a constraint
 _PAGES = "change the rows in pages, with `-- migrate:up backfill:TABLE`"
@@ -155,11 +155,11 @@ def _add_next(step: Step, command: str, error: Error, specific: str) -> None:
             else error.hint or _AFTER_LOSS.format(command)
         )
         return
-    if error.code not in _TOLD:
+    if error.code not in _HINTED:
         return
     file = "the down section" if is_down else "the file"
-    if told := specific or error.hint:
-        error.hint = f"{told}; then run `dbmigrate {command}` again{by_hand}"
+    if given := specific or error.hint:
+        error.hint = f"{given}; then run `dbmigrate {command}` again{by_hand}"
     else:
         error.hint = f"correct {file}, then run `dbmigrate {command}` again{by_hand or _STATUS}"
 

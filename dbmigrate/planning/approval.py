@@ -61,7 +61,8 @@ class Approval:
 
     `database` is the name given with ``--confirm``, `applied_in` the environment of ``--require-applied-in``.
     `everything` stands for ``--all``, `can_ask` for a terminal to ask on, `allow_existing` says that a
-    history may begin beside what is there, `allow_breaking` that breaking changes are coordinated.
+    history may begin beside what is there, `allow_breaking` that breaking changes are coordinated, `allow_untracked`
+    why files need not be in version control.
     """
 
     yes: bool = False
@@ -71,6 +72,7 @@ class Approval:
     can_ask: bool = False
     allow_existing: bool = False
     allow_breaking: bool = False
+    allow_untracked: str | None = None
 
 
 def need_of_plan(plan: Plan, history: History, target: Target, approval: Approval) -> Need:

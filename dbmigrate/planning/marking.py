@@ -25,8 +25,8 @@ def already(version: str, files: Sequence[MigrationFile], history: History, orde
         known = [item.version for item in history.applied]
         return plan.unknown_version(version, known, f"version {version} is not applied, and no file has it")
     undone = next((item for item in history.undone if item.version == version), None)
-    told = f": it was rolled back{_since(undone)}" if undone else ""
-    return PlanError(f"version {version} is pending already{told}", code="E241", hint="`dbmigrate up` applies it")
+    more = f": it was rolled back{_since(undone)}" if undone else ""
+    return PlanError(f"version {version} is pending already{more}", code="E241", hint="`dbmigrate up` applies it")
 
 
 def _since(item: Applied) -> str:
