@@ -18,11 +18,11 @@ from dbmigrate.planning.approval import Approval, Target
 from dbmigrate.tracking import version_control
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from dbmigrate.api.migrator import Migrator
-    from dbmigrate.model import History, Plan
+    from dbmigrate.model import History, Plan, Step
     from dbmigrate.output import Renderer
     from dbmigrate.settings.load import Settings
 
@@ -54,19 +54,18 @@ class Approver:
     def __call__(self, plan: Plan, history: History) -> Callable[[], None] | None:
         target = _target(self.settings)
         rules.refuse_breaking(plan, history, target, self.approval)
-        if target.is_protected:
-            self._refuse_untracked(plan)
         self._refuse_untested(plan, history)
         need = rules.need_of_plan(plan, history, target, self.approval)
         word = rules.name_to_type(need, target, self.approval)
+        if target.is_protected and not self.approval.is_rehearsal:
+            self._refuse_untracked(rules.applied_first(plan, history))
         if word is None:
             return None
         heading = self.call.target_name(self.settings) if self.call.is_quiet else ""
         return partial(_ask, self.call, questions.of_plan(plan, word, heading=heading), word)
 
-    def _refuse_untracked(self, plan: Plan) -> None:
-        paths = untracked.run_by(plan.steps)
-        if paths:
+    def _refuse_untracked(self, steps: Sequence[Step]) -> None:
+        if paths := [step.migration.file.path for step in steps if step.migration]:
             for note in untracked.judge(version_control.tracking(paths), self.approval.allow_untracked):
                 self.call.renderer.on_event(Warned(note))
 

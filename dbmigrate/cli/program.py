@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -82,6 +82,19 @@ class Program(TyperGroup):
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         formatter.write_paragraph()
         formatter.write_text("`dbmigrate COMMAND --help` shows a command's options and an example.")
+        formatter.write_text("`dbmigrate explain CODE` explains an error, a warning or a finding, without a network.")
+        for line in _addresses():
+            formatter.write_text(line)
+
+
+def _addresses() -> Iterator[str]:
+    """Where the documentation and the issue tracker are, as the installed package says."""
+    from importlib import metadata
+
+    with suppress(metadata.PackageNotFoundError):
+        for entry in metadata.metadata("dbmigrate").get_all("Project-URL") or ():
+            label, _, url = entry.partition(", ")
+            yield f"{label}: {url}"
 
 
 class CommandHelp(TyperCommand):

@@ -121,7 +121,7 @@ def _of_limit(
 
 
 def _hint(name: str, failed: Statement | None) -> str:
-    """What helps after the limit `name`; nothing more than is said already after a lock timeout."""
+    """What helps after the limit `name`; the error of a lock timeout has a hint already."""
     if name == "statement_timeout":
         word = statements.first_word(failed.sql) if failed else ""
         less = f"{_PAGES}; or " if word in ("UPDATE", "DELETE", "INSERT") else ""

@@ -70,5 +70,5 @@ def repeatables(wanted: Sequence[str], steps: Sequence[Step]) -> tuple[Step, ...
     for name in names:
         if name not in by_name:
             known = [step.name for step in steps]
-            raise plan.unknown_version(name, known, f"{name} is no repeatable migration whose file is gone")
+            raise plan.unknown_version(name, known, f"the log knows no repeatable migration {name} without a file")
     return tuple(by_name[name] for name in names)

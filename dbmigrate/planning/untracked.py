@@ -5,26 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError, Refused, unchanged
-from dbmigrate.model import Direction, Problem, Severity
+from dbmigrate.model import Problem, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dbmigrate.model import Step
     from dbmigrate.reports import Tracking
 
-__all__ = ["judge", "reason", "run_by"]
+__all__ = ["judge", "reason"]
 
 _LONGEST_LIST = 5
-
-
-def run_by(steps: Sequence[Step]) -> tuple[str, ...]:
-    """The paths of the migration files that a plan applies."""
-    return tuple(
-        step.migration.file.path
-        for step in steps
-        if step.migration and step.version and step.direction is Direction.UP and step.runs_sql
-    )
 
 
 def judge(found: Tracking | None, allowed: str | None) -> tuple[Problem, ...]:
