@@ -79,6 +79,11 @@ def limit(conn: psycopg.Connection[tuple[object, ...]], seconds: float | None = 
         conn.longest = seconds
 
 
+def ended_by(conn: psycopg.Connection[tuple[object, ...]]) -> str | None:
+    """The SQLSTATE with which the server has ended the session while nothing was asked of it."""
+    return conn.ended_by if isinstance(conn, PatientConnection) else None
+
+
 class Deadline:
     """A pulse for `batches.ask`, for statements with limits on the server: silence means a lost connection."""
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import psycopg
 from psycopg import pq
 
-from dbmigrate.connection.silence import PatientConnection
 from dbmigrate.errors import ConnectionFailed, Error, MigrationFailed, NeedsAttention
 from dbmigrate.execution import batches, time_limits, violations
 from dbmigrate.model import Direction
@@ -66,9 +65,7 @@ def _advice(
     failed = origin.statement if isinstance(origin, batches.StatementError) else None
     cause = origin.cause if isinstance(origin, batches.StatementError) else origin
     state = cause.sqlstate if isinstance(cause, psycopg.Error) else None
-    if isinstance(error, ConnectionFailed):
-        state = state or (session.conn.ended_by if isinstance(session.conn, PatientConnection) else None)
-    if name := time_limits.OF_SQLSTATE.get(state or ""):
+    if name := time_limits.OF_SQLSTATE.get(state or error.sqlstate or ""):
         return _of_limit(session, step, pacing, failed, Ended(name, str(cause)))
     if not isinstance(cause, psycopg.Error) or _is_about_records(session, cause) or not _can_be_asked(session):
         return None

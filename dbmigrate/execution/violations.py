@@ -50,8 +50,9 @@ select pg_catalog.format('%%I.%%I', n.nspname, c.relname),
         join pg_catalog.pg_attribute a on a.attnum = u.num
         where i.indrelid = c.oid and i.indisprimary and a.attrelid = c.oid order by u.n)
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where c.oid = coalesce(pg_catalog.to_regclass(%s::pg_catalog.text),
-                       pg_catalog.to_regclass(pg_catalog.format('%%I.%%s', %s::pg_catalog.text, %s::pg_catalog.text)))
+where c.oid = coalesce(
+  pg_catalog.to_regclass(%s::pg_catalog.text),
+  pg_catalog.to_regclass(pg_catalog.format('%%I.%%s', %s::pg_catalog.text, %s::pg_catalog.text)))::oid
 """
 _TRY = "BEGIN READ ONLY; SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '2s'"
 

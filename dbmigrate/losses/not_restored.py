@@ -1,6 +1,6 @@
 """What a rollback does not bring back: data that the up section of a migration destroyed, by its text. Pure.
 
-A down section that writes rows may bring it back: then nothing is said.
+A down section that writes rows may bring it back: then there is no warning.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ def test_a_process_that_sleeps_in_its_transaction(start, project, database_url, 
     stdout, _ = running.communicate(timeout=60)
     error = json.loads(stdout.splitlines()[-1])["error"]
 
-    assert (error["code"], error["sqlstate"]) == ("E305", None)
+    assert (error["code"], error["sqlstate"]) == ("E305", "25P03")
     assert error["details"]["limit"] == (
         "idle_in_transaction_session_timeout = 1s, set by the database URL or PGOPTIONS"
     )
