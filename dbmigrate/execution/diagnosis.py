@@ -142,8 +142,8 @@ def _add_next(step: Step, command: str, error: Error, specific: str) -> None:
     by_hand = f"; {_BY_HAND.format(step.version)}" if is_down else ""
     if isinstance(error, NeedsAttention):
         if error.code == "E501":
-            error.hint = f"{specific}, then continue with `dbmigrate resume`" if specific else error.hint
-            error.hint = f"{error.hint}; `dbmigrate status` shows where it stopped{by_hand}"
+            way_on = f"{specific}, then continue with `dbmigrate resume`" if specific else error.hint or _WAY_ON
+            error.hint = f"{way_on}; `dbmigrate status` shows where it stopped{by_hand}"
         return
     if isinstance(error, ConnectionFailed):
         error.hint = (
@@ -155,11 +155,15 @@ def _add_next(step: Step, command: str, error: Error, specific: str) -> None:
     if error.code not in _HINTED:
         return
     file = "the down section" if is_down else "the file"
-    if given := specific or error.hint:
+    given = specific or error.hint or ""
+    if "command again" in given:  # a repeatable migration, or a lost lock
+        return
+    if given:
         error.hint = f"{given}; then run `dbmigrate {command}` again{by_hand}"
     else:
         error.hint = f"correct {file}, then run `dbmigrate {command}` again{by_hand or _STATUS}"
 
 
 _AFTER_LOSS = "when the server is back: `dbmigrate status` shows what is applied, `dbmigrate {}` goes on"
+_WAY_ON = "continue with `dbmigrate resume`"
 _STATUS = "; `dbmigrate status` shows what is applied"

@@ -34,6 +34,8 @@ OF_SQLSTATE = {
     "25P03": "idle_in_transaction_session_timeout",
     "25P04": "transaction_timeout",
 }
+# what the role, the database or the server say holds only after a RESET in the file
+_OVERRIDDEN = ("statement_timeout", "lock_timeout")
 _OURS = "idle_in_transaction_session_timeout"
 # the first one wins: https://www.postgresql.org/docs/current/sql-alterrole.html
 _OF_ROLE_OR_DATABASE = """
@@ -87,6 +89,8 @@ def described(session: Session, limits: Pacing, step: Step, failed: Statement | 
             return Limit(name, durations.shown(limit[0]), limit[1])
         if name == _OURS:
             return Limit(name, "60s", "dbmigrate")
+        if name in _OVERRIDDEN:
+            return None
     with suppress(psycopg.Error):  # an addition to the error: it must not hide it
         return _of_server(session.conn, name)
     return None

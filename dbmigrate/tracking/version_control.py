@@ -65,13 +65,12 @@ def tracking(paths: Sequence[str]) -> Tracking | None:
         where, names = directory or ".", [name for _, name in group]
         if provenance.git(where, "rev-parse", "--is-inside-work-tree") != "true":
             return None
-        known = _listed(provenance.git(where, "--literal-pathspecs", "ls-files", "-z", "--", *names))
+        answer = provenance.git(where, "--literal-pathspecs", "ls-files", "-z", "--", *names)
+        if answer is None:
+            return None
+        known = frozenset(answer.split("\0"))
         foreign = [name for name in names if name not in known]
         hidden = [name for name in foreign if provenance.git(where, "check-ignore", "-q", "--", name) is not None]
         untracked += [os.path.join(directory, name) for name in foreign if name not in hidden]
         ignored += [os.path.join(directory, name) for name in foreign if name in hidden]
     return Tracking(tuple(untracked), tuple(ignored))
-
-
-def _listed(answer: str | None) -> frozenset[str]:
-    return frozenset((answer or "").split("\0")) - {""}
