@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # that apply.
 _NEWEST = """
 select distinct on (version) version, file, checksum, token_checksum, down_sql, finished_at, os_user, git_commit,
-       reason, direction::text = 'down' as is_rollback,
+       {} as reason, direction::text = 'down' as is_rollback,
        direction::text = 'down' or (direction::text in ('mark', 'repair', 'replace') and up_sql is null
                                     and (down_sql is not null or checksum is null)) as is_undone
 from {} where step is null and state::text = 'done' order by version, event_id desc
@@ -43,7 +43,7 @@ def read(conn: Connection, tables: Tables) -> History:
         "select v.version::text, l.version::text, l.file, l.checksum, l.token_checksum, l.finished_at, l.os_user,"
         " l.git_commit, l.reason, l.is_undone from {} v full join (" + _NEWEST + ") l on l.version::text ="
         " v.version::text where v.version is not null or l.is_rollback order by v.version"
-    ).format(tables.versions, tables.log)
+    ).format(tables.versions, _reason(tables), tables.log)
     rows = list(conn.execute(statement, binary=True))
     applied = tuple(_applied(row) for row in rows if row[0] is not None)
     undone = tuple(Applied(*_rollback(row)) for row in rows if row[0] is None)
@@ -141,6 +141,11 @@ def _details(tables: Tables) -> sql.SQL:
     return sql.SQL("null::jsonb" if _DETAILS in tables.missing else "details")
 
 
+def _reason(tables: Tables) -> sql.SQL:
+    """The column `reason`, which an older log may lack."""
+    return sql.SQL("null::text" if any(column.startswith("reason ") for column in tables.missing) else "reason")
+
+
 def has_open_entries(conn: Connection, tables: Tables, version: str) -> bool:
     """Whether this version has open log entries. Under the lock: entries of a run that died."""
     statement = sql.SQL("select exists (select 1 from {} where version::text = %s and state::text = 'started')")
@@ -194,7 +199,7 @@ def kept_down(conn: Connection, tables: Tables, version: str) -> tuple[str, str]
         return None
     statement = sql.SQL(
         "select file, down_sql from (" + _NEWEST + ") l where version::text = %s and not is_undone"
-    ).format(tables.log)
+    ).format(_reason(tables), tables.log)
     row = conn.execute(statement, (version,)).fetchone()
     if row is None or row[1] is None:
         return None
