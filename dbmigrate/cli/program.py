@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, MutableMapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
+from itertools import islice
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -88,13 +91,16 @@ class Program(TyperGroup):
 
 
 def _addresses() -> Iterator[str]:
-    """Where the documentation and the issue tracker are, as the installed package says."""
-    from importlib import metadata
+    """Where the documentation and the issue tracker are, as the installed package says; none in a checkout.
 
-    with suppress(metadata.PackageNotFoundError):
-        for entry in metadata.metadata("dbmigrate").get_all("Project-URL") or ():
-            label, _, url = entry.partition(", ")
-            yield f"{label}: {url}"
+    The file is read as text: `importlib.metadata` imports the whole `email` package.
+    """
+    found = (path for entry in sys.path for path in Path(entry).glob("dbmigrate-*.dist-info/METADATA"))
+    for path in islice(found, 1):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("Project-URL: "):
+                label, _, url = line.removeprefix("Project-URL: ").partition(", ")
+                yield f"{label}: {url}"
 
 
 class CommandHelp(TyperCommand):
