@@ -82,6 +82,7 @@ CODES: dict[str, str] = {
     "E224": "the password command failed",
     "E225": "what the password command printed is not a password",
     # plans
+    "E228": "the file of a version to forget is there",
     "E230": "no migration files were found",
     "E231": "nothing is applied, so there is nothing to roll back",
     "E232": "no such version",
@@ -220,6 +221,8 @@ CODES: dict[str, str] = {
     "E733": "the schema file would hold what is only for some environments",
     "E734": "a precondition is not true",
     "E735": "a precondition cannot be evaluated",
+    "E736": "--forget-missing is refused on a protected environment",
+    "E737": "a migration of a protected environment is not in version control",
     "E740": "a variable had another value when the migration was applied",
     "E744": "of the migrations that a file replaces some are applied, and some are not",
     "E745": "the migrations to squash leave rows, and it was not said what becomes of them",

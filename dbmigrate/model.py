@@ -286,7 +286,10 @@ class LogState(StrEnum):
 
 @frozen
 class Applied:
-    """An applied version. All but `version` comes from the log, and is None where only dbmate has been at work."""
+    """An applied version, or one of `History.undone`, with time, person and `reason` of its rollback.
+
+    All but `version` comes from the log, and is None where only dbmate has been at work.
+    """
 
     version: str
     name: str | None = None
@@ -296,6 +299,7 @@ class Applied:
     applied_at: datetime | None = None
     applied_by: str | None = None
     git_commit: str | None = None
+    reason: str | None = None
 
 
 @frozen
@@ -343,11 +347,12 @@ class Unfinished:
 
 @frozen
 class History:
-    """What the database records about migrations, read at once."""
+    """What the database records about migrations, read at once. `undone` was rolled back and not applied again."""
 
     applied: tuple[Applied, ...] = ()
     unfinished: tuple[Unfinished, ...] = ()
     deferred: tuple[Unfinished, ...] = ()
+    undone: tuple[Applied, ...] = ()
 
     def __contains__(self, version: object) -> bool:
         return any(applied.version == version for applied in self.applied)

@@ -89,11 +89,29 @@ class Finding:
     applied: Applied | None = None
     file: FileSum | None = None
     changed_in: str | None = None  # the last git commit of the file, in one line
+    restorable_from: str | None = None  # a git commit that has the bytes which were applied
+
+    @property
+    def restoring(self) -> str:
+        """How what was applied comes back: the command, if a commit has it."""
+        if self.restorable_from is None or self.file is None:
+            return "restore the file"
+        import shlex
+
+        return f"git checkout {self.restorable_from[:12]} -- {shlex.quote(self.file.file.path)}"
 
     @property
     def is_serious(self) -> bool:
         """Whether somebody has to act; a cosmetic edit needs nothing."""
         return self.deviation not in (Deviation.COSMETIC, Deviation.OUT_OF_ORDER)
+
+
+@frozen
+class Tracking:
+    """The files among some that git does not track; those that it was told to ignore are apart."""
+
+    untracked: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 @frozen

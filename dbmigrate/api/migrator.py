@@ -13,7 +13,7 @@ from dbmigrate.events import Planned, RunStarted, SchemaLoaded, SchemaRead, Sche
 from dbmigrate.migrations import find
 from dbmigrate.model import ALL, LAST, Direction, Goal, History, Plan, Problem, Severity
 from dbmigrate.planning import plan, plan_hash, verify
-from dbmigrate.reports import Status
+from dbmigrate.reports import Deviation, Status
 from dbmigrate.tracking import tables
 
 if TYPE_CHECKING:
@@ -268,11 +268,16 @@ class Migrator(ApiBase):
     def _upward(self, goal: Goal, command: str = "up") -> Request:
         def planned(view: View) -> Plan:
             seen, replacing = self._in_force(view.files, view.history)
-            notes = verify.refuse_changes(verify.verify(seen.files, seen.history, _sums(seen)))
+            found = verify.verify(seen.files, seen.history, _sums(seen))
+            if any(each.deviation is Deviation.CHANGED for each in found):
+                from dbmigrate.tracking import version_control
+
+                found = version_control.traced(found)
+            notes = verify.refuse_changes(found)
             others = {each.migration.version: each.migration for each in replacing}
             known = {**_named_elsewhere(view), **others, **view.migrations}
             made = self._planned_up(view, known, goal)
-            return Plan(made.steps, (*made.problems, *notes))
+            return Plan(made.steps, (*made.problems, *notes, *_applied_again(made, view.history)))
 
         return Request(
             command,
@@ -284,6 +289,7 @@ class Migrator(ApiBase):
         )
 
     def _downward(self, goal: Goal) -> Request:
+        from dbmigrate.losses import not_restored
         from dbmigrate.migrations import peek
         from dbmigrate.planning import dependencies
 
@@ -293,7 +299,8 @@ class Migrator(ApiBase):
             made = plan.down(view.files, view.history, migrations=view.migrations, goal=goal, order=order)
             applied = [file for file in view.files if file.version in view.history]
             dependencies.refuse_needed(made.steps, peek.mentioning(applied, dependencies.WORD))
-            return _with_notes(made, view)
+            made = _with_notes(made, view)
+            return replace(made, problems=(*made.problems, *not_restored.problems(made, view.history)))
 
         return Request(
             "rollback",
@@ -429,6 +436,14 @@ def _with_notes(planned: Plan, view: View) -> Plan:
     findings = verify.verify(concerned.files, concerned.history, _sums(concerned))
     notes = filter(None, map(verify.edited_note, findings))
     return replace(planned, problems=(*planned.problems, *notes))
+
+
+def _applied_again(made: Plan, history: History) -> Sequence[Problem]:
+    if not history.undone or not made.steps:
+        return ()
+    from dbmigrate.planning import rolled_back
+
+    return tuple(rolled_back.problems(made.steps, history))
 
 
 def _sums(view: View) -> Mapping[str, FileSum]:

@@ -27,7 +27,7 @@ __all__ = [
     "after_down",
     "after_redo",
     "after_up",
-    "forgetting",
+    "gone",
     "in_force",
     "recorded",
     "recording",
@@ -166,11 +166,10 @@ def recorded(files: Sequence[MigrationFile], view: View, made: Plan, environment
     return replace(made, steps=(*made.steps, *recording(files)))
 
 
-def forgetting(files: Sequence[MigrationFile], session: Session, made: Plan) -> Plan:
-    """`made`, and behind it the log forgets the repeatables whose files are gone."""
-    gone = _look(files, _newest(session)).gone
-    steps = tuple(repeatables.forget(name.removeprefix(name_of("")), name) for name in gone)
-    return replace(made, steps=(*made.steps, *steps))
+def gone(files: Sequence[MigrationFile], session: Session) -> tuple[Step, ...]:
+    """The steps that let the log forget the repeatables whose files are gone."""
+    names = _look(files, _newest(session)).gone
+    return tuple(repeatables.forget(name.removeprefix(name_of("")), name) for name in names)
 
 
 # ------------------------------------------------------------------------------------------------------------ rollback

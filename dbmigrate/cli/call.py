@@ -307,7 +307,16 @@ class Call:
                 environment=settings.target_environment,
                 defers_backfills=self.defers_backfills,
             ),
-            pacing=self._waiting(Pacing(settings.lock_timeout, settings.timeout, max_blocked=settings.max_blocked)),
+            pacing=self._waiting(
+                Pacing(
+                    settings.lock_timeout,
+                    settings.timeout,
+                    max_blocked=settings.max_blocked,
+                    origins={
+                        name: settings.origins[f"DBMIGRATE_{name.upper()}"] for name in ("lock_timeout", "timeout")
+                    },
+                )
+            ),
             lock_wait=settings.lock_wait,
             where=self.target_name(settings),
             reason=reason,

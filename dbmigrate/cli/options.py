@@ -162,6 +162,14 @@ AllowExisting = Annotated[
 AllowBreaking = Annotated[
     bool, typer.Option("--allow-breaking", help="Apply breaking changes on a protected environment.")
 ]
+AllowUntracked = Annotated[
+    str | None,
+    typer.Option(
+        "--allow-untracked",
+        metavar="REASON",
+        help="Apply files that git does not track on a protected environment; the log keeps why.",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Reason, kept in the log.")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.api.rehearsal import Rehearser
@@ -27,7 +28,8 @@ def rehearse(call: Call, command: str, request: RunRequest, dry_run: DryRunReque
 
     In place the locks are real: a protected environment needs the same confirmation as for a run.
     """
-    with call.migrator(expect_plan=request.expect_plan, approval=request.approval) as migrator:
+    approval = replace(request.approval, is_rehearsal=True)
+    with call.migrator(expect_plan=request.expect_plan, approval=approval) as migrator:
         rehearser = Rehearser.of(migrator)
         if dry_run.on is not None:
             found = _on_clone(call, rehearser, request.goal, dry_run)

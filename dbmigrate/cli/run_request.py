@@ -9,6 +9,7 @@ from dbmigrate.cli.call import goal
 from dbmigrate.cli.options import (
     AllowBreaking,
     AllowExisting,
+    AllowUntracked,
     Backup,
     DryRun,
     Execute,
@@ -57,6 +58,7 @@ class UpOptions:
     salvage_limit: SalvageLimit = None
     allow_existing: AllowExisting = False
     allow_breaking: AllowBreaking = False
+    allow_untracked: AllowUntracked = None
     yes: Yes = False
     reason: Reason = None
 
@@ -69,9 +71,11 @@ class UpOptions:
             applied_in=self.require_applied_in,
             allow_existing=self.allow_existing,
             allow_breaking=self.allow_breaking,
+            allow_untracked=self.allow_untracked,
         )
+        reason = self.reason if self.allow_untracked is None else _reason(self.reason, self.allow_untracked)
         salvaging = salvage_request(self.salvage, self.salvage_limit, self.dry_run)
-        return RunRequest(goal(self.steps, self.to), approval, self.expect_plan, self.reason, self.backup, salvaging)
+        return RunRequest(goal(self.steps, self.to), approval, self.expect_plan, reason, self.backup, salvaging)
 
     def dry_run_request(self) -> DryRunRequest | None:
         """The dry run that they ask for; None: run the plan."""
@@ -85,6 +89,13 @@ class UpOptions:
             hint = "write --dry-run --execute --on URL, without --in-place"
             raise ConfigError("--on is for a rehearsal on a clone", code="E200", hint=hint)
         return DryRunRequest(DryRunKind.REHEARSE_ON_CLONE, on=self.on, traffic=self.traffic, summary=self.summary)
+
+
+def _reason(given: str | None, allowed: str) -> str:
+    """What the log keeps of both. Raises ConfigError E200."""
+    from dbmigrate.planning import untracked
+
+    return untracked.reason(given, allowed)
 
 
 @frozen

@@ -14,7 +14,22 @@ __all__ = ["for_argument", "for_command", "for_option"]
 # the commands of other migration tools (Flyway, Liquibase, Alembic, Django, Rails, goose, golang-migrate, Knex,
 # Sequelize, Prisma, Diesel, sqlx, node-pg-migrate, Sqitch), by what they are here
 _FOREIGN: dict[str, tuple[str, ...]] = {
-    "up": ("latest", "upgrade", "apply", "head", "update", "run", "all", "sync", "push", "execute", "forward"),
+    "up": (
+        "latest",
+        "upgrade",
+        "run-pending",
+        "migrate-up",
+        "apply-all",
+        "apply",
+        "head",
+        "update",
+        "run",
+        "all",
+        "sync",
+        "push",
+        "execute",
+        "forward",
+    ),
     "up -n 1": ("up-by-one", "upone", "next"),
     "up --to VERSION": ("up-to", "goto", "to"),
     "up --dry-run": ("dry-run", "dryrun", "plan", "preview", "script", "sql", "update-sql", "sqlmigrate"),

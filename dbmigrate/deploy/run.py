@@ -32,7 +32,7 @@ from dbmigrate.planning import verify
 from dbmigrate.planning.undo import obstacle, refuse_obstacles, rollback_steps
 from dbmigrate.reports import Deviation, Report
 from dbmigrate.schema import backup
-from dbmigrate.tracking import read_history
+from dbmigrate.tracking import read_history, version_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -132,7 +132,7 @@ class Deployer(ApiBase):
         recorded = self.recorded()
         seen, _ = self._in_force(found, recorded)
         findings = verify.verify(seen.files, seen.history, verify.sums(seen.files, seen.history), self._options.order)
-        verify.refuse_changes(findings)
+        verify.refuse_changes(version_control.traced(findings))
         _refuse_gone(findings)
         self._pass(Phase.VERIFY, len(recorded.applied))
         return len(recorded.applied)

@@ -31,7 +31,7 @@ _DEVIATIONS = {
     Deviation.UNFINISHED: "is unfinished",
 }
 _HINTS = {
-    Deviation.MISSING: "restore it from version control, or run `dbmigrate repair --forget-missing`",
+    Deviation.MISSING: "restore it from version control, or run `dbmigrate repair --forget VERSION --reason TEXT`",
     Deviation.OTHER_FILE: "give each service its own --migrations-table, or rename the file back",
     Deviation.RENAMED: "`dbmigrate repair` records the new version",
     Deviation.UNFINISHED: "`dbmigrate resume` continues it",
@@ -57,9 +57,7 @@ def finding_lines(finding: Finding) -> Iterator[str]:
 def _hint(finding: Finding) -> str | None:
     if finding.deviation is not Deviation.CHANGED or finding.applied is None or finding.file is None:
         return _HINTS.get(finding.deviation)
-    commit = finding.applied.git_commit
-    restore = f"git checkout {commit[:12]} -- {finding.file.file.path}" if commit else "restore the file"
-    return f"{restore}, and write the change as a new migration; or accept the file with `dbmigrate repair`"
+    return f"{finding.restoring}, and write the change as a new migration; or accept the file with `dbmigrate repair`"
 
 
 def unfinished_lines(broken: Unfinished) -> Iterator[str]:

@@ -74,9 +74,6 @@ def up(
     return Plan(steps, (*order_problems, *problems, *said, *_file_problems(steps)))
 
 
-# what becomes of backfills: nothing is imported where none can be concerned
-
-
 def _with_backfills(
     steps: Sequence[Step], history: History, policy: Policy
 ) -> tuple[tuple[Step, ...], tuple[Problem, ...]]:
@@ -390,13 +387,15 @@ def _undo(applied: Applied, migrations: Migrations) -> Step:
         raise PlanError(
             f"the file of applied migration {applied.name or applied.version} is gone, and the log holds no down SQL",
             code="E234",
-            hint="restore the file from version control, or undo the change with a new migration",
+            hint="restore the file from version control, or undo the change with a new migration; once undone by hand:"
+            f" `dbmigrate mark pending {applied.version} --reason TEXT`",
         )
     if migration.is_irreversible:
         raise PlanError(
             f"{migration.name} is irreversible",
             code="E233",
-            hint="it says `irreversible:true` in its down header; undo it with a new migration",
+            hint="it says `irreversible:true` in its down header; undo it with a new migration; once undone by hand:"
+            f" `dbmigrate mark pending {applied.version} --reason TEXT`",
         )
     return _run(migration, Direction.DOWN)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # that apply.
 _NEWEST = """
 select distinct on (version) version, file, checksum, token_checksum, down_sql, finished_at, os_user, git_commit,
+       {} as reason, direction::text = 'down' as is_rollback,
        direction::text = 'down' or (direction::text in ('mark', 'repair', 'replace') and up_sql is null
                                     and (down_sql is not null or checksum is null)) as is_undone
 from {} where step is null and state::text = 'done' order by version, event_id desc
@@ -39,22 +40,34 @@ def read(conn: Connection, tables: Tables) -> History:
         statement = sql.SQL("select version from {} where version is not null order by version").format(tables.versions)
         return History(tuple(Applied(str(row[0])) for row in conn.execute(statement)))
     statement = sql.SQL(
-        "select v.version, l.file, l.checksum, l.token_checksum, l.finished_at, l.os_user, l.git_commit from {} v"
-        " left join (" + _NEWEST + ") l on l.version::text = v.version::text and not l.is_undone"
-        " where v.version is not null order by v.version"
-    ).format(tables.versions, tables.log)
-    applied = tuple(_applied(row) for row in conn.execute(statement, binary=True))
-    return _with_unfinished(applied, _unfinished(conn, tables))
+        "select v.version::text, l.version::text, l.file, l.checksum, l.token_checksum, l.finished_at, l.os_user,"
+        " l.git_commit, l.reason, l.is_undone from {} v full join (" + _NEWEST + ") l on l.version::text ="
+        " v.version::text where v.version is not null or l.is_rollback order by v.version"
+    ).format(tables.versions, _reason(tables), tables.log)
+    rows = list(conn.execute(statement, binary=True))
+    applied = tuple(_applied(row) for row in rows if row[0] is not None)
+    undone = tuple(Applied(*_rollback(row)) for row in rows if row[0] is None)
+    return _with_unfinished(applied, _unfinished(conn, tables), undone)
 
 
-def _with_unfinished(applied: tuple[Applied, ...], found: Sequence[Unfinished]) -> History:
+def _with_unfinished(
+    applied: tuple[Applied, ...], found: Sequence[Unfinished], undone: tuple[Applied, ...] = ()
+) -> History:
     deferred = tuple(item for item in found if item.is_deferred)
-    return History(applied, tuple(item for item in found if not item.is_deferred), deferred)
+    return History(applied, tuple(item for item in found if not item.is_deferred), deferred, undone)
 
 
 def _applied(row: Sequence[object]) -> Applied:
-    version, file, checksum, tokens, at, by, commit = cast("tuple[str, str, str, str, datetime, str, str]", row)
+    """Where the log says last that it was undone, another tool has applied it since."""
+    if row[9] or row[1] is None:
+        return Applied(str(row[0]))
+    _, version, file, checksum, tokens, at, by, commit, *_ = cast("tuple[Any, ...]", row)
     return Applied(version, file, checksum, tokens, None, at, by, commit)
+
+
+def _rollback(row: Sequence[object]) -> tuple[Any, ...]:
+    _, version, file, checksum, tokens, at, by, commit, reason, _ = cast("tuple[Any, ...]", row)
+    return version, file, checksum, tokens, None, at, by, commit, reason
 
 
 def _unfinished(conn: Connection, tables: Tables) -> tuple[Unfinished, ...]:
@@ -128,6 +141,11 @@ def _details(tables: Tables) -> sql.SQL:
     return sql.SQL("null::jsonb" if _DETAILS in tables.missing else "details")
 
 
+def _reason(tables: Tables) -> sql.SQL:
+    """The column `reason`, which an older log may lack."""
+    return sql.SQL("null::text" if any(column.startswith("reason ") for column in tables.missing) else "reason")
+
+
 def has_open_entries(conn: Connection, tables: Tables, version: str) -> bool:
     """Whether this version has open log entries. Under the lock: entries of a run that died."""
     statement = sql.SQL("select exists (select 1 from {} where version::text = %s and state::text = 'started')")
@@ -181,7 +199,7 @@ def kept_down(conn: Connection, tables: Tables, version: str) -> tuple[str, str]
         return None
     statement = sql.SQL(
         "select file, down_sql from (" + _NEWEST + ") l where version::text = %s and not is_undone"
-    ).format(tables.log)
+    ).format(_reason(tables), tables.log)
     row = conn.execute(statement, (version,)).fetchone()
     if row is None or row[1] is None:
         return None

@@ -14,6 +14,7 @@ from dbmigrate.cli.options import (
     STRICT,
     AllowBreaking,
     AllowExisting,
+    AllowUntracked,
     ExpectPlan,
     Reason,
     RequireApplied,
@@ -23,6 +24,7 @@ from dbmigrate.cli.options import (
 from dbmigrate.deploy.health import Patience, header
 from dbmigrate.deploy.settings import DeployConfig, OnFailure
 from dbmigrate.errors import ConfigError
+from dbmigrate.planning import untracked
 from dbmigrate.planning.approval import Approval
 from dbmigrate.settings.durations import duration
 
@@ -72,6 +74,7 @@ def deploy(
     require_applied_in: RequireApplied = None,
     allow_existing: AllowExisting = False,
     allow_breaking: AllowBreaking = False,
+    allow_untracked: AllowUntracked = None,
     yes: Yes = False,
     reason: Reason = None,
 ) -> None:
@@ -89,9 +92,14 @@ def deploy(
         on_failure=on_failure or configured.on_failure,
     )
     approval = Approval(
-        yes=yes, applied_in=require_applied_in, allow_existing=allow_existing, allow_breaking=allow_breaking
+        yes=yes,
+        applied_in=require_applied_in,
+        allow_existing=allow_existing,
+        allow_breaking=allow_breaking,
+        allow_untracked=allow_untracked,
     )
-    with call.deployer(config, reason=reason, expect_plan=expect_plan, approval=approval) as deployer:
+    why = reason if allow_untracked is None else untracked.reason(reason, allow_untracked)
+    with call.deployer(config, reason=why, expect_plan=expect_plan, approval=approval) as deployer:
         done = deployer.deploy()
     call.renderer.outcome("deploy", deploying.result_lines(done), deploying.value(done))
 
