@@ -343,11 +343,12 @@ class Unfinished:
 
 @frozen
 class History:
-    """What the database records about migrations, read at once."""
+    """What the database records, read at once; `stale`: ids of open entries of runs that died and did nothing."""
 
     applied: tuple[Applied, ...] = ()
     unfinished: tuple[Unfinished, ...] = ()
     deferred: tuple[Unfinished, ...] = ()
+    stale: tuple[int, ...] = ()
 
     def __contains__(self, version: object) -> bool:
         return any(applied.version == version for applied in self.applied)

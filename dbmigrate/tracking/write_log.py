@@ -191,7 +191,7 @@ class Writer:
         # the cursor of a backfill stays open, until the entry that goes on from it takes it over
         same = f"direction::text = {literal(step.log_kind.value)} and (details -> 'pages') is null"
         statements = "false" if step.action is Action.UNDO else same
-        return self._abandoned(step, f"(step is null or {statements})", _ENDED)
+        return self._abandoned(step, f"(step is null or {statements})", ENDED)
 
     def undone(self, step: Step) -> str:
         """Close all open log entries of earlier runs of this migration, after it was undone or marked."""
@@ -357,7 +357,7 @@ def _proved(expected: int, what: str) -> str:
 ROWS, EVENTS, REPLACED = "rows of the version", "entries of the log", "rows of the replaced versions"
 CURSOR = "cursors of the backfill"
 
-_ENDED = "the run ended without logging its outcome: it was killed, or lost its connection"
+ENDED = "the run ended without logging its outcome: it was killed, or lost its connection"
 _SUPERSEDED = "the run ended without logging its outcome; the migration was undone or marked since"
 _CONTINUED = "the run ended before its last page; another one went on from its cursor"
 _KEPT_CHARACTERS = 1024 * 1024
