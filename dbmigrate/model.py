@@ -409,6 +409,10 @@ class Step:
         return self.kind or LogKind(self.direction.value)
 
     @property
+    def has_backfill(self) -> bool:
+        return self.migration is not None and any(section.is_backfill for section in self.migration.sections)
+
+    @property
     def runs_sql(self) -> bool:
         return self.action in (Action.RUN, Action.UNDO)
 

@@ -260,6 +260,10 @@ class ApiBase:
             from dbmigrate.losses import first_look
 
             made = first_look.with_losses(session, made)
+            if any(step.begun or step.has_backfill for step in made.steps):
+                from dbmigrate.execution import backfill_notes
+
+                made = backfill_notes.with_notes(session, made, view.history)
         return self._hashed(made, view.history)
 
     def _first_run_problems(self, session: Session, recorded: History) -> tuple[Problem, ...]:

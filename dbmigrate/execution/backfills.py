@@ -32,7 +32,7 @@ from dbmigrate.execution.backfill_pages import Limits, Page, PageDone, Pages, hi
 from dbmigrate.execution.deferral import Deferred
 from dbmigrate.execution.substeps import as_one
 from dbmigrate.model import LogState, Turn
-from dbmigrate.tracking.write_log import CURSOR
+from dbmigrate.tracking.write_log import CURSOR, statement_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,8 +179,9 @@ class Backfill:
         self._guards.before(self._limits())
         writer, number = self._session.writer, self._substep.number
         highest = self._pages.highest(self._limits())
-        first = replace(self._cursor, until=highest).to_json()
-        entry = writer.cursor_opened(self._step, number, as_one(self._substep), first)
+        whole = as_one(self._substep)
+        first = replace(self._cursor, until=highest, sql=statement_checksum(whole)).to_json()
+        entry = writer.cursor_opened(self._step, number, whole, first)
         event_id, kept = self._ask(f"BEGIN READ WRITE;\nSET LOCAL lock_timeout = '2s';\n{entry}")
         cursor = cursors.from_json(kept)
         self._refuse_other_key(cursor)

@@ -218,14 +218,16 @@ class Writer:
     def cursor_opened(self, step: Step, number: int, statement: Statement, cursor: str) -> str:
         """Open the entry that keeps the cursor of a backfill; the query returns its id and the cursor.
 
-        It goes on from the newest cursor of earlier runs, whose entries it closes; `cursor` is JSON, for the first run.
+        It goes on from the newest cursor of earlier runs, whose entries it closes; `cursor` is JSON, for a first page.
         """
         earlier = (
             f"update {self._log} set state = 'failed', error = coalesce(error, {literal(_CONTINUED)}), finished_at ="
             f" coalesce(finished_at, pg_catalog.clock_timestamp()) where {self._open_cursor(step, number)}"
             " returning event_id, details"
         )
-        kept = f"coalesce((select details from earlier order by event_id desc limit 1), {literal(cursor)}::jsonb)"
+        has_pages = "(details ->> 'pages') <> '0'::text"
+        newest = f"select details from earlier where {has_pages} order by event_id desc limit 1"
+        kept = f"coalesce(({newest}), {literal(cursor)}::jsonb)"
         row = {**self._part(step, number, statement), **_open(in_transaction=True), "details": kept}
         return (
             f"with earlier as ({earlier}) insert into {self._log} ({', '.join(row)}) values ({', '.join(row.values())})"
