@@ -12,9 +12,9 @@ import pytest
 
 from dbmigrate.api.migrator import Migrator, Options
 from dbmigrate.connection import dsn
+from dbmigrate.migrations import find
 from dbmigrate.patterns.write import Project, write
 from dbmigrate.scratch.choose import Choice
-from tests.rewriting.test_patterns import at_once
 from tests.support.databases import MakeDatabase, query
 from tests.support.rewriting import OWN, migrations
 
@@ -83,7 +83,7 @@ def test_no_write_fails_while_the_files_of_a_pattern_run(
         words[0],
         words[1:],
         Choice(explicit=dsn.parse(url)),
-        datetime.now(UTC),
+        find.seconds(datetime.now(UTC)),
     )
     runs.mkdir()
     (runs / "20260101000000_setup.sql").write_text((tmp_path / "20260101000000_setup.sql").read_text())
@@ -92,7 +92,7 @@ def test_no_write_fails_while_the_files_of_a_pattern_run(
 
     with Application(url).running() as application:
         first, *later = written.paths
-        (runs / Path(first).name).write_text(at_once(Path(first).read_text()))
+        (runs / Path(first).name).write_text(Path(first).read_text())
         migrator.up()
         assert query(url, unequal) == [(0,)]
         if not later:
