@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dbmigrate.api.migrator import Migrator, Options
     from dbmigrate.api.records import Upkeep
     from dbmigrate.cli.approval import Approver
+    from dbmigrate.cli.run_request import RunRequest
     from dbmigrate.cli.salvaging import SalvageRequest
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.deploy.run import Deployer
@@ -153,12 +154,15 @@ class Call:
         from dbmigrate.api.migrator import Migrator
 
         with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
-            options = replace(options, before_run=self._backing_up(backup))
-            if salvage is not None:
-                from dbmigrate.cli import salvaging
-
-                options = salvaging.with_salvager(options, salvage, self.renderer.on_event)
+            options = self._salvaging(replace(options, before_run=self._backing_up(backup)), salvage)
             yield Migrator(dsn, options, on_event=self.renderer.on_event)
+
+    def _salvaging(self, options: Options, asked: SalvageRequest | None) -> Options:
+        if asked is None:
+            return options
+        from dbmigrate.cli import salvaging
+
+        return salvaging.with_salvager(options, asked, self.renderer.on_event)
 
     @contextmanager
     def upkeep(self, *, reason: str | None = None, approval: Approval | None = None) -> Iterator[Upkeep]:
@@ -177,13 +181,12 @@ class Call:
             yield Baseliner(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
-    def deployer(
-        self, config: DeployConfig, *, reason: str | None, expect_plan: str | None, approval: Approval
-    ) -> Iterator[Deployer]:
+    def deployer(self, config: DeployConfig, request: RunRequest) -> Iterator[Deployer]:
         """The same for a deployment."""
         from dbmigrate.deploy.run import Deployer
 
-        with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
+        with self._target(request.reason, request.approval, expect_plan=request.expect_plan) as (dsn, options):
+            options = self._salvaging(options, request.salvage)
             yield Deployer(dsn, options, config, environ=self.settings().environ, on_event=self.renderer.on_event)
 
     @contextmanager

@@ -17,12 +17,16 @@ from dbmigrate.cli.options import (
     ExpectPlan,
     Reason,
     RequireApplied,
+    Salvage,
+    SalvageLimit,
     Yes,
     common_with,
 )
+from dbmigrate.cli.run_request import RunRequest, salvage_request
 from dbmigrate.deploy.health import Patience, header
 from dbmigrate.deploy.settings import DeployConfig, OnFailure
 from dbmigrate.errors import ConfigError
+from dbmigrate.model import ALL
 from dbmigrate.planning.approval import Approval
 from dbmigrate.settings.durations import duration
 
@@ -68,6 +72,8 @@ def deploy(
     on_failure: AfterFailure = None,
     backup: BackupDirectory = None,
     no_backup: NoBackup = False,
+    salvage: Salvage = None,
+    salvage_limit: SalvageLimit = None,
     expect_plan: ExpectPlan = None,
     require_applied_in: RequireApplied = None,
     allow_existing: AllowExisting = False,
@@ -91,7 +97,9 @@ def deploy(
     approval = Approval(
         yes=yes, applied_in=require_applied_in, allow_existing=allow_existing, allow_breaking=allow_breaking
     )
-    with call.deployer(config, reason=reason, expect_plan=expect_plan, approval=approval) as deployer:
+    salvaging = salvage_request(salvage, salvage_limit, dry_run=False)
+    request = RunRequest(ALL, approval, expect_plan, reason, salvage=salvaging)
+    with call.deployer(config, request) as deployer:
         done = deployer.deploy()
     call.renderer.outcome("deploy", deploying.result_lines(done), deploying.value(done))
 
