@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from dbmigrate.api.migrator import Migrator, Options
     from dbmigrate.api.records import Upkeep
     from dbmigrate.cli.approval import Approver
-    from dbmigrate.cli.run_request import RunRequest
     from dbmigrate.cli.salvaging import SalvageRequest
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.deploy.run import Deployer
@@ -181,12 +180,20 @@ class Call:
             yield Baseliner(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
-    def deployer(self, config: DeployConfig, request: RunRequest) -> Iterator[Deployer]:
+    def deployer(
+        self,
+        config: DeployConfig,
+        *,
+        reason: str | None,
+        expect_plan: str | None,
+        approval: Approval,
+        salvage: SalvageRequest | None,
+    ) -> Iterator[Deployer]:
         """The same for a deployment."""
         from dbmigrate.deploy.run import Deployer
 
-        with self._target(request.reason, request.approval, expect_plan=request.expect_plan) as (dsn, options):
-            options = self._salvaging(options, request.salvage)
+        with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
+            options = self._salvaging(options, salvage)
             yield Deployer(dsn, options, config, environ=self.settings().environ, on_event=self.renderer.on_event)
 
     @contextmanager

@@ -164,7 +164,7 @@ def _sections(planned: Plan) -> Iterator[tuple[Step, Section]]:
 
 
 def _destroyed(planned: Plan) -> Iterator[_Found]:
-    """By the names that tables and columns have before the plan; what it makes itself is no loss."""
+    """By the names that tables and columns have before the plan; what the plan makes itself does not count."""
     names = Names()
     for step, section in _sections(planned):
         assert step.migration is not None

@@ -22,11 +22,10 @@ from dbmigrate.cli.options import (
     Yes,
     common_with,
 )
-from dbmigrate.cli.run_request import RunRequest, salvage_request
+from dbmigrate.cli.run_request import salvage_request
 from dbmigrate.deploy.health import Patience, header
 from dbmigrate.deploy.settings import DeployConfig, OnFailure
 from dbmigrate.errors import ConfigError
-from dbmigrate.model import ALL
 from dbmigrate.planning.approval import Approval
 from dbmigrate.settings.durations import duration
 
@@ -98,8 +97,9 @@ def deploy(
         yes=yes, applied_in=require_applied_in, allow_existing=allow_existing, allow_breaking=allow_breaking
     )
     salvaging = salvage_request(salvage, salvage_limit, dry_run=False)
-    request = RunRequest(ALL, approval, expect_plan, reason, salvage=salvaging)
-    with call.deployer(config, request) as deployer:
+    with call.deployer(
+        config, reason=reason, expect_plan=expect_plan, approval=approval, salvage=salvaging
+    ) as deployer:
         done = deployer.deploy()
     call.renderer.outcome("deploy", deploying.result_lines(done), deploying.value(done))
 
