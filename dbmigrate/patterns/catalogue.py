@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dbmigrate.errors import ConfigError
-from dbmigrate.patterns import change_type, identity, keys, renames, simple
+from dbmigrate.patterns import identity, key_type, keys, renames, simple
 from dbmigrate.patterns.values import Pattern
 
 __all__ = ["PATTERNS", "pattern"]
 
 _ALL = (
-    Pattern("change-type", "TABLE COLUMN TYPE [USING] [BACK]", "the type of a column", change_type.plan),
+    Pattern("change-type", "TABLE COLUMN TYPE [USING] [BACK]", "the type of a column", key_type.plan),
     Pattern("rename-column", "TABLE COLUMN NEW", "a column gets another name", renames.rename_column),
     Pattern("rename-table", "TABLE NEW", "a table gets another name", renames.rename_table),
     Pattern("split-table", "TABLE NEW COLUMN ...", "columns move to a table of their own", renames.split_table),

@@ -36,6 +36,7 @@ MORE = [
     ("30-change-primary-key", "change-primary-key", ("parcel", "code"), 1),
     ("32-serial-to-identity", "serial-to-identity", ("crate", "id"), 1),
     ("27-unique-partitioned", "add-unique", ("ledger", "id", "booked_on"), 1),
+    ("37-type-bigint-primary-key", "change-type", ("crate", "id", "bigint"), 2),
     ("18-type-varchar-shrink", "change-type", ("parcel", "label", "varchar(20)"), 2),
     ("20-type-text-to-uuid", "change-type", ("parcel", "token", "uuid"), 2),
     ("36-type-text-to-enum", "change-type", ("parcel", "state", "state"), 2),
@@ -54,6 +55,8 @@ MORE = [
 ]
 # the plain change, where the fixture's is another one
 PLAIN = {
+    "change-type crate": "alter table crate alter id type bigint; alter table item alter crate_id type bigint;"
+    " alter sequence crate_id_seq as bigint;",
     "add-not-null": "alter table parcel alter note set default 'x'; update parcel set note = 'x' where note is null;"
     " alter table parcel alter note set not null;",
     "drop-column": "alter table parcel drop column street;",
@@ -110,7 +113,7 @@ def _try(fixture: str, words: tuple[str, ...], files: int, make_database: MakeDa
             migrator.rollback()
             assert number > 0 or _rows(url) == before or words[0] == "add-not-null"
             migrator.up()
-    change = PLAIN.get(words[0]) or _up(text_of(fixture, "unsafe"))
+    change = PLAIN.get(" ".join(words[:2])) or PLAIN.get(words[0]) or _up(text_of(fixture, "unsafe"))
     _run(plain, setup)
     _run(
         plain, change.format(words[1], ", ".join(words[2:3] if words[0] == "add-foreign-key" else words[2:]), words[-1])
@@ -157,12 +160,16 @@ create table t (id serial primary key, a text, b text, c int, d int generated al
 create view v as select a from t;
 create table other (t_id int references t (id));
 create table r (id int primary key);
+create table self (id int primary key, parent int references self);
+create table keyless (r_id int references r);
 alter table r enable row level security;
 create function mentions() returns int language sql as 'select c from t';
 """
 REFUSED = {
     ("change-type", "t", "a", "varchar(9)"): ("E770", "view v"),
-    ("change-type", "t", "id", "bigint"): ("E770", "owns the sequence t_id_seq"),
+    ("change-type", "self", "id", "bigint"): ("E770", "refers to itself"),
+    ("change-type", "r", "id", "bigint"): ("E770", "the primary key, and keyless has none"),
+    ("change-type", "r", "id", "bigint", "id", "id"): ("E266", "is copied as it is"),
     ("change-type", "t", "d", "bigint"): ("E770", "is an identity column"),
     ("change-type", "t", "nix", "bigint"): ("E266", "t has no column nix"),
     ("change-type", "t", "c", "boolean"): ("E266", "how a boolean becomes a integer again"),
