@@ -16,7 +16,7 @@ from dbmigrate.migrations import find
 from dbmigrate.patterns.write import Project, write
 from dbmigrate.scratch.choose import Choice
 from tests.support.databases import MakeDatabase, query
-from tests.support.rewriting import OWN, migrations
+from tests.support.rewriting import OWN, migrations, rewritten, text_of, write_project
 
 SETUP = """
 create table parcel (id serial primary key, code text not null default 'none', weight integer);
@@ -154,3 +154,33 @@ def test_no_write_fails_while_a_primary_key_and_the_foreign_key_to_it_change(
         "select count(*) from information_schema.columns where column_name like '%\\_\\_%' and table_schema = 'public'"
     )
     assert query(url, left) == [(0,)]
+
+
+FIXED = ("13-add-column-volatile", "14-add-column-serial")
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("fixture", FIXED)
+def test_no_write_fails_while_a_column_of_a_fixed_file_is_filled(
+    fixture: str, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    """The CHECK comes behind the backfill: it is asked of each row that somebody changes."""
+    path = write_project(tmp_path, text_of(fixture, "setup"), text_of(fixture, "unsafe"))
+    found = rewritten(make_database(), tmp_path)
+    assert found is not None
+    assert found.is_changed
+    path.unlink()
+    url = make_database()
+    migrator = Migrator(url, Options(directories=(str(tmp_path),)))
+    migrator.up()
+    path.write_bytes(found.fixed.text.encode())
+
+    with Application(url, WRITES).running() as application:
+        migrator.up()
+
+    assert application.failed == []
+    assert application.count > 0
+    (column,) = query(
+        url, "select attname from pg_attribute where attrelid = 'parcel'::regclass order by attnum desc limit 1"
+    )[0]
+    assert query(url, f"select count(*) > 3000, count(*) - count(distinct {column}) from parcel") == [(True, 0)]
