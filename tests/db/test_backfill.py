@@ -8,7 +8,7 @@ from dbmigrate.api.migrator import Options
 from dbmigrate.api.records import Decision, Upkeep
 from dbmigrate.errors import MigrationFailed, MigrationFileError, Refused
 from dbmigrate.events import BackfillProgress
-from tests.support import backfills
+from tests.support import backfills, faults
 from tests.support.backfills import KEYS, Told, counters, fill, migrator, project_of, versions
 from tests.support.children import eventually
 
@@ -516,3 +516,13 @@ def test_vacuum_is_proposed_for_a_table_of_a_million_rows(database_url, project,
         ("note", "t has about 3,000,000 rows: this backfill may double its size")
     ]
     assert (asked_for, deleting, small) == ([], [], [])
+
+
+def test_a_role_that_may_not_see_the_table_gets_no_proposal_and_no_error(server, database_url, project, query):
+    query(database_url, "create schema hidden; create table hidden.t (id int primary key, n int)")
+    query(database_url, "update pg_class set reltuples = 3e6 where oid = 'hidden.t'::regclass")
+    project_of(project, "update hidden.t set n = 1 where :batch;", "backfill:hidden.t")
+    with faults.plain_role(server, database_url) as url:
+        problems = migrator(url, project).plan_up().problems
+
+    assert [each.code for each in problems if each.code == "W761"] == []
