@@ -12,9 +12,7 @@ import pytest
 from dbmigrate.api.migrator import Migrator, Options
 from tests.support.backfills import Told, counters, fill, migrator, project_of
 from tests.support.children import eventually
-from tests.support.clusters import own_server
-from tests.support.psql import ENVIRON
-from tests.support.servers import UnavailableError, binaries_of, cache_directory
+from tests.support.clusters import another_server
 
 AT_WORK = "select query from pg_stat_activity where backend_type = 'autovacuum worker' and query like '%public.a%'"
 
@@ -29,12 +27,8 @@ AGE = "do $$ begin for i in 1..60000 loop perform txid_current(); commit; end lo
 @pytest.fixture
 def url(server) -> Iterator[str]:
     """A database of a server of its own, where one table is being vacuumed as slowly as can be."""
-    try:
-        binaries = binaries_of(server.major if server.is_ours else None, environ=ENVIRON)
-    except UnavailableError as exc:
-        pytest.skip(str(exc))
     cleaning = {"autovacuum": "on", "autovacuum_naptime": "1s"}
-    with own_server(binaries, cache=cache_directory(ENVIRON), settings=cleaning) as running:
+    with another_server(server, cleaning) as running:
         running.create("app")
         yield running.url("app")
 
@@ -61,12 +55,8 @@ def test_autovacuum_is_waited_for_long_enough_to_give_way(url, project, query):
 @pytest.fixture
 def aging(server) -> Iterator[str]:
     """A database of a server of its own that vacuums against wraparound after 100,000 transactions."""
-    try:
-        binaries = binaries_of(server.major if server.is_ours else None, environ=ENVIRON)
-    except UnavailableError as exc:
-        pytest.skip(str(exc))
     settings = {"autovacuum": "on", "autovacuum_naptime": "1s", "autovacuum_freeze_max_age": "100000"}
-    with own_server(binaries, cache=cache_directory(ENVIRON), settings=settings) as running:
+    with another_server(server, settings) as running:
         running.create("app")
         yield running.url("app")
 

@@ -16,12 +16,12 @@ import psycopg
 import pytest
 
 from tests.support.children import eventually
-from tests.support.clusters import crash, own_server
+from tests.support.clusters import another_server, crash
 from tests.support.databases import query as ask
 from tests.support.faults import FALSE
 from tests.support.proxy import TO_SERVER, Action, Ending, Fault, Proxy
-from tests.support.psql import ENVIRON, psql
-from tests.support.servers import DatabaseServer, UnavailableError, binaries_of, cache_directory
+from tests.support.psql import psql
+from tests.support.servers import DatabaseServer
 
 AFTER_THE_ENTRY = (
     b"SET lock_timeout = 0;\nSET statement_timeout = 0;"  # the first message after the entry of the whole migration
@@ -39,11 +39,7 @@ OPEN = "select version, direction, step from schema_migrations_log where state =
 @pytest.fixture(scope="module")
 def victim(server) -> Iterator[DatabaseServer]:
     """A server of the same version that may be harmed."""
-    try:
-        binaries = binaries_of(server.major if server.is_ours else None, environ=ENVIRON)
-    except UnavailableError as exc:
-        pytest.skip(str(exc))
-    with own_server(binaries, cache=cache_directory(ENVIRON)) as running:
+    with another_server(server) as running:
         yield running
 
 
