@@ -1,8 +1,8 @@
 """`change-type` of a primary key: its column and those of the foreign keys to it change together.
 
 All tables are swapped in one short transaction, the referencing ones locked first: whoever writes to them locks the
-others next, and the other order ends in deadlocks. Nothing keeps the old columns equal after that, so there is no way
-back once the swap is done.
+others next, and the other order ends in deadlocks. Nothing keeps the old columns equal after that, so it cannot be
+undone once the swap is done.
 """
 
 from __future__ import annotations
