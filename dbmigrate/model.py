@@ -347,12 +347,16 @@ class Unfinished:
 
 @frozen
 class History:
-    """What the database records about migrations, read at once. `undone` was rolled back and not applied again."""
+    """What the database records, read at once: `undone` was rolled back and not applied again.
+
+    `stale`: ids of open entries of runs that died and did nothing.
+    """
 
     applied: tuple[Applied, ...] = ()
     unfinished: tuple[Unfinished, ...] = ()
     deferred: tuple[Unfinished, ...] = ()
     undone: tuple[Applied, ...] = ()
+    stale: tuple[int, ...] = ()
 
     def __contains__(self, version: object) -> bool:
         return any(applied.version == version for applied in self.applied)
@@ -411,6 +415,10 @@ class Step:
     @property
     def log_kind(self) -> LogKind:
         return self.kind or LogKind(self.direction.value)
+
+    @property
+    def has_backfill(self) -> bool:
+        return self.migration is not None and any(section.is_backfill for section in self.migration.sections)
 
     @property
     def runs_sql(self) -> bool:

@@ -44,6 +44,8 @@ WARNINGS: dict[str, str] = {
     "W351": "a page of a backfill reads the whole table",
     "W352": "triggers fire for the rows of a backfill",
     "W353": "the lag of the replicas cannot be read",
+    "W760": "the statements of a half-done backfill were edited",
+    "W761": "a backfill may double the size of a large table",
     # waits, and data that is lost
     "W380": "a migration destroys data",
     "W381": "`--salvage` does not save what a statement destroys",

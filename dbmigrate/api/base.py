@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate.connection import database, dsn
-from dbmigrate.errors import ConfigError, Error, Interrupted, LockNotAcquired, PlanError
+from dbmigrate.errors import ConfigError, Error, Interrupted, PlanError
 from dbmigrate.events import Event, RunStarted, SchemaWritten, Warned
 from dbmigrate.execution.access import Access, nothing_held
 from dbmigrate.execution.lock_retries import Pacing
@@ -260,6 +260,10 @@ class ApiBase:
             from dbmigrate.losses import first_look
 
             made = first_look.with_losses(session, made)
+            if any(step.begun or step.has_backfill for step in made.steps):
+                from dbmigrate.execution import backfill_notes
+
+                made = backfill_notes.with_notes(session, made, view.history)
         return self._hashed(made, view.history)
 
     def _first_run_problems(self, session: Session, recorded: History) -> tuple[Problem, ...]:
@@ -341,6 +345,10 @@ class ApiBase:
     def _execute(self, session: Session, planned: Plan, view: View) -> Report:
         """Run a plan that was made from `view`."""
         started = time.monotonic()
+        if view.history.stale and not session.facts.is_pooled:  # a pooled run has no lock between transactions
+            from dbmigrate.tracking import stale_entries
+
+            session.log_failure(stale_entries.closing(session.tables, view.history))
         if not planned.steps:
             written, problems = self._refresh(session, ())
             current = plan.newest(view.files, [item.version for item in view.history.applied], self._options.order)
@@ -404,10 +412,10 @@ class ApiBase:
         try:
             self._refuse_narrow(session, dumping)
             database.refuse_shared_session(session.facts, "pg_dump changes the settings of its session")
-            _refuse_without_lock(session)
+            schema_file.refuse_without_lock(session)
             with database.translated(self._dsn):
                 new = schema_file.text(session, dumping)
-            _refuse_without_lock(session)  # it can have been lost while pg_dump was running
+            schema_file.refuse_without_lock(session)  # it can have been lost while pg_dump was running
             written = schema_file.store(new, dumping)
         except Error as exc:
             code = _UNWRITTEN.get(exc.code, "W401")
@@ -438,13 +446,3 @@ def _replacements(files: Sequence[MigrationFile], recorded: History) -> Sequence
     from dbmigrate.planning import replaces
 
     return replaces.of(peek.mentioning(files, replaces.WORD), recorded)
-
-
-def _refuse_without_lock(session: Session) -> None:
-    """A run that lost its lock must not write the schema file: another one may have, of a newer schema."""
-    if not session.has_lock():
-        raise LockNotAcquired(
-            "this run lost its connection, and the migration lock with it",
-            code="E601",
-            hint="the run that has the lock now writes it; otherwise `dbmigrate dump` does",
-        )

@@ -17,7 +17,7 @@ from dbmigrate.reports import Deviation, Status
 from dbmigrate.tracking import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from dbmigrate.execution.session import Session
     from dbmigrate.model import Migration, MigrationFile, Unfinished
@@ -124,6 +124,13 @@ class Migrator(ApiBase):
         A failure is not an error here: `LockReport.problems` names it.
         """
         return self._locks(self._upward(goal), means)
+
+    def proposals(self, migrations: Iterable[Migration]) -> tuple[Problem, ...]:
+        """What the sizes of the database's tables suggest for the backfills of these files."""
+        from dbmigrate.execution import backfill_notes
+
+        with self._open("lint") as session:
+            return backfill_notes.of_sizes(session, migrations)
 
     def locks_rollback(self, means: Means, goal: Goal = LAST) -> LockReport:
         """The same for `rollback`: its down sections run on a scratch database."""

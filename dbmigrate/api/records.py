@@ -242,6 +242,10 @@ class Upkeep(ApiBase):
         intended = intent.plan(broken, migration, view.history)
         if migration.bound is not None:
             self._refuse_other_values(session, intended.steps)
+        if broken.progress is not None:
+            from dbmigrate.execution import backfill_notes
+
+            intended = backfill_notes.with_notes(session, intended, view.history)
         return self._hashed(intended, view.history)
 
 

@@ -153,12 +153,15 @@ class Call:
         from dbmigrate.api.migrator import Migrator
 
         with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
-            options = replace(options, before_run=self._backing_up(backup))
-            if salvage is not None:
-                from dbmigrate.cli import salvaging
-
-                options = salvaging.with_salvager(options, salvage, self.renderer.on_event)
+            options = self._salvaging(replace(options, before_run=self._backing_up(backup)), salvage)
             yield Migrator(dsn, options, on_event=self.renderer.on_event)
+
+    def _salvaging(self, options: Options, asked: SalvageRequest | None) -> Options:
+        if asked is None:
+            return options
+        from dbmigrate.cli import salvaging
+
+        return salvaging.with_salvager(options, asked, self.renderer.on_event)
 
     @contextmanager
     def upkeep(self, *, reason: str | None = None, approval: Approval | None = None) -> Iterator[Upkeep]:
@@ -178,12 +181,19 @@ class Call:
 
     @contextmanager
     def deployer(
-        self, config: DeployConfig, *, reason: str | None, expect_plan: str | None, approval: Approval
+        self,
+        config: DeployConfig,
+        *,
+        reason: str | None,
+        expect_plan: str | None,
+        approval: Approval,
+        salvage: SalvageRequest | None,
     ) -> Iterator[Deployer]:
         """The same for a deployment."""
         from dbmigrate.deploy.run import Deployer
 
         with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
+            options = self._salvaging(options, salvage)
             yield Deployer(dsn, options, config, environ=self.settings().environ, on_event=self.renderer.on_event)
 
     @contextmanager

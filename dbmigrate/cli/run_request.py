@@ -80,15 +80,7 @@ class UpOptions:
     def dry_run_request(self) -> DryRunRequest | None:
         """The dry run that they ask for; None: run the plan."""
         found = dry_run_request(self.dry_run, self.execute, self.in_place, self.locks)
-        if self.on is None:
-            if self.traffic or self.summary:
-                name = "--traffic" if self.traffic else "--summary"
-                raise ConfigError(f"{name} needs --on", code="E200", hint="write --dry-run --execute --on URL")
-            return found
-        if found is None or found.kind is not DryRunKind.REHEARSE_ON_COPY:
-            hint = "write --dry-run --execute --on URL, without --in-place"
-            raise ConfigError("--on is for a rehearsal on a clone", code="E200", hint=hint)
-        return DryRunRequest(DryRunKind.REHEARSE_ON_CLONE, on=self.on, traffic=self.traffic, summary=self.summary)
+        return with_clone(found, self.on, self.traffic, self.summary)
 
 
 def _reason(given: str | None, allowed: str) -> str:
@@ -153,3 +145,18 @@ def dry_run_request(dry_run: bool, execute: bool, in_place: bool, locks: bool | 
     if not execute:
         return DryRunRequest(DryRunKind.SHOW, locks)
     return DryRunRequest(DryRunKind.REHEARSE_IN_PLACE if in_place else DryRunKind.REHEARSE_ON_COPY, locks)
+
+
+def with_clone(
+    found: DryRunRequest | None, on: str | None, traffic: Sequence[str] | None, summary: str | None
+) -> DryRunRequest | None:
+    """The dry run, on a clone if one is named. Raises ConfigError E200."""
+    if on is None:
+        if traffic or summary:
+            name = "--traffic" if traffic else "--summary"
+            raise ConfigError(f"{name} needs --on", code="E200", hint="write --dry-run --execute --on URL")
+        return found
+    if found is None or found.kind is not DryRunKind.REHEARSE_ON_COPY:
+        hint = "write --dry-run --execute --on URL, without --in-place"
+        raise ConfigError("--on is for a rehearsal on a clone", code="E200", hint=hint)
+    return DryRunRequest(DryRunKind.REHEARSE_ON_CLONE, on=on, traffic=traffic, summary=summary)

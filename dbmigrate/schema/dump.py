@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate.connection import database, programs, silence
-from dbmigrate.errors import DatabaseError, Error
+from dbmigrate.errors import DatabaseError, Error, LockNotAcquired
 from dbmigrate.events import Warned
 from dbmigrate.model import Problem, Severity
 from dbmigrate.reports import SchemaFile
@@ -62,6 +62,16 @@ def schema(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ())
     for problem in normalise.problems(raw):
         session.emit(Warned(problem))
     return normalise.normalise(raw)
+
+
+def refuse_without_lock(session: Session) -> None:
+    """A run that lost its lock must not write the schema file: another one may have, of a newer schema."""
+    if not session.has_lock():
+        raise LockNotAcquired(
+            "this run lost its connection, and the migration lock with it",
+            code="E601",
+            hint="the run that has the lock now writes it; otherwise `dbmigrate dump` does",
+        )
 
 
 class _Wanted(NamedTuple):

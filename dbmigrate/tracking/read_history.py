@@ -35,7 +35,7 @@ from {} where step is null and state::text = 'done' order by version, event_id d
 def read(conn: Connection, tables: Tables) -> History:
     """The applied versions and the unfinished migrations. Works without the log table, and without both tables."""
     if not tables.exists:
-        return _with_unfinished((), _unfinished(conn, tables) if tables.log_exists else ())
+        return _with_runs((), _unsuccessful(conn, tables) if tables.log_exists else (), conn, tables)
     if not tables.log_exists:
         statement = sql.SQL("select version from {} where version is not null order by version").format(tables.versions)
         return History(tuple(Applied(str(row[0])) for row in conn.execute(statement)))
@@ -47,14 +47,30 @@ def read(conn: Connection, tables: Tables) -> History:
     rows = list(conn.execute(statement, binary=True))
     applied = tuple(_applied(row) for row in rows if row[0] is not None)
     undone = tuple(Applied(*_rollback(row)) for row in rows if row[0] is None)
-    return _with_unfinished(applied, _unfinished(conn, tables), undone)
+    return _with_runs(applied, _unsuccessful(conn, tables), conn, tables, undone)
 
 
-def _with_unfinished(
-    applied: tuple[Applied, ...], found: Sequence[Unfinished], undone: tuple[Applied, ...] = ()
+def _with_runs(
+    applied: tuple[Applied, ...],
+    unsuccessful: Sequence[_OpenRun],
+    conn: Connection,
+    tables: Tables,
+    undone: tuple[Applied, ...] = (),
 ) -> History:
-    deferred = tuple(item for item in found if item.is_deferred)
-    return History(applied, tuple(item for item in found if not item.is_deferred), deferred, undone)
+    """The history, with what became of the runs of non-transactional migrations that did not succeed."""
+    runs: dict[str, list[_OpenRun]] = {}
+    for run in unsuccessful:
+        runs.setdefault(run.version, []).append(run)
+    unfinished: list[Unfinished] = []
+    deferred: list[Unfinished] = []
+    stale: list[int] = []
+    for of_version in runs.values():
+        found = _newest_unfinished(conn, tables, [run for run in of_version if not run.is_over])
+        if found is not None:
+            (deferred if found.is_deferred else unfinished).append(found)
+        goes_on = found is not None and not found.is_deferred  # `resume` closes the entries of its earlier runs
+        stale += (run.event_id for run in of_version if run.is_open and (run.is_over or not goes_on))
+    return History(applied, tuple(unfinished), tuple(deferred), undone, tuple(stale))
 
 
 def _applied(row: Sequence[object]) -> Applied:
@@ -70,30 +86,31 @@ def _rollback(row: Sequence[object]) -> tuple[Any, ...]:
     return version, file, checksum, tokens, None, at, by, commit, reason
 
 
-def _unfinished(conn: Connection, tables: Tables) -> tuple[Unfinished, ...]:
-    """Non-transactional migrations of which a step took effect, or may have, and that did not succeed since."""
+def _unsuccessful(conn: Connection, tables: Tables) -> tuple[_OpenRun, ...]:
+    """Runs of non-transactional migrations after which no other one succeeded, or whose entry is open."""
     statement = sql.SQL(
-        "select l.version, l.file, l.direction, l.started_at, l.error, l.run_id, {details} from {log} l"
-        " where l.step is null and not l.in_transaction and l.state::text <> 'done' and not exists"
-        " (select 1 from {log} n where n.version::text = l.version::text and n.step is null and n.state::text = 'done'"
-        " and n.event_id > l.event_id) order by l.event_id"
+        "select l.version, l.event_id, l.file, l.direction, l.started_at, l.error, l.run_id,"
+        " l.state::text = 'started', coalesce(n.event_id > l.event_id, false), {details} from {log} l"
+        " left join (select version::text, max(event_id) as event_id from {log}"
+        " where step is null and state::text = 'done' group by 1) n on n.version = l.version::text"
+        " where l.step is null and not l.in_transaction and l.state::text <> 'done'"
+        " and (l.state::text = 'started' or n.event_id is null or n.event_id < l.event_id) order by l.event_id"
     ).format(log=tables.log, details=_details(tables))
-    runs: dict[str, list[_OpenRun]] = {}
-    for row in conn.execute(statement, binary=True).fetchall():
-        runs.setdefault(str(row[0]), []).append(_OpenRun(*cast("tuple[Any, ...]", row)))
-    found = (_newest_unfinished(conn, tables, of_version) for of_version in runs.values())
-    return tuple(item for item in found if item is not None)
+    return tuple(_OpenRun(*cast("tuple[Any, ...]", row)) for row in conn.execute(statement, binary=True))
 
 
 class _OpenRun(NamedTuple):
-    """A run of a non-transactional migration that failed, or is going on."""
+    """A run of a non-transactional migration that failed or is going on; `is_over`: another one succeeded since."""
 
     version: str
+    event_id: int
     file: str | None
     direction: str
     started_at: datetime
     error: str | None
     run_id: object
+    is_open: bool
+    is_over: bool
     details: object
 
     @property

@@ -18,9 +18,12 @@ from dbmigrate.cli.options import (
     ExpectPlan,
     Reason,
     RequireApplied,
+    Salvage,
+    SalvageLimit,
     Yes,
     common_with,
 )
+from dbmigrate.cli.run_request import salvage_request
 from dbmigrate.deploy.health import Patience, header
 from dbmigrate.deploy.settings import DeployConfig, OnFailure
 from dbmigrate.errors import ConfigError
@@ -70,6 +73,8 @@ def deploy(
     on_failure: AfterFailure = None,
     backup: BackupDirectory = None,
     no_backup: NoBackup = False,
+    salvage: Salvage = None,
+    salvage_limit: SalvageLimit = None,
     expect_plan: ExpectPlan = None,
     require_applied_in: RequireApplied = None,
     allow_existing: AllowExisting = False,
@@ -99,7 +104,8 @@ def deploy(
         allow_untracked=allow_untracked,
     )
     why = reason if allow_untracked is None else untracked.reason(reason, allow_untracked)
-    with call.deployer(config, reason=why, expect_plan=expect_plan, approval=approval) as deployer:
+    salvaging = salvage_request(salvage, salvage_limit, dry_run=False)
+    with call.deployer(config, reason=why, expect_plan=expect_plan, approval=approval, salvage=salvaging) as deployer:
         done = deployer.deploy()
     call.renderer.outcome("deploy", deploying.result_lines(done), deploying.value(done))
 

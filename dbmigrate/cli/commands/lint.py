@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -170,7 +171,9 @@ def _selected(call: Call, files: Sequence[str], since: str | None, *, wants_all:
     elif call.given.get("url") or call.given.get("environment"):
         with call.migrator() as migrator:
             versions = [row.version for row in migrator.status().pending]
-        chosen = selection.pending(directories, versions, order)
+            chosen = selection.pending(directories, versions, order)
+            proposals = migrator.proposals(each for each in chosen.migrations if each.version in versions)
+            chosen = replace(chosen, problems=(*chosen.problems, *proposals))
     else:
         chosen = selection.changed_here(directories, order)
     return selection.noted(chosen, directories, order)

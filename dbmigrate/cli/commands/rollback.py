@@ -17,15 +17,18 @@ from dbmigrate.cli.options import (
     ExpectPlan,
     InPlace,
     Locks,
+    OnClone,
     Reason,
+    RehearsalSummary,
     Salvage,
     SalvageLimit,
     Steps,
+    Traffic,
     Yes,
     common_with,
 )
 from dbmigrate.cli.run_plan import run_plan
-from dbmigrate.cli.run_request import RunRequest, dry_run_request, salvage_request
+from dbmigrate.cli.run_request import RunRequest, dry_run_request, salvage_request, with_clone
 from dbmigrate.planning.approval import Approval
 
 
@@ -38,6 +41,9 @@ def rollback(
     dry_run: DryRun = False,
     execute: Execute = False,
     in_place: InPlace = False,
+    on: OnClone = None,
+    traffic: Traffic = None,
+    summary: RehearsalSummary = None,
     locks: Locks = None,
     expect_plan: ExpectPlan = None,
     salvage: Salvage = None,
@@ -51,4 +57,5 @@ def rollback(
     aim = goal(steps, to, everything=all_, default=1)
     salvaging = salvage_request(salvage, salvage_limit, dry_run)
     request = RunRequest(aim, approval, expect_plan, reason, salvage=salvaging)
-    run_plan(call, "rollback", request, dry_run_request(dry_run, execute, in_place, locks))
+    wanted = with_clone(dry_run_request(dry_run, execute, in_place, locks), on, traffic, summary)
+    run_plan(call, "rollback", request, wanted)
