@@ -49,6 +49,7 @@ class Call:
     verbosity: Verbosity = Verbosity.NORMAL
     defers_backfills: bool = False
     max_wait: str | None = None
+    uses_stdout: bool = True
     _renderer: Renderer | None = None
     _streams: Streams | None = None
     _hide: Callable[[str], str] | None = None
@@ -86,8 +87,14 @@ class Call:
 
             kind = Json if self.wants_json else Human
             self._streams = standard_streams(os.environ)
+            if not self.uses_stdout:
+                self._streams = self._streams.without_stdout()
             self._renderer = kind(self._streams, verbosity=self.verbosity, hide=self.hide)
         return self._renderer
+
+    def leave_stdout(self) -> None:
+        """Print everything on stderr from now on: stdout belongs to another program."""
+        self.uses_stdout, self._renderer = False, None
 
     def hide(self, text: str) -> str:
         """`text`, such as SQL, without the passwords of the target database."""

@@ -65,6 +65,11 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             "dbmigrate -e production deploy --health-url https://shop.example.com/health",
         ),
         Entry(
+            "run",
+            "Wait for the server, apply what is pending, then become CMD.",
+            "dbmigrate run -- npm start",
+        ),
+        Entry(
             "backfill",
             "Run the backfills that were deferred, paused or interrupted.",
             "dbmigrate backfill --for 2h",

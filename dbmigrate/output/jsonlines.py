@@ -37,9 +37,7 @@ class Json:
         self._streams = streams
         self._hide = hide
         # what a person would read on stdout (`Applied: ...`) must not stand between the JSON there
-        self._messages = Human(
-            Streams(streams.err, streams.err, streams.show_err, streams.show_err), verbosity=verbosity, hide=hide
-        )
+        self._messages = Human(streams.without_stdout(), verbosity=verbosity, hide=hide)
 
     def on_event(self, event: Event) -> None:
         self._messages.on_event(event)
