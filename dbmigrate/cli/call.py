@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dbmigrate.api.from_schema import Baseliner
     from dbmigrate.api.importer import Importer
     from dbmigrate.api.migrator import Migrator, Options
+    from dbmigrate.api.readiness import Readiness
     from dbmigrate.api.records import Upkeep
     from dbmigrate.cli.approval import Approver
     from dbmigrate.cli.salvaging import SalvageRequest
@@ -174,6 +175,14 @@ class Call:
 
         with self._target(reason, approval) as (dsn, options):
             yield Upkeep(dsn, options, on_event=self.renderer.on_event)
+
+    @contextmanager
+    def readiness(self) -> Iterator[Readiness]:
+        """The same for a wait for what another run applies."""
+        from dbmigrate.api.readiness import Readiness
+
+        with self._target(None, None) as (dsn, options):
+            yield Readiness(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
     def baseliner(self, *, reason: str | None = None, approval: Approval | None = None) -> Iterator[Baseliner]:

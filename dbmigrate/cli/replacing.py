@@ -59,8 +59,8 @@ def become(path: str, words: Sequence[str], environ: Mapping[str, str]) -> NoRet
         error.state = _STATE
         raise error from exc
     try:
-        os.execve(path, words, environ)
+        os.execve(path, list(words), environ)
     except OSError as exc:
-        error = ConfigError(f"cannot start {words[0]}: {exc.strerror}", code="E229", hint="check its first line")
-        error.state = f"{_STATE}, and {words[0]} was not started"
-        raise error from exc
+        failed = ConfigError(f"cannot start {words[0]}: {exc.strerror}", code="E229", hint="check its first line")
+        failed.state = f"{_STATE}, and {words[0]} was not started"
+        raise failed from exc

@@ -169,8 +169,8 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
         ),
         Entry(
             "wait",
-            "Wait until the server answers.",
-            "dbmigrate wait --wait-timeout 30s",
+            "Wait until the server answers, or with --for until migrations are applied.",
+            "dbmigrate wait --for current --wait-timeout 5m",
         ),
     ),
     "Start here": (

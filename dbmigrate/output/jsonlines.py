@@ -9,7 +9,6 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from dbmigrate.output.human import Human
-from dbmigrate.output.renderer import Streams
 from dbmigrate.output.verbosity import Verbosity
 from dbmigrate.reports import Description, MigrationState
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from dbmigrate.impact.values import LockReport
     from dbmigrate.model import Plan, Problem, Unfinished
     from dbmigrate.output.colour import Line
+    from dbmigrate.output.renderer import Streams
     from dbmigrate.reports import Finding, LogEntry, Outcome, Report, Status, StatusRow
 
 # the shape of the objects; a change that breaks readers raises the number

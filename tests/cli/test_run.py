@@ -39,7 +39,7 @@ def started(start, database_url, project):
     return start_it
 
 
-# --------------------------------------------------------------------------------------------------------- CMD is started
+# ------------------------------------------------------------------------------------------------------- CMD is started
 
 
 def test_the_command_runs_after_the_migrations_and_stdout_is_its_own(dbmigrate, query, database_url):
