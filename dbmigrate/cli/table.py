@@ -175,6 +175,11 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
     ),
     "Start here": (
         Entry(
+            "init",
+            "Make a project in this directory; what is there stays as it is.",
+            "dbmigrate init --make --workflow",
+        ),
+        Entry(
             "import",
             "Take over the project of another tool: its files, with --history what it has applied.",
             "dbmigrate import sql/ --from flyway --history",
