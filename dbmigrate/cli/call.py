@@ -14,7 +14,7 @@ from dbmigrate.errors import ConfigError, Error, Refused
 from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from dbmigrate.api.drift import Comparer
@@ -92,6 +92,11 @@ class Call:
                 self._streams = self._streams.without_stdout()
             self._renderer = kind(self._streams, verbosity=self.verbosity, hide=self.hide)
         return self._renderer
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment of this process, which no command changes."""
+        return os.environ
 
     def leave_stdout(self) -> None:
         """Print everything on stderr from now on: stdout belongs to another program."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from dbmigrate.errors import ConfigError, Interrupted, Terminated, unchanged
@@ -40,11 +38,9 @@ def become(path: str, words: Sequence[str], environ: Mapping[str, str]) -> NoRet
     """Run the program at `path` in the place of this one; `words` are its arguments, the first is its name.
 
     What Python ignores is not ignored there. A signal that comes before ends this process: it is neither lost nor left
-    to a program that does not handle it yet. Raises Interrupted, ConfigError E229.
+    to a program that does not handle it yet. Nothing waits in the buffers of the streams: renderers flush each line.
+    Raises Interrupted, ConfigError E229.
     """
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
     try:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         for number in (*_ENDING, *_IGNORED_BY_PYTHON):

@@ -293,7 +293,8 @@ def test_npm_runs_the_scripts(init, called, tmp_path):
 
 
 def test_scripts_are_added_to_a_package_and_those_that_are_there_stay(init, tmp_path):
-    theirs = '{\n    "name": "süß",\n    "scripts": {\n        "dev": "vite",\n        "db:migrate": "theirs"\n    },\n    "x": 1.0\n}\n'
+    head = '{\n    "name": "süß",\n    "scripts": {\n        "dev": "vite",\n        "db:migrate": "theirs"'
+    theirs = head + '\n    },\n    "x": 1.0\n}\n'
     path = tmp_path / "package.json"
     path.write_text(theirs)
     path.chmod(0o640)

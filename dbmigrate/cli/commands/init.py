@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,7 +31,7 @@ def init(
 
     settings = call.settings()
     layout = Layout(settings.migrations_dirs, settings.seeds_dir, settings.schema_file, _given(settings))
-    made = projects.make(os.getcwd(), layout, Choices(workflow, compose, make, npm))
+    made = projects.make(".", layout, Choices(workflow, compose, make, npm))
     call.renderer.outcome("init", initialising.lines(made), initialising.value(made))
     call.warn(made.notes)
 

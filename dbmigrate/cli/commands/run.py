@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -42,7 +41,7 @@ def run(
     call.leave_stdout()
     call.add({"wait": True})
     words = _words(command, ctx)
-    path = replacing.found(words, os.environ)
+    path = replacing.found(words, call.environ)
     _refuse_embedded(call)
     approval = Approval(
         yes=yes, applied_in=require_applied_in, allow_existing=allow_existing, allow_breaking=allow_breaking
@@ -52,7 +51,7 @@ def run(
             call.renderer.report("run", migrator.up())
         else:
             _tell(call)
-    replacing.become(path, words, os.environ)
+    replacing.become(path, words, call.environ)
 
 
 def _words(command: list[str] | None, ctx: typer.Context) -> list[str]:
