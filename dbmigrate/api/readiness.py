@@ -144,7 +144,7 @@ class _Patience:
     def __init__(self, timeout: float, interval: float, on_event: Callable[[Event], None]) -> None:
         self._timeout, self._interval, self._on_event = timeout, interval, on_event
         self._started = time.monotonic()
-        self._told: tuple[str, float] = ("", 0.0)
+        self._reported: tuple[str, float] = ("", 0.0)
 
     def wait(self, behind: _Behind) -> None:
         """Sleep. Raises LockNotAcquired E602, E603 where no time is left."""
@@ -155,8 +155,8 @@ class _Patience:
             reason = "" if behind.code == "E602" else f": {behind.what}"
             message = f"waited {self._timeout:g} s: {subject} {end}{reason}"
             raise LockNotAcquired(message, code=behind.code, hint=behind.hint)
-        what, at = self._told
+        what, at = self._reported
         if behind.what != what or waited - at >= _REPORT_EVERY:
             self._on_event(Waiting(behind.what, waited))
-            self._told = (behind.what, waited)
+            self._reported = (behind.what, waited)
         time.sleep(min(self._interval, max(self._timeout - waited, 0.001)))

@@ -50,14 +50,14 @@ backups/
 """
 _ENV_IGNORED = r"/?(\*\*/)?\*?\.env\*?/?"
 _MAKEFILE = """\
-include dbmigrate.mk
+include db.mk
 
 .PHONY: dev
 dev: ## apply what is pending, then become the application: make dev CMD="npm start"
 \t$(DBMIGRATE) run -- $(CMD)
 """
 _MAKE_HEAD = """\
-# Targets of dbmigrate; in a Makefile: include dbmigrate.mk
+# Targets of dbmigrate; in a Makefile: include db.mk
 #
 #   make db-migrate                             make db-migrate DBMIGRATE_ENV=staging
 #   make db-new ARGS='"add users"'              make db-baseline ARGS="20260301120000"
@@ -133,9 +133,9 @@ def files(layout: Layout, choices: Choices) -> Iterator[File]:
     if choices.compose:
         yield File("compose.dbmigrate.yaml", _COMPOSE.replace("{version}", __version__))
     if choices.make:
-        yield File("dbmigrate.mk", _targets())
-        advice = _advice("W723", "the Makefile has no targets db-migrate ...", "include dbmigrate.mk")
-        yield File("Makefile", _MAKEFILE, r".*dbmigrate\.mk.*", advice)
+        yield File("db.mk", _targets())
+        advice = _advice("W723", "the Makefile has no targets db-migrate ...", "include db.mk")
+        yield File("Makefile", _MAKEFILE, r".*db\.mk.*", advice)
 
 
 def _advice(code: str, message: str, line: str) -> Problem:

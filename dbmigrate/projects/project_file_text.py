@@ -87,7 +87,7 @@ def _keys(names: list[str], keyed: Mapping[str, Variable], given: Mapping[str, s
 
 
 def _purpose(variable: Variable) -> str:
-    """The negated purpose of a negated key: ``do not write the schema file`` is said of ``dump-schema = false``."""
+    """The purpose of a key; a negated one has its variable's where it is false."""
     if variable.kind is Kind.NEGATION:
         return f"false: {variable.purpose}"
     return variable.purpose.replace(", separated by commas", "")

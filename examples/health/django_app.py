@@ -1,7 +1,7 @@
 """Django: /health/db answers 200 when the migrations of this release are applied, otherwise 503 and what is missing.
 
-A project in one file, to be tried with `python django_app.py runserver`: a real project takes over the view and its line
-in `urlpatterns`. The application only asks. A job migrates (`dbmigrate up`), or the start of the container
+A project in one file, to be tried with `python django_app.py runserver`: a real project takes over its view and its
+URL pattern. The application only asks. A job migrates (`dbmigrate up`), or the start of the container
 (`dbmigrate run -- gunicorn`). Each request opens one connection; ask every ten seconds, say.
 """
 

@@ -81,7 +81,7 @@ def test_a_later_call_adds_what_is_wanted_then(init, tmp_path):
 
     done = init("--make", "--json")
 
-    assert json.loads(done.stdout)["created"] == ["dbmigrate.mk", "Makefile"]
+    assert json.loads(done.stdout)["created"] == ["db.mk", "Makefile"]
 
 
 def test_options_are_kept_in_the_project_file(init, run, tmp_path):
@@ -117,8 +117,8 @@ def test_what_is_there_is_never_changed(init, tmp_path):
         "dbmigrate.toml": 'schema-file = "theirs.sql"\n',
         ".gitattributes": "* text=auto\n",
         ".gitignore": "/.env\n",
-        "Makefile": "include dbmigrate.mk\n",
-        "dbmigrate.mk": "# theirs\n",
+        "Makefile": "include db.mk\n",
+        "db.mk": "# theirs\n",
         "compose.dbmigrate.yaml": "# theirs\n",
         ".github/workflows/db-check.yml": "# theirs\n",
         "src/app.py": "print()\n",
@@ -148,7 +148,7 @@ def test_what_is_missing_in_a_file_that_is_there_is_said(init, tmp_path):
         "note[W722]: .gitignore does not name .env, which holds passwords\n  hint: add the line: .env\n" in done.stderr
     )
     assert "hint: add the line: db/migrations/**/*.sql text eol=lf" in done.stderr
-    assert "hint: add the line: include dbmigrate.mk" in done.stderr
+    assert "hint: add the line: include db.mk" in done.stderr
 
 
 @pytest.mark.parametrize("line", [".env", "/.env", ".env*", "*.env", "**/.env"])
@@ -265,7 +265,7 @@ def test_the_targets_of_make_call_their_commands(init, called, target, command):
 
 
 def test_make_alone_is_still_the_users_own(init, called, tmp_path):
-    (tmp_path / "Makefile").write_text("include dbmigrate.mk\nall:\n\t@echo dbmigrate is not called\n")
+    (tmp_path / "Makefile").write_text("include db.mk\nall:\n\t@echo dbmigrate is not called\n")
     init("--make")
 
     assert called("make") == ["dbmigrate is not called"]

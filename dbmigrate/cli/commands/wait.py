@@ -20,7 +20,7 @@ def wait(
     for_: Annotated[
         str | None,
         typer.Option(
-            "--for", metavar="VERSION|current", help="Wait until this version is applied; current: all of the files."
+            "--for", metavar="VERSION", help="Wait until VERSION is applied; current: until nothing is pending."
         ),
     ] = None,
 ) -> None:
