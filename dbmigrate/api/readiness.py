@@ -6,14 +6,16 @@ import time
 from typing import TYPE_CHECKING
 
 from dbmigrate.api.base import ApiBase
+from dbmigrate.connection import database
 from dbmigrate.errors import ConnectionFailed, LockNotAcquired
 from dbmigrate.events import Waiting
-from dbmigrate.execution import run_lock
+from dbmigrate.execution import run_lock, tracking_retries
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find, peek
 from dbmigrate.model import Problem, Severity
 from dbmigrate.planning import plan, target_environments
 from dbmigrate.reports import MigrationState, Status
+from dbmigrate.tracking import read_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +52,7 @@ class Readiness(ApiBase):
         """
         found = self._present()
         with self._open("pending") as session:
-            return self._pending(session, session.read_history()) if found or self._seen.repeatables else ()
+            return self._pending(session, _recorded(session)) if found or self._seen.repeatables else ()
 
     def is_current(self) -> bool:
         """Whether nothing is pending. A database that is ahead of the files is current: so are older releases on it.
@@ -79,7 +81,8 @@ class Readiness(ApiBase):
         options = self._options
         view, _ = self._in_force(self._seen.files, recorded)
         status = plan.status(view.files, view.history, options.order)
-        waiting = [file for file in view.files if file.version not in view.history]
+        applied = {item.version for item in view.history.applied}
+        waiting = [file for file in view.files if file.version not in applied]
         if waiting:
             read = tuple(peek.mentioning(waiting, target_environments.WORD))
             status = target_environments.marked(status, read, options.policy.environment)
@@ -96,7 +99,7 @@ class Readiness(ApiBase):
         """What is missing until the wait is over. Errors that time does not cure are raised."""
         try:
             with self._open("wait") as session:
-                recorded = session.read_history()
+                recorded = _recorded(session)
                 if version is None:
                     self._present()
                     rows = self._pending(session, recorded)
@@ -123,6 +126,16 @@ class Readiness(ApiBase):
 _FOREIGN = "a newer release may bring it; the versions are in `dbmigrate status`"
 _APPLY = "no run is at work: `dbmigrate up` applies it, `dbmigrate history --failed` says whether one failed"
 _RESUME = "no run is at work: `dbmigrate status` says where it stopped, `dbmigrate resume` continues"
+
+
+def _recorded(session: Session) -> History:
+    """What is applied and what is unfinished, by versions alone: a large log is not read."""
+
+    def read() -> History:
+        with database.translated(session.dsn):
+            return read_history.read_states(session.conn, session.tables)
+
+    return tracking_retries.retried(session, read)
 
 
 def _at_work(session: Session) -> str | None:

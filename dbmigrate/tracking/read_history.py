@@ -33,11 +33,8 @@ from {} where step is null and state::text = 'done' order by version, event_id d
 
 def read(conn: Connection, tables: Tables) -> History:
     """The applied versions and the unfinished migrations. Works without the log table, and without both tables."""
-    if not tables.exists:
-        return _with_unfinished((), _unfinished(conn, tables) if tables.log_exists else ())
-    if not tables.log_exists:
-        statement = sql.SQL("select version from {} where version is not null order by version").format(tables.versions)
-        return History(tuple(Applied(str(row[0])) for row in conn.execute(statement)))
+    if not (tables.exists and tables.log_exists):
+        return read_states(conn, tables)
     statement = sql.SQL(
         "select v.version, l.file, l.checksum, l.token_checksum, l.finished_at, l.os_user, l.git_commit from {} v"
         " left join (" + _NEWEST + ") l on l.version::text = v.version::text and not l.is_undone"
@@ -45,6 +42,15 @@ def read(conn: Connection, tables: Tables) -> History:
     ).format(tables.versions, tables.log)
     applied = tuple(_applied(row) for row in conn.execute(statement, binary=True))
     return _with_unfinished(applied, _unfinished(conn, tables))
+
+
+def read_states(conn: Connection, tables: Tables) -> History:
+    """The same without what the log knows of applied files: their versions alone."""
+    found = _unfinished(conn, tables) if tables.log_exists else ()
+    if not tables.exists:
+        return _with_unfinished((), found)
+    statement = sql.SQL("select version from {} where version is not null order by version").format(tables.versions)
+    return _with_unfinished(tuple(Applied(str(row[0])) for row in conn.execute(statement)), found)
 
 
 def _with_unfinished(applied: tuple[Applied, ...], found: Sequence[Unfinished]) -> History:

@@ -85,6 +85,31 @@ def test_dispatch_and_call_take_the_same_inputs():
     assert on["workflow_dispatch"]["inputs"].keys() == on["workflow_call"]["inputs"].keys()
 
 
+def test_a_run_by_hand_takes_an_environment_an_action_and_whether_it_is_dry():
+    inputs = load(ROOT / ".github/workflows/db-migrate.yml")[True]["workflow_dispatch"]["inputs"]
+
+    assert inputs["environment"]["type"] == "environment"
+    assert inputs["action"]["options"] == ["status", "verify", "up", "rollback"]
+    assert inputs["dry_run"] == {
+        "description": "Only show the SQL of up or rollback",
+        "type": "boolean",
+        "default": True,
+    }
+
+
+def test_staging_follows_develop():
+    document = load(ROOT / ".github/workflows/db-staging.yml")
+    job = document["jobs"]["migrate"]
+
+    assert document[True]["push"]["branches"] == ["develop"]
+    assert job["uses"] == "./.github/workflows/db-migrate.yml"
+    assert {name: job["with"][name] for name in ("environment", "action", "dry_run")} == {
+        "environment": "staging",
+        "action": "up",
+        "dry_run": False,
+    }
+
+
 # ------------------------------------------------------------------------------------------------- the shell steps run
 
 

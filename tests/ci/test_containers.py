@@ -159,7 +159,7 @@ def test_the_commands_of_the_image_work_in_a_clean_environment(server, make_data
         migrations.mkdir(parents=True)
         (migrations / "1_a.sql").write_text("-- migrate:up\ncreate table a ();\n-- migrate:down\ndrop table a;\n")
         command = load(COMPOSE)["services"]["migrate"]["command"]
-        for words in (command, ["info"], ["validate"], ["wait", "--for", "current"]):
+        for words in (command, ["migrate"], ["info"], ["validate"], ["repair"], ["wait", "--for", "current"]):
             done = build.call([*entrypoint, *words], DATABASE_URL=server.tcp_url(name))
             assert done.returncode == 0, done.stderr
         dumped = build.call([*entrypoint, "dump", "-s", "/tmp/image-schema.sql"], DATABASE_URL=server.tcp_url(name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support import faults
+from tests.support.proxy import TO_SERVER, Action, Fault, Proxy
 
 QUICK = ("--wait-timeout", "1s", "--wait-interval", "50ms")
 
@@ -166,6 +167,25 @@ def test_a_database_that_does_not_exist_yet_is_waited_for(command, start, two, s
     waiting.communicate()
     assert f"{name}_later" in told
     command("drop", env=env)
+
+
+def test_a_connection_that_is_cut_does_not_end_the_wait(command, two, server, database_url):
+    command("up")
+    name = database_url.partition("?")[0].rpartition("/")[2]
+    with Proxy(server) as proxy:
+        fault = proxy.arm(Fault(TO_SERVER, Action.CUT, text=b"order by version"))
+        done = command("wait", "--for", "current", "--wait-interval", "50ms", env={"DATABASE_URL": proxy.url(name)})
+
+    assert fault.happened
+    assert (done.exit_code, "Waiting for the connection was lost" in done.stderr) == (0, True), done.stderr
+
+
+def test_a_role_without_rights_is_an_error_at_once(command, two, server, database_url):
+    command("up")
+    with faults.plain_role(server, database_url) as url:
+        done = command("wait", "--for", "current", env={"DATABASE_URL": url})
+
+    assert (done.exit_code, "permission denied for table schema_migrations" in done.stderr) == (4, True)
 
 
 def test_waiting_writes_nothing_and_holds_no_lock(command, two, database_url, query):
