@@ -34,11 +34,18 @@ _HOPELESS = ("E304",)  # no wait makes a server newer
 
 @frozen
 class _Behind:
-    """What is not there yet, and what somebody could do about it; `code` is that of the error at the end."""
+    """What is not there yet, and what somebody could do about it; `failure` says why nobody could look."""
 
     what: str
     hint: str
-    code: str = "E602"
+    failure: str = ""
+
+    @property
+    def error(self) -> tuple[str, str]:
+        """The code and the message at the end of the wait."""
+        if self.failure:
+            return "E603", f"{self.what} cannot be asked: {self.failure}"
+        return "E602", f"{self.what} is not applied"
 
 
 class Readiness(ApiBase):
@@ -109,7 +116,7 @@ class Readiness(ApiBase):
         except ConnectionFailed as exc:
             if exc.code in _HOPELESS:
                 raise
-            return _Behind(exc.message, exc.hint or "is the server running, and is the URL right?", "E603")
+            return _Behind(f"database {self._dsn.display}", exc.hint or _ANSWERS, exc.message)
 
     def _without(self, version: str, recorded: History, at_work: str | None) -> _Behind:
         unfinished = next((item for item in recorded.unfinished if item.version == version), None)
@@ -123,6 +130,7 @@ class Readiness(ApiBase):
         return _Behind(f"version {version}", at_work or _APPLY)
 
 
+_ANSWERS = "is the server running, and is the URL right?"
 _FOREIGN = "a newer release may bring it; the versions are in `dbmigrate status`"
 _APPLY = "no run is at work: `dbmigrate up` applies it, `dbmigrate history --failed` says whether one failed"
 _RESUME = "no run is at work: `dbmigrate status` says where it stopped, `dbmigrate resume` continues"
@@ -163,13 +171,10 @@ class _Patience:
         """Sleep. Raises LockNotAcquired E602, E603 where no time is left."""
         waited = time.monotonic() - self._started
         if waited >= self._timeout:
-            end = "is not applied" if behind.code == "E602" else "cannot be asked"
-            subject = behind.what if behind.code == "E602" else "the database"
-            reason = "" if behind.code == "E602" else f": {behind.what}"
-            message = f"waited {self._timeout:g} s: {subject} {end}{reason}"
-            raise LockNotAcquired(message, code=behind.code, hint=behind.hint)
-        what, at = self._reported
-        if behind.what != what or waited - at >= _REPORT_EVERY:
-            self._on_event(Waiting(behind.what, waited))
-            self._reported = (behind.what, waited)
+            code, message = behind.error
+            raise LockNotAcquired(f"waited {self._timeout:g} s: {message}", code=code, hint=behind.hint)
+        what = f"{behind.what}: {behind.failure.splitlines()[0]}" if behind.failure else behind.what
+        if what != self._reported[0] or waited - self._reported[1] >= _REPORT_EVERY:
+            self._on_event(Waiting(what, waited))
+            self._reported = (what, waited)
         time.sleep(min(self._interval, max(self._timeout - waited, 0.001)))
