@@ -163,6 +163,8 @@ def test_the_commands_of_the_image_work_in_a_clean_environment(server, make_data
             done = build.call([*entrypoint, *words], DATABASE_URL=server.tcp_url(name))
             assert done.returncode == 0, done.stderr
         dumped = build.call([*entrypoint, "dump", "-s", "/tmp/image-schema.sql"], DATABASE_URL=server.tcp_url(name))
+        line = "mkdir /tmp/image-project && cd /tmp/image-project && dbmigrate init --workflow --json"
+        made = build.call(["sh", "-c", line])
         started = build.call([*entrypoint, "run", "--", "id", "-u"], DATABASE_URL=server.tcp_url(name))
 
     assert len(build.ran) == sum(kind == "RUN" for kind, _ in seen) >= 2
@@ -170,6 +172,8 @@ def test_the_commands_of_the_image_work_in_a_clean_environment(server, make_data
     assert dumped.returncode == 0, dumped.stderr  # the image has a pg_dump
     assert (started.returncode, started.stdout) == (0, f"{build.user}\n"), started.stderr
     assert build.user > 0
+    # an installed program has the files with it
+    assert ".github/workflows/db-migrate.yml" in json.loads(made.stdout)["created"], made.stderr
 
 
 # ------------------------------------------------------------------------------------------------------------ services
