@@ -24,11 +24,13 @@ def lines(made: Made) -> Iterator[Line]:
         yield text.labelled(Style.SUCCESS, "Created:", text.one_line(path))
     for path in made.kept:
         yield text.labelled(Style.LABEL, "Left alone:", text.one_line(f"{path} (it is there)"))
-    if made.created:
+    if made.scripts:
+        yield text.labelled(Style.SUCCESS, "Added to package.json:", ", ".join(made.scripts))
+    if made.is_new:
         yield text.labelled(Style.LABEL, "Next:", _NEXT)
 
 
 def value(made: Made) -> dict[str, object]:
     """The same as JSON."""
     notes = [{"code": note.code, "message": note.message, "hint": note.hint} for note in made.notes]
-    return {"created": list(made.created), "left_alone": list(made.kept), "notes": notes}
+    return {"created": list(made.created), "left_alone": list(made.kept), "scripts": list(made.scripts), "notes": notes}

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbmigrate.model import Problem, Severity
-from dbmigrate.projects.project_file_text import project_file
+from dbmigrate.projects.project_file_text import project_file, project_line
 from dbmigrate.projects.values import File
+from dbmigrate.settings.variables import VARIABLES
 from dbmigrate.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dbmigrate.projects.values import Choices, Layout
+    from dbmigrate.settings.project_file import Project
 
-__all__ = ["SCRIPTS", "directories", "files"]
+__all__ = ["SCRIPTS", "directories", "files", "unkept"]
 
 # the commands that other tools' users have as targets of make and scripts of npm
 SCRIPTS = {
@@ -136,6 +138,16 @@ def files(layout: Layout, choices: Choices) -> Iterator[File]:
         yield File("db.mk", _targets())
         advice = _advice("W723", "the Makefile has no targets db-migrate ...", "include db.mk")
         yield File("Makefile", _MAKEFILE, r".*db\.mk.*", advice)
+
+
+def unkept(present: Project, layout: Layout) -> Iterator[Problem]:
+    """What the options of this call say, and a project file that is there does not."""
+    for name, variable in VARIABLES.items():
+        wanted = layout.given.get(variable.key)
+        found = present.values.get(name)
+        if present.path and wanted is not None and (found is None or found.text != wanted):
+            line = project_line(variable, wanted)
+            yield _advice("W723", f"{present.path} does not say {line}, so later commands look elsewhere", line)
 
 
 def _advice(code: str, message: str, line: str) -> Problem:

@@ -30,7 +30,7 @@ def make(root: str, layout: Layout, choices: Choices) -> Made:
     Raises Refused E747 before anything is written; ConfigError E207 for what cannot be written: what was written before
     it stays, and a second call goes on.
     """
-    is_in_pyproject = project_file.read(root).path == project_file.PYPROJECT
+    present = project_file.read(root)
     scripts = _scripts(root) if choices.npm else None
     created: list[str] = []
     kept: list[str] = []
@@ -38,16 +38,23 @@ def make(root: str, layout: Layout, choices: Choices) -> Made:
     for directory in files.directories(layout):
         (created if _make_directory(root, directory) else kept).append(f"{directory.removeprefix('./').rstrip('/')}/")
     for file in files.files(layout, choices):
-        if is_in_pyproject and file.path == project_file.FILE:  # a second project file would hide the table
+        if (
+            present.path == project_file.PYPROJECT and file.path == project_file.FILE
+        ):  # a second project file would hide the table
             kept.append(f"[tool.dbmigrate] in {project_file.PYPROJECT}")
         elif _write_new(root, file.path, file.text):
             created.append(file.path)
         else:
             kept.append(file.path)
             notes += _advice(root, file)
-    if scripts is not None:
-        (created if scripts.added else kept).append(_put_scripts(root, scripts))
-    return Made(tuple(created), tuple(kept), tuple(notes))
+    notes += files.unkept(present, layout)
+    if scripts is None:
+        return Made(tuple(created), tuple(kept), tuple(notes))
+    if scripts.added:
+        _put_scripts(root, scripts.text)
+    else:
+        kept.append(package_json.NAME)
+    return Made(tuple(created), tuple(kept), tuple(notes), scripts.added)
 
 
 def _make_directory(root: str, name: str) -> bool:
@@ -110,18 +117,15 @@ def _scripts(root: str) -> package_json.Scripts:
         raise ConfigError(f"cannot read {package_json.NAME}: {exc.strerror}", code="E207") from exc
 
 
-def _put_scripts(root: str, scripts: package_json.Scripts) -> str:
-    """Write the file whole, or not at all; what it is called in the answer."""
-    name, path = package_json.NAME, os.path.realpath(os.path.join(root, package_json.NAME))
-    if not scripts.added:
-        return name
+def _put_scripts(root: str, text: str) -> None:
+    """Write the file whole, or not at all."""
+    path = os.path.realpath(os.path.join(root, package_json.NAME))
     draft = f"{path}.{secrets.token_hex(4)}.tmp"
     try:
         with open(draft, "x", encoding="utf-8", newline="") as file:
-            _write_or_remove(file, draft, scripts.text)
+            _write_or_remove(file, draft, text)
         with suppress(FileNotFoundError):
             os.chmod(draft, os.stat(path).st_mode & 0o777)
         os.replace(draft, path)
     except OSError as exc:
-        raise ConfigError(f"cannot write {name}: {exc.strerror}", code="E207") from exc
-    return f"{name}: {', '.join(scripts.added)}"
+        raise ConfigError(f"cannot write {package_json.NAME}: {exc.strerror}", code="E207") from exc

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.settings.variables import Variable
 
-__all__ = ["project_file"]
+__all__ = ["project_file", "project_line"]
 
 _HEAD = """\
 # Settings of dbmigrate that are the same for everybody in this project. Every key is optional.
@@ -78,11 +78,16 @@ def project_file(given: Mapping[str, str]) -> str:
     return "\n".join((*parts, _TABLES))
 
 
+def project_line(variable: Variable, value: str) -> str:
+    """The line that gives the key of a variable its value."""
+    return f"{variable.key} = {_toml(value, variable.kind)}"
+
+
 def _keys(names: list[str], keyed: Mapping[str, Variable], given: Mapping[str, str]) -> Iterator[str]:
     for name in names:
         variable = keyed[name]
         value = _EXAMPLE_VALUES.get(name, variable.default)
-        line = f"{name} = {_toml(given.get(name, value), variable.kind)}"
+        line = project_line(variable, given.get(name, value))
         yield f"# {_purpose(variable)}\n{line if name in given else f'# {line}'}\n"
 
 

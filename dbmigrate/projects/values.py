@@ -50,8 +50,13 @@ class File:
 
 @frozen
 class Made:
-    """Paths that were created, those that were there and left alone, and notes about these."""
+    """Paths that were created, those that were there and left alone, notes about these, and scripts that were added."""
 
     created: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     notes: tuple[Problem, ...] = ()
+    scripts: tuple[str, ...] = ()
+
+    @property
+    def is_new(self) -> bool:
+        return bool(self.created or self.scripts)

@@ -99,6 +99,20 @@ def test_options_are_kept_in_the_project_file(init, run, tmp_path):
     assert json.loads(init("--json").stdout)["created"] == []
 
 
+@pytest.mark.parametrize("name", ["dbmigrate.toml", "pyproject.toml"])
+def test_options_that_a_project_file_does_not_have_are_named(init, tmp_path, name):
+    heading = "[tool.dbmigrate]\n" if name == "pyproject.toml" else ""
+    (tmp_path / name).write_text(f'{heading}schema-file = "sql/schema.sql"\n')
+
+    done = init("-d", "sql", "-s", "sql/schema.sql")
+
+    assert done.exit_code == 0
+    assert (tmp_path / "sql").is_dir()
+    assert f'note[W723]: {name} does not say migrations-dir = ["sql"]' in done.stderr
+    assert 'hint: add the line: migrations-dir = ["sql"]\n' in done.stderr
+    assert "schema-file" not in done.stderr
+
+
 def test_directories_with_odd_names_are_the_same_everywhere(init, run, tmp_path):
     name = 'my "own" süße files'
     init("-d", name)
@@ -301,7 +315,7 @@ def test_scripts_are_added_to_a_package_and_those_that_are_there_stay(init, tmp_
 
     done = init("--npm")
 
-    assert "Created: package.json: db:new, db:rollback, db:info" in done.stdout
+    assert "Added to package.json: db:new, db:rollback, db:info" in done.stdout
     text = path.read_text()
     assert text.startswith(
         '{\n    "name": "süß",\n    "scripts": {\n        "dev": "vite",\n        "db:migrate": "theirs",'
