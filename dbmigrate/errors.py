@@ -78,6 +78,9 @@ CODES: dict[str, str] = {
     "E221": "two files have the same version",
     "E222": "the file changed during the run",
     "E223": "a merge conflict is not resolved",
+    # the command for the password
+    "E224": "the password command failed",
+    "E225": "what the password command printed is not a password",
     # a command that is started
     "E229": "the command of `run` cannot be started",
     # plans
@@ -208,6 +211,8 @@ CODES: dict[str, str] = {
     "E715": "another tool recorded these files as applied",
     "E716": "a protected environment has tables, but no history",
     "E717": "the history of these files is in another schema",
+    "E718": "a process to end is not one that `locks` shows",
+    "E719": "a session to end has ended already",
     "E720": "an applied file has another version now",
     "E721": "a version was applied from another file",
     "E722": "a migration was not run, because it could act outside the scratch database",

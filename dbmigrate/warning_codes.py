@@ -63,6 +63,9 @@ WARNINGS: dict[str, str] = {
     "W311": "the schema file was not written, because it would hold what is only for some environments",
     "W402": "user mappings are left out of the schema file, because they hold passwords",
     "W403": "the schema file contains the password of a subscription",
+    # on call
+    "W404": "psql does not get a part of the connection settings",
+    "W405": "a session that was asked to end is still there",
     # the embedded server
     "W501": "the embedded server's data is not in the named directory",
     # deployments

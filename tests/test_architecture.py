@@ -54,13 +54,14 @@ PACKAGES: dict[str, str] = {
     "lint": "sql connection backfill migrations tracking catalog impact scratch check",
     "patterns": "connection migrations execution scratch check lint",
     "losses": "connection migrations execution lint schema",
+    "diagnostics": "connection tracking",
     "api": "connection migrations planning tracking execution schema catalog scratch importing losses",
     "deploy": "connection settings migrations planning tracking execution schema api",
-    "output": "connection planning catalog impact scratch importing check lint api deploy projects",
+    "output": "connection planning catalog impact scratch importing check lint diagnostics api deploy projects",
     "cli": "*",
 }
 # renderers are handed values and look nothing up: these they may import for annotations alone
-ANNOTATIONS_ONLY = {"output": "scratch importing check lint api deploy projects"}
+ANNOTATIONS_ONLY = {"output": "scratch importing check lint diagnostics api deploy projects"}
 ENTRY = {"__init__", "__main__"}
 FLAT_MODULES = 11
 
@@ -69,10 +70,10 @@ HOMES: dict[str, str] = {
     "typer": "cli",
     "sqlparse": "sql",
     "dotenv": "settings",
-    "psycopg": "connection tracking execution schema catalog impact scratch losses check",
-    "subprocess": "connection embedded deploy lint tracking schema",
-    "signal": "cli embedded deploy",
-    "socket": "connection embedded",
+    "psycopg": "connection tracking execution schema catalog impact scratch losses check diagnostics",
+    "subprocess": "connection embedded deploy lint tracking schema diagnostics",
+    "signal": "cli connection embedded deploy",
+    "socket": "connection embedded diagnostics",
     "asyncio": "",
     "logging": "connection",
 }

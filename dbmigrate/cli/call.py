@@ -258,20 +258,28 @@ class Call:
     def _target(
         self, reason: str | None, approval: Approval | None, *, expect_plan: str | None = None
     ) -> Iterator[tuple[Dsn, Options]]:
-        from dbmigrate.connection import database
         from dbmigrate.planning import plan_hash
 
         expected = None if expect_plan is None else plan_hash.expected(expect_plan)
         settings = self.settings()
         if settings.verbose:
             self.verbosity = max(self.verbosity, Verbosity.VERBOSE)
+        with self.reachable() as dsn:
+            allows = approval is not None and approval.allow_existing
+            options = replace(self._options(settings, reason), allow_existing=allows)
+            yield dsn, replace(options, expected_plan=expected, approve=self._approver(settings, approval))
+
+    @contextmanager
+    def reachable(self) -> Iterator[Dsn]:
+        """The target database, whose server was waited for if that is asked for; the embedded one runs meanwhile."""
+        from dbmigrate.connection import database
+
+        settings = self.settings()
         with self.served(settings.target()) as dsn:
             if settings.wait:
                 timeout, interval = settings.wait_timeout, settings.wait_interval
                 database.wait(dsn, timeout=timeout, interval=interval, on_event=self.renderer.on_event)
-            allows = approval is not None and approval.allow_existing
-            options = replace(self._options(settings, reason), allow_existing=allows)
-            yield dsn, replace(options, expected_plan=expected, approve=self._approver(settings, approval))
+            yield dsn
 
     def _refuse_several(self) -> None:
         """Refuse two environments where one is needed; only `status` shows several."""

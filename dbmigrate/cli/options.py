@@ -22,6 +22,10 @@ COMMON: dict[str, Any] = {
         typer.Option("--env", "-e", metavar="NAME", help="Environment: production reads PRODUCTION_DATABASE_URL."),
     ],
     "url": Annotated[str | None, typer.Option("--url", "-u", metavar="URL", help="Database URL. [DATABASE_URL]")],
+    "password_command": Annotated[
+        str | None,
+        typer.Option("--password-command", metavar="COMMAND", help="Shell command that prints the password."),
+    ],
     "migrations_dirs": Annotated[
         list[str] | None,
         typer.Option(

@@ -33,6 +33,9 @@ _FOREIGN: dict[str, tuple[str, ...]] = {
     "drop": ("clean", "drop-all", "dropdb"),
     "create": ("createdb", "setup"),
     "dump": ("schema:dump", "structure:dump", "dump-schema", "schema-dump"),
+    "doctor": ("diagnose", "ping", "health", "test-connection", "env"),
+    "locks": ("blockers", "activity", "ps", "kill"),
+    "connect": ("psql", "shell", "console", "dbshell", "dbconsole"),
     "load": ("schema:load", "structure:load", "load-schema", "schema-load"),
 }
 _COMMAND_OF = {foreign: ours for ours, names in _FOREIGN.items() for foreign in names}
@@ -71,7 +74,7 @@ _OPTIONS: dict[str, str] = {
     "connectionstring": "--url URL",
     "user": "the role in the URL: postgres://USER@HOST/NAME",
     "username": "the role in the URL: postgres://USER@HOST/NAME",
-    "password": "PGPASSWORD, or the password in DATABASE_URL",
+    "password": "PGPASSWORD, the password in DATABASE_URL, or --password-command",
     "host": "the host in the URL: postgres://USER@HOST/NAME",
     "port": "the port in the URL: postgres://USER@HOST:PORT/NAME",
     "schemas": "?search_path=SCHEMA in the URL",

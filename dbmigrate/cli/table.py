@@ -173,6 +173,23 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             "dbmigrate wait --for current --wait-timeout 5m",
         ),
     ),
+    "On call": (
+        Entry(
+            "doctor",
+            "Find what is wrong with the set-up, and say what to do about it; exit with 0 if nothing is.",
+            "dbmigrate -e production doctor --report",
+        ),
+        Entry(
+            "locks",
+            "Show who waits for whom, since when and with what query; end a session.",
+            "dbmigrate -e production locks --kill 4711",
+        ),
+        Entry(
+            "connect",
+            "Start psql on the target database.",
+            "dbmigrate -e staging connect -c '\\d orders'",
+        ),
+    ),
     "Start here": (
         Entry(
             "init",

@@ -105,10 +105,19 @@ def connect(dsn: Dsn, *, command: str, on_event: Callable[[Event], None]) -> Con
 
 def _login(dsn: Dsn, command: str) -> Connection:
     try:
-        conninfo = make_conninfo("", **_KEEPALIVES | dsn.conninfo_for_connect(application_name(command)))
-        return silence.PatientConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
+        return _opened(dsn, command)
+    except psycopg.Error as exc:
+        if dsn.password_command is None or not dsn.password_command.is_renewed(str(exc)):
+            raise _login_failure(exc, dsn) from exc
+    try:
+        return _opened(dsn, command)
     except psycopg.Error as exc:
         raise _login_failure(exc, dsn) from exc
+
+
+def _opened(dsn: Dsn, command: str) -> Connection:
+    conninfo = make_conninfo("", **_KEEPALIVES | dsn.conninfo_for_connect(application_name(command)))
+    return silence.PatientConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
 
 
 def _login_bare(dsn: Dsn, command: str) -> Connection:

@@ -28,6 +28,8 @@ from dbmigrate.frozen import frozen
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
+    from dbmigrate.connection.password_command import PasswordCommand
+
 __all__ = ["DRIVERS", "Dsn", "from_keywords", "parse"]
 
 DRIVERS = {"postgres": "", "postgresql": "", "redshift": "5439", "spanner-postgres": ""}  # and their default ports
@@ -67,6 +69,7 @@ class Dsn:
     embedded: str | None = None
     allows_pooler: bool = False
     values: tuple[str, ...] = ()
+    password_command: PasswordCommand | None = None  # what it prints wins over a password in `conninfo`
 
     def __repr__(self) -> str:
         return f"<Dsn {self.display}>"
@@ -131,7 +134,8 @@ class Dsn:
     def served_by(self, conninfo: Mapping[str, str]) -> Dsn:
         """An embedded server's Dsn once that server runs at `conninfo`; the settings stay."""
         # a PGHOSTADDR of the environment would lead to another server
-        return replace(self, conninfo={**self.conninfo, "hostaddr": "", **conninfo}, embedded=None)
+        conninfo = {**self.conninfo, "hostaddr": "", **conninfo}
+        return replace(self, conninfo=conninfo, embedded=None, password_command=None)
 
     def completed(self, environ: Mapping[str, str], *, service: Mapping[str, str] | None = None) -> Dsn:
         """With all values that libpq would add: from `service` (a section of pg_service.conf), then from ``PG*``.
@@ -166,10 +170,10 @@ class Dsn:
         """
         if self.embedded is not None:
             raise ConfigError(f"{self.display} has not been started", code="E202", hint="use its Dsn.served_by")
-        options = self._options_text(self.settings)
+        options = self.libpq_options
         return {
             "application_name": application_name,
-            **self.conninfo,
+            **self._login(),
             "client_encoding": "UTF8",
             **({"options": options} if options else {}),
         }
@@ -181,12 +185,18 @@ class Dsn:
         variable (`libpq_keywords.WITHOUT_VARIABLE`) cannot be passed on: the passphrase of a client key, keepalives,
         OAuth. All settings of the URL are in PGOPTIONS, as psql needs them; `schema.dump.environment` is for pg_dump.
         """
-        variables = {VARIABLES[key]: value for key, value in self.conninfo.items() if key in VARIABLES}
-        options = self._options_text(self.settings)
+        variables = {VARIABLES[key]: value for key, value in self._login().items() if key in VARIABLES}
+        options = self.libpq_options
         return {**variables, "PGCLIENTENCODING": "UTF8", **({"PGOPTIONS": options} if options else {})}
 
-    def _options_text(self, settings: Mapping[str, str]) -> str:
-        words = [*self.options, *(word for name, value in settings.items() for word in ("-c", f"{name}={value}"))]
+    def _login(self) -> Mapping[str, str]:
+        """`conninfo`, with the password of the command. Raises ConfigError E224, E225."""
+        return {**self.conninfo, **({"password": self.password_command.password()} if self.password_command else {})}
+
+    @property
+    def libpq_options(self) -> str:
+        """libpq's ``options``: all settings, and further words."""
+        words = [*self.options, *(word for pair in self.settings.items() for word in ("-c", "=".join(pair)))]
         return " ".join(re.sub(r"([\\\s])", r"\\\1", word) for word in words)
 
     def redact(self, text: str) -> str:
@@ -196,7 +206,8 @@ class Dsn:
         like that name, and hiding it would reveal it.
         """
         public = {self.user, self.database, *(self.conninfo.get("host") or "").split(",")}
-        return redaction.redact(text, secrets=self.secrets, public=public)
+        asked = self.password_command.secrets if self.password_command else ()
+        return redaction.redact(text, secrets=_longest_first({*self.secrets, *asked}), public=public)
 
     def hiding(self, values: Iterable[str]) -> Dsn:
         """The same database, with these `values` of variables masked in the texts of its server."""

@@ -6,12 +6,13 @@ https://www.postgresql.org/docs/current/libpq-envars.html
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["KEYWORDS", "SECRETS", "SETTING_VARIABLES", "VARIABLES", "WITHOUT_VARIABLE", "foreign"]
+__all__ = ["KEYWORDS", "SECRETS", "SETTING_VARIABLES", "VARIABLES", "WITHOUT_VARIABLE", "foreign", "is_secret"]
 
 # libpq 18's keywords and the environment variables that mean the same (PQconndefaults)
 VARIABLES: Mapping[str, str] = {
@@ -75,6 +76,14 @@ KEYWORDS = frozenset(VARIABLES) | WITHOUT_VARIABLE
 # libpq sends these as settings of the session
 SETTING_VARIABLES = {"PGTZ": "timezone", "PGDATESTYLE": "datestyle", "PGGEQO": "geqo"}
 SECRETS = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
+
+_SECRET = re.compile(r"secret|token|passw|api_?key|credential", re.IGNORECASE)
+
+
+def is_secret(name: str) -> bool:
+    """Whether the value of a keyword, or of a setting by its name (``app.jwt_secret``), is not for everybody."""
+    return name in SECRETS or bool(_SECRET.search(name))
+
 
 # ------------------------------------------------------------------------------------------------- of other programs
 

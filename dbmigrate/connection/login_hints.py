@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _HINTS = {
     "password authentication failed": "check user and password in the URL; percent-encode special characters",
-    "no password supplied": "put a password in the URL, PGPASSWORD or ~/.pgpass",
+    "no password supplied": "put a password in the URL, PGPASSWORD or ~/.pgpass, or name a --password-command",
     "Connection refused": "is the server running, and is the port right? `dbmigrate wait` waits for it",
     "could not translate host name": "check the host name in the URL; percent-encode special characters",
     "server does not support SSL": "add ?sslmode=disable to the URL if the connection may be unencrypted",
@@ -24,6 +24,10 @@ _REFUSED_SETTING = re.compile(
     r"(?:unrecognized configuration parameter|invalid value for parameter|permission denied to set parameter|parameter)"
     r' "([^"]+)"|unsupported startup parameter(?: in options)?: (\S+)'
 )
+_NOT_PASSED_ON = (
+    "are not passed on by a pooler: use the server's direct URL, or remove them, or pass --allow-pooler, which sets"
+    " them in each transaction"
+)
 
 
 def hint(message: str, settings: Container[str]) -> str | None:
@@ -36,10 +40,12 @@ def _of_setting(message: str, settings: Container[str]) -> str | None:
     """For a setting that was refused at the login: it came from the URL, and what to write there."""
     found = _REFUSED_SETTING.search(message)
     name = (found[1] or found[2]).lower() if found else ""
+    if name == "options":  # PgBouncer before 1.20 names no setting
+        return f"the settings in the database URL (or PGOPTIONS) {_NOT_PASSED_ON}"
     if name not in settings:
         return None
     if found and found[2]:
-        return f"{name} is from the database URL, and a pooler does not pass it on: remove it, or use --allow-pooler"
+        return f"{name} is from the database URL; settings there {_NOT_PASSED_ON}"
     return (
         f"{name} is from the database URL (or PGOPTIONS): a parameter that libpq does not know is a setting of"
         " the server, such as lock_timeout=3s; correct it, or remove it"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = [
+    "DUMPER",
     "PG_BIN",
     "PG_DUMP",
     "ClientProgram",
@@ -32,12 +33,15 @@ __all__ = [
     "find_server",
     "pg_dumps",
     "servers",
+    "version_of",
 ]
 
-PG_DUMP = "DBMIGRATE_PG_DUMP"  # a whole command
+DUMPER = "pg_dump"  # the program
+PG_DUMP = "DBMIGRATE_PG_DUMP"  # a whole command in its place
 PG_BIN = "DBMIGRATE_PG_BIN"  # a directory of server programs
 
 OLDEST_MAJOR = 13
+_OF_POSTGRESQL = r"\(PostgreSQL\) (\d+[.\w]*)"
 SERVER_PROGRAMS = ("initdb", "postgres")
 
 DIRECTORIES = (
@@ -113,7 +117,15 @@ def pg_dumps(search: Search) -> list[ClientProgram]:
     """The pg_dumps of this machine in the order of `client_programs`. Raises ConfigError E205: a bad override."""
     if search.pg_dump:
         return [ClientProgram(_words(search.pg_dump), (0, 0), PG_DUMP)]
-    return client_programs(search, "pg_dump")
+    return client_programs(search, DUMPER)
+
+
+def version_of(program: ClientProgram) -> tuple[int, int]:
+    """The version that the program reports; (0, 0) if it does not run, or is not one of PostgreSQL's."""
+    if program.version != (0, 0):
+        return program.version
+    match = re.search(_OF_POSTGRESQL, _output([*program.command, "--version"]))
+    return _major_and_minor(match[1]) if match else (0, 0)
 
 
 def client_programs(search: Search, name: str) -> list[ClientProgram]:
@@ -237,7 +249,7 @@ def _package_directories(package: str) -> list[Path]:
 
 def _version(program: Path) -> str | None:
     """``postgres (PostgreSQL) 15.18 (Debian ...)`` -> ``15.18``; None if the program does not run here."""
-    match = re.search(r"\(PostgreSQL\) (\d+[.\w]*)", _output([str(program), "--version"]))
+    match = re.search(_OF_POSTGRESQL, _output([str(program), "--version"]))
     return match[1] if match else None
 
 

@@ -32,8 +32,8 @@ def _runs(item: Unfinished) -> bool:
 
 
 def goes_on(item: Unfinished) -> bool:
-    """Whether nobody has to decide anything: a backfill goes on at its cursor."""
-    return item.progress is not None and len(item.steps) == 1 and item.direction is Direction.UP
+    """Whether nobody has to decide anything: a backfill goes on at its cursor, or has its version row to write."""
+    return len(item.steps) == 1 and item.steps[0].progress is not None and item.direction is Direction.UP
 
 
 def applied(steps: Sequence[Step], history: History, policy: Policy) -> tuple[Step, ...]:
@@ -86,7 +86,7 @@ def half_done(history: History, goal: Goal, order: Order) -> tuple[Unfinished, .
 
 
 def _has_pages(item: Unfinished) -> bool:
-    return bool(item.progress and item.progress.get("pages"))
+    return any(step.progress and step.progress.get("pages") for step in item.steps)
 
 
 def notes(history: History) -> tuple[Problem, ...]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dbmigrate.settings.project_file import Project, Requirement
+    from dbmigrate.settings.provenance import Part
     from dbmigrate.variables import Given, Variables
 
 __all__ = ["ENV_FILES", "VARIABLES", "Flags", "Settings", "Variable", "load"]
@@ -41,6 +42,7 @@ class Flags:
     """The flags of the command line. None and empty sequences are flags that were not given."""
 
     url: str | None = field(default=None, repr=False)
+    password_command: str | None = None
     environment: str | None = None
     env_files: Sequence[str] = ()
     scratch_url: str | None = field(default=None, repr=False)
@@ -104,6 +106,7 @@ class Settings:
     origins: Mapping[str, str]
     project: Project
     _max_blocked: float | None
+    _password_command: Value = field(repr=False)
     _sources: Sources = field(repr=False)
     _url: str | None = field(repr=False)
     _scratch_url: Value | None = field(repr=False)
@@ -117,7 +120,7 @@ class Settings:
         found = self._located()
         if self.allow_pooler:
             found = found.through_pooler()
-        return found if found.embedded is not None else self._sources.completed(found)
+        return found if found.embedded is not None else self._asking(self._sources.completed(found))
 
     def target_if_configured(self) -> Dsn | None:
         """As `target`; None where nothing is configured, for commands that can do without a database."""
@@ -146,6 +149,13 @@ class Settings:
         if value is not None:
             return value.origin
         return "DB_* variables" if self._sources.db_variables() else "PG* variables"
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts of the target's URL, each with its origin. Raises as `target`."""
+        from dbmigrate.settings.provenance import parts
+
+        return tuple(parts(self._located(), self._url_value(), self._sources, self.target()))
 
     @property
     def env_files(self) -> tuple[str, ...]:
@@ -246,6 +256,15 @@ class Settings:
         variables = self._sources.db_variables()
         return dsn.from_keywords(variables, origin="the DB_* variables") if variables else Dsn({})
 
+    def _asking(self, found: Dsn) -> Dsn:
+        """`found` with the command for its password, where there is one."""
+        value = self._password_command
+        if not (value.text or self.project.password_commands):
+            return found
+        from dbmigrate.settings import password
+
+        return password.asking(found, value, self.project, self.environ, self.environment)
+
     def _url_value(self) -> Value | None:
         """The URL in effect; None if ``DB_*`` or ``PG*`` replace it."""
         if self._url is not None:
@@ -311,6 +330,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         lock_timeout=choice.optional_seconds("DBMIGRATE_LOCK_TIMEOUT", flags.lock_timeout),
         timeout=choice.optional_seconds("DBMIGRATE_TIMEOUT", flags.timeout),
         _max_blocked=choice.optional_seconds("DBMIGRATE_MAX_BLOCKED", flags.max_blocked),
+        _password_command=choice.value("DBMIGRATE_PASSWORD_COMMAND", flags.password_command),
         dump_schema=not choice.boolean("DBMIGRATE_NO_DUMP_SCHEMA", flag=flags.no_dump_schema),
         lock_report=choice.boolean("DBMIGRATE_LOCK_REPORT", flag=None),
         template=choice.text("DBMIGRATE_TEMPLATE"),

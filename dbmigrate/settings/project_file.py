@@ -35,6 +35,7 @@ _ENV_DEFAULT = "env-default"
 _ORDER = "order"
 _REQUIRED = "require-applied-in"
 _MAX_BLOCKED = "max-blocked"
+_PASSWORD_COMMAND = "password-command"
 _KEYS = {variable.key: name for name, variable in VARIABLES.items() if variable.key}
 # patterns, compiled on first use: most projects have no such file
 _CONNECTION = r"(.*[-_])?(url|dsn|conninfo|password|passwd|host|hostaddr|port|user|dbname|database)"
@@ -76,8 +77,8 @@ class Project:
     `values` are settings by the name of their variable. `lint` and `deploy` are the tables of these names as they
     stand, for the commands to check. `order` is how environments are shown side by side, `required` what
     ``require-applied-in`` says, by environment, `env_default` the environment of a run that names none, by which files
-    with ``env`` are chosen, `max_blocked` what an environment says in place of the key at the top. `variables` are
-    those of migrations, `problems` are warnings.
+    with ``env`` are chosen, `max_blocked` and `password_commands` what an environment says in place of the key at the
+    top. `variables` are those of migrations, `problems` are warnings.
     """
 
     path: str = ""
@@ -88,6 +89,7 @@ class Project:
     required: Mapping[str, Requirement] = field(default_factory=dict)
     env_default: str | None = None
     max_blocked: Mapping[str, Text] = field(default_factory=dict)
+    password_commands: Mapping[str, Text] = field(default_factory=dict, repr=False)
     variables: Mapping[str, ProjectVariable] = field(default_factory=dict, repr=False)
     problems: tuple[Problem, ...] = ()
 
@@ -183,7 +185,8 @@ class _Reader:
             order=self._order(table),
             required=dict(self._requirements(environments)),
             env_default=self._env_default(table),
-            max_blocked=dict(self._max_blocked(environments)),
+            max_blocked=dict(self._of_each(environments, _MAX_BLOCKED, Kind.DURATION)),
+            password_commands=dict(self._of_each(environments, _PASSWORD_COMMAND, Kind.TEXT)),
             variables=self._variables(table),
             problems=problems,
         )
@@ -228,7 +231,7 @@ class _Reader:
                 if other := seen.get(canonical(name)):
                     raise self._double(path, f"[{_shown(path)}] and [{_shown(other)}] are one environment")
                 seen[canonical(name)] = path
-                found[path] = self._hyphened(value, path, (_REQUIRED, _MAX_BLOCKED))
+                found[path] = self._hyphened(value, path, (_REQUIRED, _MAX_BLOCKED, _PASSWORD_COMMAND))
         return found
 
     def _env_default(self, table: Mapping[str, object]) -> str | None:
@@ -239,11 +242,14 @@ class _Reader:
             raise self._wrong((_ENV_DEFAULT,), "the name of an environment: letters, digits, _ - and .")
         return canonical(name)
 
-    def _max_blocked(self, environments: Mapping[_Path, Mapping[str, object]]) -> Iterator[tuple[str, Text]]:
+    def _of_each(
+        self, environments: Mapping[_Path, Mapping[str, object]], name: str, kind: Kind
+    ) -> Iterator[tuple[str, Text]]:
+        """What the environments say of one key."""
         for path, table in environments.items():
-            if _MAX_BLOCKED in table:
-                key = (*path, _MAX_BLOCKED)
-                text = self._value(_shown(key), table[_MAX_BLOCKED], Kind.DURATION)
+            if name in table:
+                key = (*path, name)
+                text = self._value(_shown(key), table[name], kind)
                 yield canonical(path[-1]), Text(text, _shown(key), self._origin(key))
 
     def _text(self, key: str, value: object) -> Text:

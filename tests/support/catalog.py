@@ -19,7 +19,9 @@ Rows = tuple[Any, ...]
 
 _RESTRICT = re.compile(r"^\\(un)?restrict .*\n", re.MULTILINE)  # a random key in every dump
 # what a server notes of each column, another number in each database, where pg_dump does not know to leave it out
-_NOTES = re.compile(r"^ALTER .* SET \(pg_attver=\d+\);\n|(?<= SET \()pg_attver=\d+, ", re.MULTILINE)
+_NOTES = re.compile(  # a name may hold a line end
+    r'^ALTER (?:"(?:[^"]|"")*"|[^"\n])* SET \(pg_attver=\d+\);\n|(?<= SET \()pg_attver=\d+, ', re.MULTILINE
+)
 _TABLES = """
     select n.nspname::text, c.relname::text
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
