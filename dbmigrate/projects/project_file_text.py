@@ -23,6 +23,7 @@ _DEFAULTS = "# ---- with their defaults\n"
 _EXAMPLES = "# ---- without a default: examples\n"
 # keys whose absence means something that no value says
 _EXAMPLE_VALUES = {
+    "password-command": "vault kv get -field=password secret/shop",
     "lock-timeout": "3s",
     "timeout": "30m",
     "max-blocked": "5s",
