@@ -81,6 +81,8 @@ CODES: dict[str, str] = {
     # the command for the password
     "E224": "the password command failed",
     "E225": "what the password command printed is not a password",
+    # a command that is started
+    "E229": "the command of `run` cannot be started",
     # plans
     "E228": "the file of a version to forget is there",
     "E230": "no migration files were found",
@@ -89,6 +91,7 @@ CODES: dict[str, str] = {
     "E233": "the migration is declared irreversible",
     "E234": "the file of an applied migration is gone, and its down SQL is not in the log",
     "E235": "the migrations directory does not exist",
+    "E236": "an embedded server ends before the command of `run` begins",
     "E237": "the name cannot become a file name",
     "E238": "the schema file cannot be loaded",
     "E239": "the plan changed after it was shown",
@@ -189,6 +192,8 @@ CODES: dict[str, str] = {
     "E511": "a postcondition is not true, after the steps of its migration were done",
     # lock
     "E601": "another run holds the migration lock",
+    "E602": "what `wait --for` waits for was not applied within the time to wait",
+    "E603": "the database could not be asked within the time to wait",
     "E610": "a backfill has waited too long",
     # refused
     "E701": "an applied file was changed",
@@ -227,6 +232,7 @@ CODES: dict[str, str] = {
     "E744": "of the migrations that a file replaces some are applied, and some are not",
     "E745": "the migrations to squash leave rows, and it was not said what becomes of them",
     "E746": "the squashed file does not make what the migrations make",
+    "E747": "`init` cannot add to a file that it cannot read",
     "E760": "the table of a backfill cannot be followed by its key",
     "E761": "the lag of the replicas cannot be read",
     "E762": "the key or the place of an unfinished backfill was changed",

@@ -59,6 +59,11 @@ WARNINGS: dict[str, str] = {
     "W391": "a rehearsal could not measure all of it",
     "W392": "a rehearsal lost its second connection",
     "W393": "a dump was restored, but for something that it needs elsewhere",
+    # containers and projects
+    "W720": "`run` leaves out what is pending",
+    "W721": "no file has the version that `wait` waits for",
+    "W722": "git would keep `.env`, which holds passwords",
+    "W723": "a file is there already, and does not have what `init` would write",
     # the schema file
     "W401": "the schema file was not written",
     "W311": "the schema file was not written, because it would hold what is only for some environments",

@@ -39,6 +39,7 @@ PACKAGES: dict[str, str] = {
     "connection": "",
     "settings": "connection",
     "embedded": "connection",
+    "projects": "settings",
     "backfill": "sql connection",
     "migrations": "sql backfill",
     "planning": "migrations",
@@ -56,11 +57,11 @@ PACKAGES: dict[str, str] = {
     "diagnostics": "connection tracking",
     "api": "connection migrations planning tracking execution schema catalog scratch importing losses",
     "deploy": "connection settings migrations planning tracking execution schema api",
-    "output": "connection planning catalog impact scratch importing check lint diagnostics api deploy",
+    "output": "connection planning catalog impact scratch importing check lint diagnostics api deploy projects",
     "cli": "*",
 }
 # renderers are handed values and look nothing up: these they may import for annotations alone
-ANNOTATIONS_ONLY = {"output": "scratch importing check lint diagnostics api deploy"}
+ANNOTATIONS_ONLY = {"output": "scratch importing check lint diagnostics api deploy projects"}
 ENTRY = {"__init__", "__main__"}
 FLAT_MODULES = 11
 

@@ -19,9 +19,10 @@ from dbmigrate.tracking import tables
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from dbmigrate.api.readiness import Readiness
     from dbmigrate.execution.session import Session
     from dbmigrate.model import Migration, MigrationFile, Unfinished
-    from dbmigrate.reports import FileSum, Report, SchemaFile
+    from dbmigrate.reports import FileSum, Report, SchemaFile, StatusRow
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.scratch.lock_report import LockReport, Means
 
@@ -65,6 +66,14 @@ class Migrator(ApiBase):
             problems=(*status.problems, *repeatable.problems, *more),
             environment=environment,
         )
+
+    def pending(self) -> tuple[StatusRow, ...]:
+        """What `up` would run; cheaper than `status`. See `Readiness.pending`."""
+        return self._readiness.pending()
+
+    def is_current(self) -> bool:
+        """Whether nothing is pending. See `Readiness.is_current`."""
+        return self._readiness.is_current()
 
     def described(self, status: Status) -> Status:
         """`status` with what each file says that it does, and what has to be true where it is pending."""
@@ -243,6 +252,12 @@ class Migrator(ApiBase):
         return loaded
 
     # -- how
+
+    @property
+    def _readiness(self) -> Readiness:
+        from dbmigrate.api.readiness import Readiness
+
+        return Readiness(self._dsn, self._options, on_event=self._on_event)
 
     def _up_from_nothing(self, goal: Goal, found: Sequence[MigrationFile]) -> Report:
         """`up` for a database that does not exist yet: all files are read, then it is created."""

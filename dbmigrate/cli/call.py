@@ -14,13 +14,14 @@ from dbmigrate.errors import ConfigError, Error, Refused
 from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from dbmigrate.api.drift import Comparer
     from dbmigrate.api.from_schema import Baseliner
     from dbmigrate.api.importer import Importer
     from dbmigrate.api.migrator import Migrator, Options
+    from dbmigrate.api.readiness import Readiness
     from dbmigrate.api.records import Upkeep
     from dbmigrate.cli.approval import Approver
     from dbmigrate.cli.salvaging import SalvageRequest
@@ -49,6 +50,7 @@ class Call:
     verbosity: Verbosity = Verbosity.NORMAL
     defers_backfills: bool = False
     max_wait: str | None = None
+    uses_stdout: bool = True
     _renderer: Renderer | None = None
     _streams: Streams | None = None
     _hide: Callable[[str], str] | None = None
@@ -86,8 +88,19 @@ class Call:
 
             kind = Json if self.wants_json else Human
             self._streams = standard_streams(os.environ)
+            if not self.uses_stdout:
+                self._streams = self._streams.without_stdout()
             self._renderer = kind(self._streams, verbosity=self.verbosity, hide=self.hide)
         return self._renderer
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment of this process, which no command changes."""
+        return os.environ
+
+    def leave_stdout(self) -> None:
+        """Print everything on stderr from now on: stdout belongs to another program."""
+        self.uses_stdout, self._renderer = False, None
 
     def hide(self, text: str) -> str:
         """`text`, such as SQL, without the passwords of the target database."""
@@ -170,6 +183,14 @@ class Call:
 
         with self._target(reason, approval) as (dsn, options):
             yield Upkeep(dsn, options, on_event=self.renderer.on_event)
+
+    @contextmanager
+    def readiness(self) -> Iterator[Readiness]:
+        """The same for a wait for what another run applies."""
+        from dbmigrate.api.readiness import Readiness
+
+        with self._target(None, None) as (dsn, options):
+            yield Readiness(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
     def baseliner(self, *, reason: str | None = None, approval: Approval | None = None) -> Iterator[Baseliner]:

@@ -112,6 +112,10 @@ class CommandHelp(TyperCommand):
         self.example = ""
         self.params.append(_help_all())
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        ctx.meta["separated"] = "--" in args  # the parser drops it
+        return super().parse_args(ctx, args)
+
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         arguments = [each for each in self.get_params(ctx) if each.param_type_name == "argument"]
         _write_parameters(ctx, formatter, "Arguments", arguments)

@@ -23,7 +23,6 @@ _FOREIGN: dict[str, tuple[str, ...]] = {
         "apply",
         "head",
         "update",
-        "run",
         "all",
         "sync",
         "push",
@@ -151,6 +150,8 @@ def for_option(command: str, option: str, known: Sequence[str]) -> str | None:
         return f"use {_OPTIONS[plain]}"
     spelled = {re.sub("-", "", other).lower(): other for other in known if other.startswith("--")}
     close = difflib.get_close_matches(plain, spelled, 1, 0.7)
+    if command == "run" and not close:
+        return "options of the program stand behind --: `dbmigrate run -- CMD ...`"
     return f"did you mean {spelled[close[0]]}?" if close else None
 
 

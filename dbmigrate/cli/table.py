@@ -65,6 +65,11 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             "dbmigrate -e production deploy --health-url https://shop.example.com/health",
         ),
         Entry(
+            "run",
+            "Wait for the server, apply what is pending, then become CMD.",
+            "dbmigrate run -- npm start",
+        ),
+        Entry(
             "backfill",
             "Run the backfills that were deferred, paused or interrupted.",
             "dbmigrate backfill --for 2h",
@@ -164,8 +169,8 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
         ),
         Entry(
             "wait",
-            "Wait until the server answers.",
-            "dbmigrate wait --wait-timeout 30s",
+            "Wait until the server answers, or with --for until migrations are applied.",
+            "dbmigrate wait --for current --wait-timeout 5m",
         ),
     ),
     "On call": (
@@ -186,6 +191,11 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
         ),
     ),
     "Start here": (
+        Entry(
+            "init",
+            "Make a project in this directory; what is there stays as it is.",
+            "dbmigrate init --make --workflow",
+        ),
         Entry(
             "import",
             "Take over the project of another tool: its files, with --history what it has applied.",

@@ -163,9 +163,14 @@ def is_held_by(conn: Connection, key: Key, pid: int) -> bool:
 
 def holder(conn: Connection, key: Key) -> str:
     """The holder of the lock: process id, role, application (with the run's user@host:pid), connected since."""
+    return held_by(conn, key) or "a session that has just ended"
+
+
+def held_by(conn: Connection, key: Key) -> str | None:
+    """The same; None where nobody holds it."""
     rows = database.query(conn, _HOLDER, key.first, key.second)
     if not rows:
-        return "a session that has just ended"
+        return None
     pid, user, application, address, since, state = rows[0]
     where = f" from {address}" if address else ""
     name = application or "unnamed"

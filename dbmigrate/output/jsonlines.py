@@ -9,7 +9,6 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from dbmigrate.output.human import Human
-from dbmigrate.output.renderer import Streams
 from dbmigrate.output.verbosity import Verbosity
 from dbmigrate.reports import Description, MigrationState
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from dbmigrate.impact.values import LockReport
     from dbmigrate.model import Plan, Problem, Unfinished
     from dbmigrate.output.colour import Line
+    from dbmigrate.output.renderer import Streams
     from dbmigrate.reports import Finding, LogEntry, Outcome, Report, Status, StatusRow
 
 # the shape of the objects; a change that breaks readers raises the number
@@ -37,9 +37,7 @@ class Json:
         self._streams = streams
         self._hide = hide
         # what a person would read on stdout (`Applied: ...`) must not stand between the JSON there
-        self._messages = Human(
-            Streams(streams.err, streams.err, streams.show_err, streams.show_err), verbosity=verbosity, hide=hide
-        )
+        self._messages = Human(streams.without_stdout(), verbosity=verbosity, hide=hide)
 
     def on_event(self, event: Event) -> None:
         self._messages.on_event(event)

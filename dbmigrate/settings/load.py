@@ -95,6 +95,7 @@ class Settings:
     ticket_pattern: str | None
     wait: bool
     strict: bool
+    applies_in_run: bool
     verbose: bool
     quiet: bool
     json: bool
@@ -336,6 +337,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         ticket_pattern=_tickets(choice),
         wait=choice.boolean("DBMIGRATE_WAIT", flag=flags.wait),
         strict=_strict(choice, flags, protected),
+        applies_in_run=choice.boolean("DBMIGRATE_AUTO", flag=None),
         verbose=choice.boolean("DBMIGRATE_VERBOSE", flag=flags.verbose),
         quiet=bool(flags.quiet),
         json=bool(flags.json),

@@ -131,6 +131,7 @@ VARIABLES: Mapping[str, Variable] = {
     "DBMIGRATE_LOCK_WAIT": Variable(
         "how long to wait for another run to end", "5m", "--lock-wait", key="lock-wait", kind=Kind.DURATION
     ),
+    "DBMIGRATE_AUTO": Variable("whether `run` applies what is pending before it starts its command", "true"),
     "DBMIGRATE_ALLOW_POOLER": Variable(
         "work through a transaction pooler where that is safe",
         "false",

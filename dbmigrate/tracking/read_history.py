@@ -34,11 +34,8 @@ from {} where step is null and state::text = 'done' order by version, event_id d
 
 def read(conn: Connection, tables: Tables) -> History:
     """The applied versions and the unfinished migrations. Works without the log table, and without both tables."""
-    if not tables.exists:
-        return _with_runs((), _unsuccessful(conn, tables) if tables.log_exists else (), conn, tables)
-    if not tables.log_exists:
-        statement = sql.SQL("select version from {} where version is not null order by version").format(tables.versions)
-        return History(tuple(Applied(str(row[0])) for row in conn.execute(statement)))
+    if not (tables.exists and tables.log_exists):
+        return read_states(conn, tables)
     statement = sql.SQL(
         "select v.version::text, l.version::text, l.file, l.checksum, l.token_checksum, l.finished_at, l.os_user,"
         " l.git_commit, l.reason, l.is_undone from {} v full join (" + _NEWEST + ") l on l.version::text ="
@@ -48,6 +45,15 @@ def read(conn: Connection, tables: Tables) -> History:
     applied = tuple(_applied(row) for row in rows if row[0] is not None)
     undone = tuple(Applied(*_rollback(row)) for row in rows if row[0] is None)
     return _with_runs(applied, _unsuccessful(conn, tables), conn, tables, undone)
+
+
+def read_states(conn: Connection, tables: Tables) -> History:
+    """The same without what the log knows of applied files: their versions alone."""
+    runs = _unsuccessful(conn, tables) if tables.log_exists else ()
+    if not tables.exists:
+        return _with_runs((), runs, conn, tables)
+    statement = sql.SQL("select version from {} where version is not null order by version").format(tables.versions)
+    return _with_runs(tuple(Applied(str(row[0])) for row in conn.execute(statement)), runs, conn, tables)
 
 
 def _with_runs(
