@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.connection.database import whoami
 from dbmigrate.errors import ConfigError
+from dbmigrate.tracking.git import ask as _git
 from dbmigrate.tracking.write_log import Run
 from dbmigrate.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_GIT_SECONDS = 5
 
 
 def describe(directories: Sequence[str], *, reason: str | None = None, tickets: str | None = None) -> Run:
@@ -90,21 +89,3 @@ def _commit(directory: str) -> tuple[str | None, bool | None]:
         return None, None
     changes = _git(directory, "status", "--porcelain", "--untracked-files=normal", "--", ".")
     return commit, None if changes is None else bool(changes)
-
-
-def _git(directory: str, *arguments: str) -> str | None:
-    """The output of a git command; None where there is no git, no repository, or no answer in time."""
-    import subprocess
-
-    try:
-        done = subprocess.run(
-            ["git", "--no-optional-locks", "-C", directory, *arguments],
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            timeout=_GIT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):  # the log entry is written without it
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

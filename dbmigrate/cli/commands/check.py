@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dbmigrate.cli import loaded, scratch
+from dbmigrate.cli import branch_check, loaded, scratch
 from dbmigrate.cli.call import Call, dumping
 from dbmigrate.cli.findings import (
     Format,
@@ -59,6 +59,10 @@ def check(
     format_: FormatOption = Format.HUMAN,
     summary: SummaryOption = None,
     scratch_url: ScratchUrl = None,
+    branch: Annotated[
+        str | None,
+        typer.Option("--branch", metavar="REV", help="Only this: can the migrations of REV and of this branch be merged?"),
+    ] = None,
     *,
     load: LoadOptions,
 ) -> None:
@@ -66,6 +70,11 @@ def check(
     from dbmigrate import check as module
 
     call.add({"scratch_url": scratch_url, "json": format_ is Format.JSON})
+    if branch is not None:
+        others = {"--since": since, "--max-duration": max_duration, "--queries": queries}
+        others |= {"--from-pg-stat-statements": from_statistics, "--traffic": load.traffic}
+        branch_check.check(call, branch, dump=load.load, format_=format_, summary=summary, others=others)
+        return
     settings = call.settings()
     target = settings.target_if_configured()
     options = _options(call, since=since, longest=_seconds(max_duration), wants_lint=not no_lint)
