@@ -58,6 +58,8 @@ WARNINGS: dict[str, str] = {
     "W311": "the schema file was not written, because it would hold what is only for some environments",
     "W402": "user mappings are left out of the schema file, because they hold passwords",
     "W403": "the schema file contains the password of a subscription",
+    "W730": "git has merged two versions of the schema file, which has to be generated",
+    "W731": "a git hook of another program is in the place of dbmigrate's",
     # the embedded server
     "W501": "the embedded server's data is not in the named directory",
     # deployments
