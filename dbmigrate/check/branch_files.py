@@ -1,10 +1,10 @@
-"""The migrations that two branches have together, as a merge would leave them; and which of them only one branch adds."""
+"""The migrations of two branches together, as a merge would leave them; and which of them only one branch adds."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dbmigrate.check.values import found
 from dbmigrate.errors import ConfigError
@@ -23,18 +23,17 @@ __all__ = ["Merged", "merge"]
 _REPEATABLE = "repeatable"
 
 
-class _File(NamedTuple):
+@frozen
+class _File:
     """A file of one side: its path below the migrations directory, its bytes, what people call it."""
 
     name: str
     data: bytes
     shown: str
 
-    def __eq__(self, other: object) -> bool:
+    def is_like(self, other: _File | None) -> bool:
         """Line ends do not count: git may have converted those of a work tree."""
-        return isinstance(other, _File) and (self.name, self._text()) == (other.name, other._text())
-
-    __hash__ = None  # type: ignore[assignment]
+        return other is not None and (self.name, self._text()) == (other.name, other._text())
 
     def _text(self) -> bytes:
         return self.data.replace(b"\r\n", b"\n")
@@ -71,9 +70,9 @@ def merge(directories: Sequence[str], revision: str, order: Order, into: Path) -
     shown: dict[str, str] = {}
     for key in sorted({*ours, *theirs}):
         b, o, t = base.get(key), ours.get(key), theirs.get(key)
-        if o not in (t, b) and t != b:
+        if not (_same(o, t) or _same(o, b) or _same(t, b)):
             problems.append(_conflict(key, b, o, t))
-        chosen = t if o == b else o
+        chosen = t if _same(o, b) else o
         if chosen is not None:
             shown[_write(merged, chosen)] = chosen.shown
     merged.mkdir(exist_ok=True)
@@ -85,6 +84,10 @@ def merge(directories: Sequence[str], revision: str, order: Order, into: Path) -
         shown,
         tuple(problems),
     )
+
+
+def _same(one: _File | None, other: _File | None) -> bool:
+    return other is None if one is None else one.is_like(other)
 
 
 def _conflict(key: str, base: _File | None, ours: _File | None, theirs: _File | None) -> Problem:
@@ -101,9 +104,7 @@ def _worktree(directories: Sequence[str], order: Order) -> _Side:
     listing = find.look(directories, order)
     side = {file.version: _read(file.path, file.name) for file in listing.files}
     return side | {
-        f"{_REPEATABLE}/{os.path.basename(file.path)}": _read(
-            file.path, f"{_REPEATABLE}/{os.path.basename(file.path)}"
-        )
+        f"{_REPEATABLE}/{os.path.basename(file.path)}": _read(file.path, f"{_REPEATABLE}/{os.path.basename(file.path)}")
         for file in listing.repeatables
     }
 

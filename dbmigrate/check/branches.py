@@ -21,11 +21,10 @@ from dbmigrate.tracking import revisions
 from dbmigrate.variables import Variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from dbmigrate.check.branch_files import Merged
-    from dbmigrate.check.branch_runs import Arrangement
-    from dbmigrate.check.branch_runs import Outcome
+    from dbmigrate.check.branch_runs import Arrangement, Outcome
     from dbmigrate.check.reading import Reading
     from dbmigrate.model import Migration, Problem
     from dbmigrate.scratch.choose import Choice
@@ -37,7 +36,7 @@ _SHOWN = 3  # differences in a finding
 
 @frozen
 class BranchOptions:
-    """What to compare this branch with, and how. `dump` gives the runs rows; otherwise the seeds of both branches do."""
+    """What to compare this branch with, and how. `dump` gives the runs rows, otherwise seeds do."""
 
     revision: str
     directories: tuple[str, ...] = ("./db/migrations",)
@@ -107,10 +106,7 @@ class _Compared:
             return report
         orders = self._orders()
         if len(set(map(_versions, orders))) == 1:
-            what = "adds no migration that this branch does not have" if not named[1] else "can only be applied after it"
-            message = f"{self._options.revision} {what}: there is one order" if named[1] or named[0] else ""
-            message = message or f"neither this branch nor {self._options.revision} adds a migration"
-            return self._with(report, _note(message))
+            return self._with(report, _note(self._one_order(*named)))
         given, problems = self._given()
         everything = [*self._read.sound, *self._read.repeatables, *given.seeds]
         choice = replace(choice, effects=outside_effects.of_all(everything), spared=choice.target)
@@ -138,6 +134,14 @@ class _Compared:
 
     def _with(self, report: BranchReport, problem: Problem) -> BranchReport:
         return replace(report, problems=(*report.problems, problem))
+
+    def _one_order(self, ours: tuple[str, ...], theirs: tuple[str, ...]) -> str:
+        revision = self._options.revision
+        if theirs:
+            return f"this branch adds no migration to those of {revision}: there is one order"
+        if ours:
+            return f"{revision} adds no migration that this branch does not have: there is one order"
+        return f"neither this branch nor {revision} adds a migration"
 
     def _named(self, versions: frozenset[str]) -> tuple[str, ...]:
         return tuple(name for version, name in self._names.items() if version in versions)
@@ -190,8 +194,7 @@ class _Compared:
             first = runs.run(by_name)
         first = runs.settle(by_name, first)
         named, ours, theirs = (
-            Tried(order, outcome)
-            for order, outcome in zip(orders, self._outcomes(runs, orders, first), strict=True)
+            Tried(order, outcome) for order, outcome in zip(orders, self._outcomes(runs, orders, first), strict=True)
         )
         pairs = ((ours, theirs), (named, ours))
         unlike = next((pair for pair in pairs if not pair[0].outcome.is_like(pair[1].outcome)), None)
@@ -258,9 +261,8 @@ class _Compared:
             message = message.replace(path, shown)
         if problem.place is None:
             return replace(problem, message=message)
-        shown = self._merged.shown.get(problem.place.path)
-        place = replace(problem.place, path=shown) if shown else problem.place
-        return replace(problem, message=message, place=place)
+        path = self._merged.shown.get(problem.place.path, problem.place.path)
+        return replace(problem, message=message, place=replace(problem.place, path=path))
 
 
 def _versions(order: Arrangement) -> tuple[str, ...]:

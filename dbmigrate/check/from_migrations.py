@@ -43,7 +43,8 @@ def write(making: Making, choice: Choice, *, on_event: Callable[[Event], None]) 
     """Apply all migrations to a scratch database and write the schema file. Nothing is written before all have run.
 
     Migrations with ``env`` are left out, as `check` leaves them out. Raises PlanError E230, E235, E260 (a migration
-    cannot be read, or fails), Refused E722, ToolMissing E206, ConfigError E207, and what opening a scratch server raises.
+    cannot be read, or fails), Refused E722, ToolMissing E206, ConfigError E207, and what opening a scratch server
+    raises.
     """
     read = reading.read(making.directories, making.order, making.variables)
     for problem in read.problems:

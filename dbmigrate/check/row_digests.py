@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from dbmigrate.connection import database
 from dbmigrate.frozen import frozen
 from dbmigrate.schema import rows
 

@@ -63,9 +63,21 @@ def _show(call: Call, report: BranchReport, format_: Format) -> None:
 
 def _write_summary(path: str | None, report: BranchReport) -> None:
     from dbmigrate.output import branches as output
+    from dbmigrate.output import checklist
 
     files = len(report.ours) + len(report.theirs)
     write_summary(path, report.problems, title=f"Merge with {report.revision}", files=files)
     if path is not None:
         with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(f"{line}\n" for line in output.markdown(report))
+            file.writelines(f"{line}\n" for line in checklist.markdown(_proved(report)))
+
+
+def _proved(report: BranchReport) -> dict[str, str]:
+    """That two branches commute is proved where migrations of both ran in every order."""
+    from dbmigrate.output import checklist, reports
+
+    if not report.is_clean or report.server is None:
+        return {}
+    rows = "rows compared" if report.rows_compared else "rows not compared"
+    return {checklist.MERGES: f"{report.runs} runs with {reports.inline(report.revision)}, {rows}"}

@@ -24,7 +24,7 @@ _TITLE = "version rows of both sides; dbmigrate dump --from-migrations makes the
 HOOKS = ("post-merge", "post-rewrite")
 _HOOK = """\
 #!/bin/sh
-# dbmigrate: after a merge or a rebase the schema file is made again. Written by dbmigrate merge-driver --install --hooks
+# dbmigrate: makes the schema file after a merge or a rebase. Written by dbmigrate merge-driver --install --hooks
 if grep -q {mark} {schema} 2>/dev/null; then
     unset $(git rev-parse --local-env-vars)
     cd {folder} && {program} dump --from-migrations --schema-file {file} && echo {done} >&2

@@ -1,4 +1,4 @@
-"""`check --branch`: two branches are applied in either order; what does not commute is named, with the pair of files."""
+"""`check --branch`: two branches are applied in either order; the pair of files that does not commute is named."""
 
 from __future__ import annotations
 
@@ -59,8 +59,16 @@ def test_branches_that_each_add_a_table_can_be_merged(branches):
 
 
 def test_the_pair_that_does_not_commute_is_named(branches):
-    ours = [("002_a", "create table a ();"), ("004_name", "alter table t alter name set default 'x';"), ("006_c", "create table c ();")]
-    theirs = [("003_b", "create table b ();"), ("005_name", "alter table t alter name set default 'y';"), ("007_d", "create table d ();")]
+    ours = [
+        ("002_a", "create table a ();"),
+        ("004_name", "alter table t alter name set default 'x';"),
+        ("006_c", "create table c ();"),
+    ]
+    theirs = [
+        ("003_b", "create table b ();"),
+        ("005_name", "alter table t alter name set default 'y';"),
+        ("007_d", "create table d ();"),
+    ]
     branches(ours, theirs)
 
     done = branches.compare()
@@ -112,7 +120,9 @@ def test_the_order_of_columns_alone_is_a_note(branches):
     done = branches.compare()
 
     assert done.exit_code == 0
-    assert "note[C132]: the order of the columns of table public.t depends on which branch is applied first" in done.stdout
+    assert (
+        "note[C132]: the order of the columns of table public.t depends on which branch is applied first" in done.stdout
+    )
 
 
 def test_a_file_that_sorts_among_those_of_both_branches_is_tried_there_too(branches):
@@ -141,7 +151,12 @@ def test_rows_of_the_seeds_show_what_a_schema_does_not(branches):
 
 
 def test_rows_that_no_two_runs_have_alike_are_no_difference(branches):
-    base = [("001_base", "create table t (id uuid default gen_random_uuid(), at timestamptz default clock_timestamp(), n int);")]
+    base = [
+        (
+            "001_base",
+            "create table t (id uuid default gen_random_uuid(), at timestamptz default clock_timestamp(), n int);",
+        )
+    ]
     branches(
         [("002_a", "create table a ();")],
         [("003_b", "update t set n = 2; insert into t (n) values (7);")],
@@ -157,13 +172,15 @@ def test_rows_that_no_two_runs_have_alike_are_no_difference(branches):
 
 def test_seeds_that_fail_leave_the_rows_uncompared(branches):
     branches(
-        [("002_a", "create table a ();")], [("003_b", "create table b ();")], seeds=[("1_t.sql", "insert into no values (1);")]
+        [("002_a", "create table a ();")],
+        [("003_b", "create table b ();")],
+        seeds=[("1_t.sql", "insert into no values (1);")],
     )
 
     done = branches.compare()
 
     assert done.exit_code == 0
-    assert 'the rows were not compared: a seed fails: ' in done.stdout
+    assert "the rows were not compared: a seed fails: " in done.stdout
     assert "rows not compared" in done.stdout
 
 
@@ -247,7 +264,7 @@ def test_a_branch_without_new_migrations_needs_no_run(branches):
 def test_a_role_is_made_in_each_run_on_a_server_of_its_own(branches, cluster_cache):
     ours = [("002_role", "create role of_a_branch; grant select on t to of_a_branch;")]
     branches(ours, [("003_b", "create table b ();")])
-    env = {"XDG_CACHE_HOME": str(cluster_cache), **{"DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"}}
+    env = {"XDG_CACHE_HOME": str(cluster_cache), "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"}
 
     done = branches.compare(env=env)
 
@@ -290,12 +307,25 @@ def test_a_shallow_history_is_refused(branches, run, tmp_path):
 
 
 def test_a_directory_below_the_top_and_a_summary(branches, run, tmp_path, server):
-    branches([("002_a", "alter table t alter name set default 'x';")], [("003_b", "alter table t alter name set default 'y';")])
+    branches(
+        [("002_a", "alter table t alter name set default 'x';")],
+        [("003_b", "alter table t alter name set default 'y';")],
+    )
     root = branches.repository.root
     summary = tmp_path / "summary.md"
     env = {"DBMIGRATE_SCRATCH_URL": server.url("postgres")}
 
-    done = run("check", "--branch", "main", "--summary", summary, "--format", "github", cwd=root / "db", env=env | {"DBMIGRATE_MIGRATIONS_DIR": "migrations"})
+    done = run(
+        "check",
+        "--branch",
+        "main",
+        "--summary",
+        summary,
+        "--format",
+        "github",
+        cwd=root / "db",
+        env=env | {"DBMIGRATE_MIGRATIONS_DIR": "migrations"},
+    )
 
     assert done.exit_code == 1, done.stderr
     assert "::error file=db/migrations/002_a.sql,line=1" in done.stdout

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 
+from dbmigrate.schema import versions
 from dbmigrate.schema.versions import MARK
 from tests.support.git import Repository
 
@@ -17,42 +17,51 @@ def scratch(server):
 
 
 @pytest.fixture
-def repository(project, runner, scratch, server):
-    """A repository with the driver; `main` and `ours` each add a table, with their schema files."""
-    if not server.is_ours and shutil.which("pg_dump") is None:
-        pytest.skip("pg_dump is not installed")
+def repository(project, runner, scratch):
+    """A repository with one migration, without the driver."""
     made = Repository.made(project.root, runner.home, scratch)
-    _add(project, runner, scratch, "001_base", "create table base ();")
-    assert runner.run("merge-driver", "--install").exit_code == 0
-    made.commit()
-    made.git("branch", "ours")
-    _add(project, runner, scratch, "002_theirs", "create table theirs ();")
-    made.commit("theirs")
-    made.git("checkout", "-q", "ours")
-    _add(project, runner, scratch, "003_ours", "create table ours ();")
-    made.commit("ours")
+    _add(project, "001_base", "create table base ();")
     return made
 
 
-def _add(project, runner, scratch, name, up):
+@pytest.fixture
+def branches(repository, project, runner):
+    """The driver is set up; `main` and `ours` each add a table, with their schema files; `ours` is checked out."""
+    assert runner.run("merge-driver", "--install").exit_code == 0
+    repository.commit()
+    repository.git("branch", "ours")
+    _add(project, "002_theirs", "create table theirs ();")
+    repository.commit("theirs")
+    repository.git("checkout", "-q", "ours")
+    _add(project, "003_ours", "create table ours ();")
+    repository.commit("ours")
+    return repository
+
+
+def _add(project, name, up):
+    """A migration, and the schema file that a developer's `up` leaves, but for pg_dump's settings."""
     project.migration(name, up=up, down=f"drop table {up.split()[2]};")
-    done = runner.run("dump", "--from-migrations", env=scratch)
-    assert done.exit_code == 0, done.stderr
+    names = sorted(path.stem for path in project.migrations.iterdir())
+    tables = "".join(f"CREATE TABLE public.{each.partition('_')[2]} (\n);\n\n" for each in names)
+    rows = versions.render([each.partition("_")[0] for each in names], table="public.schema_migrations")
+    project.schema_file.write_text(tables + rows, "utf-8")
 
 
 def schema(project):
     return project.schema_file.read_text("utf-8")
 
 
-def test_a_merge_has_the_versions_of_both_and_says_that_it_is_not_generated(repository, project, run, database_url, scratch):
-    done = repository.attempt("merge", "-q", "-m", "both", "main")
+def test_a_merge_has_the_versions_of_both_and_says_that_it_is_not_generated(
+    branches, project, run, database_url, scratch
+):
+    done = branches.attempt("merge", "-q", "-m", "both", "main")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "note[W730]: db/schema.sql has the version rows of both sides, and is not generated yet" in done.stderr
     assert schema(project).startswith(MARK)
     assert "VALUES\n    ('001'),\n    ('002'),\n    ('003');" in schema(project)
     assert "CREATE TABLE public.ours" in schema(project)
-    assert repository.git("status", "--porcelain") == ""
+    assert branches.git("status", "--porcelain") == ""
 
     loaded = run("load", env={"DATABASE_URL": database_url})
     assert loaded.exit_code == 2
@@ -72,8 +81,8 @@ def test_a_merge_has_the_versions_of_both_and_says_that_it_is_not_generated(repo
 
 
 @pytest.mark.parametrize("how", ["rebase", "cherry-pick"])
-def test_a_rebase_and_a_cherry_pick(repository, project, run, scratch, how):
-    done = repository.attempt(how, "main")
+def test_a_rebase_and_a_cherry_pick(branches, project, run, scratch, how):
+    done = branches.attempt(how, "main")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert schema(project).startswith(MARK)
@@ -83,33 +92,36 @@ def test_a_rebase_and_a_cherry_pick(repository, project, run, scratch, how):
     assert run("check", "--no-lint", env=scratch).exit_code == 0
 
 
-def test_two_branches_that_add_tables_can_be_merged_and_the_check_says_so(repository, run, scratch):
+def test_two_branches_that_add_tables_can_be_merged_and_the_check_says_so(branches, run, scratch):
     done = run("check", "--branch", "main", "--json", env=scratch)
 
     assert done.exit_code == 0, done.stdout
-    assert (json.loads(done.stdout)["ours"], json.loads(done.stdout)["theirs"]) == (["003_ours.sql"], ["002_theirs.sql"])
+    assert (json.loads(done.stdout)["ours"], json.loads(done.stdout)["theirs"]) == (
+        ["003_ours.sql"],
+        ["002_theirs.sql"],
+    )
 
 
 @pytest.mark.parametrize("how", ["merge", "rebase"])
-def test_hooks_make_the_file_after_a_merge_and_a_rebase(repository, project, run, scratch, how):
+def test_hooks_make_the_file_after_a_merge_and_a_rebase(branches, project, run, scratch, how):
     installed = run("merge-driver", "--install", "--hooks")
     assert installed.stdout == "wrote .git/hooks/post-merge\nwrote .git/hooks/post-rewrite\n"
 
-    done = repository.attempt(how, *(("-q", "-m", "both") if how == "merge" else ()), "main")
+    done = branches.attempt(how, *(("-q", "-m", "both") if how == "merge" else ()), "main")
 
     assert done.returncode == 0, done.stderr
     assert "db/schema.sql was made from the migrations: look at it, and commit it" in done.stderr
     assert not schema(project).startswith(MARK)
     assert "CREATE TABLE public.theirs" in schema(project)
-    assert repository.git("status", "--porcelain") == " M db/schema.sql\n"
+    assert branches.git("status", "--porcelain") == " M db/schema.sql\n"
     assert run("check", "--no-lint", env=scratch).exit_code == 0
 
 
-def test_a_hook_without_a_server_leaves_the_merge_and_the_marked_file(repository, project, run):
+def test_a_hook_without_a_server_leaves_the_merge_and_the_marked_file(branches, project, run):
     run("merge-driver", "--install", "--hooks")
-    repository.env["DBMIGRATE_SCRATCH_URL"] = "postgres://nobody@127.0.0.1:1/none"
+    branches.env["DBMIGRATE_SCRATCH_URL"] = "postgres://nobody@127.0.0.1:1/none"
 
-    done = repository.attempt("merge", "-q", "-m", "both", "main")
+    done = branches.attempt("merge", "-q", "-m", "both", "main")
 
     assert done.returncode == 0
     assert "error[E301]" in done.stderr
@@ -117,10 +129,10 @@ def test_a_hook_without_a_server_leaves_the_merge_and_the_marked_file(repository
     assert schema(project).startswith(MARK)
 
 
-def test_in_a_clone_the_attribute_alone_does_nothing(repository, project, tmp_path, runner):
+def test_in_a_clone_the_attribute_alone_does_nothing(branches, project, tmp_path, runner):
     clone = tmp_path / "clone"
-    repository.git("clone", "-q", "-b", "ours", str(repository.root), str(clone))
-    in_clone = Repository(clone, repository.home)
+    branches.git("clone", "-q", "-b", "ours", str(branches.root), str(clone))
+    in_clone = Repository(clone, branches.home)
 
     plain = in_clone.attempt("merge", "-q", "-m", "both", "origin/main")
     assert plain.returncode == 1
@@ -159,11 +171,11 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(repository, project, r
 
 
 def test_pg_dump_options_go_through(repository, project, run, scratch):
-    assert run("dump", "--from-migrations", "--", "--exclude-table=ours", env=scratch).exit_code == 0
-    assert "public.ours" not in schema(project)
+    assert run("dump", "--from-migrations", "--", "--exclude-table=base", env=scratch).exit_code == 0
+    assert "public.base" not in schema(project)
 
 
-# ------------------------------------------------------------------------------------------------------------- setting up
+# ------------------------------------------------------------------------------------------------------------ set-up
 
 
 def test_setting_up_twice_changes_nothing(repository, run):

@@ -10,7 +10,11 @@ from pathlib import Path
 
 from tests.support import environment
 
-_IDENTITY = {f"GIT_{who}_{what}": text for who in ("AUTHOR", "COMMITTER") for what, text in (("NAME", "A"), ("EMAIL", "a@example.com"))}
+_IDENTITY = {
+    f"GIT_{who}_{what}": text
+    for who in ("AUTHOR", "COMMITTER")
+    for what, text in (("NAME", "A"), ("EMAIL", "a@example.com"))
+}
 
 
 @dataclass(frozen=True)
