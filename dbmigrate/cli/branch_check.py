@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -12,22 +12,35 @@ from dbmigrate.cli.findings import Format, masked, show_findings, write_summary
 from dbmigrate.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from dbmigrate.check.branches import BranchReport
     from dbmigrate.cli.call import Call
 
 
-def check(
-    call: Call, revision: str, *, dump: str | None, format_: Format, summary: str | None, others: Mapping[str, object]
-) -> None:
-    """Compare the branches and show what was found; `others` are options that say nothing about branches.
+BranchOption = Annotated[
+    str | None,
+    typer.Option("--branch", metavar="REV", help="Only this: can the migrations of REV and of this branch be merged?"),
+]
+# options that say nothing about branches
+_OTHERS = ("--since", "--max-duration", "--queries", "--from-pg-stat-statements", "--traffic")
 
-    Raises ConfigError E200, typer.Exit(1) if there are findings.
+
+class Shown(NamedTuple):
+    """How the answer is shown."""
+
+    format: Format
+    summary: str | None
+
+
+def check(call: Call, revision: str, dump: str | None, shown: Shown, *, others: Sequence[object]) -> None:
+    """Compare the branches and show what was found; `others` are the values of `_OTHERS`.
+
+    Raises ConfigError E200 if one of them is given, typer.Exit(1) if there are findings.
     """
     from dbmigrate.check import branches
 
-    if wrong := next((option for option, given in others.items() if given), None):
+    if wrong := next((option for option, given in zip(_OTHERS, others, strict=True) if given), None):
         hint = f"run `dbmigrate check {wrong} ...` beside it"
         raise ConfigError(f"--branch and {wrong} are two checks", code="E200", hint=hint)
     settings = call.settings()
@@ -45,8 +58,8 @@ def check(
     report = branches.run(options, choice)
     report = replace(report, problems=masked(call, report.problems))
     scratch.show_notes(call, report.notes)
-    _show(call, report, format_)
-    _write_summary(summary, report)
+    _show(call, report, shown.format)
+    _write_summary(shown.summary, report)
     if not report.is_clean:
         raise typer.Exit(1)
 

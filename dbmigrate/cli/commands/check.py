@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbmigrate.cli import branch_check, loaded, scratch
+from dbmigrate.cli.branch_check import BranchOption
 from dbmigrate.cli.call import Call, dumping
 from dbmigrate.cli.findings import (
     Format,
@@ -59,12 +60,7 @@ def check(
     format_: FormatOption = Format.HUMAN,
     summary: SummaryOption = None,
     scratch_url: ScratchUrl = None,
-    branch: Annotated[
-        str | None,
-        typer.Option(
-            "--branch", metavar="REV", help="Only this: can the migrations of REV and of this branch be merged?"
-        ),
-    ] = None,
+    branch: BranchOption = None,
     *,
     load: LoadOptions,
 ) -> None:
@@ -73,9 +69,8 @@ def check(
 
     call.add({"scratch_url": scratch_url, "json": format_ is Format.JSON})
     if branch is not None:
-        others: dict[str, object] = {"--since": since, "--max-duration": max_duration, "--queries": queries}
-        others["--from-pg-stat-statements"], others["--traffic"] = from_statistics, load.traffic
-        branch_check.check(call, branch, dump=load.load, format_=format_, summary=summary, others=others)
+        others = (since, max_duration, queries, from_statistics, load.traffic)
+        branch_check.check(call, branch, load.load, branch_check.Shown(format_, summary), others=others)
         return
     settings = call.settings()
     target = settings.target_if_configured()
