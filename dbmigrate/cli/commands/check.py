@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.impact import Priced
     from dbmigrate.output.checklist import Asked
+    from dbmigrate.scratch.choose import Choice
 
 
 @common
@@ -65,32 +66,45 @@ def check(
     load: LoadOptions,
 ) -> None:
     """Run all migrations on a scratch database: up, down, up again; exit with 1 if anything is wrong."""
-    from dbmigrate import check as module
-
     call.add({"scratch_url": scratch_url, "json": format_ is Format.JSON})
     if branch is not None:
         others = (since, max_duration, queries, from_statistics, load.traffic)
         branch_check.check(call, branch, load.load, branch_check.Shown(format_, summary), others=others)
         return
-    settings = call.settings()
-    target = settings.target_if_configured()
-    linting = None if no_lint else Linting(settings, since)
+    linting = None if no_lint else Linting(call.settings(), since)
     options = replace(_options(call), since=since, longest=_seconds(max_duration), lint=linting)
-    with _live(call, target, is_needed=from_statistics) as live:
-        collected = _queries(queries or (), live if from_statistics else None)
-        options = replace(options, queries=collected, applied=_applied(call, live))
-        choice = scratch.for_check(call, target, live.conn if live else None)
-        report = module.run(options, choice)
-        priced = _priced(live, report)
-    report, rehearsed = loaded.rehearse(call, load, report, choice)
+    ran = _run(call, options, queries or (), is_needed=from_statistics)
+    report, rehearsed = loaded.rehearse(call, load, ran.report, ran.choice)
     report = replace(report, problems=masked(call, report.problems))
     scratch.show_notes(call, report.notes)
     is_detailed = bool(since or call.environments) if locks is None else locks
-    shown = _Shown(report, priced, rehearsed)
-    _show(call, shown, detailed=priced if is_detailed else (), format_=format_)
-    _write_summary(call, summary, shown, _asked(options, linting, shown))
+    shown = _Shown(report, ran.priced, rehearsed)
+    _show(call, shown, detailed=ran.priced if is_detailed else (), format_=format_)
+    _write_summary(call, summary, shown, _asked(ran.options, linting, shown))
     if not report.is_clean:
         raise typer.Exit(1)
+
+
+class _Ran(NamedTuple):
+    """What was run: with which options, where, what came of it, and what that costs at the target's sizes."""
+
+    options: Options
+    choice: Choice
+    report: Report
+    priced: Sequence[Priced]
+
+
+def _run(call: Call, options: Options, queries: Sequence[str], *, is_needed: bool) -> _Ran:
+    """Check the migrations; with ``-e`` or where its statistics are needed, the target is open meanwhile."""
+    from dbmigrate import check as module
+
+    target = call.settings().target_if_configured()
+    with _live(call, target, is_needed=is_needed) as live:
+        collected = _queries(queries, live if is_needed else None)
+        options = replace(options, queries=collected, applied=_applied(call, live))
+        choice = scratch.for_check(call, target, live.conn if live else None)
+        report = module.run(options, choice)
+        return _Ran(options, choice, report, _priced(live, report))
 
 
 def _seconds(text: str | None) -> float | None:
