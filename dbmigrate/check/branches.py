@@ -101,7 +101,8 @@ class _Compared:
     def report(self, choice: Choice) -> BranchReport:
         named = (self._named(self._merged.ours), self._named(self._merged.theirs))
         faults = [*self._merged.problems, *(each for each in self._read.problems if each.severity is Severity.ERROR)]
-        report = BranchReport(self._options.revision, tuple(map(self._placed, faults)), *named)
+        untried = [each for each in self._read.problems if each.code == "C114" and each.severity is not Severity.ERROR]
+        report = BranchReport(self._options.revision, tuple(map(self._placed, [*faults, *untried])), *named)
         if faults:
             return report
         orders = self._orders()
@@ -120,7 +121,7 @@ class _Compared:
                 problems = (*problems, *self._findings(runs, orders))
         except Refused as exc:
             problems = (*problems, found("C133", f"not compared: {exc.message}", exc.place, hint=exc.hint))
-        problems = tuple(map(self._placed, problems))
+        problems = (*report.problems, *map(self._placed, problems))
         failed = any(problem.code in ("C131", "C133") for problem in problems)
         return replace(
             report,

@@ -87,10 +87,11 @@ def _write_summary(path: str | None, report: BranchReport) -> None:
 
 
 def _proved(report: BranchReport) -> dict[str, str]:
-    """That two branches commute is proved where migrations of both ran in every order."""
+    """That two branches commute is proved where all migrations of both ran in every order, and nothing differed."""
     from dbmigrate.output import checklist, reports
 
-    if not report.is_clean or report.server is None:
+    is_other = any(problem.code in ("C114", "C132") for problem in report.problems)
+    if not report.is_clean or is_other or report.server is None:
         return {}
     rows = "rows compared" if report.rows_compared else "rows not compared"
     return {checklist.MERGES: f"{report.runs} runs with {reports.inline(report.revision)}, {rows}"}

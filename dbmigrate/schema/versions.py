@@ -61,11 +61,13 @@ class Dumping:
     @property
     def is_written(self) -> bool:
         """Whether the file is there, and not one that waits to be made from the migrations."""
+        if not os.path.isfile(self.path):  # a pipe would be waited for
+            return os.path.exists(self.path)
         try:
             with open(self.path, encoding="utf-8", errors="replace") as file:
                 return not is_marked(file.readline(len(MARK)))
         except OSError:
-            return os.path.exists(self.path)
+            return True
 
 
 def is_marked(text: str) -> bool:

@@ -251,6 +251,27 @@ def test_line_ends_of_a_work_tree_are_no_change(branches, project):
     assert branches.compare().exit_code == 0
 
 
+def test_what_is_for_some_environments_is_left_out_and_named(branches, project):
+    branches([("002_a", "create table a ();")], [("003_b", "create table b ();")])
+    project.write("004_c.sql", "-- migrate:env dev\n-- migrate:up\ncreate table a ();\n-- migrate:down\n")
+
+    done = branches.compare()
+
+    assert done.exit_code == 0
+    assert "note[C114]: 004_c.sql was not run: it is only for dev" in done.stdout
+    assert "--> db/migrations/004_c.sql:1" in done.stdout
+
+
+def test_an_unreadable_file_of_the_other_branch_is_named_where_it_is(branches):
+    branches([("002_a", "create table a ();")], [("003_b", "select 'open;")])
+
+    done = branches.compare()
+
+    assert done.exit_code == 1
+    assert "error[E217]" in done.stdout
+    assert "--> main:db/migrations/003_b.sql:2:8" in done.stdout
+
+
 def test_a_branch_without_new_migrations_needs_no_run(branches):
     branches([("002_a", "create table a ();")], [])
 

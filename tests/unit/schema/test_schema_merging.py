@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from dbmigrate.schema import merging, versions
-from dbmigrate.schema.versions import MARK, Layout
+from dbmigrate.schema.versions import MARK, Dumping, Layout
 
 TABLE = "public.schema_migrations"
 
@@ -59,3 +61,20 @@ def test_inserts_in_the_schema_itself_are_no_rows():
 
     assert versions.rows(merging.merged(file(schema, "1"), file(schema, "2"))) == {TABLE: ["1", "2"]}
     assert schema in merging.merged(file(schema, "1"), file(schema, "2"))
+
+
+def test_a_file_is_written_if_it_is_there_and_not_marked(tmp_path):
+    path = tmp_path / "schema.sql"
+    assert not Dumping(str(path)).is_written
+    path.write_text(f"{MARK}\nselect 1;\n", "utf-8")
+    assert not Dumping(str(path)).is_written
+    path.write_text("select 1;\n", "utf-8")
+    assert Dumping(str(path)).is_written
+    path.write_bytes(b"\xff\n")
+    assert Dumping(str(path)).is_written
+
+
+def test_a_pipe_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+
+    assert Dumping(str(tmp_path / "pipe")).is_written
