@@ -57,13 +57,18 @@ class Merged:
 
 
 def merge(directories: Sequence[str], revision: str, order: Order, into: Path) -> Merged:
-    """Write the files of this branch (as they are in the work tree) and of `revision` to a directory below `into`.
+    """Write the files of this branch and of `revision` to a directory below `into`.
+
+    This branch is the work tree, but where a merge into the other branch is checked out, as in CI.
 
     A file that both branches changed, or a version that both give to another file, is a finding (C134). Raises
     ConfigError E207, E247, PlanError E221, E235, E276.
     """
     fork = revisions.fork(revision, directories[0])
-    ours = _worktree(directories, order)
+    if fork.ours is None:
+        ours = _worktree(directories, order)
+    else:
+        ours = _commit(directories, fork.ours, "", into / "ours", order)
     theirs = _commit(directories, fork.theirs, revision, into / "theirs", order)
     base = _commit(directories, fork.base, fork.base[:12], into / "base", order)
     merged, problems = into / "merged", []
@@ -117,13 +122,17 @@ def _read(path: str, name: str) -> _File:
 
 
 def _commit(directories: Sequence[str], commit: str, called: str, into: Path, order: Order) -> _Side:
-    """The files as a commit has them, written below `into`, where they are found by the same rules."""
+    """The files as a commit has them, written below `into`, where they are found by the same rules.
+
+    People see them as those of the branch that is `called` so; without a name as files of the work tree.
+    """
     into.mkdir()
     shown = {}
     for directory in directories:
         for name, data in revisions.files(directory, commit).items():
             if name.endswith(".sql") and os.path.dirname(name) in ("", _REPEATABLE):
-                shown[_write(into, _File(name, data, ""))] = f"{called}:{os.path.normpath(directory)}/{name}"
+                path = os.path.normpath(os.path.join(directory, name))
+                shown[_write(into, _File(name, data, ""))] = f"{called}:{path}" if called else path
     listing = find.look([str(into)], order)
     return dict(_named(into, shown, [(file.version, file.path) for file in listing.files])) | dict(
         _named(into, shown, [("", file.path) for file in listing.repeatables])

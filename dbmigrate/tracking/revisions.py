@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 @frozen
 class Fork:
-    """The commits of two branches: where they parted, and the other one's last."""
+    """The commits of two branches: where they parted, and the other one's last.
+
+    `ours` is the last one of this branch where another commit is checked out, otherwise None: the work tree is ours.
+    """
 
     base: str
     theirs: str
+    ours: str | None = None
 
 
 def fork(revision: str, directory: str) -> Fork:
@@ -37,7 +41,25 @@ def fork(revision: str, directory: str) -> Fork:
             code="E247",
             hint="in CI, fetch the whole history: a shallow clone does not know where two branches parted",
         )
-    return Fork(base, theirs)
+    merged = _merged(theirs, directory)
+    return Fork(base, theirs) if merged is None else merged
+
+
+def _merged(theirs: str, directory: str) -> Fork | None:
+    """The branches of a merge into the other one, which is what CI checks out for a pull request; None for no merge.
+
+    Its first parent is a commit of the other branch, its second one the last commit of this branch. Compared with the
+    merge itself, the other branch would add nothing.
+    https://docs.github.com/actions/reference/events-that-trigger-workflows#pull_request
+    """
+    _, *parents = (git.ask(directory, "rev-list", "--parents", "-n", "1", "HEAD") or "").split() or [""]
+    if len(parents) != 2:
+        return None
+    into, ours = parents
+    is_merged_into = git.ask(directory, "merge-base", into, theirs) == into
+    is_applied_there = git.ask(directory, "merge-base", "HEAD", theirs) == git.ask(directory, "rev-parse", "HEAD")
+    base = git.ask(directory, "merge-base", theirs, ours)
+    return Fork(base, theirs, ours) if is_merged_into and not is_applied_there and base else None
 
 
 def files(directory: str, revision: str) -> Mapping[str, bytes]:

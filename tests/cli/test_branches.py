@@ -313,6 +313,36 @@ def test_what_cannot_be_compared_is_refused(branches, run, arguments, message):
     assert message in done.stderr
 
 
+def test_the_merge_that_ci_checks_out_is_taken_apart(branches):
+    branches(
+        [("002_name", "alter table t alter name set default 'x';")],
+        [("003_name", "alter table t alter name set default 'y';")],
+    )
+    repository = branches.repository
+    repository.commit()
+    repository.git("checkout", "-q", "--detach", "main")
+    repository.git("merge", "-q", "--no-ff", "-m", "pull request", "ours")
+
+    done = branches.compare()
+    assert done.exit_code == 1, done.stdout
+    assert "002_name.sql (this branch) and 003_name.sql (main) do not commute" in done.stdout
+    assert "--> db/migrations/002_name.sql:1" in done.stdout
+
+    repository.git("checkout", "-q", "-B", "main")  # what is merged already is compared with nothing
+    assert "neither this branch nor main adds a migration" in branches.compare().stdout
+
+
+def test_a_branch_into_which_the_other_one_was_merged_is_the_work_tree(branches):
+    branches([("002_a", "create table a ();")], [("003_b", "create table b ();")])
+    branches.repository.commit()
+    branches.repository.git("merge", "-q", "-m", "main into ours", "main")
+
+    done = branches.compare("--json")
+
+    assert json.loads(done.stdout)["ours"] == ["002_a.sql"]
+    assert json.loads(done.stdout)["theirs"] == []
+
+
 def test_a_shallow_history_is_refused(branches, run, tmp_path):
     branches([("002_a", "create table a ();")], [("003_b", "create table b ();")])
     branches.repository.commit()
