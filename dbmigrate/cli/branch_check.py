@@ -76,10 +76,10 @@ def _show(call: Call, report: BranchReport, format_: Format) -> None:
 
 def _write_summary(path: str | None, report: BranchReport) -> None:
     from dbmigrate.output import branches as output
-    from dbmigrate.output import checklist
+    from dbmigrate.output import checklist, reports
 
     files = len(report.ours) + len(report.theirs)
-    write_summary(path, report.problems, title=f"Merge with {report.revision}", files=files)
+    write_summary(path, report.problems, title=f"Merge with {reports.inline(report.revision)}", files=files)
     if path is not None:
         with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(f"{line}\n" for line in output.markdown(report))

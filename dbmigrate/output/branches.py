@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate.output import findings, text
+from dbmigrate.output import findings, reports, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ def value(report: BranchReport) -> dict[str, object]:
 
 def markdown(report: BranchReport) -> Iterator[str]:
     """What follows the findings in a summary."""
-    yield from ("", f"{headline(report)}.")
+    yield from ("", f"{reports.inline(headline(report))}.")
 
 
 def _files(report: BranchReport) -> int:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-
 import psycopg
 import pytest
 
 from tests.support.documents import Place
+from tests.support.git import programs_in
 
 
 @pytest.fixture
 def place(runner, project, make_database, server):
     """An empty project; DATABASE_URL names a database that does not exist yet."""
-    programs = runner.home / "bin"
-    programs.mkdir(exist_ok=True)
-    program = programs / "dbmigrate"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m dbmigrate "$@"\n', "utf-8")
-    program.chmod(0o755)
+    programs_in(runner.home)
 
     def url():
         made = make_database()

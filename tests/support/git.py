@@ -17,6 +17,16 @@ _IDENTITY = {
 }
 
 
+def programs_in(home: Path) -> Path:
+    """A directory in which a shell finds ``dbmigrate``."""
+    programs = home / "bin"
+    programs.mkdir(exist_ok=True)
+    program = programs / "dbmigrate"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m dbmigrate "$@"\n', "utf-8")
+    program.chmod(0o755)
+    return programs
+
+
 @dataclass(frozen=True)
 class Repository:
     """A repository in `root`. Programs that git starts find ``dbmigrate``, and get `env`."""
@@ -27,11 +37,7 @@ class Repository:
 
     @classmethod
     def made(cls, root: Path, home: Path, env: dict[str, str] | None = None) -> Repository:
-        programs = home / "bin"
-        programs.mkdir(exist_ok=True)
-        program = programs / "dbmigrate"
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m dbmigrate "$@"\n', "utf-8")
-        program.chmod(0o755)
+        programs_in(home)
         repository = cls(root, home, env or {})
         repository.git("init", "-q", "-b", "main")
         return repository
