@@ -117,6 +117,7 @@ CODES: dict[str, str] = {
     "E256": "the project file contains connection settings",
     "E257": "a deployment setting in the project file is invalid",
     "E258": "there are migrations already, so the schema is not the first one",
+    "E259": "the schema file was merged by git, and is not generated yet",
     # comparisons
     "E260": "the expected schema cannot be built for the comparison",
     "E261": "files of applied migrations are missing, so the expected schema is unknown",
@@ -125,6 +126,7 @@ CODES: dict[str, str] = {
     "E264": "the schema of the target cannot be copied to a scratch database",
     "E265": "it is not known which files are pending",
     "E266": "the pattern does not fit to the schema",
+    "E267": "git cannot be set up for the schema file",
     # scripts
     "E270": "a migration changes how its own text is read, so there is no script for it",
     "E271": "psql cannot connect to a database of this name",

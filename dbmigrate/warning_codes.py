@@ -72,6 +72,8 @@ WARNINGS: dict[str, str] = {
     # on call
     "W404": "psql does not get a part of the connection settings",
     "W405": "a session that was asked to end is still there",
+    "W730": "git has merged two versions of the schema file, which has to be generated",
+    "W731": "a git hook of another program is in the place of dbmigrate's",
     # the embedded server
     "W501": "the embedded server's data is not in the named directory",
     # deployments

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import field, replace
@@ -405,7 +404,7 @@ class ApiBase:
         What was migrated stands: a file that cannot be written is a warning that says what to install.
         """
         dumping = self._options.dumping
-        if dumping is None or (not done and (session.conn.closed or os.path.exists(dumping.path))):
+        if dumping is None or (not done and (session.conn.closed or dumping.is_written)):
             return None, ()
         from dbmigrate.schema import dump as schema_file
 

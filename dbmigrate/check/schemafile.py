@@ -44,17 +44,24 @@ def compare(migrated: ScratchSession, migrations: Sequence[Migration], dumping: 
     if not path.is_file():
         message = f"there is no schema file {dumping.path}: it was not compared"
         return (found("C113", message, None, severity=Severity.NOTE),)
-    versions = [migration.version for migration in migrations]
-    with database.translated(migrated.dsn):
-        migrated.session.reset()  # the last migration may have changed the role
-        write_log.record_versions(migrated.session.conn, migrated.session.tables, versions)
     try:
-        made, written = dump.text(migrated.session, dumping), file.read(path)
+        texts = _Texts(made(migrated, migrations, dumping), file.read(path))
     except Error as exc:
         severity = Severity.NOTE if isinstance(exc, ToolMissing) else Severity.ERROR
         message = f"{dumping.path} was not compared: {exc.message}"
         return (found("C113", message, exc.place, severity=severity, hint=exc.hint),)
-    return tuple(_differences(migrated, _Texts(made, written), versions, dumping))
+    return tuple(_differences(migrated, texts, [migration.version for migration in migrations], dumping))
+
+
+def made(
+    migrated: ScratchSession, migrations: Sequence[Migration], dumping: Dumping, *, arguments: Sequence[str] = ()
+) -> str:
+    """The text of the schema file that `migrations` make, which were applied in `migrated`. Raises as `dump.text`."""
+    versions = [migration.version for migration in migrations]
+    with database.translated(migrated.dsn):
+        migrated.session.reset()  # the last migration may have changed the role
+        write_log.record_versions(migrated.session.conn, migrated.session.tables, versions)
+    return dump.text(migrated.session, dumping, arguments=arguments)
 
 
 class _Texts(NamedTuple):

@@ -39,6 +39,11 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             "Make one migration of all up to VERSION, proved to make the same schema.",
             "dbmigrate squash --to 20260301120000",
         ),
+        Entry(
+            "merge-driver",
+            "Merge two versions of the schema file, as git's merge driver; --install sets it up.",
+            "dbmigrate merge-driver --install --hooks",
+        ),
     ),
     "Run": (
         Entry(

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from dbmigrate.reports import Deviation, Tracking
-from dbmigrate.tracking import provenance
+from dbmigrate.tracking import git, provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ def _with_bytes(path: str, checksum: str | None, recorded: str | None) -> str | 
     """
     directory, name = os.path.split(path)
     for commit in _commits(directory or ".", name, recorded) if checksum else ():
-        text = provenance.git_bytes(directory or ".", "cat-file", "--filters", f"{commit}:./{name}")
+        text = git.read(directory or ".", "cat-file", "--filters", f"{commit}:./{name}")
         if text is not None and hashlib.sha256(text).hexdigest() == checksum:
             return commit
     return None
@@ -50,9 +50,7 @@ def _with_bytes(path: str, checksum: str | None, recorded: str | None) -> str | 
 def _commits(directory: str, name: str, recorded: str | None) -> Iterator[str]:
     if recorded:
         yield recorded
-    found = provenance.git(
-        directory, "--literal-pathspecs", "log", f"-{_MOST_COMMITS}", "--format=%H", "--all", "--", name
-    )
+    found = git.ask(directory, "--literal-pathspecs", "log", f"-{_MOST_COMMITS}", "--format=%H", "--all", "--", name)
     yield from (found or "").split()
 
 
@@ -63,14 +61,14 @@ def tracking(paths: Sequence[str]) -> Tracking | None:
     by_directory = sorted((os.path.split(path) for path in paths), key=lambda each: each[0])
     for directory, group in groupby(by_directory, key=lambda each: each[0]):
         where, names = directory or ".", [name for _, name in group]
-        if provenance.git(where, "rev-parse", "--is-inside-work-tree") != "true":
+        if git.ask(where, "rev-parse", "--is-inside-work-tree") != "true":
             return None
-        answer = provenance.git(where, "--literal-pathspecs", "ls-files", "-z", "--", *names)
+        answer = git.ask(where, "--literal-pathspecs", "ls-files", "-z", "--", *names)
         if answer is None:
             return None
         known = frozenset(answer.split("\0"))
         foreign = [name for name in names if name not in known]
-        hidden = [name for name in foreign if provenance.git(where, "check-ignore", "-q", "--", name) is not None]
+        hidden = [name for name in foreign if git.ask(where, "check-ignore", "-q", "--", name) is not None]
         untracked += [os.path.join(directory, name) for name in foreign if name not in hidden]
         ignored += [os.path.join(directory, name) for name in foreign if name in hidden]
     return Tracking(tuple(untracked), tuple(ignored))
