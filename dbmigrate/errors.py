@@ -79,6 +79,7 @@ CODES: dict[str, str] = {
     "E222": "the file changed during the run",
     "E223": "a merge conflict is not resolved",
     # plans
+    "E226": "no run is known that applied what is applied",
     "E230": "no migration files were found",
     "E231": "nothing is applied, so there is nothing to roll back",
     "E232": "no such version",
@@ -209,6 +210,8 @@ CODES: dict[str, str] = {
     "E723": "the database is not what the migrations of another tool make",
     "E724": "another tool has recorded a migration that failed",
     "E725": "a file is not the one that another tool has run",
+    "E726": "something else was done after the last run",
+    "E727": "the migration that is asked for is only for other environments",
     "E730": "an applied migration depends on one that is to be rolled back",
     "E731": "a breaking change of a protected environment needs `--allow-breaking`",
     "E732": "a migration that is only for other environments would be applied again",

@@ -343,11 +343,14 @@ class Unfinished:
 
 @frozen
 class History:
-    """What the database records about migrations, read at once."""
+    """What the database records about migrations, read at once; where somebody asks, what the `last_run` applied, the
+    newest first, and what was recorded since without a run."""
 
     applied: tuple[Applied, ...] = ()
     unfinished: tuple[Unfinished, ...] = ()
     deferred: tuple[Unfinished, ...] = ()
+    last_run: tuple[str, ...] = ()
+    recorded_since: tuple[str, ...] = ()
 
     def __contains__(self, version: object) -> bool:
         return any(applied.version == version for applied in self.applied)
@@ -423,10 +426,12 @@ class Plan:
 
 @frozen
 class Goal:
-    """How far to go: everything, a number of migrations, or up to a version (given as its text)."""
+    """How far to go: everything, a number of migrations, up to a version, `only` one, or what the last run applied."""
 
     steps: int | None = None
     version: str | None = None
+    only: str | None = None
+    last_run: bool = False
 
 
 ALL = Goal()

@@ -304,7 +304,15 @@ class Migrator(ApiBase):
             planned,
             (Direction.DOWN,),
             extend=self._restored,
+            look=self._with_last_run if goal.last_run else None,
         )
+
+    def _with_last_run(self, session: Session, view: View) -> View:
+        from dbmigrate.tracking import last_run
+
+        with database.translated(self._dsn):
+            versions, since = last_run.read(session.conn, session.tables)
+        return replace(view, history=replace(view.history, last_run=versions, recorded_since=since))
 
     # what becomes of repeatable migrations: without any nothing is imported for them
 

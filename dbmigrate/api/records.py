@@ -18,7 +18,7 @@ from dbmigrate.execution.resume import Decision
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
 from dbmigrate.model import Action, Direction, History, LogKind, Migration, Plan, Step, Unfinished
-from dbmigrate.planning import plan
+from dbmigrate.planning import plan, selection
 from dbmigrate.planning import verify as verification
 from dbmigrate.reports import Deviation, Finding, LogEntry, Report
 from dbmigrate.tracking import provenance, read_history
@@ -201,7 +201,7 @@ class Upkeep(ApiBase):
             migration = view.migrations.get(version)
             if migration is None and direction is Direction.UP:
                 known = [file.version for file in view.files]
-                raise plan.unknown_version(version, known, f"no migration file has version {version}")
+                raise selection.unknown_version(version, known, f"no migration file has version {version}")
             name = migration.name if migration else version
             return Plan((Step(version, name, direction, Action.RECORD, migration, kind=LogKind.MARK),))
 

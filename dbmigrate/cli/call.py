@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dbmigrate.deploy.settings import DeployConfig
     from dbmigrate.execution.lock_retries import Pacing
     from dbmigrate.execution.session import Session
-    from dbmigrate.model import Goal, Plan, Problem
+    from dbmigrate.model import Plan, Problem
     from dbmigrate.output import Renderer, Streams
     from dbmigrate.planning.approval import Approval
     from dbmigrate.schema.versions import Dumping
@@ -368,14 +368,3 @@ def dumping(settings: Settings) -> Dumping:
 
     is_named = settings.origins["DBMIGRATE_SCHEMA_FILE"] == VARIABLES["DBMIGRATE_SCHEMA_FILE"].option
     return Dumping(settings.schema_file, settings.environ, Layout(settings.schema_versions), is_narrow=is_named)
-
-
-def goal(steps: int | None, version: str | None, *, everything: bool = False, default: int | None = None) -> Goal:
-    """The goal of a command from its options. Raises ConfigError E200 for two of them at once."""
-    from dbmigrate.model import Goal
-
-    if sum((steps is not None, version is not None, everything)) > 1:
-        raise ConfigError("--steps, --to and --all exclude each other", code="E200", hint="give one of them")
-    if version is not None or everything:
-        return Goal(version=version)
-    return Goal(steps=default if steps is None else steps)
