@@ -69,6 +69,11 @@ class Upkeep(ApiBase):
         with self._open("history") as session, database.translated(self._dsn):
             return read_history.events(session.conn, session.tables, limit=limit, failed=failed)
 
+    def history_sql(self, *, limit: int | None = None, failed: bool = False) -> str | None:
+        """The query of `history`, for psql; None where there is no log table yet."""
+        with self._open("history") as session, database.translated(self._dsn):
+            return read_history.events_sql(session.conn, session.tables, limit=limit, failed=failed)
+
     def plan_repair(self, repair: Repair) -> Plan:
         """What `repair` would do now."""
         with self._planned(self._repairing(repair)) as (_, planned):

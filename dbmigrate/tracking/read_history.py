@@ -162,17 +162,32 @@ def events(conn: Connection, tables: Tables, *, limit: int | None, failed: bool)
     """The log entries, the newest first; with `failed` only those of failures."""
     if not tables.log_exists:
         return ()
-    statement = sql.SQL(
-        "select event_id, run_id::text, version, file, direction, step, state, started_at,"
-        " duration_ms / 1000::float8, error,"
-        " sqlstate, db_role, os_user, tool_version, git_commit, git_dirty, reason, {} from {}"
-        " where state::text = 'failed' or error is not null or not %s order by event_id desc limit %s"
-    ).format(_details(tables), tables.log)
-    return tuple(LogEntry(*_typed(row)) for row in conn.execute(statement, (failed, limit), binary=True))
+    statement = _of_events(tables, limit, failed=failed)
+    return tuple(LogEntry(*_typed(row)) for row in conn.execute(statement, binary=True))
 
 
-def _typed(row: Sequence[object]) -> tuple[Any, ...]:
-    return (*row[:6], LogState(str(row[6])), *row[7:])
+def events_sql(conn: Connection, tables: Tables, *, limit: int | None, failed: bool) -> str | None:
+    """The query of `events`, for psql; None without a log table."""
+    if not tables.log_exists:
+        return None
+    return f"{_of_events(tables, limit, failed=failed).as_string(conn)};\n"
+
+
+def _of_events(tables: Tables, limit: int | None, *, failed: bool) -> sql.Composed:
+    return sql.SQL(
+        "select event_id, run_id::text, version, file, direction, step, state, started_at, duration_ms, error,\n"
+        "       sqlstate, db_role, os_user, tool_version, git_commit, git_dirty, reason, {details}\n"
+        "  from {log}{condition}\n order by event_id desc{limit}"
+    ).format(
+        details=_details(tables),
+        log=tables.log,
+        condition=sql.SQL("\n where state::text = 'failed' or error is not null" if failed else ""),
+        limit=sql.SQL("" if limit is None else "\n limit {}").format(limit),
+    )
+
+
+def _typed(row: Sequence[Any]) -> tuple[Any, ...]:
+    return (*row[:6], LogState(str(row[6])), row[7], None if row[8] is None else row[8] / 1000, *row[9:])
 
 
 def kept_down(conn: Connection, tables: Tables, version: str) -> tuple[str, str] | None:
