@@ -30,7 +30,7 @@ CODES: dict[str, str] = {
     "C114": "migrations were not tried",
     "C115": "a migration fails on the rows of a dump",
     "C118": "a repeatable migration fails on an empty database",
-    "C119": "a repeatable migration cannot run twice, or changes something the second time",
+    "C119": "a migration cannot run twice, or changes something the second time",
 }
 
 
