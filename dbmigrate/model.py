@@ -343,14 +343,14 @@ class Unfinished:
 
 @frozen
 class History:
-    """What the database records about migrations, read at once; where somebody asks, what the `last_run` applied, the
-    newest first, and what was recorded since without a run."""
+    """What the database records, read at once; only for who asks, what the `last_run` applied, and recorded since."""
 
     applied: tuple[Applied, ...] = ()
     unfinished: tuple[Unfinished, ...] = ()
     deferred: tuple[Unfinished, ...] = ()
     last_run: tuple[str, ...] = ()
     recorded_since: tuple[str, ...] = ()
+    updated_at: datetime | None = None
 
     def __contains__(self, version: object) -> bool:
         return any(applied.version == version for applied in self.applied)

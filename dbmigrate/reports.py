@@ -203,13 +203,29 @@ class StatusRow:
 class Status:
     """Every migration of the directories and of the database, in file-name order; repeatable ones by name.
 
-    A repeatable one that was changed is pending. `environment` is the target's.
+    A repeatable one that was changed is pending. `environment` is the target's, `target` shows the database without
+    secrets, `locations` are the migrations directories. `updated_at`: when a migration was last applied, undone or
+    recorded, as far as the log knows.
     """
 
     rows: tuple[StatusRow, ...]
     problems: tuple[Problem, ...] = ()
     repeatables: tuple[StatusRow, ...] = ()
     environment: str | None = None
+    target: str = ""
+    locations: tuple[str, ...] = ()
+    updated_at: datetime | None = None
+
+    @property
+    def current(self) -> str | None:
+        """The newest applied version."""
+        applied = (MigrationState.APPLIED, MigrationState.MISSING)
+        return next((row.version for row in reversed(self.rows) if row.state in applied), None)
+
+    @property
+    def next(self) -> StatusRow | None:
+        """What `up` would run first."""
+        return next(iter(self.pending), None)
 
     def count(self, state: MigrationState) -> int:
         return sum(row.state is state for row in self.rows)

@@ -64,6 +64,9 @@ class Migrator(ApiBase):
             repeatables=repeatable.repeatables,
             problems=(*status.problems, *repeatable.problems, *more),
             environment=environment,
+            target=self._where.rpartition(" · ")[2],
+            locations=self._options.directories,
+            updated_at=recorded.updated_at,
         )
 
     def described(self, status: Status) -> Status:

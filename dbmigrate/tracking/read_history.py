@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from psycopg import sql
@@ -27,7 +28,7 @@ _NEWEST = """
 select distinct on (version) version, file, checksum, token_checksum, down_sql, finished_at, os_user, git_commit,
        direction::text = 'down' or (direction::text in ('mark', 'repair', 'replace') and up_sql is null
                                     and (down_sql is not null or checksum is null)) as is_undone
-from {} where step is null and state::text = 'done' order by version, event_id desc
+from {log} where step is null and state::text = 'done' order by version, event_id desc
 """
 
 
@@ -39,12 +40,16 @@ def read(conn: Connection, tables: Tables) -> History:
         statement = sql.SQL("select version from {} where version is not null order by version").format(tables.versions)
         return History(tuple(Applied(str(row[0])) for row in conn.execute(statement)))
     statement = sql.SQL(
-        "select v.version, l.file, l.checksum, l.token_checksum, l.finished_at, l.os_user, l.git_commit from {} v"
-        " left join (" + _NEWEST + ") l on l.version::text = v.version::text and not l.is_undone"
-        " where v.version is not null order by v.version"
-    ).format(tables.versions, tables.log)
-    applied = tuple(_applied(row) for row in conn.execute(statement, binary=True))
-    return _with_unfinished(applied, _unfinished(conn, tables))
+        "select v.version, l.file, l.checksum, l.token_checksum, l.finished_at, l.os_user, l.git_commit, u.updated_at"
+        " from (select max(finished_at) as updated_at from {log} where event_id ="
+        " (select max(event_id) from {log} where step is null and state::text = 'done')) u"
+        " left join {versions} v on v.version is not null"
+        " left join (" + _NEWEST + ") l on l.version::text = v.version::text and not l.is_undone order by v.version"
+    ).format(log=tables.log, versions=tables.versions)
+    rows = conn.execute(statement, binary=True).fetchall()
+    applied = tuple(_applied(row[:-1]) for row in rows if row[0] is not None)
+    found = _with_unfinished(applied, _unfinished(conn, tables))
+    return replace(found, updated_at=cast("datetime | None", rows[0][-1]))
 
 
 def _with_unfinished(applied: tuple[Applied, ...], found: Sequence[Unfinished]) -> History:
@@ -196,7 +201,7 @@ def kept_down(conn: Connection, tables: Tables, version: str) -> tuple[str, str]
         return None
     statement = sql.SQL(
         "select file, down_sql from (" + _NEWEST + ") l where version::text = %s and not is_undone"
-    ).format(tables.log)
+    ).format(log=tables.log)
     row = conn.execute(statement, (version,)).fetchone()
     if row is None or row[1] is None:
         return None
