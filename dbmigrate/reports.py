@@ -30,6 +30,43 @@ class Backup:
 
 
 @frozen
+class BackupFile:
+    """A file that is named as a backup. `stem` is the first part of its name, `database` what the archive says.
+
+    `fault` is why pg_restore cannot read all of it. Both are None before it was read.
+    """
+
+    path: str
+    stem: str
+    taken_at: datetime
+    size: int
+    database: str | None = None
+    fault: str | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it was read to its end."""
+        return self.database is not None and self.fault is None
+
+
+@frozen
+class Restored:
+    """A backup in a database of its own: what its history says, and the SQL that puts it in the place of the target.
+
+    `previous` is the name that the target has then, None where there is no target. `applied` and `pending` are numbers.
+    """
+
+    path: str
+    database: str
+    renames: tuple[str, ...]
+    previous: str | None = None
+    current: str | None = None
+    applied: int = 0
+    pending: int = 0
+    seconds: float = 0.0
+
+
+@frozen
 class Answer:
     """The result of one try: ``200``, ``exit 1``, ``timed out``; `output` is what the application answered."""
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dbmigrate.api.importer import Importer
     from dbmigrate.api.migrator import Migrator, Options
     from dbmigrate.api.records import Upkeep
+    from dbmigrate.api.restore import Backups
     from dbmigrate.cli.approval import Approver
     from dbmigrate.cli.salvaging import SalvageRequest
     from dbmigrate.connection.dsn import Dsn
@@ -167,6 +168,14 @@ class Call:
 
         with self._target(reason, approval) as (dsn, options):
             yield Upkeep(dsn, options, on_event=self.renderer.on_event)
+
+    @contextmanager
+    def backups(self) -> Iterator[Backups]:
+        """The same for backups, taken and restored."""
+        from dbmigrate.api.restore import Backups
+
+        with self._target(None, None) as (dsn, options):
+            yield Backups(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
     def baseliner(self, *, reason: str | None = None, approval: Approval | None = None) -> Iterator[Baseliner]:

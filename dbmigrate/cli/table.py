@@ -168,6 +168,18 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             "dbmigrate wait --wait-timeout 30s",
         ),
     ),
+    "On call": (
+        Entry(
+            "backup",
+            "Back the database up now; `backup list` and `backup prune` show and delete backups.",
+            "dbmigrate -e production backup",
+        ),
+        Entry(
+            "restore",
+            "Restore a backup into a new database, and show how it takes the place of the present one.",
+            "dbmigrate -e production restore backups/shop-20260301-150000.dump",
+        ),
+    ),
     "Start here": (
         Entry(
             "import",
