@@ -151,13 +151,14 @@ def test_without_a_terminal_and_without_yes_nothing_is_deleted(archive, command)
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_a_wrong_command_line_deletes_nothing(archive, command, words, code):
-    copied(archive, "a-20260101-000000.dump")
+def test_a_wrong_command_line_deletes_nothing(run, project, words, code):
+    (project.root / "kept").mkdir()
+    (project.root / "kept" / "a-20260101-000000.dump").write_bytes(b"PGDMP")
 
-    done = command("backup", *words, "--backup-dir", "kept")
+    done = run("backup", *words, "--backup-dir", "kept")
 
     assert (done.exit_code, code in done.stderr) == (2, True), done.stderr
-    assert len(list(archive.parent.glob("*.dump"))) == 2
+    assert list((project.root / "kept").iterdir())
 
 
 def test_which_ones_are_old_enough():

@@ -55,26 +55,24 @@ def base(project):
     )
 
 
-@pytest.mark.parametrize(("up", "down"), SAFE, ids=[up[:20] for up, _ in SAFE])
-def test_what_can_run_again_is_no_finding(twice, base, project, up, down):
-    project.migration("2_next", up=up, down=down)
-    project.migration("3_last", up="select count(*) from base;", down="select 1;")
+def test_what_can_run_again_is_no_finding(twice, base, project):
+    for number, (up, down) in enumerate(SAFE, 2):
+        project.migration(f"{number}_safe", up=up, down=down)
 
     assert twice() == (0, [])
 
 
-@pytest.mark.parametrize(("up", "down", "why"), UNSAFE, ids=[up[:20] for up, _, _ in UNSAFE])
-def test_the_file_that_cannot_is_named_and_the_next_one_is_tried_too(twice, base, project, up, down, why):
-    project.migration("2_next", up=up, down=down)
-    project.migration("3_last", up="create table last (id int);", down="drop table last;")
+def test_the_files_that_cannot_are_named_each_with_its_reason(twice, base, project):
+    for number, (up, down, _) in enumerate(UNSAFE, 2):
+        project.migration(f"{number}_unsafe", up=up, down=down)
 
     code, found = twice()
 
     assert code == 1
-    assert [each for each, _ in found] == ["C119", "C119"]
-    assert found[0][1].startswith("2_next.sql is not safe to run again: ")
-    assert why in found[0][1]
-    assert 'relation "last" already exists' in found[1][1]
+    assert [each for each, _ in found] == ["C119"] * len(UNSAFE)
+    for number, ((_, message), (_, _, why)) in enumerate(zip(found, UNSAFE, strict=True), 2):
+        assert message.startswith(f"{number}_unsafe.sql is not safe to run again: ")
+        assert why in message
 
 
 def test_without_the_option_nobody_asks(run, base, project, database_url):

