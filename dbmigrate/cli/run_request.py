@@ -100,7 +100,7 @@ def _upward(steps: int | None, version: str | None, only: str | None) -> Goal:
 
 
 def rollback_goal(steps: int | None, version: str | None, run: str | None, *, everything: bool) -> Goal:
-    """The goal of ``rollback``: one migration, if nothing is said. Raises ConfigError E200, E205 (another run)."""
+    """The goal of ``rollback``: one migration without an option. Raises ConfigError E200, E205 (another run)."""
     from dbmigrate.model import ALL, LAST, Goal
 
     given = {"--steps": steps is not None, "--to": version is not None, "--all": everything, "--run": run is not None}

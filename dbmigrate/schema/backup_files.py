@@ -36,7 +36,7 @@ def _backup(path: Path) -> BackupFile | None:
         return None
     try:
         taken_at = datetime.strptime(named["at"], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
-    except ValueError:  # digits that are no time
+    except ValueError:  # digits, but not of a time
         return None
     return BackupFile(str(path), named["stem"], taken_at, path.stat().st_size)
 

@@ -29,7 +29,7 @@ order by event_id desc
 def read(conn: Connection, tables: Tables) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The versions that the last run applied, the newest first; and those that were recorded since, without a run.
 
-    Nothing of either if no run is known. What a squashed file replaced is no change since the run.
+    Nothing of either if no run is known. What a squashed file replaced does not count as done since.
     """
     if not (tables.exists and tables.log_exists):
         return (), ()

@@ -184,17 +184,6 @@ def test_an_edited_file_is_a_mismatch_that_stops_the_replacement(command, backup
     assert query(database_url, "select id from a order by id") == [(1,), (2,)]
 
 
-def test_the_backup_of_another_project_is_a_mismatch(command, backup, project, made):
-    for path in project.migrations.iterdir():
-        path.unlink()
-    project.migration("7_other", up="select 1;", down="select 1;")
-
-    done = command("restore", backup)
-
-    assert (done.exit_code, "E728" in done.stderr) == (7, True), done.stderr
-    assert "1_a.sql (missing), 2_b.sql (missing)" in done.stderr
-
-
 def test_a_backup_without_a_history_is_a_mismatch(command, project, database_url, query, made):
     query(database_url, "create table a (id int)")
     taken = fine(command("backup")).stdout.strip()

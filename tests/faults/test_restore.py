@@ -130,6 +130,22 @@ def test_a_truncated_backup_is_noticed_and_leaves_nothing(
     assert query(database_url, "select count(*) from a") == [(5000,)]
 
 
+def test_the_backup_of_another_project_stays_beside_the_target(
+    backup_of, run, environ, restored, project, database_url, query
+):
+    taken = backup_of("create table a (id int);")
+    for path in project.migrations.iterdir():
+        path.unlink()
+    project.migration("7_other", up="select 1;", down="select 1;")
+
+    done = run("restore", taken, "--replace", env=environ)
+
+    assert (done.exit_code, "E728" in done.stderr) == (7, True), done.stderr
+    (kept,) = restored()
+    assert f"the history of {kept} disagrees with the files: 1_a.sql (missing)" in done.stderr
+    assert query(database_url, "select count(*) from a") == [(0,)]
+
+
 def test_sessions_of_the_target_are_named_before_anything_is_restored(
     backup_of, run, environ, restored, database_url, query
 ):

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from dbmigrate.model import Migration, Problem
     from dbmigrate.settings.load import Settings
 
+Twice = Annotated[bool, typer.Option("--twice", help="Run each up twice, and name the files that need care.")]
+
 
 @common
 def check(
@@ -55,9 +57,7 @@ def check(
     from_statistics: Annotated[
         bool, typer.Option("--from-pg-stat-statements", help="The same for queries in pg_stat_statements.")
     ] = False,
-    twice: Annotated[
-        bool, typer.Option("--twice", help="Run each up twice, and name the files that need care.")
-    ] = False,
+    twice: Twice = False,
     no_lint: Annotated[bool, typer.Option("--no-lint", help="Skip the rules of `lint`.")] = False,
     format_: FormatOption = Format.HUMAN,
     summary: SummaryOption = None,
@@ -72,10 +72,9 @@ def check(
     settings = call.settings()
     target = settings.target_if_configured()
     options = _options(call, since=since, longest=_seconds(max_duration), wants_lint=not no_lint)
-    options = replace(options, twice=twice)
     with _live(call, target, is_needed=from_statistics) as live:
         collected = _queries(queries or (), live if from_statistics else None)
-        options = replace(options, queries=collected, applied=_applied(call, live))
+        options = replace(options, queries=collected, applied=_applied(call, live), twice=twice)
         choice = scratch.for_check(call, target, live.conn if live else None)
         report = module.run(options, choice)
         priced = _priced(live, report)
