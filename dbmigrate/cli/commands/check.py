@@ -69,8 +69,7 @@ def check(
     from dbmigrate import check as module
 
     call.add({"scratch_url": scratch_url, "json": format_ is Format.JSON})
-    settings = call.settings()
-    target = settings.target_if_configured()
+    target = call.settings().target_if_configured()
     options = _options(call, since=since, longest=_seconds(max_duration), wants_lint=not no_lint)
     with _live(call, target, is_needed=from_statistics) as live:
         collected = _queries(queries or (), live if from_statistics else None)
