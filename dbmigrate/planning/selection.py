@@ -110,7 +110,7 @@ def of_last_run(applied: Sequence[Applied], history: History) -> tuple[Applied, 
     foreign = [item.version for item in after if item.applied_at is None]  # by dbmate, nobody knows when
     begun = [item.name for item in history.deferred if item.progress and item.progress.get("pages")]
     if history.recorded_since or foreign:
-        raise _not_last([*history.recorded_since, *foreign], "was recorded, or applied by another tool,")
+        raise _not_last([*history.recorded_since, *foreign], "was recorded, or run in another way,")
     if begun:
         raise _not_last(begun, "has pages of a backfill that ran")
     by_version = {item.version: item for item in applied}

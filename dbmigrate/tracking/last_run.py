@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # Of each version in the tracking table the newest log entry that says how it came there. A `repair` that accepts an
 # edited file says nothing of that, and counts only where there is no other entry: then it followed a renamed file.
 _ORIGINS = """
-select version, run_id, direction from (
+select version, run_id, direction, event_id from (
   select distinct on (version) version, event_id, run_id, direction
   from (select l.version::text as version, l.event_id, l.run_id::text as run_id, l.direction::text as direction,
                l.direction::text in ('repair', 'replace') and not (l.up_sql is null
@@ -26,18 +26,28 @@ order by event_id desc
 """
 
 
+# those that ran with a run came after its migrations
+_REPEATABLES = """
+select distinct version::text from {log}
+where direction::text = 'repeatable' and step is null and state::text = 'done' and event_id > %s
+  and run_id::text <> %s
+"""
+
+
 def read(conn: Connection, tables: Tables) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The versions that the last run applied, the newest first; and those that were recorded since, without a run.
+    """The versions that the last run applied, the newest first; and what was recorded since, or run and is repeatable.
 
     Nothing of either if no run is known. What a squashed file replaced does not count as done since.
     """
     if not (tables.exists and tables.log_exists):
         return (), ()
     statement = sql.SQL(_ORIGINS).format(log=tables.log, versions=tables.versions)
-    rows = [(str(version), str(run), str(kind)) for version, run, kind in conn.execute(statement)]
-    last = next((run for _, run, kind in rows if kind == "up"), None)
-    if last is None:
+    rows = [(str(row[0]), str(row[1]), str(row[2]), row[3]) for row in conn.execute(statement)]
+    first = next((number for number, row in enumerate(rows) if row[2] == "up"), None)
+    if first is None:
         return (), ()
-    newer = rows[: next(number for number, (_, _, kind) in enumerate(rows) if kind == "up")]
-    applied = tuple(version for version, run, kind in rows if run == last and kind == "up")
-    return applied, tuple(version for version, _, kind in newer if kind != "replace")
+    _, last, _, event = rows[first]
+    applied = tuple(version for version, run, kind, _ in rows if run == last and kind == "up")
+    since = [version for version, _, kind, _ in rows[:first] if kind != "replace"]
+    ran = conn.execute(sql.SQL(_REPEATABLES).format(log=tables.log), (event, last)).fetchall()
+    return applied, (*since, *(str(row[0]) for row in ran))

@@ -105,7 +105,7 @@ def test_what_another_tool_applied_after_the_last_run_stops_it(command, tables, 
 
     assert done.exit_code == 7
     assert "E726" in done.stderr
-    assert "2 was recorded, or applied by another tool, after the last run" in done.stderr
+    assert "2 was recorded, or run in another way, after the last run" in done.stderr
     assert applied() == ["1", "2"]
 
 
@@ -119,6 +119,35 @@ def test_what_was_recorded_by_hand_after_the_last_run_stops_it(command, tables, 
 
     assert (done.exit_code, "E726" in done.stderr) == (7, True), done.stderr
     assert applied() == ["1", "2", "3"]
+
+
+def test_a_repeatable_migration_that_ran_since_stops_it(command, tables, project, applied):
+    tables("1_a")
+    fine(command("up"))
+    (project.migrations / "repeatable").mkdir()
+    (project.migrations / "repeatable" / "v.sql").write_text(
+        "-- migrate:repeatable\ncreate or replace view v as select 1;\n"
+    )
+    fine(command("up"))
+
+    done = command("rollback", "--run", "last")
+
+    assert (done.exit_code, "E726" in done.stderr) == (7, True), done.stderr
+    assert "v.sql was recorded, or run in another way, after the last run" in done.stderr
+    assert applied() == ["1"]
+
+
+def test_a_repeatable_migration_of_the_last_run_does_not_stop_it(command, tables, project, applied):
+    tables("1_a")
+    (project.migrations / "repeatable").mkdir()
+    (project.migrations / "repeatable" / "v.sql").write_text(
+        "-- migrate:repeatable\ncreate or replace view v as select 1;\n"
+    )
+    fine(command("up"))
+
+    fine(command("rollback", "--run", "last"))
+
+    assert applied() == []
 
 
 def test_a_history_of_dbmate_has_no_run(command, tables, applied, query, database_url):
