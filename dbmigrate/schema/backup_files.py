@@ -26,7 +26,8 @@ def found(directory: str) -> list[BackupFile]:
         paths = [path for path in Path(directory).iterdir() if path.is_file()]
         files = [each for each in map(_backup, paths) if each is not None]
     except OSError as exc:
-        raise unchanged(ConfigError(f"cannot read {directory}: {exc.strerror}", code="E207")) from exc
+        message = f"cannot read the backups in {directory}: {exc.strerror}"
+        raise unchanged(ConfigError(message, code="E207", hint="--backup-dir names another directory")) from exc
     return sorted(files, key=lambda each: (each.taken_at, each.path), reverse=True)
 
 
