@@ -84,6 +84,8 @@ CODES: dict[str, str] = {
     # a command that is started
     "E229": "the command of `run` cannot be started",
     # plans
+    "E226": "no run is known that applied what is applied",
+    "E227": "a file is not a backup",
     "E228": "the file of a version to forget is there",
     "E230": "no migration files were found",
     "E231": "nothing is applied, so there is nothing to roll back",
@@ -178,6 +180,8 @@ CODES: dict[str, str] = {
     "E415": "a page of a backfill changed far more rows than it has",
     "E416": "what a statement destroys could not be saved",
     "E417": "other sessions had to wait for too long",
+    "E418": "no database can be made for a restore",
+    "E419": "a restored database could not take the place of the target",
     "E430": "a query of the traffic fails before the migrations",
     "E431": "a dump cannot be restored",
     # a person is needed
@@ -222,6 +226,10 @@ CODES: dict[str, str] = {
     "E723": "the database is not what the migrations of another tool make",
     "E724": "another tool has recorded a migration that failed",
     "E725": "a file is not the one that another tool has run",
+    "E726": "something else was done after the last run",
+    "E727": "the migration that is asked for is only for other environments",
+    "E728": "the history of a restored database does not agree with the files",
+    "E729": "sessions are connected to a database that would be renamed",
     "E730": "an applied migration depends on one that is to be rolled back",
     "E731": "a breaking change of a protected environment needs `--allow-breaking`",
     "E732": "a migration that is only for other environments would be applied again",

@@ -349,7 +349,8 @@ class Unfinished:
 class History:
     """What the database records, read at once: `undone` was rolled back and not applied again.
 
-    `stale`: ids of open entries of runs that died and did nothing.
+    `stale`: ids of open entries of runs that died and did nothing. Only for who asks: what the `last_run` applied, and
+    what was recorded since.
     """
 
     applied: tuple[Applied, ...] = ()
@@ -357,6 +358,9 @@ class History:
     deferred: tuple[Unfinished, ...] = ()
     undone: tuple[Applied, ...] = ()
     stale: tuple[int, ...] = ()
+    last_run: tuple[str, ...] = ()
+    recorded_since: tuple[str, ...] = ()
+    updated_at: datetime | None = None
 
     def __contains__(self, version: object) -> bool:
         return any(applied.version == version for applied in self.applied)
@@ -436,10 +440,12 @@ class Plan:
 
 @frozen
 class Goal:
-    """How far to go: everything, a number of migrations, or up to a version (given as its text)."""
+    """How far to go: everything, a number of migrations, up to a version, `only` one, or what the last run applied."""
 
     steps: int | None = None
     version: str | None = None
+    only: str | None = None
+    last_run: bool = False
 
 
 ALL = Goal()

@@ -30,6 +30,43 @@ class Backup:
 
 
 @frozen
+class BackupFile:
+    """A file that is named as a backup. `stem` is the first part of its name, `database` what the archive says.
+
+    `fault` is why pg_restore cannot read all of it. Both are None before it was read.
+    """
+
+    path: str
+    stem: str
+    taken_at: datetime
+    size: int
+    database: str | None = None
+    fault: str | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it was read to its end."""
+        return self.database is not None and self.fault is None
+
+
+@frozen
+class Restored:
+    """A backup in a database of its own: what its history says, and the SQL that puts it in the place of the target.
+
+    `previous` is the name that the target has then, None where there is no target. `applied` and `pending` are numbers.
+    """
+
+    path: str
+    database: str
+    renames: tuple[str, ...]
+    previous: str | None = None
+    current: str | None = None
+    applied: int = 0
+    pending: int = 0
+    seconds: float = 0.0
+
+
+@frozen
 class Answer:
     """The result of one try: ``200``, ``exit 1``, ``timed out``; `output` is what the application answered."""
 
@@ -221,13 +258,29 @@ class StatusRow:
 class Status:
     """Every migration of the directories and of the database, in file-name order; repeatable ones by name.
 
-    A repeatable one that was changed is pending. `environment` is the target's.
+    A repeatable one that was changed is pending. `environment` is the target's, `target` shows the database without
+    secrets, `locations` are the migrations directories. `updated_at`: when a migration was last applied, undone or
+    recorded, as far as the log knows.
     """
 
     rows: tuple[StatusRow, ...]
     problems: tuple[Problem, ...] = ()
     repeatables: tuple[StatusRow, ...] = ()
     environment: str | None = None
+    target: str = ""
+    locations: tuple[str, ...] = ()
+    updated_at: datetime | None = None
+
+    @property
+    def current(self) -> str | None:
+        """The newest applied version."""
+        applied = (MigrationState.APPLIED, MigrationState.MISSING)
+        return next((row.version for row in reversed(self.rows) if row.state in applied), None)
+
+    @property
+    def next(self) -> StatusRow | None:
+        """What `up` would run first."""
+        return next(iter(self.pending), None)
 
     def count(self, state: MigrationState) -> int:
         return sum(row.state is state for row in self.rows)

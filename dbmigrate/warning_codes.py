@@ -100,6 +100,8 @@ WARNINGS: dict[str, str] = {
     "W640": "an invalid index that an interrupted statement left is dropped",
     "W641": "an interrupted detach of a partition is completed",
     "W642": "the schema file was not written, because the migration lock was lost",
+    "W702": "the history of a restored database was compared with nothing",
+    "W703": "a database is left from a restore that did not end",
     # imports from other tools
     "W690": "the history of another tool is taken over without a proof",
     # rewriting

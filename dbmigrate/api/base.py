@@ -86,7 +86,7 @@ class Request:
 
     `runs` are the directions that may be run: a fault in a section of another one is a warning. `begins` says that it
     may begin a history by running files. `extend` adds what is to be done with repeatable migrations to the plan; the
-    session is None where the database does not exist yet.
+    session is None where the database does not exist yet. `look` reads what the plan needs beside the history.
     """
 
     command: str
@@ -95,6 +95,7 @@ class Request:
     runs: tuple[Direction, ...] = tuple(Direction)
     begins: bool = False
     extend: Callable[[Session | None, View, Plan], Plan] | None = None
+    look: Callable[[Session, View], View] | None = None
 
 
 _UNWRITTEN = {"E601": "W642", "E733": "W311"}  # an unwritten schema file; others: W401
@@ -155,10 +156,13 @@ class ApiBase:
 
     def _in_force(self, files: Sequence[MigrationFile], recorded: History) -> tuple[View, Sequence[Replacement]]:
         """Files and history as they are once what only has to be recorded is recorded, and what replaces what."""
-        if not (found := _replacements(files, recorded)):
-            return View(files, recorded), ()
+        if {file.version for file in files} == {item.version for item in recorded.applied}:
+            return View(files, recorded), ()  # every file is applied, and nothing else
+        from dbmigrate.migrations import peek
         from dbmigrate.planning import replaces
 
+        if not (found := replaces.of(peek.mentioning(files, replaces.WORD), recorded)):
+            return View(files, recorded), ()
         return View(replaces.in_force(files, found), replaces.as_recorded(recorded, found)), found
 
     def _known_files(self) -> Sequence[MigrationFile]:
@@ -203,6 +207,7 @@ class ApiBase:
 
     def _change_in(self, session: Session, request: Request, view: View, *, approved: str = "") -> Report:
         """What `_change` does, in a session that is open, seen from what it has shown so far."""
+        view = request.look(session, view) if request.look else view
         read = self._parse(session, view, request.versions(view), request.runs)
         if request.extend is not None:
             request.extend(session, view, Plan())  # a bad file is an error before anything is waited for
@@ -245,6 +250,7 @@ class ApiBase:
         return self._options.where or self._dsn.display
 
     def _plan(self, session: Session, request: Request, view: View) -> Plan:
+        view = request.look(session, view) if request.look else view
         migrations = self._parse(session, view, request.versions(view), request.runs)
         made = request.plan(replace(view, migrations=migrations))
         if any(step.migration and step.migration.bound for step in made.steps):
@@ -435,13 +441,3 @@ class ApiBase:
             with database.translated(self._dsn):
                 applied = frozenset(read_history.versions(session.conn, session.tables))
             target_environments.refuse_narrow(each for each in narrow if each.version in applied)
-
-
-def _replacements(files: Sequence[MigrationFile], recorded: History) -> Sequence[Replacement]:
-    """Which files replace others. Where every file is applied, and nothing else, there is nothing to look for."""
-    if {file.version for file in files} == {item.version for item in recorded.applied}:
-        return ()
-    from dbmigrate.migrations import peek
-    from dbmigrate.planning import replaces
-
-    return replaces.of(peek.mentioning(files, replaces.WORD), recorded)

@@ -65,6 +65,9 @@ class Migrator(ApiBase):
             repeatables=repeatable.repeatables,
             problems=(*status.problems, *repeatable.problems, *more),
             environment=environment,
+            target=self._where.rpartition(" · ")[2],
+            locations=self._options.directories,
+            updated_at=recorded.updated_at,
         )
 
     def pending(self) -> tuple[StatusRow, ...]:
@@ -333,7 +336,15 @@ class Migrator(ApiBase):
             planned,
             (Direction.DOWN,),
             extend=self._restored,
+            look=self._with_last_run if goal.last_run else None,
         )
+
+    def _with_last_run(self, session: Session, view: View) -> View:
+        from dbmigrate.tracking import last_run
+
+        with database.translated(self._dsn):
+            versions, since = last_run.read(session.conn, session.tables)
+        return replace(view, history=replace(view.history, last_run=versions, recorded_since=since))
 
     # what becomes of repeatable migrations: without any nothing is imported for them
 

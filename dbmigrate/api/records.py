@@ -18,7 +18,7 @@ from dbmigrate.execution.resume import Decision
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
 from dbmigrate.model import Action, Direction, History, LogKind, Migration, Plan, Step, Unfinished
-from dbmigrate.planning import forgetting, marking, plan
+from dbmigrate.planning import forgetting, marking, plan, selection
 from dbmigrate.planning import verify as verification
 from dbmigrate.reports import Deviation, Finding, LogEntry, Report
 from dbmigrate.tracking import read_history, version_control
@@ -73,6 +73,11 @@ class Upkeep(ApiBase):
         """The events of the log, the newest first; none where only dbmate was used."""
         with self._open("history") as session, database.translated(self._dsn):
             return read_history.events(session.conn, session.tables, limit=limit, failed=failed)
+
+    def history_sql(self, *, limit: int | None = None, failed: bool = False) -> str | None:
+        """The query of `history`, for psql; None where there is no log table yet."""
+        with self._open("history") as session, database.translated(self._dsn):
+            return read_history.events_sql(session.conn, session.tables, limit=limit, failed=failed)
 
     def plan_repair(self, repair: Repair) -> Plan:
         """What `repair` would do now."""
@@ -214,7 +219,7 @@ class Upkeep(ApiBase):
             migration = view.migrations.get(version)
             if migration is None and direction is Direction.UP:
                 known = [file.version for file in view.files]
-                raise plan.unknown_version(version, known, f"no migration file has version {version}")
+                raise selection.unknown_version(version, known, f"no migration file has version {version}")
             name = migration.name if migration else version
             return Plan((Step(version, name, direction, Action.RECORD, migration, kind=LogKind.MARK),))
 

@@ -6,12 +6,14 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate.check import reading, repeatables, schemafile
 from dbmigrate.check.application import Application
 from dbmigrate.check.apply_all import Applier
 from dbmigrate.check.queries import Collection
+from dbmigrate.check.twice import Twice
 from dbmigrate.check.values import MigrationResult, Report, found
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Direction, Order, Place, Problem, Severity
@@ -40,6 +42,7 @@ class Options:
     `since` is a git revision: only files that changed since then are selected; the others are only applied. `lint` gets
     all migrations and the selected versions. `queries` are prepared before the first selected migration and after
     each one; without `since`, `applied` are the versions that count as older. Of `variables` the stand-ins are used.
+    `twice` runs the up section of each selected file a second time.
     """
 
     directories: tuple[str, ...] = ("./db/migrations",)
@@ -52,6 +55,7 @@ class Options:
     queries: Collection = NO_QUERIES
     applied: frozenset[str] = frozenset()
     variables: Variables = field(default_factory=Variables)
+    twice: bool = False
 
 
 def run(options: Options, choice: Choice) -> Report:
@@ -102,13 +106,17 @@ def _applied_all(
     with Applier(server, options.table) as applier:
         application = _QueryWatch(options.queries.queries, _settled(read, selected, options))
         application.begin(applier.scratch)
-        results = tuple(applier.apply(read.sound, selected=selected, each=application.applied))
+        again = Twice(selected if options.twice else ())
+        watches = (application, again)
+        results = tuple(applier.apply(read.sound, selected=selected, each=partial(_watched, watches)))
         version = applier.scratch.session.conn.info.parameter_status("server_version") or "?"
         problems = [problem for result in results for problem in result.problems]
         problems += _of_selected(applier.notes, read, selected)
         is_whole = len(results) == len(read.files) - read.narrow and not any(
             result.has_failed or result.is_stuck for result in results
         )
+        again.finish(server, options.table, read.sound)
+        problems += again.problems
         if is_whole and read.repeatables:
             problems += repeatables.run_twice(applier.scratch, read.repeatables)
             application.applied(applier.scratch, read.repeatables[-1])
@@ -125,6 +133,11 @@ def _applied_all(
         where=server.where,
         notes=(server.note,) if server.note else (),
     )
+
+
+def _watched(watches: Sequence[_QueryWatch | Twice], scratch: ScratchSession, migration: Migration) -> None:
+    for watch in watches:
+        watch.applied(scratch, migration)
 
 
 def _of_selected(notes: Iterable[Problem], read: Reading, selected: frozenset[str]) -> list[Problem]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dbmigrate.api.migrator import Migrator, Options
     from dbmigrate.api.readiness import Readiness
     from dbmigrate.api.records import Upkeep
+    from dbmigrate.api.restore import Backups
     from dbmigrate.cli.approval import Approver
     from dbmigrate.cli.salvaging import SalvageRequest
     from dbmigrate.connection.dsn import Dsn
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from dbmigrate.deploy.settings import DeployConfig
     from dbmigrate.execution.lock_retries import Pacing
     from dbmigrate.execution.session import Session
-    from dbmigrate.model import Goal, Plan, Problem
+    from dbmigrate.model import Plan, Problem
     from dbmigrate.output import Renderer, Streams
     from dbmigrate.planning.approval import Approval
     from dbmigrate.schema.versions import Dumping
@@ -191,6 +192,14 @@ class Call:
 
         with self._target(None, None) as (dsn, options):
             yield Readiness(dsn, options, on_event=self.renderer.on_event)
+
+    @contextmanager
+    def backups(self) -> Iterator[Backups]:
+        """The same for backups, taken and restored."""
+        from dbmigrate.api.restore import Backups
+
+        with self._target(None, None) as (dsn, options):
+            yield Backups(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
     def baseliner(self, *, reason: str | None = None, approval: Approval | None = None) -> Iterator[Baseliner]:
@@ -416,14 +425,3 @@ def dumping(settings: Settings) -> Dumping:
 
     is_named = settings.origins["DBMIGRATE_SCHEMA_FILE"] == VARIABLES["DBMIGRATE_SCHEMA_FILE"].option
     return Dumping(settings.schema_file, settings.environ, Layout(settings.schema_versions), is_narrow=is_named)
-
-
-def goal(steps: int | None, version: str | None, *, everything: bool = False, default: int | None = None) -> Goal:
-    """The goal of a command from its options. Raises ConfigError E200 for two of them at once."""
-    from dbmigrate.model import Goal
-
-    if sum((steps is not None, version is not None, everything)) > 1:
-        raise ConfigError("--steps, --to and --all exclude each other", code="E200", hint="give one of them")
-    if version is not None or everything:
-        return Goal(version=version)
-    return Goal(steps=default if steps is None else steps)

@@ -76,6 +76,9 @@ VERBOSE: dict[str, Any] = {
 ToVersion = Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Up to and including this version.")]
 DownTo = Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Undo everything after this version.")]
 Steps = Annotated[int | None, typer.Option("--steps", "-n", metavar="N", min=1, help="At most N migrations.")]
+Only = Annotated[
+    str | None, typer.Option("--only", metavar="VERSION", help="Only this one; what is pending before it is left out.")
+]
 DryRun = Annotated[
     bool,
     typer.Option(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.call import goal
 from dbmigrate.cli.options import (
     AllowBreaking,
     AllowExisting,
@@ -17,6 +16,7 @@ from dbmigrate.cli.options import (
     InPlace,
     Locks,
     OnClone,
+    Only,
     Reason,
     RehearsalSummary,
     RequireApplied,
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from dbmigrate.model import Goal
     from dbmigrate.planning.approval import Approval
 
+LAST_RUN = "last"
+
 
 @frozen
 class UpOptions:
@@ -44,6 +46,7 @@ class UpOptions:
 
     to: ToVersion = None
     steps: Steps = None
+    only: Only = None
     dry_run: DryRun = False
     execute: Execute = False
     in_place: InPlace = False
@@ -75,7 +78,8 @@ class UpOptions:
         )
         reason = self.reason if self.allow_untracked is None else _reason(self.reason, self.allow_untracked)
         salvaging = salvage_request(self.salvage, self.salvage_limit, self.dry_run)
-        return RunRequest(goal(self.steps, self.to), approval, self.expect_plan, reason, self.backup, salvaging)
+        goal = _upward(self.steps, self.to, self.only)
+        return RunRequest(goal, approval, self.expect_plan, reason, self.backup, salvaging)
 
     def dry_run_request(self) -> DryRunRequest | None:
         """The dry run that they ask for; None: run the plan."""
@@ -88,6 +92,37 @@ def _reason(given: str | None, allowed: str) -> str:
     from dbmigrate.planning import untracked
 
     return untracked.reason(given, allowed)
+
+
+def _upward(steps: int | None, version: str | None, only: str | None) -> Goal:
+    """The goal of ``up`` and ``migrate``. Raises ConfigError E200 for options that exclude each other."""
+    from dbmigrate.model import Goal
+
+    _refuse_several({"--steps": steps is not None, "--to": version is not None, "--only": only is not None})
+    return Goal(steps, version, only)
+
+
+def rollback_goal(steps: int | None, version: str | None, run: str | None, *, everything: bool) -> Goal:
+    """The goal of ``rollback``: one migration without an option. Raises ConfigError E200, E205 (another run)."""
+    from dbmigrate.model import ALL, LAST, Goal
+
+    given = {"--steps": steps is not None, "--to": version is not None, "--all": everything, "--run": run is not None}
+    _refuse_several(given)
+    if run is not None:
+        if run != LAST_RUN:
+            hint = f"write --run {LAST_RUN}; for an earlier one --to VERSION"
+            raise ConfigError("--run: only the last run can be rolled back", code="E205", hint=hint)
+        return Goal(last_run=True)
+    if everything:
+        return ALL
+    return Goal(steps, version) if any(given.values()) else LAST
+
+
+def _refuse_several(given: dict[str, bool]) -> None:
+    if sum(given.values()) > 1:
+        *names, last = given
+        message = f"{', '.join(names)} and {last} exclude each other"
+        raise ConfigError(message, code="E200", hint="give one of them")
 
 
 @frozen

@@ -194,6 +194,16 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             "Start psql on the target database.",
             "dbmigrate -e staging connect -c '\\d orders'",
         ),
+        Entry(
+            "backup",
+            "Back the database up now; `backup list` and `backup prune` show and delete backups.",
+            "dbmigrate -e production backup",
+        ),
+        Entry(
+            "restore",
+            "Restore a backup into a new database, and show how it takes the place of the present one.",
+            "dbmigrate -e production restore backups/shop-20260301-150000.dump",
+        ),
     ),
     "Start here": (
         Entry(

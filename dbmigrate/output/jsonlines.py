@@ -51,6 +51,11 @@ class Json:
                 "command": "status",
                 "ok": True,
                 "environment": status.environment,
+                "database": status.target,
+                "current": status.current,
+                "next": _next(status.next),
+                "last_updated": status.updated_at.astimezone(UTC).isoformat() if status.updated_at else None,
+                "location": list(status.locations),
                 "applied": len(status.applied),
                 "pending": len(status.pending),
                 "elsewhere": status.count(MigrationState.ELSEWHERE),
@@ -151,6 +156,10 @@ def _outcome(outcome: Outcome) -> dict[str, object]:
         "statements": outcome.statements,
         "duration_ms": round(outcome.seconds * 1000, 3),
     }
+
+
+def _next(row: StatusRow | None) -> dict[str, str] | None:
+    return {"version": row.version, "file": row.name} if row else None
 
 
 def _row(row: StatusRow, hide: Callable[[str], str]) -> dict[str, object]:

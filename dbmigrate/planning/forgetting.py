@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import PlanError, Refused, unchanged
 from dbmigrate.model import Action, Direction, LogKind, Step
-from dbmigrate.planning import plan
+from dbmigrate.planning import selection
 from dbmigrate.reports import Deviation
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def only(
     steps = []
     for version in versions(wanted):
         if version not in applied:
-            raise plan.unknown_version(version, list(applied), f"version {version} is not applied")
+            raise selection.unknown_version(version, list(applied), f"version {version} is not applied")
         if version in present:
             hint = (
                 "`dbmigrate rollback` undoes it;"
@@ -70,5 +70,5 @@ def repeatables(wanted: Sequence[str], steps: Sequence[Step]) -> tuple[Step, ...
     for name in names:
         if name not in by_name:
             known = [step.name for step in steps]
-            raise plan.unknown_version(name, known, f"the log knows no repeatable migration {name} without a file")
+            raise selection.unknown_version(name, known, f"the log knows no repeatable migration {name} without a file")
     return tuple(by_name[name] for name in names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import PlanError
-from dbmigrate.planning import plan
+from dbmigrate.planning import selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ def already(version: str, files: Sequence[MigrationFile], history: History, orde
         return PlanError(f"version {version} is applied already{_since(applied)}", code="E241", hint=hint)
     if version not in [file.version for file in files]:
         known = [item.version for item in history.applied]
-        return plan.unknown_version(version, known, f"version {version} is not applied, and no file has it")
+        return selection.unknown_version(version, known, f"version {version} is not applied, and no file has it")
     undone = next((item for item in history.undone if item.version == version), None)
     more = f": it was rolled back{_since(undone)}" if undone else ""
     return PlanError(f"version {version} is pending already{more}", code="E241", hint="`dbmigrate up` applies it")

@@ -20,6 +20,8 @@ from dbmigrate.tracking import old_history, read_history, tables
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dbmigrate.connection.database import Connection
+    from dbmigrate.connection.dsn import Dsn
     from dbmigrate.execution.session import Session
     from dbmigrate.schema.versions import Dumping
 
@@ -129,8 +131,13 @@ def environment(session: Session) -> Mapping[str, str]:
 
     pg_dump must not connect in the clear where the session uses TLS: libpq's ``prefer`` would let it.
     """
-    environ = session.dsn.without_settings(_NOT_FOR_PG_DUMP).environment()
-    if session.conn.pgconn.ssl_in_use and environ.get("PGSSLMODE", "prefer") in ("allow", "prefer"):
+    return environment_of(session.dsn, session.conn)
+
+
+def environment_of(dsn: Dsn, conn: Connection) -> Mapping[str, str]:
+    """The same for the database of `dsn`, where `conn` is a connection to its server."""
+    environ = dsn.without_settings(_NOT_FOR_PG_DUMP).environment()
+    if conn.pgconn.ssl_in_use and environ.get("PGSSLMODE", "prefer") in ("allow", "prefer"):
         return {**environ, "PGSSLMODE": "require"}
     return environ
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from psycopg import sql
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 # that apply.
 _NEWEST = """
 select distinct on (version) version, file, checksum, token_checksum, down_sql, finished_at, os_user, git_commit,
-       {} as reason, direction::text = 'down' as is_rollback,
+       {reason} as reason, direction::text = 'down' as is_rollback,
        direction::text = 'down' or (direction::text in ('mark', 'repair', 'replace') and up_sql is null
                                     and (down_sql is not null or checksum is null)) as is_undone
-from {} where step is null and state::text = 'done' order by version, event_id desc
+from {log} where step is null and state::text = 'done' order by version, event_id desc
 """
 
 
@@ -38,13 +39,17 @@ def read(conn: Connection, tables: Tables) -> History:
         return read_states(conn, tables)
     statement = sql.SQL(
         "select v.version::text, l.version::text, l.file, l.checksum, l.token_checksum, l.finished_at, l.os_user,"
-        " l.git_commit, l.reason, l.is_undone from {} v full join (" + _NEWEST + ") l on l.version::text ="
-        " v.version::text where v.version is not null or l.is_rollback order by v.version"
-    ).format(tables.versions, _reason(tables), tables.log)
-    rows = list(conn.execute(statement, binary=True))
-    applied = tuple(_applied(row) for row in rows if row[0] is not None)
-    undone = tuple(Applied(*_rollback(row)) for row in rows if row[0] is None)
-    return _with_runs(applied, _unsuccessful(conn, tables), conn, tables, undone)
+        " l.git_commit, l.reason, l.is_undone, u.updated_at"
+        " from (select max(finished_at) as updated_at from {log} where event_id ="
+        " (select max(event_id) from {log} where step is null and state::text = 'done')) u"
+        " left join ({versions} v full join (" + _NEWEST + ") l on l.version::text = v.version::text)"
+        " on v.version is not null or l.is_rollback order by v.version"
+    ).format(versions=tables.versions, reason=_reason(tables), log=tables.log)
+    rows = conn.execute(statement, binary=True).fetchall()
+    applied = tuple(_applied(row[:-1]) for row in rows if row[0] is not None)
+    undone = tuple(Applied(*_rollback(row[:-1])) for row in rows if row[0] is None and row[1] is not None)
+    found = _with_runs(applied, _unsuccessful(conn, tables), conn, tables, undone)
+    return replace(found, updated_at=cast("datetime | None", rows[0][-1]))
 
 
 def read_states(conn: Connection, tables: Tables) -> History:
@@ -203,17 +208,32 @@ def events(conn: Connection, tables: Tables, *, limit: int | None, failed: bool)
     """The log entries, the newest first; with `failed` only those of failures."""
     if not tables.log_exists:
         return ()
-    statement = sql.SQL(
-        "select event_id, run_id::text, version, file, direction, step, state, started_at,"
-        " duration_ms / 1000::float8, error,"
-        " sqlstate, db_role, os_user, tool_version, git_commit, git_dirty, reason, {} from {}"
-        " where state::text = 'failed' or error is not null or not %s order by event_id desc limit %s"
-    ).format(_details(tables), tables.log)
-    return tuple(LogEntry(*_typed(row)) for row in conn.execute(statement, (failed, limit), binary=True))
+    statement = _of_events(tables, limit, failed=failed)
+    return tuple(LogEntry(*_typed(row)) for row in conn.execute(statement, binary=True))
 
 
-def _typed(row: Sequence[object]) -> tuple[Any, ...]:
-    return (*row[:6], LogState(str(row[6])), *row[7:])
+def events_sql(conn: Connection, tables: Tables, *, limit: int | None, failed: bool) -> str | None:
+    """The query of `events`, for psql; None without a log table."""
+    if not tables.log_exists:
+        return None
+    return f"{_of_events(tables, limit, failed=failed).as_string(conn)};\n"
+
+
+def _of_events(tables: Tables, limit: int | None, *, failed: bool) -> sql.Composed:
+    return sql.SQL(
+        "select event_id, run_id::text, version, file, direction, step, state, started_at, duration_ms, error,\n"
+        "       sqlstate, db_role, os_user, tool_version, git_commit, git_dirty, reason, {details}\n"
+        "  from {log}{condition}\n order by event_id desc{limit}"
+    ).format(
+        details=_details(tables),
+        log=tables.log,
+        condition=sql.SQL("\n where state::text = 'failed' or error is not null" if failed else ""),
+        limit=sql.SQL("" if limit is None else "\n limit {}").format(limit),
+    )
+
+
+def _typed(row: Sequence[Any]) -> tuple[Any, ...]:
+    return (*row[:6], LogState(str(row[6])), row[7], None if row[8] is None else row[8] / 1000, *row[9:])
 
 
 def kept_down(conn: Connection, tables: Tables, version: str) -> tuple[str, str] | None:
@@ -222,7 +242,7 @@ def kept_down(conn: Connection, tables: Tables, version: str) -> tuple[str, str]
         return None
     statement = sql.SQL(
         "select file, down_sql from (" + _NEWEST + ") l where version::text = %s and not is_undone"
-    ).format(_reason(tables), tables.log)
+    ).format(reason=_reason(tables), log=tables.log)
     row = conn.execute(statement, (version,)).fetchone()
     if row is None or row[1] is None:
         return None

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from dbmigrate.output.checklist import Asked
     from dbmigrate.scratch.choose import Choice
 
+Twice = Annotated[bool, typer.Option("--twice", help="Run each up twice, and name the files that need care.")]
+
 
 @common
 def check(
@@ -57,6 +59,7 @@ def check(
     from_statistics: Annotated[
         bool, typer.Option("--from-pg-stat-statements", help="The same for queries in pg_stat_statements.")
     ] = False,
+    twice: Twice = False,
     no_lint: Annotated[bool, typer.Option("--no-lint", help="Skip the rules of `lint`.")] = False,
     format_: FormatOption = Format.HUMAN,
     summary: SummaryOption = None,
@@ -72,7 +75,7 @@ def check(
         branch_check.check(call, branch, load.load, branch_check.Shown(format_, summary), others=others)
         return
     linting = None if no_lint else Linting(call.settings(), since)
-    options = replace(_options(call), since=since, longest=_seconds(max_duration), lint=linting)
+    options = replace(_options(call), since=since, longest=_seconds(max_duration), lint=linting, twice=twice)
     ran = _run(call, options, queries or (), is_needed=from_statistics)
     report, rehearsed = loaded.rehearse(call, load, ran.report, ran.choice)
     report = replace(report, problems=masked(call, report.problems))
