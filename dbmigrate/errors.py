@@ -81,12 +81,12 @@ CODES: dict[str, str] = {
     # the command for the password
     "E224": "the password command failed",
     "E225": "what the password command printed is not a password",
-    # a command that is started
-    "E229": "the command of `run` cannot be started",
     # plans
     "E226": "no run is known that applied what is applied",
     "E227": "a file is not a backup",
     "E228": "the file of a version to forget is there",
+    # a command that is started
+    "E229": "the command of `run` cannot be started",
     "E230": "no migration files were found",
     "E231": "nothing is applied, so there is nothing to roll back",
     "E232": "no such version",
