@@ -118,9 +118,13 @@ CODES: dict[str, str] = {
     "E264": "the schema of the target cannot be copied to a scratch database",
     "E265": "it is not known which files are pending",
     "E266": "the pattern does not fit to the schema",
+    # services
+    "E268": "no such service",
+    "E269": "two services share a directory, a tracking table or a schema file",
     # scripts
     "E270": "a migration changes how its own text is read, so there is no script for it",
     "E271": "psql cannot connect to a database of this name",
+    "E272": "a service of the project file has no directory, or a name that no service can have",
     # repeatable migrations, seeds
     "E275": "a repeatable migration is not written as one, or stands among the versioned ones",
     "E276": "two repeatable migrations have the same name",
@@ -219,6 +223,7 @@ CODES: dict[str, str] = {
     "E744": "of the migrations that a file replaces some are applied, and some are not",
     "E745": "the migrations to squash leave rows, and it was not said what becomes of them",
     "E746": "the squashed file does not make what the migrations make",
+    "E753": "a migration depends on one of another service that is not applied",
     "E760": "the table of a backfill cannot be followed by its key",
     "E761": "the lag of the replicas cannot be read",
     "E762": "the key of an unfinished backfill was changed",

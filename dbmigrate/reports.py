@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dbmigrate.model import Applied, MigrationFile, Problem, Step, Unfinished
+    from dbmigrate.services import Service
 
 
 @frozen
@@ -203,13 +204,20 @@ class StatusRow:
 class Status:
     """Every migration of the directories and of the database, in file-name order; repeatable ones by name.
 
-    A repeatable one that was changed is pending. `environment` is the target's.
+    A repeatable one that was changed is pending. `environment` is the target's, `service` the one whose they are.
     """
 
     rows: tuple[StatusRow, ...]
     problems: tuple[Problem, ...] = ()
     repeatables: tuple[StatusRow, ...] = ()
     environment: str | None = None
+    service: Service | None = None
+
+    @property
+    def version(self) -> str | None:
+        """The newest applied version in the order of the files; None if nothing is applied."""
+        recorded = (MigrationState.APPLIED, MigrationState.MISSING)
+        return next((row.version for row in reversed(self.rows) if row.state in recorded), None)
 
     def count(self, state: MigrationState) -> int:
         return sum(row.state is state for row in self.rows)
@@ -223,3 +231,33 @@ class Status:
         """What `up` would run: pending ones, repeatable ones too, and those that a crash left unfinished."""
         waiting = (MigrationState.PENDING, MigrationState.UNFINISHED)
         return tuple(row for row in (*self.rows, *self.repeatables) if row.state in waiting)
+
+
+@frozen
+class ServiceStatus:
+    """One of several services in a database.
+
+    `pending` are the versions that `up` would run, `failed` those whose last run failed or is unfinished. `status` is
+    None, and `failure` says why, where its migrations cannot be read; `recorded` is what its table holds, in order.
+    """
+
+    service: Service
+    status: Status | None = None
+    recorded: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    failure: str | None = None
+
+    @property
+    def version(self) -> str | None:
+        """The newest applied version."""
+        return self.status.version if self.status else next(reversed(self.recorded), None)
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        return tuple(row.version for row in self.status.pending) if self.status else ()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nothing is pending, failed, or without its file."""
+        is_whole = self.status is not None and not self.status.count(MigrationState.MISSING)
+        return is_whole and not (self.pending or self.failed)

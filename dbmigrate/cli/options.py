@@ -21,6 +21,9 @@ COMMON: dict[str, Any] = {
         list[str] | None,
         typer.Option("--env", "-e", metavar="NAME", help="Environment: production reads PRODUCTION_DATABASE_URL."),
     ],
+    "service": Annotated[
+        str | None, typer.Option("--service", metavar="NAME", help="Service: [service.NAME] of the project file.")
+    ],
     "url": Annotated[str | None, typer.Option("--url", "-u", metavar="URL", help="Database URL. [DATABASE_URL]")],
     "migrations_dirs": Annotated[
         list[str] | None,

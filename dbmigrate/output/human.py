@@ -109,6 +109,10 @@ class Human:
 
     def status(self, status: Status) -> None:
         """dbmate's lines. What dbmate does not show has marks of its own, and does not count in dbmate's totals."""
+        if status.service is not None and self._verbosity >= Verbosity.VERBOSE:
+            from dbmigrate.output import services
+
+            self._message(services.about(status.service))
         for row in status.rows:
             style, mark = _MARKS[row.state]
             self._streams.answer(text.labelled(style, mark, text.one_line(row.name)))

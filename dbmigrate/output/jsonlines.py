@@ -53,6 +53,7 @@ class Json:
                 "command": "status",
                 "ok": True,
                 "environment": status.environment,
+                **_service(status),
                 "applied": len(status.applied),
                 "pending": len(status.pending),
                 "elsewhere": status.count(MigrationState.ELSEWHERE),
@@ -153,6 +154,14 @@ def _outcome(outcome: Outcome) -> dict[str, object]:
         "statements": outcome.statements,
         "duration_ms": round(outcome.seconds * 1000, 3),
     }
+
+
+def _service(status: Status) -> dict[str, object]:
+    if status.service is None:
+        return {}
+    from dbmigrate.output import services
+
+    return {"service": services.identity(status.service)}
 
 
 def _row(row: StatusRow, hide: Callable[[str], str]) -> dict[str, object]:

@@ -21,6 +21,7 @@ from dbmigrate.model import Place, Problem, Severity
 from dbmigrate.settings.variables import VARIABLES, Kind
 
 if TYPE_CHECKING:
+    from dbmigrate.services import Service
     from dbmigrate.settings.project_variables import ProjectVariable
 
 __all__ = ["ENVIRONMENT_NAME", "FILE", "PYPROJECT", "Project", "Requirement", "Text", "read"]
@@ -30,7 +31,7 @@ PYPROJECT = "pyproject.toml"
 
 _SECTION = ("tool", "dbmigrate")
 _ENVIRONMENTS = ("environments", "env")  # the second is read as the first
-_TABLES = ("lint", "deploy", *_ENVIRONMENTS, "vars")
+_TABLES = ("lint", "deploy", *_ENVIRONMENTS, "vars", "service")
 _ENV_DEFAULT = "env-default"
 _ORDER = "order"
 _REQUIRED = "require-applied-in"
@@ -77,7 +78,7 @@ class Project:
     stand, for the commands to check. `order` is how environments are shown side by side, `required` what
     ``require-applied-in`` says, by environment, `env_default` the environment of a run that names none, by which files
     with ``env`` are chosen, `max_blocked` what an environment says in place of the key at the top. `variables` are
-    those of migrations, `problems` are warnings.
+    those of migrations, `services` those that share the database, `problems` are warnings.
     """
 
     path: str = ""
@@ -89,6 +90,7 @@ class Project:
     env_default: str | None = None
     max_blocked: Mapping[str, Text] = field(default_factory=dict)
     variables: Mapping[str, ProjectVariable] = field(default_factory=dict, repr=False)
+    services: tuple[Service, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
@@ -97,7 +99,7 @@ def read(cwd: str) -> Project:
 
     Keys may have underscores in place of hyphens. Raises ConfigError E253 (not TOML; with its place), E254 (an unknown
     key), E255 (a value of the wrong type), E256 (a key that would say where the database is), E209 (two spellings of
-    one key or environment), E207 (a file that cannot be opened).
+    one key or environment), E269 and E272 (services), E207 (a file that cannot be opened).
     """
     own = _content(cwd, FILE)
     shared = _content(cwd, PYPROJECT)
@@ -185,6 +187,7 @@ class _Reader:
             env_default=self._env_default(table),
             max_blocked=dict(self._max_blocked(environments)),
             variables=self._variables(table),
+            services=self._services(table),
             problems=problems,
         )
 
@@ -195,6 +198,19 @@ class _Reader:
 
         given = self.table(table["vars"], ("vars",))
         return project_variables.read(given, project_variables.Place(self._wrong, self._unknown, self._origin))
+
+    def _services(self, root: Mapping[str, object]) -> tuple[Service, ...]:
+        if "service" not in root:
+            return ()
+        from dbmigrate.settings import project_services
+
+        tables: dict[str, dict[str, str]] = {}
+        for name, given in self.table(root["service"], ("service",)).items():
+            path = ("service", name)
+            values = self._hyphened(given, path, project_services.KEYS)
+            kinds = {key: Kind.LIST if key == "dir" else Kind.TEXT for key in values}
+            tables[name] = {key: self._value(_shown((*path, key)), value, kinds[key]) for key, value in values.items()}
+        return project_services.read(tables, self._place)
 
     def table(self, value: object, path: _Path) -> Mapping[str, object]:
         if not isinstance(value, Mapping):

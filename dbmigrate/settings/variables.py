@@ -51,6 +51,7 @@ VARIABLES: Mapping[str, Variable] = {
     "DB_SSLMODE": Variable("without a URL: libpq's sslmode", "prefer"),
     "PG<NAME>": Variable("libpq's variables (PGHOST, PGPASSWORD, PGSERVICE ...), for what is not set otherwise"),
     "DBMIGRATE_ENV": Variable("the environment", option="--env"),
+    "DBMIGRATE_SERVICE": Variable("the service: `[service.NAME]` of the project file", option="--service"),
     "DBMIGRATE_DRIVER": Variable("a driver in place of the URL's scheme", "", "--driver", "DBMATE_DRIVER"),
     "DBMIGRATE_MIGRATIONS_DIR": Variable(
         "the directories of migration files, separated by commas",

@@ -29,6 +29,9 @@ def status(
     all_: Annotated[
         bool, typer.Option("--all", help="All environments side by side; several -e show those alone.")
     ] = False,
+    all_services: Annotated[
+        bool, typer.Option("--all-services", help="All services of the database, a line each.")
+    ] = False,
     format_: Annotated[
         StatusFormat, typer.Option("--format", metavar="FORMAT", help="human, json, or markdown (a table).")
     ] = StatusFormat.HUMAN,
@@ -43,6 +46,10 @@ def status(
     """Show applied and pending migrations."""
     call.add({"quiet": quiet, "json": format_ is StatusFormat.JSON})
     as_markdown = format_ is StatusFormat.MARKDOWN
+    if all_services:
+        _refuse_both(all_ or as_markdown)
+        _of_services(call, exit_code=exit_code)
+        return
     if all_ or as_markdown or len(call.environments) > 1:
         from dbmigrate.cli import environments
 
@@ -65,6 +72,25 @@ def status(
         _refuse_none(call)
     is_waiting = backfills and found.count(MigrationState.DEFERRED) > 0
     if (is_waiting or not _is_current(found)) and (exit_code or call.is_quiet):
+        raise typer.Exit(1)
+
+
+def _refuse_both(is_table: object) -> None:
+    """Raise ConfigError E200 where environments are asked for as well."""
+    if is_table:
+        from dbmigrate.errors import ConfigError
+
+        hint = "for each environment: dbmigrate -e NAME status --all-services"
+        raise ConfigError("--all-services is not for --all or --format markdown", code="E200", hint=hint)
+
+
+def _of_services(call: Call, *, exit_code: bool) -> None:
+    from dbmigrate.cli import services
+
+    found = services.survey(call)
+    if not call.is_quiet:
+        services.show(call, found)
+    if (exit_code or call.is_quiet) and not all(each.is_current for each in found):
         raise typer.Exit(1)
 
 
