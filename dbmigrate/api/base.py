@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from dbmigrate.variables import Variables
 
 
+__all__ = ["ApiBase", "Options", "Request", "View"]
+
+
 @frozen
 class View:
     """What a plan is made from: the files, the history, and the parsed migrations of the wanted versions."""

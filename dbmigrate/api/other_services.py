@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from dbmigrate.api.options import Options
     from dbmigrate.execution.session import Session
-    from dbmigrate.model import Migration, MigrationFile, Step
+    from dbmigrate.model import Migration, MigrationFile, Order, Step
     from dbmigrate.services import Service
 
-__all__ = ["files_of", "place_of", "present", "refuse_directories", "refuse_unmet", "share_locks"]
+__all__ = ["files_in", "place_of", "present", "refuse_directories", "refuse_unmet", "share_locks"]
 
 
 def refuse_directories(options: Options) -> None:
@@ -60,10 +60,10 @@ def present(session: Session, options: Options) -> tuple[Service, ...]:
         return services.present(session.conn, options.others, place_of(session))
 
 
-def files_of(service: Service, options: Options) -> tuple[MigrationFile, ...] | None:
+def files_in(directories: Sequence[str], order: Order) -> tuple[MigrationFile, ...] | None:
     """The migration files of another service; None where they are not on this machine."""
     with suppress(PlanError, ConfigError):
-        return find.find(service.directories, options.order)
+        return tuple(find.find(directories, order))
     return None
 
 
@@ -102,7 +102,7 @@ def _known(session: Session | None, options: Options) -> dict[str, Known]:
         histories = {name: history for name, (_, history) in read.items()}
     found = {}
     for each in options.others:
-        files = files_of(each, options)
+        files = files_in(each.directories, options.order)
         said = tuple(peek.mentioning(files or (), dependencies.WORD))
         versions = None if files is None else tuple(file.version for file in files)
         found[each.name] = Known(versions, histories.get(each.name, History()), said)

@@ -44,7 +44,7 @@ class SchemaSource:
             from dbmigrate.api import other_services, service_schema
 
             if other_services.present(self.session, self.options):
-                return service_schema.text(self, dumping, arguments)
+                return service_schema.text(self.session, self.options, dumping, arguments)
         return schema_file.text(self.session, dumping, arguments=arguments)
 
     def refuse_narrow(self, dumping: Dumping) -> None:

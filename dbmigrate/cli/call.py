@@ -317,9 +317,9 @@ class Call:
 
     def _scratch_choice(self) -> Choice:
         """Where the schema file of a service is made from its migrations."""
-        from dbmigrate.cli import scratch
+        from dbmigrate.cli import scratch_choice
 
-        return scratch.for_check(self, self.settings().target(), None)
+        return scratch_choice.beside_target(self.settings())
 
     def _waiting(self, pacing: Pacing) -> Pacing:
         """`pacing` with what the option says about the waits of backfills."""

@@ -12,25 +12,28 @@ from dbmigrate.errors import DatabaseError
 from dbmigrate.events import Created
 
 if TYPE_CHECKING:
-    from dbmigrate.execution.session import Session
+    from collections.abc import Callable
+
+    from dbmigrate.connection.database import Connection
+    from dbmigrate.events import Event
+    from dbmigrate.tracking.tables import Tables
 
 __all__ = ["make"]
 
 
-def make(session: Session, ddl: str) -> None:
+def make(conn: Connection, tables: Tables, ddl: str, on_event: Callable[[Event], None]) -> None:
     """Run the DDL that `tables.creation` has made. Raises DatabaseError E402 where the role may not."""
-    if not session.tables.schema_exists:
-        session.emit(Created("schema", session.tables.schema))
+    if not tables.schema_exists:
+        on_event(Created("schema", tables.schema))
     # "if not exists" does not protect two sessions that create at once (23505 on a catalog index)
     with suppress(psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):
         try:
-            database.run(session.conn, ddl)
+            database.run(conn, ddl)
         except psycopg.errors.InsufficientPrivilege as exc:
-            raise _forbidden(session, ddl, exc) from exc
+            raise _forbidden(tables, ddl, exc) from exc
 
 
-def _forbidden(session: Session, ddl: str, exc: psycopg.Error) -> DatabaseError:
-    tables = session.tables
+def _forbidden(tables: Tables, ddl: str, exc: psycopg.Error) -> DatabaseError:
     verb, hint = (
         "made",
         (

@@ -189,7 +189,7 @@ class Session:
                 ddl = tables.creation(self.conn, self.tables)
                 if not ddl:
                     return
-                making_tables.make(self, ddl)
+                making_tables.make(self.conn, self.tables, ddl, self.emit)
                 self._locate()
 
     # -- transactions

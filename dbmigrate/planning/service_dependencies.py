@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationFileError, Refused, unchanged
 from dbmigrate.frozen import frozen
-from dbmigrate.model import Direction
+from dbmigrate.model import Direction, Problem, Severity
 from dbmigrate.planning import service_order
 from dbmigrate.planning.service_order import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from dbmigrate.errors import AnyError, Error
     from dbmigrate.model import Annotation, History, Migration, Step
 
-__all__ = ["Known", "refuse_needed", "refuse_unmet"]
+__all__ = ["Known", "faults", "refuse_needed", "refuse_unmet"]
 
 
 @frozen
@@ -61,9 +61,7 @@ def _unmet(name: str, turn: Turn, there: Known) -> Error | None:
             hint=f"run it first: `dbmigrate --service {turn.service} backfill {turn.version}`",
         )
     if there.versions is not None and turn.version not in there.versions:
-        near = [each for each in there.versions if each.lstrip("0") == turn.version.lstrip("0")]
-        look = f"no file of service {turn.service} has this version"
-        return _fault(f"{name} depends on {turn}, which does not exist", f"did you mean {near[0]}?" if near else look)
+        return _no_version(name, turn, there.versions)
     return Refused(
         f"{name} depends on {turn}, which is not applied",
         code="E753",
@@ -107,8 +105,32 @@ def refuse_needed(own: str, steps: Iterable[Step], known: Mapping[str, Known]) -
                     raise unchanged(error)
 
 
+def faults(migrations: Iterable[Migration], known: Mapping[str, Sequence[str] | None]) -> Iterator[Problem]:
+    """E293: dependencies on a service or a version that no file has. `known` are the versions of the others' files,
+    None where these are not here.
+    """
+    for migration in migrations:
+        for annotation, turn in service_order.named(migration):
+            if turn.service not in known:
+                error = _unknown_service(migration, annotation, turn, known)
+            elif (there := known[turn.service]) is None:
+                message = f"{migration.name} depends on {turn}, but the files of service {turn.service} are not here"
+                error = _fault(message, "its directory is `dir` of the project file")
+            elif turn.version not in there:
+                error = _no_version(migration.name, turn, there)
+            else:
+                continue
+            yield Problem("E293", error.message, Severity.ERROR, annotation.place, error.hint)
+
+
+def _no_version(name: str, turn: Turn, there: Sequence[str]) -> MigrationFileError:
+    near = [each for each in there if each.lstrip("0") == turn.version.lstrip("0")]
+    look = f"no file of service {turn.service} has this version"
+    return _fault(f"{name} depends on {turn}, which does not exist", f"did you mean {near[0]}?" if near else look)
+
+
 def _unknown_service(
-    migration: Migration, annotation: Annotation, turn: Turn, known: Mapping[str, Known]
+    migration: Migration, annotation: Annotation, turn: Turn, known: Mapping[str, object]
 ) -> MigrationFileError:
     names = ", ".join(sorted(filter(None, known)))
     hint = f"the other services are {names}" if names else f"add `[service.{turn.service}]` to the project file"

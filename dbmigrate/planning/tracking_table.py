@@ -61,8 +61,8 @@ class Candidate:
 class Seen:
     """Where the table is looked for, and what else there is. `is_chosen` says that the user has named the schema.
 
-    `home` is the schema that the sessions of `role` begin in by its own settings. In the schemas `of_services` the table
-    is that of another service of the project.
+    `home` is the schema that the sessions of `role` begin in by its own settings. In the schemas `of_services` it
+    is the table of another service of the project.
     """
 
     schema: str

@@ -1,11 +1,11 @@
 """``[service.NAME]`` of the project file: several services in one database, each with migrations of its own.
 
-    [service.ai]
-    dir = "ai-svc/migrations"                     # or a list; the one key that is needed
-    migrations-table = "ai_schema_migrations"     # the default: NAME_schema_migrations
-    schema-file = "ai-svc/schema.sql"             # the default: schema.sql beside the directory
-    owner = "team assistants"
-    notes = "PostgreSQL only"
+[service.ai]
+dir = "ai-svc/migrations"                     # or a list; the one key that is needed
+migrations-table = "ai_schema_migrations"     # the default: NAME_schema_migrations
+schema-file = "ai-svc/schema.sql"             # the default: schema.sql beside the directory
+owner = "team assistants"
+notes = "PostgreSQL only"
 """
 
 from __future__ import annotations

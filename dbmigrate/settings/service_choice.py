@@ -6,12 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError
-from dbmigrate.services import Service
 from dbmigrate.settings.sources import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from dbmigrate.services import Service
     from dbmigrate.settings.project_file import Project
     from dbmigrate.settings.sources import Choice
 

@@ -43,7 +43,8 @@ order by 1, 2
 """
 _SIBLINGS = """
 select n.nspname::text, c.relname::text from pg_catalog.pg_class c
-join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p') and c.relname::text = any(%(names)s)
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p') and c.relname::text = any(%(names)s)
 """
 _MATCHES = "(select {place}::int4, {column}::text from {table} where {column}::text = any({known}) limit 3)"
 # types whose output functions are PostgreSQL's

@@ -9,7 +9,6 @@ from psycopg import sql
 from dbmigrate.connection import database
 from dbmigrate.frozen import frozen
 from dbmigrate.tracking import read_history, tables
-from dbmigrate.tracking.tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from dbmigrate.connection.database import Connection, Facts
     from dbmigrate.model import History
     from dbmigrate.services import Service
+    from dbmigrate.tracking.tables import Tables
 
 __all__ = ["Place", "failed", "histories", "present"]
 

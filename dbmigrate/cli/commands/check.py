@@ -93,9 +93,10 @@ def _seconds(text: str | None) -> float | None:
 
 
 def _options(call: Call, *, since: str | None, longest: float | None, wants_lint: bool) -> Options:
-    from dbmigrate.check import Options
+    from dbmigrate.check import Options, Project
 
     settings = call.settings()
+    own = settings.service.name if settings.service else ""
     return Options(
         directories=settings.migrations_dirs,
         order=settings.version_order,
@@ -105,6 +106,7 @@ def _options(call: Call, *, since: str | None, longest: float | None, wants_lint
         longest=longest,
         lint=_linter(settings, since) if wants_lint else None,
         variables=settings.variables,
+        project=Project(own, tuple(each for each in settings.services if each.name != own)),
     )
 
 

@@ -9,6 +9,7 @@ import typer
 
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import common
+from dbmigrate.errors import ConfigError
 from dbmigrate.reports import MigrationState
 
 if TYPE_CHECKING:
@@ -45,22 +46,12 @@ def status(
 ) -> None:
     """Show applied and pending migrations."""
     call.add({"quiet": quiet, "json": format_ is StatusFormat.JSON})
-    as_markdown = format_ is StatusFormat.MARKDOWN
+    is_table = all_ or format_ is StatusFormat.MARKDOWN
     if all_services:
-        _refuse_both(all_ or as_markdown)
-        _of_services(call, exit_code=exit_code)
+        _of_services(call, is_table=is_table, exit_code=exit_code)
         return
-    if all_ or as_markdown or len(call.environments) > 1:
-        from dbmigrate.cli import environments
-
-        named = call.take_environments()
-        table = environments.survey(call, () if all_ else named)
-        if not call.is_quiet:
-            environments.show(call, table, as_markdown=as_markdown)
-        if exit_code or call.is_quiet:
-            _refuse_none(call)
-        if (exit_code or call.is_quiet) and not all(column.is_current for column in table.columns):
-            raise typer.Exit(1)
+    if is_table or len(call.environments) > 1:
+        _side_by_side(call, everywhere=all_, format_=format_, exit_code=exit_code)
         return
     with call.migrator() as migrator:
         found = migrator.status()
@@ -75,18 +66,26 @@ def status(
         raise typer.Exit(1)
 
 
-def _refuse_both(is_table: object) -> None:
-    """Raise ConfigError E200 where environments are asked for as well."""
-    if is_table:
-        from dbmigrate.errors import ConfigError
+def _side_by_side(call: Call, *, everywhere: bool, format_: StatusFormat, exit_code: bool) -> None:
+    from dbmigrate.cli import environments
 
-        hint = "for each environment: dbmigrate -e NAME status --all-services"
-        raise ConfigError("--all-services is not for --all or --format markdown", code="E200", hint=hint)
+    named = call.take_environments()
+    table = environments.survey(call, () if everywhere else named)
+    if not call.is_quiet:
+        environments.show(call, table, as_markdown=format_ is StatusFormat.MARKDOWN)
+    if exit_code or call.is_quiet:
+        _refuse_none(call)
+    if (exit_code or call.is_quiet) and not all(column.is_current for column in table.columns):
+        raise typer.Exit(1)
 
 
-def _of_services(call: Call, *, exit_code: bool) -> None:
+def _of_services(call: Call, *, is_table: bool, exit_code: bool) -> None:
+    """Raises ConfigError E200 where environments are asked for as well."""
     from dbmigrate.cli import services
 
+    if is_table:
+        hint = "for each environment: dbmigrate -e NAME status --all-services"
+        raise ConfigError("--all-services is not for --all or --format markdown", code="E200", hint=hint)
     found = services.survey(call)
     if not call.is_quiet:
         services.show(call, found)
