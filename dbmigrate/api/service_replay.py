@@ -71,8 +71,9 @@ def _replay(session: Session, options: Options, *, is_whole: bool) -> Replay:
     }
     needed = service_order.needs(said)
     wanted = versions if is_whole else service_order.closure(own, versions, needed)
+    concerned = {*wanted, *(turn.service for turns in needed.values() for turn in turns)}
     for name, each in applied.items():
-        _refuse_missing(name, sorted(set(each) - set(files[name])) if name in wanted else ())
+        _refuse_missing(name, sorted(set(each) - set(files[name])) if name in concerned else ())
     turns = service_order.in_turn(wanted, needed, last=own)
     values = options.variables() if callable(options.variables) else options.variables or Variables()
     steps = []

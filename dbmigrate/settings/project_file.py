@@ -209,7 +209,7 @@ class _Reader:
             path = ("service", name)
             values = self._hyphened(given, path, project_services.KEYS)
             kinds = {key: Kind.LIST if key == "dir" else Kind.TEXT for key in values}
-            tables[name] = {key: self._value(_shown((*path, key)), value, kinds[key]) for key, value in values.items()}
+            tables[name] = {key: self._value((*path, key), value, kinds[key]) for key, value in values.items()}
         return project_services.read(tables, self._place)
 
     def table(self, value: object, path: _Path) -> Mapping[str, object]:
@@ -259,23 +259,23 @@ class _Reader:
         for path, table in environments.items():
             if _MAX_BLOCKED in table:
                 key = (*path, _MAX_BLOCKED)
-                text = self._value(_shown(key), table[_MAX_BLOCKED], Kind.DURATION)
+                text = self._value(key, table[_MAX_BLOCKED], Kind.DURATION)
                 yield canonical(path[-1]), Text(text, _shown(key), self._origin(key))
 
     def _text(self, key: str, value: object) -> Text:
-        return Text(self._value(key, value, VARIABLES[_KEYS[key]].kind), key, self._origin((key,)))
+        return Text(self._value((key,), value, VARIABLES[_KEYS[key]].kind), key, self._origin((key,)))
 
-    def _value(self, key: str, value: object, kind: Kind) -> str:
+    def _value(self, path: _Path, value: object, kind: Kind) -> str:
         if kind in (Kind.BOOLEAN, Kind.NEGATION):
             if not isinstance(value, bool):
-                raise self._wrong((key,), "true or false")
+                raise self._wrong(path, "true or false")
             return str(value is (kind is Kind.BOOLEAN)).lower()
         if kind is Kind.LIST and isinstance(value, list):
-            return ",".join(self._string((key,), item, "a list of strings") for item in value)
+            return ",".join(self._string(path, item, "a list of strings") for item in value)
         if kind is Kind.DURATION:
             is_zero = value == 0 and not isinstance(value, bool)
-            return "0" if is_zero else self._string((key,), value, 'a duration such as "30s"')
-        return self._string((key,), value, "a string" if kind is Kind.TEXT else "a string or a list of strings")
+            return "0" if is_zero else self._string(path, value, 'a duration such as "30s"')
+        return self._string(path, value, "a string" if kind is Kind.TEXT else "a string or a list of strings")
 
     def _string(self, path: _Path, value: object, wanted: str) -> str:
         if not isinstance(value, str):
