@@ -221,10 +221,13 @@ def _with_options(function: Command, shared: dict[str, Any]) -> Command:
         if name != "call" and is_dataclass(parameter.annotation)
     }
 
+    own = list(_expanded(parameter for name, parameter in signature.parameters.items() if name not in ("call", "ctx")))
+    taken = {parameter.name for parameter in own}
+
     @functools.wraps(function)
     def wrapper(ctx: typer.Context, **given: object) -> None:
         call = call_of(ctx)
-        call.add({name: given.pop(name) for name in shared if name in given and name not in signature.parameters})
+        call.add({name: given.pop(name) for name in shared if name in given and name not in taken})
         for name, group in groups.items():
             given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
         if "ctx" in signature.parameters:
@@ -232,8 +235,6 @@ def _with_options(function: Command, shared: dict[str, Any]) -> Command:
         function(call=call, **given)
 
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    own = list(_expanded(parameter for name, parameter in signature.parameters.items() if name not in ("call", "ctx")))
-    taken = {parameter.name for parameter in own}
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_default(annotation), annotation=annotation)
         for name, annotation in shared.items()

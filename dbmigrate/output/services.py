@@ -56,7 +56,7 @@ def value(found: Sequence[ServiceStatus]) -> dict[str, object]:
 
 
 def identity(service: Service | None) -> dict[str, object] | None:
-    """Which service it is, and what is said of it."""
+    """Its name, its owner, the notes about it."""
     if service is None:
         return None
     return {"name": service.name or None, "owner": service.owner or None, "notes": service.notes or None}

@@ -72,7 +72,7 @@ def _unmet(name: str, turn: Turn, there: Known) -> Error | None:
 def _circular(
     mine: Turn, name: str, turn: Turn, known: Mapping[str, Known], needed: Mapping[Turn, Sequence[Turn]]
 ) -> Error | None:
-    """The error for what needs this very migration, or a later one: it can never come before it."""
+    """The error for what depends on `mine` itself, and so can never come before it."""
     versions = {service: each.versions or () for service, each in known.items()}
     there = versions[turn.service]
     up_to = there[: there.index(turn.version) + 1] if turn.version in there else ()
