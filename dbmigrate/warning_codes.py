@@ -58,6 +58,7 @@ WARNINGS: dict[str, str] = {
     "W311": "the schema file was not written, because it would hold what is only for some environments",
     "W402": "user mappings are left out of the schema file, because they hold passwords",
     "W403": "the schema file contains the password of a subscription",
+    "W740": "a service changes an object of another service, which no schema file has then",
     # the embedded server
     "W501": "the embedded server's data is not in the named directory",
     # deployments

@@ -328,6 +328,7 @@ def test_the_schema_file_of_a_service_has_its_own_objects_alone(service, three):
         "CREATE TABLE public.requests (",
         "ALTER TABLE ONLY public.ai_schema_migrations",
         "ALTER TABLE ONLY public.requests",
+        "CREATE INDEX requests_user ON public.requests USING btree (user_id);",
         "ALTER TABLE ONLY public.requests",
         "INSERT INTO public.ai_schema_migrations (version) VALUES",
     ]

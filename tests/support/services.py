@@ -48,7 +48,8 @@ def three(root: Path) -> Services:
     )
     made.write(
         "ai-svc/migrations/001_requests.sql",
-        "create table requests (id int primary key, user_id int references users);",
+        "create table requests (id int primary key, user_id int references users);\n"
+        "create index requests_user on requests (user_id);",
         down="drop table requests;",
         depends="discovery-svc:001",
     )
