@@ -17,7 +17,7 @@ from dbmigrate.tracking import services
 from dbmigrate.tracking.services import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from dbmigrate.api.options import Options
     from dbmigrate.execution.session import Session
@@ -73,7 +73,7 @@ def share_locks(session: Session, options: Options, pending: Iterable[Migration]
     Their own runs wait for this one, and this one for theirs: what it depends on is not rolled back meanwhile. Two runs
     that need the same service do not wait for each other. Raises Refused E703 through a transaction pooler.
     """
-    needed = {turn.service for migration in pending for _, turn in service_order.named(migration)}
+    needed = _services_named(pending)
     known = [each for each in options.others if each.name in needed]
     if known:
         database.refuse_shared_session(session.facts, "a migration that depends on another service needs its lock")
@@ -87,23 +87,32 @@ def refuse_unmet(session: Session | None, options: Options, steps: Sequence[Step
     Without a session the database does not exist yet: nothing is applied.
     """
     own = options.service.name if options.service else ""
-    known = _known(session, options)
+    files = {each.name: files_in(each.directories, options.order) for each in options.others}
+    said = {name: tuple(peek.mentioning(found or (), dependencies.WORD)) for name, found in files.items()}
+    wanted = _services_named(step.migration for step in steps if step.migration)
+    is_down = any(step.direction is Direction.DOWN for step in steps)
+    if is_down:
+        wanted |= {name for name, each in said.items() if own in _services_named(each)}
+    recorded = _histories(session, options, wanted)
+    known = {
+        name: Known(None if found is None else tuple(file.version for file in found), recorded[name], said[name])
+        for name, found in files.items()
+    }
     service_dependencies.refuse_unmet(own, steps, known)
-    if any(step.direction is Direction.DOWN for step in steps):
+    if is_down:
         service_dependencies.refuse_needed(own, steps, known)
 
 
-def _known(session: Session | None, options: Options) -> dict[str, Known]:
-    histories: dict[str, History] = {}
+def _services_named(migrations: Iterable[Migration]) -> set[str]:
+    return {turn.service for migration in migrations for _, turn in service_order.named(migration)}
+
+
+def _histories(session: Session | None, options: Options, wanted: Collection[str]) -> dict[str, History]:
+    """The history of each service, empty for those that are not asked: this role may not read their tables."""
+    found = {each.name: History() for each in options.others}
     if session is not None:
-        there = present(session, options)
+        there = [each for each in present(session, options) if each.name in wanted]
         with database.translated(session.dsn):
             read = services.histories(session.conn, there, place_of(session))
-        histories = {name: history for name, (_, history) in read.items()}
-    found = {}
-    for each in options.others:
-        files = files_in(each.directories, options.order)
-        said = tuple(peek.mentioning(files or (), dependencies.WORD))
-        versions = None if files is None else tuple(file.version for file in files)
-        found[each.name] = Known(versions, histories.get(each.name, History()), said)
+        found |= {name: history for name, (_, history) in read.items()}
     return found

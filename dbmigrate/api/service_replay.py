@@ -20,7 +20,7 @@ from dbmigrate.tracking import read_history, services
 from dbmigrate.variables import Variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from dbmigrate.api.options import Options
     from dbmigrate.execution.session import Session
@@ -62,8 +62,11 @@ def of_all(session: Session, options: Options) -> Replay:
 
 def _replay(session: Session, options: Options, *, is_whole: bool) -> Replay:
     own = options.service.name if options.service else ""
-    applied = _applied(session, options, own)
-    files = _files(options, own, applied)
+    known = {each.name: each.directories for each in options.others} | {own: options.directories}
+    present = {name: other_services.files_in(each, options.order) or () for name, each in known.items()}
+    concerned = known.keys() if is_whole else _reach(own, present)
+    applied = _applied(session, options, own, concerned)
+    files = {name: {file.version: file for file in present[name]} for name in applied}
     versions = {name: [version for version in each if version in applied[name]] for name, each in files.items()}
     said = {
         name: peek.mentioning((file for file in each.values() if file.version in applied[name]), dependencies.WORD)
@@ -71,9 +74,8 @@ def _replay(session: Session, options: Options, *, is_whole: bool) -> Replay:
     }
     needed = service_order.needs(said)
     wanted = versions if is_whole else service_order.closure(own, versions, needed)
-    concerned = {*wanted, *(turn.service for turns in needed.values() for turn in turns)}
     for name, each in applied.items():
-        _refuse_missing(name, sorted(set(each) - set(files[name])) if name in concerned else ())
+        _refuse_missing(name, sorted(set(each) - set(files[name])))
     turns = service_order.in_turn(wanted, needed, last=own)
     values = options.variables() if callable(options.variables) else options.variables or Variables()
     steps = []
@@ -83,24 +85,26 @@ def _replay(session: Session, options: Options, *, is_whole: bool) -> Replay:
     return Replay(own, tuple(steps))
 
 
-def _applied(session: Session, options: Options, own: str) -> dict[str, list[str]]:
-    """The applied versions by the names of the services."""
-    there = other_services.present(session, options)
+def _reach(own: str, files: Mapping[str, Sequence[MigrationFile]]) -> Collection[str]:
+    """The services that this one depends on, directly or through others, whatever is applied."""
+    said = {name: list(peek.mentioning(each, dependencies.WORD)) for name, each in files.items()}
+    found, waiting = {own}, [own]
+    while waiting:
+        needed = service_order.needs({own: said.get(waiting.pop(), ())})
+        more = {turn.service for turns in needed.values() for turn in turns} - found
+        found |= more
+        waiting += more
+    return found
+
+
+def _applied(session: Session, options: Options, own: str, concerned: Collection[str]) -> dict[str, list[str]]:
+    """The applied versions by the names of the services that are concerned."""
+    there = [each for each in other_services.present(session, options) if each.name in concerned]
     with database.translated(session.dsn):
         mine = read_history.versions(session.conn, session.tables)
         read = services.histories(session.conn, there, other_services.place_of(session))
     others = {name: [item.version for item in history.applied] for name, (_, history) in read.items()}
     return {**others, own: mine}
-
-
-def _files(options: Options, own: str, applied: Mapping[str, Sequence[str]]) -> dict[str, dict[str, MigrationFile]]:
-    """The files by version, in their order, of every service that has applied something."""
-    known = {each.name: each.directories for each in options.others} | {own: options.directories}
-    found = {}
-    for name in applied:
-        files = other_services.files_in(known[name], options.order)
-        found[name] = {file.version: file for file in files or ()}
-    return found
 
 
 def _refuse_missing(name: str, missing: Sequence[str]) -> None:

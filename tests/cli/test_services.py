@@ -431,3 +431,36 @@ def test_the_graph_shows_what_comes_from_other_services(run, three):
     )
     shown = json.loads(run("--service", "discovery-svc", "graph", "--json").stdout)
     assert shown["service"]["owner"] == "team discovery"
+
+
+# --------------------------------------------------------------------------------------------------------------- rights
+
+
+def test_a_role_needs_no_rights_on_services_that_it_does_not_depend_on(filled, three, database_url, query, server):
+    query(database_url, "drop role if exists dbmigrate_test_ai")
+    query(database_url, "create role dbmigrate_test_ai createdb; grant create on schema public to dbmigrate_test_ai")
+    query(
+        database_url,
+        "grant select on discovery_svc_schema_migrations to dbmigrate_test_ai;"
+        " grant select on discovery_svc_schema_migrations_log to dbmigrate_test_ai;"
+        " grant references on users to dbmigrate_test_ai;"
+        " alter table requests owner to dbmigrate_test_ai; alter table ai_schema_migrations owner to dbmigrate_test_ai;"
+        " alter table ai_schema_migrations_log owner to dbmigrate_test_ai",
+    )
+    try:
+        three.write(
+            "ai-svc/migrations/002_more.sql",
+            "create table more (user_id int references users);",
+            down="drop table more;",
+            depends="discovery-svc:001",
+        )
+        words = ("--url", f"{database_url}{'&' if '?' in database_url else '?'}role=dbmigrate_test_ai")
+        for command in (("up",), ("dump",), ("rollback",)):
+            done = filled("ai", *words, *command, env=DUMPED)
+            assert (done.exit_code, "W401" in done.stderr) == (0, False), done.stderr
+        denied = filled("chat", *words, "status")
+        assert (denied.exit_code, "permission denied for table chat_versions" in denied.stderr) == (4, True), (
+            denied.stderr
+        )
+    finally:
+        query(database_url, "drop owned by dbmigrate_test_ai; drop role dbmigrate_test_ai")
