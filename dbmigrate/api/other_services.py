@@ -76,7 +76,9 @@ def share_locks(session: Session, options: Options, pending: Iterable[Migration]
     needed = _services_named(pending)
     known = [each for each in options.others if each.name in needed]
     if known:
-        database.refuse_shared_session(session.facts, "a migration that depends on another service needs its lock")
+        database.refuse_shared_session(
+            session.facts, "a migration that depends on another service needs the lock of that one"
+        )
     places = sorted(".".join(place_of(session).of(each)) for each in known)
     session.shared = tuple(run_lock.key_for(name) for name in places)
 

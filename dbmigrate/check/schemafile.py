@@ -13,19 +13,19 @@ from dbmigrate.check.values import found
 from dbmigrate.connection import database
 from dbmigrate.errors import Error, ToolMissing
 from dbmigrate.frozen import frozen
-from dbmigrate.model import Place, Severity
+from dbmigrate.model import Place, Problem, Severity
 from dbmigrate.schema import dump, file, line_ends, parts
 from dbmigrate.scratch import outside_effects, running
 from dbmigrate.tracking import read_history, write_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dbmigrate.catalog import Difference
     from dbmigrate.check.prerequisites import Ordered
     from dbmigrate.check.scratch_session import ScratchSession
     from dbmigrate.execution.session import Session
-    from dbmigrate.model import Migration, Problem
+    from dbmigrate.model import Migration
     from dbmigrate.schema.parts import Title
     from dbmigrate.schema.versions import Dumping
 
@@ -60,12 +60,13 @@ def compare(migrated: ScratchSession, ordered: Ordered, dumping: Dumping) -> tup
         write_log.record_versions(migrated.session.conn, migrated.session.tables, versions)
     try:
         beside = _Beside.of(migrated, ordered.of_others, dumping)
-        made, written = beside.text(migrated.session), file.read(path)
+        whole, written = dump.text(migrated.session, dumping), file.read(path)
     except Error as exc:
         severity = Severity.NOTE if isinstance(exc, ToolMissing) else Severity.ERROR
         message = f"{dumping.path} was not compared: {exc.message}"
         return (found("C113", message, exc.place, severity=severity, hint=exc.hint),)
-    return tuple(_differences(migrated, _Texts(made, written), versions, beside))
+    differences = _differences(migrated, _Texts(beside.text(whole), written), versions, beside)
+    return (*beside.changed(whole), *differences)
 
 
 @frozen
@@ -73,22 +74,30 @@ class _Beside:
     """The migrations of other services that run first, what they make, and how the schema file is written."""
 
     migrations: tuple[Migration, ...]
-    made: frozenset[Title]
+    made: Mapping[Title, str]
     dumping: Dumping
 
     @classmethod
     def of(cls, migrated: ScratchSession, migrations: tuple[Migration, ...], dumping: Dumping) -> _Beside:
-        alone = cls(migrations, frozenset(), dumping)
+        alone = cls(migrations, {}, dumping)
         if not migrations:
             return alone
         with scratch_session.bare(migrated.server, migrated.session.access.table) as session:
             running.run_all(migrated.server, session.dsn, migrations)
-            return replace(alone, made=frozenset(parts.texts(dump.text(session, dumping))))
+            return replace(alone, made=parts.texts(dump.text(session, dumping)))
 
-    def text(self, session: Session) -> str:
-        """The text of the schema file for the database of `session`, without what the others have made."""
-        whole = dump.text(session, self.dumping)
+    def text(self, whole: str) -> str:
+        """The text of a whole database, without what the others have made."""
         return parts.without(whole, self.made) if self.made else whole
+
+    def changed(self, whole: str) -> Iterator[Problem]:
+        """What the service itself does to objects of the others, in a text of the whole database."""
+        now = parts.texts(whole) if self.made else {}
+        for title, before in self.made.items():
+            if now.get(title) != before:
+                message = f"these migrations change {title} of another service: no schema file has that change"
+                hint = "let the service that owns it make the change"
+                yield Problem("W740", message, Severity.NOTE, Place(self.dumping.path, 1), hint)
 
 
 class _Texts(NamedTuple):
@@ -116,7 +125,7 @@ def _differences(
                 yield from _line_ends(texts, place)
                 return
             with scratch_session.reopened(session) as loaded:
-                meant = beside.text(loaded)
+                meant = beside.text(dump.text(loaded, dumping))
                 differences = [*_objects(loaded, migrated, dumping), *_versions(loaded, versions, dumping)]
     except Error as exc:
         message = f"{dumping.path} cannot be loaded: {exc.message}"

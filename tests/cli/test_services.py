@@ -385,6 +385,7 @@ def test_what_a_service_does_to_the_table_of_another_is_said(filled, three):
     assert done.exit_code == 0
     assert "warning[W740]: service ai changes table public.users of another service" in done.stderr
     assert "ai_flag" not in (three.root / "ai-svc/schema.sql").read_text()
+    assert "note[W740]: these migrations change table public.users" in filled("ai", "check", env=DUMPED).stdout
     assert filled("discovery-svc", "drift", "--against", "migrations").exit_code == 0
 
 
