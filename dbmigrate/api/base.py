@@ -6,7 +6,6 @@ import os
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import field, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate.api.options import Options, of_service
@@ -20,7 +19,7 @@ from dbmigrate.migrations import find
 from dbmigrate.model import Applied, Direction, History, Migration, MigrationFile, Plan, Problem
 from dbmigrate.planning import plan, plan_hash
 from dbmigrate.reports import Report
-from dbmigrate.tracking import provenance, read_history, tables
+from dbmigrate.tracking import read_history, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from dbmigrate.planning.replaces import Replacement
     from dbmigrate.reports import Outcome, SchemaFile
     from dbmigrate.tracking.value_hashes import Recorded
+    from dbmigrate.tracking.write_log import Run
     from dbmigrate.variables import Variables
 
 
@@ -96,12 +96,19 @@ class ApiBase:
 
     def _connect(self, command: str, target: dsn.Dsn | None = None) -> Session:
         options = self._options
-        describe = partial(provenance.describe, options.directories, reason=options.reason, tickets=options.tickets)
-        access = Access(target or self._dsn, command, options.table, options.lock_wait, self._on_event, describe)
+        whom = self._describe_run
+        access = Access(target or self._dsn, command, options.table, options.lock_wait, self._on_event, whom)
         siblings = tuple(each.table for each in options.others)
         is_service = options.service is not None
         access = replace(access, hold_signals=options.hold_signals, siblings=siblings, is_of_service=is_service)
         return Session(access if target else replace(access, files=self._known_files))
+
+    def _describe_run(self) -> Run:
+        """Who runs this, asked for at the first write."""
+        from dbmigrate.tracking import provenance
+
+        options = self._options
+        return provenance.describe(options.directories, reason=options.reason, tickets=options.tickets)
 
     def _present(self) -> tuple[MigrationFile, ...]:
         """The migration files; skipped files are reported once."""

@@ -9,7 +9,6 @@ from dbmigrate.execution.access import nothing_held
 from dbmigrate.execution.lock_retries import Pacing
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Policy
-from dbmigrate.services import Service, default_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from dbmigrate.model import History, Order, Plan
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.scratch.choose import Choice
+    from dbmigrate.services import Service
     from dbmigrate.variables import Variables
 
 __all__ = ["Options", "of_service"]
@@ -80,6 +80,8 @@ def of_service(options: Options, name: str | None) -> Options:
     """The options for the migrations of this service; what they say of its directories and its table wins."""
     if name is None:
         return options
+    from dbmigrate.services import Service, default_table
+
     known = next((each for each in options.services if each.name == name), None)
     usual = Options()
     is_usual = options.directories == usual.directories

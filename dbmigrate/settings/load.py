@@ -17,8 +17,7 @@ from dbmigrate.environment_name import canonical
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Order
-from dbmigrate.services import Service
-from dbmigrate.settings import durations, env_file, project_file, service_choice
+from dbmigrate.settings import durations, env_file, project_file
 from dbmigrate.settings.environments import Protection, name_of, protection_of, variable_of
 from dbmigrate.settings.sources import Choice, Sources, Value
 from dbmigrate.settings.variables import VARIABLES, Variable
@@ -26,6 +25,7 @@ from dbmigrate.settings.variables import VARIABLES, Variable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dbmigrate.services import Service
     from dbmigrate.settings.project_file import Project, Requirement
     from dbmigrate.variables import Given, Variables
 
@@ -302,7 +302,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
     choice = Choice(sources, project)
     protected = _protected(choice)
     services = _services(choice, project, cwd)
-    service = service_choice.choose(choice, flags.service, project)
+    service = _service(choice, flags.service, project)
     return Settings(
         migrations_dirs=_directories(choice, flags.migrations_dirs),
         version_order=_order(choice, flags.version_order),
@@ -344,8 +344,20 @@ def _services(choice: Choice, project: Project, cwd: str) -> tuple[Service, ...]
     """What may share the database: nothing where the project has no services."""
     if not project.services:
         return ()
+    from dbmigrate.services import Service
+    from dbmigrate.settings import service_choice
+
     own = Service("", _directories(choice, ()), _table(choice, None), choice.text("DBMIGRATE_SCHEMA_FILE"))
     return service_choice.in_database(project.services, own, cwd)
+
+
+def _service(choice: Choice, flag: str | None, project: Project) -> Service | None:
+    """The chosen one; few projects have any."""
+    if choice.value("DBMIGRATE_SERVICE", flag).origin == "default":
+        return None
+    from dbmigrate.settings import service_choice
+
+    return service_choice.choose(choice, flag, project)
 
 
 def _strict(choice: Choice, flags: Flags, protected: frozenset[str]) -> bool:

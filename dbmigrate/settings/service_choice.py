@@ -18,15 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["choose", "in_database", "unknown"]
 
 
-def choose(choice: Choice, flag: str | None, project: Project) -> Service | None:
+def choose(choice: Choice, flag: str | None, project: Project) -> Service:
     """The service of the flag or the variable; from now on `choice` has its directory, table and schema file.
 
     They win over the variables, which are those of the project itself: with one table for all of them, one service
     would take the versions of another for its own. Raises ConfigError E268, E205 for an empty flag.
     """
     value = choice.value("DBMIGRATE_SERVICE", flag)
-    if value.origin == "default":
-        return None
     name = value.text.strip()
     if not name:
         hint = "name a service, or leave it out"
