@@ -42,6 +42,7 @@ def job(tmp_path, runner, server, database_url):
     return made
 
 
+@pytest.mark.matrix
 def test_each_service_is_checked_and_shows_what_it_would_run(job, run, database_url):
     document = load(EXAMPLE)
     check = document["jobs"]["check"]

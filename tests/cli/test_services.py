@@ -363,6 +363,7 @@ def test_check_and_drift_know_whose_tables_are_whose(service, three, database_ur
     }
 
 
+@pytest.mark.matrix
 def test_drift_between_environments_is_that_of_the_service(service, twin_database_url, three):
     staging = {"STAGING_DATABASE_URL": twin_database_url}
     for name in NAMES:
