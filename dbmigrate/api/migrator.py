@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dbmigrate.api.readiness import Readiness
     from dbmigrate.execution.session import Session
     from dbmigrate.model import Migration, MigrationFile, Unfinished
-    from dbmigrate.reports import FileSum, Report, SchemaFile, StatusRow
+    from dbmigrate.reports import FileSum, Report, SchemaFile, ServiceStatus, StatusRow
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.scratch.lock_report import LockReport, Means
 
@@ -68,6 +68,7 @@ class Migrator(ApiBase):
             target=self._where.rpartition(" · ")[2],
             locations=self._options.directories,
             updated_at=recorded.updated_at,
+            service=self._options.service,
         )
 
     def pending(self) -> tuple[StatusRow, ...]:
@@ -77,6 +78,18 @@ class Migrator(ApiBase):
     def is_current(self) -> bool:
         """Whether nothing is pending. See `Readiness.is_current`."""
         return self._readiness.is_current()
+
+    def services(self) -> tuple[ServiceStatus, ...]:
+        """The status of every service of `Options.services` in this database, whichever one this migrator is for.
+
+        What is wrong with the files or the table of one service is in its `failure`, and does not hide the others.
+        """
+        from dbmigrate.api import service_status
+
+        def ask(options: Options) -> Status:
+            return Migrator(self._dsn, options).status()
+
+        return tuple(service_status.read(self._dsn, self._options, each, ask) for each in self._options.services)
 
     def described(self, status: Status) -> Status:
         """`status` with what each file says that it does, and what has to be true where it is pending."""
@@ -231,8 +244,9 @@ class Migrator(ApiBase):
 
         with self._open("dump") as session:
             database.refuse_shared_session(session.facts, "pg_dump changes the settings of its session")
-            self._refuse_narrow(session, dumping)
-            written = schema_file.refresh(session, dumping, arguments=arguments)
+            source = self._schema(session)
+            source.refuse_narrow(dumping)
+            written = schema_file.store(source.text(dumping, arguments), dumping)
         self._on_event(SchemaWritten(written))
         return written
 
@@ -275,6 +289,7 @@ class Migrator(ApiBase):
         """The plan of `up` for a database that does not exist yet."""
         view = View(found, History(), parsed)
         made = self._planned_up(view, parsed, goal)
+        self._refuse_unmet(None, made)
         return self._hashed(self._repeated(None, view, made), view.history)
 
     def _planned_up(self, view: View, migrations: Mapping[str, Migration], goal: Goal) -> Plan:

@@ -25,6 +25,7 @@ from dbmigrate.settings.variables import VARIABLES, Variable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dbmigrate.services import Service
     from dbmigrate.settings.project_file import Project, Requirement
     from dbmigrate.settings.provenance import Part
     from dbmigrate.variables import Given, Variables
@@ -44,6 +45,7 @@ class Flags:
     url: str | None = field(default=None, repr=False)
     password_command: str | None = None
     environment: str | None = None
+    service: str | None = None
     env_files: Sequence[str] = ()
     scratch_url: str | None = field(default=None, repr=False)
     migrations_dirs: Sequence[str] = ()
@@ -75,6 +77,7 @@ class Settings:
     `lock_timeout` None leaves the choice to the executor; 0 and a `timeout` of None mean no limit. `environ` is for
     programs that are started: this process's without PGSERVICE, which `Dsn.environment` replaces. `origins` says for
     each name in `VARIABLES` that is a setting where its value is from. `protected` are `canonical` environment names.
+    `service` is the chosen one, whose directories, table and schema file these are; `services` may share the database.
     """
 
     migrations_dirs: tuple[str, ...]
@@ -100,6 +103,8 @@ class Settings:
     quiet: bool
     json: bool
     environment: str | None
+    service: Service | None
+    services: tuple[Service, ...]
     protected: frozenset[str]
     driver: str
     environ: Mapping[str, str] = field(repr=False)
@@ -309,13 +314,15 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
     """Read the env files and all settings but the target, which `Settings.target` reads.
 
     Raises ConfigError: E204 for a line of an env file, E205 for an invalid value, E207 for an unreadable file, E253
-    to E256 for the project file.
+    to E256, E269, E272 for the project file, E268 for an unknown service.
     """
     files = env_file.read(tuple(flags.env_files) or ENV_FILES, cwd=cwd)
     sources = Sources(environ, files, cwd)
     project = project_file.read(cwd)
     choice = Choice(sources, project)
     protected = _protected(choice)
+    services = _services(choice, project, cwd)
+    service = _service(choice, flags.service, project)
     return Settings(
         migrations_dirs=_directories(choice, flags.migrations_dirs),
         version_order=_order(choice, flags.version_order),
@@ -342,6 +349,8 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         quiet=bool(flags.quiet),
         json=bool(flags.json),
         environment=_environment(choice, flags.environment),
+        service=service,
+        services=services,
         protected=protected,
         driver=choice.text("DBMIGRATE_DRIVER", flags.driver),
         environ=_for_programs(sources),
@@ -351,6 +360,26 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         _url=flags.url,
         _scratch_url=Value(flags.scratch_url, "--scratch-url", "--scratch-url") if flags.scratch_url else None,
     )
+
+
+def _services(choice: Choice, project: Project, cwd: str) -> tuple[Service, ...]:
+    """What may share the database: nothing where the project has no services."""
+    if not project.services:
+        return ()
+    from dbmigrate.services import Service
+    from dbmigrate.settings import service_choice
+
+    own = Service("", _directories(choice, ()), _table(choice, None), choice.text("DBMIGRATE_SCHEMA_FILE"))
+    return service_choice.in_database(project.services, own, cwd)
+
+
+def _service(choice: Choice, flag: str | None, project: Project) -> Service | None:
+    """The chosen one; few projects have any."""
+    if choice.value("DBMIGRATE_SERVICE", flag).origin == "default":
+        return None
+    from dbmigrate.settings import service_choice
+
+    return service_choice.choose(choice, flag, project)
 
 
 def _strict(choice: Choice, flags: Flags, protected: frozenset[str]) -> bool:
