@@ -159,9 +159,11 @@ def _attributes(layout: Layout) -> File:
     paths = (*(f"{directory}/**/*.sql" for directory in layout.migrations_dirs), layout.schema_file)
     lines = [f"{_pattern(path)} text eol=lf" for path in paths]
     text = "# the same bytes on every machine: applied files have checksums, the schema file is compared\n"
+    merged = f"# branches that both change it merge; in each clone once: dbmigrate init\n{layout.merge_line}\n"
     message = ".gitattributes does not say how the lines of SQL files end: checksums could differ between machines"
     advice = _advice("W723", message, lines[0])
-    return File(".gitattributes", text + "\n".join(lines) + "\n", r".*(sql|eol=lf|text=auto).*", advice)
+    text += "\n".join(lines) + "\n" + (merged if layout.merge_line else "")
+    return File(".gitattributes", text, r".*(sql|eol=lf|text=auto).*", advice)
 
 
 def _pattern(path: str) -> str:
