@@ -64,7 +64,7 @@ PACKAGES: dict[str, str] = {
 # renderers are handed values and look nothing up: these they may import for annotations alone
 ANNOTATIONS_ONLY = {"output": "scratch importing check lint diagnostics api deploy projects"}
 ENTRY = {"__init__", "__main__"}
-FLAT_MODULES = 12
+FLAT_MODULES = 11
 
 # what is not in the standard library, and a few things of it that have one home
 HOMES: dict[str, str] = {
@@ -197,7 +197,7 @@ def test_no_module_imports_itself_by_any_way_annotations_included() -> None:
 def test_few_modules_stand_beside_the_packages() -> None:
     flat = {module.name for module in MODULES if "." not in module.name and module.path.name != "__init__.py"}
 
-    assert flat == {*GROUND, "__main__"}
+    assert flat == {*GROUND, "__main__"} - {"model"}  # a package, because of its size
     assert len(flat | ENTRY) <= FLAT_MODULES
 
 
