@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -279,6 +280,15 @@ def test_links_lead_somewhere(name: str) -> None:
 
         assert file.exists(), target
         assert not anchor or anchor in anchors(file.read_text("utf-8")), target
+
+
+def test_the_package_names_the_repository_that_the_pages_name() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    urls = {label: url for label, url in project["urls"].items() if label in ("Documentation", "Issues")}
+    (repository,) = set(re.findall(r"repo: (\S+)", "".join(MANUAL.values())))
+
+    assert len(urls) == 2
+    assert all(url.startswith(f"{repository}/") for url in urls.values())
 
 
 def test_the_first_page_begins_with_make_demo_and_make_test() -> None:
