@@ -128,15 +128,17 @@ class Finding:
     file: FileSum | None = None
     changed_in: str | None = None  # the last git commit of the file, in one line
     restorable_from: str | None = None  # a git commit that has the bytes which were applied
+    was_at: str | None = None  # the path of a file that is gone, in that commit
 
     @property
     def restoring(self) -> str:
         """How what was applied comes back: the command, if a commit has it."""
-        if self.restorable_from is None or self.file is None:
+        path = self.was_at if self.file is None else self.file.file.path
+        if self.restorable_from is None or path is None:
             return "restore the file"
         import shlex
 
-        return f"git checkout {self.restorable_from[:12]} -- {shlex.quote(self.file.file.path)}"
+        return f"git checkout {self.restorable_from[:12]} -- {shlex.quote(path)}"
 
     @property
     def is_serious(self) -> bool:

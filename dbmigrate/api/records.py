@@ -176,7 +176,7 @@ class Upkeep(ApiBase):
         late = {finding.version for finding in every if finding.deviation is Deviation.OUT_OF_ORDER}
         elsewhere = self._elsewhere([file for file in seen.files if file.version in late])
         found = (finding for finding in every if finding.version not in elsewhere)
-        return version_control.traced(found)
+        return version_control.traced(found, self._options.directories)
 
     def _elsewhere(self, pending: Sequence[MigrationFile]) -> frozenset[str]:
         """The versions of pending files that are only for other environments."""

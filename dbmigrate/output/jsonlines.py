@@ -85,6 +85,9 @@ class Json:
     def locks(self, report: LockReport) -> None:
         self._messages.locks(report)
 
+    def notes(self, lines: Iterable[str]) -> None:
+        self._messages.notes(lines)
+
     def ask(self, question: str) -> str:
         return self._messages.ask(question)
 
