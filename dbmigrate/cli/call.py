@@ -14,7 +14,7 @@ from dbmigrate.errors import ConfigError, Error, Refused
 from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from dbmigrate.api.drift import Comparer
@@ -49,6 +49,9 @@ class Call:
     verbosity: Verbosity = Verbosity.NORMAL
     defers_backfills: bool = False
     max_wait: str | None = None
+    words: Sequence[str] = ()  # the command line
+    chosen: Dsn | None = None  # one of several targets, in place of the configured one
+    before_run: tuple[Callable[[Session, Plan], None], ...] = ()
     _renderer: Renderer | None = None
     _streams: Streams | None = None
     _hide: Callable[[str], str] | None = None
@@ -89,6 +92,21 @@ class Call:
             self._renderer = kind(self._streams, verbosity=self.verbosity, hide=self.hide)
         return self._renderer
 
+    def for_target(
+        self, settings: Settings, renderer: Renderer, before_run: tuple[Callable[[Session, Plan], None], ...]
+    ) -> Call:
+        """The same invocation for one of several targets, which `settings` have chosen, shown by another renderer."""
+        made = replace(self, given={**self.given}, chosen=settings.chosen, before_run=before_run, _renderer=renderer)
+        made._settings, made._hide = settings, None
+        return made
+
+    @property
+    def streams(self) -> Streams:
+        """stdout and stderr, as the renderer uses them."""
+        assert self.renderer
+        assert self._streams is not None
+        return self._streams
+
     def hide(self, text: str) -> str:
         """`text`, such as SQL, without the passwords of the target database."""
         if self._hide is None:
@@ -124,7 +142,10 @@ class Call:
 
         if self._settings is None:
             self._refuse_several()
-            self._settings, self._hide = load(Flags(**self.given), os.environ, os.getcwd()), None
+            found = load(Flags(**self.given), os.environ, os.getcwd())
+            if self.chosen is not None:
+                found = replace(found, chosen=self.chosen)
+            self._settings, self._hide = found, None
             self.warn(self._settings.project.problems)
         return self._settings
 
@@ -153,7 +174,7 @@ class Call:
         from dbmigrate.api.migrator import Migrator
 
         with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
-            options = replace(options, before_run=self._backing_up(backup))
+            options = replace(options, before_run=(*self.before_run, *self._backing_up(backup)))
             if salvage is not None:
                 from dbmigrate.cli import salvaging
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate.errors import ConfigError, PlanError
 from dbmigrate.frozen import frozen
+from dbmigrate.migrations.read_once import remembered
 from dbmigrate.model import MigrationFile, Problem, Severity
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Directory:
         return (Problem("W665", message, Severity.NOTE, hint=_way_in(self.passed_over)), *self.unmarked)
 
 
+@remembered
 def look(directories: Sequence[str], order: Order) -> Directory:
     """Read all `directories`; migrations stand in `order`.
 

@@ -18,6 +18,7 @@ from dbmigrate.migrations.annotations import BREAKING_MARK, KEYS, KEYS_OF_REPEAT
 from dbmigrate.migrations.batch_ranges import BatchRanges
 from dbmigrate.migrations.large_files import batches, statements
 from dbmigrate.migrations.left_settings import change_of
+from dbmigrate.migrations.read_once import remembered
 from dbmigrate.migrations.sections import BOTH, Draft, tolerated
 from dbmigrate.migrations.source import Cursor, Origin, Source, byte_length, checksum
 from dbmigrate.migrations.statement_stream import backslash, segments, statement_of
@@ -51,6 +52,7 @@ _CONFLICT = ("<<<<<<<", ">>>>>>>")
 _NOT_IN_RUNS = ("migrate:", *_CONFLICT, BREAKING_MARK)  # what has to be looked at statement by statement
 
 
+@remembered
 def read(file: MigrationFile, runs: Collection[Direction] = BOTH) -> Migration:
     """Read and check a migration file of which these directions are to run.
 
@@ -109,9 +111,6 @@ def token_sum(text: str, boundary: re.Pattern[str] = headers.BOUNDARY) -> TokenS
     for segment in segments(Origin("(text)", text), PostgresLexer(boundary).get_tokens(text)):
         tokens.add(segment, [value for kind, value in segment.copy or () if kind is COPY_DATA])
     return tokens
-
-
-# ----------------------------------------------------------------------------------------------------- reading a file
 
 
 class _Size(Enum):

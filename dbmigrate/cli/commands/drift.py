@@ -8,7 +8,7 @@ import typer
 
 from dbmigrate.cli import scratch
 from dbmigrate.cli.call import CONNECT_TIMEOUT, Call
-from dbmigrate.cli.options import ScratchUrl, common
+from dbmigrate.cli.options import TARGETS, ScratchUrl, common_with
 from dbmigrate.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FILE, MIGRATIONS = "file", "migrations"
 
 
-@common
+@common_with(TARGETS)
 def drift(
     call: Call,
     against: Annotated[
