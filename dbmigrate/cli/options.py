@@ -249,22 +249,25 @@ def _with_options(function: Command, shared: dict[str, Any]) -> Command:
         if name != "call" and is_dataclass(parameter.annotation)
     }
 
+    def grouped(call: Call, **given: object) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+        function(call=call, **given)
+
     @functools.wraps(function)
     def wrapper(ctx: typer.Context, **given: object) -> None:
         call = call_of(ctx)
         asked = {name: given.pop(name) for name in (*TARGETS, *ROLLOUT) if name in given}
         call.add({name: given.pop(name) for name in shared if name in given and name not in signature.parameters})
         several = _several(function.__name__, asked, given, call)
-        for name, group in groups.items():
-            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
         if "ctx" in signature.parameters:
             given["ctx"] = ctx
         if several is None:
-            function(call=call, **given)
+            grouped(call, **given)
             return
         from dbmigrate.cli import targets
 
-        targets.run(call, several, function, given)
+        targets.run(call, several, grouped, given)
 
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     own = list(_expanded(parameter for name, parameter in signature.parameters.items() if name not in ("call", "ctx")))
