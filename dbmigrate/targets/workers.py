@@ -187,15 +187,17 @@ class _Interruption:
     """SIGTERM, once, while there is work; a terminal's signals reach the parent, which passes them on.
 
     A service manager sends SIGTERM to every process of a group, and the parent sends it as well: only the first counts.
+    A worker that waits for its next target goes on waiting for the parent's word, unless the parent is gone.
     """
 
     def __init__(self) -> None:
         self.has_come = False
         self.is_working = False
+        self.is_orphan = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         is_first, self.has_come = not self.has_come, True
-        if is_first and self.is_working:
+        if is_first if self.is_working else self.is_orphan:
             raise Terminated
 
 
@@ -205,13 +207,13 @@ def _serve(connection: Connection, lifeline: tuple[int, int], work: Callable[[Ta
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, interruption)
     os.close(lifeline[1])
-    threading.Thread(target=_end_with_parent, args=(lifeline[0],), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(lifeline[0], interruption), daemon=True).start()
     try:
         while (target := connection.recv()) is not _END:
             connection.send(_worked(target, Channel(connection, target.name), work, interruption))
             if interruption.has_come:
                 return  # an answer to a claim may still be on its way
-    except (EOFError, OSError):
+    except (EOFError, OSError, Terminated):
         return  # the parent is gone
 
 
@@ -229,8 +231,9 @@ def _worked(
         interruption.is_working = False
 
 
-def _end_with_parent(lifeline: int) -> None:
+def _end_with_parent(lifeline: int, interruption: _Interruption) -> None:
     """Send this process SIGTERM when its parent is gone. Signals are for the main thread, which may be waiting."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     os.read(lifeline, 1)
+    interruption.is_orphan = True
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
