@@ -121,6 +121,9 @@ CODES: dict[str, str] = {
     # scripts
     "E270": "a migration changes how its own text is read, so there is no script for it",
     "E271": "psql cannot connect to a database of this name",
+    # several targets
+    "E273": "the list of targets cannot be read",
+    "E274": "an option is for one target, not for several",
     # repeatable migrations, seeds
     "E275": "a repeatable migration is not written as one, or stands among the versioned ones",
     "E276": "two repeatable migrations have the same name",
@@ -171,6 +174,7 @@ CODES: dict[str, str] = {
     "E417": "other sessions had to wait for too long",
     "E430": "a query of the traffic fails before the migrations",
     "E431": "a dump cannot be restored",
+    "E432": "the process that worked on a target ended",
     # a person is needed
     "E501": "a non-transactional migration stopped partway",
     "E502": "an earlier migration is unfinished",
@@ -219,6 +223,7 @@ CODES: dict[str, str] = {
     "E744": "of the migrations that a file replaces some are applied, and some are not",
     "E745": "the migrations to squash leave rows, and it was not said what becomes of them",
     "E746": "the squashed file does not make what the migrations make",
+    "E757": "two targets are the same database",
     "E760": "the table of a backfill cannot be followed by its key",
     "E761": "the lag of the replicas cannot be read",
     "E762": "the key of an unfinished backfill was changed",
