@@ -10,8 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate.errors import ConfigError, PlanError
-from dbmigrate.frozen import frozen
-from dbmigrate.migrations.read_once import remembered
+from dbmigrate.frozen import frozen, remembered
 from dbmigrate.model import MigrationFile, Problem, Severity
 
 if TYPE_CHECKING:

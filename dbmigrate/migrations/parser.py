@@ -13,12 +13,12 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationFileError
+from dbmigrate.frozen import remembered
 from dbmigrate.migrations import head, headers, other_tools, repeatables
 from dbmigrate.migrations.annotations import BREAKING_MARK, KEYS, KEYS_OF_REPEATABLES, Collector, Where
 from dbmigrate.migrations.batch_ranges import BatchRanges
 from dbmigrate.migrations.large_files import batches, statements
 from dbmigrate.migrations.left_settings import change_of
-from dbmigrate.migrations.read_once import remembered
 from dbmigrate.migrations.sections import BOTH, Draft, tolerated
 from dbmigrate.migrations.source import Cursor, Origin, Source, byte_length, checksum
 from dbmigrate.migrations.statement_stream import backslash, segments, statement_of

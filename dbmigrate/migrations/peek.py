@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError, MigrationFileError
-from dbmigrate.migrations.read_once import remembered
+from dbmigrate.frozen import remembered
 from dbmigrate.model import Direction
 
 if TYPE_CHECKING:

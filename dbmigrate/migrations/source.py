@@ -10,8 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Self
 
 from dbmigrate.errors import ConfigError, MigrationFileError
-from dbmigrate.frozen import frozen
-from dbmigrate.migrations.read_once import remembered
+from dbmigrate.frozen import frozen, remembered
 from dbmigrate.model import Excerpt, Place
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.connection.database import whoami
 from dbmigrate.errors import ConfigError
-from dbmigrate.migrations.read_once import remembered
+from dbmigrate.frozen import remembered
 from dbmigrate.tracking.write_log import Run
 from dbmigrate.version import __version__
 
