@@ -105,6 +105,9 @@ WARNINGS: dict[str, str] = {
     "W703": "a database is left from a restore that did not end",
     # imports from other tools
     "W690": "the history of another tool is taken over without a proof",
+    # several targets
+    "W750": "targets are listed twice, and run once",
+    "W751": "a shard has no targets",
     # rewriting
     "W370": "a statement has no safe form, and is left as it is",
     "W371": "an applied file is not rewritten",

@@ -51,6 +51,7 @@ PACKAGES: dict[str, str] = {
     "impact": "sql connection migrations execution",
     "scratch": "sql connection embedded migrations tracking execution schema impact",
     "importing": "sql migrations",
+    "targets": "connection",
     "check": "sql connection migrations planning tracking execution schema catalog impact scratch",
     "lint": "sql connection backfill migrations tracking catalog impact scratch check",
     "patterns": "connection migrations execution scratch check lint",
@@ -58,7 +59,7 @@ PACKAGES: dict[str, str] = {
     "diagnostics": "connection tracking",
     "api": "connection migrations planning tracking execution schema catalog scratch importing losses",
     "deploy": "connection settings migrations planning tracking execution schema api",
-    "output": "connection planning catalog impact scratch importing check lint diagnostics api deploy projects",
+    "output": "connection planning catalog impact scratch importing check lint diagnostics api deploy projects targets",
     "cli": "*",
 }
 # renderers are handed values and look nothing up: these they may import for annotations alone
@@ -73,7 +74,7 @@ HOMES: dict[str, str] = {
     "dotenv": "settings",
     "psycopg": "connection tracking execution schema catalog impact scratch losses check diagnostics",
     "subprocess": "connection embedded deploy lint tracking schema diagnostics",
-    "signal": "cli connection embedded deploy",
+    "signal": "cli connection embedded deploy targets",
     "socket": "connection embedded diagnostics",
     "asyncio": "",
     "logging": "connection",

@@ -246,7 +246,9 @@ class Upkeep(ApiBase):
             raise PlanError(f"the file of {broken.name} is gone", code="E234", hint="restore it to go on")
         intended = intent.plan(broken, migration, view.history)
         if migration.bound is not None:
-            self._refuse_other_values(session, intended.steps)
+            from dbmigrate.api import recorded_values
+
+            recorded_values.refuse_other(session, intended.steps)
         if broken.progress is not None:
             from dbmigrate.execution import backfill_notes
 

@@ -6,7 +6,7 @@ import os
 import signal
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -14,16 +14,11 @@ from dbmigrate.errors import ConfigError, Error, Refused
 from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from dbmigrate.api.drift import Comparer
-    from dbmigrate.api.from_schema import Baseliner
-    from dbmigrate.api.importer import Importer
     from dbmigrate.api.migrator import Migrator, Options
-    from dbmigrate.api.readiness import Readiness
     from dbmigrate.api.records import Upkeep
-    from dbmigrate.api.restore import Backups
     from dbmigrate.cli.approval import Approver
     from dbmigrate.cli.salvaging import SalvageRequest
     from dbmigrate.connection.dsn import Dsn
@@ -40,6 +35,8 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 10  # seconds for the server of another environment to answer; its URL can set another time-out
 
+Opened = TypeVar("Opened")
+
 
 @dataclass(slots=True)
 class Call:
@@ -53,6 +50,9 @@ class Call:
     defers_backfills: bool = False
     max_wait: str | None = None
     uses_stdout: bool = True
+    words: Sequence[str] = ()  # the command line
+    chosen: Dsn | None = None  # one of several targets, in place of the configured one
+    before_run: tuple[Callable[[Session, Plan], None], ...] = ()
     _renderer: Renderer | None = None
     _streams: Streams | None = None
     _hide: Callable[[str], str] | None = None
@@ -104,6 +104,21 @@ class Call:
         """Print everything on stderr from now on: stdout belongs to another program."""
         self.uses_stdout, self._renderer = False, None
 
+    def for_target(
+        self, settings: Settings, renderer: Renderer, before_run: tuple[Callable[[Session, Plan], None], ...]
+    ) -> Call:
+        """The same invocation for one of several targets, which `settings` have chosen, shown by another renderer."""
+        made = replace(self, given={**self.given}, chosen=settings.chosen, before_run=before_run, _renderer=renderer)
+        made._settings, made._hide = settings, None
+        return made
+
+    @property
+    def streams(self) -> Streams:
+        """stdout and stderr, as the renderer uses them."""
+        assert self.renderer
+        assert self._streams is not None
+        return self._streams
+
     def hide(self, text: str) -> str:
         """`text`, such as SQL, without the passwords of the target database."""
         if self._hide is None:
@@ -139,7 +154,10 @@ class Call:
 
         if self._settings is None:
             self._refuse_several()
-            self._settings, self._hide = load(Flags(**self.given), os.environ, os.getcwd()), None
+            found = load(Flags(**self.given), os.environ, os.getcwd())
+            if self.chosen is not None:
+                found = replace(found, chosen=self.chosen)
+            self._settings, self._hide = found, None
             self.warn(self._settings.project.problems)
         return self._settings
 
@@ -168,7 +186,8 @@ class Call:
         from dbmigrate.api.migrator import Migrator
 
         with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
-            options = self._salvaging(replace(options, before_run=self._backing_up(backup)), salvage)
+            options = replace(options, before_run=(*self.before_run, *self._backing_up(backup)))
+            options = self._salvaging(options, salvage)
             yield Migrator(dsn, options, on_event=self.renderer.on_event)
 
     def _salvaging(self, options: Options, asked: SalvageRequest | None) -> Options:
@@ -187,28 +206,12 @@ class Call:
             yield Upkeep(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
-    def readiness(self) -> Iterator[Readiness]:
-        """The same for a wait for what another run applies."""
-        from dbmigrate.api.readiness import Readiness
-
-        with self._target(None, None) as (dsn, options):
-            yield Readiness(dsn, options, on_event=self.renderer.on_event)
-
-    @contextmanager
-    def backups(self) -> Iterator[Backups]:
-        """The same for backups, taken and restored."""
-        from dbmigrate.api.restore import Backups
-
-        with self._target(None, None) as (dsn, options):
-            yield Backups(dsn, options, on_event=self.renderer.on_event)
-
-    @contextmanager
-    def baseliner(self, *, reason: str | None = None, approval: Approval | None = None) -> Iterator[Baseliner]:
-        """The same for a first migration that is made of a schema."""
-        from dbmigrate.api.from_schema import Baseliner
-
+    def opened(
+        self, kind: Callable[..., Opened], *, reason: str | None = None, approval: Approval | None = None
+    ) -> Iterator[Opened]:
+        """The same for what one command needs: `kind` is its class, which works with a target and `Options`."""
         with self._target(reason, approval) as (dsn, options):
-            yield Baseliner(dsn, options, on_event=self.renderer.on_event)
+            yield kind(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
     def deployer(
@@ -226,22 +229,6 @@ class Call:
         with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
             options = self._salvaging(options, salvage)
             yield Deployer(dsn, options, config, environ=self.settings().environ, on_event=self.renderer.on_event)
-
-    @contextmanager
-    def comparer(self) -> Iterator[Comparer]:
-        """The same for `drift`."""
-        from dbmigrate.api.drift import Comparer
-
-        with self._target(None, None) as (dsn, options):
-            yield Comparer(dsn, options, on_event=self.renderer.on_event)
-
-    @contextmanager
-    def importer(self, *, reason: str | None, approval: Approval) -> Iterator[Importer]:
-        """The same for the history of another tool."""
-        from dbmigrate.api.importer import Importer
-
-        with self._target(reason, approval) as (dsn, options):
-            yield Importer(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
     def other_environment(self, environment: str) -> Iterator[Migrator]:

@@ -126,14 +126,14 @@ class Json:
         self._messages.error(error)
 
     def _print(self, value: Mapping[str, object]) -> None:
-        self._streams.result(_line(value))
+        self._streams.result(line(value))
 
     def _answer(self, value: Mapping[str, object]) -> None:
         """Print an answer: without it the command has failed."""
-        self._streams.answer(_line(value))
+        self._streams.answer(line(value))
 
 
-def _line(value: Mapping[str, object]) -> str:
+def line(value: Mapping[str, object]) -> str:
     """In ASCII: a stream that cannot encode a character would write an escape that JSON does not have.
 
     A ``##[``, which GitHub's runner takes for a command wherever it stands, is written as JSON allows to.

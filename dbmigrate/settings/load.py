@@ -113,6 +113,7 @@ class Settings:
     _sources: Sources = field(repr=False)
     _url: str | None = field(repr=False)
     _scratch_url: Value | None = field(repr=False)
+    chosen: Dsn | None = None  # one of several targets, in place of the configured one
 
     def target(self) -> Dsn:
         """The database to work on, complete with what libpq would take from ``PG*``.
@@ -120,10 +121,12 @@ class Settings:
         Raises ConfigError: E201 nothing is configured, E202 the URL is wrong, E203 the environment's variable is not
         set, E205 two variables contradict each other, E207 the file with the URL cannot be read.
         """
-        found = self._located()
-        if self.allow_pooler:
-            found = found.through_pooler()
-        return found if found.embedded is not None else self._asking(self._sources.completed(found))
+        return self.chosen or self.completed(self._located())
+
+    def completed(self, found: Dsn) -> Dsn:
+        """With what libpq would add, and through a pooler if that is allowed, as `target` is."""
+        known = found.through_pooler() if self.allow_pooler else found
+        return known if known.embedded is not None else self._asking(self._sources.completed(known))
 
     def target_if_configured(self) -> Dsn | None:
         """As `target`; None where nothing is configured, for commands that can do without a database."""
