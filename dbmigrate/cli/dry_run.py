@@ -41,6 +41,8 @@ def show(call: Call, command: str, request: RunRequest, *, locks: bool | None) -
 
 def _tick(call: Call, planned: Plan) -> None:
     """The checklist of the change, with what `lint` proves of the files that would run."""
+    if not planned.steps:
+        return
     from dbmigrate.cli import linting
     from dbmigrate.output import checklist
 
