@@ -83,7 +83,9 @@ def refuse_elsewhere(schema_file: str) -> str:
         message = "git is not installed, or this is not the work tree of a repository"
         raise ConfigError(message, code="E267", hint="git init makes one")
     now = holder(schema_file)
-    if now not in ("", NAME, None):
+    if now is None:
+        raise ConfigError(f"{schema_file} is outside of the repository {top}", code="E267")
+    if now not in ("", NAME):
         message = f".gitattributes gives {schema_file} to the merge driver {now!r}"
         raise ConfigError(message, code="E267", hint=f"take that line out, or leave the file to {now}")
     return top
@@ -91,6 +93,8 @@ def refuse_elsewhere(schema_file: str) -> str:
 
 def holder(schema_file: str) -> str | None:
     """The merge driver that ``.gitattributes`` names for the file, "" for none; None where git cannot say."""
+    if git.ask(".", "rev-parse", "--is-inside-work-tree") != "true":
+        return None  # a bare repository has attributes, too
     answer = git.ask(".", "check-attr", "merge", "--", schema_file)
     return None if answer is None else answer.rpartition(": ")[2].replace("unspecified", "")
 

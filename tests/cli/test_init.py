@@ -262,6 +262,35 @@ def driver_of(repository, cwd=None):
     return repository.attempt("config", "--local", "--get", "merge.dbmigrate-schema.driver", cwd=cwd).stdout.strip()
 
 
+@pytest.mark.parametrize("name", ["my files", 'a "b" [c]*'])
+def test_git_reads_odd_names(init, repository, name):
+    init("-d", name, "-s", f"{name}/schema.sql")
+
+    told = repository.attempt("check-attr", "merge", "eol", "--", f"{name}/schema.sql")
+
+    assert told.stderr == ""
+    assert [line.rpartition(" ")[2] for line in told.stdout.splitlines()] == ["dbmigrate-schema", "lf"]
+
+
+def test_a_schema_file_outside_of_the_repository_has_no_driver(init, repository, tmp_path):
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    repository.git("init", "-q", cwd=inner)
+
+    refused = init("-s", "../schema.sql", "--hooks", cwd=inner)
+    made = init("-s", "../schema.sql", cwd=inner)
+
+    assert "error[E267]: ../schema.sql is outside of the repository" in refused.stderr
+    assert "Created: db/migrations/" in made.stdout
+    assert "Set up" not in made.stdout
+
+
+def test_a_bare_repository_merges_nothing(init, tmp_path):
+    subprocess.run(["git", "init", "-q", "--bare", "."], cwd=tmp_path, check=True)
+
+    assert init().stderr == ""
+
+
 def test_the_schema_file_gets_its_merge_driver(init, repository):
     done = init("-s", "./sql/schema.sql")
 
