@@ -160,6 +160,11 @@ class Comparer(ApiBase):
         found = self._drift(name, expected, live, scope=scope, notes=_version_notes(versions, name))
         return replace(found, remedies=remedies.of_environment(environment, versions)) if found.differences else found
 
+    def picture(self) -> Picture:
+        """The database as it is."""
+        with self._open(_COMMAND) as session:
+            return _picture(session, self._taken(session))
+
     # -- both sides
 
     def _beside(self, choice: Choice, builder: Callable[[Picture], Building]) -> tuple[Picture, Picture]:
