@@ -199,6 +199,16 @@ def write_page(call: Call, path: str) -> None:
     _write(call, path, page.write(report, hide=hide), _summary(report))
 
 
+def write_markdown(call: Call, path: str | None) -> None:
+    """Write the catalogue. Raises what `catalogue.written` raises."""
+    from dbmigrate.cli import catalogue
+    from dbmigrate.output import text
+
+    chosen = path or catalogue.default_path(call.settings())
+    written, entries = catalogue.written(call, chosen if chosen != STDOUT else catalogue.default_path(call.settings()))
+    _write(call, chosen, written, text.count(entries, "migration"))
+
+
 def _words(call: Call) -> Sequence[str]:
     environment = call.settings().environment
     return ("-e", environment, "report") if environment else ("report",)

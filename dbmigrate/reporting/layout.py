@@ -1,8 +1,8 @@
 """Where boxes and lines of a picture are: layers, what is referred to at the left. Pure, and always the same.
 
 Sugiyama's method, in its simplest form. Edges that close a circle have no say in the layers. A layer that is higher
-than the page is cut into columns. A long line gets a place in each column that it crosses. The order within a column is that
-of the neighbours' mean places; the places are the nearest to the neighbours' means that keep order and distance
+than the page is cut into columns. A long line gets a place in each column that it crosses. The order within a column is
+that of the neighbours' mean places; the places are the nearest to the neighbours' means that keep order and distance
 (pool adjacent violators), so that no two boxes overlap. Components are laid out on their own, and packed in rows.
 """
 

@@ -122,7 +122,8 @@ def _all_rows(table: Table, subject: Subject) -> Iterator[_Row]:
     if hidden:
         yield _Row(f"… {hidden} more")
     for detail in table.details:
-        yield _Row(text.cut(detail.text, _NAME_WIDTH + _TYPE_WIDTH), "", "", detail.state, detail.key, detail.text)
+        key = None if detail.key == table.key else detail.key  # the box has its id
+        yield _Row(_cut(detail.text, _NAME_WIDTH + _TYPE_WIDTH), "", "", detail.state, key, detail.text)
     if number := (subject.referring or {}).get(table.name):
         yield _Row(f"← {number} tables refer to it")
 
@@ -201,7 +202,7 @@ class _Drawing:
 
     def _row(self, row: _Row, number: int, width: float) -> str:
         pen, top = self.pen, HEAD + number * ROW
-        kind = CLASSES[row.state] if row.key else " more"
+        kind = CLASSES[row.state] if row.key or row.state else " more"
         mark = pen.element("tspan", f" {row.mark}", class_="k") if row.mark else ""
         parts = []
         if row.full and row.full != f"{row.text} {row.right}".strip():

@@ -182,7 +182,7 @@ def _difference(each: Difference, pen: Pen) -> str:
     kind = CLASSES[state].strip()
     identity = object_id(f"words/{each.aspect}" if each.aspect else "words", key_of(each))
     label = f"{state} {_VERBS[each.change]}"
-    said = each.sentence if each.change is Change.CHANGED else f"{each.kind} {each.name}{_with(each)}"
+    said = each.sentence if each.change is Change.CHANGED else f"{each.subject}{_with(each)}"
     return f'<li id="{pen.text(identity)}"><b class="{kind}">{label}</b> {pen.code(said)}</li>'
 
 

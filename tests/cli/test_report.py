@@ -32,7 +32,9 @@ def report(run, project, cluster_cache: Path):
 
 @pytest.fixture
 def shop(project):
-    project.migration("1_users", up="create table users (id int primary key, email text not null);", down="drop table users;")
+    project.migration(
+        "1_users", up="create table users (id int primary key, email text not null);", down="drop table users;"
+    )
     project.migration(
         "2_orders",
         up="create table orders (id int primary key, user_id int not null references users);",

@@ -77,4 +77,6 @@ class Page(HTMLParser):
         return found
 
     def has_object(self, picture: str, name: str) -> bool:
-        return name in {" ".join(map(unquote, each.split("/")[1:])) for each in self.objects if each.startswith(picture)}
+        return name in {
+            " ".join(map(unquote, each.split("/")[1:])) for each in self.objects if each.startswith(picture)
+        }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dbmigrate.cli import loaded, scratch
+from dbmigrate.cli import catalogue, loaded, scratch
 from dbmigrate.cli.call import Call, dumping
 from dbmigrate.cli.findings import (
     Format,
@@ -76,7 +76,7 @@ def check(
         report = module.run(options, choice)
         priced = _priced(live, report)
     report, rehearsed = loaded.rehearse(call, load, report, choice)
-    report = replace(report, problems=masked(call, report.problems))
+    report = replace(report, problems=masked(call, (*report.problems, *catalogue.stale(settings))))
     scratch.show_notes(call, report.notes)
     is_detailed = bool(since or call.environments) if locks is None else locks
     shown = _Shown(report, priced, rehearsed)

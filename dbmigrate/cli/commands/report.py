@@ -28,6 +28,6 @@ def report(
 
     call.add({"scratch_url": scratch_url})
     if markdown:
-        reporting.write_catalogue(call, output)
+        reporting.write_markdown(call, output)
     else:
         reporting.write_page(call, output or PAGE)
