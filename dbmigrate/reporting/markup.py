@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
+from dbmigrate.output import text as output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,11 @@ class Pen:
     def plain(self, text: str) -> str:
         """A text that is escaped elsewhere."""
         return _CONTROL.sub(_escape, self.hide(text.replace("\r\n", "\n")))
+
+    def label(self, text: str, width: int) -> str:
+        """A text in one line of at most `width` characters, as wide ones count; it is escaped elsewhere."""
+        shown = output.one_line(self.plain(text))
+        return shown if output.cells(shown) <= width else f"{output.cut(shown, width - 1)}…"
 
     def element(self, name: str, content: str = "", /, **attributes: Attributes) -> str:
         """``<name a="..">content</name>``; `content` is markup already. An attribute that is None is left out.

@@ -77,8 +77,8 @@ def object_id(picture: str, key: Key) -> str:
 def draw(schema: Schema, subject: Subject, pen: Pen) -> str:
     """The SVG of a picture."""
     names = [name for name in subject.tables if name in schema.tables]
-    rows = {name: _rows(schema.tables[name], subject) for name in names}
-    sizes = {name: _size(schema.tables[name], rows[name]) for name in names}
+    rows = {name: _rows(schema.tables[name], subject, pen) for name in names}
+    sizes = {name: _size(_title(schema.tables[name], pen), rows[name]) for name in names}
     drawing = _Drawing(schema, subject, pen, rows, sizes)
     lines = [(table, each) for table in map(schema.tables.get, names) if table for each in drawing.drawn(table)]
     layout = arrange(sizes, [(table.name, each.target) for table, each in lines])
@@ -103,52 +103,52 @@ def draw(schema: Schema, subject: Subject, pen: Pen) -> str:
 # ---------------------------------------------------------------------------------------------------------------- rows
 
 
-def _rows(table: Table, subject: Subject) -> Sequence[_Row]:
+def _rows(table: Table, subject: Subject, pen: Pen) -> Sequence[_Row]:
     if subject.is_bare:
         return ()
-    return tuple(_all_rows(table, subject))
+    return tuple(_all_rows(table, subject, pen))
 
 
-def _all_rows(table: Table, subject: Subject) -> Iterator[_Row]:
+def _all_rows(table: Table, subject: Subject, pen: Pen) -> Iterator[_Row]:
     keys = {column: each for each in reversed(table.references) for column in each.columns}
     is_whole = table.state in (State.ADDED, State.REMOVED)
     hidden = 0
     for column in table.columns:
         reference = keys.get(column.name)
         if is_whole or column.is_primary or reference or column.state:
-            yield _column_row(table, column, reference, subject.hubs)
+            to = _named(reference, table, subject.hubs)
+            yield _column_row(column, reference, to, pen)
         else:
             hidden += 1
     if hidden:
         yield _Row(f"… {hidden} more")
     for detail in table.details:
         key = None if detail.key == table.key else detail.key  # the box has its id
-        yield _Row(_cut(detail.text, _NAME_WIDTH + _TYPE_WIDTH), "", "", detail.state, key, detail.text)
+        yield _Row(pen.label(detail.text, _NAME_WIDTH + _TYPE_WIDTH), "", "", detail.state, key, detail.text)
     if number := (subject.referring or {}).get(table.name):
         yield _Row(f"← {number} tables refer to it")
 
 
-def _column_row(table: Table, column: Column, reference: Reference | None, hubs: frozenset[str]) -> _Row:
+def _named(reference: Reference | None, table: Table, hubs: frozenset[str]) -> str:
+    """What a foreign key refers to, where that gets no line."""
+    is_hub = reference is not None and reference.target in hubs and reference.target != table.name
+    return f" → {short(reference.target)}" if reference is not None and is_hub else ""
+
+
+def _column_row(column: Column, reference: Reference | None, to: str, pen: Pen) -> _Row:
     mark = "PK" if column.is_primary else "FK" if reference else ""
-    is_named = reference is not None and reference.target in hubs and reference.target != table.name
-    to = f" → {short(reference.target)}" if reference is not None and is_named else ""
     type_ = column.was or f"{column.type}{'?' if column.is_nullable else ''}"
-    name = f"{column.name}{to}"
-    shown = _cut(name, _NAME_WIDTH), _cut(type_, _TYPE_WIDTH)
-    return _Row(*shown, mark, column.state, column.key, f"{name} {type_}")
+    shown = pen.label(f"{column.name}{to}", _NAME_WIDTH), pen.label(type_, _TYPE_WIDTH)
+    return _Row(*shown, mark, column.state, column.key, f"{column.name}{to} {type_}")
 
 
-def _cut(shown: str, width: int) -> str:
-    return shown if text.cells(shown) <= width else f"{text.cut(shown, width - 1)}…"
-
-
-def _title(table: Table) -> str:
-    name = _cut(short(table.name), _TITLE_WIDTH)
+def _title(table: Table, pen: Pen) -> str:
+    name = pen.label(short(table.name), _TITLE_WIDTH)
     return f"{table.state} {name}" if table.state else name
 
 
-def _size(table: Table, rows: Sequence[_Row]) -> Size:
-    widest = max([text.cells(_title(table)) + 1, *(row.width for row in rows)])
+def _size(title: str, rows: Sequence[_Row]) -> Size:
+    widest = max([text.cells(title) + 1, *(row.width for row in rows)])
     height = HEAD + len(rows) * ROW + (4 if rows else 0)
     return Size(max(_NARROWEST, round(widest * CHARACTER + 2 * PADDING)), height)
 
@@ -188,7 +188,7 @@ class _Drawing:
             pen.element("title", pen.text(f"{name}{f': {table.comment}' if table.comment else ''}")),
             pen.element("rect", class_="b", width=size.width, height=size.height, rx=4.0),
             pen.element("rect", class_="h", width=size.width, height=22.0, rx=4.0),
-            pen.element("text", pen.text(_title(table)), class_="n", x=float(PADDING), y=15.0),
+            pen.element("text", pen.text(_title(table, pen)), class_="n", x=float(PADDING), y=15.0),
             *(self._row(row, number, size.width) for number, row in enumerate(self.rows[name])),
         ]
         return pen.element(

@@ -58,7 +58,7 @@ def draw(lanes: Sequence[Lane], pen: Pen) -> str:
         return ""
     by_day = {name: _by_day(listed, days) for name, listed in entries.items()}
     starts, width = _slots(by_day, days)
-    label = (min(max(text.cells(lane.name) for lane in lanes), _LABEL_CHARACTERS) + 2) * 6.65
+    label = (max(text.cells(pen.label(lane.name, _LABEL_CHARACTERS)) for lane in lanes) + 2) * 6.65
     parts, y = [], 0.0
     for lane in lanes:
         rows = max((-(-len(found) // _IN_A_ROW) for found in by_day[lane.name].values()), default=1)
@@ -107,8 +107,8 @@ def _slots(
 
 
 def _lane(lane: Lane, y: float, width: float, pen: Pen) -> str:
-    name = text.cut(lane.name, _LABEL_CHARACTERS)
-    line = pen.element("line", class_="lane", x1=(len(name) + 2) * 6.65, x2=width, y1=y, y2=y)
+    name = pen.label(lane.name, _LABEL_CHARACTERS)
+    line = pen.element("line", class_="lane", x1=(text.cells(name) + 2) * 6.65, x2=width, y1=y, y2=y)
     return line + pen.element("text", pen.text(name), class_="n", x=0.0, y=y + 4)
 
 

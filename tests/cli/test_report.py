@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from tests.support.catalog import fingerprint

@@ -1,4 +1,4 @@
-"""Reports that are made up: schemas of any size as catalogs, histories, plans. The same number makes the same report."""
+"""Reports that are made up, with schemas of any size as catalogs. The same number makes the same report."""
 
 from __future__ import annotations
 

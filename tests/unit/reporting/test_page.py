@@ -9,21 +9,14 @@ from dataclasses import replace
 
 import pytest
 
-from dbmigrate.model import LogState, Place, Problem
+from dbmigrate.model import LogState, Problem
 from dbmigrate.planning.environments import Table as Environments
 from dbmigrate.reporting import page, schema, timeline
 from dbmigrate.reporting.values import Lane, Pending
-from tests.support import reports
+from tests.support import hostile, reports
 from tests.support.pages import Page
 
 SECRET = "s3cret-pass"
-HOSTILE = (
-    'public."x"">< script>alert(1)</script>"',
-    'public."</script><img src=http://evil.example/ onerror=alert(1)>"',
-    'public."‮evil\x07"',
-    'public."&lt;b&gt;"',
-    'public."' + "長" * 60 + '"',
-)
 
 
 def written(report, **given):
@@ -50,29 +43,8 @@ def test_three_hundred_tables_are_far_below_two_megabytes():
     assert len(written(reports.report(300)).encode()) < 1_000_000
 
 
-def hostile():
-    before, after = reports.CatalogMaker(), reports.CatalogMaker()
-    for number, name in enumerate(HOSTILE):
-        columns = {"id": "bigint", f'"</script><img onerror={number}>"': "text"}
-        before.table(name, columns, references={"id": HOSTILE[0]})
-        after.table(name, {**columns, '"\'><b>"': "text"}, references={"id": HOSTILE[0]})
-    odd = "<script>alert(1)</script> http://evil.example/ \" ' & \x00 \ud800"
-    problem = Problem("L101", odd, place=Place(odd, 1), hint=odd)
-    entry = reports.entry(1, file=odd, error=odd, reason=odd, os_user=odd, state=LogState.FAILED)
-    made = reports.report(0)
-    return replace(
-        made,
-        origin=replace(made.origin, target=odd, command=odd, commit=odd),
-        lanes=(Lane(odd, (entry,)), Lane("x", failure=odd)),
-        pending=(Pending(1, odd, odd, breaking=odd, conditions=((odd, odd),), findings=(problem,), losses=(problem,)),),
-        refusal=odd,
-        notes=(problem,),
-        schema=schema.of(before.catalog(), after.catalog()),
-    )
-
-
 def test_hostile_names_stay_text():
-    source = written(hostile())
+    source = written(hostile.report())
     found = Page.of(source)
 
     assert (found.loaded, found.handlers, len(found.scripts)) == ([], [], 2)
@@ -82,18 +54,18 @@ def test_hostile_names_stay_text():
     assert "\u202e" not in source
     assert "\\u202eevil\\x07" in source
     source.encode()  # no half of a surrogate pair
-    assert {name for name, _ in json.loads(found.scripts[0])} >= {HOSTILE[0], HOSTILE[3], HOSTILE[4]}
+    assert {name for name, _ in json.loads(found.scripts[0])} >= {hostile.NAMES[0], hostile.NAMES[3], hostile.NAMES[4]}
 
 
 def test_every_object_of_a_hostile_schema_is_in_the_picture():
-    found = Page.of(written(hostile()))
+    found = Page.of(written(hostile.report()))
 
-    assert len(found.states("change")) == 2 * len(HOSTILE)  # the tables, and a column of each
+    assert len(found.states("change")) == 2 * len(hostile.NAMES)  # the tables, and a column of each
     assert set(found.states("change").values()) == {"chg", "add"}
 
 
 def test_secrets_are_hidden_wherever_they_stand():
-    made = hostile()
+    made = hostile.report()
     told = f"postgres://u:{SECRET}@h/d {SECRET}"
     table = reports.CatalogMaker()
     table.table(f"public.{SECRET}", {"id": SECRET})
