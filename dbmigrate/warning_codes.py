@@ -94,6 +94,7 @@ WARNINGS: dict[str, str] = {
     "W371": "an applied file is not rewritten",
     "W372": "a function or a view needs a look, because of a pattern",
     # reports
+    "W770": "an environment could not be asked for the report",
     "W771": "the log of an environment could not be read for the report",
     "W772": "the schema could not be read for the report",
     "W773": "what some migrations change is not known, because one of them could not be run",

@@ -44,7 +44,7 @@ class Subject:
     secrets: tuple[str, ...] = ()
 
 
-def collect(call: Call, command: str, now: datetime | None = None) -> tuple[Report, Callable[[str], str]]:
+def collect(call: Call) -> tuple[Report, Callable[[str], str]]:
     """The report, and what hides secrets in its texts. Raises ConfigError, ConnectionFailed E301 to E305."""
     from dbmigrate.connection import redaction
     from dbmigrate.reporting.values import Origin, Report
@@ -56,9 +56,9 @@ def collect(call: Call, command: str, now: datetime | None = None) -> tuple[Repo
     subject = _subject(call)
     table, lanes = _everywhere(call, named)
     run = provenance.describe(settings.migrations_dirs)
-    made = now or datetime.now(UTC)
     commit = f"{run.git_commit[:12]}{'+' if run.git_dirty else ''}" if run.git_commit else None
-    origin = Origin(made, command, run.tool_version or "", call.target_name(settings), commit)
+    command = " ".join(("dbmigrate", *(f"-e {name}" for name in named), "report"))
+    origin = Origin(datetime.now(UTC), command, run.tool_version or "", call.target_name(settings), commit)
     report = Report(
         origin,
         table,
@@ -91,6 +91,7 @@ def _lane(call: Call, name: str, failure: str | None, *, is_own: bool) -> Lane:
     from dbmigrate.reporting.values import Lane
 
     if failure is not None:
+        call.warn((Problem("W770", f"{name} could not be asked: {failure}"),))
         return Lane(name, failure=f"not reachable: {failure}")
     try:
         with call.migrator() if is_own else call.other_environment(name) as migrator:
@@ -195,7 +196,7 @@ def write_page(call: Call, path: str) -> None:
     """Write the page. Raises ConfigError E207, and what `collect` raises."""
     from dbmigrate.reporting import page
 
-    report, hide = collect(call, f"dbmigrate {' '.join(_words(call))}")
+    report, hide = collect(call)
     _write(call, path, page.write(report, hide=hide), _summary(report))
 
 
@@ -207,11 +208,6 @@ def write_markdown(call: Call, path: str | None) -> None:
     chosen = path or catalogue.default_path(call.settings())
     written, entries = catalogue.written(call, chosen if chosen != STDOUT else catalogue.default_path(call.settings()))
     _write(call, chosen, written, text.count(entries, "migration"))
-
-
-def _words(call: Call) -> Sequence[str]:
-    environment = call.settings().environment
-    return ("-e", environment, "report") if environment else ("report",)
 
 
 def _summary(report: Report) -> str:
