@@ -66,7 +66,7 @@ def stale(settings: Settings) -> tuple[Problem, ...]:
             return ()  # somebody else's file
         sums, is_untouched = known
         is_current = sums.files == _sum(find.look(settings.migrations_dirs, settings.version_order))
-    except (OSError, Error):  # no such file; what is wrong with the directory is said elsewhere
+    except (OSError, Error):  # no such file; another finding names what is wrong with the directory
         return ()
     if is_current and is_untouched:
         return ()
@@ -117,7 +117,7 @@ def _entries(settings: Settings, found: Changes, nodes: Mapping[str, Node], path
         yield catalogue.Entry(
             file.name,
             catalogue.link(file.path, path),
-            "not known: the file cannot be read" if migration is None else _rollback(migration),
+            "not known, the file cannot be read" if migration is None else _rollback(migration),
             description.of(head.read(file.path), tickets),
             () if node is None else (*(names.get(each, each) for each in node.depends), *node.unknown),
             migration is None or migration.is_transactional(Direction.UP),
@@ -131,9 +131,9 @@ def _rollback(migration: Migration) -> str:
     if migration.file.is_repeatable:
         return "its earlier text, which the log keeps"
     if migration.is_irreversible:
-        return "irreversible"
+        return "nothing, it is irreversible"
     if not any(section.count for section in migration.run_order(Direction.DOWN)):
-        return "empty: only the version is removed"
+        return "nothing: its down section is empty"
     return "down section" if migration.is_transactional(Direction.DOWN) else "down section, not in a transaction"
 
 

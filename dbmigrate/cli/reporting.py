@@ -91,7 +91,8 @@ def _lane(call: Call, name: str, failure: str | None, *, is_own: bool) -> Lane:
     from dbmigrate.reporting.values import Lane
 
     if failure is not None:
-        call.warn((Problem("W770", f"{name} could not be asked: {failure}"),))
+        first = failure.strip().partition("\n")[0]
+        call.warn((Problem("W770", f"{name} could not be asked: {first}"),))
         return Lane(name, failure=f"not reachable: {failure}")
     try:
         with call.migrator() if is_own else call.other_environment(name) as migrator:

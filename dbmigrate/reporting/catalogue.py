@@ -162,7 +162,7 @@ def _facts(entry: Entry, hide: Callable[[str], str]) -> Iterator[tuple[str, str]
             yield "Changes", "nothing in the schema"
     if not entry.is_transactional:
         yield "Transaction", "none: a failure leaves what ran before it"
-    yield "Rollback", _escaped(entry.rollback)
+    yield "Undone by", _escaped(entry.rollback)
 
 
 def _by_head(differences: Sequence[Difference]) -> Mapping[str, Sequence[str]]:

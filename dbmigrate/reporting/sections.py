@@ -54,8 +54,8 @@ def _answers(report: Report) -> Iterator[str]:
 
 
 def _is_failed(lane: Lane) -> bool:
-    told = timeline.told(lane)
-    return bool(told) and timeline.sign(told[0]) == "✕"
+    entries = timeline.listed(lane)
+    return bool(entries) and timeline.sign(entries[0]) == "✕"
 
 
 # -------------------------------------------------------------------------------------------------------- environments
@@ -121,9 +121,9 @@ def _migration(each: Pending, pen: Pen) -> str:
         parts.append('<p class="dim">not in a transaction: a failure leaves what ran before it</p>')
     for kind, query in each.conditions:
         parts.append(f'<p class="dim">{pen.text(kind)}: {pen.code(query)}</p>')
-    told = findings.worst_first((*each.losses, *each.findings))
-    if told:
-        parts.append(f"<ul>{''.join(_problem(problem, pen) for problem in told)}</ul>")
+    problems = findings.worst_first((*each.losses, *each.findings))
+    if problems:
+        parts.append(f"<ul>{''.join(_problem(problem, pen) for problem in problems)}</ul>")
     parts.append(_locks(each.locks, each.file, pen))
     if each.sql is None:
         parts.append('<p class="dim">The file is too large to be shown.</p>')
@@ -213,7 +213,7 @@ def _log(report: Report, pen: Pen) -> str:
         (
             (entry.started_at, entry.event_id, lane.name, entry)
             for lane in report.lanes
-            for entry in timeline.told(lane)
+            for entry in timeline.listed(lane)
         ),
         key=lambda item: item[:3],
         reverse=True,

@@ -1,6 +1,6 @@
 """The history as SVG: a lane for each environment, a slot for each day with events. Pure.
 
-A shape for each kind, so that nothing is said by colour alone; the size of a circle is the logarithm of the duration.
+A shape for each kind, so that colour alone says nothing; the size of a circle is the logarithm of the duration.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from dbmigrate.reporting.values import Lane
     from dbmigrate.reports import LogEntry
 
-__all__ = ["draw", "sign", "told", "words"]
+__all__ = ["draw", "listed", "sign", "words"]
 
 DAYS = 40  # so many days with events are drawn
 _PITCH, _LANE, _TOP, _IN_A_ROW = 20.0, 22.0, 14.0, 8
 _LABEL_CHARACTERS = 24
 
 
-def told(lane: Lane) -> Sequence[LogEntry]:
+def listed(lane: Lane) -> Sequence[LogEntry]:
     """The entries about whole migrations, and steps that failed, the newest first."""
     return [each for each in lane.entries if each.step is None or each.outcome in (LogState.FAILED, "unknown")]
 
@@ -51,7 +51,7 @@ def words(entry: LogEntry) -> str:
 
 def draw(lanes: Sequence[Lane], pen: Pen) -> str:
     """The lanes, from the oldest day to the newest; empty where there is no event."""
-    entries = {lane.name: told(lane) for lane in lanes}
+    entries = {lane.name: listed(lane) for lane in lanes}
     every = sorted({_day(each) for listed in entries.values() for each in listed})
     days = every[-DAYS:]
     if not days:

@@ -68,7 +68,7 @@ who may log in
 - Tickets: SHOP-1
 - Ticket: SHOP-1
 - Creates: `table public.users`
-- Rollback: down section
+- Undone by: down section
 
 ## 2\\_orders.sql
 
@@ -77,14 +77,14 @@ Orders of \\*users\\*, see https://example.com/a\\_b?x=1
 - Links: <https://example.com/a_b?x=1>
 - Depends on: 1\\_users.sql
 - Creates: `table public.orders`
-- Rollback: irreversible
+- Undone by: nothing, it is irreversible
 
 ## 3\\_change.sql
 
 - Changes: `type of column public.users.email`
 - Removes: `index public.users_email`
 - Transaction: none: a failure leaves what ran before it
-- Rollback: down section, not in a transaction
+- Undone by: down section, not in a transaction
 
 ## Dependencies
 
@@ -202,7 +202,7 @@ def test_hostile_names_stay_text(catalogue, project):
     assert "\\<script\\>" in written
     assert "\\[x\\](http://evil)" in written
     assert '- Creates: ```` table public."a`|<b> ""x"" ```" ````' in written
-    assert "- Rollback: empty: only the version is removed" in written
+    assert "- Undone by: nothing: its down section is empty" in written
     assert [line for line in written.splitlines() if line.startswith("```")] == ["```mermaid", "```"]
 
 
