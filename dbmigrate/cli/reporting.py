@@ -136,7 +136,9 @@ def _planned(call: Call, planned: Plan, locks: LockReport, watcher: _Watcher) ->
     bound = [step.migration.bound for step in planned.steps if step.migration and step.migration.bound]
     seen = Subject(schema=schema.of(*watcher.catalogs), measured=locks.measured) if watcher.catalogs else _idle(call)
     others = [problem for problem in planned.problems if problem.code != pending.LOSS]
-    known = pending.Known(locks, tuple(_findings(call, planned)), call.settings().ticket_pattern)
+    found = tuple(_findings(call, planned))
+    known = pending.Known(locks, found, call.settings().ticket_pattern)
+    others += [problem for problem in found if problem.place is None]
     return Subject(
         tuple(pending.listed(planned, known)),
         planned.digest,
@@ -230,4 +232,6 @@ def _write(call: Call, path: str, written: str, summary: str) -> None:
     file.write_atomically(Path(path), written)
     size = len(written.encode())
     line = f"wrote {path} ({byte_size(size)}): {summary}"
+    if call.is_quiet:
+        return
     call.renderer.answer("report", [line], {"path": path, "bytes": size})

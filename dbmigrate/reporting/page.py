@@ -99,11 +99,10 @@ def _changes(report: Report, pen: Pen) -> str:
 
 def _unmeasured(report: Report) -> str:
     """Where not everything ran on the scratch database, the picture is not the whole."""
-    total = len(report.pending)
     if report.measured is None:
         return "<p>The pending migrations were not tried, so what they change is not known.</p>"
-    if report.measured < total:
-        tried = f"{report.measured} of {text.count(total, 'pending migration')}"
+    if report.untried > 0:
+        tried = f"{report.measured} of {text.count(report.measured + report.untried, 'pending migration')}"
         return f"<p>{tried} could be tried; what the others change is not known.</p>"
     return ""
 

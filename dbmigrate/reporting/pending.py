@@ -41,7 +41,7 @@ def listed(planned: Plan, known: Known) -> Iterator[Pending]:
     for number, step in enumerate(planned.steps, 1):
         migration = step.migration
         if migration is None:
-            yield Pending(number, step.name)
+            yield Pending(number, step.name, is_run=False)
             continue
         path = migration.file.path
         yield Pending(
@@ -55,6 +55,7 @@ def listed(planned: Plan, known: Known) -> Iterator[Pending]:
             tuple(found.get(path, ())),
             tuple(lost.get(path, ())),
             tuple(locks.get(path, ())),
+            step.runs_sql,
         )
 
 

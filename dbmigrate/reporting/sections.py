@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dbmigrate.reports import LogEntry
 
 _LOG_ROWS = 200
+_LONGEST_SQL = 50_000  # characters of one file
 _CELLS = {CellState.UNFINISHED: "del", CellState.CHANGED: "chg", CellState.MISSING: "chg", CellState.PENDING: "chg"}
 _VERBS = {Change.EXTRA: "added", Change.MISSING: "removed", Change.CHANGED: "changed", Change.MOVED: "changed"}
 
@@ -43,7 +44,7 @@ def _answers(report: Report) -> Iterator[str]:
     dangerous = sum(priced.verdict.is_dangerous for each in report.pending for priced in each.locks)
     if dangerous:
         yield f"{text.count(dangerous, 'pending statement')} would block others for long"
-    elif report.pending and report.measured == len(report.pending):
+    elif report.pending and report.untried == 0:
         yield "No pending statement blocks others for long"
     destroying = sum(bool(each.losses) for each in report.pending)
     if destroying:
@@ -125,12 +126,20 @@ def _migration(each: Pending, pen: Pen) -> str:
     if problems:
         parts.append(f"<ul>{''.join(_problem(problem, pen) for problem in problems)}</ul>")
     parts.append(_locks(each.locks, each.file, pen))
-    if each.sql is None:
-        parts.append('<p class="dim">The file is too large to be shown.</p>')
-    else:
-        box = f'<pre class="pic" tabindex="0" aria-label="SQL of {pen.text(each.file)}">{pen.text(each.sql)}</pre>'
-        parts.append(f"<details><summary>SQL</summary>{box}</details>")
+    parts.append(_sql(each, pen))
     return "".join((*parts, "</article>"))
+
+
+def _sql(each: Pending, pen: Pen) -> str:
+    if not each.is_run:
+        return '<p class="dim">It is only recorded: nothing runs.</p>'
+    if each.sql is None:
+        return '<p class="dim">The file is too large to be shown.</p>'
+    left_out = len(each.sql) - _LONGEST_SQL
+    more = f"\n… {left_out} more characters" if left_out > 0 else ""
+    shown = f"{pen.text(each.sql[:_LONGEST_SQL])}{more}"
+    box = f'<pre class="pic" tabindex="0" role="region" aria-label="SQL of {pen.text(each.file)}">{shown}</pre>'
+    return f"<details><summary>SQL</summary>{box}</details>"
 
 
 def _said(each: Pending, pen: Pen) -> str:
@@ -204,7 +213,8 @@ def history(report: Report, pen: Pen) -> str:
         return "".join((*parts, "<p>No run is logged.</p>"))
     parts.append(_box(drawn, "history as a timeline"))
     signs = "● applied (size: duration) · ◆ rolled back · ✕ failed · ◌ not finished · ■ only recorded"
-    parts.append(f'<p class="dim">{signs}; times are UTC</p>')
+    days = f"; the last {timeline.DAYS} days with events" if timeline.is_cut(report.lanes) else ""
+    parts.append(f'<p class="dim">{signs}; times are UTC{days}</p>')
     return "".join((*parts, _log(report, pen)))
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dbmigrate.reporting.values import Lane
     from dbmigrate.reports import LogEntry
 
-__all__ = ["draw", "listed", "sign", "words"]
+__all__ = ["draw", "is_cut", "listed", "sign", "words"]
 
 DAYS = 40  # so many days with events are drawn
 _PITCH, _LANE, _TOP, _IN_A_ROW = 20.0, 22.0, 14.0, 8
@@ -52,8 +52,7 @@ def words(entry: LogEntry) -> str:
 def draw(lanes: Sequence[Lane], pen: Pen) -> str:
     """The lanes, from the oldest day to the newest; empty where there is no event."""
     entries = {lane.name: listed(lane) for lane in lanes}
-    every = sorted({_day(each) for listed in entries.values() for each in listed})
-    days = every[-DAYS:]
+    days = _days(lanes)[-DAYS:]
     if not days:
         return ""
     by_day = {name: _by_day(listed, days) for name, listed in entries.items()}
@@ -79,6 +78,15 @@ def draw(lanes: Sequence[Lane], pen: Pen) -> str:
         role="img",
         aria_label=title,
     )
+
+
+def is_cut(lanes: Sequence[Lane]) -> bool:
+    """Whether there are more days with events than are drawn."""
+    return len(_days(lanes)) > DAYS
+
+
+def _days(lanes: Sequence[Lane]) -> Sequence[str]:
+    return sorted({_day(each) for lane in lanes for each in listed(lane)})
 
 
 def _day(entry: LogEntry) -> str:
@@ -133,5 +141,6 @@ def _tooltip(entry: LogEntry) -> str:
     took = f"in {text.duration(entry.duration)}" if entry.duration is not None else ""
     who = f"by {entry.os_user or '?'} as {entry.db_role}"
     when = f"{entry.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    parts = (entry.file or entry.version, words(entry), when, took, who, entry.reason, entry.error)
+    commit = f"at {entry.git_commit[:12]}{'+' if entry.git_dirty else ''}" if entry.git_commit else ""
+    parts = (entry.file or entry.version, words(entry), when, took, who, commit, entry.reason, entry.error)
     return " · ".join(filter(None, parts))

@@ -43,6 +43,7 @@ class Lane:
 class Pending:
     """A migration that `up` would apply as number `number`; `sql` is None where the file is too large to show.
 
+    One that is not run (`is_run`) is only recorded.
     `locks` are its statements that concern others, `losses` what it destroys, `findings` what lint says.
     """
 
@@ -56,6 +57,7 @@ class Pending:
     findings: tuple[Problem, ...] = ()
     losses: tuple[Problem, ...] = ()
     locks: tuple[Priced, ...] = ()
+    is_run: bool = True
 
     @property
     def rank(self) -> int:
@@ -80,3 +82,8 @@ class Report:
     notes: tuple[Problem, ...] = ()
     schema: Schema | None = None
     measured: int | None = None
+
+    @property
+    def untried(self) -> int:
+        """How many of the pending ones were not run on the scratch database, though `up` would run them."""
+        return sum(each.is_run for each in self.pending) - (self.measured or 0)

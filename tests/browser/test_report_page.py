@@ -141,9 +141,17 @@ def test_it_reads_without_its_script(shown, browser, tmp_path):
         assert words in said
 
 
-def test_it_prints(shown):
-    for tables in (15, 300):
-        assert shown(page.write(reports.report(tables))).pdf().startswith(b"%PDF")
+def test_it_prints_everything_that_can_be_unfolded(shown):
+    tab = shown(page.write(reports.report(300)), scheme="dark")
+    seen = "[...document.querySelectorAll('details svg, details pre')].every(each => each.checkVisibility())"
+    assert not tab.evaluate(seen)
+
+    assert tab.pdf().startswith(b"%PDF")
+    tab.call("Emulation.setEmulatedMedia", media="print")
+
+    assert tab.evaluate(seen)
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert tab.evaluate("getComputedStyle(document.getElementById('q').closest('p')).display") == "none"
 
 
 @pytest.mark.parametrize("width", [1280, 390])

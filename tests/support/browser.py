@@ -11,7 +11,6 @@ import fcntl
 import json
 import os
 import select
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support import apt
 from tests.support.unavailable import UnavailableError
 
 _PACKAGES = ("chromium-headless-shell", "fonts-dejavu-core")
@@ -39,39 +39,8 @@ def fetched(*, cache: Path) -> Path:
     with open(cache / f"{_NAME}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may want it at once
         if not root.is_dir():
-            _fetch(root)
+            apt.unpack(root, *_PACKAGES, leave_out=_NOT_NEEDED)
     return root
-
-
-def _fetch(root: Path) -> None:
-    for tool in ("apt-get", "dpkg-deb"):
-        if shutil.which(tool) is None:
-            raise UnavailableError(f"{tool} is not here, this is no Debian")
-    new = root.with_name(f"{root.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    (new / "lists" / "partial").mkdir(parents=True)
-    (new / "archives" / "partial").mkdir(parents=True)
-    (new / "status").touch()  # as if nothing was installed: everything that is needed is fetched, and nothing else
-    settings = (f"Dir::State::Lists={new}/lists", f"Dir::Cache={new}", f"Dir::State::status={new}/status")
-    others = ("APT::Sandbox::User=", "Debug::NoLocking=1", "APT::Install-Recommends=false")
-    options = [word for each in (*settings, *others) for word in ("-o", each)]
-    _run("apt-get", "-qq", *options, "update", cwd=new)
-    _run("apt-get", "-qq", *options, "install", "--download-only", "--yes", *_PACKAGES, cwd=new)
-    for package in sorted((new / "archives").glob("*.deb")):
-        if not package.name.startswith(_NOT_NEEDED):
-            _run("dpkg-deb", "-x", str(package), str(new / "root"))
-    (new / "root").rename(root)
-    shutil.rmtree(new)
-
-
-def _run(*command: str, cwd: Path | None = None) -> None:
-    try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
-    except subprocess.TimeoutExpired as exc:
-        raise UnavailableError(f"{command[0]} took too long") from exc
-    if done.returncode != 0:
-        last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise UnavailableError(f"{command[0]} failed: {last[0]}")
 
 
 class BrowserError(Exception):
