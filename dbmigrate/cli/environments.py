@@ -34,7 +34,7 @@ def survey(call: Call, names: Sequence[str], *, own: str | None = None) -> Table
     """
     for problem in find.look(call.settings().migrations_dirs, call.settings().version_order).notes:
         call.renderer.on_event(Warned(problem))
-    asked = names if names or own else _known(call)
+    asked = names or (() if own and not call.settings().environments() else _known(call))
     looks = [_look(call, name) for name in dict.fromkeys(asked)]
     readings = environments.gather([*looks, *([_own_look(call, own)] if own else ())])
     _warn_of_order(call, readings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -79,11 +80,20 @@ def collect(call: Call) -> tuple[Report, Callable[[str], str]]:
 
 def _everywhere(call: Call, named: Sequence[str]) -> tuple[Table, tuple[Lane, ...]]:
     """The environments side by side, and the log of each; several ``-e`` are shown alone."""
-    names = named if len(named) > 1 else call.settings().environments()
-    own = None if call.settings().environment else _UNNAMED
-    table = environments.survey(call, names, own=own)
+    own = None if call.settings().environment or _is_an_environment(call) else _UNNAMED
+    table = environments.survey(call, named if len(named) > 1 else (), own=own)
     lanes = (_lane(call, column.name, column.failure, is_own=column.name == own) for column in table.columns)
     return table, tuple(lanes)
+
+
+def _is_an_environment(call: Call) -> bool:
+    """Whether an environment has the target database too: it is shown once, under that name."""
+    target = call.settings().target().display
+    for name in call.settings().environments():
+        with suppress(Error):  # a URL that cannot be read is shown in its column
+            if call.settings_of(name).target().display == target:
+                return True
+    return False
 
 
 def _lane(call: Call, name: str, failure: str | None, *, is_own: bool) -> Lane:
@@ -112,7 +122,8 @@ def _subject(call: Call) -> Subject:
         except Error as exc:
             if exc.exit_code == 3:
                 raise
-            return replace(_idle(call), refusal=f"{exc.code}: {exc.message}")
+            place = f" ({exc.place})" if exc.place else ""
+            return replace(_idle(call), refusal=f"{exc.code}: {exc.message}{place}")
         if not planned.steps:
             return _idle(call)
         watcher = _Watcher()

@@ -108,6 +108,13 @@ def test_environments_side_by_side_and_the_one_that_cannot_be_reached_is_named(r
     assert "s3cret" not in page.source + done.stderr
 
 
+def test_the_target_database_is_shown_once_though_it_has_a_name_too(report, shop, environ):
+    page, done = report("report", env={**environ, "DATABASE_URL": environ["DEV_DATABASE_URL"]})
+
+    assert "2 environments" in done.stdout
+    assert re.search(r"dev 2 pending; production 2 pending", page.text)
+
+
 def test_of_several_named_environments_the_last_one_is_the_subject(report, shop, environ):
     page, _ = report("-e", "production", "-e", "dev", "report", env=environ)
 
@@ -141,6 +148,15 @@ def test_a_plan_that_up_would_refuse_is_said_to_be(report, run, shop, database_u
 
     assert "✕ up would be refused : E701:" in page.text
     assert page.has_object("schema", "table public.users")
+
+
+def test_a_file_that_cannot_be_read_is_named_with_its_place(report, shop, database_url):
+    (shop.migrations / "3_bad.sql").write_text("-- migrate:up\nselect 'open\n-- migrate:down\n")
+
+    page, _ = report("report", env={"DATABASE_URL": database_url})
+
+    assert "up would be refused" in page.text
+    assert "db/migrations/3_bad.sql:2:8" in page.text
 
 
 def test_a_migration_that_fails_leaves_what_was_tried_before_it(report, run, shop, database_url):

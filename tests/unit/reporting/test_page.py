@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -149,3 +150,26 @@ def test_many_events_of_a_day_wrap():
     assert drawn.count('class="v up"') == 50
     assert 'width="' in drawn
     assert float(drawn.split('width="')[1].split('"')[0]) < 400
+
+
+def test_what_is_only_recorded_and_what_is_too_long_are_said_to_be():
+    pending = (
+        Pending(1, "1_squash.sql", "select 1;", is_run=False),
+        Pending(2, "2_data.sql", "x" * 60_000),
+        Pending(3, "3_huge.sql", None),
+    )
+    found = Page.of(written(replace(reports.report(15), pending=pending, measured=2)))
+
+    assert "It is only recorded: nothing runs." in found.text
+    assert "select 1;" not in found.text
+    assert "… 10000 more characters" in found.text
+    assert "The file is too large to be shown." in found.text
+    assert "could be tried" not in found.text
+
+
+def test_old_days_are_left_out_of_the_picture_and_this_is_said():
+    entries = [reports.entry(number, started_at=reports.NOON + timedelta(days=number)) for number in range(50)]
+    found = Page.of(written(replace(reports.report(0), lanes=(Lane("a", entries[::-1]),))))
+
+    assert "the last 40 days with events" in found.text
+    assert found.source.count('class="v up"') == 40
