@@ -71,8 +71,13 @@ def collect(call: Call) -> tuple[Report, Callable[[str], str]]:
         subject.schema,
         subject.measured,
     )
-    values = sorted({*subject.secrets, *settings.values}, key=len, reverse=True)
+    values = sorted({*subject.secrets, *settings.values} - _schema_names(subject), key=len, reverse=True)
     return report, lambda text: redaction.without(call.hide(text), values)
+
+
+def _schema_names(subject: Subject) -> set[str]:
+    """The names of schemas, which are no secret: masked, they would make every name unreadable."""
+    return {name.partition(".")[0] for name in (subject.schema.tables if subject.schema else ())}
 
 
 # -------------------------------------------------------------------------------------------------------- environments

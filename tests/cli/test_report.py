@@ -237,6 +237,16 @@ create view v as select :'token'::text as t;""",
     assert SECRET not in done.stdout + done.stderr
 
 
+def test_the_name_of_a_schema_stays_legible_though_a_variable_has_it(report, shop, database_url):
+    (shop.migrations / "3_vars.sql").write_text(
+        '-- migrate:vars place\n-- migrate:up\ncreate table :"place".things (id int);\n-- migrate:down\n'
+    )
+
+    page, _ = report("report", env={"DATABASE_URL": database_url, "DBMIGRATE_VAR_PLACE": "public"})
+
+    assert page.has_object("change", "table public.things")
+
+
 def test_it_can_be_piped_and_tells_programs_where_it_is(report, run, shop, database_url, cluster_cache):
     env = {"DATABASE_URL": database_url, "XDG_CACHE_HOME": str(cluster_cache)}
 
