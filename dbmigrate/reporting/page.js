@@ -1,22 +1,144 @@
-const $=i=>document.getElementById(i),q=$('q'),ego=$('ego'),M=new Map(JSON.parse($('m').textContent)),N='http://www.w3.org/2000/svg',U=6.65;
-document.documentElement.className='js';
-const short=t=>t.startsWith('public.')?t.slice(7):t,cut=(s,n)=>[...s].length>n?[...s].slice(0,n-1).join('')+'…':s,cells=s=>[...s].reduce((n,c)=>n+(c>'\u10ff'&&c!='…'&&c!='→'&&c!='−'?2:1),0),kind=s=>({'+':' add','−':' del','~':' chg'})[s]||'';
-const el=(p,n,a,t)=>{const e=document.createElementNS(N,n);for(const k in a)e.setAttribute(k,a[k]);if(t!=null)e.textContent=t;p.append(e);return e};
-function show(t){const v=M.get(t);if(!v)return;
-const up=[...new Set(v.f.map(f=>f[0]))].filter(x=>x!=t),down=[...M.keys()].filter(o=>o!=t&&M.get(o).f.some(f=>f[0]==t));
-const W=n=>Math.max(8,...n.map(x=>cells(cut(short(x),40))))*U+24,rows=v.c.map(r=>[cut(r[0],40)+(r[2]?' '+r[2]:''),cut(r[1],40),r[3]]),mw=Math.max(120,(cells(cut(short(t),60))+4)*U,...rows.map(r=>(cells(r[0])+cells(r[1])+6)*U));
-const cols=Math.ceil(down.length/24),uw=up.length?W(up):0,dw=down.length?W(down):0,h=Math.max(30+rows.length*17,up.length*30,Math.min(down.length,24)*30),x0=up.length?uw+90:0,x1=x0+mw+90,w=(down.length?x1+cols*(dw+14):x0+mw)+12;
-ego.textContent='';const s=el(ego,'svg',{viewBox:`-6 -6 ${w} ${h+12}`,width:w,height:h+12,role:'group','aria-label':short(t)+' and the tables next to it'});
-const small=(o,x,y,wide)=>{const g=el(s,'g',{class:'t'+kind(M.get(o)?.s),transform:`translate(${x} ${y})`,tabindex:0,role:'button','aria-label':short(o)});el(g,'rect',{class:'b',width:wide,height:22,rx:4});el(g,'text',{class:'n',x:8,y:15},cut(short(o),40));g.onclick=()=>pick(o);g.onkeydown=k=>{if(k.key=='Enter'||k.key==' '){k.preventDefault();pick(o)}}};
-up.forEach((o,i)=>{for(const f of v.f)if(f[0]==o){const r=v.c.findIndex(c=>c[0]==f[1]),y=r<0?12:32+r*17;el(s,'path',{class:'e',d:`M${uw} ${i*30+11}C${uw+45} ${i*30+11} ${x0-45} ${y} ${x0} ${y}`})}small(o,0,i*30,uw)});
-down.forEach((o,i)=>{const c=Math.floor(i/24),y=i%24*30,x=x1+c*(dw+14);if(!c)el(s,'path',{class:'e',d:`M${x0+mw} 11C${x0+mw+45} 11 ${x-45} ${y+11} ${x} ${y+11}`});small(o,x,y,dw)});
-const g=el(s,'g',{class:'t'+kind(v.s),transform:`translate(${x0} 0)`});el(g,'rect',{class:'b',width:mw,height:28+rows.length*17,rx:4});el(g,'rect',{class:'h',width:mw,height:22,rx:4});el(g,'text',{class:'n',x:8,y:15},(v.s?v.s+' ':'')+cut(short(t),60));
-rows.forEach((r,i)=>{const y=24+i*17,w=el(g,'g',{class:'w'+kind(r[2])});if(r[2])el(w,'rect',{class:'r',x:1,y,width:mw-2,height:17});el(w,'text',{class:'c',x:8,y:y+12},(r[2]?r[2]+' ':'')+r[0]);el(w,'text',{class:'y',x:mw-8,y:y+12},r[1])});
-q.value=short(t);history.replaceState(null,'','#t='+encodeURIComponent(t))}
-function pick(t){show(t);q.scrollIntoView({block:'start'});q.focus({preventScroll:true})}
-const named=s=>[...M.keys()].find(t=>short(t)==s||t==s);
-q.oninput=()=>{const t=named(q.value);if(t)show(t)};
-q.onkeydown=k=>{if(k.key!='Enter')return;const t=named(q.value)||[...M.keys()].find(x=>x.toLowerCase().includes(q.value.toLowerCase()));if(q.value&&t)show(t)};
-document.addEventListener('click',e=>{const g=e.target.closest('.t[data-t]');if(g)pick(g.dataset.t)});
-document.addEventListener('mouseover',e=>{const g=e.target.closest('.t[data-t]'),s=e.target.closest('svg');if(s)for(const p of s.querySelectorAll('.e'))p.classList.toggle('on',!!g&&(p.dataset.a==g.dataset.t||p.dataset.b==g.dataset.t))});
-const hash=()=>{if(location.hash.startsWith('#t='))show(decodeURIComponent(location.hash.slice(3)))};window.addEventListener('hashchange',hash);hash();
+// The third picture: one table and the tables next to it, by its name, by a click, by #t=NAME. All else needs no script.
+const search = document.getElementById('q');
+const picture = document.getElementById('ego');
+const tables = new Map(JSON.parse(document.getElementById('m').textContent));
+const SVG = 'http://www.w3.org/2000/svg';
+const CHARACTER = 6.65,
+  ROW = 17,
+  HEAD = 24,
+  STEP = 30,
+  GAP = 90,
+  IN_A_COLUMN = 24;
+const KINDS = { '+': ' add', '−': ' del', '~': ' chg' };
+document.documentElement.className = 'js';
+
+const short = name => (name.startsWith('public.') ? name.slice(7) : name);
+const kind = sign => KINDS[sign] || '';
+// East Asian characters are two wide; the signs that the page itself writes are not
+const cells = text => [...text].reduce((sum, each) => sum + (each > '\u10ff' && !'…→−←'.includes(each) ? 2 : 1), 0);
+const cut = (text, most) => ([...text].length > most ? `${[...text].slice(0, most - 1).join('')}…` : text);
+
+function add(parent, name, attributes, text) {
+  const made = document.createElementNS(SVG, name);
+  for (const key in attributes) made.setAttribute(key, attributes[key]);
+  if (text != null) made.textContent = text;
+  parent.append(made);
+  return made;
+}
+
+const curve = (x1, y1, x2, y2) => `M${x1} ${y1}C${x1 + GAP / 2} ${y1} ${x2 - GAP / 2} ${y2} ${x2} ${y2}`;
+const widest = names =>
+  names.length ? Math.max(8, ...names.map(each => cells(cut(short(each), 40)))) * CHARACTER + 24 : 0;
+
+// A neighbour: its name alone, a button that shows it in the middle.
+function drawNeighbour(svg, name, x, y, width) {
+  const button = { tabindex: 0, role: 'button', 'aria-label': short(name) };
+  const box = add(svg, 'g', { class: `t${kind(tables.get(name)?.s)}`, transform: `translate(${x} ${y})`, ...button });
+  add(box, 'rect', { class: 'b', width, height: 22, rx: 4 });
+  add(box, 'text', { class: 'n', x: 8, y: 15 }, cut(short(name), 40));
+  box.onclick = () => pick(name);
+  box.onkeydown = event => {
+    if (event.key !== 'Enter' && event.key !== ' ') return;
+    event.preventDefault();
+    pick(name);
+  };
+}
+
+function drawTable(svg, name, rows, x, width) {
+  const sign = tables.get(name).s;
+  const box = add(svg, 'g', { class: `t${kind(sign)}`, transform: `translate(${x} 0)` });
+  add(box, 'rect', { class: 'b', width, height: HEAD + rows.length * ROW + 4, rx: 4 });
+  add(box, 'rect', { class: 'h', width, height: 22, rx: 4 });
+  add(box, 'text', { class: 'n', x: 8, y: 15 }, `${sign ? `${sign} ` : ''}${cut(short(name), 60)}`);
+  rows.forEach(([left, right, state], number) => {
+    const y = HEAD + number * ROW;
+    const row = add(box, 'g', { class: `w${kind(state)}` });
+    if (state) add(row, 'rect', { class: 'r', x: 1, y, width: width - 2, height: ROW });
+    add(row, 'text', { class: 'c', x: 8, y: y + 12 }, `${state ? `${state} ` : ''}${left}`);
+    add(row, 'text', { class: 'y', x: width - 8, y: y + 12 }, right);
+  });
+}
+
+// What it refers to at the left, the table in full, what refers to it at the right.
+function show(name) {
+  const table = tables.get(name);
+  if (!table) return;
+  const left = [...new Set(table.f.map(each => each[0]))].filter(each => each !== name);
+  const right = [...tables.keys()].filter(each => each !== name && tables.get(each).f.some(other => other[0] === name));
+  const rows = table.c.map(([column, type, mark, state]) => [
+    cut(column, 40) + (mark ? ` ${mark}` : ''),
+    cut(type, 40),
+    state,
+  ]);
+  const characters = Math.max(
+    18,
+    cells(cut(short(name), 60)) + 4,
+    ...rows.map(row => cells(row[0]) + cells(row[1]) + 6),
+  );
+  const [wideLeft, wide, wideRight] = [widest(left), characters * CHARACTER, widest(right)];
+  const middle = left.length ? wideLeft + GAP : 0;
+  const end = middle + wide;
+  const width = (right.length ? end + GAP + Math.ceil(right.length / IN_A_COLUMN) * (wideRight + 14) : end) + 12;
+  const height =
+    Math.max(STEP + rows.length * ROW, left.length * STEP, Math.min(right.length, IN_A_COLUMN) * STEP) + 12;
+  const label = `${short(name)} and the tables next to it`;
+  picture.textContent = '';
+  const svg = add(picture, 'svg', {
+    viewBox: `-6 -6 ${width} ${height}`,
+    width,
+    height,
+    role: 'group',
+    'aria-label': label,
+  });
+  left.forEach((other, number) => {
+    for (const [target, column] of table.f.filter(each => each[0] === other)) {
+      const row = table.c.findIndex(each => each[0] === column);
+      const y = row < 0 ? HEAD / 2 : HEAD + row * ROW + ROW / 2;
+      add(svg, 'path', { class: 'e', d: curve(wideLeft, number * STEP + 11, middle, y) });
+    }
+    drawNeighbour(svg, other, 0, number * STEP, wideLeft);
+  });
+  right.forEach((other, number) => {
+    const column = Math.floor(number / IN_A_COLUMN);
+    const y = (number % IN_A_COLUMN) * STEP;
+    if (!column) add(svg, 'path', { class: 'e', d: curve(end, 11, end + GAP, y + 11) });
+    drawNeighbour(svg, other, end + GAP + column * (wideRight + 14), y, wideRight);
+  });
+  drawTable(svg, name, rows, middle, wide);
+  search.value = short(name);
+  history.replaceState(null, '', `#t=${encodeURIComponent(name)}`);
+}
+
+function pick(name) {
+  show(name);
+  search.scrollIntoView({ block: 'start' });
+  search.focus({ preventScroll: true });
+}
+
+const named = text => [...tables.keys()].find(name => short(name) === text || name === text);
+const like = text => [...tables.keys()].find(name => name.toLowerCase().includes(text.toLowerCase()));
+
+function showAddressed() {
+  const name = [...tables.keys()].find(each => location.hash === `#t=${encodeURIComponent(each)}`);
+  show(name || location.hash.slice(3));
+}
+
+if (search) {
+  search.oninput = () => show(named(search.value));
+  search.onkeydown = event => {
+    if (event.key === 'Enter' && search.value) show(named(search.value) || like(search.value));
+  };
+  document.addEventListener('click', event => {
+    const box = event.target.closest('.t[data-t]');
+    if (box) pick(box.dataset.t);
+  });
+  window.addEventListener('hashchange', showAddressed);
+  showAddressed();
+}
+
+// The lines of the table below the pointer stand out.
+document.addEventListener('mouseover', event => {
+  const name = event.target.closest('.t[data-t]')?.dataset.t;
+  for (const line of event.target.closest('svg')?.querySelectorAll('.e') || [])
+    line.classList.toggle('on', name !== undefined && (line.dataset.a === name || line.dataset.b === name));
+});

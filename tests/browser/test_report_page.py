@@ -171,3 +171,11 @@ def test_long_names_and_wide_letters_stay_in_their_boxes(shown):
 
     opened_details(tab)
     assert tab.evaluate("measures.overlaps()") == []
+
+
+@pytest.mark.parametrize("given", [{}, {"schema": None, "measured": None}, {"pending": (), "lanes": ()}])
+def test_a_page_of_nothing_is_quiet(shown, given):
+    tab = shown(page.write(replace(reports.report(0), **given)), hash_="#t=%")
+
+    assert len(tab.requests) == 1
+    assert tab.messages == []
