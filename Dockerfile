@@ -1,7 +1,8 @@
 # dbmigrate with a pg_dump that is as new as any server: docker build -t dbmigrate .
 FROM python:3.13-slim AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE .env.example ./
+COPY .github ./.github
 COPY dbmigrate ./dbmigrate
 COPY db ./db
 COPY docs ./docs

@@ -143,7 +143,7 @@ class Targeted:
 
 
 class Phase(StrEnum):
-    """The phases of a deployment, in their order; the last one only after a failure."""
+    """The phases of a deployment, in their order, `rollback` only after a failure; `restore` is that of a backup."""
 
     VERIFY = "verify"
     PLAN = "plan"
@@ -151,6 +151,7 @@ class Phase(StrEnum):
     UP = "up"
     HEALTH = "health"
     ROLLBACK = "rollback"
+    RESTORE = "restore"
 
 
 @frozen

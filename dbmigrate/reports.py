@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dbmigrate.model import Applied, MigrationFile, Problem, Step, Unfinished
+    from dbmigrate.services import Service
 
 
 @frozen
@@ -27,6 +28,43 @@ class Backup:
     size: int
     seconds: float
     restore: str
+
+
+@frozen
+class BackupFile:
+    """A file that is named as a backup. `stem` is the first part of its name, `database` what the archive says.
+
+    `fault` is why pg_restore cannot read all of it. Both are None before it was read.
+    """
+
+    path: str
+    stem: str
+    taken_at: datetime
+    size: int
+    database: str | None = None
+    fault: str | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it was read to its end."""
+        return self.database is not None and self.fault is None
+
+
+@frozen
+class Restored:
+    """A backup in a database of its own: what its history says, and the SQL that puts it in the place of the target.
+
+    `previous` is the name that the target has then, None where there is no target. `applied` and `pending` are numbers.
+    """
+
+    path: str
+    database: str
+    renames: tuple[str, ...]
+    previous: str | None = None
+    current: str | None = None
+    applied: int = 0
+    pending: int = 0
+    seconds: float = 0.0
 
 
 @frozen
@@ -89,11 +127,29 @@ class Finding:
     applied: Applied | None = None
     file: FileSum | None = None
     changed_in: str | None = None  # the last git commit of the file, in one line
+    restorable_from: str | None = None  # a git commit that has the bytes which were applied
+
+    @property
+    def restoring(self) -> str:
+        """How what was applied comes back: the command, if a commit has it."""
+        if self.restorable_from is None or self.file is None:
+            return "restore the file"
+        import shlex
+
+        return f"git checkout {self.restorable_from[:12]} -- {shlex.quote(self.file.file.path)}"
 
     @property
     def is_serious(self) -> bool:
         """Whether somebody has to act; a cosmetic edit needs nothing."""
         return self.deviation not in (Deviation.COSMETIC, Deviation.OUT_OF_ORDER)
+
+
+@frozen
+class Tracking:
+    """The files among some that git does not track; those that it was told to ignore are apart."""
+
+    untracked: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 @frozen
@@ -203,13 +259,30 @@ class StatusRow:
 class Status:
     """Every migration of the directories and of the database, in file-name order; repeatable ones by name.
 
-    A repeatable one that was changed is pending. `environment` is the target's.
+    A repeatable one that was changed is pending. `environment` is the target's, `target` shows the database without
+    secrets, `locations` are the migrations directories. `updated_at`: when a migration was last applied, undone or
+    recorded, as far as the log knows. `service` is the one whose they are.
     """
 
     rows: tuple[StatusRow, ...]
     problems: tuple[Problem, ...] = ()
     repeatables: tuple[StatusRow, ...] = ()
     environment: str | None = None
+    target: str = ""
+    locations: tuple[str, ...] = ()
+    updated_at: datetime | None = None
+    service: Service | None = None
+
+    @property
+    def current(self) -> str | None:
+        """The newest applied version."""
+        applied = (MigrationState.APPLIED, MigrationState.MISSING)
+        return next((row.version for row in reversed(self.rows) if row.state in applied), None)
+
+    @property
+    def next(self) -> StatusRow | None:
+        """What `up` would run first."""
+        return next(iter(self.pending), None)
 
     def count(self, state: MigrationState) -> int:
         return sum(row.state is state for row in self.rows)
@@ -223,3 +296,33 @@ class Status:
         """What `up` would run: pending ones, repeatable ones too, and those that a crash left unfinished."""
         waiting = (MigrationState.PENDING, MigrationState.UNFINISHED)
         return tuple(row for row in (*self.rows, *self.repeatables) if row.state in waiting)
+
+
+@frozen
+class ServiceStatus:
+    """One of several services in a database.
+
+    `pending` are the versions that `up` would run, `failed` those whose last run failed or is unfinished. `status` is
+    None, and `failure` says why, where its migrations cannot be read; `recorded` is what its table holds, in order.
+    """
+
+    service: Service
+    status: Status | None = None
+    recorded: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    failure: str | None = None
+
+    @property
+    def version(self) -> str | None:
+        """The newest applied version."""
+        return self.status.current if self.status else next(reversed(self.recorded), None)
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        return tuple(row.version for row in self.status.pending) if self.status else ()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nothing is pending, failed, or without its file."""
+        is_whole = self.status is not None and not self.status.count(MigrationState.MISSING)
+        return is_whole and not (self.pending or self.failed)

@@ -27,6 +27,10 @@ WARNINGS: dict[str, str] = {
     "W337": "the file of a repeatable migration is gone; nothing is undone",
     "W338": "a rollback leaves a repeatable migration as it is, and the next `up` runs it again",
     "W700": "a pending migration is a breaking change",
+    "W710": "a rollback does not bring back what its migration destroyed",
+    "W711": "a file is applied again after it was rolled back, and nothing in it was changed",
+    "W712": "a migration is applied on a protected environment though git ignores its file",
+    "W713": "nobody can tell whether the files are in version control",
     "W340": "the name of a new migration does not say what it changes",
     "W341": "of the migrations that a file replaces some are applied, and some are not",
     "W342": "what migrations do to the whole server is not in the squashed file",
@@ -40,6 +44,8 @@ WARNINGS: dict[str, str] = {
     "W351": "a page of a backfill reads the whole table",
     "W352": "triggers fire for the rows of a backfill",
     "W353": "the lag of the replicas cannot be read",
+    "W760": "the statements of a half-done backfill were edited",
+    "W761": "a backfill may double the size of a large table",
     # waits, and data that is lost
     "W380": "a migration destroys data",
     "W381": "`--salvage` does not save what a statement destroys",
@@ -53,6 +59,11 @@ WARNINGS: dict[str, str] = {
     "W391": "a rehearsal could not measure all of it",
     "W392": "a rehearsal lost its second connection",
     "W393": "a dump was restored, but for something that it needs elsewhere",
+    # containers and projects
+    "W720": "`run` leaves out what is pending",
+    "W721": "no file has the version that `wait` waits for",
+    "W722": "git would keep `.env`, which holds passwords",
+    "W723": "a file is there already, and does not have what `init` would write",
     # the schema file
     "W401": "the schema file was not written",
     "W311": "the schema file was not written, because it would hold what is only for some environments",
@@ -61,6 +72,9 @@ WARNINGS: dict[str, str] = {
     # on call
     "W404": "psql does not get a part of the connection settings",
     "W405": "a session that was asked to end is still there",
+    "W730": "git has merged two versions of the schema file, which has to be generated",
+    "W731": "a git hook of another program is in the place of dbmigrate's",
+    "W740": "a service changes an object of another service, which no schema file has then",
     # the embedded server
     "W501": "the embedded server's data is not in the named directory",
     # deployments
@@ -87,8 +101,13 @@ WARNINGS: dict[str, str] = {
     "W640": "an invalid index that an interrupted statement left is dropped",
     "W641": "an interrupted detach of a partition is completed",
     "W642": "the schema file was not written, because the migration lock was lost",
+    "W702": "the history of a restored database was compared with nothing",
+    "W703": "a database is left from a restore that did not end",
     # imports from other tools
     "W690": "the history of another tool is taken over without a proof",
+    # several targets
+    "W750": "targets are listed twice, and run once",
+    "W751": "a shard has no targets",
     # rewriting
     "W370": "a statement has no safe form, and is left as it is",
     "W371": "an applied file is not rewritten",

@@ -6,18 +6,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbmigrate.api.base import ApiBase, Options, Request, View
+from dbmigrate.api.base import Options, Request, View
+from dbmigrate.api.standing import Standing
 from dbmigrate.connection import database
 from dbmigrate.errors import ConfigError, ConnectionFailed, Error, PlanError
 from dbmigrate.events import Planned, RunStarted, SchemaLoaded, SchemaRead, SchemaWritten
 from dbmigrate.migrations import find
 from dbmigrate.model import ALL, LAST, Direction, Goal, History, Plan, Problem, Severity
 from dbmigrate.planning import plan, plan_hash, verify
-from dbmigrate.reports import Status
+from dbmigrate.reports import Deviation
 from dbmigrate.tracking import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from dbmigrate.execution.session import Session
     from dbmigrate.model import Migration, MigrationFile, Unfinished
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Migrator", "Options"]
 
 
-class Migrator(ApiBase):
+class Migrator(Standing):
     """Migrations of one directory (or several) on one database.
 
     Methods return values and print nothing; progress goes to `on_event`. Every method opens its own connection and
@@ -36,51 +37,6 @@ class Migrator(ApiBase):
     """
 
     # -- questions
-
-    def status(self) -> Status:
-        """Applied and pending migrations. Writes nothing: works without the tables and for a read-only role."""
-        found, environment = self._present(), self._options.policy.environment
-        with self._open("status") as session:
-            recorded = session.read_history()
-            more = self._history_problems(session, recorded)
-            repeatable = self._shown(session)
-        view, replacing = self._in_force(found, recorded)
-        files, history = view.files, view.history
-        findings = verify.verify(files, history, verify.sums(files, history), self._options.order)
-        status = verify.marked(plan.status(files, history, self._options.order), findings)
-        if replacing:
-            from dbmigrate.planning import replaces
-
-            status = replaces.marked(status, replacing)
-        pending = [file for file in files if file.version not in history]
-        if pending:
-            from dbmigrate.migrations import peek
-            from dbmigrate.planning import breaking, target_environments
-
-            read = tuple(peek.mentioning(pending, *breaking.WORDS, target_environments.WORD))
-            status = target_environments.marked(plan.with_breaking(status, read), read, environment)
-        return replace(
-            status,
-            repeatables=repeatable.repeatables,
-            problems=(*status.problems, *repeatable.problems, *more),
-            environment=environment,
-        )
-
-    def described(self, status: Status) -> Status:
-        """`status` with what each file says that it does, and what has to be true where it is pending."""
-        from dbmigrate.migrations import head, peek
-        from dbmigrate.planning import conditions, description
-
-        pattern = description.TICKETS if self._options.tickets is None else self._options.tickets
-        said = {file.version: description.of(head.read(file.path), pattern) for file in self._present()}
-        waiting = {row.version for row in status.pending}
-        read = peek.mentioning((each for each in self._present() if each.version in waiting), *conditions.WORDS)
-        asked = {each.version: conditions.listed(each, Direction.UP) for each in read}
-        rows = (
-            replace(row, description=said.get(row.version), conditions=asked.get(row.version, ()))
-            for row in status.rows
-        )
-        return replace(status, rows=tuple(rows))
 
     def plan_up(self, goal: Goal = ALL) -> Plan:
         """What `up` would do now; for a database that does not exist, what it would do in a new one."""
@@ -124,6 +80,13 @@ class Migrator(ApiBase):
         A failure is not an error here: `LockReport.problems` names it.
         """
         return self._locks(self._upward(goal), means)
+
+    def proposals(self, migrations: Iterable[Migration]) -> tuple[Problem, ...]:
+        """What the sizes of the database's tables suggest for the backfills of these files."""
+        from dbmigrate.execution import backfill_notes
+
+        with self._open("lint") as session:
+            return backfill_notes.of_sizes(session, migrations)
 
     def locks_rollback(self, means: Means, goal: Goal = LAST) -> LockReport:
         """The same for `rollback`: its down sections run on a scratch database."""
@@ -212,8 +175,9 @@ class Migrator(ApiBase):
 
         with self._open("dump") as session:
             database.refuse_shared_session(session.facts, "pg_dump changes the settings of its session")
-            self._refuse_narrow(session, dumping)
-            written = schema_file.refresh(session, dumping, arguments=arguments)
+            source = self._schema(session)
+            source.refuse_narrow(dumping)
+            written = schema_file.store(source.text(dumping, arguments), dumping)
         self._on_event(SchemaWritten(written))
         return written
 
@@ -250,6 +214,7 @@ class Migrator(ApiBase):
         """The plan of `up` for a database that does not exist yet."""
         view = View(found, History(), parsed)
         made = self._planned_up(view, parsed, goal)
+        self._refuse_unmet(None, made)
         return self._hashed(self._repeated(None, view, made), view.history)
 
     def _planned_up(self, view: View, migrations: Mapping[str, Migration], goal: Goal) -> Plan:
@@ -268,11 +233,16 @@ class Migrator(ApiBase):
     def _upward(self, goal: Goal, command: str = "up") -> Request:
         def planned(view: View) -> Plan:
             seen, replacing = self._in_force(view.files, view.history)
-            notes = verify.refuse_changes(verify.verify(seen.files, seen.history, _sums(seen)))
+            found = verify.verify(seen.files, seen.history, _sums(seen))
+            if any(each.deviation is Deviation.CHANGED for each in found):
+                from dbmigrate.tracking import version_control
+
+                found = version_control.traced(found)
+            notes = verify.refuse_changes(found)
             others = {each.migration.version: each.migration for each in replacing}
             known = {**_named_elsewhere(view), **others, **view.migrations}
             made = self._planned_up(view, known, goal)
-            return Plan(made.steps, (*made.problems, *notes))
+            return Plan(made.steps, (*made.problems, *notes, *_applied_again(made, view.history)))
 
         return Request(
             command,
@@ -284,6 +254,7 @@ class Migrator(ApiBase):
         )
 
     def _downward(self, goal: Goal) -> Request:
+        from dbmigrate.losses import not_restored
         from dbmigrate.migrations import peek
         from dbmigrate.planning import dependencies
 
@@ -293,7 +264,8 @@ class Migrator(ApiBase):
             made = plan.down(view.files, view.history, migrations=view.migrations, goal=goal, order=order)
             applied = [file for file in view.files if file.version in view.history]
             dependencies.refuse_needed(made.steps, peek.mentioning(applied, dependencies.WORD))
-            return _with_notes(made, view)
+            made = _with_notes(made, view)
+            return replace(made, problems=(*made.problems, *not_restored.problems(made, view.history)))
 
         return Request(
             "rollback",
@@ -304,16 +276,17 @@ class Migrator(ApiBase):
             planned,
             (Direction.DOWN,),
             extend=self._restored,
+            look=self._with_last_run if goal.last_run else None,
         )
 
+    def _with_last_run(self, session: Session, view: View) -> View:
+        from dbmigrate.tracking import last_run
+
+        with database.translated(self._dsn):
+            versions, since = last_run.read(session.conn, session.tables)
+        return replace(view, history=replace(view.history, last_run=versions, recorded_since=since))
+
     # what becomes of repeatable migrations: without any nothing is imported for them
-
-    def _shown(self, session: Session) -> Status:
-        if not self._seen.repeatables:
-            return Status(())
-        from dbmigrate.api import repeatables
-
-        return repeatables.shown(Status(()), self._seen.repeatables, session)
 
     def _of_the_schema_file(self) -> Plan:
         """What a schema file has, beside the versions that it records: the repeatables. Read before it is loaded."""
@@ -429,6 +402,14 @@ def _with_notes(planned: Plan, view: View) -> Plan:
     findings = verify.verify(concerned.files, concerned.history, _sums(concerned))
     notes = filter(None, map(verify.edited_note, findings))
     return replace(planned, problems=(*planned.problems, *notes))
+
+
+def _applied_again(made: Plan, history: History) -> Sequence[Problem]:
+    if not history.undone or not made.steps:
+        return ()
+    from dbmigrate.planning import rolled_back
+
+    return tuple(rolled_back.problems(made.steps, history))
 
 
 def _sums(view: View) -> Mapping[str, FileSum]:

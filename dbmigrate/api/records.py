@@ -18,10 +18,10 @@ from dbmigrate.execution.resume import Decision
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
 from dbmigrate.model import Action, Direction, History, LogKind, Migration, Plan, Step, Unfinished
-from dbmigrate.planning import plan
+from dbmigrate.planning import forgetting, marking, plan, selection
 from dbmigrate.planning import verify as verification
 from dbmigrate.reports import Deviation, Finding, LogEntry, Report
-from dbmigrate.tracking import provenance, read_history
+from dbmigrate.tracking import read_history, version_control
 
 if TYPE_CHECKING:
     from dbmigrate.execution.session import Session
@@ -35,9 +35,14 @@ _NOTHING: tuple[Direction, ...] = ()  # is run by what only records
 
 @frozen
 class Repair:
-    """What `Upkeep.repair` may do about missing files: forget their versions, or leave them alone."""
+    """What `Upkeep.repair` does about missing files.
+
+    It leaves them alone; forgets all of them; or does nothing but forget those in `forget`, by version, or by name
+    where they are repeatable.
+    """
 
     forget_missing: bool = False
+    forget: tuple[str, ...] = ()
 
 
 @frozen
@@ -74,6 +79,11 @@ class Upkeep(ApiBase):
         with self._open("history") as session, database.translated(self._dsn):
             return read_history.events(session.conn, session.tables, limit=limit, failed=failed)
 
+    def history_sql(self, *, limit: int | None = None, failed: bool = False) -> str | None:
+        """The query of `history`, for psql; None where there is no log table yet."""
+        with self._open("history") as session, database.translated(self._dsn):
+            return read_history.events_sql(session.conn, session.tables, limit=limit, failed=failed)
+
     def plan_repair(self, repair: Repair) -> Plan:
         """What `repair` would do now."""
         with self._planned(self._repairing(repair)) as (_, planned):
@@ -84,7 +94,8 @@ class Upkeep(ApiBase):
     def repair(self, repair: Repair, *, expected: Plan) -> Report:
         """Make the records agree with the files: accept edited ones, follow renamed ones, forget missing ones.
 
-        Raises PlanError E239 if the plan is not `expected` any more.
+        Raises PlanError E239 if the plan is not `expected` any more, E228 and E232 for what cannot be forgotten,
+        Refused E736 where a protected environment would forget all that is missing.
         """
         request = self._repairing(repair)
 
@@ -151,10 +162,17 @@ class Upkeep(ApiBase):
 
         return repeatables.recorded(self._seen.repeatables, view, made, self._options.policy.environment)
 
-    def _forgotten_too(self, session: Session | None, view: View, made: Plan) -> Plan:
+    def _forgotten_too(self, repair: Repair, session: Session | None, view: View, made: Plan) -> Plan:
         from dbmigrate.api import repeatables
 
-        return made if session is None else repeatables.forgetting(self._seen.repeatables, session, made)
+        if session is None:
+            return made
+        gone = repeatables.gone(self._seen.repeatables, session)
+        if repair.forget:
+            gone = forgetting.repeatables(repair.forget, gone)
+        else:
+            forgetting.refuse_sweep(gone, is_protected=self._options.is_protected)
+        return replace(made, steps=(*made.steps, *gone))
 
     def _findings(self, view: View) -> tuple[Finding, ...]:
         seen, _ = self._in_force(view.files, view.history)
@@ -163,12 +181,7 @@ class Upkeep(ApiBase):
         late = {finding.version for finding in every if finding.deviation is Deviation.OUT_OF_ORDER}
         elsewhere = self._elsewhere([file for file in seen.files if file.version in late])
         found = (finding for finding in every if finding.version not in elsewhere)
-        return tuple(
-            replace(finding, changed_in=provenance.last_change(finding.file.file.path))
-            if finding.file and finding.deviation is Deviation.CHANGED
-            else finding
-            for finding in found
-        )
+        return version_control.traced(found)
 
     def _elsewhere(self, pending: Sequence[MigrationFile]) -> frozenset[str]:
         """The versions of pending files that are only for other environments."""
@@ -187,26 +200,31 @@ class Upkeep(ApiBase):
             return [item.file.file.version for item in found if item.file is not None]
 
         def planned(view: View) -> Plan:
+            found = self._findings(view)
+            if repair.forget:
+                return Plan(forgetting.only(repair.forget, view.files, view.history, found))
+            if repair.forget_missing:
+                missing = (each for each in found if each.deviation is Deviation.MISSING)
+                forgetting.refuse_sweep(missing, is_protected=self._options.is_protected)
             steps: list[Step] = []
-            for finding in self._findings(view):
+            for finding in found:
                 if finding.deviation is Deviation.OTHER_FILE:
                     raise verification.other_file(finding)  # recording it would say that it ran
                 steps += _corrections(finding, view.migrations, repair)
             return Plan(tuple(steps))
 
-        extend = self._forgotten_too if repair.forget_missing else None
+        extend = partial(self._forgotten_too, repair) if repair.forget or repair.forget_missing else None
         return Request("repair", versions, planned, _NOTHING, extend=extend)
 
     def _mark(self, version: str, direction: Direction) -> Report:
         def planned(view: View) -> Plan:
             is_applied = version in view.history
             if is_applied is (direction is Direction.UP):
-                state = "applied" if is_applied else "pending"
-                raise PlanError(f"version {version} is {state} already", code="E241")
+                raise marking.already(version, view.files, view.history, self._options.order)
             migration = view.migrations.get(version)
             if migration is None and direction is Direction.UP:
                 known = [file.version for file in view.files]
-                raise plan.unknown_version(version, known, f"no migration file has version {version}")
+                raise selection.unknown_version(version, known, f"no migration file has version {version}")
             name = migration.name if migration else version
             return Plan((Step(version, name, direction, Action.RECORD, migration, kind=LogKind.MARK),))
 
@@ -233,7 +251,13 @@ class Upkeep(ApiBase):
             raise PlanError(f"the file of {broken.name} is gone", code="E234", hint="restore it to go on")
         intended = intent.plan(broken, migration, view.history)
         if migration.bound is not None:
-            self._refuse_other_values(session, intended.steps)
+            from dbmigrate.api import recorded_values
+
+            recorded_values.refuse_other(session, intended.steps)
+        if broken.progress is not None:
+            from dbmigrate.execution import backfill_notes
+
+            intended = backfill_notes.with_notes(session, intended, view.history)
         return self._hashed(intended, view.history)
 
 

@@ -75,7 +75,13 @@ class Rehearser(Migrator):
         `queries` run beside it, as a stand-in for the application. Raises Refused E704 (nothing can be written there),
         E780 (it is the database itself), E782 (its history is another one), MigrationFailed E430.
         """
-        request = self._upward(goal)
+        return self._on_clone(self._upward(goal), clone, queries)
+
+    def rehearse_rollback_on(self, clone: Dsn, goal: Goal = LAST, *, queries: Sequence[str] = ()) -> Rehearsed:
+        """The same for `rollback`."""
+        return self._on_clone(self._downward(goal), clone, queries)
+
+    def _on_clone(self, request: Request, clone: Dsn, queries: Sequence[str]) -> Rehearsed:
         listener = with_rows.Listener(self._on_event)
         there = Rehearser(clone, self._options, on_event=listener)
         with there._open(request.command) as session:
@@ -86,9 +92,10 @@ class Rehearser(Migrator):
             mine = there._plan(session, request, View(self._present(), session.read_history()))
             with_rows.refuse_other_plan(planned, mine)
             self._announced(planned)
-            self._warn((Problem("W390", f"the clone {clone.display} is migrated, and stays so", Severity.NOTE),))
+            done = "rolled back" if request.command == "rollback" else "migrated"
+            self._warn((Problem("W390", f"the clone {clone.display} is {done}, and stays so", Severity.NOTE),))
             pacing = self._options.pacing
-            where = f"{clone.display}, which stays migrated"
+            where = f"{clone.display}, which stays {done}"
             return with_rows.run(with_rows.OnClone(session, mine, pacing, listener, where, queries))
 
     def rehearse_loaded(self, server: ScratchServer, dump: str, *, queries: Sequence[str] = ()) -> Rehearsed:

@@ -22,7 +22,7 @@ class Cursor:
     reaches it, the second one at it, so that rows that are added faster than pages are done do not keep a backfill
     running for ever. `rows` were changed, `passed` were met; `batch` is the size of the next page. `turn` counts the
     passes over the table, and this one has `ended`. `left` is the estimate of the rows behind it, `rate` how many a
-    second are met.
+    second are met. `sql` is the checksum of the statements of the first page.
     """
 
     table: str
@@ -38,6 +38,7 @@ class Cursor:
     ended: bool = False
     left: float | None = None
     rate: float = 0.0
+    sql: str | None = None
 
     def to_json(self) -> str:
         values = {name: getattr(self, name) for name in _FIELDS}
@@ -73,6 +74,7 @@ _FIELDS = (
     "ended",
     "left",
     "rate",
+    "sql",
 )
 
 

@@ -15,7 +15,7 @@ from dbmigrate.model import Direction
 from dbmigrate.tracking import provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dbmigrate.catalog import Catalog
     from dbmigrate.connection.database import Connection
@@ -67,11 +67,18 @@ class ScratchSession:
         return self.server.retrying(partial(impact.run_measured, self.session.conn, migration, options))
 
 
+def _empty(dsn: Dsn) -> None:
+    """What fills a scratch database that stays empty."""
+
+
 @contextmanager
-def prepared(server: ScratchServer, table: str, note: conditions.Note) -> Iterator[ScratchSession]:
-    """A new scratch database with empty tracking tables."""
+def prepared(
+    server: ScratchServer, table: str, note: conditions.Note, *, fill: Callable[[Dsn], object] = _empty
+) -> Iterator[ScratchSession]:
+    """A new scratch database with empty tracking tables, or with what `fill` puts into it."""
     with ExitStack() as stack:
         dsn = stack.enter_context(server.database())
+        fill(dsn)
         access = Access(dsn, COMMAND, table, 0.0, _ignore, partial(provenance.describe, ()))
         session = stack.enter_context(Session(access))
         session.lock()

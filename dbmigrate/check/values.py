@@ -30,7 +30,12 @@ CODES: dict[str, str] = {
     "C114": "migrations were not tried",
     "C115": "a migration fails on the rows of a dump",
     "C118": "a repeatable migration fails on an empty database",
-    "C119": "a repeatable migration cannot run twice, or changes something the second time",
+    "C119": "a migration cannot run twice, or changes something the second time",
+    "C130": "the order in which two branches are applied matters",
+    "C131": "a migration of a branch fails whatever the order",
+    "C132": "columns are in another order, depending on which branch is applied first",
+    "C133": "two branches were not compared, or not their rows",
+    "C134": "two branches changed the same file, or use the same version",
 }
 
 

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Protocol
 
 from dbmigrate.environment_name import canonical
 from dbmigrate.errors import ConfigError, ConnectionFailed, DatabaseError, Refused, unchanged
+from dbmigrate.events import Warned
 from dbmigrate.frozen import frozen
 from dbmigrate.output import questions
 from dbmigrate.planning import approval as rules
+from dbmigrate.planning import untracked
 from dbmigrate.planning.approval import Approval, Target
+from dbmigrate.tracking import version_control
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from dbmigrate.api.migrator import Migrator
-    from dbmigrate.model import History, Plan
+    from dbmigrate.model import History, Plan, Step
     from dbmigrate.output import Renderer
     from dbmigrate.settings.load import Settings
 
@@ -42,7 +45,7 @@ class Asker(Protocol):
 
 @frozen
 class Approver:
-    """What `Options.approve` is on the command line. A call raises Refused E707 to E710, E731."""
+    """What `Options.approve` is on the command line. A call raises Refused E707 to E710, E731, E737."""
 
     call: Asker
     settings: Settings
@@ -54,10 +57,17 @@ class Approver:
         self._refuse_untested(plan, history)
         need = rules.need_of_plan(plan, history, target, self.approval)
         word = rules.name_to_type(need, target, self.approval)
+        if target.is_protected and not self.approval.is_rehearsal:
+            self._refuse_untracked(rules.applied_first(plan, history))
         if word is None:
             return None
         heading = self.call.target_name(self.settings) if self.call.is_quiet else ""
         return partial(_ask, self.call, questions.of_plan(plan, word, heading=heading), word)
+
+    def _refuse_untracked(self, steps: Sequence[Step]) -> None:
+        if paths := [step.migration.file.path for step in steps if step.migration]:
+            for note in untracked.judge(version_control.tracking(paths), self.approval.allow_untracked):
+                self.call.renderer.on_event(Warned(note))
 
     def _refuse_untested(self, plan: Plan, history: History) -> None:
         environment = self._required_environment()

@@ -6,7 +6,7 @@ import os
 import signal
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -14,12 +14,9 @@ from dbmigrate.errors import ConfigError, Error, Refused
 from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from dbmigrate.api.drift import Comparer
-    from dbmigrate.api.from_schema import Baseliner
-    from dbmigrate.api.importer import Importer
     from dbmigrate.api.migrator import Migrator, Options
     from dbmigrate.api.records import Upkeep
     from dbmigrate.cli.approval import Approver
@@ -29,13 +26,16 @@ if TYPE_CHECKING:
     from dbmigrate.deploy.settings import DeployConfig
     from dbmigrate.execution.lock_retries import Pacing
     from dbmigrate.execution.session import Session
-    from dbmigrate.model import Goal, Plan, Problem
+    from dbmigrate.model import Plan, Problem
     from dbmigrate.output import Renderer, Streams
     from dbmigrate.planning.approval import Approval
     from dbmigrate.schema.versions import Dumping
+    from dbmigrate.scratch.choose import Choice
     from dbmigrate.settings.load import Settings
 
 CONNECT_TIMEOUT = 10  # seconds for the server of another environment to answer; its URL can set another time-out
+
+Opened = TypeVar("Opened")
 
 
 @dataclass(slots=True)
@@ -49,6 +49,10 @@ class Call:
     verbosity: Verbosity = Verbosity.NORMAL
     defers_backfills: bool = False
     max_wait: str | None = None
+    uses_stdout: bool = True
+    words: Sequence[str] = ()  # the command line
+    chosen: Dsn | None = None  # one of several targets, in place of the configured one
+    before_run: tuple[Callable[[Session, Plan], None], ...] = ()
     _renderer: Renderer | None = None
     _streams: Streams | None = None
     _hide: Callable[[str], str] | None = None
@@ -86,8 +90,34 @@ class Call:
 
             kind = Json if self.wants_json else Human
             self._streams = standard_streams(os.environ)
+            if not self.uses_stdout:
+                self._streams = self._streams.without_stdout()
             self._renderer = kind(self._streams, verbosity=self.verbosity, hide=self.hide)
         return self._renderer
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment of this process, which no command changes."""
+        return os.environ
+
+    def leave_stdout(self) -> None:
+        """Print everything on stderr from now on: stdout belongs to another program."""
+        self.uses_stdout, self._renderer = False, None
+
+    def for_target(
+        self, settings: Settings, renderer: Renderer, before_run: tuple[Callable[[Session, Plan], None], ...]
+    ) -> Call:
+        """The same invocation for one of several targets, which `settings` have chosen, shown by another renderer."""
+        made = replace(self, given={**self.given}, chosen=settings.chosen, before_run=before_run, _renderer=renderer)
+        made._settings, made._hide = settings, None
+        return made
+
+    @property
+    def streams(self) -> Streams:
+        """stdout and stderr, as the renderer uses them."""
+        assert self.renderer
+        assert self._streams is not None
+        return self._streams
 
     def hide(self, text: str) -> str:
         """`text`, such as SQL, without the passwords of the target database."""
@@ -124,7 +154,10 @@ class Call:
 
         if self._settings is None:
             self._refuse_several()
-            self._settings, self._hide = load(Flags(**self.given), os.environ, os.getcwd()), None
+            found = load(Flags(**self.given), os.environ, os.getcwd())
+            if self.chosen is not None:
+                found = replace(found, chosen=self.chosen)
+            self._settings, self._hide = found, None
             self.warn(self._settings.project.problems)
         return self._settings
 
@@ -153,12 +186,16 @@ class Call:
         from dbmigrate.api.migrator import Migrator
 
         with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
-            options = replace(options, before_run=self._backing_up(backup))
-            if salvage is not None:
-                from dbmigrate.cli import salvaging
-
-                options = salvaging.with_salvager(options, salvage, self.renderer.on_event)
+            options = replace(options, before_run=(*self.before_run, *self._backing_up(backup)))
+            options = self._salvaging(options, salvage)
             yield Migrator(dsn, options, on_event=self.renderer.on_event)
+
+    def _salvaging(self, options: Options, asked: SalvageRequest | None) -> Options:
+        if asked is None:
+            return options
+        from dbmigrate.cli import salvaging
+
+        return salvaging.with_salvager(options, asked, self.renderer.on_event)
 
     @contextmanager
     def upkeep(self, *, reason: str | None = None, approval: Approval | None = None) -> Iterator[Upkeep]:
@@ -169,38 +206,29 @@ class Call:
             yield Upkeep(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
-    def baseliner(self, *, reason: str | None = None, approval: Approval | None = None) -> Iterator[Baseliner]:
-        """The same for a first migration that is made of a schema."""
-        from dbmigrate.api.from_schema import Baseliner
-
+    def opened(
+        self, kind: Callable[..., Opened], *, reason: str | None = None, approval: Approval | None = None
+    ) -> Iterator[Opened]:
+        """The same for what one command needs: `kind` is its class, which works with a target and `Options`."""
         with self._target(reason, approval) as (dsn, options):
-            yield Baseliner(dsn, options, on_event=self.renderer.on_event)
+            yield kind(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
     def deployer(
-        self, config: DeployConfig, *, reason: str | None, expect_plan: str | None, approval: Approval
+        self,
+        config: DeployConfig,
+        *,
+        reason: str | None,
+        expect_plan: str | None,
+        approval: Approval,
+        salvage: SalvageRequest | None,
     ) -> Iterator[Deployer]:
         """The same for a deployment."""
         from dbmigrate.deploy.run import Deployer
 
         with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
+            options = self._salvaging(options, salvage)
             yield Deployer(dsn, options, config, environ=self.settings().environ, on_event=self.renderer.on_event)
-
-    @contextmanager
-    def comparer(self) -> Iterator[Comparer]:
-        """The same for `drift`."""
-        from dbmigrate.api.drift import Comparer
-
-        with self._target(None, None) as (dsn, options):
-            yield Comparer(dsn, options, on_event=self.renderer.on_event)
-
-    @contextmanager
-    def importer(self, *, reason: str | None, approval: Approval) -> Iterator[Importer]:
-        """The same for the history of another tool."""
-        from dbmigrate.api.importer import Importer
-
-        with self._target(reason, approval) as (dsn, options):
-            yield Importer(dsn, options, on_event=self.renderer.on_event)
 
     @contextmanager
     def other_environment(self, environment: str) -> Iterator[Migrator]:
@@ -215,6 +243,8 @@ class Call:
                 Options(
                     directories=settings.migrations_dirs,
                     table=settings.migrations_table,
+                    service=settings.service,
+                    services=settings.services,
                     policy=Policy(order=settings.version_order, environment=settings.target_environment),
                 ),
             )
@@ -307,7 +337,16 @@ class Call:
                 environment=settings.target_environment,
                 defers_backfills=self.defers_backfills,
             ),
-            pacing=self._waiting(Pacing(settings.lock_timeout, settings.timeout, max_blocked=settings.max_blocked)),
+            pacing=self._waiting(
+                Pacing(
+                    settings.lock_timeout,
+                    settings.timeout,
+                    max_blocked=settings.max_blocked,
+                    origins={
+                        name: settings.origins[f"DBMIGRATE_{name.upper()}"] for name in ("lock_timeout", "timeout")
+                    },
+                )
+            ),
             lock_wait=settings.lock_wait,
             where=self.target_name(settings),
             reason=reason,
@@ -315,7 +354,16 @@ class Call:
             tickets=settings.ticket_pattern,
             variables=lambda: settings.variables,
             hold_signals=_held_signals,
+            service=settings.service,
+            services=settings.services,
+            scratch=self._scratch_choice,
         )
+
+    def _scratch_choice(self) -> Choice:
+        """Where the schema file of a service is made from its migrations."""
+        from dbmigrate.cli import scratch_choice
+
+        return scratch_choice.beside_target(self.settings())
 
     def _waiting(self, pacing: Pacing) -> Pacing:
         """`pacing` with what the option says about the waits of backfills."""
@@ -326,9 +374,9 @@ class Call:
         return replace(pacing, max_wait=duration(self.max_wait, "--max-wait"))
 
     def target_name(self, settings: Settings) -> str:
-        """The target database for people: environment and server."""
-        shown = settings.target().display
-        return f"{settings.environment} · {shown}" if settings.environment else shown
+        """The target database for people: service, environment and server."""
+        named = (settings.service.title if settings.service else None, settings.environment)
+        return " · ".join((*filter(None, named), settings.target().display))
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask on a terminal; where there is none, `yes` is needed. Raises Refused E706."""
@@ -376,14 +424,3 @@ def dumping(settings: Settings) -> Dumping:
 
     is_named = settings.origins["DBMIGRATE_SCHEMA_FILE"] == VARIABLES["DBMIGRATE_SCHEMA_FILE"].option
     return Dumping(settings.schema_file, settings.environ, Layout(settings.schema_versions), is_narrow=is_named)
-
-
-def goal(steps: int | None, version: str | None, *, everything: bool = False, default: int | None = None) -> Goal:
-    """The goal of a command from its options. Raises ConfigError E200 for two of them at once."""
-    from dbmigrate.model import Goal
-
-    if sum((steps is not None, version is not None, everything)) > 1:
-        raise ConfigError("--steps, --to and --all exclude each other", code="E200", hint="give one of them")
-    if version is not None or everything:
-        return Goal(version=version)
-    return Goal(steps=default if steps is None else steps)

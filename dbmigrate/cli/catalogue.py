@@ -99,7 +99,17 @@ def _catalogue(settings: Settings, found: Changes, listing: Directory, path: str
     nodes = graph.nodes(listing.files, said, {})
     drawn = tuple(graph.mermaid(nodes)) if any(node.depends or node.unknown for node in nodes) else ()
     tables = None if found.catalog is None or found.failed is not None else schema.of(found.catalog)
-    return Catalogue(tuple(_entries(settings, found, {node.version: node for node in nodes}, path)), tables, drawn)
+    entries = tuple(_entries(settings, found, {node.version: node for node in nodes}, path))
+    return Catalogue(entries, tables, drawn, _about(settings))
+
+
+def _about(settings: Settings) -> tuple[str, ...]:
+    """Whose migrations these are, where they are those of a service."""
+    service = settings.service
+    if service is None or not service.name:
+        return ()
+    owner = f", owned by {service.owner}" if service.owner else ""
+    return tuple(filter(None, (f"Service {service.name}{owner}.", service.notes)))
 
 
 def _entries(settings: Settings, found: Changes, nodes: Mapping[str, Node], path: str) -> Iterator[Entry]:

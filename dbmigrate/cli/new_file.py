@@ -11,7 +11,7 @@ from dbmigrate.connection.database import whoami
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find, numbering, templates
-from dbmigrate.planning import plan
+from dbmigrate.planning import selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,4 +72,4 @@ def _of_version(files: Sequence[MigrationFile], version: str) -> MigrationFile:
         if version in (file.version, file.name):
             return file
     known = [file.version for file in files]
-    raise plan.unknown_version(version, known, f"no migration file has version {version}")
+    raise selection.unknown_version(version, known, f"no migration file has version {version}")

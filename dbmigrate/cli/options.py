@@ -10,16 +10,22 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from dbmigrate.cli.call import Call
 
+if TYPE_CHECKING:
+    from dbmigrate.cli.target_request import TargetRequest
+
 COMMON: dict[str, Any] = {
     "environment": Annotated[
         list[str] | None,
         typer.Option("--env", "-e", metavar="NAME", help="Environment: production reads PRODUCTION_DATABASE_URL."),
+    ],
+    "service": Annotated[
+        str | None, typer.Option("--service", metavar="NAME", help="Service: [service.NAME] of the project file.")
     ],
     "url": Annotated[str | None, typer.Option("--url", "-u", metavar="URL", help="Database URL. [DATABASE_URL]")],
     "password_command": Annotated[
@@ -76,6 +82,9 @@ VERBOSE: dict[str, Any] = {
 ToVersion = Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Up to and including this version.")]
 DownTo = Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Undo everything after this version.")]
 Steps = Annotated[int | None, typer.Option("--steps", "-n", metavar="N", min=1, help="At most N migrations.")]
+Only = Annotated[
+    str | None, typer.Option("--only", metavar="VERSION", help="Only this one; what is pending before it is left out.")
+]
 DryRun = Annotated[
     bool,
     typer.Option(
@@ -162,6 +171,14 @@ AllowExisting = Annotated[
 AllowBreaking = Annotated[
     bool, typer.Option("--allow-breaking", help="Apply breaking changes on a protected environment.")
 ]
+AllowUntracked = Annotated[
+    str | None,
+    typer.Option(
+        "--allow-untracked",
+        metavar="REASON",
+        help="Apply files that git does not track on a protected environment; the log keeps why.",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Reason, kept in the log.")]
 
@@ -180,6 +197,34 @@ SEEDS: dict[str, Any] = {"seeds_dir": SeedsDir}
 PAGES: dict[str, Any] = {"max_wait": MaxWait}
 BACKFILLS: dict[str, Any] = {"defer_backfills": DeferBackfills, **PAGES}
 SCRATCH: dict[str, Any] = {"scratch_url": ScratchUrl}
+
+# what a command does on several targets: `target_request` reads these
+TARGETS: dict[str, Any] = {
+    "targets": Annotated[
+        str | None,
+        typer.Option(
+            "--targets", metavar="FILE", help="Targets: a URL, database:NAME or schema:NAME a line; - is stdin."
+        ),
+    ],
+    "targets_query": Annotated[
+        str | None,
+        typer.Option("--targets-query", metavar="SQL", help="The same from a query on the configured database."),
+    ],
+    "parallel": Annotated[
+        int | None, typer.Option("--parallel", metavar="N", min=1, help="Work on N targets at a time. [4]")
+    ],
+    "shard": Annotated[
+        str | None, typer.Option("--shard", metavar="I/N", help="Only the targets of machine I (from 1) of N.")
+    ],
+}
+ROLLOUT: dict[str, Any] = {
+    "canary": Annotated[
+        int | None, typer.Option("--canary", metavar="N", min=1, help="First N targets alone, then ask.")
+    ],
+    "max_failures": Annotated[
+        int | None, typer.Option("--max-failures", metavar="N", min=1, help="Start no more targets after N failures.")
+    ],
+}
 
 Command = Callable[..., None]
 
@@ -222,19 +267,30 @@ def _with_options(function: Command, shared: dict[str, Any]) -> Command:
         if name != "call" and is_dataclass(parameter.annotation)
     }
 
+    own = list(_expanded(parameter for name, parameter in signature.parameters.items() if name not in ("call", "ctx")))
+    taken = {parameter.name for parameter in own}
+
+    def grouped(call: Call, **given: object) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+        function(call=call, **given)
+
     @functools.wraps(function)
     def wrapper(ctx: typer.Context, **given: object) -> None:
         call = call_of(ctx)
-        call.add({name: given.pop(name) for name in shared if name in given and name not in signature.parameters})
-        for name, group in groups.items():
-            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+        asked = {name: given.pop(name) for name in (*TARGETS, *ROLLOUT) if name in given}
+        call.add({name: given.pop(name) for name in shared if name in given and name not in taken})
+        several = _several(function.__name__, asked, given, call)
         if "ctx" in signature.parameters:
             given["ctx"] = ctx
-        function(call=call, **given)
+        if several is None:
+            grouped(call, **given)
+            return
+        from dbmigrate.cli import targets
+
+        targets.run(call, several, grouped, given)
 
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    own = list(_expanded(parameter for name, parameter in signature.parameters.items() if name not in ("call", "ctx")))
-    taken = {parameter.name for parameter in own}
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_default(annotation), annotation=annotation)
         for name, annotation in shared.items()
@@ -243,6 +299,17 @@ def _with_options(function: Command, shared: dict[str, Any]) -> Command:
     wrapper.__signature__ = signature.replace(parameters=[context, *own, *added])  # type: ignore[attr-defined]
     wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in (context, *own, *added)}
     return wrapper
+
+
+def _several(
+    command: str, asked: Mapping[str, object], given: Mapping[str, object], call: Call
+) -> TargetRequest | None:
+    """What is asked for where there are several targets; None for the one that is configured."""
+    if all(value is None for value in asked.values()):
+        return None
+    from dbmigrate.cli import target_request
+
+    return target_request.request(command, asked, given, call.given)
 
 
 def _expanded(parameters: Iterable[inspect.Parameter]) -> Iterator[inspect.Parameter]:

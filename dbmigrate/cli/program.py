@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from importlib import import_module
+from itertools import islice
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -82,6 +85,22 @@ class Program(TyperGroup):
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         formatter.write_paragraph()
         formatter.write_text("`dbmigrate COMMAND --help` shows a command's options and an example.")
+        formatter.write_text("`dbmigrate explain CODE` explains an error, a warning or a finding, without a network.")
+        for line in _addresses():
+            formatter.write_text(line)
+
+
+def _addresses() -> Iterator[str]:
+    """Where the documentation and the issue tracker are, as the installed package says; none in a checkout.
+
+    The file is read as text: `importlib.metadata` imports the whole `email` package.
+    """
+    found = (path for entry in sys.path for path in Path(entry).glob("dbmigrate-*.dist-info/METADATA"))
+    for path in islice(found, 1):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("Project-URL: "):
+                label, _, url = line.removeprefix("Project-URL: ").partition(", ")
+                yield f"{label}: {url}"
 
 
 class CommandHelp(TyperCommand):
@@ -92,6 +111,10 @@ class CommandHelp(TyperCommand):
         self.shows_all = False
         self.example = ""
         self.params.append(_help_all())
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        ctx.meta["separated"] = "--" in args  # the parser drops it
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         arguments = [each for each in self.get_params(ctx) if each.param_type_name == "argument"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.api.rehearsal import Rehearser
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from dbmigrate.api.rehearsal import Rehearsed
     from dbmigrate.cli.call import Call
     from dbmigrate.cli.run_request import DryRunRequest, RunRequest
+    from dbmigrate.connection.dsn import Dsn
     from dbmigrate.model import Goal
 
 
@@ -27,10 +29,14 @@ def rehearse(call: Call, command: str, request: RunRequest, dry_run: DryRunReque
 
     In place the locks are real: a protected environment needs the same confirmation as for a run.
     """
-    with call.migrator(expect_plan=request.expect_plan, approval=request.approval) as migrator:
+    approval = replace(request.approval, is_rehearsal=True)
+    with call.migrator(expect_plan=request.expect_plan, approval=approval) as migrator:
         rehearser = Rehearser.of(migrator)
         if dry_run.on is not None:
-            found = _on_clone(call, rehearser, request.goal, dry_run)
+            clone, queries = _clone(call, dry_run.on), traffic.queries(dry_run.traffic or ())
+            is_rollback = command == "rollback"
+            rehearse_on = rehearser.rehearse_rollback_on if is_rollback else rehearser.rehearse_up_on
+            found = rehearse_on(clone, request.goal, queries=queries)
         elif dry_run.kind is DryRunKind.REHEARSE_IN_PLACE:
             # before anybody is asked for a confirmation: this is not a run
             call.renderer.on_event(Targeted(call.target_name(call.settings()), dry_run.kind.value))
@@ -44,18 +50,17 @@ def rehearse(call: Call, command: str, request: RunRequest, dry_run: DryRunReque
     append_summary(call, dry_run.summary, found)
 
 
-def _on_clone(call: Call, rehearser: Rehearser, goal: Goal, dry_run: DryRunRequest) -> Rehearsed:
-    """Raises Refused E781 for a protected environment, and what `Rehearser.rehearse_up_on` raises."""
-    assert dry_run.on is not None
+def _clone(call: Call, url: str) -> Dsn:
+    """The database that a rehearsal may change for good. Raises Refused E781 for a protected environment."""
     settings = call.settings()
-    clone = settings.clone(dry_run.on)
+    clone = settings.clone(url)
     if protection := settings.protection_of(clone):
         raise Refused(
             f"--on names the database of the protected environment {protection.environment}",
             code="E781",
             hint="a clone stays migrated: name a copy of the database that nobody needs",
         )
-    return rehearser.rehearse_up_on(clone, goal, queries=traffic.queries(dry_run.traffic or ()))
+    return clone
 
 
 def append_summary(call: Call, path: str | None, found: Rehearsed) -> None:

@@ -167,10 +167,11 @@ def _planned(call: Call, planned: Plan, locks: LockReport, watcher: _Watcher) ->
 
 def _idle(call: Call) -> Subject:
     """The schema as it is; or why it cannot be read."""
+    from dbmigrate.api.drift import Comparer
     from dbmigrate.reporting import schema
 
     try:
-        with call.comparer() as comparer:
+        with call.opened(Comparer) as comparer:
             return Subject(schema=schema.of(comparer.picture().catalog))
     except Error as exc:
         problem = Problem("W772", f"the schema could not be read: {exc.message}", Severity.WARNING, hint=exc.hint)

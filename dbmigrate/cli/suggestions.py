@@ -14,7 +14,21 @@ __all__ = ["for_argument", "for_command", "for_option"]
 # the commands of other migration tools (Flyway, Liquibase, Alembic, Django, Rails, goose, golang-migrate, Knex,
 # Sequelize, Prisma, Diesel, sqlx, node-pg-migrate, Sqitch), by what they are here
 _FOREIGN: dict[str, tuple[str, ...]] = {
-    "up": ("latest", "upgrade", "apply", "head", "update", "run", "all", "sync", "push", "execute", "forward"),
+    "up": (
+        "latest",
+        "upgrade",
+        "run-pending",
+        "migrate-up",
+        "apply-all",
+        "apply",
+        "head",
+        "update",
+        "all",
+        "sync",
+        "push",
+        "execute",
+        "forward",
+    ),
     "up -n 1": ("up-by-one", "upone", "next"),
     "up --to VERSION": ("up-to", "goto", "to"),
     "up --dry-run": ("dry-run", "dryrun", "plan", "preview", "script", "sql", "update-sql", "sqlmigrate"),
@@ -136,6 +150,8 @@ def for_option(command: str, option: str, known: Sequence[str]) -> str | None:
         return f"use {_OPTIONS[plain]}"
     spelled = {re.sub("-", "", other).lower(): other for other in known if other.startswith("--")}
     close = difflib.get_close_matches(plain, spelled, 1, 0.7)
+    if command == "run" and not close:
+        return "options of the program stand behind --: `dbmigrate run -- CMD ...`"
     return f"did you mean {spelled[close[0]]}?" if close else None
 
 

@@ -39,6 +39,11 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             "Make one migration of all up to VERSION, proved to make the same schema.",
             "dbmigrate squash --to 20260301120000",
         ),
+        Entry(
+            "merge-driver",
+            "Merge two versions of the schema file, as git's merge driver; --install sets it up.",
+            "dbmigrate merge-driver --install --hooks",
+        ),
     ),
     "Run": (
         Entry(
@@ -63,6 +68,11 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             "deploy",
             "Verify, plan, back up, migrate and check the health; roll back if that fails.",
             "dbmigrate -e production deploy --health-url https://shop.example.com/health",
+        ),
+        Entry(
+            "run",
+            "Wait for the server, apply what is pending, then become CMD.",
+            "dbmigrate run -- npm start",
         ),
         Entry(
             "backfill",
@@ -169,8 +179,8 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
         ),
         Entry(
             "wait",
-            "Wait until the server answers.",
-            "dbmigrate wait --wait-timeout 30s",
+            "Wait until the server answers, or with --for until migrations are applied.",
+            "dbmigrate wait --for current --wait-timeout 5m",
         ),
     ),
     "On call": (
@@ -189,8 +199,23 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             "Start psql on the target database.",
             "dbmigrate -e staging connect -c '\\d orders'",
         ),
+        Entry(
+            "backup",
+            "Back the database up now; `backup list` and `backup prune` show and delete backups.",
+            "dbmigrate -e production backup",
+        ),
+        Entry(
+            "restore",
+            "Restore a backup into a new database, and show how it takes the place of the present one.",
+            "dbmigrate -e production restore backups/shop-20260301-150000.dump",
+        ),
     ),
     "Start here": (
+        Entry(
+            "init",
+            "Make a project in this directory; what is there stays as it is.",
+            "dbmigrate init --make --workflow",
+        ),
         Entry(
             "import",
             "Take over the project of another tool: its files, with --history what it has applied.",

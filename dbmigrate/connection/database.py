@@ -46,6 +46,8 @@ _KEEPALIVES = {
 OWN_LOCK_TIMEOUT = "5s"  # of dbmigrate's statements; those of files have other limits
 MAINTENANCE = "postgres"
 _MAINTENANCE_DATABASES = (MAINTENANCE, "template1")
+# an administrator, a shutdown, a crash; the network; a limit on idle or long transactions
+_SESSION_ENDS = ("57P", "08", "25P03", "25P04")
 _LOCKED = "another session holds a lock that is needed: end it, or try again later"
 _POOLER_HINT = (
     "use the server's direct URL, or pass --allow-pooler: then every migration takes the lock in its "
@@ -97,7 +99,7 @@ def connect(dsn: Dsn, *, command: str, on_event: Callable[[Event], None]) -> Con
             code="E304",
             hint="upgrade the server",
         )
-    conn.add_notice_handler(lambda diagnostic: on_event(_notice(diagnostic, dsn)))
+    conn.add_notice_handler(lambda diagnostic: on_event(_noticed(conn, diagnostic, dsn)))
     with translated(dsn), silence.limited(conn):
         run(conn, _login_settings(conn, dsn))
     return conn
@@ -131,7 +133,9 @@ def _login_bare(dsn: Dsn, command: str) -> Connection:
     return _login(dsn, command)
 
 
-def _notice(diagnostic: psycopg.errors.Diagnostic, dsn: Dsn) -> ServerNotice:
+def _noticed(conn: Connection, diagnostic: psycopg.errors.Diagnostic, dsn: Dsn) -> ServerNotice:
+    if isinstance(conn, silence.PatientConnection) and diagnostic.severity_nonlocalized == "FATAL":
+        conn.ended_by = diagnostic.sqlstate
     texts = (diagnostic.message_primary or "", diagnostic.message_detail, diagnostic.message_hint)
     message, detail, hint = (text and dsn.quoted(text) for text in texts)
     return ServerNotice(diagnostic.severity or "NOTICE", message or "", detail, hint)
@@ -379,7 +383,7 @@ def translation(exc: psycopg.Error, dsn: Dsn) -> Error:
 
 def is_session_end(exc: psycopg.Error) -> bool:
     """Whether the server reports that it ends the session. It may have committed before: ask for the outcome."""
-    return (exc.sqlstate or "").startswith(("57P", "08"))
+    return (exc.sqlstate or "").startswith(_SESSION_ENDS)
 
 
 def is_loss(exc: psycopg.Error) -> bool:

@@ -21,9 +21,13 @@ LONGEST = 30.0  # seconds; above every limit that the server has for such a stat
 
 
 class PatientConnection(psycopg.Connection[tuple[object, ...]]):
-    """`longest` is how long, in seconds, `execute` waits for data from the server; None: for ever."""
+    """`longest` is how long, in seconds, `execute` waits for data from the server; None: for ever.
+
+    `ended_by` is the SQLSTATE with which the server has ended the session while nothing was asked of it.
+    """
 
     longest: float | None = None
+    ended_by: str | None = None
 
     def wait(self, gen: Generator[int, int, Answer], *args: float, **options: float) -> Answer:  # type: ignore[override]
         """As `psycopg.Connection.wait`. Raises psycopg.OperationalError, with the connection closed."""
@@ -73,6 +77,11 @@ def limit(conn: psycopg.Connection[tuple[object, ...]], seconds: float | None = 
     """Let `execute` on this connection wait so long and no longer; None: for ever."""
     if isinstance(conn, PatientConnection):
         conn.longest = seconds
+
+
+def ended_by(conn: psycopg.Connection[tuple[object, ...]]) -> str | None:
+    """The SQLSTATE with which the server has ended the session while nothing was asked of it."""
+    return conn.ended_by if isinstance(conn, PatientConnection) else None
 
 
 class Deadline:

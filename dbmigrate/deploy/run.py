@@ -32,7 +32,7 @@ from dbmigrate.planning import verify
 from dbmigrate.planning.undo import obstacle, refuse_obstacles, rollback_steps
 from dbmigrate.reports import Deviation, Report
 from dbmigrate.schema import backup
-from dbmigrate.tracking import read_history
+from dbmigrate.tracking import read_history, version_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -132,7 +132,7 @@ class Deployer(ApiBase):
         recorded = self.recorded()
         seen, _ = self._in_force(found, recorded)
         findings = verify.verify(seen.files, seen.history, verify.sums(seen.files, seen.history), self._options.order)
-        verify.refuse_changes(findings)
+        verify.refuse_changes(version_control.traced(findings))
         _refuse_gone(findings)
         self._pass(Phase.VERIFY, len(recorded.applied))
         return len(recorded.applied)
@@ -267,7 +267,8 @@ class Deployer(ApiBase):
         assert self._start is not None
         given = self._options if lock_wait is None else replace(self._options, lock_wait=lock_wait)
         reason = f"deploy: {failure.message[:_LONGEST_REASON]}" + (f" ({given.reason})" if given.reason else "")
-        options = replace(given, reason=reason, approve=None, expected_plan=None, before_run=())
+        saving = given.before_run if given.saver else ()  # what a down section destroys is saved, too, or refused
+        options = replace(given, reason=reason, approve=None, expected_plan=None, before_run=saving)
         return Rollback(self._dsn, options, self._start, on_event=self._on_event)
 
     def _stuck(self, failure: Error, exc: Error, standing: Sequence[Outcome]) -> Error:
@@ -325,7 +326,8 @@ class Rollback(ApiBase):
     """Undoes what one run applied, and nothing else."""
 
     def __init__(self, target: Dsn | str, options: Options, start: Start, *, on_event: Callable[[Event], None]) -> None:
-        super().__init__(target, replace(options, before_run=(self._refuse_newer,)), on_event=self._listen)
+        before = (self._refuse_newer, *options.before_run)
+        super().__init__(target, replace(options, before_run=before), on_event=self._listen)
         self._start = start
         self._forward = on_event
 

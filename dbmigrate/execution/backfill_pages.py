@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.backfill import placement
 from dbmigrate.backfill.key import TEXT_SETTINGS
 from dbmigrate.errors import MigrationFailed, MigrationFileError
-from dbmigrate.execution import batches, lock_retries, server_errors
+from dbmigrate.execution import batches, breaker, lock_retries, server_errors
 from dbmigrate.frozen import frozen
 from dbmigrate.model import LogState
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dbmigrate.backfill.key import Key, Values
     from dbmigrate.execution.session import Session
     from dbmigrate.execution.substeps import SubStep
-    from dbmigrate.model import Migration, Statement
+    from dbmigrate.model import Batch, Migration, Statement
 
 _HINT_OF_ALIAS = "the table has an alias in this statement: write `:batch(alias)`"
 _MUCH = 100  # rows that triggers, or rows added meanwhile, may add to a page's
@@ -75,8 +75,12 @@ class PageDone:
 class Pages:
     """Runs pages of one backfill in one session."""
 
-    def __init__(self, session: Session, migration: Migration, substep: SubStep, key: Key) -> None:
+    def __init__(
+        self, session: Session, migration: Migration, substep: SubStep, key: Key, max_blocked: float | None = None
+    ) -> None:
+        """`max_blocked` is how long others may wait for a page."""
         self._session = session
+        self._max_blocked = max_blocked
         self.is_asked = any(each.key == "check" for each in migration.annotations)
         self._migration = migration
         self._key = key
@@ -120,7 +124,8 @@ class Pages:
     def run(self, page: Page, event_id: int, before: Cursor, made: Callable[[int], Cursor], limits: Limits) -> PageDone:
         """Run the statements for one page and move the cursor; `made` gives the new one for the rows changed.
 
-        Raises StatementError, whose place is in the file; psycopg.Error, MigrationFailed E403, E415.
+        Raises StatementError, whose place is in the file; psycopg.Error, MigrationFailed E403, E415,
+        BlocksTooLongError.
         """
         claim = self._session.writer.cursor_claimed(event_id, before.pages, json.dumps(before.after))
         self._ask(f"BEGIN READ WRITE;\n{limits.text}{_SETTINGS}{claim}")
@@ -149,9 +154,14 @@ class Pages:
 
         expanded = [replace(each, sql=paged.expanded(condition), filled=None) for each, paged in self._statements]
         conn, tags = self._session.conn, []
-        silence = self._session.monitor.watch(conn)
+        silence, others = self._session.monitor.watch(conn), breaker.of_page(self._session, self._max_blocked)
+
+        def pulse(batch: Batch) -> None:
+            silence()
+            others(batch)
+
         try:
-            for _, found in batches.send_all(conn, expanded, pulse=lambda batch: silence()):
+            for _, found in batches.send_all(conn, expanded, pulse=pulse):
                 tags += found
         except batches.StatementError as exc:
             raise self.placed(exc, expanded.index(exc.statement), condition) from exc

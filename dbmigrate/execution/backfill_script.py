@@ -2,6 +2,9 @@
 
 The statements are executed as texts: PL/pgSQL's variables would take the place of columns of their names, and its plans
 would not know the bounds. https://www.postgresql.org/docs/current/plpgsql-transactions.html
+
+psql does not replace its variables inside of the block, which is a string. So the values of a migration's variables
+are settings of the session, and the block puts them into the statements.
 """
 
 from __future__ import annotations
@@ -15,18 +18,20 @@ from dbmigrate.backfill.cursor import Cursor
 from dbmigrate.backfill.key import TEXT_SETTINGS
 from dbmigrate.backfill.names import identifier, literal
 from dbmigrate.connection import database
-from dbmigrate.errors import Refused
 from dbmigrate.execution import psql_text
 from dbmigrate.execution.substeps import as_one
+from dbmigrate.frozen import frozen
+from dbmigrate.tracking.write_log import statement_checksum
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from dbmigrate.backfill.key import Key
     from dbmigrate.connection.database import Connection
     from dbmigrate.execution.session import Session
     from dbmigrate.execution.substeps import SubStep
     from dbmigrate.model import Step
+    from dbmigrate.variables import Filled, Use
 
 __all__ = ["block"]
 
@@ -40,28 +45,54 @@ _ONE_PAGE = """
 -- the table of this backfill does not exist yet: what the script has put into it by then is one page
 SET statement_timeout = 0;
 """
+_SETTING = "dbmigrate.var_"
 _EXISTS = "select pg_catalog.to_regclass(%s) is not null"
 
 
 def block(session: Session, step: Step, substep: SubStep) -> str:
-    """SQL for one backfill. Raises Refused E760, as a run does, and E766."""
+    """SQL for one backfill. Raises Refused E760, as a run does."""
     assert substep.backfill is not None
-    if any(each.filled is not None for each in substep.statements):
-        raise Refused(
-            f"{step.name} has variables in a backfill: a script cannot hold them without their values",
-            code="E766",
-            hint="review it without the script: --dry-run --json, or --dry-run --execute",
-        )
     settings = options.settings(substep.backfill.options)
     with database.translated(session.dsn):
         key = _key(session.conn, settings)
-    statements = [placement.paged(each.sql) for each in substep.statements]
+    filled = [each.filled for each in substep.statements]
+    statements = [_Text(placement.paged(each.sql), each.filled) for each in substep.statements]
     shown, columns = (key.shown, key.names) if key else (settings.table[1], settings.key)
-    cursor = Cursor(shown, columns, batch=settings.batch).to_json()
-    entry = session.writer.cursor_opened(step, substep.number, as_one(substep), cursor)
+    whole = as_one(substep)
+    cursor = Cursor(shown, columns, batch=settings.batch, sql=statement_checksum(whole)).to_json()
+    entry = session.writer.cursor_opened(step, substep.number, whole, cursor)
     made = _Block(key, settings.batch, session.writer.cursor_of_script(step, substep.number))
     note = _NOTE.format(rows=settings.batch) if key else _ONE_PAGE
-    return f"{note}{psql_text.one_line(entry)}{psql_text.statement(made.text(statements))}"
+    names = sorted({patch.use.name for each in filled if each for patch in each.patches})
+    before = "".join(_set(name, psql_text.value(name)) for name in names)
+    after = "\n" + "".join(_set(name, "''") for name in names) if names else ""
+    return f"{note}{psql_text.one_line(entry)}{before}{psql_text.statement(made.text(statements))}{after}"
+
+
+def _set(name: str, value: str) -> str:
+    return f"SELECT pg_catalog.set_config('{_SETTING}{name}', {value}, false) IS NULL AS set_{name};\n"
+
+
+@frozen
+class _Text:
+    """A statement of the file, with its marks, and with its variables if it has any."""
+
+    paged: placement.Paged
+    filled: Filled | None
+
+    def pieces(self) -> Iterator[tuple[placement.Paged, Use | None]]:
+        """What stands before each variable, and the rest."""
+        at = 0
+        patches = self.filled.patches if self.filled else ()
+        for patch in patches:
+            yield self._between(at, patch.begin), patch.use
+            at = patch.end
+        yield self._between(at, len(self.paged.sql)), None
+
+    def _between(self, begin: int, end: int) -> placement.Paged:
+        inside = (mark for mark in self.paged.marks if begin <= mark.start and mark.end <= end)
+        marks = tuple(placement.Mark(mark.start - begin, mark.end - begin, mark.alias) for mark in inside)
+        return placement.Paged(self.paged.sql[begin:end], marks)
 
 
 def _key(conn: Connection, settings: options.Settings) -> Key | None:
@@ -78,7 +109,7 @@ class _Block:
         self._rows = rows
         self._log, self._which = entry
 
-    def text(self, statements: Sequence[placement.Paged]) -> str:
+    def text(self, statements: Sequence[_Text]) -> str:
         body = "".join(map(self._executed, statements))
         loop = f"""declare _id bigint; _p jsonb; _after text[]; _upto text[]; _n bigint; _rows bigint;
 begin
@@ -119,17 +150,24 @@ end """
             "    commit;\n"
         )
 
-    def _executed(self, statement: placement.Paged) -> str:
+    def _executed(self, statement: _Text) -> str:
+        whole = " || ".join(
+            part for piece, use in statement.pieces() for part in (self._text(piece), _value(use)) if part
+        )
+        return f"    execute {whole};\n    get diagnostics _n = row_count; _rows := _rows + _n;\n"
+
+    def _text(self, piece: placement.Paged) -> str:
+        """An expression for a part of a statement, with the conditions in the place of its marks."""
         mark = "{batch}"
-        while mark in statement.sql:
+        while mark in piece.sql:
             mark = f"{{{mark}}}"
-        aliases = list(dict.fromkeys(each.alias for each in statement.marks))
-        text = statement.expanded(lambda alias: f"{mark}{aliases.index(alias)}")
+        aliases = list(dict.fromkeys(each.alias for each in piece.marks))
+        text = piece.expanded(lambda alias: f"{mark}{aliases.index(alias)}")
         tag = _free_tag("sql", text)
         value = f"{tag}{text.rstrip().rstrip(';')}\n{tag}"
         for number in reversed(range(len(aliases))):  # {batch}1 begins as {batch}12 does
             value = f"pg_catalog.replace({value}, '{mark}{number}', {self._condition(aliases[number])})"
-        return f"    execute {value};\n    get diagnostics _n = row_count; _rows := _rows + _n;\n"
+        return value
 
     def _condition(self, alias: str | None) -> str:
         if self._key is None:
@@ -147,6 +185,15 @@ end """
         pattern = literal(re.sub("\x01([0-9]+)\x01", r"%\1$L", text))
         elements = ", ".join(f"{variable}[{number}]" for number in range(1, len(values) + 1))
         return f"case when {variable} is null then 'true' else pg_catalog.format({pattern}, {elements}) end"
+
+
+def _value(use: Use | None) -> str:
+    """An expression for what is sent in the place of a variable; with blanks, so that nothing sticks to it."""
+    if use is None:
+        return ""
+    value = f"pg_catalog.current_setting('{_SETTING}{use.name}')"
+    quoted = f"""'"' || pg_catalog.replace({value}, '"', '""') || '"'"""
+    return f"' ' || {quoted if use.is_identifier else f'pg_catalog.quote_literal({value})'} || ' '"
 
 
 def _free_tag(name: str, text: str) -> str:

@@ -25,14 +25,15 @@ from dbmigrate.errors import (
     MigrationFailed,
     Refused,
 )
-from dbmigrate.execution import batches, server_errors
+from dbmigrate.execution import batches, breaker, server_errors
 from dbmigrate.execution.backfill_between import Between
 from dbmigrate.execution.backfill_guards import Guards
 from dbmigrate.execution.backfill_pages import Limits, Page, PageDone, Pages, hint_of
 from dbmigrate.execution.deferral import Deferred
+from dbmigrate.execution.monitor import BlocksTooLongError
 from dbmigrate.execution.substeps import as_one
 from dbmigrate.model import LogState, Turn
-from dbmigrate.tracking.write_log import CURSOR
+from dbmigrate.tracking.write_log import CURSOR, statement_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,7 @@ def run(
     """Run a backfill from its cursor to its end; the command tags of the last page.
 
     `demand` raises MigrationFailed E413 while a postcondition is not true; then further passes over the table follow.
-    Raises Deferred when the time of the run is over; MigrationFailed E401, E405, E415, Refused E760 to E765,
+    Raises Deferred when the time of the run is over; MigrationFailed E401, E405, E415, E417, Refused E760 to E765,
     LockNotAcquired E601, E610, ConnectionFailed E305, Interrupted. Pages that are done stay done, and the cursor says
     where the next run goes on.
     """
@@ -108,7 +109,7 @@ class Backfill:
         with database.translated(session.dsn):
             self._deadlock_timeout = float(str(database.query(session.conn, _DEADLOCK_TIMEOUT)[0][0])) / 1000
             self._key = keys.find(session.conn, self._settings)
-        self._pages = Pages(session, self._migration, self._substep, self._key)
+        self._pages = Pages(session, self._migration, self._substep, self._key, self._pacing.max_blocked)
         self._guards = Guards(session, self._migration, self._key, self._pages)
         self._between = Between(session, self._step, self._key, self._settings, self._pacing)
         self._between.look_ahead()
@@ -127,6 +128,10 @@ class Backfill:
                         self._end_pass(self._cursor)
                     else:
                         self._next(self._cursor)
+                except BlocksTooLongError as exc:
+                    self._session.abort()
+                    breaker.page_cancelled(session, self._step, exc, self._pace.rows, self._pacing.max_blocked or 0.0)
+                    self._pace.halve()
                 except (psycopg.Error, batches.StatementError, ConnectionFailed, DatabaseError) as exc:
                     self._recover(exc)
         return self._tags
@@ -179,8 +184,9 @@ class Backfill:
         self._guards.before(self._limits())
         writer, number = self._session.writer, self._substep.number
         highest = self._pages.highest(self._limits())
-        first = replace(self._cursor, until=highest).to_json()
-        entry = writer.cursor_opened(self._step, number, as_one(self._substep), first)
+        whole = as_one(self._substep)
+        first = replace(self._cursor, until=highest, sql=statement_checksum(whole)).to_json()
+        entry = writer.cursor_opened(self._step, number, whole, first)
         event_id, kept = self._ask(f"BEGIN READ WRITE;\nSET LOCAL lock_timeout = '2s';\n{entry}")
         cursor = cursors.from_json(kept)
         self._refuse_other_key(cursor)

@@ -178,7 +178,7 @@ def ask(conn: Connection, script: str, *, pulse: Callable[[], None] | None = Non
     row: tuple[str, ...] = ()
     begun = False  # whether the first row of the statement has arrived
     failed: pq.abc.PGresult | None = None
-    while (result := _result(conn.pgconn, pulse=pulse)) is not None:
+    for result in _results(conn.pgconn, pulse=pulse):
         if result.status == pq.ExecStatus.SINGLE_TUPLE:
             begun, row = (begun, row) if begun else (True, _row(result))
         elif result.status in _DONE:
@@ -229,7 +229,7 @@ def _finish(conn: Connection, batch: Batch, before: Opening, *, pulse: Pulse) ->
     row: tuple[str, ...] = ()
     failed: pq.abc.PGresult | None = None
     look = _Regular(partial(pulse, batch))
-    while (result := _result(conn.pgconn, pulse=look)) is not None:
+    for result in _results(conn.pgconn, pulse=look):
         look.if_due()
         if result.status == pq.ExecStatus.SINGLE_TUPLE:
             row = _row(result) if len(tags) == before.count - 1 else row
@@ -269,6 +269,22 @@ def _row(result: pq.abc.PGresult) -> tuple[str, ...]:
     if not result.ntuples:
         return ()
     return tuple((result.get_value(0, column) or b"").decode() for column in range(result.nfields))
+
+
+def _results(pgconn: pq.abc.PGconn, *, pulse: Callable[[], None] | None) -> Iterator[pq.abc.PGresult]:
+    """The results of a message. After an error with which the server ends the session nothing else comes."""
+    has_failed = False
+    while True:
+        try:
+            result = _result(pgconn, pulse=pulse)
+        except psycopg.OperationalError:
+            if not has_failed:
+                raise
+            return
+        if result is None:
+            return
+        has_failed = has_failed or result.status == pq.ExecStatus.FATAL_ERROR
+        yield result
 
 
 def _result(pgconn: pq.abc.PGconn, *, pulse: Callable[[], None] | None = None) -> pq.abc.PGresult | None:

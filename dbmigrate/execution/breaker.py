@@ -80,6 +80,35 @@ def warns(session: Session, step: Step, limit: float | None) -> Callable[[Batch,
     return look
 
 
+def of_page(session: Session, limit: float | None) -> Callable[[Batch], None]:
+    """What looks while a page of a backfill runs. Raises BlocksTooLongError."""
+    breaker = Breaker(session, limit)
+
+    def look(batch: Batch) -> None:
+        if late := breaker.waiters():
+            raise BlocksTooLongError(batch, 1, late)
+
+    return look
+
+
+def page_cancelled(session: Session, step: Step, exc: BlocksTooLongError, rows: int, limit: float) -> None:
+    """Say that a page of so many rows was rolled back for others. Raises MigrationFailed E417 for a single row."""
+    if rows <= 1:
+        raise MigrationFailed(
+            f"{step.name}: other sessions waited for a page of one row for longer than {limit:g} s (max-blocked)",
+            code="E417",
+            hint="see what makes the row slow (a trigger?), or raise --max-blocked",
+            place=server_errors.place_of(step.migration.file.path, exc.batch.split()[0]) if step.migration else None,
+            details=_waited(exc),
+        ) from exc
+    message = f"{step.name}: a page of {rows} rows was cancelled: others waited for it, {_described(exc.waiters)}"
+    session.emit(Warned(Problem("W387", message, Severity.WARNING, hint="it is tried again with half as many")))
+
+
+def _waited(exc: BlocksTooLongError) -> tuple[tuple[str, str], ...]:
+    return tuple(("WAITED", f"{each.seconds:.1f} s: {each}") for each in exc.waiters)
+
+
 class Cancellations:
     """Cancels a step for others who wait for it, twice at most, and waits until it may be tried again."""
 
@@ -120,7 +149,7 @@ class Cancellations:
             code="E417",
             hint=f"it was cancelled {times}; run it at a quieter time, split it, or raise --max-blocked",
             place=server_errors.place_of(path, exc.batch.split()[0]) if last == exc.number else None,
-            details=tuple(("WAITED", f"{each.seconds:.1f} s: {each}") for each in exc.waiters),
+            details=_waited(exc),
         )
 
 

@@ -25,7 +25,7 @@ from dbmigrate.model import Turn
 from dbmigrate.planning.backfills import has_any
 from dbmigrate.planning.plan_hash import PREFIX
 from dbmigrate.sql import without_empty
-from dbmigrate.tracking import tables, value_hashes, write_log
+from dbmigrate.tracking import stale_entries, tables, value_hashes, write_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,6 +75,9 @@ def script(plan: Plan, session: Session, pacing: Pacing, *, title: str, prologue
     yield f"\n:dbmigrate_settings\n{_LOCK.format(key=session.key.sql)}"
     if ddl := tables.creation(session.conn, session.tables):
         yield f"\n-- the tracking tables\n{ddl}"
+    if not prologue and (recorded := session.read_history()).stale:
+        ended = psql_text.one_line(stale_entries.closing(session.tables, recorded))
+        yield f"\n-- the log entries of runs that died before they did anything\n{ended}"
     for step in plan.steps:
         yield f"\n{_RULE}\n-- {_one_line(step.name)} ({step.direction})\n{_RULE}\n"
         yield from _Script(step, session, pacing).pieces()

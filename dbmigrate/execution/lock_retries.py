@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
@@ -43,7 +43,8 @@ class Pacing:
 
     `timeout` limits each statement, `budget` all tries of a transaction together, `patience` the wait for the blockers
     of one try. `max_blocked` is how long others may wait for a statement before it is cancelled; None: for ever.
-    `backfill_for` is the time after which a backfill is paused, `max_wait` how long one waits for others.
+    `backfill_for` is the time after which a backfill is paused, `max_wait` how long one waits for others. `origins`
+    says where `lock_timeout` and `timeout` were set.
     """
 
     lock_timeout: float | None = None
@@ -53,6 +54,7 @@ class Pacing:
     max_blocked: float | None = None
     backfill_for: float | None = None
     max_wait: float = 1800.0
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, step: Step) -> Pacing:
         """The limits of one step: the options of its file (``lock_timeout:2s timeout:10min``) win over the run's.
@@ -62,17 +64,31 @@ class Pacing:
         if step.migration is None or not step.runs_sql:
             return self
         found: dict[str, float | None] = {}
+        origins: dict[str, str] = {}
         for section in step.migration.run_order(step.direction):
             for name in ("lock_timeout", "timeout"):
-                if name in section.options:
-                    found.setdefault(name, durations.seconds(section.options[name]))
-        return replace(self, **found) if found else self  # type: ignore[arg-type]
+                if name in section.options and name not in found:
+                    found[name] = durations.seconds(section.options[name])
+                    origins[name] = f"{name}:{section.options[name]} in line {section.line} of the file"
+        return replace(self, **found, origins={**self.origins, **origins}) if found else self  # type: ignore[arg-type]
 
     @property
     def given(self) -> dict[str, str]:
         """The limits that the user set, as settings of the server."""
         limits = {"lock_timeout": self.lock_timeout, "statement_timeout": self.timeout}
         return {name: milliseconds(limit) for name, limit in limits.items() if limit is not None}
+
+    def limit(self, setting: str) -> tuple[float, str] | None:
+        """A limit of the server's setting, and where it was set; None where nobody has set one.
+
+        Of the lock timeouts that escalate it is the longest.
+        """
+        name = {"lock_timeout": "lock_timeout", "statement_timeout": "timeout"}.get(setting)
+        value = None if name is None else {"lock_timeout": self.lock_timeout, "timeout": self.timeout}[name]
+        if name is not None and value is not None:
+            return value, self.origins.get(name, "this run")
+        longest = min(_ESCALATION[-1], self.max_blocked or _ESCALATION[-1])
+        return (longest, "dbmigrate, which tries again") if name == "lock_timeout" else None
 
     def attempts(self) -> Attempts:
         return Attempts(self)

@@ -26,11 +26,10 @@ _SHOWN_BEFORE = 2
 _HINTS = {
     "25001": "put the statement into a separate file with `-- migrate:up transaction:false`",
     "25006": "the transaction is read-only: use the primary, and no SET TRANSACTION READ ONLY in the file",
-    "25P04": "transaction_timeout is set for this role or database; the migration needs more time",
     "2D000": "a procedure or DO block that commits needs `-- migrate:up transaction:false`",
     "42501": "the role lacks a privilege: grant it, or run the migration as the owner of the object",
     "42601": None,
-    "53100": "the server's disk is full",
+    "53100": "make room: the server's disk is full",
     "53200": "the server is out of memory; see max_locks_per_transaction if the message is about locks",
     "55006": "the table has pending trigger events in this transaction: split the file in two, the data first",
     "55P04": "a new enum value can be used only after COMMIT: use it in the next file",
@@ -57,7 +56,7 @@ def lock_failure(exc: StatementError | psycopg.Error | DatabaseError, migration:
 def failure(exc: StatementError, migration: Migration, dsn: Dsn) -> Error:
     """The Error for a statement of `migration` that the server refused. ConnectionFailed if it ended the session."""
     cause = exc.cause
-    if cause.sqlstate is None or cause.sqlstate.startswith(("57P", "08")):
+    if cause.sqlstate is None or database.is_session_end(cause):
         return _lost(cause, dsn)
     place = place_of(migration.file.path, exc.statement, exc.offset)
     return MigrationFailed(

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import psycopg
 from psycopg import pq
 
-from dbmigrate.connection import database
+from dbmigrate.connection import database, silence
 from dbmigrate.errors import (
     AlreadyDone,
     ConnectionFailed,
@@ -121,7 +121,7 @@ class Executor:
                 self._finish(Outcome(step, time.monotonic() - started))
                 raise Interrupted.by(exc, f"interrupted after {step.name} was {step.direction.past}") from exc
             self._session.emit(StepFailed(step, time.monotonic() - started))
-            raise self._failure(step, exc) from exc
+            raise self._completed(step, self._failure(step, exc), exc) from exc
         self._finish(Outcome(step, time.monotonic() - started, tally.statements, tally.rows))
 
     def _is_committed(self) -> bool:
@@ -261,6 +261,8 @@ class Executor:
         error = _of_repeatable(step, self._translate(step, exc))
         with suppress(psycopg.Error):  # the connection may be lost at this moment, too
             self._session.reset()
+        if isinstance(error, ConnectionFailed):
+            error.sqlstate = error.sqlstate or silence.ended_by(self._session.conn)
         if isinstance(error, NeedsAttention) or step.migration is None:
             return error
         is_transactional = step.migration.is_transactional(step.direction)
@@ -274,6 +276,12 @@ class Executor:
             self._session.log_failure(self._session.writer.broken(step, error))
         error.state = error.state or "it runs without a transaction: `dbmigrate status` shows which steps are done"
         return error
+
+    def _completed(self, step: Step, error: Error, exc: BaseException) -> Error:
+        """`error` with what a person needs to go on."""
+        from dbmigrate.execution import diagnosis
+
+        return diagnosis.complete(self._session, step, self._pacing, error, exc)
 
     def _log_failure(self, step: Step, error: Error) -> None:
         self._session.log_failure(self._session.writer.failed(step, error))

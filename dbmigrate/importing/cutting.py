@@ -131,6 +131,10 @@ class _Cutting:
         if self._is_wrapped(controls) and not outside:
             self._unwrap(found[0], found[-1])
             return [_Run(found[1:-1], transaction=True)]
+        if self._part.transaction and self._ends_bare(controls) and not outside:
+            self._drop(found[-1])
+            self._say("the COMMIT at its end is taken out: it runs in one transaction", found[-1].statement.line)
+            return [_Run(found[:-1], transaction=True)]
         if not self._part.transaction or not (controls or outside):
             return [_Run(found, self._part.transaction)]
         if len(found) == 1 and outside:
@@ -146,6 +150,11 @@ class _Cutting:
         is_around = begin is self._statements[0] and commit is self._statements[-1]
         kinds = (begin.kind, commit.kind) == (StatementKind.BEGIN, StatementKind.COMMIT)
         return is_around and kinds and all(is_bare(each.statement.sql) for each in controls)
+
+    def _ends_bare(self, controls: Sequence[_Placed]) -> bool:
+        """Whether its only transaction control is a COMMIT at its end, which ends the tool's own transaction."""
+        ends = len(controls) == 1 and controls[0] is self._statements[-1] and len(self._statements) > 1
+        return ends and controls[0].kind is StatementKind.COMMIT and is_bare(controls[0].statement.sql)
 
     def _unwrap(self, begin: _Placed, commit: _Placed) -> None:
         self._drop(begin)

@@ -14,8 +14,10 @@ from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError
 from dbmigrate.execution.server_errors import place_of
 from dbmigrate.frozen import frozen
+from dbmigrate.lint.sql.grammar import shape_of
 from dbmigrate.losses import is_worth_reading
 from dbmigrate.losses.forms import Destruction, Kind, destructions, narrows
+from dbmigrate.losses.renames import Names, may_rename
 from dbmigrate.migrations import parser
 from dbmigrate.model import Problem, Severity
 
@@ -92,11 +94,21 @@ _SAVED = "--salvage DIR saves them before"
 
 @frozen
 class _Found:
-    """A destruction, the step that runs it, and where it stands."""
+    """A destruction, the step that runs it, and where it stands; `written` has the names of the statement."""
 
     step: Step
     destruction: Destruction
     place: Place
+    written: Destruction
+
+    @property
+    def called(self) -> str:
+        """What a renamed table or column is called when the statement runs."""
+        old, new = self.destruction, self.written
+        names = [
+            after for before, after in ((old.names[-1], new.names[-1]), (old.column, new.column)) if before != after
+        ]
+        return f", by then called {' and '.join(names)}," if names else ""
 
 
 @frozen
@@ -119,7 +131,9 @@ def problems(session: Session, planned: Plan) -> tuple[Problem, ...]:
 
     `Problem.data` holds the numbers. W383 if the server refuses to say, as where a role may not look into a schema.
     """
-    found = [each for step in planned.steps for each in _of_step(step)]
+    if not any(is_worth_reading(step, section) for step, section in _sections(planned)):
+        return ()
+    found = list(_destroyed(planned))
     if not found:
         return ()
     try:
@@ -143,19 +157,26 @@ def _is_loss(destruction: Destruction, loss: _Loss) -> bool:
     return narrows(loss.old_type or "", destruction.new_type, has_using=destruction.has_using)
 
 
-def _of_step(step: Step) -> Iterator[_Found]:
-    if step.migration is None or not step.runs_sql:
-        return
-    for section in step.migration.run_order(step.direction):
-        if is_worth_reading(step, section):
-            yield from _of_section(step, section)
+def _sections(planned: Plan) -> Iterator[tuple[Step, Section]]:
+    for step in planned.steps:
+        if step.migration is not None and step.runs_sql:
+            yield from ((step, section) for section in step.migration.run_order(step.direction))
 
 
-def _of_section(step: Step, section: Section) -> Iterator[_Found]:
-    assert step.migration is not None
-    for statement in parser.statements(step.migration, section):
-        for each in destructions(statement.sql, step.direction):
-            yield _Found(step, each, place_of(step.migration.file.path, statement, each.at))
+def _destroyed(planned: Plan) -> Iterator[_Found]:
+    """By the names that tables and columns have before the plan; what the plan makes itself does not count."""
+    names = Names()
+    for step, section in _sections(planned):
+        assert step.migration is not None
+        if section.statements is None and not is_worth_reading(step, section):
+            continue
+        for statement in parser.statements(step.migration, section):
+            for each in destructions(statement.sql, step.direction):
+                if (before := names.before(each)) is not None:
+                    place = place_of(step.migration.file.path, statement, each.at)
+                    yield _Found(step, before, place, each)
+            if may_rename(statement.sql):
+                names.follow(shape_of(statement.sql))
 
 
 def _ask(session: Session, wanted: Sequence[Destruction]) -> dict[int, _Loss]:
@@ -199,7 +220,11 @@ def _problem(found: _Found, loss: _Loss) -> Problem:
     each = found.destruction
     table = ".".join(filter(None, (loss.schema if loss.schema != "public" else None, loss.table))) or each.names[-1]
     text = _ACTIONS[each.kind].format(
-        table=table, column=each.column, amount=_amount(each, loss), old=loss.old_type, new=each.new_type
+        table=table + found.called,
+        column=each.column,
+        amount=_amount(each, loss),
+        old=loss.old_type,
+        new=each.new_type,
     )
     return Problem(
         CODE,

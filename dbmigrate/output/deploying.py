@@ -46,7 +46,7 @@ def value(done: Deployed) -> dict[str, object]:
             for one in done.report.done
         ],
         "version": done.report.current,
-        "backup": _backup_value(done.backup) if done.backup else None,
+        "backup": backup_value(done.backup) if done.backup else None,
         "health": [_health_value(outcome) for outcome in done.health],
         "schema_file": done.report.schema.path if done.report.schema else None,
         "duration_ms": _milliseconds(done.seconds),
@@ -89,7 +89,8 @@ _WRITERS: dict[Phase, Callable[[Any], str]] = {
 }
 
 
-def _backup_value(backup: Backup) -> dict[str, object]:
+def backup_value(backup: Backup) -> dict[str, object]:
+    """A backup for programs."""
     return {
         "path": backup.path,
         "bytes": backup.size,

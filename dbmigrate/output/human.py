@@ -108,7 +108,16 @@ class Human:
         self._streams.report_lost_messages()
 
     def status(self, status: Status) -> None:
-        """dbmate's lines. What dbmate does not show has marks of its own, and does not count in dbmate's totals."""
+        """dbmate's lines. What dbmate does not show has marks of its own, and does not count in dbmate's totals.
+
+        What it opens with goes to stderr, so that in a pipe there are dbmate's lines alone.
+        """
+        for line in tables.status_heading(status):
+            self._message(text.one_line(line))
+        if status.service is not None and self._verbosity >= Verbosity.VERBOSE:
+            from dbmigrate.output import services
+
+            self._message(services.about(status.service))
         for row in status.rows:
             style, mark = _MARKS[row.state]
             self._streams.answer(text.labelled(style, mark, text.one_line(row.name)))

@@ -9,7 +9,6 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from dbmigrate.output.human import Human
-from dbmigrate.output.renderer import Streams
 from dbmigrate.output.verbosity import Verbosity
 from dbmigrate.reports import Description, MigrationState
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from dbmigrate.impact.values import LockReport
     from dbmigrate.model import Plan, Problem, Unfinished
     from dbmigrate.output.colour import Line
+    from dbmigrate.output.renderer import Streams
     from dbmigrate.reports import Finding, LogEntry, Outcome, Report, Status, StatusRow
 
 # the shape of the objects; a change that breaks readers raises the number
@@ -37,9 +37,7 @@ class Json:
         self._streams = streams
         self._hide = hide
         # what a person would read on stdout (`Applied: ...`) must not stand between the JSON there
-        self._messages = Human(
-            Streams(streams.err, streams.err, streams.show_err, streams.show_err), verbosity=verbosity, hide=hide
-        )
+        self._messages = Human(streams.without_stdout(), verbosity=verbosity, hide=hide)
 
     def on_event(self, event: Event) -> None:
         self._messages.on_event(event)
@@ -53,6 +51,12 @@ class Json:
                 "command": "status",
                 "ok": True,
                 "environment": status.environment,
+                "database": status.target,
+                "current": status.current,
+                "next": _next(status.next),
+                "last_updated": status.updated_at.astimezone(UTC).isoformat() if status.updated_at else None,
+                "location": list(status.locations),
+                **_service(status),
                 "applied": len(status.applied),
                 "pending": len(status.pending),
                 "elsewhere": status.count(MigrationState.ELSEWHERE),
@@ -119,14 +123,14 @@ class Json:
         self._messages.error(error)
 
     def _print(self, value: Mapping[str, object]) -> None:
-        self._streams.result(_line(value))
+        self._streams.result(line(value))
 
     def _answer(self, value: Mapping[str, object]) -> None:
         """Print an answer: without it the command has failed."""
-        self._streams.answer(_line(value))
+        self._streams.answer(line(value))
 
 
-def _line(value: Mapping[str, object]) -> str:
+def line(value: Mapping[str, object]) -> str:
     """In ASCII: a stream that cannot encode a character would write an escape that JSON does not have.
 
     A ``##[``, which GitHub's runner takes for a command wherever it stands, is written as JSON allows to.
@@ -153,6 +157,18 @@ def _outcome(outcome: Outcome) -> dict[str, object]:
         "statements": outcome.statements,
         "duration_ms": round(outcome.seconds * 1000, 3),
     }
+
+
+def _next(row: StatusRow | None) -> dict[str, str] | None:
+    return {"version": row.version, "file": row.name} if row else None
+
+
+def _service(status: Status) -> dict[str, object]:
+    if status.service is None:
+        return {}
+    from dbmigrate.output import services
+
+    return {"service": services.identity(status.service)}
 
 
 def _row(row: StatusRow, hide: Callable[[str], str]) -> dict[str, object]:

@@ -49,6 +49,10 @@ class Streams:
         self._is_answer = False
         self._lost: dict[TextIO, OSError] = {}
 
+    def without_stdout(self) -> Streams:
+        """Both streams on stderr."""
+        return Streams(self.err, self.err, self.show_err, self.show_err)
+
     @property
     def lost_answer(self) -> OSError | None:
         """Why the answer of the command is missing or cut on stdout; None if it is complete, or there is none."""

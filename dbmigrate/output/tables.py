@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from dbmigrate.model import Action, Direction, LogKind
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dbmigrate.model import Plan, Step, Unfinished
-    from dbmigrate.reports import Description, Finding, LogEntry
+    from dbmigrate.reports import Description, Finding, LogEntry, Status
 
 _SHOWN_COLUMNS = 100  # of a statement
 _OF_A_CURSOR = ("table", "key", "after", "until", "round", "turn", "batch", "passed", "ended", "left", "rate")
@@ -31,7 +32,7 @@ _DEVIATIONS = {
     Deviation.UNFINISHED: "is unfinished",
 }
 _HINTS = {
-    Deviation.MISSING: "restore it from version control, or run `dbmigrate repair --forget-missing`",
+    Deviation.MISSING: "restore it from version control, or run `dbmigrate repair --forget VERSION --reason TEXT`",
     Deviation.OTHER_FILE: "give each service its own --migrations-table, or rename the file back",
     Deviation.RENAMED: "`dbmigrate repair` records the new version",
     Deviation.UNFINISHED: "`dbmigrate resume` continues it",
@@ -57,9 +58,18 @@ def finding_lines(finding: Finding) -> Iterator[str]:
 def _hint(finding: Finding) -> str | None:
     if finding.deviation is not Deviation.CHANGED or finding.applied is None or finding.file is None:
         return _HINTS.get(finding.deviation)
-    commit = finding.applied.git_commit
-    restore = f"git checkout {commit[:12]} -- {finding.file.file.path}" if commit else "restore the file"
-    return f"{restore}, and write the change as a new migration; or accept the file with `dbmigrate repair`"
+    return f"{finding.restoring}, and write the change as a new migration; or accept the file with `dbmigrate repair`"
+
+
+def status_heading(status: Status) -> Iterator[str]:
+    """Which database it is, where it stands, what comes next; when it was changed last, and where the files are."""
+    environment = f"{status.environment} \u00b7 " if status.environment else ""
+    version = f"version {status.current}" if status.current else "no version is applied"
+    upcoming = f", next {status.next.name}" if status.next else ""
+    yield f"{environment}{status.target} \u00b7 {version} \u00b7 {len(status.pending) or 'nothing'} pending{upcoming}"
+    at = status.updated_at
+    updated = f"last updated {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC \u00b7 " if at else ""
+    yield f"{updated}migrations in {', '.join(status.locations)}"
 
 
 def unfinished_lines(broken: Unfinished) -> Iterator[str]:

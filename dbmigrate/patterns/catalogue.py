@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dbmigrate.errors import ConfigError
-from dbmigrate.patterns import change_type, keys, renames, simple
+from dbmigrate.patterns import identity, key_type, keys, renames, simple
 from dbmigrate.patterns.values import Pattern
 
 __all__ = ["PATTERNS", "pattern"]
 
 _ALL = (
-    Pattern("change-type", "TABLE COLUMN TYPE [USING] [BACK]", "the type of a column", change_type.plan),
+    Pattern("change-type", "TABLE COLUMN TYPE [USING] [BACK]", "the type of a column", key_type.plan),
     Pattern("rename-column", "TABLE COLUMN NEW", "a column gets another name", renames.rename_column),
     Pattern("rename-table", "TABLE NEW", "a table gets another name", renames.rename_table),
     Pattern("split-table", "TABLE NEW COLUMN ...", "columns move to a table of their own", renames.split_table),
     Pattern("drop-column", "TABLE COLUMN", "a column goes", renames.drop_column),
     Pattern("change-primary-key", "TABLE COLUMN ...", "another primary key", keys.change_primary_key),
     Pattern("serial-to-identity", "TABLE COLUMN", "a serial becomes an identity column", keys.serial_to_identity),
+    Pattern("add-identity", "TABLE COLUMN [TYPE]", "an identity column", identity.add_identity),
     Pattern("add-not-null", "TABLE COLUMN [VALUE]", "every row has a value", simple.add_not_null),
     Pattern("add-foreign-key", "TABLE COLUMN PARENT [PARENT_COLUMN]", "a foreign key", simple.add_foreign_key),
     Pattern("add-unique", "TABLE COLUMN ...", "a unique constraint", simple.add_unique),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dbmigrate.patterns.copies import Copy, Twin
     from dbmigrate.patterns.schema import Column, Schema, Table
 
-__all__ = ["plan"]
+__all__ = ["Change", "default_of", "forward_of", "plan"]
 
 _INTEGERS = {
     "smallint": "between -32768 and 32767",
@@ -39,10 +39,10 @@ def plan(schema: Schema, arguments: Sequence[str]) -> Planned:
     column = table.column(arguments[1])
     type_ = arguments[2]
     copy = copied(schema, table, column, column_name(table, column.name, "new"), type_)
-    forward = arguments[3] if len(arguments) > 3 else _forward(schema, table, column, type_)
+    forward = arguments[3] if len(arguments) > 3 else forward_of(schema, table, column, type_)
     back = arguments[4] if len(arguments) > 4 else _back(column, type_)
-    default, plain = _default(schema, copy, forward)
-    change = _Change(copy, forward, back, default)
+    default, plain = default_of(schema, copy, forward)
+    change = Change(copy, forward, back, default)
     expand = Pair(change.expand(), change.expand_down())
     fill = Pair(Section((change.fill(),), backfill=table.written))
     pairs = [expand, fill, *change.build(), Pair(change.swap(), change.swap_down()), *change.prepare_down()]
@@ -62,7 +62,7 @@ def plan(schema: Schema, arguments: Sequence[str]) -> Planned:
 _IRREVERSIBLE = Section(options="irreversible:true")
 
 
-def _forward(schema: Schema, table: Table, column: Column, type_: str) -> str:
+def forward_of(schema: Schema, table: Table, column: Column, type_: str) -> str:
     """The value of the new column: without a cast where PostgreSQL needs none, so that what does not fit fails."""
     name = quoted(column.name)
     alter = f"alter table {table.written} alter column {name} drop default, alter column {name}"
@@ -91,7 +91,7 @@ def _back(column: Column, type_: str) -> str:
     )
 
 
-def _default(schema: Schema, copy: Copy, forward: str) -> tuple[str, str]:
+def default_of(schema: Schema, copy: Copy, forward: str) -> tuple[str, str]:
     """The default of the new column, and the plain change: the first that the server takes."""
     name, alter = copy.old, f"alter table {copy.written}"
     using = "" if forward == name else f" using {forward}"
@@ -107,7 +107,7 @@ def _default(schema: Schema, copy: Copy, forward: str) -> tuple[str, str]:
     raise misfit(f"the default of {copy.written}.{name} cannot become one of {copy.type}", "drop it first")
 
 
-class _Change:
+class Change:
     """The sections of a change."""
 
     def __init__(self, copy: Copy, forward: str, back: str, default: str) -> None:
@@ -141,9 +141,9 @@ class _Change:
 
     def expand_down(self) -> Section:
         copy = self._copy
-        return Section((*self._without_sync(), f"{self._alter} drop column {copy.new};"))
+        return Section((*self.without_sync(), f"{self._alter} drop column {copy.new};"))
 
-    def _without_sync(self) -> tuple[str, str]:
+    def without_sync(self) -> tuple[str, str]:
         return (f"drop trigger {self._copy.sync} on {self._copy.written};", f"drop function {self._function}();")
 
     def fill(self) -> str:
@@ -173,9 +173,14 @@ class _Change:
     # -- swap
 
     def swap(self) -> Section:
+        value = renamed(self._back, self._copy.column.name, "\0").replace('"\0"', f"new.{self._copy.old}")
+        back = body(self._function, (f"new.{self._old} := {value};",), replaces=True)
+        return Section((self._lock, *self.exchange(), back))
+
+    def exchange(self) -> list[str]:
+        """The copy takes the place of the old column."""
         copy, alter, old, name = self._copy, self._alter, self._old, self._copy.old
         statements = [
-            self._lock,
             f"{alter} rename column {name} to {old};",
             f"{alter} rename column {copy.new} to {name};",
         ]
@@ -195,9 +200,7 @@ class _Change:
         statements += [f"grant {self._grant(right)} to {who}{_option(may)};" for who, right, may in copy.column.grants]
         for twin in copy.twins:
             statements += self._swapped(twin)
-        value = renamed(self._back, copy.column.name, "\0").replace('"\0"', f"new.{name}")
-        statements.append(body(self._function, (f"new.{old} := {value};",), replaces=True))
-        return Section(tuple(statements))
+        return statements
 
     def _grant(self, right: str) -> str:
         return f"{right} ({self._copy.old}) on {self._copy.written}"
@@ -286,14 +289,10 @@ class _Change:
     # -- the second file
 
     def contract(self) -> Section:
-        trigger, function = self._without_sync()
-        return Section(
-            (
-                trigger,
-                function,
-                f"{self._alter} drop column {self._old};",
-            )
-        )
+        return Section((*self.without_sync(), self.drop_old()))
+
+    def drop_old(self) -> str:
+        return f"{self._alter} drop column {self._old};"
 
 
 def _option(may_grant: bool) -> str:  # noqa: FBT001 (a column of the catalog)

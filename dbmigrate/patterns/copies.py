@@ -17,7 +17,7 @@ from dbmigrate.patterns.refusals import refused
 if TYPE_CHECKING:
     from dbmigrate.patterns.schema import Column, Schema, Table
 
-__all__ = ["Copy", "Twin", "function_of", "literal", "renamed", "trigger_of"]
+__all__ = ["Copy", "Twin", "function_of", "key_copied", "literal", "renamed", "trigger_of"]
 
 _NAME_BYTES = 63
 _BEFORE_TYPES = ("::", "AS")  # a type may have the column's name
@@ -108,21 +108,44 @@ def renamed(sql: str, old: str, new: str) -> str:
 def copied(schema: Schema, table: Table, column: Column, name: str, type_: str) -> Copy:
     """A copy with what has to be made again for it. Raises Refused E770 for what cannot."""
     _refuse(table, column)
+    return _copy(schema, table, column, name, type_)
+
+
+def key_copied(schema: Schema, table: Table, column: Column, name: str, type_: str) -> Copy:
+    """A copy of a primary key's column, whose index, sequence and referrers somebody else takes care of."""
+    _refuse_kind(table, column)
+    _refuse_dependents(table, column)
+    return _copy(schema, table, column, name, type_)
+
+
+def _copy(schema: Schema, table: Table, column: Column, name: str, type_: str) -> Copy:
     twins = [*_constraints(schema, table, column, name), *_indexes(schema, table, column, name)]
     return Copy(schema, table, column, name, type_, tuple(twins))
 
 
 def _refuse(table: Table, column: Column) -> None:
+    _refuse_kind(table, column)
+    where = f"{table.written}.{quoted(column.name)}"
+    if column.sequence:
+        raise refused(f"{where} owns the sequence {column.sequence}", "serial-to-identity first, or a file of your own")
+    if any(each.kind in "px" for each in table.constraints_on(column.name, "px")):
+        raise refused(f"{where} is part of the primary key or of an EXCLUDE constraint of {table.written}")
+    _refuse_dependents(table, column)
+    if others := table.referrers_of(column.name):
+        raise refused(f"foreign keys of {', '.join(others)} refer to {where}", "drop them in a migration before it")
+
+
+def _refuse_kind(table: Table, column: Column) -> None:
     where = f"{table.written}.{quoted(column.name)}"
     if table.kind == "p" or table.is_inherited:
         raise refused(f"{table.written} is partitioned or inherits: a column of it cannot be replaced alone")
     if column.identity or column.generated:
         kind = "an identity column" if column.identity else "a generated column"
         raise refused(f"{where} is {kind}: its copy would not be one")
-    if column.sequence:
-        raise refused(f"{where} owns the sequence {column.sequence}", "serial-to-identity first, or a file of your own")
-    if any(each.kind in "px" for each in table.constraints_on(column.name, "px")):
-        raise refused(f"{where} is part of the primary key or of an EXCLUDE constraint of {table.written}")
+
+
+def _refuse_dependents(table: Table, column: Column) -> None:
+    where = f"{table.written}.{quoted(column.name)}"
     others = [each.text for each in table.dependents if each.column == column.name and not each.is_remade]
     if others:
         raise refused(
@@ -130,8 +153,6 @@ def _refuse(table: Table, column: Column) -> None:
             f" the old column: {', '.join(others)}",
             "drop them in a migration before it, and make them again after it",
         )
-    if others := table.referrers_of(column.name):
-        raise refused(f"foreign keys of {', '.join(others)} refer to {where}", "drop them in a migration before it")
 
 
 def _constraints(schema: Schema, table: Table, column: Column, name: str) -> list[Twin]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from dbmigrate.patterns.schema import Schema
 
 __all__ = ["Draft", "Pair", "Pattern", "Planned", "Section"]
-
-_BATCH = re.compile(r":batch\b")
 
 
 @frozen
@@ -30,12 +27,6 @@ class Section:
         """As a file has it."""
         options = f"backfill:{self.backfill} batch:1000" if self.backfill else self.options
         return _section(direction, options, self.statements)
-
-    def text_at_once(self, direction: str) -> str:
-        """With a backfill as one statement for all rows, which ends in the same schema."""
-        if not self.backfill:
-            return self.text(direction)
-        return _section(direction, "transaction:false", [_BATCH.sub("true", each) for each in self.statements])
 
 
 def _section(direction: str, options: str, statements: Sequence[str]) -> str:
@@ -62,12 +53,6 @@ class Draft:
     def text(self) -> str:
         """The file."""
         return self._joined([part for pair in self.pairs for part in (pair.up.text("up"), pair.down.text("down"))])
-
-    def text_at_once(self) -> str:
-        """The file as it is proved."""
-        return self._joined(
-            [part for pair in self.pairs for part in (pair.up.text_at_once("up"), pair.down.text_at_once("down"))]
-        )
 
     def _joined(self, parts: Sequence[str]) -> str:
         head = [f"-- {line}" for line in self.comment]

@@ -25,8 +25,7 @@ from dbmigrate.patterns.refusals import misfit
 from dbmigrate.scratch import choose, outside_effects
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Iterator, Sequence
 
     from dbmigrate.check.scratch_session import ScratchSession
     from dbmigrate.lint import LintConfig
@@ -58,8 +57,8 @@ class Written:
     notes: tuple[str, ...] = ()
 
 
-def write(project: Project, name: str, arguments: Sequence[str], choice: Choice, now: datetime) -> Written:
-    """Write the files of a pattern; none if they cannot be proved.
+def write(project: Project, name: str, arguments: Sequence[str], choice: Choice, versions: Iterator[str]) -> Written:
+    """Write the files of a pattern, with the next free ones of `versions`; none if they cannot be proved.
 
     Raises ConfigError E200 (no such pattern, wrong number of arguments), PlanError E266 (it does not fit to the
     schema), Refused E770 (something would be lost), E771 (the files do not end in the same schema).
@@ -72,7 +71,7 @@ def write(project: Project, name: str, arguments: Sequence[str], choice: Choice,
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="dbmigrate-pattern-")))
         proof = _Proof(project, server, directory)
         texts = [proof.rewritten(planned, choice)] if planned.is_unsafe else proof.proved(planned)
-    return Written(_written(project, planned, texts, now), planned.notes)
+    return Written(_written(project, planned, texts, versions), planned.notes)
 
 
 def _schema(project: Project, server: ScratchServer, stack: ExitStack) -> Schema:
@@ -112,28 +111,23 @@ class _Proof:
     def rewritten(self, planned: Planned, choice: Choice) -> str:
         """The text of the one file, as `lint --fix` makes it of the plain one."""
         draft = replace(planned.files[0], pairs=(*planned.above, *planned.files[0].pairs))
-        plain = self._migration(_TRIED, draft.text_at_once())
+        plain = self._migration(_TRIED, draft.text())
         options = run.Options(self._project.config, frozenset({plain.version}), table=self._project.table, is_rare=True)
         results = run.fix([*self._project.migrations, plain], options, choice)
         for result in results:
             left = [each.refusal for each in result.fixed.left]
             if result.reason or left:
                 raise _unproved(result.reason or left[0].reason, "" if result.reason else left[0].hint)
-        text = results[0].fixed.text if results else draft.text_at_once()
         if not results:
             self._run([plain])
-        for pair in planned.above:
-            text = text.replace(pair.up.text_at_once("up"), pair.up.text("up"), 1)
-        return text
+        return results[0].fixed.text if results else draft.text()
 
     def proved(self, planned: Planned) -> list[str]:
         """The texts of the files, which end in the same schema as the plain change."""
         plain = self._run(
             [self._migration(_TRIED, f"-- migrate:up\n{planned.plain}\n-- migrate:down irreversible:true\n")]
         )
-        files = [
-            self._migration(f"{_TRIED}{number}", draft.text_at_once()) for number, draft in enumerate(planned.files, 1)
-        ]
+        files = [self._migration(f"{_TRIED}{number}", draft.text()) for number, draft in enumerate(planned.files, 1)]
         found = differences(plain.catalog, self._run(files).catalog)
         if found:
             raise _unproved(f"it would end in another schema: {found[0]}")
@@ -163,12 +157,12 @@ def _unproved(reason: str, hint: str = "") -> Refused:
     return Refused(f"the pattern does not fit here: {reason}", code="E771", hint=hint or None)
 
 
-def _written(project: Project, planned: Planned, texts: Sequence[str], now: datetime) -> tuple[str, ...]:
+def _written(project: Project, planned: Planned, texts: Sequence[str], versions: Iterator[str]) -> tuple[str, ...]:
     """Write the files, then what `lint` finds in them on purpose; all of them are taken back if one cannot be."""
     paths: list[str] = []
     with ExitStack() as undo:
         for draft, text in zip(planned.files, texts, strict=True):
-            path = find.create(project.directories, draft.name, now)
+            path = find.create_as(project.directories, draft.name, versions, lambda version: find.TEMPLATE)
             undo.callback(Path(path).unlink)
             depends = f"-- migrate:depends {_version(paths[0])}\n" if paths else ""
             Path(path).write_bytes((depends + text).encode())

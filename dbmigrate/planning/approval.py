@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from dbmigrate.errors import Refused, unchanged
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Action, Direction
-from dbmigrate.planning import breaking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +21,7 @@ __all__ = [
     "Approval",
     "Need",
     "Target",
+    "applied_first",
     "name_to_type",
     "need_of_plan",
     "need_to_destroy",
@@ -61,7 +61,8 @@ class Approval:
 
     `database` is the name given with ``--confirm``, `applied_in` the environment of ``--require-applied-in``.
     `everything` stands for ``--all``, `can_ask` for a terminal to ask on, `allow_existing` says that a
-    history may begin beside what is there, `allow_breaking` that breaking changes are coordinated.
+    history may begin beside what is there, `allow_breaking` that breaking changes are coordinated, `allow_untracked`
+    why files need not be in version control, `is_rehearsal` that nothing stays of what runs.
     """
 
     yes: bool = False
@@ -71,6 +72,8 @@ class Approval:
     can_ask: bool = False
     allow_existing: bool = False
     allow_breaking: bool = False
+    allow_untracked: str | None = None
+    is_rehearsal: bool = False
 
 
 def need_of_plan(plan: Plan, history: History, target: Target, approval: Approval) -> Need:
@@ -135,10 +138,17 @@ def _applied_by(plan: Plan, history: History) -> tuple[Step, ...]:
     )
 
 
+def applied_first(plan: Plan, history: History) -> list[Step]:
+    """The migrations that a plan applies, and that are neither begun nor applied already."""
+    return [step for step in _applied_by(plan, history) if step.version not in history]
+
+
 def refuse_breaking(plan: Plan, history: History, target: Target, approval: Approval) -> None:
     """Raise Refused E731 for a breaking change of a protected environment that is neither allowed nor there already."""
     if target.is_protected and not approval.allow_breaking:
-        breaking.refuse([step for step in _applied_by(plan, history) if step.version not in history])
+        from dbmigrate.planning import breaking
+
+        breaking.refuse(applied_first(plan, history))
 
 
 def refuse_untested(steps: Sequence[Step], elsewhere: History, environment: str) -> None:

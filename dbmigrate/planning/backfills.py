@@ -80,6 +80,8 @@ def half_done(history: History, goal: Goal, order: Order) -> tuple[Unfinished, .
     """
     found = [item for item in (*history.unfinished, *history.deferred) if _runs(item) and _has_pages(item)]
     found.sort(key=lambda item: order.key(item.version), reverse=True)
+    if goal.last_run:
+        return ()
     if goal.version is not None:
         return tuple(item for item in found if order.key(item.version) > order.key(goal.version))
     return tuple(found if goal.steps is None else found[: goal.steps])

@@ -26,7 +26,6 @@ from dbmigrate.model import (
     SortKey,
     Step,
     Unfinished,
-    leading_number,
 )
 from dbmigrate.reports import MigrationState, Status, StatusRow
 
@@ -52,7 +51,8 @@ def up(
     files = _in_force(files, found, goal, migrations)
     waiting = frozenset(pending_versions(files, history))
     read = [migrations[file.version] for file in files if file.version in waiting and file.version in migrations]
-    here = waiting - elsewhere(read, policy)
+    away = elsewhere(read, policy)
+    here = waiting - away
     pending = [file for file in files if file.version in here]
     highest = policy.order.highest(_versions(history))
     recorded = frozenset(each.migration.version for each in found if each.takes_over)
@@ -66,15 +66,26 @@ def up(
 
         raise strict.out_of_order(late[0], highest, policy.order)
     _refuse_annotations([each for each in read if each.version in here], migrations, files, history, found)
-    chosen = _until(pending, files, goal)
+    chosen = _chosen(pending, files, goal)
+    skipped: tuple[Problem, ...] = ()
+    if goal.only is not None:
+        from dbmigrate.planning import selection
+
+        selection.refuse_elsewhere(goal, away, migrations)
+        skipped = selection.left_out(chosen, pending, migrations, found, policy)
     steps, notes = _with_backfills([_apply(migrations[file.version], found) for file in chosen], history, policy)
     problems = [_late_problem(file, highest) for file in late if file in chosen]
     order_problems = _order_problems(files, policy.order)
     said = (*notes, *_variable_problems(steps), *_breaking_problems(steps))
-    return Plan(steps, (*order_problems, *problems, *said, *_file_problems(steps)))
+    return Plan(steps, (*order_problems, *problems, *skipped, *said, *_file_problems(steps)))
 
 
-# what becomes of backfills: nothing is imported where none can be concerned
+def _chosen(waiting: Sequence[MigrationFile], files: Sequence[MigrationFile], goal: Goal) -> Sequence[MigrationFile]:
+    if goal == ALL:
+        return waiting
+    from dbmigrate.planning import selection
+
+    return selection.pending(waiting, files, goal)
 
 
 def _with_backfills(
@@ -112,9 +123,9 @@ def down(
 ) -> Plan:
     """Undo applied migrations from the last one in `order`.
 
-    A `goal` with steps undoes that many, one with a version undoes everything after that version, and `ALL` undoes
-    everything. Raises PlanError E231 (nothing is applied), E232 (the version is not applied), E233 (irreversible),
-    E234 (no file and no kept down SQL); NeedsAttention E502.
+    A `goal` with steps undoes that many, one with a version undoes everything after that version, `ALL` everything,
+    and one of the last run what that applied. Raises PlanError E231 (nothing is applied), E232 (the version is not
+    applied), E233 (irreversible), E234 (no file and no kept down SQL), E226; Refused E726; NeedsAttention E502.
     """
     half = half_done_versions(history, goal, order)
     _refuse_unfinished(history, half)
@@ -152,7 +163,7 @@ def redo(
 def rollback_order(
     files: Sequence[MigrationFile], history: History, goal: Goal, order: Order = Order.NAME
 ) -> tuple[Applied, ...]:
-    """The applied versions that `goal` undoes, last first. Raises PlanError E231, E232.
+    """The applied versions that `goal` undoes, last first. Raises PlanError E231, E232, E226; Refused E726.
 
     Half-done backfills are undone before them, and count among the steps of `goal`.
     """
@@ -162,11 +173,15 @@ def rollback_order(
         goal = Goal(steps=max((goal.steps or 0) - len(half), 0))
     elif not applied:
         raise PlanError("can't rollback: no migrations have been applied", code="E231")
+    from dbmigrate.planning import selection
+
+    if goal.last_run:
+        return selection.of_last_run(applied, history)
     if goal.version is not None:
         names = [item.version for item in applied]
         if goal.version not in names:
             message = f"version {goal.version} is not applied, so a rollback cannot end there"
-            raise unknown_version(goal.version, names, message)
+            raise selection.unknown_version(goal.version, names, message)
         applied = applied[names.index(goal.version) + 1 :]
     last_first = tuple(reversed(applied))
     return last_first if goal.steps is None else last_first[: goal.steps]
@@ -222,20 +237,7 @@ def up_to(files: Sequence[MigrationFile], version: str, migrations: Migrations |
     """
     goal = Goal(version=version)
     files = _in_force(files, _replacements(migrations or {}, History()), goal, migrations or {})
-    return [file.version for file in _until(files, files, goal)]
-
-
-def unknown_version(asked: str, known: Sequence[str], message: str) -> PlanError:
-    """The error for a version that is not among the `known` ones: perhaps its zeros, or its end, are missing.
-
-    A file name is taken for its version.
-    """
-    digits = leading_number(asked)
-    same = [version for version in known if digits and leading_number(version) == digits]
-    begun = [version for version in known if asked and version.startswith(asked)]
-    meant = same or begun
-    hint = f"did you mean {meant[0]}?" if len(meant) == 1 else "see `dbmigrate status`"
-    return PlanError(message, code="E232", hint=hint)
+    return [file.version for file in _chosen(files, files, goal)]
 
 
 def status(files: Sequence[MigrationFile], history: History, order: Order = Order.NAME) -> Status:
@@ -273,7 +275,7 @@ def _in_force(
     from dbmigrate.planning import annotation_faults, replaced, replaces
 
     annotation_faults.refuse(replaced.faults(found, migrations))
-    replaces.refuse_replaced(goal.version, found)
+    replaces.refuse_replaced(goal.version if goal.only is None else goal.only, found)
     return replaces.in_force(files, found)
 
 
@@ -370,16 +372,6 @@ def _refuse_unfinished(history: History, but: Collection[str] = ()) -> None:
     )
 
 
-def _until(pending: Sequence[MigrationFile], files: Sequence[MigrationFile], goal: Goal) -> Sequence[MigrationFile]:
-    if goal.version is None:
-        return pending if goal.steps is None else pending[: goal.steps]
-    names = [file.version for file in files]
-    if goal.version not in names:
-        raise unknown_version(goal.version, names, f"no migration file has version {goal.version}")
-    wanted = frozenset(names[: names.index(goal.version) + 1])
-    return [file for file in pending if file.version in wanted]
-
-
 def _run(migration: Migration, direction: Direction) -> Step:
     return Step(migration.version, migration.name, direction, Action.RUN, migration)
 
@@ -390,13 +382,15 @@ def _undo(applied: Applied, migrations: Migrations) -> Step:
         raise PlanError(
             f"the file of applied migration {applied.name or applied.version} is gone, and the log holds no down SQL",
             code="E234",
-            hint="restore the file from version control, or undo the change with a new migration",
+            hint="restore the file from version control, or undo the change with a new migration; once undone by hand:"
+            f" `dbmigrate mark pending {applied.version} --reason TEXT`",
         )
     if migration.is_irreversible:
         raise PlanError(
             f"{migration.name} is irreversible",
             code="E233",
-            hint="it says `irreversible:true` in its down header; undo it with a new migration",
+            hint="it says `irreversible:true` in its down header; undo it with a new migration; once undone by hand:"
+            f" `dbmigrate mark pending {applied.version} --reason TEXT`",
         )
     return _run(migration, Direction.DOWN)
 

@@ -153,7 +153,8 @@ def _missing_problem(findings: Sequence[Finding]) -> tuple[Problem, ...]:
     )
     more = f" and {len(gone) - _LONGEST_LIST} more" if len(gone) > _LONGEST_LIST else ""
     hint = (
-        "restore them from version control, or `dbmigrate repair --forget-missing`; if they are another project's, "
+        "restore them from version control, or `dbmigrate repair --forget VERSION --reason TEXT`; if they are another"
+        " project's, "
         "this one needs a table of its own: --migrations-table NAME"
     )
     return (Problem("W670", f"{what} missing: {', '.join(gone[:_LONGEST_LIST])}{more}", hint=hint),)
@@ -224,16 +225,18 @@ def refusal(changed: Finding) -> Refused:
     applied, now = changed.applied, changed.file
     assert applied is not None
     assert now is not None
-    restore = f"git checkout {applied.git_commit[:12]} -- {now.file.path}; or " if applied.git_commit else ""
+    restore = changed.restoring
+    last = (("last change", changed.changed_in),) if changed.changed_in else ()
     error = Refused(
         f"{changed.name} was changed after it was applied",
         code="E701",
         details=(
             ("applied", _origin(applied)),
             ("now", f"{now.checksum} in {now.file.path}"),
+            *last,
         ),
         hint=(
-            f"{restore}restore the file and write the change as a new migration; or, if the database is as the file"
+            f"{restore}, and write the change as a new migration; or, if the database is as the file"
             " says, accept it with `dbmigrate repair`"
         ),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate.connection import database, programs, silence
-from dbmigrate.errors import DatabaseError, Error
+from dbmigrate.errors import DatabaseError, Error, LockNotAcquired
 from dbmigrate.events import Warned
 from dbmigrate.model import Problem, Severity
 from dbmigrate.reports import SchemaFile
@@ -20,6 +20,8 @@ from dbmigrate.tracking import old_history, read_history, tables
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dbmigrate.connection.database import Connection
+    from dbmigrate.connection.dsn import Dsn
     from dbmigrate.execution.session import Session
     from dbmigrate.schema.versions import Dumping
 
@@ -62,6 +64,16 @@ def schema(session: Session, dumping: Dumping, *, arguments: Sequence[str] = ())
     for problem in normalise.problems(raw):
         session.emit(Warned(problem))
     return normalise.normalise(raw)
+
+
+def refuse_without_lock(session: Session) -> None:
+    """A run that lost its lock must not write the schema file: another one may have, of a newer schema."""
+    if not session.has_lock():
+        raise LockNotAcquired(
+            "this run lost its connection, and the migration lock with it",
+            code="E601",
+            hint="the run that has the lock now writes it; otherwise `dbmigrate dump` does",
+        )
 
 
 class _Wanted(NamedTuple):
@@ -119,8 +131,13 @@ def environment(session: Session) -> Mapping[str, str]:
 
     pg_dump must not connect in the clear where the session uses TLS: libpq's ``prefer`` would let it.
     """
-    environ = session.dsn.without_settings(_NOT_FOR_PG_DUMP).environment()
-    if session.conn.pgconn.ssl_in_use and environ.get("PGSSLMODE", "prefer") in ("allow", "prefer"):
+    return environment_of(session.dsn, session.conn)
+
+
+def environment_of(dsn: Dsn, conn: Connection) -> Mapping[str, str]:
+    """The same for the database of `dsn`, where `conn` is a connection to its server."""
+    environ = dsn.without_settings(_NOT_FOR_PG_DUMP).environment()
+    if conn.pgconn.ssl_in_use and environ.get("PGSSLMODE", "prefer") in ("allow", "prefer"):
         return {**environ, "PGSSLMODE": "require"}
     return environ
 

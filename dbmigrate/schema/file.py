@@ -9,13 +9,27 @@ from pathlib import Path
 
 from dbmigrate.errors import ConfigError, PlanError
 from dbmigrate.model import Place
+from dbmigrate.schema import versions
 
-__all__ = ["read", "write_atomically"]
+__all__ = ["read", "text", "write_atomically"]
 
 _NEW_MODE = 0o644
 
 
 def read(path: Path) -> str:
+    """The text of a schema file to load or to compare: see `text`. Raises as it, and `PlanError` E259."""
+    found = text(path)
+    if versions.is_marked(found):
+        raise PlanError(
+            f"{path} is not generated yet: git has merged two versions of it",
+            code="E259",
+            place=Place(str(path), 1),
+            hint="`dbmigrate dump --from-migrations` makes it from the migrations of both branches",
+        )
+    return found
+
+
+def text(path: Path) -> str:
     """The text of a schema file, line ends untouched. Raises `ConfigError` (E207), `PlanError` (E238: not UTF-8)."""
     try:
         data = path.read_bytes()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.connection.database import Connection
 
-__all__ = ["Filled", "filled", "refreshes", "restoring", "state"]
+__all__ = ["Filled", "columns", "filled", "refreshes", "restoring", "sequences", "state", "tables"]
 
 # not those of extensions, which bring their own rows; of partitioned tables the partitions have them
 _TABLES = """
@@ -55,17 +55,17 @@ class Filled(NamedTuple):
 def filled(conn: Connection, without: Sequence[tuple[str, str]]) -> list[Filled]:
     """The tables that have rows, but for those that are left out; then the sequences, whose name holds the schema."""
     found = []
-    for schema, name in _tables(conn, without):
+    for schema, name in tables(conn, without):
         (count,) = conn.execute(sql.SQL("select count(*) from only {}").format(sql.Identifier(schema, name))).fetchall()
         if count[0]:
             found.append(Filled(schema, name, f"{count[0]} {'row' if count[0] == 1 else 'rows'}"))
-    return [*found, *(Filled("", str(name), f"at {value}") for name, value in database.query(conn, _SEQUENCES))]
+    return [*found, *(Filled("", name, f"at {value}") for name, value in sequences(conn))]
 
 
 def state(conn: Connection, without: Sequence[tuple[str, str]]) -> dict[str, str]:
     """What the rows and sequences are, by the names of those that are not empty: the same for the same rows."""
     found = {}
-    for schema, name in _tables(conn, without):
+    for schema, name in tables(conn, without):
         statement = sql.SQL(
             "select count(*)::text || ' ' || coalesce(md5(string_agg(md5(t::text), '' order by md5(t::text))), '')"
             " from only {} as t"
@@ -73,21 +73,21 @@ def state(conn: Connection, without: Sequence[tuple[str, str]]) -> dict[str, str
         (row,) = conn.execute(statement.format(sql.Identifier(schema, name))).fetchall()
         if not str(row[0]).startswith("0 "):
             found[f"{schema}.{name}"] = str(row[0])
-    return found | {str(name): str(value) for name, value in database.query(conn, _SEQUENCES)}
+    return found | dict(sequences(conn))
 
 
 def restoring(conn: Connection, without: Sequence[tuple[str, str]]) -> Iterator[str]:
     """The statements that bring all rows and sequences back, in pieces: COPY with its data."""
-    for schema, name in _tables(conn, without):
+    for schema, name in tables(conn, without):
         table = sql.Identifier(schema, name)
-        columns = [sql.Identifier(str(column)) for (column,) in database.query(conn, _COLUMNS, schema, name)]
-        what = sql.SQL("{} ({})").format(table, sql.SQL(", ").join(columns)).as_string(conn)
-        copied = sql.SQL("copy (select {} from only {}) to stdout").format(sql.SQL(", ").join(columns), table)
+        names = [sql.Identifier(column) for column in columns(conn, schema, name)]
+        what = sql.SQL("{} ({})").format(table, sql.SQL(", ").join(names)).as_string(conn)
+        copied = sql.SQL("copy (select {} from only {}) to stdout").format(sql.SQL(", ").join(names), table)
         data = _copied(conn, copied)
         if data:
             yield f"COPY {what} FROM stdin;\n{data}\\.\n\n"
-    for sequence, value in database.query(conn, _SEQUENCES):
-        literal = sql.Literal(str(sequence)).as_string(conn).strip()
+    for sequence, value in sequences(conn):
+        literal = sql.Literal(sequence).as_string(conn).strip()
         yield f"SELECT pg_catalog.setval({literal}, {value}, true);\n"
 
 
@@ -96,11 +96,22 @@ def refreshes(conn: Connection) -> list[str]:
     return [str(statement) for (statement,) in database.query(conn, _VIEWS)]
 
 
+def columns(conn: Connection, schema: str, name: str) -> list[str]:
+    """The columns of a table that hold what was written to them: without generated ones."""
+    return [str(column) for (column,) in database.query(conn, _COLUMNS, schema, name)]
+
+
+def sequences(conn: Connection) -> list[tuple[str, str]]:
+    """The sequences that have given numbers out, by their quoted names with the schema, and the last number."""
+    return [(str(name), str(value)) for name, value in database.query(conn, _SEQUENCES)]
+
+
 def _copied(conn: Connection, statement: sql.Composed) -> str:
     with conn.cursor() as cursor, cursor.copy(statement) as copy:
         return b"".join(bytes(piece) for piece in copy).decode()
 
 
-def _tables(conn: Connection, without: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+def tables(conn: Connection, without: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The tables that may have rows of their own, by schema and name, in the order in which they were made."""
     rows = cast("list[tuple[str, str]]", database.query(conn, _TABLES))
     return [(str(schema), str(name)) for schema, name in rows if (schema, name) not in without]

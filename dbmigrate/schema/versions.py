@@ -5,6 +5,7 @@ Every command knows its settings, few make the file: this module imports next to
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import field
 from enum import StrEnum
@@ -15,12 +16,26 @@ from dbmigrate.frozen import frozen
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["UNPROVED", "Dumping", "Layout", "proof", "render"]
+__all__ = [
+    "MARK",
+    "TITLE",
+    "UNPROVED",
+    "WHY",
+    "Dumping",
+    "Layout",
+    "is_marked",
+    "proof",
+    "render",
+    "rows",
+    "without_rows",
+]
 
-_TITLE = "\n--\n-- Dbmate schema migrations\n--\n\n"
-_WHY = "-- In the order of the versions read backwards: branches that add migrations then rarely conflict here.\n"
+TITLE = "\n--\n-- Dbmate schema migrations\n--\n\n"
+WHY = "-- In the order of the versions read backwards: branches that add migrations then rarely conflict here.\n"
 _ROWS = re.compile(r"^INSERT INTO (.+) \(version\) VALUES\s+((?:\('[^']*(?:''[^']*)*'\)[,\s]*)+);", re.MULTILINE)
 _ROW = re.compile(r"\(('[^']*(?:''[^']*)*')\)")
+# the first line of a file that git merged, until it is made from the migrations: see `schema.merging`
+MARK = "-- dbmigrate: not generated yet, merged from two branches: run `dbmigrate dump --from-migrations`"
 UNPROVED = "versions of the file that were recorded"  # by this text a failed proof is known
 
 
@@ -43,6 +58,35 @@ class Dumping:
     layout: Layout = Layout.DBMATE
     is_narrow: bool = False
 
+    @property
+    def is_written(self) -> bool:
+        """Whether the file is there, and not one that waits to be made from the migrations."""
+        if not os.path.isfile(self.path):  # a pipe would be waited for
+            return os.path.exists(self.path)
+        try:
+            with open(self.path, encoding="utf-8", errors="replace") as file:
+                return not is_marked(file.readline(len(MARK)))
+        except OSError:
+            return True
+
+
+def is_marked(text: str) -> bool:
+    """Whether a schema file is not generated yet."""
+    return text.startswith(MARK)
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """The versions at the end of a schema file, by the tracking table's name as it is written there."""
+    found: dict[str, list[str]] = {}
+    for match in _ROWS.finditer(text.rpartition(TITLE)[2] if TITLE in text else ""):
+        found.setdefault(match[1], []).extend(_value(literal) for literal in _ROW.findall(match[2]))
+    return found
+
+
+def without_rows(text: str) -> str:
+    """What stands behind the title of a schema file, without the version rows and the comment above them."""
+    return _ROWS.sub("", text.replace(WHY, "")).lstrip("\n")
+
 
 def render(versions: Sequence[str], *, table: str, layout: Layout = Layout.DBMATE) -> str:
     """The block that follows the schema in the file; its title stands there even without a version, as dbmate's does.
@@ -51,18 +95,18 @@ def render(versions: Sequence[str], *, table: str, layout: Layout = Layout.DBMAT
     with its schema, quoted where needed. Literals are written for ``standard_conforming_strings = on``.
     """
     if not versions:
-        return _TITLE
+        return TITLE
     if layout == Layout.DBMATE:
         rows = ",\n".join(f"    ({_literal(version)})" for version in versions)
-        return f"{_TITLE}INSERT INTO {table} (version) VALUES\n{rows};\n"
+        return f"{TITLE}INSERT INTO {table} (version) VALUES\n{rows};\n"
     ordered = sorted(versions, key=lambda version: version[::-1])
-    return _TITLE + _WHY + "".join(f"INSERT INTO {table} (version) VALUES ({_literal(v)});\n" for v in ordered)
+    return TITLE + WHY + "".join(f"INSERT INTO {table} (version) VALUES ({_literal(v)});\n" for v in ordered)
 
 
 def proof(text: str) -> str:
     """Queries that fail (22P02) unless the rows at the end of a schema file are there: a trigger may swallow them."""
     wanted: dict[str, set[str]] = {}
-    for found in _ROWS.finditer(text.rpartition(_TITLE.strip())[2] if _TITLE.strip() in text else ""):
+    for found in _ROWS.finditer(text.rpartition(TITLE.strip())[2] if TITLE.strip() in text else ""):
         wanted.setdefault(found[1], set()).update(_ROW.findall(found[2]))
     return "".join(
         f"\nselect case when count(distinct version::text) = {len(rows)} then 1 else"
@@ -70,6 +114,10 @@ def proof(text: str) -> str:
         f" where version::text = any(array[{', '.join(sorted(rows))}]);"
         for table, rows in wanted.items()
     )
+
+
+def _value(literal: str) -> str:
+    return literal[1:-1].replace("''", "'")
 
 
 def _literal(text: str) -> str:

@@ -6,7 +6,7 @@ import re
 
 from dbmigrate.errors import ConfigError
 
-__all__ = ["LONGEST", "SHORTEST", "boolean", "duration", "seconds"]
+__all__ = ["LONGEST", "SHORTEST", "boolean", "duration", "seconds", "shown"]
 
 # Go's units (time.ParseDuration) and PostgreSQL's (https://www.postgresql.org/docs/current/config-setting.html)
 _UNITS = {
@@ -63,6 +63,15 @@ def duration(text: str, name: str) -> float:
             f"{name}: {_shown(text)} is out of range", code="E205", hint="write 0, or a duration from 1ms to 24d"
         )
     return found
+
+
+def shown(given: float) -> str:
+    """A duration in seconds, as PostgreSQL writes a time-out: ``300ms``, ``30s``, ``5min``."""
+    number = max(round(given * 1000), 1) if given else 0
+    for unit, size in (("h", 3_600_000), ("min", 60_000), ("s", 1000)):
+        if number and number % size == 0:
+            return f"{number // size}{unit}"
+    return f"{number}ms" if number else "0"
 
 
 def _duration_hint(text: str) -> str:

@@ -57,6 +57,7 @@ VARIABLES: Mapping[str, Variable] = {
         key="password-command",
     ),
     "DBMIGRATE_ENV": Variable("the environment", option="--env"),
+    "DBMIGRATE_SERVICE": Variable("the service: `[service.NAME]` of the project file", option="--service"),
     "DBMIGRATE_DRIVER": Variable("a driver in place of the URL's scheme", "", "--driver", "DBMATE_DRIVER"),
     "DBMIGRATE_MIGRATIONS_DIR": Variable(
         "the directories of migration files, separated by commas",
@@ -131,6 +132,7 @@ VARIABLES: Mapping[str, Variable] = {
     "DBMIGRATE_LOCK_WAIT": Variable(
         "how long to wait for another run to end", "5m", "--lock-wait", key="lock-wait", kind=Kind.DURATION
     ),
+    "DBMIGRATE_AUTO": Variable("whether `run` applies what is pending before it starts its command", "true"),
     "DBMIGRATE_ALLOW_POOLER": Variable(
         "work through a transaction pooler where that is safe",
         "false",

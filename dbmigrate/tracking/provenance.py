@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.connection.database import whoami
 from dbmigrate.errors import ConfigError
+from dbmigrate.frozen import remembered
+from dbmigrate.tracking.git import ask
 from dbmigrate.tracking.write_log import Run
 from dbmigrate.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_GIT_SECONDS = 5
 
 
 def describe(directories: Sequence[str], *, reason: str | None = None, tickets: str | None = None) -> Run:
@@ -34,12 +34,12 @@ def describe(directories: Sequence[str], *, reason: str | None = None, tickets: 
 def last_change(path: str) -> str | None:
     """The last commit that changed a file, in one line: hash, author, date, subject. None outside of git."""
     directory, name = os.path.split(path)
-    return _git(directory or ".", "log", "-1", "--format=%h %an %ad %s", "--date=short", "--", name) or None
+    return ask(directory or ".", "log", "-1", "--format=%h %an %ad %s", "--date=short", "--", name) or None
 
 
 def prefix() -> str:
     """The current directory as seen from the top of its repository: ``services/shop/``. Empty there and without git."""
-    return _git(".", "rev-parse", "--show-prefix") or ""
+    return ask(".", "rev-parse", "--show-prefix") or ""
 
 
 def changed_since(revision: str, directory: str) -> frozenset[str]:
@@ -48,9 +48,9 @@ def changed_since(revision: str, directory: str) -> frozenset[str]:
     Compared with the merge base, as in a pull request: later changes of `revision` do not count. Raises ConfigError
     E247.
     """
-    commit = None if revision.startswith("-") else _git(directory, "rev-parse", "--verify", f"{revision}^{{commit}}")
+    commit = None if revision.startswith("-") else ask(directory, "rev-parse", "--verify", f"{revision}^{{commit}}")
     if not commit:
-        if _git(directory, "rev-parse", "--git-dir") is None:
+        if ask(directory, "rev-parse", "--git-dir") is None:
             message = f"--since needs git, and git is not installed, or {directory} is not in a repository"
             raise ConfigError(message, code="E247")
         raise ConfigError(
@@ -58,9 +58,9 @@ def changed_since(revision: str, directory: str) -> frozenset[str]:
             code="E247",
             hint="in CI, fetch more of the history: a shallow clone has only the last commit",
         )
-    base = _git(directory, "merge-base", commit, "HEAD") or commit
-    changed = _git(directory, "diff", "--name-only", "--relative", "--diff-filter=d", "-z", base, "--", ".")
-    untracked = _git(directory, "ls-files", "--others", "--exclude-standard", "-z", "--", ".")
+    base = ask(directory, "merge-base", commit, "HEAD") or commit
+    changed = ask(directory, "diff", "--name-only", "--relative", "--diff-filter=d", "-z", base, "--", ".")
+    untracked = ask(directory, "ls-files", "--others", "--exclude-standard", "-z", "--", ".")
     names = [*(changed or "").split("\0"), *(untracked or "").split("\0")]
     return frozenset(os.path.realpath(os.path.join(directory, name)) for name in names if name)
 
@@ -71,40 +71,23 @@ def fork_point(directory: str) -> str | None:
     A clone names that branch (`refs/remotes/origin/HEAD`); a checkout in CI often does not, then the usual names are
     tried.
     """
-    remotes = (_git(directory, "remote") or "").split()
+    remotes = (ask(directory, "remote") or "").split()
     if not remotes:
         return None
     remote = "origin" if "origin" in remotes else remotes[0]
-    named = _git(directory, "symbolic-ref", "--quiet", f"refs/remotes/{remote}/HEAD")
+    named = ask(directory, "symbolic-ref", "--quiet", f"refs/remotes/{remote}/HEAD")
     for branch in filter(None, (named, f"refs/remotes/{remote}/main", f"refs/remotes/{remote}/master")):
-        base = _git(directory, "merge-base", branch, "HEAD")
+        base = ask(directory, "merge-base", branch, "HEAD")
         if base:
             return base
     return None
 
 
+@remembered
 def _commit(directory: str) -> tuple[str | None, bool | None]:
     """HEAD of the repository that holds `directory`, and whether anything below it differs from HEAD."""
-    commit = _git(directory, "rev-parse", "--verify", "--quiet", "HEAD")
+    commit = ask(directory, "rev-parse", "--verify", "--quiet", "HEAD")
     if not commit:
         return None, None
-    changes = _git(directory, "status", "--porcelain", "--untracked-files=normal", "--", ".")
+    changes = ask(directory, "status", "--porcelain", "--untracked-files=normal", "--", ".")
     return commit, None if changes is None else bool(changes)
-
-
-def _git(directory: str, *arguments: str) -> str | None:
-    """The output of a git command; None where there is no git, no repository, or no answer in time."""
-    import subprocess
-
-    try:
-        done = subprocess.run(
-            ["git", "--no-optional-locks", "-C", directory, *arguments],
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            timeout=_GIT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):  # the log entry is written without it
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

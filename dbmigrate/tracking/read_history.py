@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from psycopg import sql
@@ -25,62 +26,102 @@ if TYPE_CHECKING:
 # that apply.
 _NEWEST = """
 select distinct on (version) version, file, checksum, token_checksum, down_sql, finished_at, os_user, git_commit,
+       {reason} as reason, direction::text = 'down' as is_rollback,
        direction::text = 'down' or (direction::text in ('mark', 'repair', 'replace') and up_sql is null
                                     and (down_sql is not null or checksum is null)) as is_undone
-from {} where step is null and state::text = 'done' order by version, event_id desc
+from {log} where step is null and state::text = 'done' order by version, event_id desc
 """
 
 
 def read(conn: Connection, tables: Tables) -> History:
     """The applied versions and the unfinished migrations. Works without the log table, and without both tables."""
-    if not tables.exists:
-        return _with_unfinished((), _unfinished(conn, tables) if tables.log_exists else ())
-    if not tables.log_exists:
-        statement = sql.SQL("select version from {} where version is not null order by version").format(tables.versions)
-        return History(tuple(Applied(str(row[0])) for row in conn.execute(statement)))
+    if not (tables.exists and tables.log_exists):
+        return read_states(conn, tables)
     statement = sql.SQL(
-        "select v.version, l.file, l.checksum, l.token_checksum, l.finished_at, l.os_user, l.git_commit from {} v"
-        " left join (" + _NEWEST + ") l on l.version::text = v.version::text and not l.is_undone"
-        " where v.version is not null order by v.version"
-    ).format(tables.versions, tables.log)
-    applied = tuple(_applied(row) for row in conn.execute(statement, binary=True))
-    return _with_unfinished(applied, _unfinished(conn, tables))
+        "select v.version::text, l.version::text, l.file, l.checksum, l.token_checksum, l.finished_at, l.os_user,"
+        " l.git_commit, l.reason, l.is_undone, u.updated_at"
+        " from (select max(finished_at) as updated_at from {log} where event_id ="
+        " (select max(event_id) from {log} where step is null and state::text = 'done')) u"
+        " left join ({versions} v full join (" + _NEWEST + ") l on l.version::text = v.version::text)"
+        " on v.version is not null or l.is_rollback order by v.version"
+    ).format(versions=tables.versions, reason=_reason(tables), log=tables.log)
+    rows = conn.execute(statement, binary=True).fetchall()
+    applied = tuple(_applied(row[:-1]) for row in rows if row[0] is not None)
+    undone = tuple(Applied(*_rollback(row[:-1])) for row in rows if row[0] is None and row[1] is not None)
+    found = _with_runs(applied, _unsuccessful(conn, tables), conn, tables, undone)
+    return replace(found, updated_at=cast("datetime | None", rows[0][-1]))
 
 
-def _with_unfinished(applied: tuple[Applied, ...], found: Sequence[Unfinished]) -> History:
-    deferred = tuple(item for item in found if item.is_deferred)
-    return History(applied, tuple(item for item in found if not item.is_deferred), deferred)
+def read_states(conn: Connection, tables: Tables) -> History:
+    """The same without what the log knows of applied files: their versions alone."""
+    runs = _unsuccessful(conn, tables) if tables.log_exists else ()
+    if not tables.exists:
+        return _with_runs((), runs, conn, tables)
+    statement = sql.SQL("select version from {} where version is not null order by version").format(tables.versions)
+    return _with_runs(tuple(Applied(str(row[0])) for row in conn.execute(statement)), runs, conn, tables)
+
+
+def _with_runs(
+    applied: tuple[Applied, ...],
+    unsuccessful: Sequence[_OpenRun],
+    conn: Connection,
+    tables: Tables,
+    undone: tuple[Applied, ...] = (),
+) -> History:
+    """The history, with what became of the runs of non-transactional migrations that did not succeed."""
+    runs: dict[str, list[_OpenRun]] = {}
+    for run in unsuccessful:
+        runs.setdefault(run.version, []).append(run)
+    unfinished: list[Unfinished] = []
+    deferred: list[Unfinished] = []
+    stale: list[int] = []
+    for of_version in runs.values():
+        found = _newest_unfinished(conn, tables, [run for run in of_version if not run.is_over])
+        if found is not None:
+            (deferred if found.is_deferred else unfinished).append(found)
+        goes_on = found is not None and not found.is_deferred  # `resume` closes the entries of its earlier runs
+        stale += (run.event_id for run in of_version if run.is_open and (run.is_over or not goes_on))
+    return History(applied, tuple(unfinished), tuple(deferred), undone, tuple(stale))
 
 
 def _applied(row: Sequence[object]) -> Applied:
-    version, file, checksum, tokens, at, by, commit = cast("tuple[str, str, str, str, datetime, str, str]", row)
+    """Where the log says last that it was undone, another tool has applied it since."""
+    if row[9] or row[1] is None:
+        return Applied(str(row[0]))
+    _, version, file, checksum, tokens, at, by, commit, *_ = cast("tuple[Any, ...]", row)
     return Applied(version, file, checksum, tokens, None, at, by, commit)
 
 
-def _unfinished(conn: Connection, tables: Tables) -> tuple[Unfinished, ...]:
-    """Non-transactional migrations of which a step took effect, or may have, and that did not succeed since."""
+def _rollback(row: Sequence[object]) -> tuple[Any, ...]:
+    _, version, file, checksum, tokens, at, by, commit, reason, _ = cast("tuple[Any, ...]", row)
+    return version, file, checksum, tokens, None, at, by, commit, reason
+
+
+def _unsuccessful(conn: Connection, tables: Tables) -> tuple[_OpenRun, ...]:
+    """Runs of non-transactional migrations after which no other one succeeded, or whose entry is open."""
     statement = sql.SQL(
-        "select l.version, l.file, l.direction, l.started_at, l.error, l.run_id, {details} from {log} l"
-        " where l.step is null and not l.in_transaction and l.state::text <> 'done' and not exists"
-        " (select 1 from {log} n where n.version::text = l.version::text and n.step is null and n.state::text = 'done'"
-        " and n.event_id > l.event_id) order by l.event_id"
+        "select l.version, l.event_id, l.file, l.direction, l.started_at, l.error, l.run_id,"
+        " l.state::text = 'started', coalesce(n.event_id > l.event_id, false), {details} from {log} l"
+        " left join (select version::text, max(event_id) as event_id from {log}"
+        " where step is null and state::text = 'done' group by 1) n on n.version = l.version::text"
+        " where l.step is null and not l.in_transaction and l.state::text <> 'done'"
+        " and (l.state::text = 'started' or n.event_id is null or n.event_id < l.event_id) order by l.event_id"
     ).format(log=tables.log, details=_details(tables))
-    runs: dict[str, list[_OpenRun]] = {}
-    for row in conn.execute(statement, binary=True).fetchall():
-        runs.setdefault(str(row[0]), []).append(_OpenRun(*cast("tuple[Any, ...]", row)))
-    found = (_newest_unfinished(conn, tables, of_version) for of_version in runs.values())
-    return tuple(item for item in found if item is not None)
+    return tuple(_OpenRun(*cast("tuple[Any, ...]", row)) for row in conn.execute(statement, binary=True))
 
 
 class _OpenRun(NamedTuple):
-    """A run of a non-transactional migration that failed, or is going on."""
+    """A run of a non-transactional migration that failed or is going on; `is_over`: another one succeeded since."""
 
     version: str
+    event_id: int
     file: str | None
     direction: str
     started_at: datetime
     error: str | None
     run_id: object
+    is_open: bool
+    is_over: bool
     details: object
 
     @property
@@ -128,6 +169,11 @@ def _details(tables: Tables) -> sql.SQL:
     return sql.SQL("null::jsonb" if _DETAILS in tables.missing else "details")
 
 
+def _reason(tables: Tables) -> sql.SQL:
+    """The column `reason`, which an older log may lack."""
+    return sql.SQL("null::text" if any(column.startswith("reason ") for column in tables.missing) else "reason")
+
+
 def has_open_entries(conn: Connection, tables: Tables, version: str) -> bool:
     """Whether this version has open log entries. Under the lock: entries of a run that died."""
     statement = sql.SQL("select exists (select 1 from {} where version::text = %s and state::text = 'started')")
@@ -162,17 +208,32 @@ def events(conn: Connection, tables: Tables, *, limit: int | None, failed: bool)
     """The log entries, the newest first; with `failed` only those of failures."""
     if not tables.log_exists:
         return ()
-    statement = sql.SQL(
-        "select event_id, run_id::text, version, file, direction, step, state, started_at,"
-        " duration_ms / 1000::float8, error,"
-        " sqlstate, db_role, os_user, tool_version, git_commit, git_dirty, reason, {} from {}"
-        " where state::text = 'failed' or error is not null or not %s order by event_id desc limit %s"
-    ).format(_details(tables), tables.log)
-    return tuple(LogEntry(*_typed(row)) for row in conn.execute(statement, (failed, limit), binary=True))
+    statement = _of_events(tables, limit, failed=failed)
+    return tuple(LogEntry(*_typed(row)) for row in conn.execute(statement, binary=True))
 
 
-def _typed(row: Sequence[object]) -> tuple[Any, ...]:
-    return (*row[:6], LogState(str(row[6])), *row[7:])
+def events_sql(conn: Connection, tables: Tables, *, limit: int | None, failed: bool) -> str | None:
+    """The query of `events`, for psql; None without a log table."""
+    if not tables.log_exists:
+        return None
+    return f"{_of_events(tables, limit, failed=failed).as_string(conn)};\n"
+
+
+def _of_events(tables: Tables, limit: int | None, *, failed: bool) -> sql.Composed:
+    return sql.SQL(
+        "select event_id, run_id::text, version, file, direction, step, state, started_at, duration_ms, error,\n"
+        "       sqlstate, db_role, os_user, tool_version, git_commit, git_dirty, reason, {details}\n"
+        "  from {log}{condition}\n order by event_id desc{limit}"
+    ).format(
+        details=_details(tables),
+        log=tables.log,
+        condition=sql.SQL("\n where state::text = 'failed' or error is not null" if failed else ""),
+        limit=sql.SQL("" if limit is None else "\n limit {}").format(limit),
+    )
+
+
+def _typed(row: Sequence[Any]) -> tuple[Any, ...]:
+    return (*row[:6], LogState(str(row[6])), row[7], None if row[8] is None else row[8] / 1000, *row[9:])
 
 
 def kept_down(conn: Connection, tables: Tables, version: str) -> tuple[str, str] | None:
@@ -181,7 +242,7 @@ def kept_down(conn: Connection, tables: Tables, version: str) -> tuple[str, str]
         return None
     statement = sql.SQL(
         "select file, down_sql from (" + _NEWEST + ") l where version::text = %s and not is_undone"
-    ).format(tables.log)
+    ).format(reason=_reason(tables), log=tables.log)
     row = conn.execute(statement, (version,)).fetchone()
     if row is None or row[1] is None:
         return None

@@ -191,7 +191,7 @@ class Writer:
         # the cursor of a backfill stays open, until the entry that goes on from it takes it over
         same = f"direction::text = {literal(step.log_kind.value)} and (details -> 'pages') is null"
         statements = "false" if step.action is Action.UNDO else same
-        return self._abandoned(step, f"(step is null or {statements})", _ENDED)
+        return self._abandoned(step, f"(step is null or {statements})", ENDED)
 
     def undone(self, step: Step) -> str:
         """Close all open log entries of earlier runs of this migration, after it was undone or marked."""
@@ -218,14 +218,16 @@ class Writer:
     def cursor_opened(self, step: Step, number: int, statement: Statement, cursor: str) -> str:
         """Open the entry that keeps the cursor of a backfill; the query returns its id and the cursor.
 
-        It goes on from the newest cursor of earlier runs, whose entries it closes; `cursor` is JSON, for the first run.
+        It goes on from the newest cursor of earlier runs, whose entries it closes; `cursor` is JSON, for a first page.
         """
         earlier = (
             f"update {self._log} set state = 'failed', error = coalesce(error, {literal(_CONTINUED)}), finished_at ="
             f" coalesce(finished_at, pg_catalog.clock_timestamp()) where {self._open_cursor(step, number)}"
             " returning event_id, details"
         )
-        kept = f"coalesce((select details from earlier order by event_id desc limit 1), {literal(cursor)}::jsonb)"
+        has_pages = "(details ->> 'pages') <> '0'::text"
+        newest = f"select details from earlier where {has_pages} order by event_id desc limit 1"
+        kept = f"coalesce(({newest}), {literal(cursor)}::jsonb)"
         row = {**self._part(step, number, statement), **_open(in_transaction=True), "details": kept}
         return (
             f"with earlier as ({earlier}) insert into {self._log} ({', '.join(row)}) values ({', '.join(row.values())})"
@@ -357,7 +359,7 @@ def _proved(expected: int, what: str) -> str:
 ROWS, EVENTS, REPLACED = "rows of the version", "entries of the log", "rows of the replaced versions"
 CURSOR = "cursors of the backfill"
 
-_ENDED = "the run ended without logging its outcome: it was killed, or lost its connection"
+ENDED = "the run ended without logging its outcome: it was killed, or lost its connection"
 _SUPERSEDED = "the run ended without logging its outcome; the migration was undone or marked since"
 _CONTINUED = "the run ended before its last page; another one went on from its cursor"
 _KEPT_CHARACTERS = 1024 * 1024

@@ -19,6 +19,7 @@ import dbmigrate
 from tests.support import environment
 from tests.support.linters import UnavailableError, linter
 from tests.support.runners import commands
+from tests.support.web import site, status
 from tests.support.workflows import Runner, load, shell_steps
 
 ROOT = Path(dbmigrate.__file__).parent.parent
@@ -84,6 +85,31 @@ def test_dispatch_and_call_take_the_same_inputs():
     assert on["workflow_dispatch"]["inputs"].keys() == on["workflow_call"]["inputs"].keys()
 
 
+def test_a_run_by_hand_takes_an_environment_an_action_and_whether_it_is_dry():
+    inputs = load(ROOT / ".github/workflows/db-migrate.yml")[True]["workflow_dispatch"]["inputs"]
+
+    assert inputs["environment"]["type"] == "environment"
+    assert inputs["action"]["options"] == ["status", "verify", "up", "rollback"]
+    assert inputs["dry_run"] == {
+        "description": "Only show the SQL of up or rollback",
+        "type": "boolean",
+        "default": True,
+    }
+
+
+def test_staging_follows_develop():
+    document = load(ROOT / ".github/workflows/db-staging.yml")
+    job = document["jobs"]["migrate"]
+
+    assert document[True]["push"]["branches"] == ["develop"]
+    assert job["uses"] == "./.github/workflows/db-migrate.yml"
+    assert {name: job["with"][name] for name in ("environment", "action", "dry_run")} == {
+        "environment": "staging",
+        "action": "up",
+        "dry_run": False,
+    }
+
+
 # ------------------------------------------------------------------------------------------------- the shell steps run
 
 
@@ -114,7 +140,7 @@ def job(tmp_path, tmp_path_factory, programs, project):
 def migrate(job, database_url):
     """Run db-migrate.yml with these inputs; the job."""
 
-    def run(action, *, environment="production", dry_run=False, expect_plan="", reason=""):
+    def run(action, *, environment="production", dry_run=False, expect_plan="", reason="", **configured):
         document = load(ROOT / ".github/workflows/db-migrate.yml")["jobs"]["migrate"]
         runner = job(
             {
@@ -123,6 +149,8 @@ def migrate(job, database_url):
                 "inputs.expect_plan": expect_plan,
                 "inputs.reason": reason,
                 "secrets.DATABASE_URL": database_url,
+                "secrets.BACKUP_PASSPHRASE": configured.get("passphrase", ""),
+                "vars.HEALTH_URL": configured.get("health_url", ""),
                 "github.actor": "ann",
                 "github.server_url": "https://git.example",
                 "github.repository": "a/b",
@@ -135,12 +163,14 @@ def migrate(job, database_url):
             "inputs.action == 'up' || inputs.action == 'rollback'": action in ("up", "rollback"),
             "(inputs.action == 'up' || inputs.action == 'rollback') && !inputs.dry_run": action in ("up", "rollback")
             and not dry_run,
+            "inputs.action == 'up' && !inputs.dry_run": action == "up" and not dry_run,
         }
         code = 0
         for step in shell_steps(document["steps"]):
             condition = str(step.get("if", "true"))
             always = condition.startswith("always()")
-            wanted = truth.get(condition.removeprefix("always()").removeprefix(" && "), True)
+            known = {**truth, "true": True, "": True}
+            wanted = known[condition.removeprefix("always()").removeprefix(" && ")]
             if wanted and (always or code == 0):
                 code = runner.run(step) or code
         return runner, code
@@ -177,8 +207,59 @@ def test_the_workflow_migrates_a_protected_environment_and_says_why(migrate, pro
     assert code == 0, job.log
     assert "[X] 1_a.sql" in job.summary.split("### Afterwards")[1]
     reason = query(database_url, "select reason from schema_migrations_log where state = 'done'")[0][0]
-    assert reason == "release 42; $(touch oops) `touch oops` (ann, https://git.example/a/b/actions/runs/7)"
+    assert reason == "deploy: release 42; $(touch oops) `touch oops` (ann, https://git.example/a/b/actions/runs/7)"
     assert not (project.root / "oops").exists()
+
+
+def test_the_workflow_deploys_with_a_backup_and_a_health_check(migrate, project, database_url, query):
+    project.migration("1_a", up="create table a (id int);", down="drop table a;")
+    with site(status(200)) as healthy:
+        job, code = migrate("up", health_url=healthy.url, passphrase="for tests: $x")
+
+    assert code == 0, job.log
+    phases = re.findall(r"(?m)^(verify|plan|backup|up|health)  +\S", job.log)
+    assert phases[-5:] == ["verify", "plan", "backup", "up", "health"]
+    assert len(healthy.requests) == 1
+    assert query(database_url, "select to_regclass('a') is not null") == [(True,)]
+    assert "To read it:" in job.summary
+
+
+def test_the_kept_backup_is_encrypted_and_can_be_read_again(migrate, project):
+    project.migration("1_a", up="create table a (id int);", down="drop table a;")
+    passphrase = "for tests: $x"
+
+    job, _ = migrate("up", passphrase=passphrase)
+
+    kept = Path(job.outputs["backup"]["file"])
+    command = re.search(r"openssl enc -d .*", job.summary)[0].replace("FILE.enc", str(kept)).replace("FILE", "again")
+    environ = {**job.environ, "BACKUP_PASSPHRASE": passphrase}
+    subprocess.run(command.split(), cwd=job.temp, env=environ, check=True)
+    assert (job.temp / "again").read_bytes() == kept.with_suffix("").read_bytes()
+    assert (job.temp / "again").read_bytes().startswith(b"PGDMP")
+    assert not kept.read_bytes().startswith(b"PGDMP")
+    assert passphrase not in job.log + job.summary
+
+
+def test_without_a_passphrase_no_backup_leaves_the_runner(migrate, project):
+    project.migration("1_a", up="create table a (id int);", down="drop table a;")
+
+    job, code = migrate("up")
+
+    assert (code, job.outputs["backup"]) == (0, {}), job.log
+    assert "has no secret BACKUP_PASSPHRASE" in job.summary
+
+
+def test_an_application_that_is_not_healthy_is_rolled_back(migrate, project, database_url, query):
+    project.migration("1_a", up="create table a (id int);", down="drop table a;")
+    (project.root / "dbmigrate.toml").write_text('[deploy]\nhealth-retries = 0\nhealth-interval = "10ms"\n')
+    with site(status(503)) as sick:
+        job, code = migrate("up", health_url=sick.url, passphrase="x")
+
+    assert code == 4, job.log
+    assert "error[E411]" in job.log
+    assert query(database_url, "select to_regclass('a')") == [(None,)]
+    assert job.outputs["backup"]["file"]  # also after a failure
+    assert "[ ] 1_a.sql" in job.summary.split("### Afterwards")[1]
 
 
 def test_the_workflow_rolls_back(migrate, project, database_url, query):
@@ -511,11 +592,3 @@ def test_the_image_runs_as_nobody_in_particular_and_hears_signals():
 
     assert re.search(r"^USER [1-9]\d*$", text, re.MULTILINE)
     assert json.loads(re.search(r"^ENTRYPOINT (.*)$", text, re.MULTILINE)[1]) == ["dbmigrate"]
-
-
-def test_the_application_starts_after_the_migrations():
-    services = load(COMPOSE)["services"]
-
-    assert services["migrate"]["depends_on"] == {"db": {"condition": "service_healthy"}}
-    assert services["app"]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
-    assert services["migrate"]["restart"] == "no"

@@ -84,6 +84,33 @@ def test_a_pattern_writes_its_files_or_says_why_not(run, two: Path, project: Pro
     assert sorted(each.name for each in two.parent.iterdir()) == ["1_add_t.sql", path.name, "2_index_t.sql"]
 
 
+def test_the_files_of_a_pattern_can_be_numbered(run, two: Path, project: Project, database_url: str) -> None:
+    env = {"DBMIGRATE_SCRATCH_URL": database_url}
+    project.write(
+        "1_add_t.sql", "-- migrate:up\ncreate table t (a int primary key, b int);\n-- migrate:down\ndrop table t;\n"
+    )
+
+    made = run("new", "--sequential", "--pattern", "rename-column", "t", "b", "c", env=env)
+
+    assert made.exit_code == 0, made.stderr
+    first, second = (Path(line).name for line in made.stdout.splitlines())
+    assert (first.split("_")[0], second.split("_")[0]) == ("3", "4")
+    assert "-- migrate:depends 3\n" in (two.parent / second).read_text()
+
+
+def test_numbers_are_refused_where_all_files_have_times(run, two: Path, project: Project, database_url: str) -> None:
+    for path in list(two.parent.iterdir()):
+        path.rename(path.with_name(f"2026010100000{path.name}"))
+
+    refused = run(
+        "new", "--sequential", "--pattern", "drop-column", "t", "b", env={"DBMIGRATE_SCRATCH_URL": database_url}
+    )
+
+    assert refused.exit_code == 2
+    assert "error[E237]" in refused.stderr
+    assert len(list(two.parent.iterdir())) == 2
+
+
 def test_only_what_is_new_in_git_is_rewritten(
     run, two: Path, tmp_path: Path, project: Project, database_url: str
 ) -> None:

@@ -312,7 +312,8 @@ def test_the_name_of_the_environment_is_typed(typing, applied, versions, databas
 
     assert done.exit_code == 0, done.stderr
     assert versions() == ["1", "2"]
-    banner, step, question, *_ = done.stderr.splitlines()
+    banner, note, step, question, *_ = done.stderr.splitlines()
+    assert note.startswith("note[W713]: the files are in no git work tree")
     assert re.fullmatch(rf"production · \S+@\S+/{name_of(database_url)} · 1 pending", banner)
     assert step == "  apply 2_b.sql"
     assert question.startswith("Type production to continue: ")

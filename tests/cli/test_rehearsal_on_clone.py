@@ -72,6 +72,27 @@ def test_a_wait_in_a_lock_is_reported_with_its_statement_and_the_stalled_query(
     assert _versions(query, twin_database_url) == ["1", "2"]
 
 
+def test_a_rollback_is_rehearsed_on_a_clone_and_measured_there(
+    applied, run, env, query, database_url, twin_database_url
+):
+    summary = applied.root / "summary.md"
+    back = ("rollback", *ON[1:])
+
+    done = run(*back, twin_database_url, "--traffic", READER, "--json", "--summary", str(summary), env=env)
+    alone = run("rollback", "--traffic", READER, env=env)
+    target = run(*back, database_url, env=env)
+
+    assert done.exit_code == 0, done.stderr
+    (statement,) = _by_line(done).values()
+    assert (statement["version"], statement["locks"][0]["lock"]) == ("1", "ACCESS EXCLUSIVE")
+    assert "is rolled back, and stays so" in done.stderr
+    assert "drop table users" in summary.read_text()
+    assert query(twin_database_url, "select to_regclass('users')") == [(None,)]
+    assert (_versions(query, database_url), _versions(query, twin_database_url)) == (["1"], [])
+    assert (alone.exit_code, "--traffic needs --on" in alone.stderr) == (2, True)
+    assert (target.exit_code, "error[E780]" in target.stderr) == (7, True)
+
+
 def test_without_a_wait_there_is_no_stall_and_the_work_is_counted(applied, run, env, twin_database_url):
     applied.migration(
         "2_work",

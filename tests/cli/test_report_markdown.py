@@ -220,3 +220,21 @@ def test_without_migrations_it_is_an_error(run, project):
 
     assert done.exit_code == 2
     assert "error[E230]" in done.stderr
+
+
+def test_the_catalogue_of_a_service_names_its_owner(run, project, database_url):
+    (project.root / "dbmigrate.toml").write_text(
+        '[service.ai]\ndir = "ai/migrations"\nowner = "team *ai*"\nnotes = "ask in #ai"\n'
+    )
+    (project.root / "ai" / "migrations").mkdir(parents=True)
+    (project.root / "ai" / "migrations" / "1_x.sql").write_text(
+        "-- migrate:up\ncreate table x (id int primary key);\n-- migrate:down\ndrop table x;\n"
+    )
+
+    done = run("--service", "ai", "report", "--markdown", env={"DBMIGRATE_SCRATCH_URL": database_url})
+
+    assert done.exit_code == 0, done.stderr
+    written = (project.root / "ai" / "MIGRATIONS.md").read_text()
+    assert "Service ai, owned by team \\*ai\\*." in written
+    assert "ask in \\#ai" in written
+    assert "- Creates: `table public.x`" in written

@@ -17,6 +17,8 @@ def dbmigrate(run, database_url):
     ("written", "meant"),
     [
         ("latest", "did you mean `dbmigrate up`?"),
+        ("upgrade", "did you mean `dbmigrate up`?"),
+        ("run-pending", "did you mean `dbmigrate up`?"),
         ("upgrade head", "did you mean `dbmigrate up`?"),
         ("migrate:up", "did you mean `dbmigrate up`?"),
         ("migrate:latest", "did you mean `dbmigrate up`?"),
@@ -114,3 +116,19 @@ def test_without_an_environment_those_that_are_there_are_named(run, project):
     assert done.exit_code == 2
     assert "error[E201]" in done.stderr
     assert "hint: name an environment: -e dev or -e production or -e staging" in done.stderr
+
+
+def test_the_help_has_examples_and_the_addresses_of_the_package(run, tmp_path):
+    metadata = tmp_path / "dbmigrate-9.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text(
+        "Metadata-Version: 2.1\nName: dbmigrate\nVersion: 9\n"
+        "Project-URL: Documentation, https://docs.example.com/\nProject-URL: Issues, https://example.com/issues\n"
+    )
+
+    shown = run("-h", env={"PYTHONPATH": str(tmp_path)}).stdout
+
+    assert "Example: dbmigrate -e staging up" in shown
+    assert "dbmigrate explain CODE" in shown
+    assert shown.endswith("Documentation: https://docs.example.com/\nIssues: https://example.com/issues\n")
+    assert "Example: dbmigrate rollback -n 2 --dry-run" in run("rollback", "-h").stdout

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from dbmigrate.variables import Variables
+
 from tests.support.backfills import counters, fill, migrator, project_of, versions
 from tests.support.psql import psql
 
@@ -103,3 +105,43 @@ def test_the_script_of_a_run_that_defers_records_that(database_url, project, que
     assert query(database_url, "select state, details from schema_migrations_log") == [("deferred", {"deferred": True})]
     migrator(database_url, project).backfill()
     assert counters(database_url) == (1, 1, 10)
+
+
+def test_variables_come_to_the_script_from_the_environment(make_database, project, query):
+    """As literals and as names, beside marks, and with values that look like the marks of the script."""
+    text = "-- migrate:vars word, col\n-- migrate:up backfill:t batch:300 target:1h pause:0\n"
+    up = (
+        """update t set n = n + 1, :"col" = :'word' where :'word' <> 'no' and :batch -- :'word' is a comment\n"""
+        """  and :batch and s is distinct from:'word';\nupdate t set m = length(:'word') where :batch;\n"""
+    )
+    project.write("1_fill.sql", f"{text}{up}-- migrate:down\n")
+    values = {"word": "it's {batch}0 :batch \\ $sql$ :'col' \"é\" %s", "col": 'odd "name"'}
+    left = []
+    for how in ("tool", "psql"):
+        url = make_database()
+        fill(url, number=1000)
+        query(url, """alter table t add s text, add "odd ""name\"\"" text, add m int; update t set s = 'x'""")
+        runner = migrator(url, project, variables=Variables.of(values))
+        if how == "psql":
+            script = "".join(runner.script_up())
+            assert values["word"] not in script
+            done = psql(url, script, DBMIGRATE_VAR_WORD=values["word"], DBMIGRATE_VAR_COL=values["col"])
+            assert done.exit_code == 0, done.stderr
+        else:
+            runner.up()
+        assert query(url, "select distinct n, m, \"odd \"\"name\"\"\" from t") == [(1, len(values["word"]), values["word"])]
+        left.append((query(url, ROWS), versions(url), [row[:3] for row in query(url, LOG)]))
+
+    assert left[0] == left[1]
+
+
+def test_a_script_with_variables_stops_where_they_are_not_set(database_url, project, query):
+    fill(database_url, number=10)
+    text = "-- migrate:vars word\n-- migrate:up backfill:t\nupdate t set n = length(:'word') where :batch;\n-- migrate:down\n"
+    project.write("1_fill.sql", text)
+
+    done = psql(database_url, "".join(migrator(database_url, project, variables=Variables.of({"word": "x"})).script_up()))
+
+    assert done.exit_code == 3
+    assert "set DBMIGRATE_VAR_WORD in the environment" in done.stderr
+    assert counters(database_url) == (0, 0, 10)

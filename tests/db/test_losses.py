@@ -103,6 +103,38 @@ def test_what_the_plan_itself_makes_and_what_deletes_some_rows_is_no_loss(losses
     ]
 
 
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("alter table parts rename to p2;\ndrop table p2;", [("drop_table", "parts", None, 500)]),
+        ("alter table parts rename to p2;\ndrop table if exists parts;", []),
+        ("alter table parts rename to p2;\ncreate table parts (n int);\ndrop table parts;", []),
+        ("alter table parts rename to p2;\ncreate table parts (n int);\ntruncate p2;", [("truncate", "parts", None, 500)]),
+        ("alter table parts rename note to said;\nalter table parts drop said;", [("drop_column", "parts", "note", 500)]),
+        ("alter table parts rename note to said;\nalter table parts drop if exists note;", []),
+        ("alter table parts add more text;\nalter table parts drop more;", []),
+        (
+            "alter table new rename to old;\nalter table parts rename to new;\ntruncate new;\ndrop table old;",
+            [("truncate", "parts", None, 500), ("drop_table", "new", None, 1)],
+        ),
+        ("alter table parts set schema side;\ndrop table side.parts;", [("drop_table", "parts", None, 500)]),
+        ("drop table parts;\ncreate table parts (n int);\ndrop table parts;", [("drop_table", "parts", None, 500)]),
+    ],
+)
+def test_names_that_the_plan_itself_changes_are_followed(losses, sql, expected):
+    found = losses(sql)
+
+    assert [tuple(each.data[key] for key in ("kind", "table", "column", "rows")) for each in found] == expected
+
+
+def test_a_table_that_an_earlier_migration_of_the_plan_renames_is_followed(losses, project):
+    project.migration("0_a", up="alter table parts rename to archive;")
+
+    (found,) = losses("truncate archive;")
+
+    assert found.message.startswith("TRUNCATE parts, by then called archive, destroys ≈ 500 rows")
+
+
 def test_up_rollback_and_both_dry_runs_say_it(run, project, database_url, query):
     env = {"DATABASE_URL": database_url}
     project.migration("1_a", up="create table a (n int);", down="drop table a;")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import stat
 import time
@@ -15,7 +16,7 @@ from dbmigrate.errors import Error
 from dbmigrate.losses.salvage import DEFAULT_LIMIT, Salvager
 from tests.support import faults
 from tests.support.children import eventually
-from tests.support.psql import psql
+from tests.support.psql import program, psql
 
 ODD = r'"Odd ""T.a\b"'
 COLUMNS = r"""
@@ -218,6 +219,55 @@ def test_the_options_of_the_commands(run, project, tmp_path, database_url, query
     assert f"psql --file={script} brings them back" in done.stderr
     assert psql(database_url, "", f"--file={script}").exit_code == 0
     assert query(database_url, "select * from a") == [(1, "x")]
+
+
+def test_redo_saves_what_its_down_section_destroys(run, project, tmp_path, database_url, query):
+    env = {"DATABASE_URL": database_url, "DBMIGRATE_NO_DUMP_SCHEMA": "true"}
+    query(database_url, "create table a (id int primary key)")
+    project.migration("1_a", up="alter table a add v text;", down="alter table a drop column v;")
+    assert run("up", env=env).exit_code == 0
+    query(database_url, "insert into a values (1, 'x')")
+
+    done = run("redo", "--salvage", "saved", env=env)
+
+    assert done.exit_code == 0, done.stderr
+    assert query(database_url, "select * from a") == [(1, None)]
+    (script,) = (tmp_path / "saved").glob("*.sql")
+    query(database_url, "alter table a drop column v")
+    assert psql(database_url, "", f"--file={script}").exit_code == 0
+    assert query(database_url, "select * from a") == [(1, "x")]
+
+
+SHOPS = ("deploy", "--no-backup", "--salvage", "saved", "--health-retries", "0", "--health-command")
+
+
+@pytest.mark.parametrize("is_healthy", [True, False], ids=["healthy", "sick"])
+def test_a_deployment_saves_what_it_destroys_also_in_its_rollback(run, project, tmp_path, database_url, query, is_healthy):
+    env = {"DATABASE_URL": database_url, "DBMIGRATE_NO_DUMP_SCHEMA": "true"}
+    query(database_url, "create table old (id int primary key); insert into old values (1), (2)")
+    project.migration("1_a", up="truncate old;\ncreate table new (id int primary key);", down="drop table new;")
+    filled = f"{program('psql')} -X -d '{database_url}' -c 'insert into new values (7)'"
+
+    done = run(*SHOPS, f"{filled} && {'true' if is_healthy else 'false'}", env=env)
+
+    assert done.exit_code == (0 if is_healthy else 4), done.stderr
+    saved = sorted(re.sub(r".*?(new|old).*", r"\1", path.name) for path in (tmp_path / "saved").glob("*.sql"))
+    assert saved == (["old"] if is_healthy else ["new", "old"])
+
+
+@pytest.mark.parametrize("options", ["", "transaction:false"])
+def test_a_deployment_refuses_what_it_cannot_save(run, project, tmp_path, database_url, query, options):
+    """A rollback that cannot save it stops, too: nothing is lost for a health check."""
+    env = {"DATABASE_URL": database_url, "DBMIGRATE_NO_DUMP_SCHEMA": "true"}
+    query(database_url, "create table old (id int primary key); insert into old values (1)")
+    down = {"down": "drop table old;", "down_options": "transaction:false"} if not options else {"down": "select 1;"}
+    project.migration("1_a", up="drop table old;" if options else "select 1;", up_options=options, **down)
+
+    done = run(*SHOPS, "false", env=env)
+
+    assert "error[E777]" in done.stderr or "cannot be saved safely" in done.stderr
+    assert done.exit_code == (7 if options else 5)
+    assert query(database_url, "select * from old") == [(1,)]
 
 
 @pytest.mark.matrix

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from dbmigrate.api.migrator import Migrator, Options
+from tests.support.backfills import Told, counters, fill, migrator, project_of
 from tests.support.children import eventually
-from tests.support.clusters import own_server
-from tests.support.psql import ENVIRON
-from tests.support.servers import UnavailableError, binaries_of, cache_directory
+from tests.support.clusters import another_server
 
 AT_WORK = "select query from pg_stat_activity where backend_type = 'autovacuum worker' and query like '%public.a%'"
+
+
+SAVING = (
+    "select query from pg_stat_activity where backend_type = 'autovacuum worker'"
+    " and query like '%public.t (to prevent wraparound)%'"
+)
+AGE = "do $$ begin for i in 1..60000 loop perform txid_current(); commit; end loop; end $$"
 
 
 @pytest.fixture
 def url(server) -> Iterator[str]:
     """A database of a server of its own, where one table is being vacuumed as slowly as can be."""
-    try:
-        binaries = binaries_of(server.major if server.is_ours else None, environ=ENVIRON)
-    except UnavailableError as exc:
-        pytest.skip(str(exc))
     cleaning = {"autovacuum": "on", "autovacuum_naptime": "1s"}
-    with own_server(binaries, cache=cache_directory(ENVIRON), settings=cleaning) as running:
+    with another_server(server, cleaning) as running:
         running.create("app")
         yield running.url("app")
 
@@ -46,3 +50,34 @@ def test_autovacuum_is_waited_for_long_enough_to_give_way(url, project, query):
     assert "autovacuum" in retries[0].blockers[0]
     assert time.monotonic() - started < 20
     assert query(url, "select version from schema_migrations") == [("1",)]
+
+
+@pytest.fixture
+def aging(server) -> Iterator[str]:
+    """A database of a server of its own that vacuums against wraparound after 100,000 transactions."""
+    settings = {"autovacuum": "on", "autovacuum_naptime": "1s", "autovacuum_freeze_max_age": "100000"}
+    with another_server(server, settings) as running:
+        running.create("app")
+        yield running.url("app")
+
+
+def test_a_backfill_waits_for_a_vacuum_that_prevents_wraparound(aging, project, query):
+    """The vacuum has to freeze a row whose page somebody reads: that holds it for as long as the test needs."""
+    fill(aging, number=1000)
+    query(aging, AGE)
+    told = Told()
+    with psycopg.connect(aging) as reader:
+        reader.execute("declare held cursor for select from t")
+        reader.execute("fetch 1 from held")
+        query(aging, AGE)
+        assert eventually(lambda: query(aging, SAVING) != [], seconds=60)
+        project_of(project, options="pause:0")
+        backfill = threading.Thread(target=migrator(aging, project, told).up)
+        backfill.start()
+        assert eventually(lambda: "public.t is being vacuumed to prevent wraparound" in told.waits, seconds=30)
+        untouched = counters(aging)
+    backfill.join(timeout=60)
+
+    assert untouched == (0, 0, 1000)
+    assert counters(aging) == (1, 1, 1000)
+    assert not backfill.is_alive()

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from dbmigrate.errors import ConnectionFailed, Error, LockNotAcquired, MigrationFailed, NeedsAttention, Refused
+from dbmigrate.events import BackfillProgress
 from dbmigrate.execution.lock_retries import Pacing
 from tests.support import faults
 from tests.support.backfills import Told, counters, fill, migrator, project_of, upkeep, versions
@@ -249,6 +250,44 @@ def test_no_transaction_of_the_application_dies_of_a_deadlock_with_the_backfill(
         migrator(database_url, project).up()
 
     assert errors == []
+    assert query(database_url, "select min(n), max(n) from t") == [(1, 1)]
+
+
+def test_neither_of_two_clients_dies_of_a_deadlock_with_the_backfill(database_url, project, query):
+    """Their rows are not each other's, and they take them against the order of the pages: a page meets both."""
+    fill(database_url, number=60)
+    for scan in ("seqscan", "bitmapscan"):  # so that pages take their rows in the order of the key
+        query(database_url, f"alter database {name_of(database_url)} set enable_{scan} = off")
+    query(database_url, "alter table t add m int not null default 0")
+    project_of(project, "update t set n = n + 1 where :batch and pg_sleep(0.01) is not null;", "batch:30 pause:0")
+    told, ended, errors, done = Told(), threading.Event(), [], [0, 0]
+
+    def work(own: int) -> None:
+        with psycopg.connect(database_url, autocommit=True) as conn:
+            while not ended.is_set():
+                try:
+                    with conn.transaction():
+                        for row in range(60 - own, 0, -6):
+                            conn.execute("update t set m = m + 1 where id = 3 * %s::int", (row,))
+                            time.sleep(0.003)
+                    done[own] += 1
+                except psycopg.Error as exc:
+                    errors.append(exc.sqlstate)
+
+    clients = [threading.Thread(target=work, args=(own,)) for own in (0, 1)]
+    for client in clients:
+        client.start()
+    assert eventually(lambda: min(done) > 0)
+    try:
+        migrator(database_url, project, told).up()
+    finally:
+        ended.set()
+        for client in clients:
+            client.join()
+
+    assert errors == []
+    pages = [each.page[0] for each in told.events if isinstance(each, BackfillProgress)]
+    assert pages[0] < 30  # it yielded
     assert query(database_url, "select min(n), max(n) from t") == [(1, 1)]
 
 

@@ -15,12 +15,11 @@ import pytest
 
 from tests.support import chaos
 from tests.support.chaos import Book, Round
-from tests.support.clusters import own_server
+from tests.support.clusters import another_server
 from tests.support.databases import query
 from tests.support.projects import Project
 from tests.support.proxy import TO_SERVER, Proxy
-from tests.support.psql import ENVIRON
-from tests.support.servers import DatabaseServer, UnavailableError, binaries_of, cache_directory
+from tests.support.servers import DatabaseServer
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,7 @@ def victim(server) -> Iterator[DatabaseServer]:
     """A server of the same version that may be harmed."""
     if server.major < 14:
         pytest.skip("partitions are detached concurrently since PostgreSQL 14")
-    try:
-        binaries = binaries_of(server.major if server.is_ours else None, environ=ENVIRON)
-    except UnavailableError as exc:
-        pytest.skip(str(exc))
-    with own_server(binaries, cache=cache_directory(ENVIRON)) as running:
+    with another_server(server) as running:
         yield running
 
 

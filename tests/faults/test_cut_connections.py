@@ -348,7 +348,10 @@ def test_a_server_that_says_goodbye_in_a_statement_has_rolled_it_back(
     assert rows(query, database_url) == [1]
     assert "the proxy ends this connection" in done.stderr
     log = query(database_url, "select version, state, error from schema_migrations_log order by event_id")
-    assert log == [("1", "done", None), ("2", "failed", "the connection was lost: the proxy ends this connection")]
+    assert log == [
+        ("1", "done", None),
+        ("2", "failed", "the server ended the connection: the proxy ends this connection"),
+    ]
 
 
 @pytest.mark.parametrize(

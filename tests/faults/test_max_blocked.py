@@ -14,6 +14,7 @@ from dbmigrate.errors import MigrationFailed
 from dbmigrate.execution import breaker
 from dbmigrate.execution.lock_retries import Pacing
 from tests.support import faults
+from tests.support.backfills import counters, fill, project_of
 from tests.support.children import eventually
 from tests.support.faults import FALSE
 
@@ -156,6 +157,53 @@ def test_a_step_of_its_own_transaction_is_cancelled_and_the_steps_before_it_stay
     assert codes(heard) == ["W387"]
     assert faults.versions(database_url) == ["1"]
     assert query(database_url, "select n, m from a") == [(1, None)]
+
+
+def test_a_page_that_others_wait_for_is_cancelled_and_tried_again_with_half_its_rows(project, database_url, query):
+    fill(database_url, number=20)
+    query(database_url, "create table pace (seconds float); insert into pace values (30)")
+    project_of(
+        project,
+        "update t set n = n + 1 where :batch;\nselect pg_sleep(seconds) from pace, t where :batch limit 1;",
+        "batch:8 pause:0",
+    )
+    heard, writer = [], Writer(database_url, statement="update t set n = n where id = 3")
+
+    def listen(event):
+        heard.append(event)
+        if codes([event]) == ["W387"]:
+            assert query(database_url, "select max(n) from t") == [(0,)]
+            query(database_url, "update pace set seconds = 0")
+
+    migrate(database_url, project, listen, max_blocked=0.6)
+    writer.join(timeout=10)
+
+    assert 0.2 < writer.waited < 2
+    assert codes(heard) == ["W387"]
+    problem = next(event.problem for event in heard if codes([event]))
+    assert "1_fill.sql: a page of 8 rows was cancelled: others waited for it, process " in problem.message
+    assert problem.hint == "it is tried again with half as many"
+    assert counters(database_url) == (1, 1, 20)
+
+
+def test_a_page_of_one_row_that_others_wait_for_ends_the_backfill_with_its_cursor_kept(project, database_url, query):
+    fill(database_url, number=20)
+    query(database_url, "create table pace (seconds float); insert into pace values (30)")
+    slow = "select pg_sleep(case when t.id < 30 then 0 else seconds end) from pace, t where :batch;"
+    project_of(project, f"update t set n = n + 1 where :batch;\n{slow}", "batch:1 pause:0")
+    Writer(database_url, statement="update t set n = n where id = 30")
+
+    with pytest.raises(MigrationFailed) as caught:
+        migrate(database_url, project, lambda event: None, max_blocked=0.3)
+
+    error = caught.value
+    assert (error.code, error.exit_code) == ("E417", 4)
+    assert "other sessions waited for a page of one row for longer than 0.3 s (max-blocked)" in error.message
+    assert error.state.startswith("1_fill.sql stopped after id = 27: ")
+    assert query(database_url, "select n, count(*) from t group by 1 order by 1") == [(0, 11), (1, 9)]
+    query(database_url, "update pace set seconds = 0")
+    migrate(database_url, project, lambda event: None)
+    assert counters(database_url) == (1, 1, 20)
 
 
 def test_a_role_without_a_second_connection_gets_one_warning(server, project, database_url, query):

@@ -8,21 +8,16 @@ import psycopg
 import pytest
 
 from dbmigrate.api.migrator import Migrator
-from tests.support.clusters import crash, own_server
+from tests.support.clusters import another_server, crash
 from tests.support.proxy import TO_CLIENT, Action, Fault, Proxy
-from tests.support.psql import ENVIRON
 from tests.support.rehearsals import tell, versions
-from tests.support.servers import DatabaseServer, UnavailableError, binaries_of, cache_directory
+from tests.support.servers import DatabaseServer
 
 
 @pytest.fixture
 def victim(server) -> Iterator[DatabaseServer]:
     """A server of the same version that may be harmed."""
-    try:
-        binaries = binaries_of(server.major if server.is_ours else None, environ=ENVIRON)
-    except UnavailableError as exc:
-        pytest.skip(str(exc))
-    with own_server(binaries, cache=cache_directory(ENVIRON)) as running:
+    with another_server(server) as running:
         yield running
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -89,7 +93,7 @@ def text_of(number: int) -> str:
 
 @pytest.mark.parametrize("number", [1, 9])
 def test_two_forms_in_a_file(number: int, make_database: MakeDatabase, server, tmp_path: Path) -> None:
-    _try(number, make_database, server, tmp_path)
+    _try(number, make_database, server, Project(tmp_path), _cut)
 
 
 @pytest.mark.matrix
@@ -97,13 +101,41 @@ def test_two_forms_in_a_file(number: int, make_database: MakeDatabase, server, t
 def test_two_forms_in_each_of_thirty_files_cut_off_before_each_statement(
     number: int, make_database: MakeDatabase, server, tmp_path: Path
 ) -> None:
-    _try(number, make_database, server, tmp_path)
+    _try(number, make_database, server, Project(tmp_path), _cut)
 
 
-def _try(number: int, make_database: MakeDatabase, server, directory: Path) -> None:
+@pytest.mark.matrix
+@pytest.mark.parametrize("number", [2, 5, 12, 19, 23, 28])
+def test_killed_before_each_statement_a_rewritten_file_is_resumed(
+    number: int, make_database: MakeDatabase, server, project: Project, start
+) -> None:
+    _try(number, make_database, server, project, partial(_killed, start))
+
+
+Stop = Callable[[Proxy, Project, str, str], object]  # what it says, for a failure
+
+
+def _cut(proxy: Proxy, project: Project, url: str, sql: str) -> object:
+    fault = proxy.arm(Fault(TO_SERVER, Action.CUT, text=sql.encode()[:50], kind=b""))
+    told = tell(url, project, Migrator.migrate)
+    assert fault.happened, (sql, told.error)
+    return told.error
+
+
+def _killed(start, proxy: Proxy, project: Project, url: str, sql: str) -> object:
+    """kill -9, and the statement is not sent any more."""
+    processes: list = []
+    fault = Fault(TO_SERVER, Action.CUT, text=sql.encode()[:50], call=lambda: os.kill(processes[0].pid, signal.SIGKILL))
+    proxy.arm(fault)
+    processes.append(start("up", "--no-dump-schema", env={"DATABASE_URL": url}))
+    _, errors = processes[0].communicate(timeout=60)
+    assert (fault.happened, processes[0].returncode) == (True, -signal.SIGKILL), (sql, errors)
+    return errors
+
+
+def _try(number: int, make_database: MakeDatabase, server, project: Project, stop: Stop) -> None:
     text = text_of(number)
-    project = Project(directory)
-    project.migrations.mkdir(parents=True)
+    project.migrations.mkdir(parents=True, exist_ok=True)
     path = write_project(project.migrations, SETUP, text.encode())
 
     found = rewritten(make_database(), project.migrations)
@@ -126,11 +158,9 @@ def _try(number: int, make_database: MakeDatabase, server, directory: Path) -> N
         url = make_database()
         _only_first(url, project, path)
         with Proxy(server) as proxy:
-            fault = proxy.arm(Fault(TO_SERVER, Action.CUT, text=sql.encode()[:50], kind=b""))
-            told = tell(proxy.url(url.partition("?")[0].rpartition("/")[2]), project, Migrator.migrate)
-        assert fault.happened, (which, sql, told.error)
+            said = stop(proxy, project, proxy.url(url.partition("?")[0].rpartition("/")[2]), sql)
         finish(url, project)
-        assert _differences(plain, url) == [], (which, sql)
+        assert _differences(plain, url) == [], (which, sql, said)
 
 
 def _applied(url: str, project: Project) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from dbmigrate.catalog import Kind, Scope
 from dbmigrate.connection import dsn
 from dbmigrate.errors import Error
 from dbmigrate.lint import LintConfig, lint
+from dbmigrate.migrations import find
 from dbmigrate.patterns import schema
 from dbmigrate.patterns.catalogue import PATTERNS
 from dbmigrate.patterns.write import Project, write
@@ -23,7 +23,6 @@ from dbmigrate.scratch.choose import Choice
 from tests.support.databases import MakeDatabase, query
 from tests.support.rewriting import OWN, migrations, text_of
 
-BACKFILL = re.compile(r"-- migrate:up backfill:\S+ batch:\d+")
 # what depends on backfills, and an index that another pattern makes
 NOT_MEANT = {"W202", "L115", "L135", "L173"}
 BOUNDS = "from ('2025-01-01') to ('2026-01-01')"
@@ -37,6 +36,7 @@ MORE = [
     ("30-change-primary-key", "change-primary-key", ("parcel", "code"), 1),
     ("32-serial-to-identity", "serial-to-identity", ("crate", "id"), 1),
     ("27-unique-partitioned", "add-unique", ("ledger", "id", "booked_on"), 1),
+    ("37-type-bigint-primary-key", "change-type", ("crate", "id", "bigint"), 2),
     ("18-type-varchar-shrink", "change-type", ("parcel", "label", "varchar(20)"), 2),
     ("20-type-text-to-uuid", "change-type", ("parcel", "token", "uuid"), 2),
     ("36-type-text-to-enum", "change-type", ("parcel", "state", "state"), 2),
@@ -44,6 +44,7 @@ MORE = [
     ("38-split-table", "split-table", ("parcel", "address", "street", "city"), 2),
     ("38-split-table", "drop-column", ("parcel", "street"), 1),
     ("20-type-text-to-uuid", "add-not-null", ("parcel", "note", "'x'"), 1),
+    ("15-add-column-identity", "add-identity", ("parcel", "position"), 1),
     ("05-add-foreign-key", "add-foreign-key", ("parcel", "depot_id", "depot"), 1),
     ("28-foreign-key-partitioned", "add-foreign-key", ("ledger", "account_id", "account"), 1),
     ("10-add-unique", "add-unique", ("parcel", "code"), 1),
@@ -54,6 +55,8 @@ MORE = [
 ]
 # the plain change, where the fixture's is another one
 PLAIN = {
+    "change-type crate": "alter table crate alter id type bigint; alter table item alter crate_id type bigint;"
+    " alter sequence crate_id_seq as bigint;",
     "add-not-null": "alter table parcel alter note set default 'x'; update parcel set note = 'x' where note is null;"
     " alter table parcel alter note set not null;",
     "drop-column": "alter table parcel drop column street;",
@@ -89,7 +92,7 @@ def _try(fixture: str, words: tuple[str, ...], files: int, make_database: MakeDa
     url, plain = make_database(), make_database()
     project = Project(migrations(directory), [str(directory)], OWN)
 
-    written = write(project, words[0], words[1:], Choice(explicit=dsn.parse(url)), datetime.now(UTC))
+    written = write(project, words[0], words[1:], Choice(explicit=dsn.parse(url)), find.seconds(datetime.now(UTC)))
 
     assert len(written.paths) == files
     versions = [Path(path).name.partition("_")[0] for path in written.paths]
@@ -104,13 +107,13 @@ def _try(fixture: str, words: tuple[str, ...], files: int, make_database: MakeDa
     for number, path in enumerate(written.paths):
         text = Path(path).read_text()
         assert f"-- migrate:depends {versions[0]}\n" in text or number == 0
-        (runs / Path(path).name).write_text(at_once(text))
+        (runs / Path(path).name).write_text(text)
         migrator.up()
         if "irreversible:true" not in text:
             migrator.rollback()
             assert number > 0 or _rows(url) == before or words[0] == "add-not-null"
             migrator.up()
-    change = PLAIN.get(words[0]) or _up(text_of(fixture, "unsafe"))
+    change = PLAIN.get(" ".join(words[:2])) or PLAIN.get(words[0]) or _up(text_of(fixture, "unsafe"))
     _run(plain, setup)
     _run(
         plain, change.format(words[1], ", ".join(words[2:3] if words[0] == "add-foreign-key" else words[2:]), words[-1])
@@ -122,11 +125,6 @@ def _try(fixture: str, words: tuple[str, ...], files: int, make_database: MakeDa
 
 def _up(text: str) -> str:
     return text.partition("-- migrate:up")[2].partition("-- migrate:down")[0]
-
-
-def at_once(text: str) -> str:
-    """The file with each backfill as one statement."""
-    return BACKFILL.sub("-- migrate:up transaction:false", text).replace(":batch", "true")
 
 
 def _run(url: str, sql: str) -> None:
@@ -162,12 +160,16 @@ create table t (id serial primary key, a text, b text, c int, d int generated al
 create view v as select a from t;
 create table other (t_id int references t (id));
 create table r (id int primary key);
+create table self (id int primary key, parent int references self);
+create table keyless (r_id int references r);
 alter table r enable row level security;
 create function mentions() returns int language sql as 'select c from t';
 """
 REFUSED = {
     ("change-type", "t", "a", "varchar(9)"): ("E770", "view v"),
-    ("change-type", "t", "id", "bigint"): ("E770", "owns the sequence t_id_seq"),
+    ("change-type", "self", "id", "bigint"): ("E770", "refers to itself"),
+    ("change-type", "r", "id", "bigint"): ("E770", "the primary key, and keyless has none"),
+    ("change-type", "r", "id", "bigint", "id", "id"): ("E266", "is copied as it is"),
     ("change-type", "t", "d", "bigint"): ("E770", "is an identity column"),
     ("change-type", "t", "nix", "bigint"): ("E266", "t has no column nix"),
     ("change-type", "t", "c", "boolean"): ("E266", "how a boolean becomes a integer again"),
@@ -179,6 +181,9 @@ REFUSED = {
     ("drop-column", "t", "id"): ("E770", "primary key t_pkey"),
     ("split-table", "other", "z", "t_id"): ("E266", "primary key of one column"),
     ("change-primary-key", "t", "f"): ("E770", "foreign keys of other"),
+    ("add-identity", "t", "a"): ("E266", "has a column a already"),
+    ("add-identity", "t", "z", "text"): ("E266", "cannot be of type text"),
+    ("add-identity", "other", "z"): ("E266", "other has none"),
     ("serial-to-identity", "t", "c"): ("E266", "is not a serial column"),
     ("add-not-null", "t", "f"): ("E266", "is NOT NULL already"),
     ("add-foreign-key", "t", "c", "other"): ("E266", "no primary key of one column"),
@@ -232,7 +237,7 @@ def test_nothing_is_written_where_a_pattern_does_not_fit(database_url: str, tmp_
     choice = Choice(explicit=dsn.parse(database_url))
 
     with pytest.raises(Error) as refused:
-        write(project, "add-unique", ["t", "c", "c"], choice, datetime.now(UTC))
+        write(project, "add-unique", ["t", "c", "c"], choice, find.seconds(datetime.now(UTC)))
 
     assert refused.value.code == "E771"
     assert [path.name for path in tmp_path.iterdir()] == ["20260101000000_setup.sql"]

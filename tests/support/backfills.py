@@ -12,8 +12,8 @@ from dataclasses import replace
 from dbmigrate.api.migrator import Migrator, Options
 from dbmigrate.api.records import Upkeep
 from dbmigrate.errors import Error
-from dbmigrate.events import BackfillProgress, Event, Warned
-from dbmigrate.model import Policy
+from dbmigrate.events import BackfillProgress, Event, RunStarted, Warned
+from dbmigrate.model import Policy, Problem
 from tests.support.databases import query
 from tests.support.projects import Project
 
@@ -39,6 +39,11 @@ class Told:
     @property
     def codes(self) -> list[str]:
         return [event.problem.code for event in self.events if isinstance(event, Warned)]
+
+    @property
+    def planned(self) -> list[Problem]:
+        """What is said of the plan that runs."""
+        return [problem for each in self.events if isinstance(each, RunStarted) for problem in each.plan.problems]
 
     @property
     def waits(self) -> list[str]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from dbmigrate.connection.programs import ServerPrograms
 from dbmigrate.embedded import Options
@@ -16,7 +17,16 @@ from dbmigrate.embedded.account import reachable_bindir, server_account
 from dbmigrate.embedded.cluster import Durability, Programs, create_from_cache
 from dbmigrate.embedded.server import running
 from dbmigrate.embedded.watchdog import guarded_directory, roomy_directory
-from tests.support.servers import DatabaseServer, connected_server, free_port, our_server
+from tests.support.psql import ENVIRON
+from tests.support.servers import (
+    DatabaseServer,
+    UnavailableError,
+    binaries_of,
+    cache_directory,
+    connected_server,
+    free_port,
+    our_server,
+)
 
 
 @contextmanager
@@ -26,6 +36,17 @@ def own_server(
     """A server like the shared one, but for `settings`."""
     with our_server(binaries, cache=cache, settings=settings) as server:
         yield server
+
+
+@contextmanager
+def another_server(server: DatabaseServer, settings: Mapping[str, str] | None = None) -> Iterator[DatabaseServer]:
+    """One of the version of `server`, which may be harmed; the test is skipped where there is none."""
+    try:
+        binaries = binaries_of(server.major if server.is_ours else None, environ=ENVIRON)
+    except UnavailableError as exc:
+        pytest.skip(str(exc))
+    with own_server(binaries, cache=cache_directory(ENVIRON), settings=settings) as running:
+        yield running
 
 
 def crash(server: DatabaseServer) -> None:

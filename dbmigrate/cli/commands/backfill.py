@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from dbmigrate.cli.call import Call
-from dbmigrate.cli.options import LIMITS, PAGES, Reason, Yes, common_with
+from dbmigrate.cli.options import LIMITS, PAGES, ROLLOUT, TARGETS, Reason, Yes, common_with
 
 
-@common_with(LIMITS, PAGES)
+@common_with(LIMITS, PAGES, TARGETS, ROLLOUT)
 def backfill(
     call: Call,
     version: Annotated[str | None, typer.Argument(metavar="[VERSION]", help="Run this one only.")] = None,

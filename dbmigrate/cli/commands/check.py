@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from dbmigrate.cli import catalogue, loaded, scratch
+from dbmigrate.cli import branch_check, catalogue, loaded, scratch
+from dbmigrate.cli.branch_check import BranchOption
 from dbmigrate.cli.call import Call, dumping
 from dbmigrate.cli.findings import (
     Format,
@@ -20,21 +21,24 @@ from dbmigrate.cli.findings import (
     show_findings,
     write_summary,
 )
+from dbmigrate.cli.linting import Linting
 from dbmigrate.cli.loaded import LoadOptions
 from dbmigrate.cli.options import ScratchUrl, common
 from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from dbmigrate.api.rehearsal import Rehearsed
-    from dbmigrate.check import Linter, Options, Report
+    from dbmigrate.check import Options, Report
     from dbmigrate.check.queries import Collection
     from dbmigrate.connection.database import Connection
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.impact import Priced
-    from dbmigrate.model import Migration, Problem
-    from dbmigrate.settings.load import Settings
+    from dbmigrate.output.checklist import Asked
+    from dbmigrate.scratch.choose import Choice
+
+Twice = Annotated[bool, typer.Option("--twice", help="Run each up twice, and name the files that need care.")]
 
 
 @common
@@ -55,35 +59,55 @@ def check(
     from_statistics: Annotated[
         bool, typer.Option("--from-pg-stat-statements", help="The same for queries in pg_stat_statements.")
     ] = False,
+    twice: Twice = False,
     no_lint: Annotated[bool, typer.Option("--no-lint", help="Skip the rules of `lint`.")] = False,
     format_: FormatOption = Format.HUMAN,
     summary: SummaryOption = None,
     scratch_url: ScratchUrl = None,
+    branch: BranchOption = None,
     *,
     load: LoadOptions,
 ) -> None:
     """Run all migrations on a scratch database: up, down, up again; exit with 1 if anything is wrong."""
+    call.add({"scratch_url": scratch_url, "json": format_ is Format.JSON})
+    if branch is not None:
+        others = (since, max_duration, queries, from_statistics, load.traffic)
+        branch_check.check(call, branch, load.load, branch_check.Shown(format_, summary), others=others)
+        return
+    linting = None if no_lint else Linting(call.settings(), since)
+    options = replace(_options(call), since=since, longest=_seconds(max_duration), lint=linting, twice=twice)
+    ran = _run(call, options, queries or (), is_needed=from_statistics)
+    report, rehearsed = loaded.rehearse(call, load, ran.report, ran.choice)
+    report = replace(report, problems=masked(call, (*report.problems, *catalogue.stale(call.settings()))))
+    scratch.show_notes(call, report.notes)
+    is_detailed = bool(since or call.environments) if locks is None else locks
+    shown = _Shown(report, ran.priced, rehearsed)
+    _show(call, shown, detailed=ran.priced if is_detailed else (), format_=format_)
+    _write_summary(call, summary, shown, _asked(ran.options, linting, shown))
+    if not report.is_clean:
+        raise typer.Exit(1)
+
+
+class _Ran(NamedTuple):
+    """What was run: with which options, where, what came of it, and what that costs at the target's sizes."""
+
+    options: Options
+    choice: Choice
+    report: Report
+    priced: Sequence[Priced]
+
+
+def _run(call: Call, options: Options, queries: Sequence[str], *, is_needed: bool) -> _Ran:
+    """Check the migrations; with ``-e`` or where its statistics are needed, the target is open meanwhile."""
     from dbmigrate import check as module
 
-    call.add({"scratch_url": scratch_url, "json": format_ is Format.JSON})
-    settings = call.settings()
-    target = settings.target_if_configured()
-    options = _options(call, since=since, longest=_seconds(max_duration), wants_lint=not no_lint)
-    with _live(call, target, is_needed=from_statistics) as live:
-        collected = _queries(queries or (), live if from_statistics else None)
+    target = call.settings().target_if_configured()
+    with _live(call, target, is_needed=is_needed) as live:
+        collected = _queries(queries, live if is_needed else None)
         options = replace(options, queries=collected, applied=_applied(call, live))
         choice = scratch.for_check(call, target, live.conn if live else None)
         report = module.run(options, choice)
-        priced = _priced(live, report)
-    report, rehearsed = loaded.rehearse(call, load, report, choice)
-    report = replace(report, problems=masked(call, (*report.problems, *catalogue.stale(settings))))
-    scratch.show_notes(call, report.notes)
-    is_detailed = bool(since or call.environments) if locks is None else locks
-    shown = _Shown(report, priced, rehearsed)
-    _show(call, shown, detailed=priced if is_detailed else (), format_=format_)
-    _write_summary(call, summary, shown)
-    if not report.is_clean:
-        raise typer.Exit(1)
+        return _Ran(options, choice, report, _priced(live, report))
 
 
 def _seconds(text: str | None) -> float | None:
@@ -92,40 +116,19 @@ def _seconds(text: str | None) -> float | None:
     return None if text is None else durations.duration(text, "--max-duration")
 
 
-def _options(call: Call, *, since: str | None, longest: float | None, wants_lint: bool) -> Options:
-    from dbmigrate.check import Options
+def _options(call: Call) -> Options:
+    from dbmigrate.check import Options, Project
 
     settings = call.settings()
+    own = settings.service.name if settings.service else ""
     return Options(
         directories=settings.migrations_dirs,
         order=settings.version_order,
         table=settings.migrations_table,
         dumping=dumping(settings) if settings.dump_schema else None,
-        since=since,
-        longest=longest,
-        lint=_linter(settings, since) if wants_lint else None,
         variables=settings.variables,
+        project=Project(own, tuple(each for each in settings.services if each.name != own)),
     )
-
-
-def _linter(settings: Settings, since: str | None) -> Linter:
-    """What `lint` finds in the migrations, by the project's configuration. Files changed `since` are applied nowhere.
-
-    Without it, files changed since the branch began count, as for `lint`: the others are run, not reviewed.
-    """
-    from dbmigrate.lint import UNREAD, LintConfig, baseline, lint, selection
-
-    config = LintConfig.from_mapping(settings.project.lint, path=f"{settings.project.path}: lint")
-    known = baseline.read()
-
-    def find(migrations: Sequence[Migration], meant: frozenset[str]) -> Iterable[Problem]:
-        new = meant if since else selection.changed_here(settings.migrations_dirs).only
-        only = meant if new is None else meant & new
-        found = lint(migrations, config=config, only=only, unapplied=new or ())
-        read = [each for each in found if each.code != UNREAD]  # here the server itself reads every statement
-        return read if known is None else known.new(read)
-
-    return find
 
 
 @frozen
@@ -209,9 +212,29 @@ def _show(call: Call, shown: _Shown, *, detailed: Sequence[Priced], format_: For
     call.renderer.answer("check", lines, value)
 
 
-def _write_summary(call: Call, path: str | None, shown: _Shown) -> None:
-    """The findings; below them durations and locks, and what was measured with rows."""
-    from dbmigrate.output import checking, rehearsal
+def _asked(options: Options, linting: Linting | None, shown: _Shown) -> Asked:
+    from dbmigrate.output.checklist import Asked
+
+    return Asked(
+        frozenset() if linting is None else linting.clean,
+        options.dumping is not None,
+        len(options.queries.queries),
+        options.longest,
+        _measured(shown),
+    )
+
+
+def _measured(shown: _Shown) -> str | None:
+    """Where the migrations ran with rows; None if some of those that were checked are applied there already."""
+    if shown.rehearsed is None:
+        return None
+    ran = {each.step.version for each in shown.rehearsed.done}
+    return shown.rehearsed.where if ran.issuperset(each.migration.version for each in shown.report.results) else None
+
+
+def _write_summary(call: Call, path: str | None, shown: _Shown, asked: Asked) -> None:
+    """The findings; below them durations and locks, what was measured with rows, and the checklist."""
+    from dbmigrate.output import checking, checklist, rehearsal
 
     write_summary(path, shown.report.problems, title="Check", files=shown.report.selected)
     if path is not None:
@@ -219,3 +242,5 @@ def _write_summary(call: Call, path: str | None, shown: _Shown) -> None:
             file.writelines(f"{line}\n" for line in checking.markdown(shown.report, shown.locks))
             if shown.rehearsed is not None:
                 file.writelines(f"{call.hide(line)}\n" for line in ("", *rehearsal.markdown(shown.rehearsed)))
+            proved = checklist.proved(shown.report, asked)
+            file.writelines(f"{call.hide(line)}\n" for line in checklist.markdown(proved))

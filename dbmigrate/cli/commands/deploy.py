@@ -14,15 +14,20 @@ from dbmigrate.cli.options import (
     STRICT,
     AllowBreaking,
     AllowExisting,
+    AllowUntracked,
     ExpectPlan,
     Reason,
     RequireApplied,
+    Salvage,
+    SalvageLimit,
     Yes,
     common_with,
 )
+from dbmigrate.cli.run_request import salvage_request
 from dbmigrate.deploy.health import Patience, header
 from dbmigrate.deploy.settings import DeployConfig, OnFailure
 from dbmigrate.errors import ConfigError
+from dbmigrate.planning import untracked
 from dbmigrate.planning.approval import Approval
 from dbmigrate.settings.durations import duration
 
@@ -68,10 +73,13 @@ def deploy(
     on_failure: AfterFailure = None,
     backup: BackupDirectory = None,
     no_backup: NoBackup = False,
+    salvage: Salvage = None,
+    salvage_limit: SalvageLimit = None,
     expect_plan: ExpectPlan = None,
     require_applied_in: RequireApplied = None,
     allow_existing: AllowExisting = False,
     allow_breaking: AllowBreaking = False,
+    allow_untracked: AllowUntracked = None,
     yes: Yes = False,
     reason: Reason = None,
 ) -> None:
@@ -89,9 +97,15 @@ def deploy(
         on_failure=on_failure or configured.on_failure,
     )
     approval = Approval(
-        yes=yes, applied_in=require_applied_in, allow_existing=allow_existing, allow_breaking=allow_breaking
+        yes=yes,
+        applied_in=require_applied_in,
+        allow_existing=allow_existing,
+        allow_breaking=allow_breaking,
+        allow_untracked=allow_untracked,
     )
-    with call.deployer(config, reason=reason, expect_plan=expect_plan, approval=approval) as deployer:
+    why = reason if allow_untracked is None else untracked.reason(reason, allow_untracked)
+    salvaging = salvage_request(salvage, salvage_limit, dry_run=False)
+    with call.deployer(config, reason=why, expect_plan=expect_plan, approval=approval, salvage=salvaging) as deployer:
         done = deployer.deploy()
     call.renderer.outcome("deploy", deploying.result_lines(done), deploying.value(done))
 

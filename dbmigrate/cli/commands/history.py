@@ -15,7 +15,20 @@ def history(
     call: Call,
     number: Annotated[int | None, typer.Option("-n", "--number", metavar="N", min=1, help="Only N entries.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Only failures.")] = False,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the query that shows the same, for psql.")] = False,
 ) -> None:
     """Show the log, the newest entry first."""
     with call.upkeep() as upkeep:
-        call.renderer.log_entries(upkeep.history(limit=number, failed=failed))
+        if sql:
+            _show_query(call, upkeep.history_sql(limit=number, failed=failed))
+        else:
+            call.renderer.log_entries(upkeep.history(limit=number, failed=failed))
+
+
+def _show_query(call: Call, query: str | None) -> None:
+    if call.wants_json:
+        call.renderer.answer("history", (), {"sql": query})
+    elif query is None:
+        call.renderer.log_entries(())
+    else:
+        call.script([query])

@@ -48,9 +48,9 @@ def new(
     """Make a new migration file and print its path."""
     call.add({"scratch_url": scratch_url})
     if pattern is not None:
-        if edit or sequential or template is not None or revert is not None:
+        if edit or template is not None or revert is not None:
             raise _excluded()
-        _write(call, pattern, name or ())
+        _write(call, (pattern, *(name or ())), is_numbered=sequential)
         return
     settings, words = call.settings(), " ".join(name or ())
     command = _editor(settings) if edit else []
@@ -95,26 +95,29 @@ def _show(call: Call, path: str) -> None:
 def _excluded() -> Error:
     from dbmigrate.errors import ConfigError
 
-    message = "--pattern excludes --sequential, --template, --revert and --edit"
+    message = "--pattern excludes --template, --revert and --edit"
     return ConfigError(message, code="E200", hint="a pattern names its files and writes them whole")
 
 
-def _write(call: Call, pattern: str, arguments: Sequence[str]) -> None:
+def _write(call: Call, words: Sequence[str], *, is_numbered: bool) -> None:
+    """The files of a pattern; `words` are its name and its arguments."""
     from datetime import UTC, datetime
 
     from dbmigrate.cli import scratch
     from dbmigrate.cli.fixing import tried_together
     from dbmigrate.lint import LintConfig
-    from dbmigrate.migrations import find, parser
+    from dbmigrate.migrations import find, numbering, parser
     from dbmigrate.model import Problem, Severity
     from dbmigrate.patterns import write
 
     settings = call.settings()
     config = LintConfig.from_mapping(settings.project.lint, path=f"{settings.project.path}: lint")
-    every = [parser.read(file) for file in find.find(settings.migrations_dirs, settings.version_order)]
+    present = find.find(settings.migrations_dirs, settings.version_order)
+    versions = numbering.following(present) if is_numbered else find.seconds(datetime.now(UTC))
+    every = [parser.read(file) for file in present]
     migrations = tried_together(call, every, frozenset())
     project = write.Project(migrations, settings.migrations_dirs, config, settings.migrations_table)
     choice = scratch.for_check(call, call.settings().target_if_configured(), None)
-    written = write.write(project, pattern, arguments, choice, datetime.now(UTC))
+    written = write.write(project, words[0], words[1:], choice, versions)
     call.renderer.answer("new", written.paths, {"paths": list(written.paths), "notes": list(written.notes)})
     call.warn(Problem("W372", note, Severity.NOTE) for note in written.notes)

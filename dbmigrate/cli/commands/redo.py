@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dbmigrate.cli.call import Call
-from dbmigrate.cli.options import LIMITS, Reason, Yes, common_with
+from dbmigrate.cli.options import LIMITS, Reason, Salvage, SalvageLimit, Yes, common_with
+from dbmigrate.cli.run_request import salvage_request
 from dbmigrate.planning.approval import Approval
 
 
 @common_with(LIMITS)
 def redo(
     call: Call,
+    salvage: Salvage = None,
+    salvage_limit: SalvageLimit = None,
     yes: Yes = False,
     reason: Reason = None,
 ) -> None:
     """Undo the last migration and apply it again."""
-    with call.migrator(reason=reason, approval=Approval(yes=yes)) as migrator:
+    salvaging = salvage_request(salvage, salvage_limit, dry_run=False)
+    with call.migrator(reason=reason, approval=Approval(yes=yes), salvage=salvaging) as migrator:
         call.renderer.report("redo", migrator.redo())

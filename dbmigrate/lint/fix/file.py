@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
 from dbmigrate.lint.fix import forms_alter, forms_column, forms_index, forms_others, forms_partition, naming
-from dbmigrate.lint.fix.forms_column import at_once
 from dbmigrate.lint.fix.pieces import cut
 from dbmigrate.lint.fix.sections import Item, dependence, layout, split_tail
 from dbmigrate.lint.fix.values import Refusal, Rewrite, Target
@@ -33,7 +32,7 @@ FIXABLE = frozenset(
     re.findall(
         r"[\w:-]+",
         """
-        L101 L102 L103 L104 L105 L106 L111 L112 L113 L114 L121 L123 L124 L152 L181 L182
+        L101 L102 L103 L104 L105 L106 L111 L112 L113 L114 L121 L123 L124 L137 L152 L181 L182
         squawk:ban-alter-domain-with-add-constraint
         """,
     )
@@ -99,12 +98,6 @@ class Fixed:
     changes: tuple[Change, ...] = ()
     left: tuple[Left, ...] = ()
     steps: int = 1
-    has_backfill: bool = False
-
-    @property
-    def text_at_once(self) -> str:
-        """The text as it is proved: a backfill that was added is one statement."""
-        return at_once(self.text) if self.has_backfill else self.text
 
 
 def fixed(request: Request) -> Fixed:
@@ -167,7 +160,7 @@ class _File:
         down += "" if down.endswith("\n") else self.newline
         text = whole.top + up.header + piece.lead + lines + up.rest + down + self.newline + answer.pairs(self.newline)
         steps = len(answer.before) + 1 + len(answer.after)
-        return Fixed(text, (Change(line, codes),), steps=steps, has_backfill=True)
+        return Fixed(text, (Change(line, codes),), steps=steps)
 
     # -- up
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dbmigrate.lint.fix.values import Target
     from dbmigrate.sql import Word
 
-__all__ = ["Filled", "at_once", "filled"]
+__all__ = ["Filled", "filled"]
 
 _CLAUSES = frozenset(
     re.findall(
@@ -32,8 +32,6 @@ _CLAUSES = frozenset(
 )
 _KNOWN = frozenset(("DEFAULT", "NOT", "NULL", "COLLATE"))
 _INTEGERS = {"smallint": " as smallint", "integer": " as integer"}
-_HEADER = re.compile(r"(?m)^-- migrate:up backfill:(?:\"[^\"]*\"|[^\s\"])+ batch:[0-9]+")
-_BATCH = re.compile(r":batch\b")
 
 
 @frozen
@@ -52,11 +50,6 @@ class Filled:
         return newline.join((*fill, *required, ""))
 
 
-def at_once(text: str) -> str:
-    """The file with its backfill as one statement for all rows, which ends in the same schema."""
-    return _BATCH.sub("true", _HEADER.sub("-- migrate:up transaction:false", text))
-
-
 def filled(target: Target) -> Filled | Refusal | None:
     """What becomes of the one ADD COLUMN of a statement."""
     shape, sql = target.shape, target.piece.sql
@@ -68,7 +61,10 @@ def filled(target: Target) -> Filled | Refusal | None:
     if column is None or column.generated is Generated.STORED:
         return None
     if column.generated is Generated.IDENTITY:
-        return Refusal("an identity column gives every row a number", _IDENTITY)
+        return Refusal(
+            "an identity column gives every row a number, and its sequence changes hands under a lock",
+            f"dbmigrate new --pattern add-identity {name_at(sql, shape.table.at)} {part.action.name}",
+        )
     table = target.before.relation(shape.table)
     reason = _reason(target, found, part)
     if reason or table is None:
@@ -76,9 +72,6 @@ def filled(target: Target) -> Filled | Refusal | None:
     if not target.before.constraints_of(table, "p"):
         return Refusal(f"a backfill follows the primary key, and {shape.table} has none")
     return _made(target, part)
-
-
-_IDENTITY = "add the column with a sequence of its own, fill it, and make it an identity column after"
 
 
 def _reason(target: Target, found: Sequence[Slice], part: Slice) -> str:

@@ -142,6 +142,12 @@ def _impossible_action(target: Target, found: Slice) -> Refusal | None:
         return Refusal(_TWO_DEPLOYMENTS, f"dbmigrate new --pattern rename-table {table} {action.new_name}")
     if "L121" in codes:
         return Refusal(_TWO_DEPLOYMENTS, f"dbmigrate new --pattern drop-column {table} {action.name}")
+    if "L137" in codes and action.kind is ActionKind.DROP_CONSTRAINT:
+        return Refusal(
+            "only the author knows whether another key takes the place of the primary key",
+            f"another one: dbmigrate new --pattern change-primary-key {table} COLUMN; none, of a published table:"
+            f" first `alter table {table} replica identity using index` with a unique index over NOT NULL columns",
+        )
     return None
 
 

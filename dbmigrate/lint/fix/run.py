@@ -213,7 +213,7 @@ class _Run:
         migrations = []
         for each in self.migrations:
             try:
-                text = made[each.version].text_at_once if each.version in offered else ""
+                text = made[each.version].text if each.version in offered else ""
                 migrations.append(self._written(each, text) if text else each)
             except MigrationFileError as exc:
                 self.reasons[each.version] = exc.message

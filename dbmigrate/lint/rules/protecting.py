@@ -133,7 +133,8 @@ def drops_key(file: File) -> Iterator[Finding]:
                 action.at, message, "REPLICA IDENTITY DEFAULT is the primary key; FULL is the whole row", unit
             )
         elif action.kind is ActionKind.DROP_CONSTRAINT and _drops_primary(changes, table, action.name):
-            message = f"DROP CONSTRAINT {action.name} drops the primary key of {table}: {_KEY}"
+            lost = _KEY if _has_identity(changes, table) else f"{_KEY}, and UPDATE and DELETE, where it is published"
+            message = f"DROP CONSTRAINT {action.name} drops the primary key of {table}: {lost}"
             yield Finding(action.at, message, _SWAP, unit)
     for unit, name, _ in changes.drops("INDEX"):
         owner = file.catalog.identity_of(name)
@@ -142,8 +143,21 @@ def drops_key(file: File) -> Iterator[Finding]:
             yield Finding(name.at, message, "first choose another one: ALTER TABLE .. REPLICA IDENTITY", unit)
 
 
-_KEY = "duplicate rows become possible, ON CONFLICT and logical replication fail"
-_SWAP = "add the new key in the same statement: ADD PRIMARY KEY USING INDEX"
+_KEY = "duplicate rows become possible, ON CONFLICT fails"
+_SWAP = (
+    "add the new key in the same statement: ADD PRIMARY KEY USING INDEX; without one, on a published table, first"
+    " ALTER TABLE .. REPLICA IDENTITY USING INDEX"
+)
+
+
+def _has_identity(changes: _Changes, table: Name) -> bool:
+    """Whether an index or the whole row stands in the place of the key where the table is published."""
+    known = changes.file.catalog.table(table)
+    own = any(
+        each.words[:2] == ("REPLICA", "IDENTITY") and {"INDEX", "FULL"} & set(each.words)
+        for each in changes.of_table(table)
+    )
+    return own or (known is not None and known.identity is not None)
 
 
 def _drops_primary(changes: _Changes, table: Name, constraint: str) -> bool:

@@ -59,6 +59,22 @@ def test_a_wrapper_is_taken_out_and_said(sql: str, expected: str) -> None:
     assert "BEGIN and COMMIT around all of it" in told(sql)[0]
 
 
+@pytest.mark.parametrize("end", ["COMMIT;\n", "commit work;\r\n", "end;"])
+def test_a_lone_commit_at_the_end_is_taken_out_and_said(end: str) -> None:
+    assert parts(f"select 1;\n\n{end}") == [("select 1;\n\n", True)]
+    assert told(f"select 1;\n\n{end}") == [
+        "old.sql:3:1: the COMMIT at its end is taken out: it runs in one transaction"
+    ]
+
+
+@pytest.mark.parametrize("sql", ["commit;", "select 1; commit and chain;", "vacuum; commit;"])
+def test_another_lone_commit_is_refused(sql: str) -> None:
+    with pytest.raises(MigrationFileError) as caught:
+        parts(sql)
+
+    assert caught.value.code == "E281"
+
+
 def test_a_wrapper_makes_a_transaction_of_what_had_none() -> None:
     assert parts("begin;\nselect 1;\ncommit;\n", transaction=False) == [("select 1;\n", True)]
 

@@ -228,12 +228,14 @@ def test_status_prints_the_lines_of_dbmate() -> None:
             (
                 StatusRow("1", "1_a.sql", MigrationState.APPLIED),
                 StatusRow("2", "2_b.sql", MigrationState.PENDING),
-            )
+            ),
+            target="me@db:5432/shop",
+            locations=("./db/migrations",),
         )
     )
 
     assert shown.out == "[X] 1_a.sql\n[ ] 2_b.sql\n\nApplied: 1\nPending: 1\n"
-    assert shown.err == ""
+    assert shown.err == "me@db:5432/shop · version 1 · 1 pending, next 2_b.sql\nmigrations in ./db/migrations\n"
 
 
 def test_status_explains_on_stderr_what_dbmate_does_not_know() -> None:

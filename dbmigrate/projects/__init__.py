@@ -1,0 +1,1 @@
+"""New projects: directories, settings, and what makefiles, npm, compose and GitHub need to call dbmigrate."""

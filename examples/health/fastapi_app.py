@@ -1,0 +1,26 @@
+"""FastAPI: /health/db answers 200 when the migrations of this release are applied, otherwise 503 and what is missing.
+
+The application only asks. A job migrates (`dbmigrate up`), or the start of the container (`dbmigrate run -- uvicorn`).
+Each request opens one connection; ask every ten seconds, say, not every hundred milliseconds.
+"""
+
+import os
+
+from fastapi import FastAPI, Response
+
+from dbmigrate import Error, Migrator, Options
+
+# with ?connect_timeout=3 in the URL, a silent server is reported within seconds
+migrator = Migrator(os.environ["DATABASE_URL"], Options(directories=("db/migrations",)))
+app = FastAPI()
+
+
+@app.get("/health/db")
+def health(response: Response) -> dict[str, object]:  # not `async`: FastAPI runs it in a thread
+    try:
+        pending = [row.name for row in migrator.pending()]
+    except Error as error:
+        response.status_code = 503
+        return {"ok": False, "error": error.code}
+    response.status_code = 503 if pending else 200
+    return {"ok": not pending, "pending": pending}
