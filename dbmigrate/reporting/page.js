@@ -67,7 +67,7 @@ function show(name) {
   const right = [...tables.keys()].filter(each => each !== name && tables.get(each).f.some(other => other[0] === name));
   const rows = table.c.map(([column, type, mark, state]) => [
     cut(column, 40) + (mark ? ` ${mark}` : ''),
-    cut(type, 40),
+    cut(type, 60),
     state,
   ]);
   const characters = Math.max(

@@ -138,7 +138,8 @@ def _named(reference: Reference | None, table: Table, hubs: frozenset[str]) -> s
 def _column_row(column: Column, reference: Reference | None, to: str, pen: Pen) -> _Row:
     mark = "PK" if column.is_primary else "FK" if reference else ""
     type_ = column.was or f"{column.type}{'?' if column.is_nullable else ''}"
-    shown = pen.label(f"{column.name}{to}", _NAME_WIDTH), pen.label(type_, _TYPE_WIDTH)
+    width = 2 * _TYPE_WIDTH if column.was else _TYPE_WIDTH  # what changed is before and after
+    shown = pen.label(f"{column.name}{to}", _NAME_WIDTH), pen.label(type_, width)
     return _Row(*shown, mark, column.state, column.key, f"{column.name}{to} {type_}")
 
 
