@@ -50,6 +50,7 @@ CASES: dict[str, Callable[[Setting], Iterator[Case | Chapter]]] = {
     "scratch": inside.scratch_server,
     "splitter": inside.splitting,
     "lint": inside.long_words,
+    "report": inside.pages,
     "stalls": inside.stalled_writers,
     "backfill": inside.backfilled,
     "tenants": tenants.databases,

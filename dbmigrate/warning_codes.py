@@ -112,6 +112,12 @@ WARNINGS: dict[str, str] = {
     "W370": "a statement has no safe form, and is left as it is",
     "W371": "an applied file is not rewritten",
     "W372": "a function or a view needs a look, because of a pattern",
+    # reports
+    "W770": "an environment could not be asked for the report",
+    "W771": "the log of an environment could not be read for the report",
+    "W772": "the schema could not be read for the report",
+    "W773": "what some migrations change is not known, because one of them could not be run",
+    "W774": "the catalogue of the migrations is stale",
     # output
     "W685": "stdout cannot be written",
     "W686": "stderr cannot be written",

@@ -60,6 +60,7 @@ PACKAGES: dict[str, str] = {
     "api": "connection migrations planning tracking execution schema catalog scratch importing losses",
     "deploy": "connection settings migrations planning tracking execution schema api",
     "output": "connection planning catalog impact scratch importing check lint diagnostics api deploy projects targets",
+    "reporting": "catalog impact planning output",
     "cli": "*",
 }
 # renderers are handed values and look nothing up: these they may import for annotations alone

@@ -57,6 +57,11 @@ class _Intent:
 class Upkeep(ApiBase):
     """Questions about the history, and corrections of it. Every correction is logged with its reason."""
 
+    @classmethod
+    def of(cls, other: ApiBase) -> Upkeep:
+        """One for the same database, with the same options and listener."""
+        return cls(other._dsn, other._options, on_event=other._on_event)
+
     # -- questions
 
     def verify(self) -> tuple[Finding, ...]:
