@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 OWN = DOCS / "site"
 HOME = "README.md"
+AGENTS = "how-to/work-with-a-coding-agent.md"
 
 _FENCED = re.compile(r"^(?:```.*?^```$|~~~.*?^~~~$)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^)\s]+)\)")
@@ -110,7 +111,7 @@ def navigation() -> list[tuple[str, list[tuple[str, str]]]]:
 def llms_text() -> str:
     """The list of the pages for programs that read them, as https://llmstxt.org describes it."""
     summary = _first_paragraph((ROOT / HOME).read_text(encoding="utf-8"))
-    lines = ["# dbmigrate", "", f"> {summary}", "", "Every page is Markdown. Start with the one for coding agents."]
+    lines = ["# dbmigrate", "", f"> {summary}", "", f"Every page is Markdown. Start with {AGENTS}."]
     for title, pages in navigation():
         lines += ["", f"## {title}", ""]
         for name, path in pages:

@@ -352,6 +352,7 @@ _VARIABLE: tuple[tuple[str, str], ...] = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "TIME"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d\b", "TIME"),
     (r"\b20(?!99)\d{12}", "VERSION"),
+    (r'(?<="duration_ms": )[\d.]+', "DURATION"),
     (r"(?<= in )[\d.]+(?:µs|ms|s)$", "DURATION"),
     (r"(?<= after )[\d.]+(?:µs|ms|s)$", "DURATION"),
     (r"\(\+\d+ -\d+\)$", "(LINES)"),
