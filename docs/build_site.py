@@ -222,7 +222,8 @@ def generator(place: Workplace) -> Path:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
         try:
             _run([*pip, "--requirement", str(wanted), "--target", str(new)], place.root, os.environ)
-            new.rename(directory)
+            if not directory.exists():  # of another build, meanwhile
+                new.rename(directory)
         finally:
             shutil.rmtree(new, ignore_errors=True)
     return directory
