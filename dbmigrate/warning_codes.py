@@ -97,6 +97,14 @@ WARNINGS: dict[str, str] = {
     "W370": "a statement has no safe form, and is left as it is",
     "W371": "an applied file is not rewritten",
     "W372": "a function or a view needs a look, because of a pattern",
+    # watching
+    "W780": "a migration takes longer than `slow-after`",
+    "W781": "a notice could not be sent",
+    "W782": "the metrics file could not be written",
+    "W783": "a dry run is outside the maintenance window",
+    "W784": "notices are not sent, because their settings are incomplete",
+    "W785": "traces could not be sent",
+    "W786": "a run is outside the maintenance window",
     # output
     "W685": "stdout cannot be written",
     "W686": "stderr cannot be written",

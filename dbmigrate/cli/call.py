@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from dbmigrate.api.records import Upkeep
     from dbmigrate.cli.approval import Approver
     from dbmigrate.cli.salvaging import SalvageRequest
+    from dbmigrate.cli.watching import Watch
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.deploy.run import Deployer
     from dbmigrate.deploy.settings import DeployConfig
+    from dbmigrate.events import Event
     from dbmigrate.execution.lock_retries import Pacing
     from dbmigrate.execution.session import Session
     from dbmigrate.model import Goal, Plan, Problem
@@ -49,6 +51,8 @@ class Call:
     verbosity: Verbosity = Verbosity.NORMAL
     defers_backfills: bool = False
     max_wait: str | None = None
+    outside_window: str | None = None
+    watch: Watch | None = None
     _renderer: Renderer | None = None
     _streams: Streams | None = None
     _hide: Callable[[str], str] | None = None
@@ -63,6 +67,8 @@ class Call:
         self.defers_backfills = bool(meant.pop("defer_backfills", self.defers_backfills))
         if isinstance(wait := meant.pop("max_wait", None), str):
             self.max_wait = wait
+        if isinstance(why := meant.pop("outside_window", None), str):
+            self.outside_window = why
         if meant.pop("quiet", False):
             self.verbosity = Verbosity.QUIET
         if meant.get("verbose"):
@@ -153,12 +159,18 @@ class Call:
         from dbmigrate.api.migrator import Migrator
 
         with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
-            options = replace(options, before_run=self._backing_up(backup))
+            options = replace(options, before_run=(*options.before_run, *self._backing_up(backup)))
             if salvage is not None:
                 from dbmigrate.cli import salvaging
 
-                options = salvaging.with_salvager(options, salvage, self.renderer.on_event)
-            yield Migrator(dsn, options, on_event=self.renderer.on_event)
+                options = salvaging.with_salvager(options, salvage, self.on_event)
+            yield Migrator(dsn, options, on_event=self.on_event)
+
+    def watched(self, command: str) -> AbstractContextManager[None]:
+        """Watch the run of `command`: its window, its metrics, its notices."""
+        from dbmigrate.cli import watching
+
+        return watching.watched(self, command)
 
     @contextmanager
     def upkeep(self, *, reason: str | None = None, approval: Approval | None = None) -> Iterator[Upkeep]:
@@ -166,7 +178,7 @@ class Call:
         from dbmigrate.api.records import Upkeep
 
         with self._target(reason, approval) as (dsn, options):
-            yield Upkeep(dsn, options, on_event=self.renderer.on_event)
+            yield Upkeep(dsn, options, on_event=self.on_event)
 
     @contextmanager
     def baseliner(self, *, reason: str | None = None, approval: Approval | None = None) -> Iterator[Baseliner]:
@@ -174,7 +186,7 @@ class Call:
         from dbmigrate.api.from_schema import Baseliner
 
         with self._target(reason, approval) as (dsn, options):
-            yield Baseliner(dsn, options, on_event=self.renderer.on_event)
+            yield Baseliner(dsn, options, on_event=self.on_event)
 
     @contextmanager
     def deployer(
@@ -184,7 +196,7 @@ class Call:
         from dbmigrate.deploy.run import Deployer
 
         with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
-            yield Deployer(dsn, options, config, environ=self.settings().environ, on_event=self.renderer.on_event)
+            yield Deployer(dsn, options, config, environ=self.settings().environ, on_event=self.on_event)
 
     @contextmanager
     def comparer(self) -> Iterator[Comparer]:
@@ -192,7 +204,7 @@ class Call:
         from dbmigrate.api.drift import Comparer
 
         with self._target(None, None) as (dsn, options):
-            yield Comparer(dsn, options, on_event=self.renderer.on_event)
+            yield Comparer(dsn, options, on_event=self.on_event)
 
     @contextmanager
     def importer(self, *, reason: str | None, approval: Approval) -> Iterator[Importer]:
@@ -200,7 +212,7 @@ class Call:
         from dbmigrate.api.importer import Importer
 
         with self._target(reason, approval) as (dsn, options):
-            yield Importer(dsn, options, on_event=self.renderer.on_event)
+            yield Importer(dsn, options, on_event=self.on_event)
 
     @contextmanager
     def other_environment(self, environment: str) -> Iterator[Migrator]:
@@ -224,7 +236,13 @@ class Call:
             return ()
         from dbmigrate.deploy.run import backing_up
 
-        return (backing_up(directory, self.settings().environ, on_event=self.renderer.on_event),)
+        return (backing_up(directory, self.settings().environ, on_event=self.on_event),)
+
+    def on_event(self, event: Event) -> None:
+        """The listener of everything that runs: the renderer, and whoever watches the run."""
+        self.renderer.on_event(event)
+        if self.watch is not None:
+            self.watch.on_event(event)
 
     def warn(self, problems: Iterable[Problem]) -> None:
         """Tell people about them."""
@@ -246,7 +264,12 @@ class Call:
         with self.reachable() as dsn:
             allows = approval is not None and approval.allow_existing
             options = replace(self._options(settings, reason), allow_existing=allows)
-            yield dsn, replace(options, expected_plan=expected, approve=self._approver(settings, approval))
+            options = replace(options, expected_plan=expected, approve=self._approver(settings, approval))
+            if self.watch is None:
+                yield dsn, options
+                return
+            with self.watch.around(dsn, options) as watched:
+                yield dsn, watched
 
     @contextmanager
     def reachable(self) -> Iterator[Dsn]:
@@ -257,7 +280,7 @@ class Call:
         with self.served(settings.target()) as dsn:
             if settings.wait:
                 timeout, interval = settings.wait_timeout, settings.wait_interval
-                database.wait(dsn, timeout=timeout, interval=interval, on_event=self.renderer.on_event)
+                database.wait(dsn, timeout=timeout, interval=interval, on_event=self.on_event)
             yield dsn
 
     def _refuse_several(self) -> None:

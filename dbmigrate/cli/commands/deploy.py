@@ -12,6 +12,7 @@ from dbmigrate.cli.options import (
     BACKFILLS,
     LIMITS,
     STRICT,
+    WATCHED,
     AllowBreaking,
     AllowExisting,
     AllowUntracked,
@@ -59,7 +60,7 @@ BackupDirectory = Annotated[
 NoBackup = Annotated[bool, typer.Option("--no-backup", help="Make no backup.")]
 
 
-@common_with(STRICT, BACKFILLS, LIMITS)
+@common_with(STRICT, BACKFILLS, LIMITS, WATCHED)
 def deploy(
     call: Call,
     health_url: HealthUrl = None,
@@ -99,7 +100,10 @@ def deploy(
         allow_untracked=allow_untracked,
     )
     why = reason if allow_untracked is None else untracked.reason(reason, allow_untracked)
-    with call.deployer(config, reason=why, expect_plan=expect_plan, approval=approval) as deployer:
+    with (
+        call.watched("deploy"),
+        call.deployer(config, reason=why, expect_plan=expect_plan, approval=approval) as deployer,
+    ):
         done = deployer.deploy()
     call.renderer.outcome("deploy", deploying.result_lines(done), deploying.value(done))
 

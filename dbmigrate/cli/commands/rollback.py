@@ -10,6 +10,7 @@ from dbmigrate.cli.call import Call, goal
 from dbmigrate.cli.options import (
     LIMITS,
     SCRATCH,
+    WATCHED,
     Confirm,
     DownTo,
     DryRun,
@@ -29,7 +30,7 @@ from dbmigrate.cli.run_request import RunRequest, dry_run_request, salvage_reque
 from dbmigrate.planning.approval import Approval
 
 
-@common_with(SCRATCH, LIMITS)
+@common_with(SCRATCH, LIMITS, WATCHED)
 def rollback(
     call: Call,
     to: DownTo = None,
