@@ -198,3 +198,7 @@ def _watchers(settings: Settings) -> Iterator[Watcher]:
         from dbmigrate.cli.metrics import MetricsFile
 
         yield MetricsFile(watching.metrics_file)
+    if watching.notify is not None:
+        from dbmigrate.cli.notices import notifier
+
+        yield notifier(watching, watching.notify, settings.environ)
