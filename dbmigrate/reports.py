@@ -163,8 +163,8 @@ class StepResult:
 class RunResult:
     """A run as those see it who watch: what it did to which database, and how it ended. No secrets, no SQL.
 
-    `has_begun` says that a step was started: before that nothing can have changed. `line` and `sqlstate` are those of
-    the failure.
+    `has_begun` says that a step was started: before that nothing can have changed. `line`, `sqlstate`
+    and `error_code` are those of the failure.
     """
 
     command: str
@@ -179,6 +179,7 @@ class RunResult:
     git_commit: str | None = None
     line: int | None = None
     sqlstate: str | None = None
+    error_code: str | None = None
     outside_window: bool = False
 
     @property

@@ -52,6 +52,9 @@ PACKAGES: dict[str, str] = {
     "check": "sql connection migrations planning tracking execution schema catalog impact scratch",
     "lint": "sql connection backfill migrations tracking catalog impact scratch check",
     "patterns": "connection migrations execution scratch check lint",
+    "metrics": "tracking",
+    "notify": "",
+    "tracing": "",
     "losses": "connection migrations execution lint schema",
     "diagnostics": "connection tracking",
     "api": "connection migrations planning tracking execution schema catalog scratch importing losses",
@@ -74,7 +77,8 @@ HOMES: dict[str, str] = {
     "signal": "cli connection embedded deploy",
     "socket": "connection embedded diagnostics",
     "asyncio": "",
-    "logging": "connection",
+    "logging": "connection output tracing",
+    "opentelemetry": "tracing",
 }
 MODULE_LINES, FUNCTION_LINES, PARAMETERS = 450, 45, 5
 UNDOCUMENTED_LINES = 12  # up to here a name may say it all

@@ -88,11 +88,12 @@ class Call:
     @property
     def renderer(self) -> Renderer:
         if self._renderer is None:
-            from dbmigrate.output import Human, Json, standard_streams
+            from dbmigrate.cli import messages
+            from dbmigrate.output import standard_streams
 
-            kind = Json if self.wants_json else Human
+            form = messages.log_format(self.given.get("log_format"), self._settings)
             self._streams = standard_streams(os.environ)
-            self._renderer = kind(self._streams, verbosity=self.verbosity, hide=self.hide)
+            self._renderer = messages.renderer(self, self._streams, form, messages.service(self._settings))
         return self._renderer
 
     def hide(self, text: str) -> str:

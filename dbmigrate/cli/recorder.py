@@ -67,5 +67,6 @@ class Recorder:
             git_commit=self.git_commit,
             line=place.line if place is not None else None,
             sqlstate=error.sqlstate if error is not None else None,
+            error_code=error.code if error is not None else None,
             outside_window=self.outside_window,
         )

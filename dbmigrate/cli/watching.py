@@ -10,10 +10,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli import messages
 from dbmigrate.cli.recorder import Recorder
 from dbmigrate.errors import Error, Interrupted
 from dbmigrate.events import StepDone, StepFailed
 from dbmigrate.model import Problem
+from dbmigrate.settings.watching import TRACE_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -144,8 +146,8 @@ class Watch:
 def watched(call: Call, command: str) -> Iterator[None]:
     """Watch the run of `command` in the block, however it ends."""
     settings = call.settings()
-    recorder = Recorder(command, settings.target_environment, service(settings))
-    watch = Watch(call, recorder, tuple(_watchers(settings)))
+    recorder = Recorder(command, settings.target_environment, messages.service(settings))
+    watch = Watch(call, recorder, tuple(_watchers(command, settings)))
     call.watch = watch
     failure: Error | None = None
     code = 1  # of what nobody foresaw
@@ -161,12 +163,6 @@ def watched(call: Call, command: str) -> Iterator[None]:
     finally:
         call.watch = None
         watch.ended(failure, code)
-
-
-def service(settings: Settings) -> str | None:
-    """The name of the chosen service, in projects that have several."""
-    found = getattr(settings, "service", None)
-    return getattr(found, "name", found)
 
 
 def guard(call: Call, settings: Settings) -> Guard | None:
@@ -191,13 +187,17 @@ def note_window(call: Call) -> None:
         call.warn(found.notes(datetime.now(UTC)))
 
 
-def _watchers(settings: Settings) -> Iterator[Watcher]:
+def _watchers(command: str, settings: Settings) -> Iterator[Watcher]:
     """Those who are asked for; nobody else's module is imported."""
     watching = settings.watching
     if watching.metrics_file is not None:
         from dbmigrate.cli.metrics import MetricsFile
 
         yield MetricsFile(watching.metrics_file)
+    if any(settings.environ.get(name) for name in TRACE_VARIABLES):
+        from dbmigrate.cli.traces import traces
+
+        yield from traces(command, settings.environ)
     if watching.notify is not None:
         from dbmigrate.cli.notices import notifier
 

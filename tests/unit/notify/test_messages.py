@@ -39,7 +39,7 @@ def test_the_signature_is_that_of_the_vector_of_standard_webhooks() -> None:
 
 @pytest.mark.parametrize("secret", ["whsec_", "", "whsec_not base64!", "whsec_abc"])
 def test_a_secret_that_is_none_is_refused_without_being_shown(secret: str) -> None:
-    with pytest.raises(ValueError, match="^the secret is") as caught:
+    with pytest.raises(ValueError, match=r"^the secret is") as caught:
         messages.key(secret)
 
     assert "abc" not in str(caught.value)
@@ -152,7 +152,7 @@ def test_the_host_decides_where_the_project_file_does_not(host: str, form: str) 
     ["", "hooks.example.com/secret", "ftp://h/secret", "https:///secret", "https://h:port/secret", "https://h/a b"],
 )
 def test_a_url_that_is_none_is_refused_without_being_shown(url: str) -> None:
-    with pytest.raises(ValueError, match="^it is not a URL") as caught:
+    with pytest.raises(ValueError, match=r"^it is not a URL") as caught:
         sending.place(url)
 
     assert "secret" not in str(caught.value)

@@ -94,5 +94,5 @@ def test_of_several_windows_one_has_to_be_open() -> None:
     ],
 )
 def test_anything_else_is_refused_with_what_it_should_be(text: str) -> None:
-    with pytest.raises(ValueError, match="^a window"):
+    with pytest.raises(ValueError, match=r"^a window"):
         windows.parse(text)
