@@ -22,21 +22,29 @@ _PROGRAMS = ("postgres", "initdb", "pg_dump")
 _REACHABLE = Path("/var/tmp")
 
 
+def unpacked(name: str, packages: tuple[str, ...], *, cache: Path) -> Path:
+    """The files of Debian's packages, fetched once. Raises `UnavailableError`, with the reason in one line."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may want it at once
+        root = cache / name
+        if not root.is_dir():
+            _fetch(root, packages)
+        return root
+
+
 def bindir(*, cache: Path) -> Path:
     """The server's programs, fetched once. Raises `UnavailableError`, with the reason in one line."""
-    cache.mkdir(parents=True, exist_ok=True)
+    root = unpacked(NAME, _PACKAGES, cache=cache)
     with open(cache / f"{NAME}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may want it at once
-        root = cache / NAME
-        if not root.is_dir():
-            _fetch(root)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         found = _reachable(root) / "usr" / "lib" / "postgresql" / str(MAJOR) / "bin"
     for program in _PROGRAMS:
-        _run(str(found / program), "--version")  # it takes its libraries from this machine
+        run(str(found / program), "--version")  # it takes its libraries from this machine
     return found
 
 
-def _fetch(root: Path) -> None:
+def _fetch(root: Path, packages: tuple[str, ...]) -> None:
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise UnavailableError(f"{tool} is not here, this is no Debian")
@@ -46,10 +54,10 @@ def _fetch(root: Path) -> None:
     (new / "archives" / "partial").mkdir(parents=True)
     # lists of its own: the machine's may be old, and stay as they are; and no root is needed for it
     options = ("-qq", "-o", f"Dir::State::Lists={new}/lists", "-o", f"Dir::Cache={new}", "-o", "APT::Sandbox::User=")
-    _run("apt-get", *options, "update", cwd=new)
-    _run("apt-get", *options, "download", *_PACKAGES, cwd=new)
+    run("apt-get", *options, "update", cwd=new)
+    run("apt-get", *options, "download", *packages, cwd=new)
     for package in new.glob("*.deb"):
-        _run("dpkg-deb", "-x", str(package), str(new / "root"))
+        run("dpkg-deb", "-x", str(package), str(new / "root"))
     (new / "root").rename(root)
     shutil.rmtree(new)
 
@@ -71,7 +79,7 @@ def _reachable(root: Path) -> Path:
     return copy
 
 
-def _run(*command: str, cwd: Path | None = None) -> None:
+def run(*command: str, cwd: Path | None = None) -> None:
     try:
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
     except subprocess.TimeoutExpired as exc:
