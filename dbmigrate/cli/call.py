@@ -91,9 +91,11 @@ class Call:
             from dbmigrate.cli import messages
             from dbmigrate.output import standard_streams
 
-            form = messages.log_format(self.given.get("log_format"), self._settings)
+            shape = messages.log_format(self.given.get("log_format"), self._settings)
+            service = messages.service(self._settings)
+            form = messages.Form(shape, self.wants_json, self.verbosity, self.hide, self.hide_values, service)
             self._streams = standard_streams(os.environ)
-            self._renderer = messages.renderer(self, self._streams, form, messages.service(self._settings))
+            self._renderer = messages.renderer(self._streams, form)
         return self._renderer
 
     def hide(self, text: str) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from dbmigrate.frozen import frozen
+
 if TYPE_CHECKING:
-    from dbmigrate.cli.call import Call
+    from collections.abc import Callable
+
     from dbmigrate.output import Renderer, Streams
+    from dbmigrate.output.verbosity import Verbosity
     from dbmigrate.settings.load import Settings
 
-__all__ = ["log_format", "renderer", "service"]
+__all__ = ["Form", "log_format", "renderer", "service"]
 
 TEXT = "text"
 
@@ -29,18 +33,32 @@ def service(settings: Settings | None) -> str | None:
     return getattr(found, "name", found)
 
 
-def renderer(call: Call, streams: Streams, form: str, of_service: str | None) -> Renderer:
+@frozen
+class Form:
+    """How a command prints: the form of its messages, whether its result is JSON, what is masked.
+
+    `hide` masks passwords, `hide_values` the values of variables, too.
+    """
+
+    log_format: str
+    is_json: bool
+    verbosity: Verbosity
+    hide: Callable[[str], str]
+    hide_values: Callable[[str], str]
+    service: str | None = None
+
+
+def renderer(streams: Streams, form: Form) -> Renderer:
     """The renderer of a command."""
     from dbmigrate.output import Human, Json
 
-    if form == TEXT:
-        kind = Json if call.wants_json else Human
-        return kind(streams, verbosity=call.verbosity, hide=call.hide)
+    if form.log_format == TEXT:
+        kind = Json if form.is_json else Human
+        return kind(streams, verbosity=form.verbosity, hide=form.hide)
     from dbmigrate.output import logged
 
-    name = logged.logger_name(of_service)
-    hide = call.hide_values
-    if call.wants_json:
-        messages = logged.Logged(logged.Results(streams, form, name, hide), verbosity=call.verbosity, hide=call.hide)
-        return Json(streams, verbosity=call.verbosity, hide=call.hide, messages=messages)
-    return logged.Logged(logged.LogStreams(streams, form, name, hide), verbosity=call.verbosity, hide=call.hide)
+    given = (streams, form.log_format, logged.logger_name(form.service), form.hide_values)
+    if form.is_json:
+        messages = logged.Logged(logged.Results(*given), verbosity=form.verbosity, hide=form.hide)
+        return Json(streams, verbosity=form.verbosity, hide=form.hide, messages=messages)
+    return logged.Logged(logged.LogStreams(*given), verbosity=form.verbosity, hide=form.hide)

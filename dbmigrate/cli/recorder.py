@@ -33,7 +33,7 @@ class Recorder:
         self.outside_window = False
 
     def on_event(self, event: Event) -> None:
-        """Steps that only record something are no migrations that ran."""
+        """Steps that only record something do not count."""
         if isinstance(event, StepStarted) and event.step.runs_sql:
             self.has_begun = True
             self._running = (event.step, time.monotonic())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from dbmigrate.cli import messages
 from dbmigrate.cli.recorder import Recorder
@@ -18,10 +18,9 @@ from dbmigrate.model import Problem
 from dbmigrate.settings.watching import TRACE_VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from dbmigrate.api.migrator import Options
-    from dbmigrate.cli.call import Call
     from dbmigrate.cli.window import Guard
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
@@ -33,8 +32,19 @@ if TYPE_CHECKING:
 __all__ = ["Watch", "Watcher", "note_window", "watched"]
 
 
+class Command(Protocol):
+    """What is needed of an invocation."""
+
+    outside_window: str | None
+    watch: Watch | None
+
+    def settings(self) -> Settings: ...
+
+    def warn(self, problems: Iterable[Problem]) -> None: ...
+
+
 class Watcher:
-    """Somebody who is told about a run. Every method may be left as it is; none may raise or take long."""
+    """Somebody who follows a run. Every method may be left as it is; none may raise or take long."""
 
     def started(self, session: Session, so_far: RunResult) -> None:
         """The first step is about to run, in this session."""
@@ -56,7 +66,7 @@ class Watcher:
 class Watch:
     """What surrounds the run of one command."""
 
-    def __init__(self, call: Call, recorder: Recorder, watchers: Sequence[Watcher]) -> None:
+    def __init__(self, call: Command, recorder: Recorder, watchers: Sequence[Watcher]) -> None:
         settings = call.settings()
         self._call = call
         self._recorder = recorder
@@ -143,7 +153,7 @@ class Watch:
 
 
 @contextmanager
-def watched(call: Call, command: str) -> Iterator[None]:
+def watched(call: Command, command: str) -> Iterator[None]:
     """Watch the run of `command` in the block, however it ends."""
     settings = call.settings()
     recorder = Recorder(command, settings.target_environment, messages.service(settings))
@@ -165,7 +175,7 @@ def watched(call: Call, command: str) -> Iterator[None]:
         watch.ended(failure, code)
 
 
-def guard(call: Call, settings: Settings) -> Guard | None:
+def guard(call: Command, settings: Settings) -> Guard | None:
     """The windows of the environment; None if it has none. Raises ConfigError E200 for an option without a reason."""
     found = settings.watching.windows(settings.target_environment)
     allowed = call.outside_window
@@ -180,7 +190,7 @@ def guard(call: Call, settings: Settings) -> Guard | None:
     return window.Guard(settings.target_environment or "", found, allowed, is_open)
 
 
-def note_window(call: Call) -> None:
+def note_window(call: Command) -> None:
     """What a dry run says about the window."""
     found = guard(call, call.settings())
     if found is not None:

@@ -63,9 +63,9 @@ class LogStreams(Streams):
 
     def message(self, *lines: Line | str) -> None:
         """Lines that have no record of their own, as one."""
-        told = "\n".join(line.text if isinstance(line, Line) else line for line in lines).strip()
-        if told:
-            self.record(Record("info", told))
+        shown = "\n".join(line.text if isinstance(line, Line) else line for line in lines).strip()
+        if shown:
+            self.record(Record("info", shown))
 
     def record(self, record: Record) -> None:
         """Write one record."""

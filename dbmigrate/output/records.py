@@ -61,7 +61,7 @@ def of_error(error: Error) -> Record:
         "line": place.line if place else None,
         "column": place.column if place else None,
         "sqlstate": error.sqlstate,
-        **{label.lower().replace(" ", "_"): told for label, told in error.details},
+        **{label.lower().replace(" ", "_"): text_ for label, text_ in error.details},
         "state": error.state,
         "hint": error.hint,
     }

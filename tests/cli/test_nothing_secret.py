@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
 from importlib.util import find_spec
 
-import psycopg
 import pytest
 
 from tests.support import web
@@ -100,6 +97,3 @@ def test_the_settings_do_not_show_them(with_password, project):
 
     assert not [secret for secret in SECRETS if secret in shown]
     assert "HOOK_URL" in shown
-    assert psycopg.conninfo.conninfo_to_dict(with_password)["password"] == PASSWORD
-    assert re.fullmatch(r"[\w-]+", HOOK)
-    assert json.dumps(KEY)
