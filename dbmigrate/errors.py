@@ -267,6 +267,8 @@ CODES: dict[str, str] = {
     "E780": "the clone is the target itself",
     "E781": "the clone is the database of a protected environment",
     "E782": "the clone has another history than the target",
+    "E788": "the environment is changed in its maintenance window alone",
+    "E789": "the maintenance window closed while the command waited",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",

@@ -189,6 +189,56 @@ class Report:
 
 
 @frozen
+class StepResult:
+    """A migration of a run that has ended: how long it took, and whether it is done."""
+
+    version: str
+    file: str
+    direction: str
+    seconds: float
+    is_done: bool = True
+
+
+@frozen
+class RunResult:
+    """A run as those see it who watch: what it did to which database, and how it ended. No secrets, no SQL.
+
+    `has_begun` says that a step was started: before that nothing can have changed. `line`, `sqlstate`
+    and `error_code` are those of the failure.
+    """
+
+    command: str
+    environment: str | None
+    database: str
+    service: str | None = None
+    steps: tuple[StepResult, ...] = ()
+    seconds: float = 0.0
+    exit_code: int = 0
+    has_begun: bool = False
+    run_id: str | None = None
+    git_commit: str | None = None
+    line: int | None = None
+    sqlstate: str | None = None
+    error_code: str | None = None
+    outside_window: bool = False
+
+    @property
+    def result(self) -> str:
+        """``refused`` is what was refused before it began."""
+        if self.exit_code == 0:
+            return "success"
+        return "refused" if self.exit_code == 7 and not self.has_begun else "failure"
+
+    @property
+    def failed(self) -> StepResult | None:
+        return next((step for step in reversed(self.steps) if not step.is_done), None)
+
+    @property
+    def has_rolled_back(self) -> bool:
+        return any(step.is_done and step.direction == "down" for step in self.steps)
+
+
+@frozen
 class LogEntry:
     """One log entry, for people and programs to read. Times have a zone; `duration` is in seconds.
 

@@ -118,6 +118,14 @@ WARNINGS: dict[str, str] = {
     "W772": "the schema could not be read for the report",
     "W773": "what some migrations change is not known, because one of them could not be run",
     "W774": "the catalogue of the migrations is stale",
+    # watching
+    "W780": "a migration takes longer than `slow-after`",
+    "W781": "a notice could not be sent",
+    "W782": "the metrics file could not be written",
+    "W783": "a dry run is outside the maintenance window",
+    "W784": "notices are not sent, because their settings are incomplete",
+    "W785": "traces could not be sent",
+    "W786": "a run is outside the maintenance window",
     # output
     "W685": "stdout cannot be written",
     "W686": "stderr cannot be written",

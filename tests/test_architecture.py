@@ -57,6 +57,9 @@ PACKAGES: dict[str, str] = {
     "patterns": "connection migrations execution scratch check lint",
     "losses": "connection migrations execution lint schema",
     "diagnostics": "connection tracking",
+    "metrics": "tracking",
+    "notify": "",
+    "tracing": "",
     "api": "connection migrations planning tracking execution schema catalog scratch importing losses",
     "deploy": "connection settings migrations planning tracking execution schema api",
     "output": "connection planning catalog impact scratch importing check lint diagnostics api deploy projects targets",
@@ -78,7 +81,8 @@ HOMES: dict[str, str] = {
     "signal": "cli connection embedded deploy targets",
     "socket": "connection embedded diagnostics",
     "asyncio": "",
-    "logging": "connection",
+    "logging": "connection output tracing",
+    "opentelemetry": "tracing",
 }
 MODULE_LINES, FUNCTION_LINES, PARAMETERS = 450, 45, 5
 UNDOCUMENTED_LINES = 12  # up to here a name may say it all

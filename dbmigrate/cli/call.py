@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from dbmigrate.api.records import Upkeep
     from dbmigrate.cli.approval import Approver
     from dbmigrate.cli.salvaging import SalvageRequest
+    from dbmigrate.cli.watching import Watch
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.deploy.run import Deployer
     from dbmigrate.deploy.settings import DeployConfig
+    from dbmigrate.events import Event
     from dbmigrate.execution.lock_retries import Pacing
     from dbmigrate.execution.session import Session
     from dbmigrate.model import Plan, Problem
@@ -53,6 +55,8 @@ class Call:
     words: Sequence[str] = ()  # the command line
     chosen: Dsn | None = None  # one of several targets, in place of the configured one
     before_run: tuple[Callable[[Session, Plan], None], ...] = ()
+    outside_window: str | None = None
+    watch: Watch | None = None
     _renderer: Renderer | None = None
     _streams: Streams | None = None
     _hide: Callable[[str], str] | None = None
@@ -67,6 +71,8 @@ class Call:
         self.defers_backfills = bool(meant.pop("defer_backfills", self.defers_backfills))
         if isinstance(wait := meant.pop("max_wait", None), str):
             self.max_wait = wait
+        if isinstance(why := meant.pop("outside_window", None), str):
+            self.outside_window = why
         if meant.pop("quiet", False):
             self.verbosity = Verbosity.QUIET
         if meant.get("verbose"):
@@ -86,13 +92,16 @@ class Call:
     @property
     def renderer(self) -> Renderer:
         if self._renderer is None:
-            from dbmigrate.output import Human, Json, standard_streams
+            from dbmigrate.cli import messages
+            from dbmigrate.output import standard_streams
 
-            kind = Json if self.wants_json else Human
+            shape = messages.log_format(self.given.get("log_format"), self._settings)
+            service = messages.service(self._settings)
+            form = messages.Form(shape, self.wants_json, self.verbosity, self.hide, self.hide_values, service)
             self._streams = standard_streams(os.environ)
             if not self.uses_stdout:
                 self._streams = self._streams.without_stdout()
-            self._renderer = kind(self._streams, verbosity=self.verbosity, hide=self.hide)
+            self._renderer = messages.renderer(self._streams, form)
         return self._renderer
 
     @property
@@ -186,16 +195,22 @@ class Call:
         from dbmigrate.api.migrator import Migrator
 
         with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
-            options = replace(options, before_run=(*self.before_run, *self._backing_up(backup)))
-            options = self._salvaging(options, salvage)
-            yield Migrator(dsn, options, on_event=self.renderer.on_event)
+            before_run = (*options.before_run, *self.before_run, *self._backing_up(backup))
+            options = self._salvaging(replace(options, before_run=before_run), salvage)
+            yield Migrator(dsn, options, on_event=self.on_event)
+
+    def watched(self, command: str) -> AbstractContextManager[None]:
+        """Watch the run of `command`: its window, its metrics, its notices."""
+        from dbmigrate.cli import watching
+
+        return watching.watched(self, command)
 
     def _salvaging(self, options: Options, asked: SalvageRequest | None) -> Options:
         if asked is None:
             return options
         from dbmigrate.cli import salvaging
 
-        return salvaging.with_salvager(options, asked, self.renderer.on_event)
+        return salvaging.with_salvager(options, asked, self.on_event)
 
     @contextmanager
     def upkeep(self, *, reason: str | None = None, approval: Approval | None = None) -> Iterator[Upkeep]:
@@ -203,7 +218,7 @@ class Call:
         from dbmigrate.api.records import Upkeep
 
         with self._target(reason, approval) as (dsn, options):
-            yield Upkeep(dsn, options, on_event=self.renderer.on_event)
+            yield Upkeep(dsn, options, on_event=self.on_event)
 
     @contextmanager
     def opened(
@@ -211,7 +226,7 @@ class Call:
     ) -> Iterator[Opened]:
         """The same for what one command needs: `kind` is its class, which works with a target and `Options`."""
         with self._target(reason, approval) as (dsn, options):
-            yield kind(dsn, options, on_event=self.renderer.on_event)
+            yield kind(dsn, options, on_event=self.on_event)
 
     @contextmanager
     def deployer(
@@ -228,7 +243,7 @@ class Call:
 
         with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
             options = self._salvaging(options, salvage)
-            yield Deployer(dsn, options, config, environ=self.settings().environ, on_event=self.renderer.on_event)
+            yield Deployer(dsn, options, config, environ=self.settings().environ, on_event=self.on_event)
 
     @contextmanager
     def other_environment(self, environment: str) -> Iterator[Migrator]:
@@ -254,7 +269,13 @@ class Call:
             return ()
         from dbmigrate.deploy.run import backing_up
 
-        return (backing_up(directory, self.settings().environ, on_event=self.renderer.on_event),)
+        return (backing_up(directory, self.settings().environ, on_event=self.on_event),)
+
+    def on_event(self, event: Event) -> None:
+        """The listener of everything that runs: the renderer, and whoever watches the run."""
+        self.renderer.on_event(event)
+        if self.watch is not None:
+            self.watch.on_event(event)
 
     def warn(self, problems: Iterable[Problem]) -> None:
         """Tell people about them."""
@@ -276,7 +297,12 @@ class Call:
         with self.reachable() as dsn:
             allows = approval is not None and approval.allow_existing
             options = replace(self._options(settings, reason), allow_existing=allows)
-            yield dsn, replace(options, expected_plan=expected, approve=self._approver(settings, approval))
+            options = replace(options, expected_plan=expected, approve=self._approver(settings, approval))
+            if self.watch is None:
+                yield dsn, options
+                return
+            with self.watch.around(dsn, options) as watched:
+                yield dsn, watched
 
     @contextmanager
     def reachable(self) -> Iterator[Dsn]:
@@ -287,7 +313,7 @@ class Call:
         with self.served(settings.target()) as dsn:
             if settings.wait:
                 timeout, interval = settings.wait_timeout, settings.wait_interval
-                database.wait(dsn, timeout=timeout, interval=interval, on_event=self.renderer.on_event)
+                database.wait(dsn, timeout=timeout, interval=interval, on_event=self.on_event)
             yield dsn
 
     def _refuse_several(self) -> None:
@@ -327,6 +353,7 @@ class Call:
         from dbmigrate.execution.lock_retries import Pacing
         from dbmigrate.model import Policy
 
+        origins = {name: settings.origins[f"DBMIGRATE_{name.upper()}"] for name in ("lock_timeout", "timeout")}
         return Options(
             directories=settings.migrations_dirs,
             table=settings.migrations_table,
@@ -338,14 +365,7 @@ class Call:
                 defers_backfills=self.defers_backfills,
             ),
             pacing=self._waiting(
-                Pacing(
-                    settings.lock_timeout,
-                    settings.timeout,
-                    max_blocked=settings.max_blocked,
-                    origins={
-                        name: settings.origins[f"DBMIGRATE_{name.upper()}"] for name in ("lock_timeout", "timeout")
-                    },
-                )
+                Pacing(settings.lock_timeout, settings.timeout, max_blocked=settings.max_blocked, origins=origins)
             ),
             lock_wait=settings.lock_wait,
             where=self.target_name(settings),

@@ -69,6 +69,10 @@ COMMON: dict[str, Any] = {
     "allow_pooler": Annotated[
         bool, typer.Option("--allow-pooler", help="Work through a transaction pooler where that is safe.")
     ],
+    "log_format": Annotated[
+        str | None,
+        typer.Option("--log-format", metavar="FORMAT", help="Form of messages: text, json or logfmt. [text]"),
+    ],
     "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")],
     "json": Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")],
     "debug": Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")],
@@ -182,6 +186,19 @@ AllowUntracked = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Reason, kept in the log.")]
 
+MetricsFile = Annotated[
+    str | None,
+    typer.Option("--metrics-file", metavar="FILE", help="Write metrics for Prometheus to FILE at the end."),
+]
+OutsideWindow = Annotated[
+    str | None,
+    typer.Option(
+        "--outside-window",
+        metavar="REASON",
+        help="Run outside the maintenance window of the environment; the log keeps why.",
+    ),
+]
+
 ListOnly = Annotated[bool, typer.Option("--dry-run", help="List what would run.")]
 SeedsDir = Annotated[str | None, typer.Option("--seeds-dir", metavar="DIR", help="Directory of seeds. [./db/seeds]")]
 
@@ -196,6 +213,7 @@ STRICT: dict[str, Any] = {"strict": Strict}
 SEEDS: dict[str, Any] = {"seeds_dir": SeedsDir}
 PAGES: dict[str, Any] = {"max_wait": MaxWait}
 BACKFILLS: dict[str, Any] = {"defer_backfills": DeferBackfills, **PAGES}
+WATCHED: dict[str, Any] = {"metrics_file": MetricsFile, "outside_window": OutsideWindow}
 SCRATCH: dict[str, Any] = {"scratch_url": ScratchUrl}
 
 # what a command does on several targets: `target_request` reads these

@@ -103,6 +103,8 @@ def _refuse_for_one(command: str, given: Mapping[str, object], settings: Mapping
     named = [option for name, option in _FOR_ONE.items() if given.get(name)]
     if settings.get("schema_file") and command != "drift":
         named.append("--schema-file")
+    if settings.get("metrics_file"):
+        named.append("--metrics-file")
     if command == "status" and (given.get("all_") or given.get("format_") == "markdown"):
         named.append("--all" if given.get("all_") else "--format markdown")
     if named:

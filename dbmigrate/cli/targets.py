@@ -273,7 +273,9 @@ class Work:
         )
 
     def _call_for(self, target: Target, channel: Channel, recorder: Recorder) -> Call:
-        settings = replace(self._call.settings(), chosen=target.dsn)
+        settings = self._call.settings()
+        # one metrics file cannot hold the runs of several databases
+        settings = replace(settings, chosen=target.dsn, watching=replace(settings.watching, metrics_file=None))
         if not self._request.is_question:
             settings = replace(settings, dump_schema=False)
         claims = (_claiming(channel),) if target.name in self._ambiguous else ()

@@ -32,12 +32,17 @@ class Json:
     """Times are ISO 8601 in UTC, durations milliseconds."""
 
     def __init__(
-        self, streams: Streams, *, verbosity: Verbosity = Verbosity.NORMAL, hide: Callable[[str], str] = str
+        self,
+        streams: Streams,
+        *,
+        verbosity: Verbosity = Verbosity.NORMAL,
+        hide: Callable[[str], str] = str,
+        messages: Human | None = None,
     ) -> None:
         self._streams = streams
         self._hide = hide
         # what a person would read on stdout (`Applied: ...`) must not stand between the JSON there
-        self._messages = Human(streams.without_stdout(), verbosity=verbosity, hide=hide)
+        self._messages = messages or Human(streams.without_stdout(), verbosity=verbosity, hide=hide)
 
     def on_event(self, event: Event) -> None:
         self._messages.on_event(event)

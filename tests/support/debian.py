@@ -21,14 +21,22 @@ _PROGRAMS = ("postgres", "initdb", "pg_dump")
 _REACHABLE = Path("/var/tmp")
 
 
+def unpacked(name: str, packages: tuple[str, ...], *, cache: Path) -> Path:
+    """The files of Debian's packages, fetched once. Raises `UnavailableError`, with the reason in one line."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may want it at once
+        root = cache / name
+        if not root.is_dir():
+            apt.unpack(root, *packages)
+        return root
+
+
 def bindir(*, cache: Path) -> Path:
     """The server's programs, fetched once. Raises `UnavailableError`, with the reason in one line."""
-    cache.mkdir(parents=True, exist_ok=True)
+    root = unpacked(NAME, _PACKAGES, cache=cache)
     with open(cache / f"{NAME}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may want it at once
-        root = cache / NAME
-        if not root.is_dir():
-            apt.unpack(root, *_PACKAGES)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         found = _reachable(root) / "usr" / "lib" / "postgresql" / str(MAJOR) / "bin"
     for program in _PROGRAMS:
         apt.run(str(found / program), "--version")  # it takes its libraries from this machine

@@ -12,6 +12,7 @@ from dbmigrate.cli.options import (
     ROLLOUT,
     SCRATCH,
     TARGETS,
+    WATCHED,
     Confirm,
     DownTo,
     DryRun,
@@ -34,7 +35,7 @@ from dbmigrate.cli.run_request import RunRequest, dry_run_request, rollback_goal
 from dbmigrate.planning.approval import Approval
 
 
-@common_with(SCRATCH, LIMITS, TARGETS, ROLLOUT)
+@common_with(SCRATCH, LIMITS, TARGETS, ROLLOUT, WATCHED)
 def rollback(
     call: Call,
     to: DownTo = None,
