@@ -120,7 +120,8 @@ def _programs(python: Path, work: Path) -> Path:
     (notes / "file").write_text(f"one file for {where}, without a server")
     (notes / "folder").write_text(f"folder for {where}, with PostgreSQL {_version_of(SERVER, python)}")
     places = ("--distpath", made, "--workpath", work / "pyinstaller")
-    environ = {"DBMIGRATE_BUILD_NOTES": str(notes), "PYTHONNOUSERSITE": "1"}
+    # without the directory that this was started in, where the sources are: the wheel has more than they
+    environ = {"DBMIGRATE_BUILD_NOTES": str(notes), "PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1", "PYTHONPATH": ""}
     spec = HERE / "dbmigrate.spec"
     _run(python, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN", *places, spec, environ=environ)
     return made

@@ -29,14 +29,37 @@ def bindir(*, cache: Path) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may want it at once
         root = cache / NAME
         if not root.is_dir():
-            _fetch(root)
+            _fetch(root, *_PACKAGES)
         found = _reachable(root) / "usr" / "lib" / "postgresql" / str(MAJOR) / "bin"
     for program in _PROGRAMS:
         _run(str(found / program), "--version")  # it takes its libraries from this machine
     return found
 
 
-def _fetch(root: Path) -> None:
+# What /bin/sh, a program and the server need of a Debian: without Python.
+_BARE = ("libc6", "dash", "coreutils", "libselinux1", "libpcre2-8-0", "libacl1", "libattr1", "libgmp10", "zlib1g")
+_ACCOUNTS = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"
+
+
+def bare_system(target: Path, *, cache: Path) -> None:
+    """A directory to be the root of a system with hardly anything in it. Raises `UnavailableError`."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / "bare.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (cache / "bare").is_dir():
+            _fetch(cache / "bare", *_BARE)
+    shutil.copytree(cache / "bare", target, symlinks=True)
+    for name in ("bin", "sbin", "lib", "lib64"):  # Debian 13 has them in /usr alone
+        if not (target / name).exists():
+            (target / name).symlink_to(Path("usr", name))
+    for name in ("dev", "proc", "root", "etc", "tmp", "var/tmp", "opt", "project"):
+        (target / name).mkdir(parents=True, exist_ok=True)
+    for name in ("tmp", "var/tmp"):
+        (target / name).chmod(0o1777)
+    (target / "etc" / "passwd").write_text(_ACCOUNTS)
+
+
+def _fetch(root: Path, *packages: str) -> None:
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise UnavailableError(f"{tool} is not here, this is no Debian")
@@ -47,7 +70,7 @@ def _fetch(root: Path) -> None:
     # lists of its own: the machine's may be old, and stay as they are; and no root is needed for it
     options = ("-qq", "-o", f"Dir::State::Lists={new}/lists", "-o", f"Dir::Cache={new}", "-o", "APT::Sandbox::User=")
     _run("apt-get", *options, "update", cwd=new)
-    _run("apt-get", *options, "download", *_PACKAGES, cwd=new)
+    _run("apt-get", *options, "download", *packages, cwd=new)
     for package in new.glob("*.deb"):
         _run("dpkg-deb", "-x", str(package), str(new / "root"))
     (new / "root").rename(root)
