@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING, TextIO
 
 from dbmigrate.connection import database, dsn
 from dbmigrate.connection.programs import find_server
-from dbmigrate.embedded import Options, throwaway_server
+from dbmigrate.embedded import Options, kept_server, throwaway_server
 from dbmigrate.errors import ConnectionFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.pytest_plugin.project import Project
 
-__all__ = ["of_run", "started"]
+__all__ = ["kept", "of_run", "started"]
 
 _SETTINGS = {"lc_messages": "C", "max_connections": "200"}
 
@@ -40,8 +41,15 @@ def started(project: Project) -> Iterator[Dsn]:
 
 
 @contextmanager
-def of_run(project: Project, directory: Path) -> Iterator[Dsn]:
-    """A server for all processes that share `directory`."""
+def kept(project: Project, directory: Path) -> Iterator[Dsn]:
+    """The server whose data stays in `directory`. Raises what `started` does, LockNotAcquired E601: it is in use."""
+    with kept_server(directory, project.search) as server:
+        yield dsn.from_keywords(server.conninfo(database.MAINTENANCE))
+
+
+@contextmanager
+def of_run(start_one: Callable[[], AbstractContextManager[Dsn]], directory: Path) -> Iterator[Dsn]:
+    """A server for all processes that share `directory`: the first one calls `start_one`."""
     with open(directory / "dbmigrate-users.lock", "a+", encoding="utf-8") as users, ExitStack() as owned:
         with open(directory / "dbmigrate-start.lock", "a+", encoding="utf-8") as start:
             fcntl.lockf(start, fcntl.LOCK_EX)
@@ -49,7 +57,7 @@ def of_run(project: Project, directory: Path) -> Iterator[Dsn]:
             place = directory / "dbmigrate-server.json"
             found = _running(place)
             if found is None:
-                found = owned.enter_context(started(project))
+                found = owned.enter_context(start_one())
                 owned.callback(_wait_for_the_others, users)
                 _write(place, found)
         yield found

@@ -162,20 +162,20 @@ def _directory_of_run(config: pytest.Config, factory: pytest.TempPathFactory) ->
 @contextmanager
 def _served(config: pytest.Config, project: Project, url: Dsn | None, directory: Path) -> Iterator[Dsn]:
     """The server that was named, or one of our own: for all workers of xdist the same."""
-    from pathlib import Path
+    from functools import partial
 
-    from dbmigrate.embedded import kept_server
     from dbmigrate.pytest_plugin import embedded
 
-    if url is None:
-        is_worker = hasattr(config, "workerinput")
-        with embedded.of_run(project, directory) if is_worker else embedded.started(project) as dsn:
-            yield dsn
-    elif url.embedded is not None:
-        with kept_server(Path(config.rootpath, url.embedded), project.search) as server:
-            yield url.served_by(server.conninfo())
-    else:
+    if url is not None and url.embedded is None:
         yield url
+        return
+    if url is not None and url.embedded is not None:
+        start_one = partial(embedded.kept, project, config.rootpath / url.embedded)
+    else:
+        start_one = partial(embedded.started, project)
+    is_worker = hasattr(config, "workerinput")
+    with embedded.of_run(start_one, directory) if is_worker else start_one() as dsn:
+        yield dsn if url is None else url.served_by(dsn.conninfo)
 
 
 @contextmanager

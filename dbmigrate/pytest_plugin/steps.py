@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -10,10 +10,12 @@ from psycopg.conninfo import make_conninfo
 
 from dbmigrate.api.migrator import Migrator
 from dbmigrate.connection import shown_url
+from dbmigrate.errors import Error
 from dbmigrate.model import LAST, Goal
 from dbmigrate.pytest_plugin.schema import Schema
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from dbmigrate.connection.database import Connection
@@ -22,6 +24,19 @@ if TYPE_CHECKING:
     from dbmigrate.reports import Report
 
 __all__ = ["Steps", "connect"]
+
+
+@contextmanager
+def _noted() -> Iterator[None]:
+    """Errors stay those of dbmigrate, which a test may expect; below the traceback stands what people need."""
+    try:
+        yield
+    except Error as exc:
+        from dbmigrate.output import text
+
+        for line in text.error_lines(exc):
+            exc.add_note(str(line))
+        raise
 
 
 def _versions(report: Report) -> tuple[str, ...]:
@@ -57,17 +72,20 @@ class Steps:
         Raises PlanError E232 if there is no such migration, and what `Migrator.up` raises.
         """
         self._stack.close()
-        self._dsn = self._stack.enter_context(self._templates.before(version).clone())
+        with _noted():
+            self._dsn = self._stack.enter_context(self._templates.before(version).clone())
         self._conn = self._stack.enter_context(connect(self._dsn))
         return self._conn
 
     def up(self, to: str | None = None) -> tuple[str, ...]:
         """Apply the next migration, or all up to `to`."""
-        return _versions(self._migrator().up(Goal(version=to) if to else Goal(steps=1)))
+        with _noted():
+            return _versions(self._migrator().up(Goal(version=to) if to else Goal(steps=1)))
 
     def down(self) -> tuple[str, ...]:
         """Roll back the last migration."""
-        return _versions(self._migrator().rollback(LAST))
+        with _noted():
+            return _versions(self._migrator().rollback(LAST))
 
     @property
     def url(self) -> str:

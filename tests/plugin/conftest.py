@@ -124,6 +124,14 @@ def sessions(people: Project, server: DatabaseServer, _processes: Processes) -> 
 
 
 @pytest.fixture
+def open_sessions(open_tmp_path: Path, _processes: Processes) -> Sessions:
+    """The same where the account that runs root's embedded server can pass."""
+    (open_tmp_path / "db" / "migrations").mkdir(parents=True)
+    Project(open_tmp_path).migration("20260101_people", up="create table people (id bigint, name text);")
+    return Sessions(open_tmp_path, None, _processes)
+
+
+@pytest.fixture
 def sessions_without_server(people: Project, _processes: Processes) -> Sessions:
     """The same where no server is named."""
     made = Sessions(people.root, None, _processes)

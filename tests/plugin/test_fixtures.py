@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import psycopg
+import pytest
 
 from tests.plugin.conftest import Sessions, wait_until
 from tests.support.projects import Project
@@ -107,6 +108,7 @@ def test_a_migration_is_tried_with_rows_from_before_it(sessions: Sessions, peopl
     sessions.tests("""
         import psycopg
         import pytest
+        import dbmigrate
 
         def test_names_are_split(dbmigrate_steps):
             conn = dbmigrate_steps.before("20260102")
@@ -132,12 +134,19 @@ def test_a_migration_is_tried_with_rows_from_before_it(sessions: Sessions, peopl
 
         def test_no_such_version(dbmigrate_steps):
             dbmigrate_steps.before("1815")
+
+        def test_an_error_is_one_of_dbmigrate(dbmigrate_steps):
+            conn = dbmigrate_steps.before("20260103")
+            conn.execute("create table later ()")
+            with pytest.raises(dbmigrate.Error, match="already exists"):
+                dbmigrate_steps.up()
     """)
 
     outcome = sessions.run()
 
-    assert outcome.counts == {"passed": 3, "failed": 1}, outcome.output
-    assert "there is no migration 1815" in outcome.output
+    assert outcome.counts == {"passed": 4, "failed": 1}, outcome.output
+    assert "error[E232]: there is no migration 1815" in outcome.output
+    assert "hint: the last ones are 20260101, 20260102, 20260103" in outcome.output
 
 
 def test_a_template_is_kept_until_a_file_changes(sessions: Sessions, people: Project) -> None:
@@ -278,8 +287,10 @@ def test_the_clones_of_a_killed_session_are_dropped_by_the_next_one(sessions: Se
     assert not is_there()
 
 
-def test_without_a_server_one_is_started(sessions_without_server: Sessions) -> None:
-    sessions = sessions_without_server
+@pytest.mark.parametrize("server_setting", ["", "embedded:.pg"], ids=["none named", "one that is kept"])
+def test_workers_share_an_embedded_server(server_setting: str, open_sessions: Sessions) -> None:
+    sessions = open_sessions
+    sessions.configure(dbmigrate_server=server_setting)
     sessions.tests("""
         import pytest
 
@@ -320,13 +331,17 @@ def test_a_server_can_be_named_by_a_fixture_as_sqlalchemy_has_it(
 
 
 def test_seeds_and_an_environment_are_chosen_in_the_ini_file(sessions: Sessions, people: Project) -> None:
-    people.migration("20260103_for_tests", up="create table for_tests (id int);", up_options="env:test")
+    for name in ("test", "production"):
+        text = f"-- migrate:env {name}\n-- migrate:up\ncreate table for_{name} (id int);\n-- migrate:down\n"
+        people.write(f"20260103{len(name)}_for_{name}.sql", text)
     (people.root / "db" / "seeds").mkdir()
     (people.root / "db" / "seeds" / "ada.sql").write_text("insert into people (id, name) values (1, 'Ada');\n")
     sessions.configure(dbmigrate_seeds="true", dbmigrate_environment="test", dbmigrate_strategy="file_copy")
     sessions.tests("""
-        def test_it(dbmigrate_db):
+        def test_it(dbmigrate_db, dbmigrate_schema):
             assert dbmigrate_db.execute("select name from people").fetchall() == [("Ada",)]
+            assert dbmigrate_schema.has_table("for_test")
+            assert not dbmigrate_schema.has_table("for_production")
     """)
     if sessions.server.major < 15:
         sessions.configure(dbmigrate_seeds="true", dbmigrate_environment="test")
