@@ -64,6 +64,7 @@ PACKAGES: dict[str, str] = {
     "deploy": "connection settings migrations planning tracking execution schema api",
     "output": "connection planning catalog impact scratch importing check lint diagnostics api deploy projects targets",
     "reporting": "catalog impact planning output",
+    "pytest_plugin": "connection settings embedded migrations scratch check api output",
     "cli": "*",
 }
 # renderers are handed values and look nothing up: these they may import for annotations alone
@@ -76,7 +77,8 @@ HOMES: dict[str, str] = {
     "typer": "cli",
     "sqlparse": "sql",
     "dotenv": "settings",
-    "psycopg": "connection tracking execution schema catalog impact scratch losses check diagnostics",
+    "psycopg": "connection tracking execution schema catalog impact scratch losses check diagnostics pytest_plugin",
+    "pytest": "pytest_plugin",
     "subprocess": "connection embedded deploy lint tracking schema diagnostics",
     "signal": "cli connection embedded deploy targets",
     "socket": "connection embedded diagnostics",
@@ -275,8 +277,11 @@ def found(what: Callable[[ast.AST], bool]) -> dict[str, list[int]]:
         ({"sys.argv"}, {"cli.main", "cli.commands.demo"}),
         ({"sys.exit", "os._exit", "exit", "quit", "SystemExit"}, {"cli.main"}),
         # git has to see the environment of its user
-        ({"os.environ", "os.getenv", "os.putenv", "os.environb"}, {"cli.call", "tracking.provenance"}),
-        ({"os.getcwd", "Path.cwd"}, {"cli.call", "cli.commands.demo"}),
+        (
+            {"os.environ", "os.getenv", "os.putenv", "os.environb"},
+            {"cli.call", "tracking.provenance", "pytest_plugin.project"},
+        ),
+        ({"os.getcwd", "Path.cwd"}, {"cli.call", "cli.commands.demo", "pytest_plugin.project"}),
         ({"os.chdir", "os.umask", "os.system", "os.popen"}, {"schema.file"}),
         ({"eval", "exec", "compile", "__import__"}, set()),
     ],

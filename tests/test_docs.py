@@ -215,7 +215,8 @@ def test_the_makefile_calls_the_program_as_it_is() -> None:
 def test_options_in_the_prose_exist(name: str) -> None:
     named = set(re.findall(r"`(--[a-z][\w-]*)", prose(MANUAL[name])))
 
-    assert named <= ALL_OPTIONS | {"--schema-only"}  # pg_dump's
+    others = {"--schema-only", "--dbmigrate-check", "--dbmigrate-create-db"}  # pg_dump's, and pytest's by the plugin
+    assert named <= ALL_OPTIONS | others
 
 
 def test_every_variable_is_documented_and_every_documented_one_is_read() -> None:

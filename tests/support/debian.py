@@ -43,6 +43,24 @@ def bindir(*, cache: Path) -> Path:
     return found
 
 
+# What /bin/sh, a program and the server need of a Debian: without Python.
+_BARE = ("libc6", "dash", "coreutils", "libselinux1", "libpcre2-8-0", "libacl1", "libattr1", "libgmp10", "zlib1g")
+_ACCOUNTS = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"
+
+
+def bare_system(target: Path, *, cache: Path) -> None:
+    """A directory to be the root of a system with hardly anything in it. Raises `UnavailableError`."""
+    shutil.copytree(unpacked("bare", _BARE, cache=cache), target, symlinks=True)
+    for name in ("bin", "sbin", "lib", "lib64"):  # Debian 13 has them in /usr alone
+        if not (target / name).exists():
+            (target / name).symlink_to(Path("usr", name))
+    for name in ("dev", "proc", "root", "etc", "tmp", "var/tmp", "opt", "project"):
+        (target / name).mkdir(parents=True, exist_ok=True)
+    for name in ("tmp", "var/tmp"):
+        (target / name).chmod(0o1777)
+    (target / "etc" / "passwd").write_text(_ACCOUNTS)
+
+
 def _reachable(root: Path) -> Path:
     """`root`, or for root a copy outside of the home that the server's account cannot enter."""
     account = server_account()
