@@ -13,6 +13,7 @@ from dbmigrate.cli import branch_check, loaded, scratch
 from dbmigrate.cli.branch_check import BranchOption
 from dbmigrate.cli.call import Call, dumping
 from dbmigrate.cli.findings import (
+    FOR_CI,
     Format,
     FormatOption,
     SinceOption,
@@ -199,7 +200,7 @@ def _show(call: Call, shown: _Shown, *, detailed: Sequence[Priced], format_: For
     from dbmigrate.output import checking, rehearsal
 
     report, locks, rehearsed = shown.report, shown.locks, shown.rehearsed
-    if format_ in (Format.GITHUB, Format.GITLAB):
+    if format_ in FOR_CI:
         show_findings(call, "check", report.problems, files=report.selected, format_=format_)
         return
     lines = checking.lines(report, locks, detailed=detailed)
