@@ -129,9 +129,13 @@ CODES: dict[str, str] = {
     "E265": "it is not known which files are pending",
     "E266": "the pattern does not fit to the schema",
     "E267": "git cannot be set up for the schema file",
+    # services
+    "E268": "no such service",
+    "E269": "two services share a directory, a tracking table or a schema file",
     # scripts
     "E270": "a migration changes how its own text is read, so there is no script for it",
     "E271": "psql cannot connect to a database of this name",
+    "E272": "a service of the project file has no directory, or a name that no service can have",
     # repeatable migrations, seeds
     "E275": "a repeatable migration is not written as one, or stands among the versioned ones",
     "E276": "two repeatable migrations have the same name",
@@ -243,6 +247,7 @@ CODES: dict[str, str] = {
     "E745": "the migrations to squash leave rows, and it was not said what becomes of them",
     "E746": "the squashed file does not make what the migrations make",
     "E747": "`init` cannot add to a file that it cannot read",
+    "E753": "a migration depends on one of another service that is not applied",
     "E760": "the table of a backfill cannot be followed by its key",
     "E761": "the lag of the replicas cannot be read",
     "E762": "the key or the place of an unfinished backfill was changed",

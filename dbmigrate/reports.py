@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dbmigrate.model import Applied, MigrationFile, Problem, Step, Unfinished
+    from dbmigrate.services import Service
 
 
 @frozen
@@ -260,7 +261,7 @@ class Status:
 
     A repeatable one that was changed is pending. `environment` is the target's, `target` shows the database without
     secrets, `locations` are the migrations directories. `updated_at`: when a migration was last applied, undone or
-    recorded, as far as the log knows.
+    recorded, as far as the log knows. `service` is the one whose they are.
     """
 
     rows: tuple[StatusRow, ...]
@@ -270,6 +271,7 @@ class Status:
     target: str = ""
     locations: tuple[str, ...] = ()
     updated_at: datetime | None = None
+    service: Service | None = None
 
     @property
     def current(self) -> str | None:
@@ -294,3 +296,33 @@ class Status:
         """What `up` would run: pending ones, repeatable ones too, and those that a crash left unfinished."""
         waiting = (MigrationState.PENDING, MigrationState.UNFINISHED)
         return tuple(row for row in (*self.rows, *self.repeatables) if row.state in waiting)
+
+
+@frozen
+class ServiceStatus:
+    """One of several services in a database.
+
+    `pending` are the versions that `up` would run, `failed` those whose last run failed or is unfinished. `status` is
+    None, and `failure` says why, where its migrations cannot be read; `recorded` is what its table holds, in order.
+    """
+
+    service: Service
+    status: Status | None = None
+    recorded: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    failure: str | None = None
+
+    @property
+    def version(self) -> str | None:
+        """The newest applied version."""
+        return self.status.current if self.status else next(reversed(self.recorded), None)
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        return tuple(row.version for row in self.status.pending) if self.status else ()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nothing is pending, failed, or without its file."""
+        is_whole = self.status is not None and not self.status.count(MigrationState.MISSING)
+        return is_whole and not (self.pending or self.failed)

@@ -5,70 +5,34 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import field, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
+from dbmigrate.api.options import Options, of_service
 from dbmigrate.connection import database, dsn
 from dbmigrate.errors import ConfigError, Error, Interrupted, PlanError
-from dbmigrate.events import Event, RunStarted, SchemaWritten, Warned
-from dbmigrate.execution.access import Access, nothing_held
-from dbmigrate.execution.lock_retries import Pacing
+from dbmigrate.events import Event, RunStarted, Warned
+from dbmigrate.execution.access import Access
 from dbmigrate.execution.session import Session
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
-from dbmigrate.model import Applied, Direction, History, Migration, MigrationFile, Plan, Policy, Problem
+from dbmigrate.model import Applied, Direction, History, Migration, MigrationFile, Plan, Problem
 from dbmigrate.planning import plan, plan_hash
 from dbmigrate.reports import Report
-from dbmigrate.tracking import provenance, read_history, tables
+from dbmigrate.tracking import read_history, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from dbmigrate.execution.saving import Saver
-    from dbmigrate.model import Order, Step
+    from dbmigrate.api.schema_files import SchemaSource
+    from dbmigrate.model import Step
     from dbmigrate.planning.replaces import Replacement
     from dbmigrate.reports import Outcome, SchemaFile
-    from dbmigrate.schema.versions import Dumping
     from dbmigrate.tracking.value_hashes import Recorded
+    from dbmigrate.tracking.write_log import Run
     from dbmigrate.variables import Variables
 
 
-@frozen
-class Options:
-    """What a `Migrator` works with. Times are in seconds.
-
-    `dumping` None leaves the schema file alone. `lock_wait` bounds the wait for another runner. `where` names the
-    environment for people. `expected_plan` is the reviewed hash, as `plan_hash.expected` reads it: another plan is
-    refused. `approve` is called with a plan that is about to run and the history that it starts from; it raises to
-    stop it, and returns a function that asks somebody (and raises), or None where nobody has to be asked.
-    `before_run` are called in their order with a plan that has steps, under the lock, just before the first one runs;
-    they raise to stop it. `saver` saves what statements destroy. `allow_existing` begins a history beside whatever is
-    there; without it a protected environment (`is_protected`) stops there. `tickets` is the pattern of ticket ids,
-    `variables` are those of ``migrate:vars``, `hold_signals` keeps a signal back while a page of a backfill runs.
-    """
-
-    directories: tuple[str, ...] = ("./db/migrations",)
-    table: str = "schema_migrations"
-    dumping: Dumping | None = None
-    policy: Policy = field(default_factory=Policy)
-    pacing: Pacing = field(default_factory=Pacing)
-    lock_wait: float = 300.0
-    where: str = ""
-    reason: str | None = None
-    expected_plan: str | None = None
-    approve: Callable[[Plan, History], Callable[[], None] | None] | None = None
-    before_run: tuple[Callable[[Session, Plan], None], ...] = ()
-    saver: Saver | None = None
-    is_protected: bool = False
-    allow_existing: bool = False
-    tickets: str | None = None
-    variables: Variables | Callable[[], Variables] | None = None
-    hold_signals: Callable[[], AbstractContextManager[Callable[[], None]]] = nothing_held
-
-    @property
-    def order(self) -> Order:
-        return self.policy.order
+__all__ = ["ApiBase", "Options", "Request", "View"]
 
 
 @frozen
@@ -98,7 +62,6 @@ class Request:
     look: Callable[[Session, View], View] | None = None
 
 
-_UNWRITTEN = {"E601": "W642", "E733": "W311"}  # an unwritten schema file; others: W401
 _STALE = "the schema file is not up to date: `dbmigrate dump` writes it"
 
 
@@ -109,14 +72,20 @@ def _ignore(event: Event) -> None:
 class ApiBase:
     """The base of `Migrator` and `Upkeep`. Every method opens its own connection and closes it.
 
-    `target` is a URL or what `dsn.parse` made of one; progress goes to `on_event`.
+    `target` is a URL or what `dsn.parse` made of one; progress goes to `on_event`. `service` is the name of the one
+    whose migrations these are: they have a tracking table of their own, ``NAME_schema_migrations``.
     """
 
     def __init__(
-        self, target: dsn.Dsn | str, options: Options | None = None, *, on_event: Callable[[Event], None] = _ignore
+        self,
+        target: dsn.Dsn | str,
+        options: Options | None = None,
+        *,
+        service: str | None = None,
+        on_event: Callable[[Event], None] = _ignore,
     ) -> None:
         self._dsn = dsn.parse(target) if isinstance(target, str) else target
-        self._options = options or Options()
+        self._options = of_service(options or Options(), service)
         self._on_event = on_event
         self._seen = find.Directory()  # what the last look at the migrations directories showed
 
@@ -127,13 +96,26 @@ class ApiBase:
 
     def _connect(self, command: str, target: dsn.Dsn | None = None) -> Session:
         options = self._options
-        describe = partial(provenance.describe, options.directories, reason=options.reason, tickets=options.tickets)
-        access = Access(target or self._dsn, command, options.table, options.lock_wait, self._on_event, describe)
-        access = replace(access, hold_signals=options.hold_signals)
+        whom = self._describe_run
+        access = Access(target or self._dsn, command, options.table, options.lock_wait, self._on_event, whom)
+        siblings = tuple(each.table for each in options.others)
+        is_service = options.service is not None
+        access = replace(access, hold_signals=options.hold_signals, siblings=siblings, is_of_service=is_service)
         return Session(access if target else replace(access, files=self._known_files))
+
+    def _describe_run(self) -> Run:
+        """Who runs this, asked for at the first write."""
+        from dbmigrate.tracking import provenance
+
+        options = self._options
+        return provenance.describe(options.directories, reason=options.reason, tickets=options.tickets)
 
     def _present(self) -> tuple[MigrationFile, ...]:
         """The migration files; skipped files are reported once."""
+        if self._options.others:
+            from dbmigrate.api import other_services
+
+            other_services.refuse_directories(self._options)
         before, self._seen = self._seen, find.look(self._options.directories, self._options.order)
         if self._seen.notes != before.notes:
             self._warn(self._seen.notes)
@@ -209,6 +191,7 @@ class ApiBase:
         """What `_change` does, in a session that is open, seen from what it has shown so far."""
         view = request.look(session, view) if request.look else view
         read = self._parse(session, view, request.versions(view), request.runs)
+        self._share_locks(session, read.values())
         if request.extend is not None:
             request.extend(session, view, Plan())  # a bad file is an error before anything is waited for
 
@@ -253,6 +236,7 @@ class ApiBase:
         view = request.look(session, view) if request.look else view
         migrations = self._parse(session, view, request.versions(view), request.runs)
         made = request.plan(replace(view, migrations=migrations))
+        self._refuse_unmet(session if session.dsn.database == self._dsn.database else None, made)
         if any(step.migration and step.migration.bound for step in made.steps):
             from dbmigrate.planning import variables
 
@@ -270,6 +254,25 @@ class ApiBase:
 
                 made = backfill_notes.with_notes(session, made, view.history)
         return self._hashed(made, view.history)
+
+    # what becomes of dependencies on other services: without any nothing is imported for them
+
+    def _share_locks(self, session: Session, pending: Iterable[Migration]) -> None:
+        """What pending migrations depend on in other services must not be rolled back meanwhile."""
+        if any(":" in each.value for migration in pending for each in migration.annotated("depends")):
+            from dbmigrate.api import other_services
+
+            other_services.share_locks(session, self._options, pending)
+
+    def _refuse_unmet(self, session: Session | None, made: Plan) -> None:
+        """Raise for a plan that other services do not allow. There is no session if there is no database yet."""
+        steps = [step for step in made.steps if step.runs_sql and step.migration]
+        is_needed = self._options.service and any(step.direction is Direction.DOWN for step in steps)
+        said = (each for step in steps if step.migration for each in step.migration.annotated("depends"))
+        if is_needed or any(":" in each.value for each in said):
+            from dbmigrate.api import other_services
+
+            other_services.refuse_unmet(session, self._options, steps)
 
     def _first_run_problems(self, session: Session, recorded: History) -> tuple[Problem, ...]:
         """What a first run reports about the database. Raises Refused E715, E716."""
@@ -412,32 +415,12 @@ class ApiBase:
         dumping = self._options.dumping
         if dumping is None or (not done and (session.conn.closed or dumping.is_written)):
             return None, ()
-        from dbmigrate.schema import dump as schema_file
+        from dbmigrate.api import schema_files
 
-        try:
-            self._refuse_narrow(session, dumping)
-            database.refuse_shared_session(session.facts, "pg_dump changes the settings of its session")
-            schema_file.refuse_without_lock(session)
-            with database.translated(self._dsn):
-                new = schema_file.text(session, dumping)
-            schema_file.refuse_without_lock(session)  # it can have been lost while pg_dump was running
-            written = schema_file.store(new, dumping)
-        except Error as exc:
-            code = _UNWRITTEN.get(exc.code, "W401")
-            problem = Problem(code, f"the schema file was not written: {exc.message}", hint=exc.hint)
-            self._on_event(Warned(problem))
-            return None, (problem,)
-        self._on_event(SchemaWritten(written))
-        return written, ()
+        return schema_files.refresh(self._schema(session), dumping, self._on_event)
 
-    def _refuse_narrow(self, session: Session, dumping: Dumping) -> None:
-        """Raise Refused E733 if the schema file would hold what is only for some environments."""
-        if dumping.is_narrow:
-            return
-        from dbmigrate.migrations import peek
-        from dbmigrate.planning import target_environments
+    def _schema(self, session: Session) -> SchemaSource:
+        """What the schema file is made from."""
+        from dbmigrate.api import schema_files
 
-        if narrow := tuple(peek.mentioning(self._known_files(), target_environments.WORD)):
-            with database.translated(self._dsn):
-                applied = frozenset(read_history.versions(session.conn, session.tables))
-            target_environments.refuse_narrow(each for each in narrow if each.version in applied)
+        return schema_files.SchemaSource(session, self._options, self._known_files)

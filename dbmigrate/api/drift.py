@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate import catalog
-from dbmigrate.api import repeatables
+from dbmigrate.api import repeatables_in_force
 from dbmigrate.api.base import ApiBase, Options, Request, View
 from dbmigrate.api.platforms import without_the_platforms
 from dbmigrate.catalog import Kind, Scope
@@ -31,11 +31,12 @@ from dbmigrate.reports import Deviation
 from dbmigrate.schema import dump as schema_file
 from dbmigrate.schema import file, line_ends
 from dbmigrate.scratch import choose, outside_effects, schema_copy
-from dbmigrate.tracking import old_history
+from dbmigrate.tracking import old_history, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
+    from dbmigrate.api.service_drift import Owners, Services
     from dbmigrate.catalog import Catalog, Difference
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.errors import Error
@@ -73,11 +74,15 @@ class Drift:
 
 
 class Picture(NamedTuple):
-    """A database at one moment: its objects, without those of tools whose history was `taken`, and what it records."""
+    """A database at one moment: its objects, without those of tools whose history was `taken`, and what it records.
+
+    `owners` says whose the objects are, where several services share the database.
+    """
 
     catalog: Catalog
     history: History
     taken: Taken = old_history.NONE
+    owners: Owners | None = None
 
     @property
     def versions(self) -> frozenset[str]:
@@ -90,7 +95,7 @@ class Building(NamedTuple):
     `needs_platform`: migrations refer to objects of the platform, where a schema file has them.
     """
 
-    make: Callable[[ScratchServer, Comparer], None]
+    make: Callable[[ScratchServer, Comparer], Owners | None]
     effects: outside_effects.Effects
     needs_platform: bool = False
 
@@ -105,10 +110,19 @@ class Comparer(ApiBase):
     def with_file(self, path: str, choice: Choice, *, scope: Scope = FILE_SCOPE) -> Drift:
         """Against the schema file. Raises ConfigError E207, PlanError E238, E260."""
 
-        def load(server: ScratchServer, copy: Comparer) -> None:
-            server.retrying(lambda: copy._load(path))
+        shared = self._services()
 
-        building = Building(load, _effects_of_file(path))
+        def load(server: ScratchServer, copy: Comparer) -> Owners | None:
+            def make() -> None:
+                server.retrying(lambda: copy._load(path))
+
+            if shared is not None:
+                return shared.run_around(server, copy._dsn, copy._catalog, make)
+            make()
+            return None
+
+        effects = _effects_of_file(path)
+        building = Building(load, effects | shared.effects if shared else effects)
         live, expected = self._beside(choice, lambda _: building)
         versions = _version_difference(live, expected)
         found = self._drift(path, expected, live, scope=scope, notes=_version_notes(versions, path))
@@ -123,7 +137,8 @@ class Comparer(ApiBase):
         """
         found = self._present()
         with self._open(_COMMAND) as session:
-            repeatable = repeatables.in_force(self._seen.repeatables, session)
+            repeatable = repeatables_in_force.in_force(self._seen.repeatables, session)
+        shared = self._services()
 
         def replay(live: Picture) -> Building:
             seen, _ = self._in_force(found, live.history)
@@ -139,11 +154,16 @@ class Comparer(ApiBase):
             applied = (variables.bound(each, self._variables.for_scratch()) for each in read)
             migrations = [each for each in applied if not target_environments.names(each)]
 
-            def make(server: ScratchServer, copy: Comparer) -> None:
-                replayed(server, copy, migrations)
+            def make(server: ScratchServer, copy: Comparer) -> Owners | None:
+                owners = shared.run(server, copy._dsn, copy._catalog) if shared else None
+                if owners is None:
+                    replayed(server, copy, migrations)
+                before = copy._catalog() if owners else None
                 repeated(server, copy, repeatable)
+                return owners.with_own(before, copy._catalog()) if owners and before else None
 
-            return Building(make, outside_effects.of_all([*migrations, *repeatable]), needs_platform=True)
+            effects = outside_effects.of_all([*migrations, *repeatable])
+            return Building(make, effects | shared.effects if shared else effects, needs_platform=True)
 
         live, expected = self._beside(choice, replay)
         drift = self._drift("the migrations", expected, live, scope=scope, notes=_narrow(found, live.versions))
@@ -156,9 +176,40 @@ class Comparer(ApiBase):
         with self._open(_COMMAND) as session, self._open(_COMMAND, other) as there:
             taken = self._taken(session)
             live, expected = _picture(session, taken), _picture(there, taken)
+        expected = expected._replace(owners=self._owners_in(other))
         versions = _version_difference(live, expected)
         found = self._drift(name, expected, live, scope=scope, notes=_version_notes(versions, name))
         return replace(found, remedies=remedies.of_environment(environment, versions)) if found.differences else found
+
+    def _services(self) -> Services | None:
+        """What several services have applied here; None where there is but one."""
+        if not self._options.others:
+            return None
+        from dbmigrate.api import service_drift
+
+        with self._open(_COMMAND) as session:
+            return service_drift.of_others(session, self._options)
+
+    def _owners_in(self, other: Dsn) -> Owners | None:
+        """Whose the objects of this and another database are."""
+        if not self._options.others:
+            return None
+        from dbmigrate.api import service_drift
+
+        found = None
+        choice = self._options.scratch() if self._options.scratch else choose.Choice()
+        for target in (self._dsn, other):
+            with self._open(_COMMAND, target) as session:
+                shared = service_drift.of_others(session, self._options)
+                if shared is None:
+                    continue
+                major = session.facts.server_version // _MAJOR
+                wanted = replace(choice, target=session.dsn, major=major, effects=shared.effects, spared=session.dsn)
+                with choose.open_server(wanted) as server, server.database() as made:
+                    copy = self._quiet(schema_copy.with_settings_of(session, made), session)
+                    owners = shared.run(server, copy._dsn, copy._catalog)
+                    found = owners.joined(found)
+        return found
 
     # -- both sides
 
@@ -174,13 +225,13 @@ class Comparer(ApiBase):
                 if building.needs_platform:
                     self._copy_platform(session, live.taken, server, there)
                 try:
-                    building.make(server, there)
+                    owners = building.make(server, there)
                 except DatabaseError as exc:
                     raise _unbuildable(exc, choose.hint_for(exc, server)) from exc
                 if server.note:
                     self._on_event(Warned(Problem("W600", server.note, Severity.NOTE)))
                 with there._open(_COMMAND) as built:
-                    return live, _picture(built, live.taken)
+                    return live, _picture(built, live.taken)._replace(owners=owners)
 
     def _copy_platform(self, session: Session, taken: Taken, server: ScratchServer, copy: Comparer) -> None:
         """The schemas of a platform such as Supabase: no migration makes them, and many refer to them."""
@@ -208,12 +259,18 @@ class Comparer(ApiBase):
                 table=table,
                 policy=Policy(order=self._options.order),
                 variables=self._variables.for_scratch(),
+                service=self._options.service,
+                services=self._options.services,
             ),
         )
 
     def _load(self, path: str) -> None:
         with self._open(_COMMAND) as session:
             schema_file.apply(session, path)
+
+    def _catalog(self) -> Catalog:
+        with self._open(_COMMAND) as session:
+            return look(session, old_history.NONE).catalog
 
     def _replay(self, versions: Collection[str]) -> None:
         """Run the files of these versions; what ran already in an earlier try is not run again."""
@@ -245,6 +302,8 @@ class Comparer(ApiBase):
                 f"this is PostgreSQL {majors[0]}, {against} is on {majors[1]}: they may word things differently",
             )
         differences = compared(expected, live, scope)
+        if expected.owners is not None:
+            differences = expected.owners.without_others(differences, (expected.catalog, live.catalog))
         if any(difference.is_of_line_ends for difference in differences):
             notes = (*notes, f"git may have converted line ends: {line_ends.REMEDY}")
         return Drift(self._where, against, differences, tuple(notes))
@@ -310,11 +369,18 @@ def _picture(session: Session, taken: Taken) -> Picture:
 
 def look(session: Session, taken: Taken) -> Picture:
     """Read a database that nobody changes meanwhile."""
-    tables = session.tables
-    own = [(tables.schema, tables.name), (tables.schema, tables.log_name), *taken.tables]
+    mine = session.tables
+    own = [(mine.schema, mine.name), (mine.schema, mine.log_name), *taken.tables, *_of_services(session)]
     with database.translated(session.dsn):
         found = catalog.read(session.conn, without=own)
     return Picture(found, session.read_history(), taken)
+
+
+def _of_services(session: Session) -> Iterator[tuple[str, str]]:
+    """The tracking tables and log tables of the other services."""
+    for table in session.access.siblings:
+        schema, name = tables.place(table, facts=session.facts, search_path=session.dsn.search_path)
+        yield from ((schema, name), (schema, f"{name}_log"))
 
 
 def _explained(exc: DatabaseError) -> DatabaseError:

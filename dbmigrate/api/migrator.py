@@ -6,30 +6,30 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbmigrate.api.base import ApiBase, Options, Request, View
+from dbmigrate.api.base import Options, Request, View
+from dbmigrate.api.standing import Standing
 from dbmigrate.connection import database
 from dbmigrate.errors import ConfigError, ConnectionFailed, Error, PlanError
 from dbmigrate.events import Planned, RunStarted, SchemaLoaded, SchemaRead, SchemaWritten
 from dbmigrate.migrations import find
 from dbmigrate.model import ALL, LAST, Direction, Goal, History, Plan, Problem, Severity
 from dbmigrate.planning import plan, plan_hash, verify
-from dbmigrate.reports import Deviation, Status
+from dbmigrate.reports import Deviation
 from dbmigrate.tracking import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from dbmigrate.api.readiness import Readiness
     from dbmigrate.execution.session import Session
     from dbmigrate.model import Migration, MigrationFile, Unfinished
-    from dbmigrate.reports import FileSum, Report, SchemaFile, StatusRow
+    from dbmigrate.reports import FileSum, Report, SchemaFile
     from dbmigrate.schema.versions import Dumping
     from dbmigrate.scratch.lock_report import LockReport, Means
 
 __all__ = ["Migrator", "Options"]
 
 
-class Migrator(ApiBase):
+class Migrator(Standing):
     """Migrations of one directory (or several) on one database.
 
     Methods return values and print nothing; progress goes to `on_event`. Every method opens its own connection and
@@ -37,62 +37,6 @@ class Migrator(ApiBase):
     """
 
     # -- questions
-
-    def status(self) -> Status:
-        """Applied and pending migrations. Writes nothing: works without the tables and for a read-only role."""
-        found, environment = self._present(), self._options.policy.environment
-        with self._open("status") as session:
-            recorded = session.read_history()
-            more = self._history_problems(session, recorded)
-            repeatable = self._shown(session)
-        view, replacing = self._in_force(found, recorded)
-        files, history = view.files, view.history
-        findings = verify.verify(files, history, verify.sums(files, history), self._options.order)
-        status = verify.marked(plan.status(files, history, self._options.order), findings)
-        if replacing:
-            from dbmigrate.planning import replaces
-
-            status = replaces.marked(status, replacing)
-        pending = [file for file in files if file.version not in history]
-        if pending:
-            from dbmigrate.migrations import peek
-            from dbmigrate.planning import breaking, target_environments
-
-            read = tuple(peek.mentioning(pending, *breaking.WORDS, target_environments.WORD))
-            status = target_environments.marked(plan.with_breaking(status, read), read, environment)
-        return replace(
-            status,
-            repeatables=repeatable.repeatables,
-            problems=(*status.problems, *repeatable.problems, *more),
-            environment=environment,
-            target=self._where.rpartition(" · ")[2],
-            locations=self._options.directories,
-            updated_at=recorded.updated_at,
-        )
-
-    def pending(self) -> tuple[StatusRow, ...]:
-        """What `up` would run; cheaper than `status`. See `Readiness.pending`."""
-        return self._readiness.pending()
-
-    def is_current(self) -> bool:
-        """Whether nothing is pending. See `Readiness.is_current`."""
-        return self._readiness.is_current()
-
-    def described(self, status: Status) -> Status:
-        """`status` with what each file says that it does, and what has to be true where it is pending."""
-        from dbmigrate.migrations import head, peek
-        from dbmigrate.planning import conditions, description
-
-        pattern = description.TICKETS if self._options.tickets is None else self._options.tickets
-        said = {file.version: description.of(head.read(file.path), pattern) for file in self._present()}
-        waiting = {row.version for row in status.pending}
-        read = peek.mentioning((each for each in self._present() if each.version in waiting), *conditions.WORDS)
-        asked = {each.version: conditions.listed(each, Direction.UP) for each in read}
-        rows = (
-            replace(row, description=said.get(row.version), conditions=asked.get(row.version, ()))
-            for row in status.rows
-        )
-        return replace(status, rows=tuple(rows))
 
     def plan_up(self, goal: Goal = ALL) -> Plan:
         """What `up` would do now; for a database that does not exist, what it would do in a new one."""
@@ -231,8 +175,9 @@ class Migrator(ApiBase):
 
         with self._open("dump") as session:
             database.refuse_shared_session(session.facts, "pg_dump changes the settings of its session")
-            self._refuse_narrow(session, dumping)
-            written = schema_file.refresh(session, dumping, arguments=arguments)
+            source = self._schema(session)
+            source.refuse_narrow(dumping)
+            written = schema_file.store(source.text(dumping, arguments), dumping)
         self._on_event(SchemaWritten(written))
         return written
 
@@ -256,12 +201,6 @@ class Migrator(ApiBase):
 
     # -- how
 
-    @property
-    def _readiness(self) -> Readiness:
-        from dbmigrate.api.readiness import Readiness
-
-        return Readiness(self._dsn, self._options, on_event=self._on_event)
-
     def _up_from_nothing(self, goal: Goal, found: Sequence[MigrationFile]) -> Report:
         """`up` for a database that does not exist yet: all files are read, then it is created."""
         from dbmigrate.migrations import parser
@@ -275,6 +214,7 @@ class Migrator(ApiBase):
         """The plan of `up` for a database that does not exist yet."""
         view = View(found, History(), parsed)
         made = self._planned_up(view, parsed, goal)
+        self._refuse_unmet(None, made)
         return self._hashed(self._repeated(None, view, made), view.history)
 
     def _planned_up(self, view: View, migrations: Mapping[str, Migration], goal: Goal) -> Plan:
@@ -347,13 +287,6 @@ class Migrator(ApiBase):
         return replace(view, history=replace(view.history, last_run=versions, recorded_since=since))
 
     # what becomes of repeatable migrations: without any nothing is imported for them
-
-    def _shown(self, session: Session) -> Status:
-        if not self._seen.repeatables:
-            return Status(())
-        from dbmigrate.api import repeatables
-
-        return repeatables.shown(Status(()), self._seen.repeatables, session)
 
     def _of_the_schema_file(self) -> Plan:
         """What a schema file has, beside the versions that it records: the repeatables. Read before it is loaded."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dbmigrate.api import repeatables_in_force
+from dbmigrate.api.repeatables_in_force import newest
 from dbmigrate.connection import database
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import peek
@@ -28,7 +30,6 @@ __all__ = [
     "after_redo",
     "after_up",
     "gone",
-    "in_force",
     "recorded",
     "recording",
     "restored",
@@ -54,13 +55,6 @@ class _Look:
         """The names of those whose files are gone."""
         lost = (entry for name, entry in self.newest.items() if name not in self.files)
         return [name_of(entry.name) for entry in lost if entry.checksum is not None]
-
-
-def _newest(session: Session | None) -> Mapping[str, Entry]:
-    if session is None:
-        return {}
-    with database.translated(session.dsn):
-        return read_repeatables.newest(session.conn, session.tables)
 
 
 def _look(files: Sequence[MigrationFile], newest: Mapping[str, Entry]) -> _Look:
@@ -95,7 +89,7 @@ def after_up(
 
     Raises MigrationFileError for the first fault of a file that has to run.
     """
-    look = _look(files, _newest(session))
+    look = _look(files, newest(session))
     notes = repeatables.gone(look.gone)
     migrations = _read(look, look.names)
     if migrations and _leaves_pending(view, made, environment):
@@ -138,7 +132,7 @@ def _with_runs(made: Plan, migrations: Sequence[Migration], versions: set[str], 
 
 def shown(status: Status, files: Sequence[MigrationFile], session: Session) -> Status:
     """`status` with the repeatables."""
-    look = _look(files, _newest(session))
+    look = _look(files, newest(session))
     rows = tuple(_row(look, name) for name in look.files)
     return replace(status, repeatables=rows, problems=(*status.problems, *repeatables.gone(look.gone)))
 
@@ -168,7 +162,7 @@ def recorded(files: Sequence[MigrationFile], view: View, made: Plan, environment
 
 def gone(files: Sequence[MigrationFile], session: Session) -> tuple[Step, ...]:
     """The steps that let the log forget the repeatables whose files are gone."""
-    names = _look(files, _newest(session)).gone
+    names = _look(files, newest(session)).gone
     return tuple(repeatables.forget(name.removeprefix(name_of("")), name) for name in names)
 
 
@@ -202,7 +196,7 @@ def restored(session: Session, made: Plan, undone: set[str], kept: set[str]) -> 
     for each in sorted(found, key=lambda each: (each.earlier is None, each.earlier.event_id if each.earlier else 0)):
         text = texts.get(each.name)
         if text is not None:
-            steps.append(repeatables.run(_kept(each.name, text)))
+            steps.append(repeatables.run(repeatables_in_force.kept(each.name, text)))
         else:
             lost = each if each.earlier is None else replace(each, why="the log does not keep its earlier text")
             problems.append(repeatables.left(lost, name_of(each.name)))
@@ -216,7 +210,7 @@ def after_redo(
     """`made`, which applies a migration again, and behind it the repeatables that ran with it, from their files."""
     undo = replace(made, steps=tuple(step for step in made.steps if step.direction is Direction.DOWN))
     touched = [step for step in after_down(session, undo).steps if step not in undo.steps]
-    look = _look(files, _newest(session))
+    look = _look(files, newest(session))
     wanted = {*look.names, *(step.version for step in touched)}
     migrations = _read(look, [name for name in look.order if name in wanted])
     if not migrations:
@@ -226,28 +220,3 @@ def after_redo(
     forgotten = tuple(repeatables.forget(each.version, each.name) for each in touched)
     notes = (repeatables.waiting([each.name for each in migrations]),)
     return replace(made, steps=(*made.steps, *forgotten), problems=(*made.problems, *notes))
-
-
-def in_force(files: Sequence[MigrationFile], session: Session) -> tuple[Migration, ...]:
-    """What ran last of each, in the order in which it ran: as the log keeps it; a very large one as its file is."""
-    entries = (entry for entry in _newest(session).values() if entry.checksum is not None)
-    by_name = {file.version: file for file in files}
-    found: list[Migration] = []
-    for entry in sorted(entries, key=lambda entry: entry.event_id):
-        with database.translated(session.dsn):
-            text = read_repeatables.text(session.conn, session.tables, entry.event_id)
-        if text is not None:
-            found.append(_kept(entry.name, text))
-        elif entry.name in by_name:
-            from dbmigrate.migrations import parser
-
-            found.append(parser.read(by_name[entry.name], (Direction.UP,)))
-    return tuple(found)
-
-
-def _kept(name: str, text: str) -> Migration:
-    """A text that the log keeps."""
-    from dbmigrate.migrations import parser
-
-    shown = name_of(name)
-    return parser.read_text(MigrationFile(name, shown, shown, is_repeatable=True), text)

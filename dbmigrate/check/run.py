@@ -9,9 +9,10 @@ from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dbmigrate.check import reading, repeatables, schemafile
+from dbmigrate.check import prerequisites, reading, repeatables, schemafile
 from dbmigrate.check.application import Application
 from dbmigrate.check.apply_all import Applier
+from dbmigrate.check.prerequisites import Ordered, Project
 from dbmigrate.check.queries import Collection
 from dbmigrate.check.twice import Twice
 from dbmigrate.check.values import MigrationResult, Report, found
@@ -43,6 +44,7 @@ class Options:
     all migrations and the selected versions. `queries` are prepared before the first selected migration and after
     each one; without `since`, `applied` are the versions that count as older. Of `variables` the stand-ins are used.
     `twice` runs the up section of each selected file a second time.
+    `project` has the other services: what the migrations need of them runs before.
     """
 
     directories: tuple[str, ...] = ("./db/migrations",)
@@ -56,6 +58,7 @@ class Options:
     applied: frozenset[str] = frozenset()
     variables: Variables = field(default_factory=Variables)
     twice: bool = False
+    project: Project = field(default_factory=Project)
 
 
 def run(options: Options, choice: Choice) -> Report:
@@ -72,9 +75,12 @@ def run(options: Options, choice: Choice) -> Report:
         linted = options.lint(read.migrations, selected)
         report = replace(report, problems=tuple(_once((*report.problems, *linted))))
     if read.sound or (read.repeatables and not read.files):
-        effects = outside_effects.of_all([*read.sound, *read.repeatables]) | schemafile.effects_of(options.dumping)
+        ordered = prerequisites.ordered(read.sound, options.project, options.order, options.variables)
+        report = replace(report, problems=(*report.problems, *ordered.problems))
+        effects = outside_effects.of_all([*ordered.migrations, *read.repeatables])
+        effects |= schemafile.effects_of(options.dumping)
         with choose.open_server(replace(choice, effects=effects, spared=choice.target)) as server:
-            report = _applied_all(report, read, selected, server, options)
+            report = _applied_all(report, _Work(read, ordered, selected), server, options)
     return replace(report, seconds=time.monotonic() - began)
 
 
@@ -100,19 +106,28 @@ def _once(problems: Iterable[Problem]) -> Iterable[Problem]:
     return {(problem.code, problem.place, problem.message): problem for problem in problems}.values()
 
 
-def _applied_all(
-    report: Report, read: Reading, selected: frozenset[str], server: ScratchServer, options: Options
-) -> Report:
+@frozen
+class _Work:
+    """What was read, in which order it runs, and which versions are tried."""
+
+    read: Reading
+    ordered: Ordered
+    selected: frozenset[str]
+
+
+def _applied_all(report: Report, work: _Work, server: ScratchServer, options: Options) -> Report:
+    read, selected, migrations = work.read, work.selected, work.ordered.migrations
     with Applier(server, options.table) as applier:
-        application = _QueryWatch(options.queries.queries, _settled(read, selected, options))
+        application = _QueryWatch(options.queries.queries, _settled(work, options))
         application.begin(applier.scratch)
         again = Twice(selected if options.twice else ())
         watches = (application, again)
-        results = tuple(applier.apply(read.sound, selected=selected, each=partial(_watched, watches)))
+        results = tuple(applier.apply(migrations, selected=selected, each=partial(_watched, watches)))
         version = applier.scratch.session.conn.info.parameter_status("server_version") or "?"
         problems = [problem for result in results for problem in result.problems]
         problems += _of_selected(applier.notes, read, selected)
-        is_whole = len(results) == len(read.files) - read.narrow and not any(
+        own = [result for result in results if ":" not in result.migration.version]
+        is_whole = len(own) == len(read.files) - read.narrow and not any(
             result.has_failed or result.is_stuck for result in results
         )
         again.finish(server, options.table, read.sound)
@@ -122,12 +137,12 @@ def _applied_all(
             application.applied(applier.scratch, read.repeatables[-1])
         problems += [*_slow(results, selected, options), *options.queries.problems, *application.problems()]
         if is_whole and options.dumping is not None:
-            problems += schemafile.compare(applier.scratch, read.sound, options.dumping)
-    problems += _after_failure(results, read)
+            problems += schemafile.compare(applier.scratch, work.ordered, options.dumping)
+    problems += _after_failure(results, work)
     return replace(
         report,
         problems=(*report.problems, *problems),
-        applied=sum(not result.has_failed for result in results),
+        applied=sum(not result.has_failed for result in own),
         results=tuple(result for result in results if result.migration.version in selected),
         server=version.partition(" ")[0],
         where=server.where,
@@ -145,15 +160,20 @@ def _of_selected(notes: Iterable[Problem], read: Reading, selected: frozenset[st
     return [note for note in notes if note.place is not None and note.place.path in paths]
 
 
-def _settled(read: Reading, selected: frozenset[str], options: Options) -> int:
+def _settled(work: _Work, options: Options) -> int:
     """How many migrations come before the first one that may break a query.
 
     Repeatable ones make what queries use, at the very end: before them nothing can be said of any query.
     """
-    migrations = read.sound
-    if read.repeatables:
+    migrations = work.ordered.migrations
+    if work.read.repeatables:
         return len(migrations) + 1
-    is_new = selected.__contains__ if options.since is not None else lambda version: version not in options.applied
+
+    def is_new(version: str) -> bool:
+        if options.since is not None:
+            return version in work.selected
+        return ":" not in version and version not in options.applied
+
     return next((number for number, each in enumerate(migrations) if is_new(each.version)), len(migrations))
 
 
@@ -175,12 +195,13 @@ class _QueryWatch:
             self._application.prepare(scratch.rehearsal, None if self._rest == 0 else migration)
 
 
-def _after_failure(results: Sequence[MigrationResult], read: Reading) -> tuple[Problem, ...]:
+def _after_failure(results: Sequence[MigrationResult], work: _Work) -> tuple[Problem, ...]:
     """A note about the migrations that were not run because an earlier one failed."""
-    rest = len(read.sound) - len(results)
+    rest = len(work.ordered.migrations) - len(results)
     if not results or not rest:
         return ()
-    message = f"the migrations after {results[-1].migration.name} were not run ({rest} of {len(read.files)} files)"
+    files = len(work.read.files) + len(work.ordered.of_others)
+    message = f"the migrations after {results[-1].migration.name} were not run ({rest} of {files} files)"
     return (found("C114", message, None, severity=Severity.NOTE),)
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dbmigrate.output import Renderer, Streams
     from dbmigrate.planning.approval import Approval
     from dbmigrate.schema.versions import Dumping
+    from dbmigrate.scratch.choose import Choice
     from dbmigrate.settings.load import Settings
 
 CONNECT_TIMEOUT = 10  # seconds for the server of another environment to answer; its URL can set another time-out
@@ -255,6 +256,8 @@ class Call:
                 Options(
                     directories=settings.migrations_dirs,
                     table=settings.migrations_table,
+                    service=settings.service,
+                    services=settings.services,
                     policy=Policy(order=settings.version_order, environment=settings.target_environment),
                 ),
             )
@@ -364,7 +367,16 @@ class Call:
             tickets=settings.ticket_pattern,
             variables=lambda: settings.variables,
             hold_signals=_held_signals,
+            service=settings.service,
+            services=settings.services,
+            scratch=self._scratch_choice,
         )
+
+    def _scratch_choice(self) -> Choice:
+        """Where the schema file of a service is made from its migrations."""
+        from dbmigrate.cli import scratch_choice
+
+        return scratch_choice.beside_target(self.settings())
 
     def _waiting(self, pacing: Pacing) -> Pacing:
         """`pacing` with what the option says about the waits of backfills."""
@@ -375,9 +387,9 @@ class Call:
         return replace(pacing, max_wait=duration(self.max_wait, "--max-wait"))
 
     def target_name(self, settings: Settings) -> str:
-        """The target database for people: environment and server."""
-        shown = settings.target().display
-        return f"{settings.environment} · {shown}" if settings.environment else shown
+        """The target database for people: service, environment and server."""
+        named = (settings.service.title if settings.service else None, settings.environment)
+        return " · ".join((*filter(None, named), settings.target().display))
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask on a terminal; where there is none, `yes` is needed. Raises Refused E706."""

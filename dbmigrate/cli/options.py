@@ -21,6 +21,9 @@ COMMON: dict[str, Any] = {
         list[str] | None,
         typer.Option("--env", "-e", metavar="NAME", help="Environment: production reads PRODUCTION_DATABASE_URL."),
     ],
+    "service": Annotated[
+        str | None, typer.Option("--service", metavar="NAME", help="Service: [service.NAME] of the project file.")
+    ],
     "url": Annotated[str | None, typer.Option("--url", "-u", metavar="URL", help="Database URL. [DATABASE_URL]")],
     "password_command": Annotated[
         str | None,
@@ -233,10 +236,13 @@ def _with_options(function: Command, shared: dict[str, Any]) -> Command:
         if name != "call" and is_dataclass(parameter.annotation)
     }
 
+    own = list(_expanded(parameter for name, parameter in signature.parameters.items() if name not in ("call", "ctx")))
+    taken = {parameter.name for parameter in own}
+
     @functools.wraps(function)
     def wrapper(ctx: typer.Context, **given: object) -> None:
         call = call_of(ctx)
-        call.add({name: given.pop(name) for name in shared if name in given and name not in signature.parameters})
+        call.add({name: given.pop(name) for name in shared if name in given and name not in taken})
         for name, group in groups.items():
             given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
         if "ctx" in signature.parameters:
@@ -244,8 +250,6 @@ def _with_options(function: Command, shared: dict[str, Any]) -> Command:
         function(call=call, **given)
 
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    own = list(_expanded(parameter for name, parameter in signature.parameters.items() if name not in ("call", "ctx")))
-    taken = {parameter.name for parameter in own}
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_default(annotation), annotation=annotation)
         for name, annotation in shared.items()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dbmigrate.cli import scratch_choice
 from dbmigrate.events import Warned
 from dbmigrate.model import Problem, Severity
 
@@ -23,18 +25,10 @@ def choice(
 
     The command has to take `options.SCRATCH`.
     """
-    from dbmigrate.connection.programs import Search
-    from dbmigrate.scratch import choose
+    from dbmigrate.scratch.choose import TargetServer
 
-    settings = call.settings()
-    return choose.Choice(
-        explicit=settings.scratch(),
-        target=target,
-        on_target=on_target or choose.TargetServer.UNUSED,
-        major=major,
-        search=Search.from_environ(settings.environ),
-        cache=choose.cache_directory(settings.environ),
-    )
+    found = scratch_choice.of(call.settings())
+    return replace(found, target=target, on_target=on_target or TargetServer.UNUSED, major=major)
 
 
 def for_check(call: Call, target: Dsn | None, live: Connection | None) -> Choice:
@@ -42,11 +36,8 @@ def for_check(call: Call, target: Dsn | None, live: Connection | None) -> Choice
 
     `live` is a session of the target, if there is one.
     """
-    from dbmigrate.scratch.choose import TargetServer
-
-    on_target = TargetServer.UNUSED if call.settings().is_protected else TargetServer.USED
     major = live.info.server_version // 10000 if live is not None else None
-    return choice(call, target=target, on_target=on_target, major=major)
+    return replace(scratch_choice.beside_target(call.settings()), target=target, major=major)
 
 
 def show_notes(call: Call, notes: Iterable[str]) -> None:

@@ -28,6 +28,7 @@ class Access:
     """How a session is opened: to which server, as which command, for which table, by whom.
 
     `files` lists the migrations of this project, which identify its history; None for a database outside the project.
+    `siblings` are the tracking tables of other services; `is_of_service`: the table is that of a service, by its name.
     `hold_signals` keeps a signal back while a page of a backfill runs; the function that it yields acts on it.
     """
 
@@ -38,4 +39,6 @@ class Access:
     on_event: Callable[[Event], None]
     describe_run: Callable[[], Run]
     files: Callable[[], Sequence[MigrationFile]] | None = None
+    siblings: tuple[str, ...] = ()
+    is_of_service: bool = False
     hold_signals: Callable[[], AbstractContextManager[Callable[[], None]]] = nothing_held

@@ -37,6 +37,13 @@ where l.locktype = 'advisory' and l.granted and l.objsubid = 2
   and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
   and l.classid::int8 = (%s::int8 & 4294967295) and l.objid::int8 = (%s::int8 & 4294967295)
 """
+_EXCLUSIVE = """
+select 1 from pg_catalog.pg_locks
+where locktype = 'advisory' and granted and objsubid = 2 and mode = 'ExclusiveLock'
+  and pid <> pg_catalog.pg_backend_pid()
+  and database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
+  and classid::int8 = (%s::int8 & 4294967295) and objid::int8 = (%s::int8 & 4294967295)
+"""
 _BLOCKERS = """
 select a.pid, coalesce(a.usename::text, '?'), coalesce(nullif(a.application_name, ''), a.backend_type, '?'),
        coalesce(a.state, '?'), pg_catalog.date_trunc('second', pg_catalog.now() - a.xact_start)::text,
@@ -103,13 +110,27 @@ def key_for(table: str) -> Key:
     return Key(NAMESPACE, int.from_bytes(digest[:4], "big", signed=True))
 
 
-def acquire(conn: Connection, key: Key, *, wait: float, on_event: Callable[[Event], None]) -> None:
-    """Take the session lock, polling for up to `wait` seconds.
+def acquire(
+    conn: Connection, key: Key, *, shared: Sequence[Key] = (), wait: float, on_event: Callable[[Event], None]
+) -> None:
+    """Take the session lock, and those that are `shared` with other runs, polling for up to `wait` seconds.
 
     While waiting nothing is open on the server: no transaction, no blocked query. Raises LockNotAcquired E601, which
     names the holder.
     """
-    poll(lambda: try_acquire(conn, key), lambda: holder(conn, key), wait=wait, on_event=on_event)
+    poll(
+        lambda: try_acquire(conn, key, shared),
+        lambda: _first_holder(conn, (key, *shared)),
+        wait=wait,
+        on_event=on_event,
+    )
+
+
+def _first_holder(conn: Connection, keys: Sequence[Key]) -> str:
+    """The holder of the first of these locks that another session has for itself."""
+    held = (key for key in keys[1:] if database.query(conn, _EXCLUSIVE, key.first, key.second))
+    is_own = database.query(conn, _HOLDER, keys[0].first, keys[0].second)
+    return holder(conn, keys[0] if is_own else next(held, keys[0]))
 
 
 def poll(
@@ -134,13 +155,22 @@ def poll(
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-def release(conn: Connection, key: Key) -> None:
-    """Release the session lock."""
+def release(conn: Connection, key: Key, shared: Sequence[Key] = ()) -> None:
+    """Release the session lock, and those that are shared with other runs."""
+    for each in shared:
+        database.query(conn, f"select pg_catalog.pg_advisory_unlock_shared({each.sql})")
     database.query(conn, f"select pg_catalog.pg_advisory_unlock({key.sql})")
 
 
-def try_acquire(conn: Connection, key: Key) -> bool:
-    return bool(database.query(conn, f"select pg_catalog.pg_try_advisory_lock({key.sql})")[0][0])
+def try_acquire(conn: Connection, key: Key, shared: Sequence[Key] = ()) -> bool:
+    """All of them or none: two runs that each wait for the lock of the other would wait for ever."""
+    if not database.query(conn, f"select pg_catalog.pg_try_advisory_lock({key.sql})")[0][0]:
+        return False
+    for number, each in enumerate(shared):
+        if not database.query(conn, f"select pg_catalog.pg_try_advisory_lock_shared({each.sql})")[0][0]:
+            release(conn, key, shared[:number])
+            return False
+    return True
 
 
 def is_held(conn: Connection, key: Key) -> bool:

@@ -12,8 +12,8 @@ import psycopg
 from psycopg import pq
 
 from dbmigrate.connection import database, silence
-from dbmigrate.errors import AlreadyDone, ConnectionFailed, DatabaseError, Error, LockNotAcquired
-from dbmigrate.events import Created, Progress, Retrying, ServerNotice, Warned
+from dbmigrate.errors import AlreadyDone, ConnectionFailed, Error, LockNotAcquired
+from dbmigrate.events import Progress, Retrying, ServerNotice, Warned
 from dbmigrate.execution import batches, commit_outcome, run_lock, tracking_retries
 from dbmigrate.execution.monitor import Monitor
 from dbmigrate.model import Direction, Problem
@@ -70,6 +70,7 @@ class Session:
             raise
         self._pid = self.conn.info.backend_pid
         self.monitor = Monitor(access.dsn, self._pid)
+        self.shared: tuple[run_lock.Key, ...] = ()  # locks of other services, which this run needs as they are
         self.committing: str | None = None  # the id of the transaction that records a step, once its COMMIT is sent
         self._is_used = False  # whether a migration ran in it, which may have left settings
         self.observer: Observer | None = None  # measures a rehearsal, statement by statement
@@ -87,12 +88,12 @@ class Session:
             return
         from dbmigrate.tracking import other_schema  # rarely needed: only the first run finds no table
 
-        other_schema.refuse_elsewhere(self.conn, self.tables, self.access.files())
+        other_schema.refuse_elsewhere(self.conn, self.tables, self.access.files(), self.access.siblings)
 
     @property
     def _is_chosen(self) -> bool:
         """Whether the user has named the schema of the tracking table."""
-        return "." in self.access.table or bool(self.dsn.search_path)
+        return "." in self.access.table or bool(self.dsn.search_path or self.access.is_of_service)
 
     def surroundings(self, recorded: History) -> Preexisting | None:
         """What the database holds where nothing is recorded yet; None as soon as something is."""
@@ -103,7 +104,8 @@ class Session:
         with database.translated(self.dsn):
             if history.has_begun(self.conn, self.tables):
                 return None
-            return preexisting.look(self.conn, self.tables, self.access.files(), is_chosen=self._is_chosen)
+            found = preexisting.look(self.conn, self.tables, self.access.files(), is_chosen=self._is_chosen)
+            return preexisting.beside(found, self.conn, self.access.siblings)
 
     @property
     def dsn(self) -> Dsn:
@@ -164,14 +166,15 @@ class Session:
         if self.facts.is_pooled:
             return  # behind a pooler every transaction takes the lock
         with database.translated(self.dsn):
-            run_lock.acquire(self.conn, self.key, wait=self.access.lock_wait, on_event=self.access.on_event)
+            wait, on_event = self.access.lock_wait, self.access.on_event
+            run_lock.acquire(self.conn, self.key, shared=self.shared, wait=wait, on_event=on_event)
             self._locate()
 
     def unlock(self) -> None:
         """Let other runs go on, as while a person is asked. What was read under the lock may change from now on."""
         if not self.facts.is_pooled:
             with database.translated(self.dsn):
-                run_lock.release(self.conn, self.key)
+                run_lock.release(self.conn, self.key, self.shared)
 
     def _locate(self) -> None:
         self.tables = tables.locate(self.conn, self.access.table, facts=self.facts, search_path=self.dsn.search_path)
@@ -179,41 +182,15 @@ class Session:
 
     def ensure_tables(self) -> None:
         """Make the missing tracking tables and columns, even if another tool makes them at the same moment."""
+        from dbmigrate.execution import making_tables  # only the first run has anything to make
+
         with database.translated(self.dsn):
             for _ in range(3):
                 ddl = tables.creation(self.conn, self.tables)
                 if not ddl:
                     return
-                if not self.tables.schema_exists:
-                    self.emit(Created("schema", self.tables.schema))
-                # "if not exists" does not protect two sessions that create at once (23505 on a catalog index)
-                with suppress(psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):
-                    self._make_tables(ddl)
+                making_tables.make(self.conn, self.tables, ddl, self.emit)
                 self._locate()
-
-    def _make_tables(self, ddl: str) -> None:
-        try:
-            database.run(self.conn, ddl)
-        except psycopg.errors.InsufficientPrivilege as exc:
-            verb, hint = (
-                "made",
-                (
-                    f"let a role that may create them in schema {self.tables.schema} run the first `dbmigrate up`,"
-                    " or make them by hand and grant select, insert, update and delete"
-                ),
-            )
-            if self.tables.missing:
-                verb = "extended"
-                hint = (
-                    f"let the owner of {self.tables.schema}.{self.tables.log_name} run `dbmigrate up`, or the command"
-                )
-            raise DatabaseError(
-                f"the tracking tables cannot be {verb}: {exc.diag.message_primary}",
-                code="E402",
-                details=(("missing", " ".join(ddl.split())),),
-                hint=hint,
-                sqlstate=exc.sqlstate,
-            ) from exc
 
     # -- transactions
 
@@ -442,8 +419,9 @@ class Session:
     def _take_over(self, lost: int) -> bool:
         """Take over the lock from the lost session of this run."""
         deadline = time.monotonic() + _LOSS_NOTICED_SECONDS
-        while not run_lock.try_acquire(self.conn, self.key):
+        while not run_lock.try_acquire(self.conn, self.key, self.shared):
             if time.monotonic() > deadline or not run_lock.is_held_by(self.conn, self.key, lost):
-                return run_lock.try_acquire(self.conn, self.key)  # the session may have ended between the two queries
+                # the session may have ended between the two queries
+                return run_lock.try_acquire(self.conn, self.key, self.shared)
             time.sleep(_RECONNECT_PAUSE)
         return True

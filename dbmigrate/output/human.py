@@ -114,6 +114,10 @@ class Human:
         """
         for line in tables.status_heading(status):
             self._message(text.one_line(line))
+        if status.service is not None and self._verbosity >= Verbosity.VERBOSE:
+            from dbmigrate.output import services
+
+            self._message(services.about(status.service))
         for row in status.rows:
             style, mark = _MARKS[row.state]
             self._streams.answer(text.labelled(style, mark, text.one_line(row.name)))

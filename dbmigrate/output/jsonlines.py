@@ -56,6 +56,7 @@ class Json:
                 "next": _next(status.next),
                 "last_updated": status.updated_at.astimezone(UTC).isoformat() if status.updated_at else None,
                 "location": list(status.locations),
+                **_service(status),
                 "applied": len(status.applied),
                 "pending": len(status.pending),
                 "elsewhere": status.count(MigrationState.ELSEWHERE),
@@ -160,6 +161,14 @@ def _outcome(outcome: Outcome) -> dict[str, object]:
 
 def _next(row: StatusRow | None) -> dict[str, str] | None:
     return {"version": row.version, "file": row.name} if row else None
+
+
+def _service(status: Status) -> dict[str, object]:
+    if status.service is None:
+        return {}
+    from dbmigrate.output import services
+
+    return {"service": services.identity(status.service)}
 
 
 def _row(row: StatusRow, hide: Callable[[str], str]) -> dict[str, object]:

@@ -39,10 +39,8 @@ def faults(
     for migration, annotation, given in wanted:
         version = (replaced or {}).get(given, given)
         if ":" in version:
-            yield _fault(
-                annotation, f"`{version}`: dependencies on other services are not supported yet", _LOCAL, "E292"
-            )
-        elif version not in places and version not in history:
+            continue  # of another service: `service_dependencies`
+        if version not in places and version not in history:
             near = [each for each in places if each.lstrip("0") == version.lstrip("0")]
             hint = f"did you mean {near[0]}?" if near else "no file has this version: see `dbmigrate status`"
             yield _fault(annotation, f"{migration.name} depends on {version}, which does not exist", hint)
@@ -53,11 +51,8 @@ def faults(
             yield _fault(annotation, f"{migration.name} depends on {version}, which comes later", hint)
 
 
-_LOCAL = "name versions of this directory"
-
-
-def _fault(annotation: Annotation, message: str, hint: str, code: str = "E293") -> Problem:
-    return Problem(code, message, Severity.ERROR, annotation.place, hint)
+def _fault(annotation: Annotation, message: str, hint: str) -> Problem:
+    return Problem("E293", message, Severity.ERROR, annotation.place, hint)
 
 
 def refuse_needed(steps: Sequence[Step], others: Iterable[Migration]) -> None:

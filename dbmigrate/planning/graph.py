@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.model import Migration, MigrationFile
 
-__all__ = ["Node", "mermaid", "nodes", "tree"]
+__all__ = ["Node", "mermaid", "nodes", "tree", "with_a_part"]
 
 _MARKS = {
     MigrationState.APPLIED: "[X] ",
@@ -32,13 +32,17 @@ _CLASSES = {
 
 @frozen
 class Node:
-    """A migration; `depends` are the versions of others, in their order. A version that no file has is `unknown`."""
+    """A migration; `depends` are the versions of others, in their order. A version that no file has is `unknown`.
+
+    `services` are those of other services, as ``ai:003``.
+    """
 
     version: str
     name: str
     depends: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     state: MigrationState | None = None
+    services: tuple[str, ...] = ()
 
 
 def nodes(
@@ -59,8 +63,9 @@ def nodes(
             file.version,
             file.name,
             tuple(version for version in named.get(file.version, ()) if version in known),
-            tuple(version for version in named.get(file.version, ()) if version not in known),
+            tuple(version for version in named.get(file.version, ()) if version not in known and ":" not in version),
             states.get(file.version),
+            tuple(version for version in named.get(file.version, ()) if ":" in version),
         )
         for file in present
     )
@@ -74,7 +79,7 @@ def tree(found: Sequence[Node]) -> Iterator[str]:
             below.setdefault(version, []).append(node)
     shown: set[str] = set()
     for node in found:
-        if not node.depends and (node.version in below or node.unknown):
+        if not node.depends and (node.version in below or node.unknown or node.services):
             yield from _branch(node, below, shown)
     for node in found:  # what waits for each other, or itself
         if node.depends and node.version not in shown:
@@ -87,6 +92,7 @@ def _branch(root: Node, below: Mapping[str, Sequence[Node]], shown: set[str]) ->
     while waiting:
         node, first, further = waiting.pop()
         missing = f" (depends on {', '.join(node.unknown)}, which does not exist)" if node.unknown else ""
+        missing += f" (depends on {', '.join(node.services)})" if node.services else ""
         mark = _MARKS[node.state] if node.state else ""
         children = below.get(node.version, ())
         if node.version in shown:
@@ -102,21 +108,40 @@ def _branch(root: Node, below: Mapping[str, Sequence[Node]], shown: set[str]) ->
 
 def mermaid(found: Sequence[Node]) -> Iterator[str]:
     """A flowchart from what comes first to what depends on it: all migrations that have a part in it."""
-    parts = {version for node in found for version in (*node.depends, node.version) if node.depends or node.unknown}
+    parts = with_a_part(found)
     yield "flowchart LR"
     for node in found:
         if node.version in parts:
             yield f'    v{node.version}["{_escaped(node.name)}"]{f":::{node.state.value}" if node.state else ""}'
         for version in node.unknown:
             yield f'    v{_escaped(version)}["{_escaped(version)} does not exist"]:::missing'
+    for version in sorted({version for node in found for version in node.services}):
+        yield f'    {_service(version)}[["{_escaped(version)}"]]'
     for node in found:
         for version in (*node.depends, *node.unknown):
             yield f"    v{_escaped(version)} --> v{node.version}"
+        for version in node.services:
+            yield f"    {_service(version)} --> v{node.version}"
     used = {node.state for node in found if node.state and node.version in parts}
     used |= {MigrationState.MISSING} if any(node.unknown for node in found) else set()
     for state, style in _CLASSES.items():
         if state in used:
             yield f"    classDef {state.value} {style}"
+
+
+def with_a_part(found: Sequence[Node]) -> set[str]:
+    """The versions that depend on something, or that something depends on."""
+    return {
+        version
+        for node in found
+        if node.depends or node.unknown or node.services
+        for version in (*node.depends, node.version)
+    }
+
+
+def _service(version: str) -> str:
+    """The id of a node for a version of another service: letters and digits alone."""
+    return "s" + "".join(each if each.isalnum() else "_" for each in version)
 
 
 def _escaped(text: str) -> str:

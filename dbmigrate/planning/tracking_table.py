@@ -61,7 +61,8 @@ class Candidate:
 class Seen:
     """Where the table is looked for, and what else there is. `is_chosen` says that the user has named the schema.
 
-    `home` is the schema that the sessions of `role` begin in by its own settings.
+    `home` is the schema that the sessions of `role` begin in by its own settings. In the schemas `of_services` it
+    is the table of another service of the project.
     """
 
     schema: str
@@ -70,6 +71,7 @@ class Seen:
     role: str = ""
     home: str = ""
     candidates: tuple[Candidate, ...] = ()
+    of_services: frozenset[str] = frozenset()
 
 
 @frozen
@@ -97,6 +99,8 @@ def worth_reading(seen: Seen) -> tuple[Candidate, ...]:
 def _may_count(candidate: Candidate, seen: Seen) -> bool:
     """A schema for each role is an arrangement, not an accident: both roles begin in the schema that is their own."""
     if candidate.is_extensions or candidate.tool or other_tools.is_of_platform(candidate.schema):
+        return False
+    if candidate.schema in seen.of_services:
         return False
     is_others = candidate.owner != seen.role and candidate.owner_home == candidate.schema
     return not (is_others and seen.home == seen.schema)

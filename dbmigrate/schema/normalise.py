@@ -21,7 +21,7 @@ from dbmigrate.schema.items import Item, Kind, split
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["PREAMBLE", "normalise", "problems"]
+__all__ = ["PREAMBLE", "TITLE", "normalise", "problems"]
 
 # What pg_dump sets first, in the words that every server from 13 on understands: without transaction_timeout (17).
 # The last two stand before whichever table comes first, and would move with it.
@@ -49,8 +49,8 @@ _VOLATILE = re.compile(
     r"-- (?:PostgreSQL database dump$|Dumped (?:from|by) |Started on |Completed on |TOC entry |Dependencies: "
     r"|\*not\* creating schema)"
 )
-_TITLE = re.compile(r"-- (?:Data for )?Name: (?P<name>.*); Type: (?P<type>[^;\n]*); Schema: (?P<schema>.*?); Owner: .*")
-_USUAL_HEADER = re.compile(rf"--\n{_TITLE.pattern}\n--")
+TITLE = re.compile(r"-- (?:Data for )?Name: (?P<name>.*); Type: (?P<type>[^;\n]*); Schema: (?P<schema>.*?); Owner: .*")
+_USUAL_HEADER = re.compile(rf"--\n{TITLE.pattern}\n--")
 _CONSTRAINT = re.compile(r'\bADD CONSTRAINT ("(?:[^"]|"")*"|\S+)')
 _FOREIGN_COLUMN = re.compile(
     r'ALTER FOREIGN TABLE ONLY (?=(?:"(?:[^"]|"")*"|[\w.$])+ ALTER COLUMN (?:"(?:[^"]|"")*"|\S+) OPTIONS \()'
@@ -108,7 +108,7 @@ class _Entry:
             self.header.append(comment)
         else:
             lines = [line for line in comment.split("\n") if not _VOLATILE.match(line)]
-            title = next(filter(None, map(_TITLE.match, lines)), None)
+            title = next(filter(None, map(TITLE.match, lines)), None)
             self.header += lines
         self.title = self.title or title
 

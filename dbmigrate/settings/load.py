@@ -7,7 +7,6 @@ Where two names mean the same (``DBMIGRATE_WAIT``, ``DBMATE_WAIT``), ours wins.
 
 from __future__ import annotations
 
-import re
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,7 @@ from dbmigrate.connection.dsn import Dsn
 from dbmigrate.environment_name import canonical
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
-from dbmigrate.model import Order
-from dbmigrate.settings import durations, env_file, project_file
+from dbmigrate.settings import durations, env_file, project_file, single
 from dbmigrate.settings.environments import Protection, name_of, protection_of, variable_of
 from dbmigrate.settings.sources import Choice, Sources, Value
 from dbmigrate.settings.variables import VARIABLES, Variable
@@ -25,6 +23,8 @@ from dbmigrate.settings.variables import VARIABLES, Variable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dbmigrate.model import Order
+    from dbmigrate.services import Service
     from dbmigrate.settings.project_file import Project, Requirement
     from dbmigrate.settings.provenance import Part
     from dbmigrate.variables import Given, Variables
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["ENV_FILES", "VARIABLES", "Flags", "Settings", "Variable", "load"]
 
 ENV_FILES = (".env", ".env.dbmate")
-LAYOUTS = ("dbmate", "scattered")  # schema.versions.Layout; a test compares them
 
 _FOR_PROGRAMS = ("DBMIGRATE_PG_DUMP", "DBMIGRATE_PG_BIN")
 
@@ -44,6 +43,7 @@ class Flags:
     url: str | None = field(default=None, repr=False)
     password_command: str | None = None
     environment: str | None = None
+    service: str | None = None
     env_files: Sequence[str] = ()
     scratch_url: str | None = field(default=None, repr=False)
     migrations_dirs: Sequence[str] = ()
@@ -75,6 +75,7 @@ class Settings:
     `lock_timeout` None leaves the choice to the executor; 0 and a `timeout` of None mean no limit. `environ` is for
     programs that are started: this process's without PGSERVICE, which `Dsn.environment` replaces. `origins` says for
     each name in `VARIABLES` that is a setting where its value is from. `protected` are `canonical` environment names.
+    `service` is the chosen one, whose directories, table and schema file these are; `services` may share the database.
     """
 
     migrations_dirs: tuple[str, ...]
@@ -100,6 +101,8 @@ class Settings:
     quiet: bool
     json: bool
     environment: str | None
+    service: Service | None
+    services: tuple[Service, ...]
     protected: frozenset[str]
     driver: str
     environ: Mapping[str, str] = field(repr=False)
@@ -309,22 +312,24 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
     """Read the env files and all settings but the target, which `Settings.target` reads.
 
     Raises ConfigError: E204 for a line of an env file, E205 for an invalid value, E207 for an unreadable file, E253
-    to E256 for the project file.
+    to E256, E269, E272 for the project file, E268 for an unknown service.
     """
     files = env_file.read(tuple(flags.env_files) or ENV_FILES, cwd=cwd)
     sources = Sources(environ, files, cwd)
     project = project_file.read(cwd)
     choice = Choice(sources, project)
-    protected = _protected(choice)
+    protected = single.protected(choice)
+    services = _services(choice, project, cwd)
+    service = _service(choice, flags.service, project)
     return Settings(
-        migrations_dirs=_directories(choice, flags.migrations_dirs),
-        version_order=_order(choice, flags.version_order),
-        migrations_table=_table(choice, flags.migrations_table),
+        migrations_dirs=single.directories(choice, flags.migrations_dirs),
+        version_order=single.order(choice, flags.version_order),
+        migrations_table=single.table(choice, flags.migrations_table),
         schema_file=choice.text("DBMIGRATE_SCHEMA_FILE", flags.schema_file),
         seeds_dir=choice.text("DBMIGRATE_SEEDS_DIR", flags.seeds_dir),
-        schema_versions=_layout(choice),
+        schema_versions=single.layout(choice),
         wait_timeout=choice.seconds("DBMIGRATE_WAIT_TIMEOUT", flags.wait_timeout),
-        wait_interval=_interval(choice, flags.wait_interval),
+        wait_interval=single.interval(choice, flags.wait_interval),
         lock_wait=choice.seconds("DBMIGRATE_LOCK_WAIT", flags.lock_wait),
         allow_pooler=choice.boolean("DBMIGRATE_ALLOW_POOLER", flag=flags.allow_pooler),
         lock_timeout=choice.optional_seconds("DBMIGRATE_LOCK_TIMEOUT", flags.lock_timeout),
@@ -334,14 +339,16 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         dump_schema=not choice.boolean("DBMIGRATE_NO_DUMP_SCHEMA", flag=flags.no_dump_schema),
         lock_report=choice.boolean("DBMIGRATE_LOCK_REPORT", flag=None),
         template=choice.text("DBMIGRATE_TEMPLATE"),
-        ticket_pattern=_tickets(choice),
+        ticket_pattern=single.tickets(choice),
         wait=choice.boolean("DBMIGRATE_WAIT", flag=flags.wait),
         strict=_strict(choice, flags, protected),
         applies_in_run=choice.boolean("DBMIGRATE_AUTO", flag=None),
         verbose=choice.boolean("DBMIGRATE_VERBOSE", flag=flags.verbose),
         quiet=bool(flags.quiet),
         json=bool(flags.json),
-        environment=_environment(choice, flags.environment),
+        environment=single.environment(choice, flags.environment),
+        service=service,
+        services=services,
         protected=protected,
         driver=choice.text("DBMIGRATE_DRIVER", flags.driver),
         environ=_for_programs(sources),
@@ -353,87 +360,32 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
     )
 
 
+def _services(choice: Choice, project: Project, cwd: str) -> tuple[Service, ...]:
+    """What may share the database: nothing where the project has no services."""
+    if not project.services:
+        return ()
+    from dbmigrate.services import Service
+    from dbmigrate.settings import service_choice
+
+    own = Service("", single.directories(choice, ()), single.table(choice, None), choice.text("DBMIGRATE_SCHEMA_FILE"))
+    return service_choice.in_database(project.services, own, cwd)
+
+
+def _service(choice: Choice, flag: str | None, project: Project) -> Service | None:
+    """The chosen one; few projects have any."""
+    if choice.value("DBMIGRATE_SERVICE", flag).origin == "default":
+        return None
+    from dbmigrate.settings import service_choice
+
+    return service_choice.choose(choice, flag, project)
+
+
 def _strict(choice: Choice, flags: Flags, protected: frozenset[str]) -> bool:
     """The setting; without one, protected environments are strict."""
     asked = choice.boolean("DBMIGRATE_STRICT", flag=flags.strict)
     if choice.origins["DBMIGRATE_STRICT"] != "default":
         return asked
-    return canonical(_environment(choice, flags.environment) or "") in protected
-
-
-def _protected(choice: Choice) -> frozenset[str]:
-    """The names of the protected environments; an empty list in the project file means none."""
-    names = choice.value("DBMIGRATE_PROTECTED").text.split(",")
-    return frozenset(canonical(name.strip()) for name in names if name.strip())
-
-
-def _directories(choice: Choice, flags: Sequence[str]) -> tuple[str, ...]:
-    """Both the repeated flag and the variable may hold several, separated by commas (dbmate)."""
-    text = choice.text("DBMIGRATE_MIGRATIONS_DIR", ",".join(flags) if flags else None)
-    directories = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not directories:
-        raise ConfigError("the migrations directory is empty", code="E205", hint="name one with --migrations-dir")
-    return directories
-
-
-def _order(choice: Choice, flag: str | None) -> Order:
-    value = choice.value("DBMIGRATE_VERSION_ORDER", flag)
-    try:
-        return Order(value.text.strip())
-    except ValueError:
-        hint = f"use {' or '.join(Order)}"
-        raise ConfigError(f"{value.name}: unknown order {value.text.strip()!r}", code="E205", hint=hint) from None
-
-
-def _table(choice: Choice, flag: str | None) -> str:
-    """``table`` or ``schema.table``; whatever follows the first dot is the table's name (dbmate)."""
-    text = choice.text("DBMIGRATE_MIGRATIONS_TABLE", flag)
-    if text.startswith(".") or text.endswith(".") or "\0" in text:
-        raise ConfigError(
-            f"the migrations table {text!r} has no name on one side of the dot", code="E205", hint="write schema.table"
-        )
-    return text
-
-
-def _layout(choice: Choice) -> str:
-    value = choice.value("DBMIGRATE_SCHEMA_VERSIONS")
-    if value.text.strip() not in LAYOUTS:
-        raise ConfigError(
-            f"{value.name}: unknown layout {value.text.strip()!r}", code="E205", hint=f"use {' or '.join(LAYOUTS)}"
-        )
-    return value.text.strip()
-
-
-def _tickets(choice: Choice) -> str | None:
-    """None for the usual pattern."""
-    value = choice.value("DBMIGRATE_TICKET_PATTERN")
-    if value.origin == "default":
-        return None
-    try:
-        re.compile(value.text)
-    except re.error as exc:
-        message = f"{value.name}: {value.text!r} is not a regular expression: {exc}"
-        raise ConfigError(message, code="E205", hint="for example [A-Z]+-[0-9]+") from exc
-    return value.text
-
-
-def _interval(choice: Choice, flag: str | None) -> float:
-    seconds = choice.seconds("DBMIGRATE_WAIT_INTERVAL", flag)
-    if seconds == 0:
-        raise ConfigError("the wait interval is 0", code="E205", hint="write a pause such as 1s")
-    return seconds
-
-
-def _environment(choice: Choice, flag: str | None) -> str | None:
-    """The name for ``-e``. An empty flag is an error: it comes from an unset shell variable."""
-    value = choice.value("DBMIGRATE_ENV", flag)
-    if value.origin == "default":
-        return None
-    if not re.fullmatch(project_file.ENVIRONMENT_NAME, value.text.strip()):
-        hint = "use letters, digits, _ - and ."
-        raise ConfigError(f"{value.name}: the name of the environment is empty or invalid", code="E205", hint=hint)
-    variable = variable_of(value.text.strip())
-    return name_of(variable) or variable
+    return canonical(single.environment(choice, flags.environment) or "") in protected
 
 
 def _for_programs(sources: Sources) -> dict[str, str]:

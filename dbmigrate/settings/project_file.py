@@ -21,6 +21,7 @@ from dbmigrate.model import Place, Problem, Severity
 from dbmigrate.settings.variables import VARIABLES, Kind
 
 if TYPE_CHECKING:
+    from dbmigrate.services import Service
     from dbmigrate.settings.project_variables import ProjectVariable
 
 __all__ = ["ENVIRONMENT_NAME", "FILE", "PYPROJECT", "Project", "Requirement", "Text", "read"]
@@ -30,7 +31,7 @@ PYPROJECT = "pyproject.toml"
 
 _SECTION = ("tool", "dbmigrate")
 _ENVIRONMENTS = ("environments", "env")  # the second is read as the first
-_TABLES = ("lint", "deploy", *_ENVIRONMENTS, "vars")
+_TABLES = ("lint", "deploy", *_ENVIRONMENTS, "vars", "service")
 _ENV_DEFAULT = "env-default"
 _ORDER = "order"
 _REQUIRED = "require-applied-in"
@@ -78,7 +79,7 @@ class Project:
     stand, for the commands to check. `order` is how environments are shown side by side, `required` what
     ``require-applied-in`` says, by environment, `env_default` the environment of a run that names none, by which files
     with ``env`` are chosen, `max_blocked` and `password_commands` what an environment says in place of the key at the
-    top. `variables` are those of migrations, `problems` are warnings.
+    top. `variables` are those of migrations, `services` those that share the database, `problems` are warnings.
     """
 
     path: str = ""
@@ -91,6 +92,7 @@ class Project:
     max_blocked: Mapping[str, Text] = field(default_factory=dict)
     password_commands: Mapping[str, Text] = field(default_factory=dict, repr=False)
     variables: Mapping[str, ProjectVariable] = field(default_factory=dict, repr=False)
+    services: tuple[Service, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
@@ -99,7 +101,7 @@ def read(cwd: str) -> Project:
 
     Keys may have underscores in place of hyphens. Raises ConfigError E253 (not TOML; with its place), E254 (an unknown
     key), E255 (a value of the wrong type), E256 (a key that would say where the database is), E209 (two spellings of
-    one key or environment), E207 (a file that cannot be opened).
+    one key or environment), E269 and E272 (services), E207 (a file that cannot be opened).
     """
     own = _content(cwd, FILE)
     shared = _content(cwd, PYPROJECT)
@@ -188,6 +190,7 @@ class _Reader:
             max_blocked=dict(self._of_each(environments, _MAX_BLOCKED, Kind.DURATION)),
             password_commands=dict(self._of_each(environments, _PASSWORD_COMMAND, Kind.TEXT)),
             variables=self._variables(table),
+            services=self._services(table),
             problems=problems,
         )
 
@@ -198,6 +201,19 @@ class _Reader:
 
         given = self.table(table["vars"], ("vars",))
         return project_variables.read(given, project_variables.Place(self._wrong, self._unknown, self._origin))
+
+    def _services(self, root: Mapping[str, object]) -> tuple[Service, ...]:
+        if "service" not in root:
+            return ()
+        from dbmigrate.settings import project_services
+
+        tables: dict[str, dict[str, str]] = {}
+        for name, given in self.table(root["service"], ("service",)).items():
+            path = ("service", name)
+            values = self._hyphened(given, path, project_services.KEYS)
+            kinds = {key: Kind.LIST if key == "dir" else Kind.TEXT for key in values}
+            tables[name] = {key: self._value((*path, key), value, kinds[key]) for key, value in values.items()}
+        return project_services.read(tables, self._place)
 
     def table(self, value: object, path: _Path) -> Mapping[str, object]:
         if not isinstance(value, Mapping):
@@ -249,23 +265,23 @@ class _Reader:
         for path, table in environments.items():
             if name in table:
                 key = (*path, name)
-                text = self._value(_shown(key), table[name], kind)
+                text = self._value(key, table[name], kind)
                 yield canonical(path[-1]), Text(text, _shown(key), self._origin(key))
 
     def _text(self, key: str, value: object) -> Text:
-        return Text(self._value(key, value, VARIABLES[_KEYS[key]].kind), key, self._origin((key,)))
+        return Text(self._value((key,), value, VARIABLES[_KEYS[key]].kind), key, self._origin((key,)))
 
-    def _value(self, key: str, value: object, kind: Kind) -> str:
+    def _value(self, path: _Path, value: object, kind: Kind) -> str:
         if kind in (Kind.BOOLEAN, Kind.NEGATION):
             if not isinstance(value, bool):
-                raise self._wrong((key,), "true or false")
+                raise self._wrong(path, "true or false")
             return str(value is (kind is Kind.BOOLEAN)).lower()
         if kind is Kind.LIST and isinstance(value, list):
-            return ",".join(self._string((key,), item, "a list of strings") for item in value)
+            return ",".join(self._string(path, item, "a list of strings") for item in value)
         if kind is Kind.DURATION:
             is_zero = value == 0 and not isinstance(value, bool)
-            return "0" if is_zero else self._string((key,), value, 'a duration such as "30s"')
-        return self._string((key,), value, "a string" if kind is Kind.TEXT else "a string or a list of strings")
+            return "0" if is_zero else self._string(path, value, 'a duration such as "30s"')
+        return self._string(path, value, "a string" if kind is Kind.TEXT else "a string or a list of strings")
 
     def _string(self, path: _Path, value: object, wanted: str) -> str:
         if not isinstance(value, str):

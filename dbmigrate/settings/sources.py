@@ -153,11 +153,14 @@ class Choice:
         self._sources = sources
         self._project = project
         self.origins: dict[str, str] = {}
+        self.of_service: dict[str, Value] = {}  # of the chosen service; only a flag wins over them
 
     def value(self, name: str, flag: str | None = None) -> Value:
         variable = VARIABLES[name]
         if flag is not None:
             found = Value(flag, variable.option, variable.option)
+        elif name in self.of_service:
+            found = self.of_service[name]
         else:
             names = (name, variable.twin) if variable.twin else (name,)
             found = self._sources.find(*names) or self._from_project(name) or Value(variable.default, name, "default")

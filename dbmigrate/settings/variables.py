@@ -57,6 +57,7 @@ VARIABLES: Mapping[str, Variable] = {
         key="password-command",
     ),
     "DBMIGRATE_ENV": Variable("the environment", option="--env"),
+    "DBMIGRATE_SERVICE": Variable("the service: `[service.NAME]` of the project file", option="--service"),
     "DBMIGRATE_DRIVER": Variable("a driver in place of the URL's scheme", "", "--driver", "DBMATE_DRIVER"),
     "DBMIGRATE_MIGRATIONS_DIR": Variable(
         "the directories of migration files, separated by commas",

@@ -90,8 +90,13 @@ class _Session:
     role_path: str | None
 
 
-def refuse_elsewhere(conn: Connection, tables: Tables, files: Sequence[MigrationFile]) -> None:
-    """Raise Refused E717 if the history of `files` is in another schema. For a schema that the user did not name."""
+def refuse_elsewhere(
+    conn: Connection, tables: Tables, files: Sequence[MigrationFile], siblings: Sequence[str] = ()
+) -> None:
+    """Raise Refused E717 if the history of `files` is in another schema. For a schema that the user did not name.
+
+    `siblings` are the tables of other services, which may have the same name in another schema, and the same versions.
+    """
     session = _Session(*cast("tuple[str, str, str, str, str | None]", database.query(conn, _SESSION)[0]))
     seen = Seen(
         tables.schema,
@@ -99,6 +104,7 @@ def refuse_elsewhere(conn: Connection, tables: Tables, files: Sequence[Migration
         is_chosen=session.source == "client",
         role=session.role,
         home=tracking_table.home(session.role, session.role_path),
+        of_services=frozenset(schema for schema, _, name in map(_parts, siblings) if name == tables.name),
     )
     if seen.exists or seen.is_chosen:
         return
@@ -107,6 +113,10 @@ def refuse_elsewhere(conn: Connection, tables: Tables, files: Sequence[Migration
     placed = tracking_table.decide(seen, _sums(seen, present))
     if placed.location is Location.ELSEWHERE:
         raise _elsewhere(tables, session, placed.found)
+
+
+def _parts(table: str) -> tuple[str, str, str]:
+    return table.partition(".")
 
 
 def _with_candidates(conn: Connection, seen: Seen, tables: Tables) -> Seen:

@@ -6,6 +6,7 @@ Asked for only while the history is empty. The old tables are read, never writte
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from dbmigrate.model import MigrationFile
     from dbmigrate.tracking.tables import Tables
 
-__all__ = ["OtherHistory", "Preexisting", "Relation", "judge", "look", "notes", "sort_out"]
+__all__ = ["OtherHistory", "Preexisting", "Relation", "beside", "judge", "look", "notes", "sort_out"]
 
 # without members of extensions; columns only where the name may be that of a history
 _RELATIONS = """
@@ -39,6 +40,11 @@ where c.relkind in ('r', 'p') and not c.relispartition and n.nspname !~ '^pg_' a
   and not exists (select 1 from pg_catalog.pg_depend d
                   where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.deptype = 'e')
 order by 1, 2
+"""
+_SIBLINGS = """
+select n.nspname::text, c.relname::text from pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p') and c.relname::text = any(%(names)s)
 """
 _MATCHES = "(select {place}::int4, {column}::text from {table} where {column}::text = any({known}) limit 3)"
 # types whose output functions are PostgreSQL's
@@ -121,6 +127,15 @@ def sort_out(relations: Sequence[Relation], tables: Tables, schemas: Iterable[st
         elif relation.schema not in services:
             plain.append(f"{relation.schema}.{relation.name}")
     return Preexisting(tuple(histories), tuple(plain))
+
+
+def beside(found: Preexisting, conn: Connection, siblings: Sequence[str]) -> Preexisting:
+    """Where another service has begun its history, the plain tables may be its own, and say nothing."""
+    if not (found.tables and siblings):
+        return found
+    rows = conn.execute(_SIBLINGS, {"names": [each.partition(".")[2] or each for each in siblings]}).fetchall()
+    present = {f"{row[0]}.{row[1]}" for row in rows} | {str(row[1]) for row in rows}
+    return replace(found, tables=()) if present & set(siblings) else found
 
 
 def _tool(relation: Relation, neighbours: Mapping[str, set[str]]) -> tuple[str, tuple[str, ...]] | None:

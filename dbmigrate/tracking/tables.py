@@ -146,9 +146,7 @@ def locate(conn: Connection, table: str, *, facts: Facts, search_path: Sequence[
     ``public``. Raises Refused E705, E713 or E714 if the table there is not dbmigrate's. A table that could run another
     role's code with the rights of this one, or lose rows, can be read; `refuse_unwritable` refuses to write to it.
     """
-    schema, dot, name = table.partition(".")
-    if not dot:
-        schema, name = (search_path[0] if search_path else _current_schema(facts) or "public"), table
+    schema, name = place(table, facts=facts, search_path=search_path)
     log_name = f"{name}_log"
     if len(name.encode()) > _LONGEST_NAME:
         raise ConfigError(f"the name of the tracking table is longer than {_LONGEST_NAME} bytes", code="E205")
@@ -173,6 +171,12 @@ def locate(conn: Connection, table: str, *, facts: Facts, search_path: Sequence[
     missing = _missing_columns(found[log_name].columns) if log_name in found else ()
     fault = next(filter(None, faults), None)
     return Tables(schema, name, bool(rows), name in found, log_name in found, doubt, fault, missing)
+
+
+def place(table: str, *, facts: Facts, search_path: Sequence[str]) -> tuple[str, str]:
+    """The schema and the name of a tracking table, whether it exists or not."""
+    schema, dot, name = table.partition(".")
+    return (schema, name) if dot else (search_path[0] if search_path else _current_schema(facts) or "public", table)
 
 
 def _missing_columns(present: str) -> tuple[str, ...]:

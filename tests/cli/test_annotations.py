@@ -45,7 +45,7 @@ def write(project, name, said, *, down="", table=None):
         ("-- migrate:depend 1", "E290"),
         ("-- migrate:depends 1\n-- migrate:depends 1", "E291"),
         ("-- migrate:repeatable", "E275"),
-        ("-- migrate:depends billing:1", "E292"),
+        ("-- migrate:depends billing:1", "E293"),
     ],
 )
 def test_a_pending_file_with_a_wrong_annotation_stops_the_run_before_it_begins(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from tests.support import faults
+from tests.support import faults, services
 from tests.support.pgbouncer import PROGRAM, PgBouncer, pgbouncer
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed")
@@ -243,3 +243,17 @@ def test_the_flag_changes_nothing_where_there_is_no_pooler(project, run, databas
 
     assert done.exit_code == 0, done.stderr
     assert query(database_url, "select to_regclass('i')::text") == [("i",)]
+
+
+def test_a_migration_that_depends_on_another_service_is_refused_through_a_pooler(
+    run, tmp_path, pooled_url, database_url
+) -> None:
+    """Nobody could keep the other service from a rollback meanwhile."""
+    services.three(tmp_path)
+    direct, pooled = ({"DATABASE_URL": url, "DBMIGRATE_NO_DUMP_SCHEMA": "true"} for url in (database_url, pooled_url))
+    assert run("--service", "discovery-svc", "up", env=direct).exit_code == 0
+
+    done = run("--service", "ai", "up", "--allow-pooler", env=pooled)
+
+    assert (done.exit_code, "error[E703]: a migration that depends on another service" in done.stderr) == (7, True)
+    assert run("--service", "chat", "up", "--allow-pooler", env=pooled).exit_code == 0

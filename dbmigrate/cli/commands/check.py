@@ -118,15 +118,17 @@ def _seconds(text: str | None) -> float | None:
 
 
 def _options(call: Call) -> Options:
-    from dbmigrate.check import Options
+    from dbmigrate.check import Options, Project
 
     settings = call.settings()
+    own = settings.service.name if settings.service else ""
     return Options(
         directories=settings.migrations_dirs,
         order=settings.version_order,
         table=settings.migrations_table,
         dumping=dumping(settings) if settings.dump_schema else None,
         variables=settings.variables,
+        project=Project(own, tuple(each for each in settings.services if each.name != own)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,7 @@ from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import common
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from dbmigrate.planning.graph import Node
     from dbmigrate.reports import MigrationState
@@ -44,8 +45,15 @@ def graph(
     said = tuple(peek.mentioning(files, dependencies.WORD, replaces.WORD))
     found = module.nodes(files, said, _states(call))
     as_diagram = mermaid or format_ is GraphFormat.MERMAID
-    lines = module.mermaid(found) if as_diagram else _tree(module.tree(found), found)
-    call.renderer.answer("graph", lines, {"migrations": [_value(node) for node in found]})
+    parts = module.with_a_part(found)
+    lines: Iterable[str] = module.mermaid(found) if as_diagram else _tree(module.tree(found), parts, len(found))
+    value: dict[str, object] = {"migrations": [_value(node) for node in found]}
+    if settings.service is not None:
+        from dbmigrate.output import services
+
+        lines = lines if as_diagram else chain([services.about(settings.service)], lines)
+        value = {"service": services.identity(settings.service), **value}
+    call.renderer.answer("graph", lines, value)
 
 
 def _states(call: Call) -> Mapping[str, MigrationState]:
@@ -56,10 +64,9 @@ def _states(call: Call) -> Mapping[str, MigrationState]:
         return {row.version: row.state for row in migrator.status().rows}
 
 
-def _tree(lines: Iterator[str], found: Sequence[Node]) -> Iterator[str]:
-    parts = {version for node in found for version in (*node.depends, node.version) if node.depends or node.unknown}
+def _tree(lines: Iterator[str], parts: Collection[str], number: int) -> Iterator[str]:
     yield from lines
-    alone = len(found) - len(parts)
+    alone = number - len(parts)
     if alone:
         verb = "depends" if alone == 1 else "depend"
         yield f"{alone} {'more ' if parts else ''}{verb} on nothing, and nothing on {'it' if alone == 1 else 'them'}"
@@ -71,5 +78,6 @@ def _value(node: Node) -> dict[str, object]:
         "file": node.name,
         "depends": list(node.depends),
         "unknown": list(node.unknown),
+        "services": list(node.services),
         "state": node.state.value if node.state else None,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -89,6 +90,7 @@ def import_(
     from dbmigrate.api import importer
 
     call.add({"scratch_url": scratch_url, "lock_wait": of_history.lock_wait})
+    given = _with_service(call, given)
     wanted = _wanted(call, source, tool, given, of_history)
     if history:
         adoption = _adoption(call, of_history, service=given.service, is_dry=dry_run)
@@ -101,6 +103,14 @@ def import_(
         if not dry_run:
             _write(call, done)
     _show(call, done, is_dry=dry_run)
+
+
+def _with_service(call: Call, given: Given) -> Given:
+    """A service of the old tool that the project file has, too, is where its files and its history go."""
+    name = given.service or call.given.get("service")
+    if name in {each.name for each in call.settings().services}:
+        call.add({"service": name})
+    return replace(given, service=name)
 
 
 def _wanted(call: Call, source: str, tool: str | None, given: Given, of_history: OfHistory) -> Wanted:

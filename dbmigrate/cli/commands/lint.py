@@ -108,7 +108,7 @@ def _every(
     kept = replaces.kept(chosen.migrations)
     migrations = [variables.bound(each, settings.variables.for_checks()) for each in kept]
     found = find(migrations, config=config, only=only, unapplied=chosen.unapplied)
-    return (*found, *_annotation_faults(migrations, only), *_contradictions(chosen))
+    return (*found, *_annotation_faults(migrations, only), *_contradictions(chosen, settings))
 
 
 def _exit(problems: Sequence[Problem], fail_on: FailOn) -> None:
@@ -119,7 +119,7 @@ def _exit(problems: Sequence[Problem], fail_on: FailOn) -> None:
         raise typer.Exit(1)
 
 
-def _contradictions(chosen: Selection) -> Iterator[Problem]:
+def _contradictions(chosen: Selection, settings: Settings) -> Iterator[Problem]:
     """Dependencies that no order of the files can meet."""
     from dbmigrate.model import History, Severity
     from dbmigrate.planning import dependencies, repeatables, replaced, replaces
@@ -134,11 +134,28 @@ def _contradictions(chosen: Selection) -> Iterator[Problem]:
     yield from replaced.faults(found, {each.version: each for each in chosen.migrations})
     versioned = [each for each in wanted if not each.file.is_repeatable]
     yield from dependencies.faults(versioned, files, History(), replaces.by_version(found))
+    yield from _across_services(versioned, settings)
     again = [each for each in kept if each.file.is_repeatable]
     names, needed = [each.version for each in again], repeatables.needs(again)
     versions = [*replaces.by_version(found), *(file.version for file in files)]
     yield from repeatables.faults([each for each in again if each in wanted], names, versions)
     yield from repeatables.circles(again, needed)
+
+
+def _across_services(versioned: Sequence[Migration], settings: Settings) -> Iterator[Problem]:
+    """Dependencies on services and versions that are not there."""
+    if any(":" in each.value for migration in versioned for each in migration.annotated("depends")):
+        from dbmigrate.api import other_services
+        from dbmigrate.planning import service_dependencies
+
+        own = settings.service.name if settings.service else ""
+        files = {
+            each.name: other_services.files_in(each.directories, settings.version_order)
+            for each in settings.services
+            if each.name != own
+        }
+        known = {name: None if found is None else [file.version for file in found] for name, found in files.items()}
+        yield from service_dependencies.faults(versioned, known)
 
 
 def _annotation_faults(migrations: Sequence[Migration], only: frozenset[str] | None) -> Iterator[Problem]:
