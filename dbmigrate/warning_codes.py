@@ -109,6 +109,10 @@ WARNINGS: dict[str, str] = {
     "W370": "a statement has no safe form, and is left as it is",
     "W371": "an applied file is not rewritten",
     "W372": "a function or a view needs a look, because of a pattern",
+    # pull requests
+    "W775": "the token of the job may not comment on the pull request",
+    "W776": "the comment on the pull request could not be kept up to date",
+    "W777": "the job is not about a pull request, so that there is nothing to comment on",
     # output
     "W685": "stdout cannot be written",
     "W686": "stderr cannot be written",

@@ -59,6 +59,8 @@ PACKAGES: dict[str, str] = {
     "api": "connection migrations planning tracking execution schema catalog scratch importing losses",
     "deploy": "connection settings migrations planning tracking execution schema api",
     "output": "connection planning catalog impact scratch importing check lint diagnostics api deploy projects",
+    "reporting": "catalog impact planning output",
+    "pull_requests": "connection",
     "cli": "*",
 }
 # renderers are handed values and look nothing up: these they may import for annotations alone

@@ -23,7 +23,7 @@ BranchOption = Annotated[
     typer.Option("--branch", metavar="REV", help="Only this: can the migrations of REV and of this branch be merged?"),
 ]
 # options that say nothing about branches
-_OTHERS = ("--since", "--max-duration", "--queries", "--from-pg-stat-statements", "--traffic")
+_OTHERS = ("--since", "--max-duration", "--queries", "--from-pg-stat-statements", "--traffic", "--comment")
 
 
 class Shown(NamedTuple):

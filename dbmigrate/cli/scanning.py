@@ -20,10 +20,18 @@ def sarif(call: Call, command: str, problems: Sequence[Problem]) -> str:
     from dbmigrate.output import sarif as output
     from dbmigrate.tracking import provenance
 
-    prefix = provenance.prefix()
+    prefix, directories = provenance.prefix(), call.settings().migrations_dirs
     placed = reports.below(prefix, tuple(map(_from_here, problems)))
-    anchor = os.path.join(prefix, _anchor(call.settings().migrations_dirs))
-    return output.report(placed, _rules(placed), output.Run(command, prefix, anchor))
+    run = output.Run(command, in_repository(directories[0]), os.path.join(prefix, _anchor(directories)))
+    return output.report(placed, _rules(placed), run)
+
+
+def in_repository(path: str) -> str:
+    """The path as the repository has it."""
+    from dbmigrate.tracking import provenance
+
+    here = os.path.relpath(os.path.realpath(path), os.path.realpath(os.curdir)) if os.path.isabs(path) else path
+    return os.path.normpath(os.path.join(provenance.prefix(), here)).replace(os.sep, "/")
 
 
 def _from_here(problem: Problem) -> Problem:

@@ -232,19 +232,25 @@ def markdown(statements: Iterable[Priced]) -> Iterator[str]:
     yield "|  | statement | table | lock | what it means |"
     yield "|---|---|---|---|---|"
     for priced in statements:
-        if not _is_shown(priced):
-            continue
         place = f"{PurePath(priced.impact.place.path).name}:{priced.impact.place.line}"
-        mark = "⚠️" if priced.verdict.is_dangerous else ""
-        first = f"{place} {code(_shortened(priced.impact.sql))}"
-        shown = [table for table in priced.tables if _matters(table)]
-        for table in shown[:_TABLES_SHOWN]:
-            lock, *rest = table_parts(table)
-            yield row(mark, first, code(_name(table.impact)), lock, " · ".join((*rest, *_around(priced))))
-        if len(shown) > _TABLES_SHOWN:
-            yield row(mark, first, f"{len(shown) - _TABLES_SHOWN} more", "", "")
-        if not shown:
-            yield row(mark, first, "", "", " · ".join(filter(None, (priced.impact.note, *_around(priced)))))
+        for mark, sql, table, lock, meaning in rows(priced):
+            is_named = table and not table.endswith(" more")
+            yield row(mark, f"{place} {code(sql)}", code(table) if is_named else table, lock, meaning)
+
+
+def rows(priced: Priced) -> Iterator[tuple[str, str, str, str, str]]:
+    """The cells for a statement, one row a table: a mark, the SQL, the table, the lock, what it means."""
+    if not _is_shown(priced):
+        return
+    mark, sql = "⚠️" if priced.verdict.is_dangerous else "", _shortened(priced.impact.sql)
+    shown = [table for table in priced.tables if _matters(table)]
+    for table in shown[:_TABLES_SHOWN]:
+        lock, *rest = table_parts(table)
+        yield mark, sql, _name(table.impact), lock, " · ".join((*rest, *_around(priced)))
+    if len(shown) > _TABLES_SHOWN:
+        yield mark, sql, f"{len(shown) - _TABLES_SHOWN} more", "", ""
+    if not shown:
+        yield mark, sql, "", "", " · ".join(filter(None, (priced.impact.note, *_around(priced))))
 
 
 def row(*cells: str) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.model import Place, Problem
 
-__all__ = ["LARGEST_SUMMARY", "fingerprints", "github", "gitlab", "inline", "summary"]
+__all__ = ["LARGEST_SUMMARY", "fence", "fingerprints", "github", "gitlab", "inline", "summary"]
 
 # https://docs.github.com/actions/reference/workflow-commands-for-github-actions: more of a kind are not shown
 _MOST_ANNOTATIONS = 10
@@ -150,12 +150,17 @@ def _detail(problem: Problem) -> Iterator[str]:
     block = [f"<details><summary>{inline(problem.code)}{place}</summary>", "", inline(problem.message), ""]
     if problem.excerpt is not None:
         shown = [text.one_line(line) for _, line in problem.excerpt.lines]
-        fence = "`" * max([3, *(len(found) + 1 for line in shown for found in _FENCE.findall(line))])
-        block += [f"{fence}sql", *shown, fence, ""]
+        mark = fence(shown)
+        block += [f"{mark}sql", *shown, mark, ""]
     if problem.hint:
         block += [f"Hint: {inline(problem.hint)}", ""]
     # one piece: a summary that is cut must not end inside of it
     yield "\n".join((*block, "</details>", ""))
+
+
+def fence(lines: Sequence[str]) -> str:
+    """What begins and ends a block of code: longer than any in it."""
+    return "`" * max([3, *(len(found) + 1 for line in lines for found in _FENCE.findall(line))])
 
 
 def inline(shown: str) -> str:

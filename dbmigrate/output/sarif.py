@@ -47,13 +47,13 @@ class Rule:
 
 @frozen
 class Run:
-    """`service` is where in the repository the command ran: each place has its own results there, as each command has.
+    """`directory` is that of the migrations, as the repository has it: each has its own alerts, as each command has.
 
     A finding that is about no file is shown in line 1 of `anchor`, a path in the repository.
     """
 
     command: str
-    service: str
+    directory: str
     anchor: str
 
 
@@ -77,7 +77,7 @@ def report(problems: Sequence[Problem], rules: Mapping[str, Rule], run: Run) -> 
         "runs": [
             {
                 "tool": {"driver": driver},
-                "automationDetails": {"id": posixpath.join("dbmigrate", run.command, quote(run.service), "")},
+                "automationDetails": {"id": posixpath.join("dbmigrate", run.command, _uri(run.directory), "")},
                 "columnKind": "unicodeCodePoints",
                 "results": results,
             }

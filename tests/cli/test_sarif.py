@@ -200,7 +200,7 @@ def test_each_command_and_service_has_its_own_results(scanned, project):
     found = scanned("lint", code=0), scanned("check", "--no-dump-schema", code=0)
     ids = [each["automationDetails"]["id"] for each in found]
 
-    assert ids == [f"dbmigrate/lint/{SHOP}/", f"dbmigrate/check/{SHOP}/"]
+    assert ids == [f"dbmigrate/{command}/{SHOP}/db/migrations/" for command in ("lint", "check")]
 
 
 def test_each_result_has_its_rule_with_a_page(scanned, project):
@@ -225,7 +225,7 @@ def test_outside_of_a_repository_paths_begin_in_the_current_directory(scanned, p
     found = scanned("lint")
 
     assert uris(found) == ["db/migrations/1_add_i.sql"]
-    assert found["automationDetails"]["id"] == "dbmigrate/lint/"
+    assert found["automationDetails"]["id"] == "dbmigrate/lint/db/migrations/"
 
 
 def test_a_password_in_a_file_is_not_in_it(scan, project):
