@@ -5,6 +5,7 @@ the job's summary.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -51,7 +52,7 @@ class Commenting:
 
         change = comment.Change(
             report.problems,
-            checking.headline(report),
+            checking.headline(replace(report, where="")),
             [result.migration.name for result in report.results],
             locks,
             self._target(),
