@@ -164,6 +164,7 @@ CODES: dict[str, str] = {
     "E293": "a migration depends on one that cannot have been applied before it",
     "E294": "a migration depends on one that is for fewer environments",
     "E296": "a condition is not one query",
+    "E297": "there is no pull request to comment on, or something about it is missing",
     "E298": "a variable has no value",
     "E299": "the value of a variable cannot be a literal or a name",
     # connection
@@ -267,6 +268,7 @@ CODES: dict[str, str] = {
     "E780": "the clone is the target itself",
     "E781": "the clone is the database of a protected environment",
     "E782": "the clone has another history than the target",
+    "E786": "a workflow on `pull_request_target` would run the SQL of a stranger",
     "E788": "the environment is changed in its maintenance window alone",
     "E789": "the maintenance window closed while the command waited",
     # signals: the exit code is 128 + the signal's number

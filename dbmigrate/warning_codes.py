@@ -126,6 +126,10 @@ WARNINGS: dict[str, str] = {
     "W784": "notices are not sent, because their settings are incomplete",
     "W785": "traces could not be sent",
     "W786": "a run is outside the maintenance window",
+    # pull requests
+    "W775": "the token of the job may not comment on the pull request",
+    "W776": "the comment on the pull request could not be kept up to date",
+    "W777": "the job is not about a pull request, so that there is nothing to comment on",
     # output
     "W685": "stdout cannot be written",
     "W686": "stderr cannot be written",

@@ -65,6 +65,7 @@ PACKAGES: dict[str, str] = {
     "output": "connection planning catalog impact scratch importing check lint diagnostics api deploy projects targets",
     "reporting": "catalog impact planning output",
     "pytest_plugin": "connection settings embedded migrations scratch check api output",
+    "pull_requests": "connection",
     "cli": "*",
 }
 # renderers are handed values and look nothing up: these they may import for annotations alone

@@ -11,8 +11,9 @@ Findings are `Problem`s with the codes of `CODES`; `dbmigrate explain CODE` expl
 
 from __future__ import annotations
 
+from dbmigrate.check.changed_schema import ChangedSchema
 from dbmigrate.check.prerequisites import Project
 from dbmigrate.check.run import Linter, Options, run
 from dbmigrate.check.values import CODES, MigrationResult, Report
 
-__all__ = ["CODES", "Linter", "MigrationResult", "Options", "Project", "Report", "run"]
+__all__ = ["CODES", "ChangedSchema", "Linter", "MigrationResult", "Options", "Project", "Report", "run"]

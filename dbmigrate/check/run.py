@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.check import prerequisites, reading, repeatables, schemafile
 from dbmigrate.check.application import Application
 from dbmigrate.check.apply_all import Applier
+from dbmigrate.check.changed_schema import ChangedSchema
 from dbmigrate.check.prerequisites import Ordered, Project
 from dbmigrate.check.queries import Collection
 from dbmigrate.check.twice import Twice
@@ -44,7 +45,8 @@ class Options:
     all migrations and the selected versions. `queries` are prepared before the first selected migration and after
     each one; without `since`, `applied` are the versions that count as older. Of `variables` the stand-ins are used.
     `twice` runs the up section of each selected file a second time.
-    `project` has the other services: what the migrations need of them runs before.
+    `project` has the other services: what the migrations need of them runs before. `changed` sees what those that are
+    new change in the schema.
     """
 
     directories: tuple[str, ...] = ("./db/migrations",)
@@ -59,6 +61,7 @@ class Options:
     variables: Variables = field(default_factory=Variables)
     twice: bool = False
     project: Project = field(default_factory=Project)
+    changed: ChangedSchema | None = None
 
 
 def run(options: Options, choice: Choice) -> Report:
@@ -121,7 +124,10 @@ def _applied_all(report: Report, work: _Work, server: ScratchServer, options: Op
         application = _QueryWatch(options.queries.queries, _settled(work, options))
         application.begin(applier.scratch)
         again = Twice(selected if options.twice else ())
-        watches = (application, again)
+        changed = options.changed or ChangedSchema()
+        if options.changed is not None:
+            changed.begin(applier.scratch, [_is_new(each, work, options) for each in migrations])
+        watches = (application, again, changed)
         results = tuple(applier.apply(migrations, selected=selected, each=partial(_watched, watches)))
         version = applier.scratch.session.conn.info.parameter_status("server_version") or "?"
         problems = [problem for result in results for problem in result.problems]
@@ -135,6 +141,8 @@ def _applied_all(report: Report, work: _Work, server: ScratchServer, options: Op
         if is_whole and read.repeatables:
             problems += repeatables.run_twice(applier.scratch, read.repeatables)
             application.applied(applier.scratch, read.repeatables[-1])
+        if is_whole:
+            changed.finish(applier.scratch)
         problems += [*_slow(results, selected, options), *options.queries.problems, *application.problems()]
         if is_whole and options.dumping is not None:
             problems += schemafile.compare(applier.scratch, work.ordered, options.dumping)
@@ -150,7 +158,9 @@ def _applied_all(report: Report, work: _Work, server: ScratchServer, options: Op
     )
 
 
-def _watched(watches: Sequence[_QueryWatch | Twice], scratch: ScratchSession, migration: Migration) -> None:
+def _watched(
+    watches: Sequence[_QueryWatch | Twice | ChangedSchema], scratch: ScratchSession, migration: Migration
+) -> None:
     for watch in watches:
         watch.applied(scratch, migration)
 
@@ -169,12 +179,13 @@ def _settled(work: _Work, options: Options) -> int:
     if work.read.repeatables:
         return len(migrations) + 1
 
-    def is_new(version: str) -> bool:
-        if options.since is not None:
-            return version in work.selected
-        return ":" not in version and version not in options.applied
+    return next((number for number, each in enumerate(migrations) if _is_new(each, work, options)), len(migrations))
 
-    return next((number for number, each in enumerate(migrations) if is_new(each.version)), len(migrations))
+
+def _is_new(migration: Migration, work: _Work, options: Options) -> bool:
+    if options.since is not None:
+        return migration.version in work.selected
+    return ":" not in migration.version and migration.version not in options.applied
 
 
 class _QueryWatch:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from dbmigrate.cli import scratch
-from dbmigrate.cli.findings import Format, masked, show_findings, write_summary
+from dbmigrate.cli.findings import FOR_CI, Format, masked, show_findings, write_summary
 from dbmigrate.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ BranchOption = Annotated[
     typer.Option("--branch", metavar="REV", help="Only this: can the migrations of REV and of this branch be merged?"),
 ]
 # options that say nothing about branches
-_OTHERS = ("--since", "--max-duration", "--queries", "--from-pg-stat-statements", "--traffic")
+_OTHERS = ("--since", "--max-duration", "--queries", "--from-pg-stat-statements", "--traffic", "--comment")
 
 
 class Shown(NamedTuple):
@@ -67,7 +67,7 @@ def check(call: Call, revision: str, dump: str | None, shown: Shown, *, others: 
 def _show(call: Call, report: BranchReport, format_: Format) -> None:
     from dbmigrate.output import branches as output
 
-    if format_ in (Format.GITHUB, Format.GITLAB):
+    if format_ in FOR_CI:
         files = len(report.ours) + len(report.theirs)
         show_findings(call, "check", report.problems, files=files, format_=format_)
         return

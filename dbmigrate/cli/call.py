@@ -106,8 +106,12 @@ class Call:
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """The environment of this process, which no command changes."""
+        """The environment of this process, which no command changes but for `withhold`."""
         return os.environ
+
+    def withhold(self, name: str) -> None:
+        """Take a secret out of the environment: no program that this one starts gets it."""
+        os.environ.pop(name, None)
 
     def leave_stdout(self) -> None:
         """Print everything on stderr from now on: stdout belongs to another program."""

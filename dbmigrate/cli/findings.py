@@ -21,7 +21,11 @@ class Format(StrEnum):
     JSON = "json"
     GITHUB = "github"
     GITLAB = "gitlab"
+    SARIF = "sarif"
 
+
+# what a CI system reads in the place of the answer
+FOR_CI = (Format.GITHUB, Format.GITLAB, Format.SARIF)
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print findings.")]
 SummaryOption = Annotated[
@@ -50,6 +54,10 @@ def show_findings(
         call.script(f"{line}\n" for line in reports.github(placed, files=files))
     elif format_ is Format.GITLAB:
         call.script([f"{reports.gitlab(reports.below(provenance.prefix(), problems))}\n"])
+    elif format_ is Format.SARIF:
+        from dbmigrate.cli import scanning
+
+        call.script([f"{scanning.sarif(call, command, problems)}\n"])
     else:
         lines = [*findings.human(problems, files=files), *findings.of_history(history or ())]
         value = findings.value(problems, files=files)

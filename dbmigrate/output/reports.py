@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.model import Place, Problem
 
-__all__ = ["LARGEST_SUMMARY", "github", "gitlab", "inline", "summary"]
+__all__ = ["LARGEST_SUMMARY", "fence", "fingerprints", "github", "gitlab", "inline", "summary"]
 
 # https://docs.github.com/actions/reference/workflow-commands-for-github-actions: more of a kind are not shown
 _MOST_ANNOTATIONS = 10
@@ -33,6 +33,7 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE
 _GITLAB = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.NOTE: "info"}
 # punctuation that Markdown or GitHub might act on: mentions, references and HTML too
 _ACTIVE = re.compile(r"[^\w .,;:()/=+?%\"'-]|_")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _FENCE = re.compile("`{3,}")
 _MORE = 60  # bytes: what the last line says
 
@@ -85,23 +86,35 @@ def _property(value: str) -> str:
 
 def gitlab(problems: Sequence[Problem]) -> str:
     """A code quality report: JSON in ASCII. A fingerprint stays the same while a finding only moves to another line."""
-    seen: Counter[str] = Counter()
     entries = []
-    for problem in problems:
-        line = problem.excerpt.lines[-1][1].strip() if problem.excerpt and problem.excerpt.lines else problem.message
-        path = _path(problem.place) if problem.place else "."
-        key = "\0".join((problem.code, path, line))
-        seen[key] += 1
+    for problem, fingerprint in zip(problems, fingerprints(problems), strict=True):
         entries.append(
             {
                 "description": text.one_line(f"{problem.code}: {problem.message}"),
                 "check_name": problem.code,
-                "fingerprint": hashlib.sha256(f"{key}\0{seen[key]}".encode(errors="surrogatepass")).hexdigest(),
+                "fingerprint": fingerprint,
                 "severity": _GITLAB[problem.severity],
-                "location": {"path": path, "lines": {"begin": problem.place.line if problem.place else 1}},
+                "location": {
+                    "path": _path(problem.place) if problem.place else ".",
+                    "lines": {"begin": problem.place.line if problem.place else 1},
+                },
             }
         )
     return json.dumps(entries, indent=2)
+
+
+def fingerprints(problems: Sequence[Problem]) -> Iterator[str]:
+    """Of each finding what stays the same while it moves to another line: its code, file and line of SQL, and which of
+    several with these it is. White space does not count, nor do the numbers in a message, such as a duration.
+    """
+    seen: Counter[str] = Counter()
+    for problem in problems:
+        is_shown = problem.excerpt is not None and problem.excerpt.lines
+        line = problem.excerpt.lines[-1][1] if problem.excerpt and is_shown else _NUMBER.sub("0", problem.message)
+        path = _path(problem.place) if problem.place else "."
+        key = "\0".join((problem.code, path, " ".join(line.split())))
+        seen[key] += 1
+        yield hashlib.sha256(f"{key}\0{seen[key]}".encode(errors="surrogatepass")).hexdigest()
 
 
 def summary(problems: Sequence[Problem], *, title: str, files: int) -> str:
@@ -137,12 +150,17 @@ def _detail(problem: Problem) -> Iterator[str]:
     block = [f"<details><summary>{inline(problem.code)}{place}</summary>", "", inline(problem.message), ""]
     if problem.excerpt is not None:
         shown = [text.one_line(line) for _, line in problem.excerpt.lines]
-        fence = "`" * max([3, *(len(found) + 1 for line in shown for found in _FENCE.findall(line))])
-        block += [f"{fence}sql", *shown, fence, ""]
+        mark = fence(shown)
+        block += [f"{mark}sql", *shown, mark, ""]
     if problem.hint:
         block += [f"Hint: {inline(problem.hint)}", ""]
     # one piece: a summary that is cut must not end inside of it
     yield "\n".join((*block, "</details>", ""))
+
+
+def fence(lines: Sequence[str]) -> str:
+    """What begins and ends a block of code: longer than any in it."""
+    return "`" * max([3, *(len(found) + 1 for line in lines for found in _FENCE.findall(line))])
 
 
 def inline(shown: str) -> str:

@@ -32,7 +32,7 @@ SCRIPTS = {
     "connect": "connect",
     "check": "check",
 }
-WORKFLOWS = ("db-check.yml", "db-migrate.yml", "db-staging.yml")
+WORKFLOWS = ("db-check.yml", "db-migrate.yml", "db-scan.yml", "db-staging.yml")
 # what a workflow of dbmigrate's own repository installs, with the comment above it
 _INSTALLED = re.compile(r"(?m)^( *)# what pip installs: .*\n(?: *#.*\n)* *DBMIGRATE: .*$")
 

@@ -306,7 +306,7 @@ def action(job, project, programs):
     """Run action.yml with this command; the runner and the exit code."""
 
     def run(command, url, **environ):
-        runner = job({"inputs.command": command, "inputs.database-url": url, "inputs.version": "0"})
+        runner = job({"inputs.command": command, "inputs.database-url": url, "inputs.version": "0", "inputs.token": ""})
         runner.environ |= environ
         installed = runner.temp / "dbmigrate" / "bin"
         installed.parent.mkdir()

@@ -444,10 +444,10 @@ def test_the_workflows_install_a_release_and_are_valid(init, tmp_path):
     workflows = sorted((tmp_path / ".github/workflows").glob("*.yml"))
 
     texts = "".join(path.read_text() for path in workflows)
-    assert texts.count(f'DBMIGRATE: "dbmigrate[embedded,lint]=={dbmigrate.__version__}"') == 2
+    assert texts.count(f'DBMIGRATE: "dbmigrate[embedded,lint]=={dbmigrate.__version__}"') == 3
     assert '".[embedded,lint]"' not in texts
     assert load(workflows[0])[True]["pull_request"]["paths"] == ["sql/**", "db/**", ".github/workflows/db-check.yml"]
-    assert load(workflows[2])[True]["push"]["paths"] == ["sql/**"]
+    assert load(workflows[3])[True]["push"]["paths"] == ["sql/**"]
     try:
         program = linter("actionlint")
     except UnavailableError as exc:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from dbmigrate.cli import branch_check, catalogue, loaded, scratch
+from dbmigrate.cli import branch_check, catalogue, commenting, loaded, scratch
 from dbmigrate.cli.branch_check import BranchOption
 from dbmigrate.cli.call import Call, dumping
+from dbmigrate.cli.commenting import CommentOption
 from dbmigrate.cli.findings import (
+    FOR_CI,
     Format,
     FormatOption,
     SinceOption,
@@ -38,52 +40,69 @@ if TYPE_CHECKING:
     from dbmigrate.output.checklist import Asked
     from dbmigrate.scratch.choose import Choice
 
+MaxDuration = Annotated[
+    str | None, typer.Option("--max-duration", metavar="DURATION", help="Fail if one migration takes longer.")
+]
+Locks = Annotated[
+    bool | None, typer.Option("--locks/--no-locks", help="List locks statement by statement. [on with --since, -e]")
+]
+Queries = Annotated[
+    list[str] | None,
+    typer.Option("--queries", metavar="GLOB", help="Files of queries that must keep working, repeatable."),
+]
+FromStatistics = Annotated[
+    bool, typer.Option("--from-pg-stat-statements", help="The same for queries in pg_stat_statements.")
+]
 Twice = Annotated[bool, typer.Option("--twice", help="Run each up twice, and name the files that need care.")]
+
+
+@frozen
+class ShowOptions:
+    """Where the answer goes, and in which form."""
+
+    format: FormatOption = Format.HUMAN
+    summary: SummaryOption = None
+    comment: CommentOption = False
 
 
 @common
 def check(
     call: Call,
     since: SinceOption = None,
-    max_duration: Annotated[
-        str | None, typer.Option("--max-duration", metavar="DURATION", help="Fail if one migration takes longer.")
-    ] = None,
-    locks: Annotated[
-        bool | None,
-        typer.Option("--locks/--no-locks", help="List locks statement by statement. [on with --since, -e]"),
-    ] = None,
-    queries: Annotated[
-        list[str] | None,
-        typer.Option("--queries", metavar="GLOB", help="Files of queries that must keep working, repeatable."),
-    ] = None,
-    from_statistics: Annotated[
-        bool, typer.Option("--from-pg-stat-statements", help="The same for queries in pg_stat_statements.")
-    ] = False,
+    max_duration: MaxDuration = None,
+    locks: Locks = None,
+    queries: Queries = None,
+    from_statistics: FromStatistics = False,
     twice: Twice = False,
     no_lint: Annotated[bool, typer.Option("--no-lint", help="Skip the rules of `lint`.")] = False,
-    format_: FormatOption = Format.HUMAN,
-    summary: SummaryOption = None,
     scratch_url: ScratchUrl = None,
     branch: BranchOption = None,
     *,
+    show: ShowOptions,
     load: LoadOptions,
 ) -> None:
     """Run all migrations on a scratch database: up, down, up again; exit with 1 if anything is wrong."""
-    call.add({"scratch_url": scratch_url, "json": format_ is Format.JSON})
+    call.add({"scratch_url": scratch_url, "json": show.format is Format.JSON})
     if branch is not None:
-        others = (since, max_duration, queries, from_statistics, load.traffic)
-        branch_check.check(call, branch, load.load, branch_check.Shown(format_, summary), others=others)
+        others = (since, max_duration, queries, from_statistics, load.traffic, show.comment)
+        branch_check.check(call, branch, load.load, branch_check.Shown(show.format, show.summary), others=others)
         return
+    comments = commenting.begin(call) if show.comment else None
     linting = None if no_lint else Linting(call.settings(), since)
-    options = replace(_options(call), since=since, longest=_seconds(max_duration), lint=linting, twice=twice)
+    changed = comments.changed if comments else None
+    options = replace(
+        _options(call), changed=changed, since=since, longest=_seconds(max_duration), lint=linting, twice=twice
+    )
     ran = _run(call, options, queries or (), is_needed=from_statistics)
     report, rehearsed = loaded.rehearse(call, load, ran.report, ran.choice)
     report = replace(report, problems=masked(call, (*report.problems, *catalogue.stale(call.settings()))))
     scratch.show_notes(call, report.notes)
     is_detailed = bool(since or call.environments) if locks is None else locks
     shown = _Shown(report, ran.priced, rehearsed)
-    _show(call, shown, detailed=ran.priced if is_detailed else (), format_=format_)
-    _write_summary(call, summary, shown, _asked(ran.options, linting, shown))
+    _show(call, shown, detailed=ran.priced if is_detailed else (), format_=show.format)
+    _write_summary(call, show.summary, shown, _asked(ran.options, linting, shown))
+    if comments is not None:
+        comments.publish(report, ran.priced, show.summary)
     if not report.is_clean:
         raise typer.Exit(1)
 
@@ -201,7 +220,7 @@ def _show(call: Call, shown: _Shown, *, detailed: Sequence[Priced], format_: For
     from dbmigrate.output import checking, rehearsal
 
     report, locks, rehearsed = shown.report, shown.locks, shown.rehearsed
-    if format_ in (Format.GITHUB, Format.GITLAB):
+    if format_ in FOR_CI:
         show_findings(call, "check", report.problems, files=report.selected, format_=format_)
         return
     lines = checking.lines(report, locks, detailed=detailed)
