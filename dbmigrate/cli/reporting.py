@@ -76,7 +76,7 @@ def collect(call: Call) -> tuple[Report, Callable[[str], str]]:
 
 
 def _schema_names(subject: Subject) -> set[str]:
-    """The names of schemas, which are no secret: masked, they would make every name unreadable."""
+    """The names of schemas, which are not secret: masking them would make every name unreadable."""
     return {name.partition(".")[0] for name in (subject.schema.tables if subject.schema else ())}
 
 
