@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.watching import Watcher
+from dbmigrate.cli.watcher import Watcher
 from dbmigrate.errors import Error
 from dbmigrate.metrics import file, run_metrics
 from dbmigrate.metrics.run_metrics import Now

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from dbmigrate.api.migrator import Options
+    from dbmigrate.cli.watcher import Watcher
     from dbmigrate.cli.window import Guard
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
     from dbmigrate.execution.session import Session
     from dbmigrate.model import History, Plan
-    from dbmigrate.reports import RunResult
     from dbmigrate.settings.load import Settings
 
-__all__ = ["Watch", "Watcher", "note_window", "watched"]
+__all__ = ["Watch", "note_window", "watched"]
 
 
 class Command(Protocol):
@@ -41,26 +41,6 @@ class Command(Protocol):
     def settings(self) -> Settings: ...
 
     def warn(self, problems: Iterable[Problem]) -> None: ...
-
-
-class Watcher:
-    """Somebody who follows a run. Every method may be left as it is; none may raise or take long."""
-
-    def started(self, session: Session, so_far: RunResult) -> None:
-        """The first step is about to run, in this session."""
-
-    def on_event(self, event: Event) -> None:
-        """Something happened."""
-
-    def slow(self, name: str, so_far: RunResult) -> None:
-        """The migration `name` takes longer than it may."""
-
-    def before_close(self, dsn: Dsn, options: Options) -> None:
-        """The run has ended, and its server can still be asked."""
-
-    def ended(self, result: RunResult) -> Sequence[Problem]:
-        """The run has ended. What could not be done is returned."""
-        return ()
 
 
 class Watch:
