@@ -5,14 +5,14 @@ Nothing here stops a run but the window. What cannot be written or sent is a war
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from dbmigrate.cli import messages
 from dbmigrate.cli.recorder import Recorder
-from dbmigrate.errors import Error, Interrupted
+from dbmigrate.errors import ConfigError, Error, Interrupted
 from dbmigrate.events import StepDone, StepFailed
 from dbmigrate.model import Problem
 from dbmigrate.settings.watching import TRACE_VARIABLES
@@ -137,6 +137,8 @@ def watched(call: Command, command: str) -> Iterator[None]:
     """Watch the run of `command` in the block, however it ends."""
     settings = call.settings()
     recorder = Recorder(command, settings.target_environment, messages.service(settings))
+    with suppress(ConfigError):  # which the command itself reports
+        recorder.database = settings.target().database
     watch = Watch(call, recorder, tuple(_watchers(command, settings)))
     call.watch = watch
     failure: Error | None = None
