@@ -95,7 +95,8 @@ class Call:
             from dbmigrate.cli import messages
             from dbmigrate.output import standard_streams
 
-            shape = messages.log_format(self.given.get("log_format"), self._settings)
+            given = self.given.get("log_format") or os.environ.get("DBMIGRATE_LOG_FORMAT")
+            shape = messages.log_format(given, self._settings)
             service = messages.service(self._settings)
             form = messages.Form(shape, self.wants_json, self.verbosity, self.hide, self.hide_values, service)
             self._streams = standard_streams(os.environ)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
@@ -19,12 +18,11 @@ __all__ = ["Form", "log_format", "renderer", "service"]
 TEXT = "text"
 
 
-def log_format(given: object, settings: Settings | None) -> str:
-    """The form of messages: as the settings say; before they are read, as the option or the variable does."""
+def log_format(given: str | None, settings: Settings | None) -> str:
+    """The form of messages: as the settings say; before they are read, as `given` by the option or the variable."""
     if settings is not None:
         return settings.watching.log_format
-    found = given or os.environ.get("DBMIGRATE_LOG_FORMAT")
-    return str(found) if found in ("json", "logfmt") else TEXT
+    return given if given in ("json", "logfmt") else TEXT
 
 
 def service(settings: Settings | None) -> str | None:

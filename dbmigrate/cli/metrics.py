@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.watching import Watcher
+from dbmigrate.cli.watcher import Watcher
 from dbmigrate.errors import Error
 from dbmigrate.metrics import file, run_metrics
 from dbmigrate.metrics.run_metrics import Now
@@ -62,6 +62,8 @@ class MetricsFile(Watcher):
         """Write the file."""
         if self._locks is not None:
             self._locks.end()
+        if not result.database:
+            return ()  # nobody knows whose numbers these would be
         now = replace(self._now, timestamp=time.time())
         try:
             file.replaced(self._path, run_metrics.text(result, now, file.earlier(self._path)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from dbmigrate.cli.watching import Watcher
+from dbmigrate.cli.watcher import Watcher
 from dbmigrate.model import Problem, Severity
 from dbmigrate.notify import messages, notices, sending
 from dbmigrate.notify.notices import Notice, Occasion

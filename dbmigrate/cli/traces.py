@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from dbmigrate.cli.watching import Watcher
+from dbmigrate.cli.watcher import Watcher
 from dbmigrate.model import Problem
 
 if TYPE_CHECKING:

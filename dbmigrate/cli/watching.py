@@ -5,14 +5,14 @@ Nothing here stops a run but the window. What cannot be written or sent is a war
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from dbmigrate.cli import messages
 from dbmigrate.cli.recorder import Recorder
-from dbmigrate.errors import Error, Interrupted
+from dbmigrate.errors import ConfigError, Error, Interrupted
 from dbmigrate.events import StepDone, StepFailed
 from dbmigrate.model import Problem
 from dbmigrate.settings.watching import TRACE_VARIABLES
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from dbmigrate.api.migrator import Options
+    from dbmigrate.cli.watcher import Watcher
     from dbmigrate.cli.window import Guard
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
     from dbmigrate.execution.session import Session
     from dbmigrate.model import History, Plan
-    from dbmigrate.reports import RunResult
     from dbmigrate.settings.load import Settings
 
-__all__ = ["Watch", "Watcher", "note_window", "watched"]
+__all__ = ["Watch", "note_window", "watched"]
 
 
 class Command(Protocol):
@@ -41,26 +41,6 @@ class Command(Protocol):
     def settings(self) -> Settings: ...
 
     def warn(self, problems: Iterable[Problem]) -> None: ...
-
-
-class Watcher:
-    """Somebody who follows a run. Every method may be left as it is; none may raise or take long."""
-
-    def started(self, session: Session, so_far: RunResult) -> None:
-        """The first step is about to run, in this session."""
-
-    def on_event(self, event: Event) -> None:
-        """Something happened."""
-
-    def slow(self, name: str, so_far: RunResult) -> None:
-        """The migration `name` takes longer than it may."""
-
-    def before_close(self, dsn: Dsn, options: Options) -> None:
-        """The run has ended, and its server can still be asked."""
-
-    def ended(self, result: RunResult) -> Sequence[Problem]:
-        """The run has ended. What could not be done is returned."""
-        return ()
 
 
 class Watch:
@@ -157,6 +137,8 @@ def watched(call: Command, command: str) -> Iterator[None]:
     """Watch the run of `command` in the block, however it ends."""
     settings = call.settings()
     recorder = Recorder(command, settings.target_environment, messages.service(settings))
+    with suppress(ConfigError):  # which the command itself reports
+        recorder.database = settings.target().database
     watch = Watch(call, recorder, tuple(_watchers(command, settings)))
     call.watch = watch
     failure: Error | None = None

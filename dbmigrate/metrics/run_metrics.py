@@ -26,6 +26,8 @@ _COMMANDS = ("up", "rollback", "redo")
 _RESULTS = ("success", "failure", "refused")
 _KINDS = {"rollback": "rollback", "redo": "redo"}  # every other command is up: what the log shows of it
 
+_BLOCKING = "How long the last run held ACCESS EXCLUSIVE locks on tables that were there before."
+
 _Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
@@ -117,7 +119,11 @@ def _last_run(result: RunResult, now: Now, before: Mapping[_Key, float]) -> Iter
         ("dbmigrate_last_run_success", float(succeeded), "Whether the last run succeeded."),
         ("dbmigrate_last_run_timestamp_seconds", now.timestamp, "When the last run ended."),
         ("dbmigrate_last_run_duration_seconds", result.seconds, "How long the last run took."),
-        ("dbmigrate_blocking_lock_seconds", now.blocking, "How long the last run held ACCESS EXCLUSIVE locks."),
+        (
+            "dbmigrate_blocking_lock_seconds",
+            now.blocking,
+            "How long the last run held ACCESS EXCLUSIVE locks on older tables.",
+        ),
     ):
         yield Metric(name, "gauge", help_, _known(value, None) if is_new else _known(None, before.get((name, ()))))
     name = "dbmigrate_last_success_timestamp_seconds"

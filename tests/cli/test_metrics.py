@@ -203,6 +203,25 @@ def test_without_a_connection_the_run_failed_and_the_counters_stay(watched, metr
     assert runs(found, "up", "success") == 1
 
 
+def test_what_fails_before_the_server_is_asked_keeps_the_counters(watched, metrics, project):
+    project.migration("1_a", up=A)
+    watched("up")
+
+    done = watched("up", "--wait", "--wait-timeout", "1s", env={"PGOPTIONS": "-c nonsense=1"})
+    assert done.exit_code in (2, 3), done.stderr
+
+    assert metrics()["last_run_success"] == 0
+    assert runs(metrics(), "up", "success") == 1
+
+
+def test_without_a_database_no_file_is_written(run, project, path):
+    project.migration("1_a", up=A)
+
+    assert run("up", "--metrics-file", str(path)).exit_code == 2
+
+    assert not path.exists()
+
+
 def test_a_file_that_cannot_be_written_is_a_warning(watched, project, query, database_url, path):
     project.migration("1_a", up=A)
 

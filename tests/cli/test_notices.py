@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import time
@@ -153,6 +154,39 @@ def test_a_run_that_a_signal_ends_is_told(start, database_url, project, query):
     assert process.returncode == 143
     assert types(site) == ["started", "failed"]
     assert json.loads(site.bodies[1])["data"]["exit_code"] == 143
+
+
+def test_a_deployment_that_is_rolled_back_has_failed_and_is_told_as_both(hooked, project, database_url):
+    project.migration("1_a", up=A, down="drop table a;")
+    path = project.root / "m.prom"
+    with web.site(web.status(200)) as site:
+        done = hooked(
+            site,
+            *("deploy", "--no-backup", "--health-command", "false", "--health-retries", "0"),
+            *("--metrics-file", str(path)),
+        )
+
+    assert done.exit_code == 4, done.stderr
+    assert types(site) == ["started", "rolled_back", "failed"]
+    data = json.loads(site.bodies[2])["data"]
+    assert [step["file"] for step in data["rolled_back"]] == ["1_a.sql"]
+    metrics = path.read_text()
+    assert re.search(r"dbmigrate_last_run_success\{[^}]*\} 0\n", metrics)
+    assert re.search(r"dbmigrate_rollbacks_total\{[^}]*\} 1\n", metrics)
+
+
+@pytest.mark.parametrize("command", ["migrate", "seed", "backfill"])
+def test_other_commands_that_run_files_are_watched(hooked, project, command):
+    project.migration("1_a", up=A)
+    seeds = project.root / "db" / "seeds"
+    seeds.mkdir()
+    (seeds / "1_rows.sql").write_text("select 1;")
+    with web.site(web.status(200)) as site:
+        done = hooked(site, command, "--metrics-file", "m.prom")
+
+    assert done.exit_code == 0, done.stderr
+    assert "last_run_success" in (project.root / "m.prom").read_text()
+    assert (types(site) == []) is (command == "backfill")
 
 
 # ------------------------------------------------------------------------------------------- receivers that misbehave
