@@ -83,7 +83,7 @@ def system(built: Path):
         home = Path(name)
         home.chmod(0o755)
         root = None
-        if os.geteuid() == 0:
+        if os.geteuid() == 0 and subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0:
             root = home / "root"
             try:
                 debian.bare_system(root, cache=cache_directory(ENVIRON) / "debian")
