@@ -20,15 +20,13 @@ import pytest
 import yaml
 
 import dbmigrate
-from tests.support import environment
 from tests.support.linters import UnavailableError, linter
-from tests.support.workflows import Runner, load, shell_steps
+from tests.support.workflows import load
 
 ROOT = Path(dbmigrate.__file__).parent.parent
 DOCKERFILE = ROOT / "Dockerfile"
 COMPOSE = ROOT / "examples/docker/compose.yaml"
 KUBERNETES = ROOT / "examples/kubernetes/migrate.yaml"
-SERVICES = ROOT / "examples/github/db-services.yml"
 DEVCONTAINER = ROOT / "examples/devcontainer"
 SCHEMA = Path(__file__).parent / "schemas" / "kubernetes.json"
 
@@ -278,46 +276,3 @@ def test_the_commands_of_kubernetes_migrate_and_wait(objects, run, start, projec
     assert first.wait(timeout=30) == 0
     first.communicate()
     assert "Not run by this project" in KUBERNETES.read_text()
-
-
-# ------------------------------------------------------------------------------------------------- a matrix of services
-
-
-@pytest.mark.parametrize("program", [("actionlint",), ("zizmor", "--offline", "--no-progress")])
-def test_the_linters_have_nothing_to_say_about_the_matrix(program):
-    try:
-        path = linter(program[0])
-    except UnavailableError as exc:
-        pytest.skip(str(exc))
-
-    done = subprocess.run([path, *program[1:], SERVICES], capture_output=True, text=True, cwd=ROOT)
-
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_every_service_of_the_matrix_gets_its_own_dry_run(tmp_path, tmp_path_factory, database_url, server):
-    document = load(SERVICES)["jobs"]["dry-run"]
-    programs = tmp_path_factory.mktemp("bin")
-    program = programs / "dbmigrate"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m dbmigrate "$@"\n')
-    program.chmod(0o755)
-    services = document["strategy"]["matrix"]["service"]
-    for service in services:
-        directory = tmp_path / "services" / service / "migrations"
-        directory.mkdir(parents=True)
-        text = f"-- migrate:up\ncreate table {service} (id int primary key);\n-- migrate:down\ndrop table {service};\n"
-        (directory / "001_tables.sql").write_text(text)
-
-    for service in services:
-        temp = tmp_path_factory.mktemp("runner")
-        environ = environment.clean(os.environ, home=temp) | {"DBMIGRATE_SCRATCH_URL": database_url}
-        environ["PATH"] = f"{programs}:{environ['PATH']}"
-        job = Runner(tmp_path, temp, environ, {"matrix.service": service})
-        job.environ |= {name: job.evaluated(str(value)) for name, value in document["env"].items()}
-        job.environ["DATABASE_URL"] = database_url
-        codes = [job.run(step) for step in shell_steps(document["steps"])]
-
-        assert codes == [0, 0], job.log
-        assert f"create table {service} (id int primary key);" in job.summary
-        assert f"{service}_schema_migrations" in job.summary
-        assert not any(f"create table {other}" in job.summary for other in services if other != service)

@@ -13,7 +13,7 @@ from tests.support import environment, services
 from tests.support.linters import UnavailableError, linter
 from tests.support.workflows import Runner, load, shell_steps
 
-EXAMPLE = Path(dbmigrate.__file__).parent.parent / "examples" / "workflows" / "db-services.yml"
+EXAMPLE = Path(dbmigrate.__file__).parent.parent / "examples" / "github" / "db-services.yml"
 NAMES = ("discovery-svc", "ai", "chat")
 
 
