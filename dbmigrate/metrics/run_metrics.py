@@ -122,7 +122,7 @@ def _last_run(result: RunResult, now: Now, before: Mapping[_Key, float]) -> Iter
         (
             "dbmigrate_blocking_lock_seconds",
             now.blocking,
-            "How long the last run held ACCESS EXCLUSIVE locks on older tables.",
+            _BLOCKING,
         ),
     ):
         yield Metric(name, "gauge", help_, _known(value, None) if is_new else _known(None, before.get((name, ()))))
