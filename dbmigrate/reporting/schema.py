@@ -102,7 +102,7 @@ class Table:
 
 @frozen
 class Schema:
-    """The tables by name, and everything that differs, also what is no part of a table."""
+    """The tables by name, and everything that differs, also outside of tables."""
 
     tables: Mapping[str, Table]
     differences: tuple[Difference, ...] = ()
