@@ -8,7 +8,7 @@ BENCH ?= --write
 # disturbed runs in the matrix, over all servers; `make test` has ten
 CHAOS ?= 600
 
-.PHONY: all setup demo test test-matrix bench docs lint types clean help
+.PHONY: all setup demo test test-matrix bench dist docs docs-site lint types clean help
 .DEFAULT_GOAL := all
 
 all: lint types test ## lint, types and tests
@@ -28,8 +28,14 @@ test-matrix: setup ## every test, those on databases on every server in SERVERS=
 bench: setup ## measure, and write bench/RESULTS.md (20 minutes); BENCH='--quick' or BENCH='--only startup' to look only
 	$(BIN)/python -m bench $(BENCH)
 
+dist: setup ## build what is published into dist/: wheel, sdist, and programs that need no Python
+	$(BIN)/python scripts/programs/build.py
+
 docs: setup ## check that the documentation says what the program does
 	$(BIN)/python -m pytest tests/test_docs.py
+
+docs-site: setup ## build the documentation site in build/docs/site, and look through it
+	$(BIN)/python docs/build_site.py
 
 lint: setup ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import bulk, cases, comparing, importing, inside, report, revisions
+from bench import bulk, cases, comparing, importing, inside, report, revisions, tenants
 from bench.harness import Case, measure
 from bench.report import Chapter
 from bench.setting import QUICK, Databases, Others, Setting, Size, default_server
@@ -50,8 +50,12 @@ CASES: dict[str, Callable[[Setting], Iterator[Case | Chapter]]] = {
     "scratch": inside.scratch_server,
     "splitter": inside.splitting,
     "lint": inside.long_words,
+    "report": inside.pages,
     "stalls": inside.stalled_writers,
     "backfill": inside.backfilled,
+    "tenants": tenants.databases,
+    "schemas": tenants.schemas,
+    "tenants-noop": tenants.nothing_to_do,
 }
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from bench import backfilling, linting, splitter, stalls
+from bench import backfilling, linting, reporting, splitter, stalls
 from bench.cases import small
 from bench.harness import Program
 from bench.report import OURS, Chapter, Verdict, table
@@ -145,6 +145,10 @@ def splitting(setting: Setting) -> Iterator[Chapter]:
 
 def long_words(setting: Setting) -> Iterator[Chapter]:
     yield linting.chapter()
+
+
+def pages(setting: Setting) -> Iterator[Chapter]:
+    yield reporting.chapter()
 
 
 def stalled_writers(setting: Setting) -> Iterator[Chapter]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dbmigrate.errors import Error
     from dbmigrate.events import Event
     from dbmigrate.model import ALL, Direction, Goal, Plan, Problem
+    from dbmigrate.output.logger import log_events
     from dbmigrate.reports import Report, Status
 
 _HOMES = {
@@ -36,6 +37,7 @@ _HOMES = {
     "Report": "dbmigrate.reports",
     "Status": "dbmigrate.reports",
     "Upkeep": "dbmigrate.api.records",
+    "log_events": "dbmigrate.output.logger",
 }
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "Status",
     "Upkeep",
     "__version__",
+    "log_events",
 ]
 
 

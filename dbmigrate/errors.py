@@ -136,6 +136,9 @@ CODES: dict[str, str] = {
     "E270": "a migration changes how its own text is read, so there is no script for it",
     "E271": "psql cannot connect to a database of this name",
     "E272": "a service of the project file has no directory, or a name that no service can have",
+    # several targets
+    "E273": "the list of targets cannot be read",
+    "E274": "an option is for one target, not for several",
     # repeatable migrations, seeds
     "E275": "a repeatable migration is not written as one, or stands among the versioned ones",
     "E276": "two repeatable migrations have the same name",
@@ -189,6 +192,7 @@ CODES: dict[str, str] = {
     "E419": "a restored database could not take the place of the target",
     "E430": "a query of the traffic fails before the migrations",
     "E431": "a dump cannot be restored",
+    "E432": "the process that worked on a target ended",
     # a person is needed
     "E501": "a non-transactional migration stopped partway",
     "E502": "an earlier migration is unfinished",
@@ -249,6 +253,7 @@ CODES: dict[str, str] = {
     "E746": "the squashed file does not make what the migrations make",
     "E747": "`init` cannot add to a file that it cannot read",
     "E753": "a migration depends on one of another service that is not applied",
+    "E757": "two targets are the same database",
     "E760": "the table of a backfill cannot be followed by its key",
     "E761": "the lag of the replicas cannot be read",
     "E762": "the key or the place of an unfinished backfill was changed",
@@ -264,6 +269,8 @@ CODES: dict[str, str] = {
     "E781": "the clone is the database of a protected environment",
     "E782": "the clone has another history than the target",
     "E786": "a workflow on `pull_request_target` would run the SQL of a stranger",
+    "E788": "the environment is changed in its maintenance window alone",
+    "E789": "the maintenance window closed while the command waited",
     # signals: the exit code is 128 + the signal's number
     "E130": "interrupted by SIGINT (Ctrl-C)",
     "E143": "ended by SIGTERM",

@@ -4,21 +4,26 @@ The standard decorator writes and compiles six methods for a frozen class, 0.3 t
 command for the 75 classes that a command imports. Here such a class is a true dataclass (`fields`, `replace`, `asdict`
 and pattern matching work), whose methods are those below; making one costs a tenth of that, making an instance
 about the same.
+
+Answers can be frozen, too: a function that is `remembered` is asked once for the same thing while that is wanted.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, dataclass_transform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     _Write = Callable[[object, object], None]
 
-__all__ = ["frozen"]
+__all__ = ["Memory", "frozen", "remembered"]
 
+_Given = ParamSpec("_Given")
+_Found = TypeVar("_Found")
 _Class = TypeVar("_Class")
 _MISSING = dataclasses.MISSING
 
@@ -139,3 +144,24 @@ def _restored(made: type[_Value], values: tuple[object, ...]) -> object:
     for (_, write, *_), value in zip(made.__shape__, values, strict=True):
         write(fresh, value)
     return fresh
+
+
+class Memory:
+    """What `remembered` functions have answered, by function and arguments; None, the usual, remembers nothing."""
+
+    answers: dict[object, object] | None = None
+
+
+def remembered(function: Callable[_Given, _Found]) -> Callable[_Given, _Found]:
+    """A function whose answers are kept while `Memory.answers` is there. What raises is not an answer."""
+
+    @functools.wraps(function)
+    def asked(*given: _Given.args, **named: _Given.kwargs) -> _Found:
+        if Memory.answers is None:
+            return function(*given, **named)
+        key = (function, given, tuple(named.items()))
+        if key not in Memory.answers:
+            Memory.answers[key] = function(*given, **named)
+        return Memory.answers[key]  # type: ignore[return-value]
+
+    return asked

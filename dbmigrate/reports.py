@@ -128,15 +128,17 @@ class Finding:
     file: FileSum | None = None
     changed_in: str | None = None  # the last git commit of the file, in one line
     restorable_from: str | None = None  # a git commit that has the bytes which were applied
+    was_at: str | None = None  # the path of a file that is gone, in that commit
 
     @property
     def restoring(self) -> str:
         """How what was applied comes back: the command, if a commit has it."""
-        if self.restorable_from is None or self.file is None:
+        path = self.was_at if self.file is None else self.file.file.path
+        if self.restorable_from is None or path is None:
             return "restore the file"
         import shlex
 
-        return f"git checkout {self.restorable_from[:12]} -- {shlex.quote(self.file.file.path)}"
+        return f"git checkout {self.restorable_from[:12]} -- {shlex.quote(path)}"
 
     @property
     def is_serious(self) -> bool:
@@ -184,6 +186,56 @@ class Report:
     schema: SchemaFile | None = None
     seconds: float = 0.0
     deferred: tuple[Step, ...] = ()
+
+
+@frozen
+class StepResult:
+    """A migration of a run that has ended: how long it took, and whether it is done."""
+
+    version: str
+    file: str
+    direction: str
+    seconds: float
+    is_done: bool = True
+
+
+@frozen
+class RunResult:
+    """A run as those see it who watch: what it did to which database, and how it ended. No secrets, no SQL.
+
+    `has_begun` says that a step was started: before that nothing can have changed. `line`, `sqlstate`
+    and `error_code` are those of the failure.
+    """
+
+    command: str
+    environment: str | None
+    database: str
+    service: str | None = None
+    steps: tuple[StepResult, ...] = ()
+    seconds: float = 0.0
+    exit_code: int = 0
+    has_begun: bool = False
+    run_id: str | None = None
+    git_commit: str | None = None
+    line: int | None = None
+    sqlstate: str | None = None
+    error_code: str | None = None
+    outside_window: bool = False
+
+    @property
+    def result(self) -> str:
+        """``refused`` is what was refused before it began."""
+        if self.exit_code == 0:
+            return "success"
+        return "refused" if self.exit_code == 7 and not self.has_begun else "failure"
+
+    @property
+    def failed(self) -> StepResult | None:
+        return next((step for step in reversed(self.steps) if not step.is_done), None)
+
+    @property
+    def has_rolled_back(self) -> bool:
+        return any(step.is_done and step.direction == "down" for step in self.steps)
 
 
 @frozen

@@ -105,10 +105,27 @@ WARNINGS: dict[str, str] = {
     "W703": "a database is left from a restore that did not end",
     # imports from other tools
     "W690": "the history of another tool is taken over without a proof",
+    # several targets
+    "W750": "targets are listed twice, and run once",
+    "W751": "a shard has no targets",
     # rewriting
     "W370": "a statement has no safe form, and is left as it is",
     "W371": "an applied file is not rewritten",
     "W372": "a function or a view needs a look, because of a pattern",
+    # reports
+    "W770": "an environment could not be asked for the report",
+    "W771": "the log of an environment could not be read for the report",
+    "W772": "the schema could not be read for the report",
+    "W773": "what some migrations change is not known, because one of them could not be run",
+    "W774": "the catalogue of the migrations is stale",
+    # watching
+    "W780": "a migration takes longer than `slow-after`",
+    "W781": "a notice could not be sent",
+    "W782": "the metrics file could not be written",
+    "W783": "a dry run is outside the maintenance window",
+    "W784": "notices are not sent, because their settings are incomplete",
+    "W785": "traces could not be sent",
+    "W786": "a run is outside the maintenance window",
     # pull requests
     "W775": "the token of the job may not comment on the pull request",
     "W776": "the comment on the pull request could not be kept up to date",

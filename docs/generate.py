@@ -9,7 +9,9 @@ with the program, so a forgotten run is noticed.
 
 from __future__ import annotations
 
+import json
 import re
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,9 +20,12 @@ import typer
 from dbmigrate import errors
 from dbmigrate.cli.options import COMMON, VERBOSE
 from dbmigrate.cli.program import app
-from dbmigrate.cli.table import ENTRIES
+from dbmigrate.cli.table import ENTRIES, GROUPS
 from dbmigrate.lint import RULES
 from dbmigrate.lint.squawk_rules import SQUAWK_RULES, link
+from dbmigrate.model import Place
+from dbmigrate.output.jsonlines import Json
+from dbmigrate.output.renderer import Streams
 from dbmigrate.settings import load
 
 if TYPE_CHECKING:
@@ -113,6 +118,9 @@ def regions(text: str) -> list[str]:
 def _region(name: str) -> str:
     kind, _, argument = name.partition(" ")
     writers: dict[str, Callable[[str], Iterator[str]]] = {
+        "agent-commands": _agent_commands,
+        "agent-error": _agent_error,
+        "agent-exits": _agent_exits,
         "codes": _codes,
         "command": _command,
         "commands": _commands,
@@ -189,6 +197,44 @@ def _is_option(parameter: Parameter) -> bool:
 
 def _summary(text: str | None) -> str:
     return _cell((text or "").strip().split("\n\n")[0].replace("\n", " "))
+
+
+# ------------------------------------------------------------------------------------------------------- coding agents
+
+
+def _agent_commands(_: str) -> Iterator[str]:
+    """The commands in the groups of the help, each with its example."""
+    yield from _table_head("for", "command", "example")
+    for group, entries in GROUPS.items():
+        for entry in entries:
+            yield f"| {group} | [`{entry.name}`](../reference/command-line.md#{entry.name}) | `{entry.example}` |"
+
+
+def _agent_error(_: str) -> Iterator[str]:
+    """An error as `--json` prints it, by the renderer itself."""
+    error = errors.MigrationFailed(
+        'relation "user" does not exist (42P01)',
+        code="E401",
+        hint="correct the file, then run `dbmigrate up` again; `dbmigrate status` shows what is applied",
+        place=Place("db/migrations/20260301090000_create_users.sql", 3, 14),
+        sqlstate="42P01",
+    )
+    error.state = "rolled back; nothing of 20260301090000_create_users.sql was applied"
+    written = StringIO()
+    Json(Streams(written, StringIO())).error(error)
+    yield "```json"
+    yield from json.dumps(json.loads(written.getvalue()), indent=2).splitlines()
+    yield "```"
+
+
+def _agent_exits(_: str) -> Iterator[str]:
+    """The exit codes with their meanings, as the page about them has them."""
+    page = (ROOT / "docs" / "reference" / "exit-codes.md").read_text(encoding="utf-8")
+    yield from _table_head("exit code", "meaning", "errors")
+    for line in page.splitlines():
+        if re.match(r"\| \d", line):
+            code, meaning, _, found = (cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1])
+            yield f"| {code} | {meaning.replace('](', '](../reference/')} | {found} |"
 
 
 # ------------------------------------------------------------------------------------------------- variables and codes

@@ -2,6 +2,7 @@
 
 DBMIGRATE_TEST_CACHE        where downloads and ready-made clusters are kept (default ~/.cache/dbmigrate-tests)
 DBMIGRATE_TEST_VERSIONS     the same as --server-versions
+DBMIGRATE_TEST_REQUIRE_BROWSER  a browser that cannot be had is a failure, not a reason to skip
 TEST_DATABASE_URL           run on this server instead of our own; its role must be allowed to create databases
 """
 

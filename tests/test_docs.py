@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +58,10 @@ def page(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: its language, the words after it (``title="a file"`` or a code), its text."""
+    """A fenced block: its language, the words after it, its text.
+
+    Its title is a file, the code of the error that refuses it, or what it is for.
+    """
 
     language: str
     info: str
@@ -67,6 +71,16 @@ class Block:
     def title(self) -> str | None:
         found = re.search(r'title="([^"]+)"', self.info)
         return found[1] if found else None
+
+    @property
+    def file(self) -> str | None:
+        """The file whose text it is."""
+        return self.title if self.title and "." in self.title else None
+
+    @property
+    def refused_with(self) -> str | None:
+        """The code of the error that refuses it as a migration."""
+        return self.title if re.fullmatch(r"E\d{3}", self.title or "") else None
 
 
 _FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -201,7 +215,8 @@ def test_the_makefile_calls_the_program_as_it_is() -> None:
 def test_options_in_the_prose_exist(name: str) -> None:
     named = set(re.findall(r"`(--[a-z][\w-]*)", prose(MANUAL[name])))
 
-    assert named <= ALL_OPTIONS | {"--schema-only"}  # pg_dump's
+    others = {"--schema-only", "--dbmigrate-check", "--dbmigrate-create-db"}  # pg_dump's, and pytest's by the plugin
+    assert named <= ALL_OPTIONS | others
 
 
 def test_every_variable_is_documented_and_every_documented_one_is_read() -> None:
@@ -281,6 +296,15 @@ def test_links_lead_somewhere(name: str) -> None:
         assert not anchor or anchor in anchors(file.read_text("utf-8")), target
 
 
+def test_the_package_names_the_repository_that_the_pages_name() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    urls = {label: url for label, url in project["urls"].items() if label in ("Documentation", "Issues")}
+    (repository,) = set(re.findall(r"repo: (\S+)", "".join(MANUAL.values())))
+
+    assert len(urls) == 2
+    assert all(url.startswith(f"{repository}/") for url in urls.values())
+
+
 def test_the_first_page_begins_with_make_demo_and_make_test() -> None:
     commands = re.findall(r"^make \w+", TEXTS["README.md"], re.MULTILINE)
 
@@ -307,7 +331,7 @@ def test_places_in_a_page_are_places_on_any_machine(name: str) -> None:
 def sql_files() -> Iterator[tuple[str, Block]]:
     for name, text in MANUAL.items():
         for number, block in enumerate(blocks(text)):
-            if block.language == "sql" and (re.match("E|title", block.info) or "-- migrate:up" in block.text):
+            if block.language == "sql" and (block.file or block.refused_with or "-- migrate:up" in block.text):
                 yield f"{name}:{number}", block
 
 
@@ -316,10 +340,10 @@ def test_migrations_in_a_page_are_accepted_or_refused_as_it_says(block: Block, t
     path = tmp_path / "1_example.sql"
     path.write_text(block.text, "utf-8")
 
-    if re.fullmatch(r"E\d{3}", block.info):
+    if block.refused_with:
         with pytest.raises(MigrationFileError) as caught:
             _as_pending(MigrationFile("1", path.name, str(path)))
-        assert caught.value.code == block.info
+        assert caught.value.code == block.refused_with
     else:
         assert _as_pending(MigrationFile("1", path.name, str(path))).problems == ()
 
@@ -339,6 +363,7 @@ _VARIABLE: tuple[tuple[str, str], ...] = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "TIME"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d\b", "TIME"),
     (r"\b20(?!99)\d{12}", "VERSION"),
+    (r'(?<="duration_ms": )[\d.]+', "DURATION"),
     (r"(?<= in )[\d.]+(?:µs|ms|s)$", "DURATION"),
     (r"(?<= after )[\d.]+(?:µs|ms|s)$", "DURATION"),
     (r"\(\+\d+ -\d+\)$", "(LINES)"),
@@ -427,8 +452,8 @@ class Session:
 def steps(text: str) -> Iterator[tuple[str, str, list[str]]]:
     """What a page has one do: ``("write", file, lines)`` and ``("run", command, the lines it answers)``."""
     for block in blocks(text):
-        if block.title:
-            yield "write", block.title, [block.text]
+        if block.file:
+            yield "write", block.file, [block.text]
         elif block.language == "console":
             for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
                 command, *answer = part.rstrip("\n").split("\n")
@@ -520,7 +545,7 @@ def test_the_python_example_prints_what_it_says(project: Project, database_url: 
 def test_the_queries_about_the_tables_run(run, project: Project, database_url: str, query) -> None:
     project.migration("20260301090000_create_users", up="create table users (id bigint);", down="drop table users;")
     run("up", env={"DATABASE_URL": database_url})
-    queries = [block.text for block in blocks(page("tables")) if block.info == "query"]
+    queries = [block.text for block in blocks(page("tables")) if block.title == "query"]
 
     answers = [query(database_url, text) for text in queries]
 
@@ -531,7 +556,7 @@ def test_the_queries_about_the_tables_run(run, project: Project, database_url: s
 def test_the_rights_that_the_page_grants_are_enough(run, server, project: Project, make_database: MakeDatabase) -> None:
     if not server.is_ours:
         pytest.skip("makes roles, which belong to the whole server")
-    owner_sql, watcher_sql = (block.text for block in blocks(page("tables")) if block.info in ("setup", "grant"))
+    owner_sql, watcher_sql = (block.text for block in blocks(page("tables")) if block.title in ("setup", "grant"))
     owner_sql, _, create_sql = owner_sql.partition(";")
     url = make_database()
     name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]

@@ -24,10 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from dbmigrate.api.schema_files import SchemaSource
-    from dbmigrate.model import Step
     from dbmigrate.planning.replaces import Replacement
     from dbmigrate.reports import Outcome, SchemaFile
-    from dbmigrate.tracking.value_hashes import Recorded
     from dbmigrate.tracking.write_log import Run
     from dbmigrate.variables import Variables
 
@@ -194,6 +192,12 @@ class ApiBase:
         self._share_locks(session, read.values())
         if request.extend is not None:
             request.extend(session, view, Plan())  # a bad file is an error before anything is waited for
+        if _has_nothing_to_do(session, request, view, self._options):
+            with suppress(Error):  # what is wrong is decided under the lock
+                planned = self._plan(session, request, view)
+                if not planned.steps:
+                    self._on_event(RunStarted(self._where, planned))
+                    return self._execute(session, planned, view)
 
         def prepare() -> tuple[Plan, History]:
             now = View(view.files, session.read_history(), read)
@@ -238,9 +242,10 @@ class ApiBase:
         made = request.plan(replace(view, migrations=migrations))
         self._refuse_unmet(session if session.dsn.database == self._dsn.database else None, made)
         if any(step.migration and step.migration.bound for step in made.steps):
+            from dbmigrate.api import recorded_values
             from dbmigrate.planning import variables
 
-            self._refuse_other_values(session, variables.to_compare(made.steps))
+            recorded_values.refuse_other(session, variables.to_compare(made.steps))
         if request.extend is not None:
             made = request.extend(session, view, made)
         if request.begins and made.steps and not self._options.allow_existing:
@@ -302,9 +307,11 @@ class ApiBase:
                 parsed[version] = self._bound(parser.read(present[version], runs))
         for version in wanted:
             if version not in parsed and (kept := self._kept(session, version)):
+                from dbmigrate.api import recorded_values
+
                 name, down_sql = kept
                 migration = parser.read_kept(MigrationFile(version, name, name), down_sql)
-                parsed[version] = self._bound(self._with_recorded_names(session, migration))
+                parsed[version] = self._bound(recorded_values.with_names(session, migration))
         return parsed
 
     @property
@@ -321,30 +328,6 @@ class ApiBase:
         from dbmigrate.migrations import variables
 
         return variables.bound(migration, self._variables)
-
-    def _with_recorded_names(self, session: Session, migration: Migration) -> Migration:
-        """A migration whose file is gone: the log knows which variables it declared."""
-        if ":'" not in (migration.down_sql or "") and ':"' not in (migration.down_sql or ""):
-            return migration
-        from dbmigrate.migrations import variables
-
-        known = self._recorded_values(session, migration.version)
-        return variables.declaring(migration, known.hashes if known else ())
-
-    def _recorded_values(self, session: Session, version: str) -> Recorded | None:
-        from dbmigrate.tracking import value_hashes
-
-        with database.translated(self._dsn):
-            return value_hashes.recorded(session.conn, session.tables, version)
-
-    def _refuse_other_values(self, session: Session, steps: Sequence[Step]) -> None:
-        """Raise Refused E740 for variables that have other values than those that `steps` undo or go on with."""
-        for step in steps:
-            known = self._recorded_values(session, step.version)
-            if known is not None:
-                from dbmigrate.planning import variables
-
-                variables.refuse_other(step, known.compared, known.is_same)
 
     def _kept(self, session: Session, version: str) -> tuple[str, str] | None:
         with database.translated(self._dsn):
@@ -424,3 +407,25 @@ class ApiBase:
         from dbmigrate.api import schema_files
 
         return schema_files.SchemaSource(session, self._options, self._known_files)
+
+
+def _has_nothing_to_do(session: Session, request: Request, view: View, options: Options) -> bool:
+    """Whether the first look is enough: a plan without the lock is as good as one under it, if it has no steps.
+
+    What another run applies is pending or unfinished until it is done. Not where the lock would be refused, nothing was
+    ever applied, somebody has to approve, or the schema file has to be written.
+    """
+    facts, tables, history = session.facts, session.tables, view.history
+    if facts.is_standby or facts.is_read_only or facts.is_pooled or tables.distrust or tables.fault or tables.missing:
+        return False
+    if (
+        not request.begins
+        or not history.applied
+        or history.unfinished
+        or history.deferred
+        or history.stale
+        or request.versions(view)
+    ):
+        return False
+    is_asked = options.approve is not None or options.expected_plan is not None
+    return not is_asked and (options.dumping is None or options.dumping.is_written)

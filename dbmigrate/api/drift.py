@@ -181,6 +181,11 @@ class Comparer(ApiBase):
         found = self._drift(name, expected, live, scope=scope, notes=_version_notes(versions, name))
         return replace(found, remedies=remedies.of_environment(environment, versions)) if found.differences else found
 
+    def picture(self) -> Picture:
+        """The database as it is."""
+        with self._open(_COMMAND) as session:
+            return _picture(session, self._taken(session))
+
     def _services(self) -> Services | None:
         """What several services have applied here; None where there is but one."""
         if not self._options.others:

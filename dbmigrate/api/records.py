@@ -57,6 +57,11 @@ class _Intent:
 class Upkeep(ApiBase):
     """Questions about the history, and corrections of it. Every correction is logged with its reason."""
 
+    @classmethod
+    def of(cls, other: ApiBase) -> Upkeep:
+        """One for the same database, with the same options and listener."""
+        return cls(other._dsn, other._options, on_event=other._on_event)
+
     # -- questions
 
     def verify(self) -> tuple[Finding, ...]:
@@ -176,7 +181,7 @@ class Upkeep(ApiBase):
         late = {finding.version for finding in every if finding.deviation is Deviation.OUT_OF_ORDER}
         elsewhere = self._elsewhere([file for file in seen.files if file.version in late])
         found = (finding for finding in every if finding.version not in elsewhere)
-        return version_control.traced(found)
+        return version_control.traced(found, self._options.directories)
 
     def _elsewhere(self, pending: Sequence[MigrationFile]) -> frozenset[str]:
         """The versions of pending files that are only for other environments."""
@@ -246,7 +251,9 @@ class Upkeep(ApiBase):
             raise PlanError(f"the file of {broken.name} is gone", code="E234", hint="restore it to go on")
         intended = intent.plan(broken, migration, view.history)
         if migration.bound is not None:
-            self._refuse_other_values(session, intended.steps)
+            from dbmigrate.api import recorded_values
+
+            recorded_values.refuse_other(session, intended.steps)
         if broken.progress is not None:
             from dbmigrate.execution import backfill_notes
 

@@ -106,6 +106,11 @@ class Difference:
         return bool(self.before and self.after) and line_ends.are_the_difference(self.before or "", self.after or "")
 
     @property
+    def subject(self) -> str:
+        """What differs, in words: ``column app.users.email``, ``comment on table app.users``"""
+        return _subject(self)
+
+    @property
     def headline(self) -> str:
         """The difference in one line, without its values: ``default of column app.users.email differs``"""
         return headline(self)

@@ -6,7 +6,7 @@ import os
 import signal
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -14,21 +14,18 @@ from dbmigrate.errors import ConfigError, Error, Refused
 from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from dbmigrate.api.drift import Comparer
-    from dbmigrate.api.from_schema import Baseliner
-    from dbmigrate.api.importer import Importer
     from dbmigrate.api.migrator import Migrator, Options
-    from dbmigrate.api.readiness import Readiness
     from dbmigrate.api.records import Upkeep
-    from dbmigrate.api.restore import Backups
     from dbmigrate.cli.approval import Approver
     from dbmigrate.cli.salvaging import SalvageRequest
+    from dbmigrate.cli.watching import Watch
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.deploy.run import Deployer
     from dbmigrate.deploy.settings import DeployConfig
+    from dbmigrate.events import Event
     from dbmigrate.execution.lock_retries import Pacing
     from dbmigrate.execution.session import Session
     from dbmigrate.model import Plan, Problem
@@ -39,6 +36,8 @@ if TYPE_CHECKING:
     from dbmigrate.settings.load import Settings
 
 CONNECT_TIMEOUT = 10  # seconds for the server of another environment to answer; its URL can set another time-out
+
+Opened = TypeVar("Opened")
 
 
 @dataclass(slots=True)
@@ -53,6 +52,11 @@ class Call:
     defers_backfills: bool = False
     max_wait: str | None = None
     uses_stdout: bool = True
+    words: Sequence[str] = ()  # the command line
+    chosen: Dsn | None = None  # one of several targets, in place of the configured one
+    before_run: tuple[Callable[[Session, Plan], None], ...] = ()
+    outside_window: str | None = None
+    watch: Watch | None = None
     _renderer: Renderer | None = None
     _streams: Streams | None = None
     _hide: Callable[[str], str] | None = None
@@ -67,6 +71,8 @@ class Call:
         self.defers_backfills = bool(meant.pop("defer_backfills", self.defers_backfills))
         if isinstance(wait := meant.pop("max_wait", None), str):
             self.max_wait = wait
+        if isinstance(why := meant.pop("outside_window", None), str):
+            self.outside_window = why
         if meant.pop("quiet", False):
             self.verbosity = Verbosity.QUIET
         if meant.get("verbose"):
@@ -86,13 +92,17 @@ class Call:
     @property
     def renderer(self) -> Renderer:
         if self._renderer is None:
-            from dbmigrate.output import Human, Json, standard_streams
+            from dbmigrate.cli import messages
+            from dbmigrate.output import standard_streams
 
-            kind = Json if self.wants_json else Human
+            given = self.given.get("log_format") or os.environ.get("DBMIGRATE_LOG_FORMAT")
+            shape = messages.log_format(given, self._settings)
+            service = messages.service(self._settings)
+            form = messages.Form(shape, self.wants_json, self.verbosity, self.hide, self.hide_values, service)
             self._streams = standard_streams(os.environ)
             if not self.uses_stdout:
                 self._streams = self._streams.without_stdout()
-            self._renderer = kind(self._streams, verbosity=self.verbosity, hide=self.hide)
+            self._renderer = messages.renderer(self._streams, form)
         return self._renderer
 
     @property
@@ -107,6 +117,21 @@ class Call:
     def leave_stdout(self) -> None:
         """Print everything on stderr from now on: stdout belongs to another program."""
         self.uses_stdout, self._renderer = False, None
+
+    def for_target(
+        self, settings: Settings, renderer: Renderer, before_run: tuple[Callable[[Session, Plan], None], ...]
+    ) -> Call:
+        """The same invocation for one of several targets, which `settings` have chosen, shown by another renderer."""
+        made = replace(self, given={**self.given}, chosen=settings.chosen, before_run=before_run, _renderer=renderer)
+        made._settings, made._hide = settings, None
+        return made
+
+    @property
+    def streams(self) -> Streams:
+        """stdout and stderr, as the renderer uses them."""
+        assert self.renderer
+        assert self._streams is not None
+        return self._streams
 
     def hide(self, text: str) -> str:
         """`text`, such as SQL, without the passwords of the target database."""
@@ -143,7 +168,10 @@ class Call:
 
         if self._settings is None:
             self._refuse_several()
-            self._settings, self._hide = load(Flags(**self.given), os.environ, os.getcwd()), None
+            found = load(Flags(**self.given), os.environ, os.getcwd())
+            if self.chosen is not None:
+                found = replace(found, chosen=self.chosen)
+            self._settings, self._hide = found, None
             self.warn(self._settings.project.problems)
         return self._settings
 
@@ -172,15 +200,22 @@ class Call:
         from dbmigrate.api.migrator import Migrator
 
         with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
-            options = self._salvaging(replace(options, before_run=self._backing_up(backup)), salvage)
-            yield Migrator(dsn, options, on_event=self.renderer.on_event)
+            before_run = (*options.before_run, *self.before_run, *self._backing_up(backup))
+            options = self._salvaging(replace(options, before_run=before_run), salvage)
+            yield Migrator(dsn, options, on_event=self.on_event)
+
+    def watched(self, command: str) -> AbstractContextManager[None]:
+        """Watch the run of `command`: its window, its metrics, its notices."""
+        from dbmigrate.cli import watching
+
+        return watching.watched(self, command)
 
     def _salvaging(self, options: Options, asked: SalvageRequest | None) -> Options:
         if asked is None:
             return options
         from dbmigrate.cli import salvaging
 
-        return salvaging.with_salvager(options, asked, self.renderer.on_event)
+        return salvaging.with_salvager(options, asked, self.on_event)
 
     @contextmanager
     def upkeep(self, *, reason: str | None = None, approval: Approval | None = None) -> Iterator[Upkeep]:
@@ -188,31 +223,15 @@ class Call:
         from dbmigrate.api.records import Upkeep
 
         with self._target(reason, approval) as (dsn, options):
-            yield Upkeep(dsn, options, on_event=self.renderer.on_event)
+            yield Upkeep(dsn, options, on_event=self.on_event)
 
     @contextmanager
-    def readiness(self) -> Iterator[Readiness]:
-        """The same for a wait for what another run applies."""
-        from dbmigrate.api.readiness import Readiness
-
-        with self._target(None, None) as (dsn, options):
-            yield Readiness(dsn, options, on_event=self.renderer.on_event)
-
-    @contextmanager
-    def backups(self) -> Iterator[Backups]:
-        """The same for backups, taken and restored."""
-        from dbmigrate.api.restore import Backups
-
-        with self._target(None, None) as (dsn, options):
-            yield Backups(dsn, options, on_event=self.renderer.on_event)
-
-    @contextmanager
-    def baseliner(self, *, reason: str | None = None, approval: Approval | None = None) -> Iterator[Baseliner]:
-        """The same for a first migration that is made of a schema."""
-        from dbmigrate.api.from_schema import Baseliner
-
+    def opened(
+        self, kind: Callable[..., Opened], *, reason: str | None = None, approval: Approval | None = None
+    ) -> Iterator[Opened]:
+        """The same for what one command needs: `kind` is its class, which works with a target and `Options`."""
         with self._target(reason, approval) as (dsn, options):
-            yield Baseliner(dsn, options, on_event=self.renderer.on_event)
+            yield kind(dsn, options, on_event=self.on_event)
 
     @contextmanager
     def deployer(
@@ -229,23 +248,7 @@ class Call:
 
         with self._target(reason, approval, expect_plan=expect_plan) as (dsn, options):
             options = self._salvaging(options, salvage)
-            yield Deployer(dsn, options, config, environ=self.settings().environ, on_event=self.renderer.on_event)
-
-    @contextmanager
-    def comparer(self) -> Iterator[Comparer]:
-        """The same for `drift`."""
-        from dbmigrate.api.drift import Comparer
-
-        with self._target(None, None) as (dsn, options):
-            yield Comparer(dsn, options, on_event=self.renderer.on_event)
-
-    @contextmanager
-    def importer(self, *, reason: str | None, approval: Approval) -> Iterator[Importer]:
-        """The same for the history of another tool."""
-        from dbmigrate.api.importer import Importer
-
-        with self._target(reason, approval) as (dsn, options):
-            yield Importer(dsn, options, on_event=self.renderer.on_event)
+            yield Deployer(dsn, options, config, environ=self.settings().environ, on_event=self.on_event)
 
     @contextmanager
     def other_environment(self, environment: str) -> Iterator[Migrator]:
@@ -271,7 +274,13 @@ class Call:
             return ()
         from dbmigrate.deploy.run import backing_up
 
-        return (backing_up(directory, self.settings().environ, on_event=self.renderer.on_event),)
+        return (backing_up(directory, self.settings().environ, on_event=self.on_event),)
+
+    def on_event(self, event: Event) -> None:
+        """The listener of everything that runs: the renderer, and whoever watches the run."""
+        self.renderer.on_event(event)
+        if self.watch is not None:
+            self.watch.on_event(event)
 
     def warn(self, problems: Iterable[Problem]) -> None:
         """Tell people about them."""
@@ -293,7 +302,12 @@ class Call:
         with self.reachable() as dsn:
             allows = approval is not None and approval.allow_existing
             options = replace(self._options(settings, reason), allow_existing=allows)
-            yield dsn, replace(options, expected_plan=expected, approve=self._approver(settings, approval))
+            options = replace(options, expected_plan=expected, approve=self._approver(settings, approval))
+            if self.watch is None:
+                yield dsn, options
+                return
+            with self.watch.around(dsn, options) as watched:
+                yield dsn, watched
 
     @contextmanager
     def reachable(self) -> Iterator[Dsn]:
@@ -304,7 +318,7 @@ class Call:
         with self.served(settings.target()) as dsn:
             if settings.wait:
                 timeout, interval = settings.wait_timeout, settings.wait_interval
-                database.wait(dsn, timeout=timeout, interval=interval, on_event=self.renderer.on_event)
+                database.wait(dsn, timeout=timeout, interval=interval, on_event=self.on_event)
             yield dsn
 
     def _refuse_several(self) -> None:
@@ -344,6 +358,7 @@ class Call:
         from dbmigrate.execution.lock_retries import Pacing
         from dbmigrate.model import Policy
 
+        origins = {name: settings.origins[f"DBMIGRATE_{name.upper()}"] for name in ("lock_timeout", "timeout")}
         return Options(
             directories=settings.migrations_dirs,
             table=settings.migrations_table,
@@ -355,14 +370,7 @@ class Call:
                 defers_backfills=self.defers_backfills,
             ),
             pacing=self._waiting(
-                Pacing(
-                    settings.lock_timeout,
-                    settings.timeout,
-                    max_blocked=settings.max_blocked,
-                    origins={
-                        name: settings.origins[f"DBMIGRATE_{name.upper()}"] for name in ("lock_timeout", "timeout")
-                    },
-                )
+                Pacing(settings.lock_timeout, settings.timeout, max_blocked=settings.max_blocked, origins=origins)
             ),
             lock_wait=settings.lock_wait,
             where=self.target_name(settings),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dbmigrate.cli.call import Call
     from dbmigrate.cli.run_request import RunRequest
     from dbmigrate.impact.values import LockReport
-    from dbmigrate.model import Goal
+    from dbmigrate.model import Goal, Plan
 
 
 def show(call: Call, command: str, request: RunRequest, *, locks: bool | None) -> None:
@@ -35,6 +35,19 @@ def show(call: Call, command: str, request: RunRequest, *, locks: bool | None) -
         call.script(scripts[command](request.goal))
         if is_measured and not call.is_quiet:
             call.renderer.locks(_locks(call, command, migrator, request.goal))
+        if call.is_verbose and command != "rollback":
+            _tick(call, migrator.plan_up(request.goal))
+
+
+def _tick(call: Call, planned: Plan) -> None:
+    """The checklist of the change, with what `lint` proves of the files that would run."""
+    if not planned.steps:
+        return
+    from dbmigrate.cli import linting
+    from dbmigrate.output import checklist
+
+    clean = linting.clean_in(frozenset(step.version for step in planned.steps), call.settings())
+    call.renderer.notes(checklist.lines(checklist.proved_by_rules(clean)))
 
 
 def _show_json(call: Call, command: str, migrator: Migrator, goal: Goal, *, is_measured: bool) -> None:

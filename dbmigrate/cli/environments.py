@@ -27,11 +27,16 @@ if TYPE_CHECKING:
 _AFTER_CONNECTING = 30.0  # seconds for the queries
 
 
-def survey(call: Call, names: Sequence[str]) -> Table:
-    """Ask the environments `names`, as they were given, or all that are known; raises ConfigError E201, E203."""
+def survey(call: Call, names: Sequence[str], *, own: str | None = None) -> Table:
+    """Ask the environments `names`, as they were given, or all that are known; raises ConfigError E201, E203.
+
+    `own` is what the target database is called, where it is shown beside them, or alone.
+    """
     for problem in find.look(call.settings().migrations_dirs, call.settings().version_order).notes:
         call.renderer.on_event(Warned(problem))
-    readings = environments.gather([_look(call, name) for name in dict.fromkeys(names or _known(call))])
+    asked = names or (() if own and not call.settings().environments() else _known(call))
+    looks = [_look(call, name) for name in dict.fromkeys(asked)]
+    readings = environments.gather([*looks, *([_own_look(call, own)] if own else ())])
     _warn_of_order(call, readings)
     return environments.merge(readings, totals=_totals(call, readings), order=call.settings().version_order)
 
@@ -74,6 +79,14 @@ def _look(call: Call, name: str) -> Look:
             raise
         return Look(shown, partial(_fail, exc))
     return Look(shown, ask, target.display, _patience(target))
+
+
+def _own_look(call: Call, name: str) -> Look:
+    """How to read the target database."""
+    target = call.settings().target().patient(CONNECT_TIMEOUT)
+    with call.migrator() as migrator:
+        ask = partial(_same, migrator.status()) if target.embedded else migrator.status
+    return Look(name, ask, target.display, _patience(target))
 
 
 def _patience(target: Dsn) -> float:

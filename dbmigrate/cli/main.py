@@ -37,6 +37,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         command = typer.main.get_command(app)
         words = normalised(given, is_long=partial(_is_long, command))
+        call.words = words
         code = command.main(words, prog_name="dbmigrate", standalone_mode=False, obj=call)
     except Error as exc:
         code = _failed(call, exc)

@@ -10,11 +10,14 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from dbmigrate.cli.call import Call
+
+if TYPE_CHECKING:
+    from dbmigrate.cli.target_request import TargetRequest
 
 COMMON: dict[str, Any] = {
     "environment": Annotated[
@@ -65,6 +68,10 @@ COMMON: dict[str, Any] = {
     ],
     "allow_pooler": Annotated[
         bool, typer.Option("--allow-pooler", help="Work through a transaction pooler where that is safe.")
+    ],
+    "log_format": Annotated[
+        str | None,
+        typer.Option("--log-format", metavar="FORMAT", help="Form of messages: text, json or logfmt. [text]"),
     ],
     "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")],
     "json": Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")],
@@ -179,6 +186,19 @@ AllowUntracked = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Reason, kept in the log.")]
 
+MetricsFile = Annotated[
+    str | None,
+    typer.Option("--metrics-file", metavar="FILE", help="Write metrics for Prometheus to FILE at the end."),
+]
+OutsideWindow = Annotated[
+    str | None,
+    typer.Option(
+        "--outside-window",
+        metavar="REASON",
+        help="Run outside the maintenance window of the environment; the log keeps why.",
+    ),
+]
+
 ListOnly = Annotated[bool, typer.Option("--dry-run", help="List what would run.")]
 SeedsDir = Annotated[str | None, typer.Option("--seeds-dir", metavar="DIR", help="Directory of seeds. [./db/seeds]")]
 
@@ -193,7 +213,36 @@ STRICT: dict[str, Any] = {"strict": Strict}
 SEEDS: dict[str, Any] = {"seeds_dir": SeedsDir}
 PAGES: dict[str, Any] = {"max_wait": MaxWait}
 BACKFILLS: dict[str, Any] = {"defer_backfills": DeferBackfills, **PAGES}
+WATCHED: dict[str, Any] = {"metrics_file": MetricsFile, "outside_window": OutsideWindow}
 SCRATCH: dict[str, Any] = {"scratch_url": ScratchUrl}
+
+# what a command does on several targets: `target_request` reads these
+TARGETS: dict[str, Any] = {
+    "targets": Annotated[
+        str | None,
+        typer.Option(
+            "--targets", metavar="FILE", help="Targets: a URL, database:NAME or schema:NAME a line; - is stdin."
+        ),
+    ],
+    "targets_query": Annotated[
+        str | None,
+        typer.Option("--targets-query", metavar="SQL", help="The same from a query on the configured database."),
+    ],
+    "parallel": Annotated[
+        int | None, typer.Option("--parallel", metavar="N", min=1, help="Work on N targets at a time. [4]")
+    ],
+    "shard": Annotated[
+        str | None, typer.Option("--shard", metavar="I/N", help="Only the targets of machine I (from 1) of N.")
+    ],
+}
+ROLLOUT: dict[str, Any] = {
+    "canary": Annotated[
+        int | None, typer.Option("--canary", metavar="N", min=1, help="First N targets alone, then ask.")
+    ],
+    "max_failures": Annotated[
+        int | None, typer.Option("--max-failures", metavar="N", min=1, help="Start no more targets after N failures.")
+    ],
+}
 
 Command = Callable[..., None]
 
@@ -239,15 +288,25 @@ def _with_options(function: Command, shared: dict[str, Any]) -> Command:
     own = list(_expanded(parameter for name, parameter in signature.parameters.items() if name not in ("call", "ctx")))
     taken = {parameter.name for parameter in own}
 
+    def grouped(call: Call, **given: object) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+        function(call=call, **given)
+
     @functools.wraps(function)
     def wrapper(ctx: typer.Context, **given: object) -> None:
         call = call_of(ctx)
+        asked = {name: given.pop(name) for name in (*TARGETS, *ROLLOUT) if name in given}
         call.add({name: given.pop(name) for name in shared if name in given and name not in taken})
-        for name, group in groups.items():
-            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+        several = _several(function.__name__, asked, given, call)
         if "ctx" in signature.parameters:
             given["ctx"] = ctx
-        function(call=call, **given)
+        if several is None:
+            grouped(call, **given)
+            return
+        from dbmigrate.cli import targets
+
+        targets.run(call, several, grouped, given)
 
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     added = [
@@ -258,6 +317,17 @@ def _with_options(function: Command, shared: dict[str, Any]) -> Command:
     wrapper.__signature__ = signature.replace(parameters=[context, *own, *added])  # type: ignore[attr-defined]
     wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in (context, *own, *added)}
     return wrapper
+
+
+def _several(
+    command: str, asked: Mapping[str, object], given: Mapping[str, object], call: Call
+) -> TargetRequest | None:
+    """What is asked for where there are several targets; None for the one that is configured."""
+    if all(value is None for value in asked.values()):
+        return None
+    from dbmigrate.cli import target_request
+
+    return target_request.request(command, asked, given, call.given)
 
 
 def _expanded(parameters: Iterable[inspect.Parameter]) -> Iterator[inspect.Parameter]:

@@ -17,7 +17,7 @@ from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import COMMON, VERBOSE, common_root
 from dbmigrate.cli.table import ENTRIES, GROUPS, Entry
 from dbmigrate.errors import Interrupted
-from dbmigrate.version import __version__
+from dbmigrate.version import described
 
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -192,7 +192,7 @@ def root(
     7 refused, 130 and 143 interrupted.
     """
     if version:
-        typer.echo(f"dbmigrate version {__version__}")
+        typer.echo(described())
         raise typer.Exit
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())

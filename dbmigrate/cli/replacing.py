@@ -16,7 +16,6 @@ __all__ = ["become", "found"]
 
 _ENDING = frozenset((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # exec keeps what is ignored; `subprocess` restores them, too
-_STATE = "the migrations are done"
 
 
 def found(words: Sequence[str], environ: Mapping[str, str]) -> str:
@@ -34,12 +33,13 @@ def _hint(word: str) -> str:
     return "check the name, and that the file is executable"
 
 
-def become(path: str, words: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
+def become(path: str, words: Sequence[str], environ: Mapping[str, str], *, state: str = "") -> NoReturn:
     """Run the program at `path` in the place of this one; `words` are its arguments, the first is its name.
 
+    `state` is what a signal finds done. OSError is the kernel's about a program that it cannot run.
     What Python ignores is not ignored there. A signal that comes before ends this process: it is neither lost nor left
     to a program that does not handle it yet. Nothing waits in the buffers of the streams: renderers flush each line.
-    Raises Interrupted, ConfigError E229.
+    Raises Interrupted, OSError.
     """
     try:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
@@ -52,11 +52,6 @@ def become(path: str, words: Sequence[str], environ: Mapping[str, str]) -> NoRet
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     except KeyboardInterrupt as exc:
         error = Interrupted.by(exc, f"interrupted before {words[0]} was started")
-        error.state = _STATE
+        error.state = state
         raise error from exc
-    try:
-        os.execve(path, list(words), environ)
-    except OSError as exc:
-        failed = ConfigError(f"cannot start {words[0]}: {exc.strerror}", code="E229", hint="check its first line")
-        failed.state = f"{_STATE}, and {words[0]} was not started"
-        raise failed from exc
+    os.execve(path, list(words), environ)

@@ -118,6 +118,11 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
             "dbmigrate graph --mermaid",
         ),
         Entry(
+            "report",
+            "Write a page that shows environments, pending migrations with their locks, history and schema.",
+            "dbmigrate -e production report",
+        ),
+        Entry(
             "explain",
             "Explain a finding, an error or a warning by its code; without one, list all.",
             "dbmigrate explain L105",

@@ -412,7 +412,8 @@ def _login_failure(exc: psycopg.Error, dsn: Dsn) -> Error:
         )
     from dbmigrate.connection import login_hints
 
-    return ConnectionFailed(message, code="E301", hint=login_hints.hint(message, dsn.settings))
+    command = dsn.password_command.origin if dsn.password_command else None
+    return ConnectionFailed(message, code="E301", hint=login_hints.hint(message, dsn.settings, command))
 
 
 def _is_missing_database(message: str, database: str) -> bool:

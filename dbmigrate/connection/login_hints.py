@@ -30,8 +30,10 @@ _NOT_PASSED_ON = (
 )
 
 
-def hint(message: str, settings: Container[str]) -> str | None:
-    """What to do; `settings` are the names of the settings in the database URL."""
+def hint(message: str, settings: Container[str], password_from: str | None = None) -> str | None:
+    """What to do; `settings` are the names of the settings in the database URL, `password_from` names a command."""
+    if password_from and "password authentication failed" in message:
+        return f"the password is what {password_from} printed: check the command, and the user in the URL"
     known = (text for fragment, text in _HINTS.items() if fragment in message)
     return _of_setting(message, settings) or next(known, None)
 

@@ -52,6 +52,16 @@ def are_same_database(one: Connection, other: Connection) -> bool:
     return _sees_lock(one, other)
 
 
+def identity(conn: Connection) -> tuple[str | None, ...]:
+    """What a session says of its database: the same for two names of one, another for two databases.
+
+    Two servers that run from copies of one cluster were started at different moments.
+    """
+    questions = (_IDENTIFIER, _STARTED, "select pg_catalog.current_database()::text")
+    answers = [_answer(conn, question) for question in questions]
+    return tuple(None if answer is None else str(answer) for answer in answers)
+
+
 def _answer(conn: Connection, question: str) -> object | None:
     """None where the role may not ask."""
     try:

@@ -1,4 +1,4 @@
-"""The URL of a target database for people: without its secrets, whatever its parts were given as."""
+"""The URL of a database, whatever its parts were given as: for people without its secrets, for programs with them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.connection.dsn import Dsn
 
-__all__ = ["for_psql", "masked"]
+__all__ = ["for_programs", "for_psql", "masked"]
 
 _MASK = "********"
 _IN_PLACE = ("host", "port", "user", "password", "dbname")
@@ -34,6 +34,15 @@ def for_psql(dsn: Dsn) -> str:
     secret_or_refused = [name for name in dsn.settings if dsn.allows_pooler or is_secret(name)]
     options = dsn.without_settings(secret_or_refused).libpq_options
     return _url(dsn, "", {**others, **({"options": options} if options else {})})
+
+
+def for_programs(dsn: Dsn) -> str:
+    """``postgresql://``, as SQLAlchemy, asyncpg and libpq read it, with the password. Not for people, nor logs."""
+    others = {key: value for key, value in dsn.conninfo.items() if key not in _IN_PLACE}
+    password = dsn.conninfo.get("password")
+    options = dsn.libpq_options
+    given = {**others, **({"options": options} if options else {})}
+    return _url(dsn, f":{quote(password, safe='')}" if password else "", given).replace("postgres", "postgresql", 1)
 
 
 def _url(dsn: Dsn, password: str, parameters: Mapping[str, str]) -> str:

@@ -158,13 +158,13 @@ def named(picture: Picture, pid: int) -> Session:
         Refused(
             f"process {pid} neither holds nor waits for anything here",
             code="E718",
-            hint=f"the processes are: {_listed(picture.sessions)}",
+            hint=f"those that do: {_listed(picture.sessions)}",
         )
     )
 
 
 def _listed(pids: Iterable[int]) -> str:
-    return ", ".join(map(str, pids)) or "none"
+    return ", ".join(map(str, pids)) or "none now"
 
 
 def end(conn: Connection, session: Session, *, patience: float = _PATIENCE) -> bool:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate.errors import ConfigError, PlanError
-from dbmigrate.frozen import frozen
+from dbmigrate.frozen import frozen, remembered
 from dbmigrate.model import MigrationFile, Problem, Severity
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Directory:
         return (Problem("W665", message, Severity.NOTE, hint=_way_in(self.passed_over)), *self.unmarked)
 
 
+@remembered
 def look(directories: Sequence[str], order: Order) -> Directory:
     """Read all `directories`; migrations stand in `order`.
 

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationFileError
+from dbmigrate.frozen import remembered
 from dbmigrate.migrations import head, headers, other_tools, repeatables
 from dbmigrate.migrations.annotations import BREAKING_MARK, KEYS, KEYS_OF_REPEATABLES, Collector, Where
 from dbmigrate.migrations.batch_ranges import BatchRanges
@@ -51,6 +52,7 @@ _CONFLICT = ("<<<<<<<", ">>>>>>>")
 _NOT_IN_RUNS = ("migrate:", *_CONFLICT, BREAKING_MARK)  # what has to be looked at statement by statement
 
 
+@remembered
 def read(file: MigrationFile, runs: Collection[Direction] = BOTH) -> Migration:
     """Read and check a migration file of which these directions are to run.
 
@@ -109,9 +111,6 @@ def token_sum(text: str, boundary: re.Pattern[str] = headers.BOUNDARY) -> TokenS
     for segment in segments(Origin("(text)", text), PostgresLexer(boundary).get_tokens(text)):
         tokens.add(segment, [value for kind, value in segment.copy or () if kind is COPY_DATA])
     return tokens
-
-
-# ----------------------------------------------------------------------------------------------------- reading a file
 
 
 class _Size(Enum):

@@ -6,10 +6,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError, MigrationFileError
+from dbmigrate.frozen import remembered
 from dbmigrate.model import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from dbmigrate.model import Migration, MigrationFile
 
@@ -20,7 +21,7 @@ _PIECE = 1 << 18  # bytes
 
 def mentioning(files: Iterable[MigrationFile], *words: str) -> Iterator[Migration]:
     """The files that hold one of `words` anywhere, read; one that cannot be read is left out."""
-    sought = [word.encode() for word in words]
+    sought = tuple(word.encode() for word in words)
     for file in files:
         with suppress(MigrationFileError, ConfigError):
             if _holds(file.path, sought):
@@ -29,7 +30,8 @@ def mentioning(files: Iterable[MigrationFile], *words: str) -> Iterator[Migratio
                 yield parser.read(file, (Direction.UP,))
 
 
-def _holds(path: str, sought: Sequence[bytes]) -> bool:
+@remembered
+def _holds(path: str, sought: tuple[bytes, ...]) -> bool:
     """Whether a file holds one of these texts; read in pieces, because it may be large."""
     overlap = max(map(len, sought)) - 1  # a text may begin in one piece and end in the next
     piece = b""

@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Self
 
 from dbmigrate.errors import ConfigError, MigrationFileError
-from dbmigrate.frozen import frozen
+from dbmigrate.frozen import frozen, remembered
 from dbmigrate.model import Excerpt, Place
 
 if TYPE_CHECKING:
@@ -190,6 +190,7 @@ class Source:
         return cursor.line, cursor.column
 
 
+@remembered
 def checksum(path: str) -> str:
     """The SHA-256 (hex) of a file's bytes, read as a stream. Raises ConfigError E207."""
     with Source(path) as source:

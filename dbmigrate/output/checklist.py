@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.check import Report
 
-__all__ = ["GROUPS", "MERGES", "Asked", "markdown", "proved"]
+__all__ = ["GROUPS", "MERGES", "Asked", "lines", "markdown", "proved", "proved_by_rules"]
 
 UP = "All migrations apply to an empty database"
 DOWN = "Each down section undoes its up section, and up works again after it"
@@ -90,7 +90,12 @@ def proved(report: Report, asked: Asked) -> dict[str, str]:
         for box, was_asked, against, evidence in tries
         if is_whole and was_asked and codes.isdisjoint(against.split())
     }
-    return found | {box: "no finding" for box, rules in RULES.items() if asked.clean_rules.issuperset(rules.split())}
+    return found | proved_by_rules(asked.clean_rules)
+
+
+def proved_by_rules(clean: frozenset[str]) -> dict[str, str]:
+    """The boxes of `lint` whose rules are all on and found nothing."""
+    return {box: "no finding" for box, rules in RULES.items() if clean.issuperset(rules.split())}
 
 
 def _is_whole(report: Report) -> bool:
@@ -103,6 +108,16 @@ def _is_whole(report: Report) -> bool:
     )
     is_stopped = any(result.has_failed or result.is_stuck for result in report.results)
     return is_tried and not is_faulty and not is_stopped
+
+
+def lines(found: Mapping[str, str]) -> Iterator[str]:
+    """The same for a terminal."""
+    yield "Checklist: ticked is what this dry run has proved; the rest is for `check` and for people"
+    for title, boxes in GROUPS.items():
+        yield f"  {title}"
+        for box in boxes:
+            evidence = found.get(box)
+            yield f"    [ ] {box}" if evidence is None else f"    [x] {box}: {evidence}"
 
 
 def markdown(found: Mapping[str, str]) -> Iterator[str]:

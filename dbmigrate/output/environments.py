@@ -34,10 +34,10 @@ def lines(table: Table, *, folded: int) -> Iterator[str]:
     for row in grid:
         padded = (cell + " " * (width - text.cells(cell)) for cell, width in zip(row, widths, strict=True))
         yield "  ".join(padded).rstrip()
-    notes = list(_notes(table))
-    if notes:
+    below = list(notes(table))
+    if below:
         yield ""
-        yield from notes
+        yield from below
 
 
 def markdown(table: Table, *, folded: int) -> Iterator[str]:
@@ -47,10 +47,10 @@ def markdown(table: Table, *, folded: int) -> Iterator[str]:
     yield _markdown_row(["---"] * len(head))
     for row in body:
         yield _markdown_row(row)
-    notes = list(_notes(table))
-    if notes:
+    below = list(notes(table))
+    if below:
         yield ""
-        yield from (f"- {_escaped(note)}" for note in notes)
+        yield from (f"- {_escaped(note)}" for note in below)
 
 
 def value(table: Table) -> dict[str, object]:
@@ -71,11 +71,12 @@ def _grid(table: Table, folded: int) -> Iterator[list[str]]:
         signs = ("?" if column.failure is not None else "✓" for column in table.columns)
         yield [f"({folded} older)", *signs]
     for row in table.rows[folded:]:
-        yield [text.one_line(row.name.removesuffix(".sql")), *(_shown(cell) for cell in row.cells)]
-    yield ["", *(_summary(column) for column in table.columns)]
+        yield [text.one_line(row.name.removesuffix(".sql")), *(shown(cell) for cell in row.cells)]
+    yield ["", *(summary(column) for column in table.columns)]
 
 
-def _shown(cell: Cell) -> str:
+def shown(cell: Cell) -> str:
+    """``✓ 2026-03-01 12:00``, ``✗ stopped 2/5``"""
     parts = [_SIGNS[cell.state]]
     if cell.applied_at is not None:
         parts.append(f"{cell.applied_at.astimezone(UTC):%Y-%m-%d %H:%M}")
@@ -84,14 +85,16 @@ def _shown(cell: Cell) -> str:
     return " ".join(parts)
 
 
-def _summary(column: Column) -> str:
+def summary(column: Column) -> str:
+    """``2 pending``, ``up to date``"""
     if column.failure is not None:
         return "unreachable"
     counts = (f"{column.count(state)} {state}" for state in _COUNTED if column.count(state))
     return ", ".join(counts) or "up to date"
 
 
-def _notes(table: Table) -> Iterator[str]:
+def notes(table: Table) -> Iterator[str]:
+    """What is to be said about an environment, or about a migration in one, beside its cell."""
     for number, column in enumerate(table.columns):
         name = text.one_line(column.name)
         if column.failure is not None:

@@ -172,6 +172,10 @@ class Human:
             for line in impact.lines(report.statements):
                 self._message(self._hide(line))
 
+    def notes(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._message(line)
+
     def ask(self, question: str) -> str:
         self._streams.draw(question)
         if self._streams.lost_messages is not None:

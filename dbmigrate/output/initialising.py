@@ -26,6 +26,8 @@ def lines(made: Made) -> Iterator[Line]:
         yield text.labelled(Style.LABEL, "Left alone:", text.one_line(f"{path} (it is there)"))
     if made.scripts:
         yield text.labelled(Style.SUCCESS, "Added to package.json:", ", ".join(made.scripts))
+    for change in made.clone:
+        yield text.labelled(Style.SUCCESS, "Set up in this clone:", text.one_line(change))
     if made.is_new:
         yield text.labelled(Style.LABEL, "Next:", _NEXT)
 
@@ -33,4 +35,10 @@ def lines(made: Made) -> Iterator[Line]:
 def value(made: Made) -> dict[str, object]:
     """The same as JSON."""
     notes = [{"code": note.code, "message": note.message, "hint": note.hint} for note in made.notes]
-    return {"created": list(made.created), "left_alone": list(made.kept), "scripts": list(made.scripts), "notes": notes}
+    return {
+        "created": list(made.created),
+        "left_alone": list(made.kept),
+        "scripts": list(made.scripts),
+        "clone": list(made.clone),
+        "notes": notes,
+    }

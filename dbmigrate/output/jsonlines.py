@@ -32,12 +32,17 @@ class Json:
     """Times are ISO 8601 in UTC, durations milliseconds."""
 
     def __init__(
-        self, streams: Streams, *, verbosity: Verbosity = Verbosity.NORMAL, hide: Callable[[str], str] = str
+        self,
+        streams: Streams,
+        *,
+        verbosity: Verbosity = Verbosity.NORMAL,
+        hide: Callable[[str], str] = str,
+        messages: Human | None = None,
     ) -> None:
         self._streams = streams
         self._hide = hide
         # what a person would read on stdout (`Applied: ...`) must not stand between the JSON there
-        self._messages = Human(streams.without_stdout(), verbosity=verbosity, hide=hide)
+        self._messages = messages or Human(streams.without_stdout(), verbosity=verbosity, hide=hide)
 
     def on_event(self, event: Event) -> None:
         self._messages.on_event(event)
@@ -85,6 +90,9 @@ class Json:
     def locks(self, report: LockReport) -> None:
         self._messages.locks(report)
 
+    def notes(self, lines: Iterable[str]) -> None:
+        self._messages.notes(lines)
+
     def ask(self, question: str) -> str:
         return self._messages.ask(question)
 
@@ -123,14 +131,14 @@ class Json:
         self._messages.error(error)
 
     def _print(self, value: Mapping[str, object]) -> None:
-        self._streams.result(_line(value))
+        self._streams.result(line(value))
 
     def _answer(self, value: Mapping[str, object]) -> None:
         """Print an answer: without it the command has failed."""
-        self._streams.answer(_line(value))
+        self._streams.answer(line(value))
 
 
-def _line(value: Mapping[str, object]) -> str:
+def line(value: Mapping[str, object]) -> str:
     """In ASCII: a stream that cannot encode a character would write an escape that JSON does not have.
 
     A ``##[``, which GitHub's runner takes for a command wherever it stands, is written as JSON allows to.

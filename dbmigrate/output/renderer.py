@@ -177,6 +177,9 @@ class Renderer(Protocol):
     def locks(self, report: LockReport) -> None:
         """The lock report of a dry run, as messages."""
 
+    def notes(self, lines: Iterable[str]) -> None:
+        """Lines beside the answer, for people."""
+
     def ask(self, question: str) -> str:
         """Ask the user; the answer as it was typed, empty at the end of input."""
 

@@ -56,6 +56,8 @@ def finding_lines(finding: Finding) -> Iterator[str]:
 
 
 def _hint(finding: Finding) -> str | None:
+    if finding.deviation is Deviation.MISSING and finding.restorable_from:
+        return f"{finding.restoring}, or run `dbmigrate repair --forget {finding.version} --reason TEXT`"
     if finding.deviation is not Deviation.CHANGED or finding.applied is None or finding.file is None:
         return _HINTS.get(finding.deviation)
     return f"{finding.restoring}, and write the change as a new migration; or accept the file with `dbmigrate repair`"

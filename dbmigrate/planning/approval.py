@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from dbmigrate.errors import Refused, unchanged
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Action, Direction
-from dbmigrate.planning import breaking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,6 +146,8 @@ def applied_first(plan: Plan, history: History) -> list[Step]:
 def refuse_breaking(plan: Plan, history: History, target: Target, approval: Approval) -> None:
     """Raise Refused E731 for a breaking change of a protected environment that is neither allowed nor there already."""
     if target.is_protected and not approval.allow_breaking:
+        from dbmigrate.planning import breaking
+
         breaking.refuse(applied_first(plan, history))
 
 

@@ -20,7 +20,7 @@ def already(version: str, files: Sequence[MigrationFile], history: History, orde
     applied = next((item for item in history.applied if item.version == version), None)
     if applied is not None:
         hint = f"to run it again: {_again(version, files, history, order)}"
-        return PlanError(f"version {version} is applied already{_since(applied)}", code="E241", hint=hint)
+        return PlanError(f"version {version} was applied already{_since(applied)}", code="E241", hint=hint)
     if version not in [file.version for file in files]:
         known = [item.version for item in history.applied]
         return selection.unknown_version(version, known, f"version {version} is not applied, and no file has it")

@@ -153,9 +153,8 @@ def _missing_problem(findings: Sequence[Finding]) -> tuple[Problem, ...]:
     )
     more = f" and {len(gone) - _LONGEST_LIST} more" if len(gone) > _LONGEST_LIST else ""
     hint = (
-        "restore them from version control, or `dbmigrate repair --forget VERSION --reason TEXT`; if they are another"
-        " project's, "
-        "this one needs a table of its own: --migrations-table NAME"
+        "`dbmigrate verify` says how to restore or forget each; if another project uses this table,"
+        " this one needs its own: --migrations-table NAME"
     )
     return (Problem("W670", f"{what} missing: {', '.join(gone[:_LONGEST_LIST])}{more}", hint=hint),)
 

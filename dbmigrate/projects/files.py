@@ -156,17 +156,23 @@ def _advice(code: str, message: str, line: str) -> Problem:
 
 def _attributes(layout: Layout) -> File:
     """The same bytes on every machine: schema files are compared, and applied migrations have checksums."""
-    paths = (*(f"{directory}/**/*.sql" for directory in layout.migrations_dirs), layout.schema_file)
-    lines = [f"{_pattern(path)} text eol=lf" for path in paths]
+    patterns = (*(_pattern(each, "/**/*.sql") for each in layout.migrations_dirs), _pattern(layout.schema_file))
+    lines = [f"{pattern} text eol=lf" for pattern in patterns]
     text = "# the same bytes on every machine: applied files have checksums, the schema file is compared\n"
+    merged = f"# branches that both change it merge; in each clone once: dbmigrate init\n{layout.merge_line}\n"
     message = ".gitattributes does not say how the lines of SQL files end: checksums could differ between machines"
     advice = _advice("W723", message, lines[0])
-    return File(".gitattributes", text + "\n".join(lines) + "\n", r".*(sql|eol=lf|text=auto).*", advice)
+    text += "\n".join(lines) + "\n" + (merged if layout.merge_line else "")
+    return File(".gitattributes", text, r".*(sql|eol=lf|text=auto).*", advice)
 
 
-def _pattern(path: str) -> str:
-    plain = _plain(path)
-    return f'"{plain}"' if " " in plain else plain
+def _pattern(path: str, below: str = "") -> str:
+    """As gitattributes(5) wants it: wildcards in a name are letters, and a name with a space or a quote is quoted."""
+    plain = re.sub(r"([*?\[\\])", r"\\\1", _plain(path)) + below
+    if not re.search(r'[\s"]', plain):
+        return plain
+    quoted = plain.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}"'
 
 
 def _plain(path: str) -> str:

@@ -63,6 +63,15 @@ _TABLES = """\
 # health-interval = "2s"
 # on-failure = "rollback"                    # or "keep"
 
+# ---- several services in one database: `--service NAME` chooses one
+
+# [service.users]
+# dir = "users/migrations"                   # the only key that is needed
+# migrations-table = "users_schema_migrations"
+# schema-file = "users/schema.sql"
+# owner = "team accounts"
+# notes = "PostgreSQL only"
+
 # ---- values of variables in migrations that declare them with `-- migrate:vars`
 
 # [vars]

@@ -17,12 +17,16 @@ __all__ = ["Choices", "File", "Layout", "Made"]
 
 @frozen
 class Layout:
-    """Where the parts of the project are, relative to its directory; `given` is what its file has to say of it."""
+    """Where the parts of the project are, relative to its directory; `given` is what its file has to say of it.
+
+    `merge_line` is the line of ``.gitattributes`` that gives the schema file to its merge driver.
+    """
 
     migrations_dirs: tuple[str, ...] = ("db/migrations",)
     seeds_dir: str = "db/seeds"
     schema_file: str = "db/schema.sql"
     given: Mapping[str, str] = field(default_factory=dict)
+    merge_line: str = ""
 
 
 @frozen
@@ -50,12 +54,16 @@ class File:
 
 @frozen
 class Made:
-    """Paths that were created, those that were there and left alone, notes about these, and scripts that were added."""
+    """Paths that were created, those that were there and left alone, notes about these, and scripts that were added.
+
+    `clone` is what was set up in this clone of the repository.
+    """
 
     created: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     notes: tuple[Problem, ...] = ()
     scripts: tuple[str, ...] = ()
+    clone: tuple[str, ...] = ()
 
     @property
     def is_new(self) -> bool:

@@ -17,7 +17,7 @@ from dbmigrate.model import Problem, Severity
 from dbmigrate.schema import file, merging, versions
 from dbmigrate.tracking import git
 
-__all__ = ["NAME", "Installed", "Setup", "attribute_line", "install", "merge"]
+__all__ = ["NAME", "Installed", "Setup", "attribute_line", "holder", "install", "merge", "refuse_elsewhere"]
 
 NAME = "dbmigrate-schema"
 _TITLE = "version rows of both sides; dbmigrate dump --from-migrations makes the schema"
@@ -62,10 +62,7 @@ def install(setup: Setup) -> Installed:
 
     What is there already stays. Raises ConfigError E207, E267 (no repository; another driver has the file).
     """
-    top = git.ask(".", "rev-parse", "--show-toplevel")
-    if not top:
-        message = "git is not installed, or this is not the work tree of a repository"
-        raise ConfigError(message, code="E267", hint="git init makes one")
+    top = refuse_elsewhere(setup.schema_file)
     changes = [*_attributes(setup.schema_file, top), *_configured(setup.program)]
     problems = []
     for name in HOOKS if setup.hooks else ():
@@ -79,6 +76,29 @@ def install(setup: Setup) -> Installed:
     return Installed(tuple(changes), tuple(problems))
 
 
+def refuse_elsewhere(schema_file: str) -> str:
+    """The top of the work tree. Raises ConfigError E267 where there is none, or another driver has the file."""
+    top = git.ask(".", "rev-parse", "--show-toplevel")
+    if not top:
+        message = "git is not installed, or this is not the work tree of a repository"
+        raise ConfigError(message, code="E267", hint="git init makes one")
+    now = holder(schema_file)
+    if now is None:
+        raise ConfigError(f"{schema_file} is outside of the repository {top}", code="E267")
+    if now not in ("", NAME):
+        message = f".gitattributes gives {schema_file} to the merge driver {now!r}"
+        raise ConfigError(message, code="E267", hint=f"take that line out, or leave the file to {now}")
+    return top
+
+
+def holder(schema_file: str) -> str | None:
+    """The merge driver that ``.gitattributes`` names for the file, "" for none; None where git cannot say."""
+    if git.ask(".", "rev-parse", "--is-inside-work-tree") != "true":
+        return None  # a bare repository has attributes, too
+    answer = git.ask(".", "check-attr", "merge", "--", schema_file)
+    return None if answer is None else answer.rpartition(": ")[2].replace("unspecified", "")
+
+
 def attribute_line(path: str) -> str:
     """The line of ``.gitattributes`` for a path below it, as gitattributes(5) wants it quoted."""
     pattern = "".join(f"\\{letter}" if letter in "*?[\\" else letter for letter in Path(path).as_posix())
@@ -90,12 +110,8 @@ def attribute_line(path: str) -> str:
 
 def _attributes(schema_file: str, top: str) -> list[str]:
     """The line for the schema file, in the current directory or, for a file elsewhere, at the top."""
-    now = _asked("check-attr", "merge", "--", schema_file).rpartition(": ")[2]
-    if now == NAME:
+    if holder(schema_file) == NAME:
         return []
-    if now != "unspecified":
-        message = f".gitattributes gives {schema_file} to the merge driver {now!r}"
-        raise ConfigError(message, code="E267", hint=f"take that line out, or leave the file to {now}")
     inside = os.path.relpath(os.path.realpath(schema_file), os.path.realpath("."))
     directory = "."
     if inside.startswith(".."):

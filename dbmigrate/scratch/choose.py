@@ -61,6 +61,7 @@ __all__ = [
     "ScratchServer",
     "TargetServer",
     "cache_directory",
+    "creation_options",
     "hint_for",
     "missing_extension",
     "missing_role",
@@ -246,10 +247,14 @@ def _prepared(given: Dsn, choice: Choice) -> ScratchServer:
                 hint=f"alter role {role} createdb; or {ELSEWHERE}",
             )
         _sweep(conn, server)
-        creation_options = database.query(conn, _CREATION_OPTIONS, server.database)
-    return ScratchServer(
-        _with_settings(server, choice), creation_options=str(creation_options[0][0]) if creation_options else ""
-    )
+        options = creation_options(conn, server.database)
+    return ScratchServer(_with_settings(server, choice), creation_options=options)
+
+
+def creation_options(conn: Connection, name: str) -> str:
+    """The words of CREATE DATABASE that give a new database the encoding and locale of `name`; none without that."""
+    found = database.query(conn, _CREATION_OPTIONS, name)
+    return str(found[0][0]) if found else ""
 
 
 def _sweep(conn: Connection, server: Dsn) -> None:

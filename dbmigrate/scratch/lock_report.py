@@ -21,8 +21,9 @@ from dbmigrate.scratch import choose, outside_effects, schema_copy
 from dbmigrate.variables import Variables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from dbmigrate.connection.database import Connection
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
     from dbmigrate.execution.session import Session
@@ -36,11 +37,16 @@ __all__ = ["LockReport", "Means", "make", "missing", "not_needed"]
 
 @frozen
 class Means:
-    """What a report is made with: where scratch databases may be, and the environment that finds pg_dump."""
+    """What a report is made with: where scratch databases may be, and the environment that finds pg_dump.
+
+    `watch` is called before the first step and after the last one that ran, with a session of the scratch database and
+    its tracking tables: who wants to know what the steps change looks there.
+    """
 
     choice: Choice
     environ: Mapping[str, str] = field(default_factory=dict)
     variables: Variables = field(default_factory=Variables)
+    watch: Callable[[Connection, Collection[impact.Relation]], None] | None = None
 
 
 def make(session: Session, planned: Plan, files: Sequence[MigrationFile], means: Means) -> LockReport:
@@ -53,7 +59,8 @@ def make(session: Session, planned: Plan, files: Sequence[MigrationFile], means:
     try:
         choice = schema_copy.choice_for(chosen, session, [step.migration for step in steps])
         with choose.open_server(choice) as server, server.database() as copy:
-            found = _measured(schema_copy.Origin(session, files, means.environ, means.variables), steps, server, copy)
+            origin = schema_copy.Origin(session, files, means.environ, means.variables)
+            found = _measured(origin, steps, server, copy, means.watch or _unwatched)
     except Error as exc:
         return missing(exc)
     report = _priced(session, found)
@@ -90,13 +97,21 @@ class _Found:
     measured: int = 0
 
 
-def _measured(origin: schema_copy.Origin, steps: Sequence[_Part], server: ScratchServer, copy: Dsn) -> _Found:
+def _measured(
+    origin: schema_copy.Origin,
+    steps: Sequence[_Part],
+    server: ScratchServer,
+    copy: Dsn,
+    watch: Callable[[Connection, Collection[impact.Relation]], None],
+) -> _Found:
     """What the steps did on the copy, in their order, up to the first one that failed there."""
     copy = schema_copy.with_settings_of(origin.session, copy)
     found = _Found(problems=[*schema_copy.fill(origin, server, copy)])
     tables = origin.session.tables
     own = frozenset(impact.Relation(tables.schema, name) for name in (tables.name, tables.log_name))
     with database.connect(copy, command="scratch", on_event=_ignore) as conn:
+        with database.translated(copy):
+            watch(conn, own)
         for migration, direction in steps:
             options = impact.MeasureOptions(copy, direction, without=own)
             try:
@@ -110,6 +125,8 @@ def _measured(origin: schema_copy.Origin, steps: Sequence[_Part], server: Scratc
                 found.problems.append(Problem("W680", message, Severity.WARNING, place=exc.place, hint=exc.hint))
                 break
             found.measured += 1
+        with database.translated(copy):
+            watch(conn, own)
     if server.note:
         found.problems.append(Problem("W600", server.note, Severity.NOTE))
     return found
@@ -133,6 +150,10 @@ def _priced(session: Session, found: _Found) -> LockReport:
         message = f"the sizes of the tables could not be read: {exc.message}"
         found.problems.append(Problem("W663", message, Severity.NOTE, hint=exc.hint))
     return LockReport(statements, tuple(found.problems), found.measured)
+
+
+def _unwatched(conn: Connection, own: Collection[impact.Relation]) -> None:
+    """Nobody looks."""
 
 
 def _ignore(event: Event) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dbmigrate.connection import database
 from dbmigrate.errors import ConfigError, DatabaseError, Error, Refused
 from dbmigrate.frozen import frozen
-from dbmigrate.scratch import outside_effects, removal, restricted_role
+from dbmigrate.scratch import database_properties, outside_effects, removal, restricted_role
 from dbmigrate.scratch.outside_effects import Effects
 
 if TYPE_CHECKING:
@@ -195,6 +195,8 @@ class Scratch:
             try:  # from here on there may be something to drop
                 with database.translated(server.dsn):
                     database.run(conn, server.creation(_quoted(self._name), self._template))
+                    if self._template is not None:
+                        database_properties.copy(conn, self._template, self._name, without=COMMENT)
                     if not server.is_throwaway:
                         database.run(conn, f"comment on database {self._name} is '{COMMENT}'")
             except DatabaseError as exc:

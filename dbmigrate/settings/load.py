@@ -15,7 +15,7 @@ from dbmigrate.connection.dsn import Dsn
 from dbmigrate.environment_name import canonical
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
-from dbmigrate.settings import durations, env_file, project_file, single
+from dbmigrate.settings import durations, env_file, project_file, single, watching
 from dbmigrate.settings.environments import Protection, name_of, protection_of, variable_of
 from dbmigrate.settings.sources import Choice, Sources, Value
 from dbmigrate.settings.variables import VARIABLES, Variable
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dbmigrate.services import Service
     from dbmigrate.settings.project_file import Project, Requirement
     from dbmigrate.settings.provenance import Part
+    from dbmigrate.settings.watching import Watching
     from dbmigrate.variables import Given, Variables
 
 __all__ = ["ENV_FILES", "VARIABLES", "Flags", "Settings", "Variable", "load"]
@@ -61,6 +62,8 @@ class Flags:
     lock_timeout: str | None = None
     timeout: str | None = None
     max_blocked: str | None = None
+    metrics_file: str | None = None
+    log_format: str | None = None
     strict: bool | None = None
     verbose: bool | None = None
     quiet: bool | None = None
@@ -108,11 +111,13 @@ class Settings:
     environ: Mapping[str, str] = field(repr=False)
     origins: Mapping[str, str]
     project: Project
+    watching: Watching
     _max_blocked: float | None
     _password_command: Value = field(repr=False)
     _sources: Sources = field(repr=False)
     _url: str | None = field(repr=False)
     _scratch_url: Value | None = field(repr=False)
+    chosen: Dsn | None = None  # one of several targets, in place of the configured one
 
     def target(self) -> Dsn:
         """The database to work on, complete with what libpq would take from ``PG*``.
@@ -120,10 +125,12 @@ class Settings:
         Raises ConfigError: E201 nothing is configured, E202 the URL is wrong, E203 the environment's variable is not
         set, E205 two variables contradict each other, E207 the file with the URL cannot be read.
         """
-        found = self._located()
-        if self.allow_pooler:
-            found = found.through_pooler()
-        return found if found.embedded is not None else self._asking(self._sources.completed(found))
+        return self.chosen or self.completed(self._located())
+
+    def completed(self, found: Dsn) -> Dsn:
+        """With what libpq would add, and through a pooler if that is allowed, as `target` is."""
+        known = found.through_pooler() if self.allow_pooler else found
+        return known if known.embedded is not None else self._asking(self._sources.completed(known))
 
     def target_if_configured(self) -> Dsn | None:
         """As `target`; None where nothing is configured, for commands that can do without a database."""
@@ -354,6 +361,7 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         environ=_for_programs(sources),
         origins=choice.origins,
         project=project,
+        watching=watching.read(choice, project, flags.metrics_file, flags.log_format),
         _sources=sources,
         _url=flags.url,
         _scratch_url=Value(flags.scratch_url, "--scratch-url", "--scratch-url") if flags.scratch_url else None,

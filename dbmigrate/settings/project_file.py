@@ -23,6 +23,8 @@ from dbmigrate.settings.variables import VARIABLES, Kind
 if TYPE_CHECKING:
     from dbmigrate.services import Service
     from dbmigrate.settings.project_variables import ProjectVariable
+    from dbmigrate.settings.project_watching import NotifyTable
+    from dbmigrate.settings.windows import Window
 
 __all__ = ["ENVIRONMENT_NAME", "FILE", "PYPROJECT", "Project", "Requirement", "Text", "read"]
 
@@ -31,12 +33,15 @@ PYPROJECT = "pyproject.toml"
 
 _SECTION = ("tool", "dbmigrate")
 _ENVIRONMENTS = ("environments", "env")  # the second is read as the first
-_TABLES = ("lint", "deploy", *_ENVIRONMENTS, "vars", "service")
+_TABLES = ("lint", "deploy", *_ENVIRONMENTS, "vars", "service", "notify")
 _ENV_DEFAULT = "env-default"
 _ORDER = "order"
 _REQUIRED = "require-applied-in"
 _MAX_BLOCKED = "max-blocked"
 _PASSWORD_COMMAND = "password-command"
+_SLOW_AFTER = "slow-after"
+_WINDOW = "window"
+_OF_ENVIRONMENT = (_REQUIRED, _MAX_BLOCKED, _PASSWORD_COMMAND, _SLOW_AFTER, _WINDOW)
 _KEYS = {variable.key: name for name, variable in VARIABLES.items() if variable.key}
 # patterns, compiled on first use: most projects have no such file
 _CONNECTION = r"(.*[-_])?(url|dsn|conninfo|password|passwd|host|hostaddr|port|user|dbname|database)"
@@ -78,8 +83,9 @@ class Project:
     `values` are settings by the name of their variable. `lint` and `deploy` are the tables of these names as they
     stand, for the commands to check. `order` is how environments are shown side by side, `required` what
     ``require-applied-in`` says, by environment, `env_default` the environment of a run that names none, by which files
-    with ``env`` are chosen, `max_blocked` and `password_commands` what an environment says in place of the key at the
-    top. `variables` are those of migrations, `services` those that share the database, `problems` are warnings.
+    with ``env`` are chosen, `max_blocked`, `slow_after` and `password_commands` what an environment says in place of
+    the key at the top, `windows` when it may be changed. `notify` is the table of that name, `variables` are those of
+    migrations, `services` those that share the database, `problems` are warnings.
     """
 
     path: str = ""
@@ -91,6 +97,9 @@ class Project:
     env_default: str | None = None
     max_blocked: Mapping[str, Text] = field(default_factory=dict)
     password_commands: Mapping[str, Text] = field(default_factory=dict, repr=False)
+    slow_after: Mapping[str, Text] = field(default_factory=dict)
+    windows: Mapping[str, tuple[Window, ...]] = field(default_factory=dict)
+    notify: NotifyTable | None = None
     variables: Mapping[str, ProjectVariable] = field(default_factory=dict, repr=False)
     services: tuple[Service, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -189,6 +198,9 @@ class _Reader:
             env_default=self._env_default(table),
             max_blocked=dict(self._of_each(environments, _MAX_BLOCKED, Kind.DURATION)),
             password_commands=dict(self._of_each(environments, _PASSWORD_COMMAND, Kind.TEXT)),
+            slow_after=dict(self._of_each(environments, _SLOW_AFTER, Kind.DURATION)),
+            windows=dict(self._windows(environments)),
+            notify=self._notify(table),
             variables=self._variables(table),
             services=self._services(table),
             problems=problems,
@@ -214,6 +226,23 @@ class _Reader:
             kinds = {key: Kind.LIST if key == "dir" else Kind.TEXT for key in values}
             tables[name] = {key: self._value((*path, key), value, kinds[key]) for key, value in values.items()}
         return project_services.read(tables, self._place)
+
+    def _notify(self, table: Mapping[str, object]) -> NotifyTable | None:
+        if "notify" not in table:
+            return None
+        from dbmigrate.settings import project_variables, project_watching
+
+        given = self._hyphened(table["notify"], ("notify",), project_watching.NOTIFY_KEYS)
+        place = project_variables.Place(self._wrong, self._unknown, self._origin)
+        return project_watching.notify(given, place)
+
+    def _windows(self, environments: Mapping[_Path, Mapping[str, object]]) -> Iterator[tuple[str, tuple[Window, ...]]]:
+        for path, table in environments.items():
+            if _WINDOW in table:
+                from dbmigrate.settings import project_variables, project_watching
+
+                place = project_variables.Place(self._wrong, self._unknown, self._origin)
+                yield canonical(path[-1]), project_watching.windows(table[_WINDOW], (*path, _WINDOW), place)
 
     def table(self, value: object, path: _Path) -> Mapping[str, object]:
         if not isinstance(value, Mapping):
@@ -247,7 +276,7 @@ class _Reader:
                 if other := seen.get(canonical(name)):
                     raise self._double(path, f"[{_shown(path)}] and [{_shown(other)}] are one environment")
                 seen[canonical(name)] = path
-                found[path] = self._hyphened(value, path, (_REQUIRED, _MAX_BLOCKED, _PASSWORD_COMMAND))
+                found[path] = self._hyphened(value, path, _OF_ENVIRONMENT)
         return found
 
     def _env_default(self, table: Mapping[str, object]) -> str | None:

@@ -179,6 +179,11 @@ class Choice:
             raise ConfigError(f"{value.name} is empty", code="E205", hint="give it a value, or remove it")
         return value.text.strip()
 
+    def secret(self, name: str) -> str | None:
+        """What a variable holds that the project file names."""
+        value = self._sources.find(name)
+        return None if value is None else value.text.strip()
+
     def seconds(self, name: str, flag: str | None = None) -> float:
         value = self.value(name, flag)
         return durations.duration(value.text, value.name)

@@ -177,6 +177,25 @@ VARIABLES: Mapping[str, Variable] = {
         key="strict",
         kind=Kind.BOOLEAN,
     ),
+    "DBMIGRATE_METRICS_FILE": Variable(
+        "a file for metrics in Prometheus' text format, written at the end of a run",
+        "",
+        "--metrics-file",
+        key="metrics-file",
+    ),
+    "DBMIGRATE_LOG_FORMAT": Variable(
+        "the form of the messages on stderr: text, json or logfmt", "text", "--log-format", key="log-format"
+    ),
+    "DBMIGRATE_SLOW_AFTER": Variable(
+        "how long a migration may take before it is reported as slow, 0 for any time; it goes on",
+        "",
+        key="slow-after",
+        kind=Kind.DURATION,
+    ),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": Variable(
+        "where traces are sent, with the extra `otel`; also `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`"
+    ),
+    "TRACEPARENT": Variable("the span of the caller (W3C trace context), for traces; also `TRACESTATE`"),
     "DBMIGRATE_VAR_<NAME>": Variable("the value of the variable NAME in migrations that declare it"),
     "DBMIGRATE_VERBOSE": Variable("print more messages", "false", "--verbose", "DBMATE_VERBOSE"),
     "NO_COLOR": Variable("no colours on terminals; pipes never get colours"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.connection.database import whoami
 from dbmigrate.errors import ConfigError
+from dbmigrate.frozen import remembered
 from dbmigrate.tracking.git import ask
 from dbmigrate.tracking.write_log import Run
 from dbmigrate.version import __version__
@@ -82,6 +83,7 @@ def fork_point(directory: str) -> str | None:
     return None
 
 
+@remembered
 def _commit(directory: str) -> tuple[str | None, bool | None]:
     """HEAD of the repository that holds `directory`, and whether anything below it differs from HEAD."""
     commit = ask(directory, "rev-parse", "--verify", "--quiet", "HEAD")

@@ -19,11 +19,32 @@ if TYPE_CHECKING:
 __all__ = ["traced", "tracking"]
 
 _MOST_COMMITS = 50
+_MOST_LOOKED_FOR = 10
 
 
-def traced(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """`findings` with the last commit of each file that was really edited, and one that has what was applied."""
-    return tuple(_traced(each) if each.deviation is Deviation.CHANGED else each for each in findings)
+def traced(findings: Iterable[Finding], directories: Sequence[str] = ()) -> tuple[Finding, ...]:
+    """`findings` with the last commit of each file that was really edited, and one that has what was applied.
+
+    The first files that are gone are looked for in `directories`.
+    """
+    every = tuple(findings)
+    gone = [each for each in every if each.deviation is Deviation.MISSING][:_MOST_LOOKED_FOR]
+    return tuple(
+        _traced(each) if each.deviation is Deviation.CHANGED else _found(each, directories) if each in gone else each
+        for each in every
+    )
+
+
+def _found(gone: Finding, directories: Sequence[str]) -> Finding:
+    """The finding with the commit and the path where git has what was applied."""
+    applied = gone.applied
+    if applied is None or applied.name is None:
+        return gone
+    for directory in directories:
+        path = os.path.normpath(os.path.join(directory, applied.name))
+        if commit := _with_bytes(path, applied.checksum, applied.git_commit):
+            return replace(gone, restorable_from=commit, was_at=path)
+    return gone
 
 
 def _traced(finding: Finding) -> Finding:

@@ -9,8 +9,8 @@ import pytest
 def command(run, database_url):
     """Runs the program on the test's database, without a schema file; `env` is added to its environment."""
 
-    def run_it(*arguments, env=None):
+    def run_it(*arguments, env=None, timeout=60):
         values = {"DATABASE_URL": database_url, "DBMIGRATE_NO_DUMP_SCHEMA": "true", **(env or {})}
-        return run(*arguments, env=values)
+        return run(*arguments, env=values, timeout=timeout)
 
     return run_it

@@ -181,3 +181,31 @@ def test_the_rules_of_the_boxes_exist() -> None:
     for rules in checklist.RULES.values():
         assert set(rules.split()) <= set(registry.RULES)
         assert not any(registry.RULES[code].is_optional for code in rules.split())
+
+
+def test_a_dry_run_ticks_what_lint_proves_of_the_files_that_would_run(run, project, database_url):
+    env = {"DATABASE_URL": database_url}
+    project.migration("1_create_users", up="create table users (id bigint primary key);", down="drop table users;")
+    assert run("up", env=env).exit_code == 0
+    project.migration("2_drop_name", up="alter table users drop column id;", down="alter table users add id bigint;")
+    plain = run("up", "--dry-run", "--no-locks", env=env)
+
+    shown = run("up", "--dry-run", "--no-locks", "--verbose", env=env)
+
+    assert shown.exit_code == 0, shown.stderr
+    assert "Checklist" not in plain.stderr
+    assert "    [ ] `lint`: nothing destroys data\n" in shown.stderr
+    assert "    [x] `lint`: no password, key or personal data in the file: no finding\n" in shown.stderr
+    boxes = re.findall(r"^    \[[ x]\] (.*?)(?:: no finding)?$", shown.stderr, re.MULTILINE)
+    assert boxes == [box for group in GROUPS.values() for box in group]
+
+
+def test_a_dry_run_of_nothing_has_no_checklist(run, project, database_url):
+    project.migration("1_create_users", up="create table users (id bigint primary key);", down="drop table users;")
+    env = {"DATABASE_URL": database_url}
+    assert run("up", env=env).exit_code == 0
+
+    shown = run("up", "--dry-run", "--verbose", env=env)
+
+    assert shown.exit_code == 0
+    assert "Checklist" not in shown.stderr

@@ -37,6 +37,11 @@ def shop(run, project, database_url, query):
     return project
 
 
+def said(locks):
+    """The problems, without the note that the scratch server of a target that is old is a newer one."""
+    return [each for each in locks["problems"] if each["code"] != "W600"]
+
+
 def test_the_plan_and_the_locks_are_one_object(dry_run, shop, database_url):
     shop.migration("3_c", up="select 1;\nalter table orders alter column id type bigint;")
     (shop.migrations / "4_d.sql").write_text(
@@ -61,7 +66,7 @@ def test_the_plan_and_the_locks_are_one_object(dry_run, shop, database_url):
     assert (orders["verdict"], orders["rewrites"], orders["rows"]) == ("blocks_all", True, 400000)
     assert orders["total_bytes"] > orders["table_bytes"] > 10_000_000
     assert (index["measured"], index["waits_for"] is None) == (False, False)
-    assert (found["locks"]["measured"], found["locks"]["dangerous"], found["locks"]["problems"]) == (2, 1, [])
+    assert (found["locks"]["measured"], found["locks"]["dangerous"], said(found["locks"])) == (2, 1, [])
     assert fingerprint(database_url) == before
 
 
@@ -102,9 +107,7 @@ def test_a_down_section_that_fails_on_the_copy_ends_the_report(dry_run, shop):
     found, _ = dry_run("rollback", "--locks")
 
     assert found["locks"]["measured"] == 0
-    assert [(each["code"], each["place"]) for each in found["locks"]["problems"]] == [
-        ("W662", "db/migrations/2_b.sql:4:12")
-    ]
+    assert [(each["code"], each["place"]) for each in said(found["locks"])] == [("W662", "db/migrations/2_b.sql:4:12")]
 
 
 def test_without_locks_there_is_null(dry_run, shop):
@@ -129,13 +132,13 @@ def test_no_scratch_server_is_said_in_it(dry_run, shop, unused_port):
     found, _ = dry_run("up", "--locks", "--scratch-url", f"postgres://nobody@127.0.0.1:{unused_port}/none")
 
     assert (found["locks"]["measured"], found["locks"]["statements"]) == (0, [])
-    assert [each["code"] for each in found["locks"]["problems"]] == ["W660"]
+    assert [each["code"] for each in said(found["locks"])] == ["W660"]
 
 
 def test_nothing_to_do_is_an_empty_plan(dry_run, shop):
     found, _ = dry_run("up", "--locks")
 
-    assert (found["steps"], found["locks"]["statements"], found["locks"]["problems"]) == ([], [], [])
+    assert (found["steps"], found["locks"]["statements"], said(found["locks"])) == ([], [], [])
 
 
 def test_a_database_that_does_not_exist_has_a_plan(dry_run, project, database_url):
@@ -145,7 +148,7 @@ def test_a_database_that_does_not_exist_has_a_plan(dry_run, project, database_ur
 
     assert [step["file"] for step in found["steps"]] == ["1_a.sql"]
     assert [each["code"] for each in found["problems"]] == ["W307"]
-    assert [each["code"] for each in found["locks"]["problems"]] == ["W661"]
+    assert [each["code"] for each in said(found["locks"])] == ["W661"]
 
 
 def test_the_hash_is_the_one_that_expect_plan_takes(dry_run, run, shop, database_url, query):

@@ -15,6 +15,7 @@ import pytest
 import dbmigrate
 from dbmigrate.cli.table import ENTRIES
 from dbmigrate.projects.files import SCRIPTS
+from tests.support.git import Repository
 from tests.support.linters import UnavailableError, linter
 from tests.support.workflows import load
 
@@ -247,6 +248,107 @@ def test_git_gives_sql_the_same_line_ends_everywhere(init, tmp_path):
 
     assert [line.rpartition(" ")[2] for line in told.splitlines()] == ["lf", "lf", "lf", "unspecified", "unspecified"]
     assert ignored.split() == [".env"]
+
+
+# ----------------------------------------------------------------------------------------------------- in a repository
+
+
+@pytest.fixture
+def repository(tmp_path, runner):
+    return Repository.made(tmp_path, runner.home)
+
+
+def driver_of(repository, cwd=None):
+    return repository.attempt("config", "--local", "--get", "merge.dbmigrate-schema.driver", cwd=cwd).stdout.strip()
+
+
+@pytest.mark.parametrize("name", ["my files", 'a "b" [c]*'])
+def test_git_reads_odd_names(init, repository, name):
+    init("-d", name, "-s", f"{name}/schema.sql")
+
+    told = repository.attempt("check-attr", "merge", "eol", "--", f"{name}/schema.sql")
+
+    assert told.stderr == ""
+    assert [line.rpartition(" ")[2] for line in told.stdout.splitlines()] == ["dbmigrate-schema", "lf"]
+
+
+def test_a_schema_file_outside_of_the_repository_has_no_driver(init, repository, tmp_path):
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    repository.git("init", "-q", cwd=inner)
+
+    refused = init("-s", "../schema.sql", "--hooks", cwd=inner)
+    made = init("-s", "../schema.sql", cwd=inner)
+
+    assert "error[E267]: ../schema.sql is outside of the repository" in refused.stderr
+    assert "Created: db/migrations/" in made.stdout
+    assert "Set up" not in made.stdout
+
+
+def test_a_bare_repository_merges_nothing(init, tmp_path):
+    subprocess.run(["git", "init", "-q", "--bare", "."], cwd=tmp_path, check=True)
+
+    assert init().stderr == ""
+
+
+def test_the_schema_file_gets_its_merge_driver(init, repository):
+    done = init("-s", "./sql/schema.sql")
+
+    assert repository.git("check-attr", "merge", "sql/schema.sql").strip().endswith(": dbmigrate-schema")
+    assert driver_of(repository).endswith("merge-driver %O %A %B %P")
+    assert "Set up in this clone: git config merge.dbmigrate-schema.driver" in done.stdout
+    assert done.stderr == ""
+    assert "Set up" not in init("-s", "./sql/schema.sql").stdout
+
+
+def test_in_a_clone_it_sets_up_what_no_commit_carries_along(init, repository, tmp_path):
+    init()
+    repository.commit("feat: a project")
+    repository.git("clone", "-q", ".", "clone")
+    clone = tmp_path / "clone"
+    assert driver_of(repository, clone) == ""
+
+    done = init(cwd=clone)
+
+    assert driver_of(repository, clone) == driver_of(repository)
+    assert "Created:" not in done.stdout
+    assert repository.git("status", "--short", cwd=clone) == ""
+
+
+def test_outside_of_a_repository_the_line_waits_for_one(init, tmp_path, runner):
+    assert "Set up" not in init().stdout
+    repository = Repository.made(tmp_path, runner.home)
+
+    init()
+
+    assert driver_of(repository)
+    assert repository.git("check-attr", "merge", "db/schema.sql").strip().endswith(": dbmigrate-schema")
+
+
+def test_attributes_of_others_are_left_alone(init, repository, tmp_path):
+    (tmp_path / ".gitattributes").write_text("*.sql text\n")
+
+    done = init()
+
+    assert (tmp_path / ".gitattributes").read_text() == "*.sql text\n"
+    assert driver_of(repository) == ""
+    assert "note[W723]: .gitattributes names no merge driver for the schema file" in done.stderr
+    assert "hint: dbmigrate merge-driver --install" in done.stderr
+
+
+def test_hooks_are_set_up_only_when_they_are_wanted_and_only_in_a_repository(init, tmp_path, runner):
+    refused = init("--hooks")
+    assert refused.exit_code == 2
+    assert "error[E267]" in refused.stderr
+    assert everything_in(tmp_path) == {}
+    Repository.made(tmp_path, runner.home)
+
+    init()
+    assert not (tmp_path / ".git/hooks/post-merge").exists()
+    done = init("--hooks")
+
+    assert "Set up in this clone: wrote .git/hooks/post-merge" in done.stdout
+    assert "dump --from-migrations" in (tmp_path / ".git/hooks/post-merge").read_text()
 
 
 @pytest.mark.parametrize("command", SCRIPTS.values())

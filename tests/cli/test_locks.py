@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -222,6 +224,24 @@ def test_a_session_is_ended_after_a_confirmation_and_the_queue_goes_on(
     assert not is_there(database_url, query, pid_of(blocker))
     assert faults.is_gone(database_url, waiting, seconds=20)  # it got its lock, and was done
     assert query(database_url, "select note from orders") == [("z",)]
+
+
+def test_a_session_that_does_not_hear_is_a_time_out(command, crowd, server, database_url, query) -> None:
+    """The process of the session is stopped, as one that hangs in a system call of a broken disk."""
+    if not server.is_ours:
+        pytest.skip("stops a process of the server, which has to be on this machine")
+    blocker = crowd.at("lock table orders", name="reports")
+    pid = pid_of(blocker)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        done = command("locks", "--kill", str(pid), "--yes")
+        remains = is_there(database_url, query, pid)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    assert (done.exit_code, done.stdout, remains) == (6, f"asked process {pid} to end\n", True)
+    assert f"warning[W405]: process {pid} is still there" in done.stderr
+    assert faults.is_gone(database_url, pid, seconds=20)  # what it was asked it does now
 
 
 def test_only_what_is_in_the_picture_is_ended(command, crowd, database_url, query) -> None:

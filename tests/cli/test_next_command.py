@@ -98,7 +98,7 @@ def test_what_is_applied_already_says_since_when_and_by_whom(command, applied):
     newest = command("mark", "applied", "2", "--reason", "x")
 
     assert (older.exit_code, newest.exit_code) == (2, 2)
-    since = r"error\[E241\]: version 1 is applied already on \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC by \S+@\S+\n"
+    since = r"error\[E241\]: version 1 was applied already on \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC by \S+@\S+\n"
     assert re.search(since, older.stderr), older.stderr
     assert last_line(older) == (
         "hint: to run it again: `dbmigrate rollback --all` undoes it and what came after it, then `dbmigrate up`"

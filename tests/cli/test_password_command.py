@@ -166,5 +166,6 @@ def test_a_fresh_password_that_is_refused_is_not_asked_for_again(project, run, r
 
     assert done.exit_code == 3
     assert "E301" in done.stderr
+    assert "hint: the password is what --password-command printed: check the command" in done.stderr
     assert len(asked(vault)) == 1
     assert PASSWORD not in done.stderr

@@ -84,9 +84,8 @@ def test_messages_name_the_service(service):
     done = service("discovery-svc", "up")
 
     assert done.stderr.startswith("service discovery-svc · "), done.stderr
-    assert (
-        service("discovery-svc", "status", "-v").stderr == "service discovery-svc · team discovery · PostgreSQL only\n"
-    )
+    messages = service("discovery-svc", "status", "-v").stderr
+    assert messages.endswith("\nservice discovery-svc · team discovery · PostgreSQL only\n")
     shown = json.loads(service("discovery-svc", "status", "--json").stdout)
     assert shown["service"] == {"name": "discovery-svc", "owner": "team discovery", "notes": "PostgreSQL only"}
 

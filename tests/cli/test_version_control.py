@@ -120,6 +120,35 @@ def test_a_changed_file_comes_back_with_the_line_that_is_shown(command, project,
         assert "rename it" in shown
 
 
+def test_a_file_that_is_gone_comes_back_with_the_line_that_is_shown(command, project, git):
+    path = project.migration("1 it's", up=UP.format("a"))
+    project.migration("2_b", up=UP.format("b"))
+    applied = path.read_bytes()
+    git("add", ".")
+    git("commit", "-m", "make a and b")
+    command("up")
+    git("rm", "-q", str(path))
+    git("commit", "-m", "take it out")
+
+    line = command("verify").stdout.partition("hint: ")[2].partition(", or run")[0]
+
+    assert line.startswith("git checkout ")
+    subprocess.run(line, shell=True, cwd=project.root, check=True, capture_output=True)
+    assert path.read_bytes() == applied
+
+
+def test_of_a_file_that_git_never_had_no_line_is_shown(command, project, git):
+    project.migration("1_a", up=UP.format("a"))
+    project.migration("2_b", up=UP.format("b"))
+    command("up")
+    (project.migrations / "1_a.sql").unlink()
+
+    shown = command("verify").stdout
+
+    assert "git checkout" not in shown
+    assert "hint: restore it from version control, or run `dbmigrate repair --forget" in shown
+
+
 def test_it_is_found_in_a_later_commit_than_the_one_that_was_applied_from(command, project, git):
     git("commit", "--allow-empty", "-m", "before the file")
     path = project.migration("1_a", up=UP.format("a"))

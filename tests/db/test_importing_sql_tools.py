@@ -15,6 +15,11 @@ from tests.support import importing_states as states
 MakeDatabase = Callable[[], str]
 
 
+@pytest.fixture(autouse=True)
+def _needs_a_server_of_their_time(request: pytest.FixtureRequest) -> None:
+    states.refuse_older(request)
+
+
 @dataclass(frozen=True)
 class Case:
     """A fixture: its tool's module, how ``expected.txt`` calls its versions, and which tables are the old tool's."""

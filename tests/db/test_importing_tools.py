@@ -13,6 +13,11 @@ from dbmigrate.importing.values import Answers, SourceFile, State, Tool
 from tests.support import importing_states as states
 
 
+@pytest.fixture(autouse=True)
+def _needs_a_server_of_their_time(request: pytest.FixtureRequest) -> None:
+    states.refuse_older(request)
+
+
 @dataclass(frozen=True)
 class Case:
     """A fixture: its tool's module, how its versions are called, and what of the database is the old tool's."""

@@ -346,3 +346,33 @@ def test_a_cache_that_cannot_be_made_is_done_without(tmp_path):
     (tmp_path / "file").write_text("")
 
     assert choose.cache_directory({"XDG_CACHE_HOME": str(tmp_path / "file")}) is None
+
+
+def test_a_copy_has_what_hangs_on_the_database_that_it_was_copied_from(server, own: Choice) -> None:
+    """CREATE DATABASE ... TEMPLATE copies what is in a database; its settings, rights and comment are not in it."""
+    described = (
+        "select current_setting('search_path'), current_setting('app.motto', true), datconnlimit,"
+        " shobj_description(oid, 'pg_database'), array(select split_part(r::text, '/', 1) from unnest(datacl) r"
+        " where r::text ~ '^(=|pg_monitor)') from pg_database where datname = current_database()"
+    )
+    with (
+        choose.open_server(replace(own, explicit=dsn.parse(server.url("postgres")))) as place,
+        place.database() as made,
+    ):
+        name = f'"{made.database}"'
+        for command in (
+            "create schema shop",
+            f"alter database {name} set search_path to shop, ''",
+            f"alter database {name} set app.motto to 'it''s'",
+            f"alter database {name} connection limit 7",
+            f"revoke all on database {name} from public",
+            f"grant connect on database {name} to pg_monitor",
+            f"comment on database {name} is 'it''s a shop'",
+        ):
+            run_in(made, command)
+        with place.database(template=made.database) as copy:
+            assert ask(copy, described) == [('shop, ""', "it's", 7, choose.COMMENT, ["pg_monitor=c"])]
+    with choose.open_server(own) as place, place.database() as made:  # where no comment has to say whose it is
+        run_in(made, f"comment on database \"{made.database}\" is 'it''s a shop'")
+        with place.database(template=made.database) as copy:
+            assert ask(copy, described)[0][3] == "it's a shop"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import psycopg
+import re
+
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from tests.support.documents import Place
 from tests.support.git import programs_in
@@ -14,9 +16,20 @@ def place(runner, project, make_database, server):
     """An empty project; DATABASE_URL names a database that does not exist yet."""
     programs_in(runner.home)
 
-    def url():
-        made = make_database()
-        server.drop(psycopg.conninfo.conninfo_to_dict(made)["dbname"])
-        return made
+    made = []
 
-    return Place(project.root, runner, make_database, url, {"DBMIGRATE_SCRATCH_URL": server.url("postgres")})
+    def database():
+        url = make_database()
+        made.append(str(conninfo_to_dict(url)["dbname"]))
+        return url
+
+    def url_of_none():
+        url = database()
+        server.drop(made[-1])
+        return url
+
+    yield Place(project.root, runner, database, url_of_none, {"DBMIGRATE_SCRATCH_URL": server.url("postgres")})
+    for (name,) in server.admin.execute("select datname::text from pg_database").fetchall():
+        found = re.fullmatch(r"(.+)_(?:restore|before)_\d{14}", name)
+        if found and found[1] in made:
+            server.drop(name)

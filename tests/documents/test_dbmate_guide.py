@@ -49,6 +49,8 @@ def the_project(place: Place) -> None:
         ".env.dbmate",
         f'STAGING_DATABASE_URL="{place.new_url()}"\nPRODUCTION_DATABASE_URL="{place.new_url()}"\n',
     )
+    done = place.run("dbmigrate init --npm")
+    assert done.exit_code == 0, done.stderr
     repository = Repository.made(place.root, place.runner.home)
     repository.commit("feat: first migrations")
 
@@ -102,19 +104,18 @@ STEPS = [
     Step("dbmate up", shows=("1 applied",)),
     Step(
         "psql $DATABASE_URL",
-        "psql -X \"$DATABASE_URL\" -c '\\dt' -c '\\d customers' -c 'select * from customers limit 5'",
+        "dbmigrate connect -c '\\dt' -c '\\d customers' -c 'select * from customers limit 5'",
         ("customer_tags", "language", "(0 rows)"),
-        why="nobody types at a test",
-        waits_for="dbmigrate connect",
+        why="nobody types at a test; the commands are handed over",
     ),
     Step("dbmate up --dry-run", shows=("0 pending",)),
     Step("dbmate rollback --dry-run", shows=("drop table if exists customer_tags;", "delete from")),
     Step("docker-compose up -d db", "dbmigrate wait", why="no containers here; wait until the server answers"),
     Step(
         "docker-compose exec backend npm run db:migrate",
-        "dbmigrate migrate",
-        why="no containers here; what the npm target runs",
-        waits_for="the npm targets of dbmigrate init",
+        "script db:migrate",
+        ("0 pending",),
+        why="no containers here; the script that init wrote",
     ),
     a_database,
     Step(
@@ -123,6 +124,7 @@ STEPS = [
         why="another database of this test",
     ),
     Step("dbmate up", shows=("3 applied",)),
+    committed,
     Step(
         "gh workflow run db-migrate.yml \\\n  -f environment=staging \\\n  -f action=up \\\n  -f dry_run=false",
         "dbmigrate -e staging up --wait",
@@ -203,11 +205,11 @@ STEPS = [
     Step('psql $DATABASE_URL -c "\\d customers"', shows=("language", "customers_pkey")),
     Step(
         'psql $DATABASE_URL -c "SELECT * FROM pg_locks WHERE NOT granted;"',
-        shows=("(0 rows)",),
-        waits_for="dbmigrate locks",
+        "dbmigrate locks",
+        ("Nobody waits for a lock",),
+        why="it shows who waits for whom",
     ),
     Step("dbmate status", shows=("Pending: 0",)),
-    committed,
     Step("git log --oneline db/migrations/", shows=("feat: customer tags", "feat: first migrations")),
 ]
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.documents.test_dbmate_guide import STEPS as DBMATE
 from tests.documents.test_flyway_docker import STEPS as FLYWAY
+from tests.documents.test_many_tools import STEPS as MANY_TOOLS
 from tests.documents.test_psql_scripts import STEPS as PSQL
 from tests.support.documents import ELSEWHERE, Step, commands, work_through
 
@@ -71,7 +72,7 @@ def test_a_step_that_does_not_hold_fails(place, step, message) -> None:
 
 
 def test_what_cannot_run_here_has_a_stand_in_and_a_reason() -> None:
-    steps = [step for table in (DBMATE, FLYWAY, PSQL) for step in table if isinstance(step, Step)]
+    steps = [step for table in (DBMATE, FLYWAY, MANY_TOOLS, PSQL) for step in table if isinstance(step, Step)]
     away = [step for step in steps if step.typed.split()[0] in ELSEWHERE]
 
     assert len(steps) > 120

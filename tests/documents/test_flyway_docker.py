@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from tests.support import psql, web
+from tests.support import web
 from tests.support.documents import Place, Step, work_through
 from tests.support.git import Repository
 
@@ -34,10 +33,10 @@ MENDED = "-- migrate:up\nCREATE TABLE badge_kind (id int, name text);\n\n-- migr
 FEATURE = "-- migrate:up\nCREATE TABLE new_table (id int);\n\n-- migrate:down\nDROP TABLE IF EXISTS new_table;\n"
 NO_DOCKER = "no containers here; the service `migrate` runs this before the others start"
 IN_IMAGE = "no containers here; what the image's ENTRYPOINT runs"
-NPM = "no npm here; what the target runs"
-WAITS_NPM = "the npm targets of dbmigrate init"
+NPM = "no npm here; the script that init wrote"
+BACKUP = "it names the file, writes it whole or not at all, and restore reads it"
+DOCTOR = "doctor looks at each part of the way to the database"
 LOGS = "no containers here; what happened is in the history"
-URL = "a database of this test"
 
 
 def the_project(place: Place) -> None:
@@ -47,6 +46,8 @@ def the_project(place: Place) -> None:
     place.write("docker/docker-compose.yml", 'services:\n  postgres:\n    ports: ["5434:5432"]\n')
     place.env["DATABASE_URL"] = place.empty_database()
     done = place.run("dbmigrate import docker/migrations --from flyway")
+    assert done.exit_code == 0, done.stderr
+    done = place.run("dbmigrate init --npm")
     assert done.exit_code == 0, done.stderr
     Repository.made(place.root, place.runner.home).commit("feat: take Flyway's files over")
 
@@ -98,6 +99,7 @@ def the_feature(place: Place) -> None:
 
 
 def production(place: Place) -> None:
+    Repository(place.root, place.runner.home).commit("feat: new table")
     place.env["PRODUCTION_DATABASE_URL"] = place.empty_database()
     _first_schema(place, "PRODUCTION_DATABASE_URL")
 
@@ -107,10 +109,9 @@ def revert_is_written(place: Place) -> None:
 
 
 def backups(place: Place) -> None:
-    for name in ("backup.sql", "backup-20260106.sql"):
-        done = place.run(f'PATH="$PG:$PATH" pg_dump "$DATABASE_URL" > {name}')
-        assert done.exit_code == 0, done.stderr
-    place.env["RESTORED"], place.env["AGAIN"] = place.empty_database(), place.empty_database()
+    done = place.run("dbmigrate backup")
+    assert done.exit_code == 0, done.stderr
+    place.env["BACKUP"] = done.stdout.strip()
 
 
 STEPS = [
@@ -130,18 +131,17 @@ STEPS = [
     Step("docker compose logs flyway", "dbmigrate history -n 1", ("004_add_user_badges.sql",), why=LOGS),
     Step(
         "psql postgres://chat:chat_dev@localhost:5434/chat",
-        "psql -X $DATABASE_URL -c 'SELECT version, file, state FROM schema_migrations_log ORDER BY event_id'"
+        "dbmigrate connect -c 'SELECT version, file, state FROM schema_migrations_log ORDER BY event_id'"
         " -c '\\d user_badge'",
         ("004_add_user_badges.sql", "badge_type"),
-        why="nobody types at a test",
-        waits_for="dbmigrate connect",
+        why="nobody types at a test; the commands are handed over",
     ),
     staging,
     Step(
         "pg_dump -h staging -U chat chat > staging-backup.sql",
-        'PATH="$PG:$PATH" pg_dump "$STAGING_DATABASE_URL" > staging-backup.sql',
-        why=URL,
-        waits_for="dbmigrate backup",
+        "dbmigrate -e staging backup",
+        ("backups/",),
+        why=BACKUP,
     ),
     Step(
         "docker compose -f docker-compose.staging.yml up -d", "dbmigrate -e staging up", ("1 applied",), why=NO_DOCKER
@@ -157,24 +157,22 @@ STEPS = [
     Step("docker compose run --rm flyway info", "dbmigrate info", ("[X] 001_", "Pending: 0"), why=IN_IMAGE),
     Step("docker compose run --rm flyway validate", "dbmigrate validate", ("Files and history agree",), why=IN_IMAGE),
     Step("docker compose run --rm flyway repair", "dbmigrate repair --yes", why=IN_IMAGE),
-    Step("npm run db:migrate", "dbmigrate migrate", ("0 pending",), why=NPM, waits_for=WAITS_NPM),
-    Step("npm run db:info", "dbmigrate info", ("Applied: 4",), why=NPM, waits_for=WAITS_NPM),
-    Step("npm run db:validate", "dbmigrate validate", why=NPM, waits_for=WAITS_NPM),
-    Step("npm run db:repair", "dbmigrate repair --yes", why=NPM, waits_for=WAITS_NPM),
+    Step("npm run db:migrate", "script db:migrate", ("0 pending",), why=NPM),
+    Step("npm run db:info", "script db:info", ("Applied: 4",), why=NPM),
+    Step("npm run db:validate", "script db:validate", ("Files and history agree",), why=NPM),
+    Step("npm run db:repair", "script db:repair", ("Nothing to change",), why=NPM),
     Step(
         "npm run db:baseline",
-        "dbmigrate baseline 001",
+        "script db:baseline 001",
         ("error[E240]: 4 migrations are recorded already",),
         exit_code=2,
-        why=f"{NPM}; a baseline is made once",
-        waits_for=WAITS_NPM,
+        why=f"{NPM}, with a version behind --; a baseline is made once",
     ),
     Step(
         "npm run db:connect",
-        "psql -X $DATABASE_URL -c 'select 1 as here'",
+        "script db:connect -c 'select 1 as here'",
         ("here",),
-        why=NPM,
-        waits_for="dbmigrate connect",
+        why=f"{NPM}; nobody types at a test",
     ),
     Step("docker compose run --rm flyway info", "dbmigrate info", ("Applied: 4",), why=IN_IMAGE),
     Step(
@@ -231,23 +229,27 @@ STEPS = [
         why="nothing is written into the history by hand",
     ),
     Step('grep "5434:5432" docker/docker-compose.yml', shows=("5434:5432",)),
-    Step("docker compose ps postgres", "dbmigrate wait", why="no containers here", waits_for="dbmigrate doctor"),
-    Step("docker compose logs postgres", "dbmigrate wait", why="no containers here", waits_for="dbmigrate doctor"),
+    Step("docker compose ps postgres", "dbmigrate doctor", ("login",), why=f"no containers here; {DOCTOR}"),
+    Step(
+        "docker compose logs postgres",
+        "dbmigrate doctor --report",
+        ("PostgreSQL",),
+        why=f"no containers here; {DOCTOR}",
+    ),
     Step(
         "nc -zv localhost 5434",
-        "dbmigrate wait --wait-timeout 1ms --url postgres://nobody@127.0.0.1:1/none",
-        ("error[E302]",),
+        "dbmigrate doctor --url postgres://nobody@127.0.0.1:1/none",
+        ("port 1 of 127.0.0.1 cannot be reached: connection refused",),
         exit_code=3,
-        why="an open port is not a server that answers",
-        waits_for="dbmigrate doctor",
+        why=f"an open port is not a server that answers; {DOCTOR}",
     ),
     the_feature,
     production,
     Step(
         "pg_dump -h prod-db -U chat chat > backup-$(date +%Y%m%d-%H%M%S).sql",
-        'PATH="$PG:$PATH" pg_dump "$PRODUCTION_DATABASE_URL" > backup-$(date +%Y%m%d-%H%M%S).sql',
-        why=URL,
-        waits_for="dbmigrate backup",
+        "dbmigrate -e production backup",
+        ("backups/",),
+        why=BACKUP,
     ),
     Step(
         "docker compose -f docker-compose.prod.yml run --rm flyway baseline \\\n"
@@ -306,33 +308,32 @@ STEPS = [
     Step("docker compose down", "true", why="no containers here"),
     Step(
         "psql postgres://chat:chat_dev@localhost:5434/chat < backup.sql",
-        'psql -X -q "$RESTORED" < backup.sql',
-        why="into a database beside it, never over it",
-        waits_for="dbmigrate restore",
+        "dbmigrate restore $BACKUP --replace",
+        ("what it was before is",),
+        why="the database before is kept by another name",
     ),
-    Step("docker compose up -d postgres", "dbmigrate wait --url $RESTORED", why="no containers here"),
-    Step("docker compose run --rm flyway repair", "dbmigrate repair --yes --url $RESTORED", why=IN_IMAGE),
-    Step("docker compose up -d", "dbmigrate up --wait --url $RESTORED", ("0 pending",), why=NO_DOCKER),
+    Step("docker compose up -d postgres", "dbmigrate wait", why="no containers here"),
+    Step("docker compose run --rm flyway repair", "dbmigrate repair --yes", why=IN_IMAGE),
+    Step("docker compose up -d", "dbmigrate up --wait", ("0 pending",), why=NO_DOCKER),
     Step("docker compose down", "true", why="no containers here"),
     Step(
         "psql postgres://chat:chat_dev@localhost:5434/chat < backup-20260106.sql",
-        'psql -X -q "$AGAIN" < backup-20260106.sql',
-        why="into a database beside it, never over it",
-        waits_for="dbmigrate restore",
+        "dbmigrate restore $BACKUP",
+        ("_restore_",),
+        why="into a database beside it, never over it; two renames are shown",
     ),
     Step(
         "psql postgres://chat:chat_dev@localhost:5434/chat \\\n"
         '  -c "SELECT version FROM flyway_schema_history ORDER BY version;"',
-        "dbmigrate verify --url $AGAIN",
+        "dbmigrate verify",
         ("Files and history agree",),
         why="verify compares the history with the files",
     ),
-    Step("docker compose up -d", "dbmigrate up --wait --url $AGAIN", ("0 pending",), why=NO_DOCKER),
+    Step("docker compose up -d", "dbmigrate up --wait", ("0 pending",), why=NO_DOCKER),
 ]
 
 
 def test_every_command_of_the_page(place: Place) -> None:
-    place.env["PG"] = os.path.dirname(psql.program("pg_dump"))
     with web.site(web.status(200)) as application:
         place.env["HEALTH"] = application.url
         work_through(PAGE, STEPS, place)

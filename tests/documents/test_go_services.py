@@ -283,10 +283,10 @@ def test_the_engine_in_code(tmp_path, database_url):
     engine = Migrator(database_url, Options(directories=(str(directory),)), service="my-service")
 
     before = engine.status()
-    assert (before.service.name, before.version, len(before.pending)) == ("my-service", None, 1)
+    assert (before.service.name, before.current, len(before.pending)) == ("my-service", None, 1)
     engine.up()
     after = engine.status()
-    assert (after.version, after.pending) == ("001", ())
+    assert (after.current, after.pending) == ("001", ())
     assert databases.query(database_url, "select version from my_service_schema_migrations") == [("001",)]
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from tests.support import psql
 from tests.support.documents import Place, Step, work_through
 
 PAGE = Path(__file__).with_name("psql_scripts.md").read_text("utf-8")
@@ -105,18 +103,17 @@ def the_fix(place: Place) -> None:
     assert place.run("dbmigrate up --to 005").exit_code == 0
 
 
-def restored(place: Place) -> None:
-    place.env["RESTORED"] = place.empty_database()
+def backed_up(place: Place) -> None:
+    place.env["BACKUP"] = place.the_backup()
 
 
 STEPS = [
     the_project,
     Step(
         "psql $DATABASE_URL -f 001_create_platform_schema.sql",
-        "dbmigrate up --to 001",
-        ("Applied: 001_create_platform_schema.sql",),
+        "dbmigrate up --only 001",
+        ("Applied: 001_create_platform_schema.sql", "1 applied"),
         why=PSQL,
-        waits_for="dbmigrate up --only",
     ),
     Step(
         "node ../apply-migration.js migrations/001_create_platform_schema.sql",
@@ -176,11 +173,11 @@ STEPS = [
     production,
     Step(
         "pg_dump $DATABASE_URL > backup-$(date +%Y%m%d-%H%M%S).sql",
-        'PATH="$PG:$PATH" pg_dump "$DATABASE_URL" > backup-20251121-120000.sql && ls backup-*',
-        ("backup-20251121-120000.sql",),
-        why="a fixed name, for the restore below",
-        waits_for="dbmigrate backup",
+        "dbmigrate backup",
+        ("backups/",),
+        why="it names the file, writes it whole or not at all, and restore reads it",
     ),
+    backed_up,
     Step(
         "psql $DATABASE_URL -f migrations/005_add_project_limits.sql",
         "dbmigrate up --backup backups",
@@ -200,13 +197,11 @@ STEPS = [
         ("Rolled back: 005_",),
         why=PSQL,
     ),
-    restored,
     Step(
         "psql $DATABASE_URL < backup-20251121-120000.sql",
-        'psql -X -q "$RESTORED" < backup-20251121-120000.sql && dbmigrate --url "$RESTORED" verify',
-        ("Files and history agree",),
-        why="into a database beside it, never over it",
-        waits_for="dbmigrate restore",
+        "dbmigrate restore $BACKUP",
+        ("_restore_", "004"),
+        why="into a database beside it, never over it; its history is compared with the files",
     ),
     the_fix,
     Step(
@@ -230,8 +225,9 @@ STEPS = [
     ),
     Step(
         'psql $DATABASE_URL -c "SELECT * FROM pg_stat_activity;"',
-        shows=("client backend",),
-        waits_for="dbmigrate locks",
+        "dbmigrate locks",
+        ("Nobody waits for a lock",),
+        why="it shows who waits for whom",
     ),
     Step(
         'psql $DATABASE_URL -c "SELECT * FROM platform.schema_migrations ORDER BY id;"',
@@ -243,5 +239,4 @@ STEPS = [
 
 
 def test_every_command_of_the_page(place: Place) -> None:
-    place.env["PG"] = os.path.dirname(psql.program("pg_dump"))
     work_through(PAGE, STEPS, place)

@@ -83,6 +83,13 @@ def eventually(question: Callable[[], bool], *, seconds: float = 10) -> bool:
     return True
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started, and that are there."""
+    done = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
+    pairs = (map(int, line.split()) for line in done.stdout.splitlines())
+    return [child for child, parent in pairs if parent == pid]
+
+
 def is_running(pid: int) -> bool:
     """Whether the process exists and is no zombie."""
     if not Path("/proc/self/stat").exists():  # not Linux

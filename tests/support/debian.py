@@ -9,11 +9,10 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 from dbmigrate.embedded.account import server_account
-from tests.support.unavailable import UnavailableError
+from tests.support import apt
 
 NAME = "15-debian"
 MAJOR = 15
@@ -22,36 +21,44 @@ _PROGRAMS = ("postgres", "initdb", "pg_dump")
 _REACHABLE = Path("/var/tmp")
 
 
+def unpacked(name: str, packages: tuple[str, ...], *, cache: Path) -> Path:
+    """The files of Debian's packages, fetched once. Raises `UnavailableError`, with the reason in one line."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may want it at once
+        root = cache / name
+        if not root.is_dir():
+            apt.unpack(root, *packages)
+        return root
+
+
 def bindir(*, cache: Path) -> Path:
     """The server's programs, fetched once. Raises `UnavailableError`, with the reason in one line."""
-    cache.mkdir(parents=True, exist_ok=True)
+    root = unpacked(NAME, _PACKAGES, cache=cache)
     with open(cache / f"{NAME}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may want it at once
-        root = cache / NAME
-        if not root.is_dir():
-            _fetch(root)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         found = _reachable(root) / "usr" / "lib" / "postgresql" / str(MAJOR) / "bin"
     for program in _PROGRAMS:
-        _run(str(found / program), "--version")  # it takes its libraries from this machine
+        apt.run(str(found / program), "--version")  # it takes its libraries from this machine
     return found
 
 
-def _fetch(root: Path) -> None:
-    for tool in ("apt-get", "dpkg-deb"):
-        if shutil.which(tool) is None:
-            raise UnavailableError(f"{tool} is not here, this is no Debian")
-    new = root.with_name(f"{root.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    (new / "lists" / "partial").mkdir(parents=True)
-    (new / "archives" / "partial").mkdir(parents=True)
-    # lists of its own: the machine's may be old, and stay as they are; and no root is needed for it
-    options = ("-qq", "-o", f"Dir::State::Lists={new}/lists", "-o", f"Dir::Cache={new}", "-o", "APT::Sandbox::User=")
-    _run("apt-get", *options, "update", cwd=new)
-    _run("apt-get", *options, "download", *_PACKAGES, cwd=new)
-    for package in new.glob("*.deb"):
-        _run("dpkg-deb", "-x", str(package), str(new / "root"))
-    (new / "root").rename(root)
-    shutil.rmtree(new)
+# What /bin/sh, a program and the server need of a Debian: without Python.
+_BARE = ("libc6", "dash", "coreutils", "libselinux1", "libpcre2-8-0", "libacl1", "libattr1", "libgmp10", "zlib1g")
+_ACCOUNTS = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"
+
+
+def bare_system(target: Path, *, cache: Path) -> None:
+    """A directory to be the root of a system with hardly anything in it. Raises `UnavailableError`."""
+    shutil.copytree(unpacked("bare", _BARE, cache=cache), target, symlinks=True)
+    for name in ("bin", "sbin", "lib", "lib64"):  # Debian 13 has them in /usr alone
+        if not (target / name).exists():
+            (target / name).symlink_to(Path("usr", name))
+    for name in ("dev", "proc", "root", "etc", "tmp", "var/tmp", "opt", "project"):
+        (target / name).mkdir(parents=True, exist_ok=True)
+    for name in ("tmp", "var/tmp"):
+        (target / name).chmod(0o1777)
+    (target / "etc" / "passwd").write_text(_ACCOUNTS)
 
 
 def _reachable(root: Path) -> Path:
@@ -69,13 +76,3 @@ def _reachable(root: Path) -> Path:
     shutil.copytree(root / "usr", new / "usr", symlinks=True)
     new.rename(copy)
     return copy
-
-
-def _run(*command: str, cwd: Path | None = None) -> None:
-    try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
-    except subprocess.TimeoutExpired as exc:
-        raise UnavailableError(f"{Path(command[0]).name} took too long") from exc
-    if done.returncode != 0:
-        last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise UnavailableError(f"{Path(command[0]).name} failed: {last[0]}")

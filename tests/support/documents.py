@@ -7,6 +7,7 @@ so does the opposite. What cannot run here (docker, gh, ssh) stands in the table
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -30,7 +31,7 @@ ELSEWHERE = frozenset(
 class Step:
     """A command of the page: what runs in its place (itself, if nothing is given), and what that shows.
 
-    `why` says what prevents the command here, or that it has another name. `waits_for` names what will take its place.
+    `why` says what prevents the command here, or that it has another name.
     """
 
     typed: str
@@ -38,7 +39,6 @@ class Step:
     shows: tuple[str, ...] = ()
     exit_code: int = 0
     why: str = ""
-    waits_for: str = ""
 
 
 @dataclass
@@ -62,7 +62,13 @@ class Place:
         path.write_text(text, "utf-8")
 
     def run(self, command: str) -> CompletedRun:
-        """Run it: dbmigrate alone as all tests do, everything else in a shell that finds dbmigrate and psql."""
+        """Run it: dbmigrate alone as all tests do, everything else in a shell that finds dbmigrate and psql.
+
+        ``script NAME ARGUMENTS`` is what npm runs for a script of ``package.json``.
+        """
+        if command.startswith("script "):
+            _, name, *arguments = command.split(" ", 2)
+            return self.run(" ".join([self._scripts()[name], *arguments]))
         words = shlex.split(command) if not _SHELL.search(command.replace("''", "")) else []
         if words[:1] == ["dbmigrate"]:
             return self.runner.run(*words[1:], env=self.env)
@@ -70,6 +76,14 @@ class Place:
             expanded = re.sub(r"\$(\w+)", lambda name: shlex.quote(self.env[name[1]]), command)
             return self.runner.run(*shlex.split(expanded)[1:], env=self.env)
         return self._in_shell(command)
+
+    def _scripts(self) -> dict[str, str]:
+        scripts: dict[str, str] = json.loads((self.root / "package.json").read_text("utf-8"))["scripts"]
+        return scripts
+
+    def the_backup(self, directory: str = "backups") -> str:
+        """The newest file that `backup` wrote."""
+        return max(str(path.relative_to(self.root)) for path in (self.root / directory).glob("*.dump"))
 
     def _in_shell(self, command: str) -> CompletedRun:
         environ = environment.clean(os.environ, home=self.runner.home) | self.env

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -18,6 +19,8 @@ class Site:
     url: str
     answers: list[Answer]
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)  # of POST requests, in the order of `requests`
+    methods: list[str] = field(default_factory=list)
 
 
 def status(code: int, body: str = "", **headers: str) -> Answer:
@@ -34,12 +37,38 @@ def status(code: int, body: str = "", **headers: str) -> Answer:
     return answer
 
 
+def dripping(seconds: float) -> Answer:
+    """An answer whose headers never end: a byte now and then, for so long."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        end = time.monotonic() + seconds
+        with suppress(OSError):
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            while time.monotonic() < end:
+                handler.wfile.write(b"x")
+                handler.wfile.flush()
+                time.sleep(0.2)
+        handler.close_connection = True
+
+    return answer
+
+
+def hanging_up(handler: BaseHTTPRequestHandler) -> None:
+    """No answer at all."""
+    handler.close_connection = True
+
+
 @contextmanager
 def site(*answers: Answer) -> Iterator[Site]:
     """A server on 127.0.0.1 for the duration of the block."""
 
     class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            found.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            self.do_GET()
+
         def do_GET(self) -> None:
+            found.methods.append(self.command)
             found.requests.append((self.path, dict(self.headers)))
             (found.answers.pop(0) if len(found.answers) > 1 else found.answers[0])(self)
 

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from dbmigrate.cli.call import Call
-from dbmigrate.cli.options import LIMITS, PAGES, Reason, Yes, common_with
+from dbmigrate.cli.options import LIMITS, PAGES, ROLLOUT, TARGETS, WATCHED, Reason, Yes, common_with
 
 
-@common_with(LIMITS, PAGES)
+@common_with(LIMITS, PAGES, TARGETS, ROLLOUT, WATCHED)
 def backfill(
     call: Call,
     version: Annotated[str | None, typer.Argument(metavar="[VERSION]", help="Run this one only.")] = None,
@@ -25,5 +25,5 @@ def backfill(
     from dbmigrate.settings.durations import duration
 
     seconds = None if for_ is None else duration(for_, "--for")
-    with call.migrator(reason=reason, approval=Approval(yes=yes)) as migrator:
+    with call.watched("backfill"), call.migrator(reason=reason, approval=Approval(yes=yes)) as migrator:
         call.renderer.report("backfill", migrator.backfill(version, seconds=seconds))

@@ -79,10 +79,11 @@ def _before(text: str | None) -> datetime:
 
 
 def _take(call: Call, directory: str) -> None:
+    from dbmigrate.api.restore import Backups
     from dbmigrate.events import Phase, PhaseDone
     from dbmigrate.output import backups as output
 
-    with call.backups() as found:
+    with call.opened(Backups) as found:
         taken = found.take(directory, call.settings().environ)
     call.renderer.on_event(PhaseDone(Phase.BACKUP, taken))
     call.renderer.outcome("backup", (taken.path,), output.taken_value(taken))

@@ -30,9 +30,9 @@ def baseline(
     why = ": ".join(filter(None, (description, reason))) or None
     approval = Approval(yes=yes)
     if from_schema:
-        from dbmigrate.api.from_schema import FromSchema
+        from dbmigrate.api.from_schema import Baseliner, FromSchema
 
-        with call.baseliner(reason=why, approval=approval) as baseliner:
+        with call.opened(Baseliner, reason=why, approval=approval) as baseliner:
             wanted = FromSchema(dumping(call.settings()), version, description or "baseline")
             made = baseliner.from_schema(wanted)
         call.renderer.outcome("baseline", (made.path,), {"path": made.path, "origin": made.origin or None})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from dbmigrate.cli import branch_check, commenting, loaded, scratch
+from dbmigrate.cli import branch_check, catalogue, commenting, loaded, scratch
 from dbmigrate.cli.branch_check import BranchOption
 from dbmigrate.cli.call import Call, dumping
 from dbmigrate.cli.commenting import CommentOption
@@ -95,7 +95,7 @@ def check(
     )
     ran = _run(call, options, queries or (), is_needed=from_statistics)
     report, rehearsed = loaded.rehearse(call, load, ran.report, ran.choice)
-    report = replace(report, problems=masked(call, report.problems))
+    report = replace(report, problems=masked(call, (*report.problems, *catalogue.stale(call.settings()))))
     scratch.show_notes(call, report.notes)
     is_detailed = bool(since or call.environments) if locks is None else locks
     shown = _Shown(report, ran.priced, rehearsed)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dbmigrate.cli import replacing
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import common
 from dbmigrate.errors import ConfigError
@@ -64,8 +64,7 @@ def _run(started: Invocation) -> int:
 
 def _become(started: Invocation) -> None:
     """Let psql take the place of this process: signals, exit code and terminal are its own."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and what is ignored stays so
     try:
-        os.execve(started.words[0], started.words, dict(started.environ))
+        replacing.become(started.words[0], started.words, started.environ)
     except OSError as exc:
         raise ConfigError(f"cannot run {started.words[0]}: {exc.strerror}", code="E206") from exc

@@ -12,6 +12,7 @@ from dbmigrate.cli.options import (
     BACKFILLS,
     LIMITS,
     STRICT,
+    WATCHED,
     AllowBreaking,
     AllowExisting,
     AllowUntracked,
@@ -62,7 +63,7 @@ BackupDirectory = Annotated[
 NoBackup = Annotated[bool, typer.Option("--no-backup", help="Make no backup.")]
 
 
-@common_with(STRICT, BACKFILLS, LIMITS)
+@common_with(STRICT, BACKFILLS, LIMITS, WATCHED)
 def deploy(
     call: Call,
     health_url: HealthUrl = None,
@@ -105,7 +106,10 @@ def deploy(
     )
     why = reason if allow_untracked is None else untracked.reason(reason, allow_untracked)
     salvaging = salvage_request(salvage, salvage_limit, dry_run=False)
-    with call.deployer(config, reason=why, expect_plan=expect_plan, approval=approval, salvage=salvaging) as deployer:
+    with (
+        call.watched("deploy"),
+        call.deployer(config, reason=why, expect_plan=expect_plan, approval=approval, salvage=salvaging) as deployer,
+    ):
         done = deployer.deploy()
     call.renderer.outcome("deploy", deploying.result_lines(done), deploying.value(done))
 

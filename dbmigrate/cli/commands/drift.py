@@ -8,7 +8,7 @@ import typer
 
 from dbmigrate.cli import scratch
 from dbmigrate.cli.call import CONNECT_TIMEOUT, Call
-from dbmigrate.cli.options import ScratchUrl, common
+from dbmigrate.cli.options import TARGETS, ScratchUrl, common_with
 from dbmigrate.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FILE, MIGRATIONS = "file", "migrations"
 
 
-@common
+@common_with(TARGETS)
 def drift(
     call: Call,
     against: Annotated[
@@ -33,7 +33,9 @@ def drift(
     from dbmigrate.output import drift as shown
 
     call.add({"scratch_url": scratch_url})
-    with call.comparer() as comparer:
+    from dbmigrate.api.drift import Comparer
+
+    with call.opened(Comparer) as comparer:
         found = _compared(call, comparer, against, _scope(against, owners=owners, no_grants=no_grants))
     if not (call.is_quiet and not found.differences):
         value = shown.value(found) if call.wants_json else {}  # of very many differences it is as large as they are

@@ -95,7 +95,9 @@ def import_(
     if history:
         adoption = _adoption(call, of_history, service=given.service, is_dry=dry_run)
         approval = Approval(yes=yes, database=confirm)
-        with call.importer(reason=of_history.accept_drift or reason, approval=approval) as works:
+        from dbmigrate.api.importer import Importer
+
+        with call.opened(Importer, reason=of_history.accept_drift or reason, approval=approval) as works:
             done = works.adopt(wanted, adoption, lambda found: _write(call, found))
     else:
         _refuse_alone(of_history)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dbmigrate.cli.call import Call
+from dbmigrate.cli.commands import merge_driver
 from dbmigrate.cli.options import common
+from dbmigrate.model import Problem, Severity
 from dbmigrate.settings.variables import VARIABLES
 
 if TYPE_CHECKING:
+    from dbmigrate.projects.values import Made
     from dbmigrate.settings.load import Settings
 
 
@@ -23,17 +28,47 @@ def init(
     compose: Annotated[bool, typer.Option("--compose", help="Services for Docker Compose, too.")] = False,
     make: Annotated[bool, typer.Option("--make", help="Targets for make, too: db-migrate, db-info ...")] = False,
     npm: Annotated[bool, typer.Option("--npm", help="Scripts for npm, too: db:migrate, db:info ...")] = False,
+    hooks: Annotated[
+        bool, typer.Option("--hooks", help="Hooks of git, too: make the schema file after each merge and rebase.")
+    ] = False,
 ) -> None:
     """Make a project in this directory; what is there stays as it is."""
     from dbmigrate.output import initialising
     from dbmigrate.projects import init as projects
     from dbmigrate.projects.values import Choices, Layout
+    from dbmigrate.schema import merge_driver as driver
 
     settings = call.settings()
-    layout = Layout(settings.migrations_dirs, settings.seeds_dir, settings.schema_file, _given(settings))
-    made = projects.make(".", layout, Choices(workflow, compose, make, npm))
+    if hooks:
+        driver.refuse_elsewhere(settings.schema_file)
+    line = _merge_line(settings.schema_file)
+    layout = Layout(settings.migrations_dirs, settings.seeds_dir, settings.schema_file, _given(settings), line)
+    made = _in_this_clone(call, projects.make(".", layout, Choices(workflow, compose, make, npm)), hooks=hooks)
     call.renderer.outcome("init", initialising.lines(made), initialising.value(made))
     call.warn(made.notes)
+
+
+def _merge_line(schema_file: str) -> str:
+    """The line for the merge driver; none for a schema file that is not below this directory."""
+    from dbmigrate.schema.merge_driver import attribute_line
+
+    is_below = not os.path.isabs(schema_file) and not os.path.normpath(schema_file).startswith("..")
+    return attribute_line(os.path.normpath(schema_file)) if is_below else ""
+
+
+def _in_this_clone(call: Call, made: Made, *, hooks: bool) -> Made:
+    """Set up the merge driver of the schema file; nothing outside of a repository, or where another has the file."""
+    from dbmigrate.schema import merge_driver as driver
+
+    holder = driver.holder(call.settings().schema_file)
+    if hooks or holder == driver.NAME:
+        return replace(made, clone=merge_driver.set_up(call, hooks=hooks).changes)
+    if holder != "":
+        return made
+    message = ".gitattributes names no merge driver for the schema file: branches that both change it conflict"
+    hint = "dbmigrate merge-driver --install adds the line, and sets this clone up"
+    note = Problem("W723", message, Severity.NOTE, hint=hint)
+    return replace(made, notes=(*made.notes, note))
 
 
 def _given(settings: Settings) -> dict[str, str]:

@@ -79,14 +79,14 @@ def lint(
     if write_baseline:
         _accept(call, chosen, config)
         return
-    problems, history = _found(chosen, config, settings)
+    problems, history = found_in(chosen, config, settings)
     problems = masked(call, problems)
     show_findings(call, "lint", problems, files=chosen.files, format_=format_, history=history)
     write_summary(summary, problems, title="Lint", files=chosen.files)
     _exit(problems, fail_on)
 
 
-def _found(chosen: Selection, config: LintConfig, settings: Settings) -> tuple[tuple[Problem, ...], ...]:
+def found_in(chosen: Selection, config: LintConfig, settings: Settings) -> tuple[tuple[Problem, ...], ...]:
     """The findings that count, and those in older files."""
     from dbmigrate.lint import baseline
 

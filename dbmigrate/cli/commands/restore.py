@@ -27,7 +27,9 @@ def restore(
         from dbmigrate.cli import approval
 
         approval.confirm_destruction(call, f"replace it by {file}", confirm=confirm)
-    with call.backups() as found:
+    from dbmigrate.api.restore import Backups
+
+    with call.opened(Backups) as found:
         made = found.restore(file, call.settings().environ, replacing=replace)
         call.renderer.on_event(PhaseDone(Phase.RESTORE, output.restored_summary(made)))
         if replace:

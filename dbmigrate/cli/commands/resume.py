@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from dbmigrate.cli.call import Call
-from dbmigrate.cli.options import LIMITS, PAGES, Reason, Yes, common_with
+from dbmigrate.cli.options import LIMITS, PAGES, WATCHED, Reason, Yes, common_with
 from dbmigrate.planning.approval import Approval
 
 
-@common_with(LIMITS, PAGES)
+@common_with(LIMITS, PAGES, WATCHED)
 def resume(
     call: Call,
     retry: Annotated[list[int] | None, typer.Option("--retry", metavar="N", help="Run statement N again.")] = None,
@@ -24,5 +24,5 @@ def resume(
     from dbmigrate.api.records import Decision
 
     decision = Decision(retry=frozenset(retry or ()), done=frozenset(done or ()))
-    with call.upkeep(reason=reason, approval=Approval(yes=yes)) as upkeep:
+    with call.watched("resume"), call.upkeep(reason=reason, approval=Approval(yes=yes)) as upkeep:
         call.renderer.report("resume", upkeep.undo() if undo else upkeep.resume(decision))

@@ -9,7 +9,10 @@ import typer
 from dbmigrate.cli.call import Call
 from dbmigrate.cli.options import (
     LIMITS,
+    ROLLOUT,
     SCRATCH,
+    TARGETS,
+    WATCHED,
     Confirm,
     DownTo,
     DryRun,
@@ -32,7 +35,7 @@ from dbmigrate.cli.run_request import RunRequest, dry_run_request, rollback_goal
 from dbmigrate.planning.approval import Approval
 
 
-@common_with(SCRATCH, LIMITS)
+@common_with(SCRATCH, LIMITS, TARGETS, ROLLOUT, WATCHED)
 def rollback(
     call: Call,
     to: DownTo = None,

@@ -22,6 +22,8 @@ from dbmigrate.cli.options import (
 from dbmigrate.errors import ConfigError, unchanged
 from dbmigrate.planning.approval import Approval
 
+_DONE = "the migrations are done"
+
 
 @common_with(STRICT, BACKFILLS, LIMITS)
 def run(
@@ -51,7 +53,12 @@ def run(
             call.renderer.report("run", migrator.up())
         else:
             _tell(call)
-    replacing.become(path, words, call.environ)
+    try:
+        replacing.become(path, words, call.environ, state=_DONE)
+    except OSError as exc:
+        failed = ConfigError(f"cannot start {words[0]}: {exc.strerror}", code="E229", hint="check its first line")
+        failed.state = f"{_DONE}, and {words[0]} was not started"
+        raise failed from exc
 
 
 def _words(command: list[str] | None, ctx: typer.Context) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbmigrate.cli.call import Call
-from dbmigrate.cli.options import common
+from dbmigrate.cli.options import TARGETS, common_with
 from dbmigrate.errors import ConfigError
 from dbmigrate.reports import MigrationState
 
@@ -24,7 +24,7 @@ class StatusFormat(StrEnum):
     MARKDOWN = "markdown"
 
 
-@common
+@common_with(TARGETS)
 def status(
     call: Call,
     all_: Annotated[

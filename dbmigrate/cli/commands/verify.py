@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from dbmigrate.cli.call import Call
-from dbmigrate.cli.options import common
+from dbmigrate.cli.options import TARGETS, common_with
 
 
-@common
+@common_with(TARGETS)
 def verify(
     call: Call,
     warn_only: Annotated[bool, typer.Option("--warn-only", help="Exit with 0 whatever is found.")] = False,

@@ -47,7 +47,9 @@ def _version(text: str) -> str | None:
 def _wait_for(call: Call, version: str | None) -> None:
     settings = call.settings()
     try:
-        with call.readiness() as readiness:
+        from dbmigrate.api.readiness import Readiness
+
+        with call.opened(Readiness) as readiness:
             readiness.wait_for(version, timeout=settings.wait_timeout, interval=settings.wait_interval)
     except ConnectionFailed as exc:
         if exc.code != "E302":  # DBMIGRATE_WAIT: the same wait, for the server alone

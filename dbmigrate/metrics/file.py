@@ -1,0 +1,40 @@
+"""The file of metrics: read, and replaced as a whole.
+
+node_exporter's textfile collector reads ``*.prom`` at any time: the new content is written beside the file under
+another ending and renamed. It is for everybody to read (0644): node_exporter runs as an account of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+__all__ = ["earlier", "replaced"]
+
+_MODE = 0o644
+_LONGEST = 1 << 20  # bytes of an earlier file that are read: ours have a few thousand
+
+
+def earlier(path: str) -> str:
+    """What the file holds; empty if it does not exist. Raises OSError."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(_LONGEST)
+    except FileNotFoundError:
+        return ""
+
+
+def replaced(path: str, text: str) -> None:
+    """Write the file. Raises OSError, with nothing left behind."""
+    new = f"{path}.{os.getpid()}.tmp"
+    try:
+        with open(new, "w", encoding="utf-8", newline="\n") as file:
+            os.fchmod(file.fileno(), _MODE)  # whatever the umask says
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(new)
+        raise
