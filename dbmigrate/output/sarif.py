@@ -135,7 +135,7 @@ def _uri(path: str) -> str:
 
 
 def _sentence(given: str) -> str:
-    """One line that ends as a sentence does. Surrogates, which stand for bytes of a file name, cannot be written as JSON."""
+    """One line that ends as a sentence does, without surrogates, which stand for bytes of a file name."""
     shown = text.one_line(given).encode("utf-8", "backslashreplace").decode().strip()[:_LONGEST]
     return shown if shown.endswith((".", "!", "?")) else f"{shown}."
 
