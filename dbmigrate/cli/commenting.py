@@ -32,7 +32,7 @@ _NO_PULL_REQUEST = "this job is not about a pull request: there is nothing to co
 
 
 class Commenting:
-    """Knows the pull request before the check begins, so that a wrong set-up is said at once; comments afterwards."""
+    """Knows the pull request before the check begins, so that a wrong set-up is an error at once; then comments."""
 
     def __init__(self, call: Call, pull_request: PullRequest | None) -> None:
         from dbmigrate.check import ChangedSchema

@@ -59,7 +59,7 @@ def _anchor(directories: Sequence[str]) -> str:
 def _names(directory: str) -> list[str]:
     try:
         return os.listdir(directory)
-    except OSError:  # that it cannot be read is said elsewhere
+    except OSError:  # the command itself names it
         return []
 
 

@@ -37,7 +37,7 @@ _SEMANTIC = re.compile(r"\d+\.\d+\.\d+")
 
 @frozen
 class Rule:
-    """What is known of a code: its page in Markdown, and how bad its findings are where nothing else is said."""
+    """What is known of a code: its page in Markdown, and how bad its findings usually are."""
 
     title: str
     page: str
@@ -135,7 +135,7 @@ def _uri(path: str) -> str:
 
 
 def _sentence(given: str) -> str:
-    """One line that ends as a sentence does. Surrogates, which stand for bytes of a file name, are no text for JSON."""
+    """One line that ends as a sentence does, without surrogates, which stand for bytes of a file name."""
     shown = text.one_line(given).encode("utf-8", "backslashreplace").decode().strip()[:_LONGEST]
     return shown if shown.endswith((".", "!", "?")) else f"{shown}."
 

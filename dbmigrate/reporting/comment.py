@@ -202,7 +202,7 @@ def _words(given: str) -> Iterable[str]:
 
 
 def _valid(given: str) -> str:
-    """Bytes of a file name that are not UTF-8 are no text for JSON."""
+    """Bytes of a file name that are not UTF-8 cannot be sent as JSON."""
     return given.encode("utf-8", "backslashreplace").decode()
 
 
