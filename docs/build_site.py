@@ -181,8 +181,14 @@ class Workplace:
 
 def prepare(place: Workplace, repository: str | None) -> None:
     """Write the generator's input: its configuration and the pages, with the pictures beside them."""
+    made = place.root / "zensical.toml"
+    if not made.exists() and (place.pages.exists() or place.site.exists()):
+        raise SiteError(
+            f"{place.pages} or {place.site} was not made here: it is not overwritten, name another directory"
+        )
     for directory in (place.pages, place.site, place.root / ".cache"):
         shutil.rmtree(directory, ignore_errors=True)
+    made.write_text(configuration(repository), encoding="utf-8")
     for source in sources():
         target = place.pages / place_of(source)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -191,7 +197,6 @@ def prepare(place: Workplace, repository: str | None) -> None:
     (place.pages / "assets").mkdir()
     shutil.copy(OWN / "iframe-worker.js", place.pages / "assets")
     (place.pages / "llms.txt").write_text(llms_text(), encoding="utf-8")
-    (place.root / "zensical.toml").write_text(configuration(repository), encoding="utf-8")
 
 
 def configuration(repository: str | None) -> str:

@@ -106,6 +106,16 @@ def test_the_list_for_programs_names_every_page_with_a_sentence() -> None:
     assert [path for path, sentence in found.items() if len(sentence) < 15 or "](" in sentence] == []
 
 
+def test_a_directory_of_somebody_else_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "book.md").write_text("mine")
+
+    with pytest.raises(site.SiteError, match="was not made here"):
+        site.prepare(site.Workplace(tmp_path), None)
+
+    assert (tmp_path / "pages" / "book.md").read_text() == "mine"
+
+
 def test_faults_of_a_built_page_are_found(tmp_path: Path) -> None:
     for source in site.sources():
         path = tmp_path / Path(site.place_of(source)).with_suffix(".html")
