@@ -110,7 +110,7 @@ def test_a_directory_of_somebody_else_is_not_overwritten(tmp_path: Path) -> None
     (tmp_path / "pages").mkdir()
     (tmp_path / "pages" / "book.md").write_text("mine")
 
-    with pytest.raises(site.SiteError, match="not of this program"):
+    with pytest.raises(site.SiteError, match="was not made here"):
         site.prepare(site.Workplace(tmp_path), None)
 
     assert (tmp_path / "pages" / "book.md").read_text() == "mine"

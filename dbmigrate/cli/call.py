@@ -193,9 +193,8 @@ class Call:
     ) -> Iterator[Migrator]:
         """The migrator for the settings; an embedded server runs for as long as it is used.
 
-        A change of a protected environment needs a confirmation, with or without an `approval`; it is refused where
-        nobody can be asked. `backup` is a directory for a backup before the first step, `salvage` says where to save
-        what is destroyed.
+        Where nobody can be asked, a change of a protected environment is refused. `backup` is a directory for a backup
+        before the first step, `salvage` says where to save what is destroyed.
         """
         from dbmigrate.api.migrator import Migrator
 

@@ -321,13 +321,11 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
     Raises ConfigError: E204 for a line of an env file, E205 for an invalid value, E207 for an unreadable file, E253
     to E256, E269, E272 for the project file, E268 for an unknown service.
     """
-    files = env_file.read(tuple(flags.env_files) or ENV_FILES, cwd=cwd)
-    sources = Sources(environ, files, cwd)
+    sources = Sources(environ, env_file.read(tuple(flags.env_files) or ENV_FILES, cwd=cwd), cwd)
     project = project_file.read(cwd)
     choice = Choice(sources, project)
     protected = single.protected(choice)
-    services = _services(choice, project, cwd)
-    service = _service(choice, flags.service, project)
+    services, service = _services(choice, project, cwd), _service(choice, flags.service, project)
     return Settings(
         migrations_dirs=single.directories(choice, flags.migrations_dirs),
         version_order=single.order(choice, flags.version_order),

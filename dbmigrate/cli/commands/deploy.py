@@ -89,11 +89,8 @@ def deploy(
 
     configured = _configured(call)
     config = replace(
-        configured,
+        _with_health(configured, health_url, health_header, health_command),
         backup_dir=_directory(configured, backup, wants_none=no_backup),
-        urls=tuple(health_url or configured.urls),
-        headers=tuple(map(header, health_header)) if health_header else configured.headers,
-        commands=tuple(health_command or configured.commands),
         patience=_patience(configured.patience, health_retries, health_interval),
         on_failure=on_failure or configured.on_failure,
     )
@@ -118,6 +115,18 @@ def _configured(call: Call) -> DeployConfig:
     """What the project file says."""
     project = call.settings().project
     return DeployConfig.from_mapping(project.deploy, origin=project.path)
+
+
+def _with_health(
+    configured: DeployConfig, urls: HealthUrl, headers: HealthHeader, commands: HealthCommand
+) -> DeployConfig:
+    """With the options about the checks in the place of what the project file says."""
+    return replace(
+        configured,
+        urls=tuple(urls or configured.urls),
+        headers=tuple(map(header, headers)) if headers else configured.headers,
+        commands=tuple(commands or configured.commands),
+    )
 
 
 def _directory(configured: DeployConfig, given: str | None, *, wants_none: bool) -> str | None:
