@@ -21,7 +21,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import bulk, cases, comparing, importing, inside, report, revisions
+from bench import bulk, cases, comparing, fixtures, importing, inside, report, revisions
 from bench.harness import Case, measure
 from bench.report import Chapter
 from bench.setting import QUICK, Databases, Others, Setting, Size, default_server
@@ -52,6 +52,7 @@ CASES: dict[str, Callable[[Setting], Iterator[Case | Chapter]]] = {
     "lint": inside.long_words,
     "stalls": inside.stalled_writers,
     "backfill": inside.backfilled,
+    "fixtures": fixtures.sessions,
 }
 
 
