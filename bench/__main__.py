@@ -21,7 +21,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import bulk, cases, comparing, importing, inside, report, revisions, tenants
+from bench import bulk, cases, comparing, fixtures, importing, inside, report, revisions, tenants
 from bench.harness import Case, measure
 from bench.report import Chapter
 from bench.setting import QUICK, Databases, Others, Setting, Size, default_server
@@ -56,6 +56,7 @@ CASES: dict[str, Callable[[Setting], Iterator[Case | Chapter]]] = {
     "tenants": tenants.databases,
     "schemas": tenants.schemas,
     "tenants-noop": tenants.nothing_to_do,
+    "fixtures": fixtures.sessions,
 }
 
 

@@ -14,7 +14,7 @@ from dbmigrate.diagnostics import doctor, machine, network
 from dbmigrate.diagnostics.values import Result, Setup, of_error, ok
 from dbmigrate.errors import Error
 from dbmigrate.output.doctor import Answer, Origin
-from dbmigrate.version import __version__
+from dbmigrate.version import __version__, build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -101,7 +101,8 @@ def _masked(each: Diagnosis, hide: Callable[[str], str]) -> Diagnosis:
 
 def _versions(settings: Settings) -> Iterator[str]:
     """What a maintainer wants to know of this machine."""
-    yield f"dbmigrate {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    made = f" ({build()})" if build() else ""
+    yield f"dbmigrate {__version__}{made}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     yield machine.driver()
     changed = {name: origin for name, origin in settings.origins.items() if origin != "default"}
     if changed:
