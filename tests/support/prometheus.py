@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.support import debian
+from tests.support import apt, debian
 from tests.support.servers import free_port
 
 _PACKAGES = ("prometheus", "prometheus-node-exporter")
@@ -21,7 +21,7 @@ def programs(*, cache: Path) -> Path:
     """The directory of the programs. Raises `UnavailableError`."""
     found = debian.unpacked("prometheus", _PACKAGES, cache=cache / "debian") / "usr" / "bin"
     for name in ("promtool", "prometheus", "prometheus-node-exporter"):
-        debian.run(str(found / name), "--version")
+        apt.run(str(found / name), "--version")
     return found
 
 
