@@ -11,6 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.support import png
+
 ROOT = Path(__file__).resolve().parent.parent
 _LINE = "{http://www.w3.org/2000/svg}g[@class='line']"
 _VARIABLE = ((r"\b[\d.]+ ?(?:µs|ms|s)\b", "DURATION"), (r"\b[0-9a-f]{12}(?:[0-9a-f]{52})?\b", "HASH"))
@@ -59,6 +61,15 @@ def test_the_first_page_shows_every_picture_with_a_text_for_those_who_do_not_see
 
     assert [name for _, name in shown] == [session.name for session in pictures.SESSIONS]
     assert {path.stem for path in pictures.PICTURES.glob("*.svg")} == {name for _, name in shown}
+
+
+def test_a_picture_of_a_page_is_small_shows_something_and_stands_on_a_page_with_a_text() -> None:
+    pages = "".join(path.read_text("utf-8") for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+    shown = re.findall(r"!\[[^\]]{20,}\]\((?:\.\./|docs/)pictures/([\w-]+)\.png\)", pages)
+    taken = {path.stem: path.read_bytes() for path in pictures.PICTURES.glob("*.png")}
+
+    assert set(shown) == set(taken) == {"report-dark", "report-light"}
+    assert [name for name, data in taken.items() if len(data) > 200_000 or png.is_empty(data)] == []
 
 
 @pytest.mark.slow

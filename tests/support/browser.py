@@ -97,10 +97,11 @@ class Tab:
         """``light`` or ``dark``"""
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
 
-    def screenshot(self, *, scale: float = 1.0) -> bytes:
-        """The whole page as PNG."""
+    def screenshot(self, *, scale: float = 1.0, top: float = 0, bottom: float | None = None) -> bytes:
+        """The page from `top` to `bottom`, otherwise to its end, as PNG."""
         sizes = self.call("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": sizes["width"], "height": sizes["height"], "scale": scale}
+        height = (sizes["height"] if bottom is None else bottom) - top
+        clip = {"x": 0, "y": top, "width": sizes["width"], "height": height, "scale": scale}
         found = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         return base64.b64decode(found["data"])
 
