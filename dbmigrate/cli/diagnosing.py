@@ -6,6 +6,7 @@ import getpass
 import platform
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dbmigrate.connection import redaction, shown_url
@@ -14,6 +15,7 @@ from dbmigrate.diagnostics import doctor, machine, network
 from dbmigrate.diagnostics.values import Result, Setup, of_error, ok
 from dbmigrate.errors import Error
 from dbmigrate.output.doctor import Answer, Origin
+from dbmigrate.settings import windows
 from dbmigrate.version import __version__, build
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def answer(call: Call) -> Answer:
     found = list(_examined(call, settings))
     if not any(each.result is Result.FAILED for each in found):
         found.append(_history(call))
+    found += _window(settings)
     masked = tuple(_masked(each, _hiding(call, settings)) for each in found)
     try:
         target, parts = settings.target(), settings.parts
@@ -88,6 +91,15 @@ def _history(call: Call) -> Diagnosis:
     except Error as exc:
         return of_error("history", exc, exit_code=1)
     return ok("history", f"{len(status.applied)} applied, {len(status.pending)} pending")
+
+
+def _window(settings: Settings) -> Iterator[Diagnosis]:
+    """Whether the environment may be changed now, if there is a rule."""
+    rules = settings.watching.windows(settings.target_environment)
+    if rules:
+        now = datetime.now(UTC)
+        state = "open" if windows.is_open(rules, now) else f"closed, {windows.opening(rules, now)}"
+        yield ok("window", f"{state} ({windows.shown(rules)})")
 
 
 def _hiding(call: Call, settings: Settings) -> Callable[[str], str]:

@@ -40,16 +40,16 @@ class Guard:
             return
         if self.was_open:
             message = f"the maintenance window of {self.environment} closed while this command waited ({self._shown})"
-            raise unchanged(Refused(message, code="E789", hint=f"{self._opening(now)}; {_HINT}"))
+            raise unchanged(Refused(message, code="E789", hint=f"{windows.opening(self.windows, now)}; {_HINT}"))
         message = f"outside the maintenance window of {self.environment} ({self._shown})"
-        raise unchanged(Refused(message, code="E788", hint=f"{self._opening(now)}; {_HINT}"))
+        raise unchanged(Refused(message, code="E788", hint=f"{windows.opening(self.windows, now)}; {_HINT}"))
 
     def notes(self, now: datetime) -> tuple[Problem, ...]:
         """What a dry run says: a run would be refused now."""
         if windows.is_open(self.windows, now):
             return ()
         message = f"outside the maintenance window of {self.environment} ({self._shown}): a run would be refused now"
-        return (Problem("W783", message, Severity.NOTE, hint=f"{self._opening(now)}; {_HINT}"),)
+        return (Problem("W783", message, Severity.NOTE, hint=f"{windows.opening(self.windows, now)}; {_HINT}"),)
 
     @property
     def warning(self) -> Problem:
@@ -60,13 +60,6 @@ class Guard:
     @property
     def _shown(self) -> str:
         return windows.shown(self.windows)
-
-    def _opening(self, now: datetime) -> str:
-        opening = windows.next_opening(self.windows, now)
-        if opening is None:
-            return "it does not open in the next two weeks"
-        zone = "UTC" if not opening.utcoffset() else opening.tzname() or ""
-        return f"it opens {opening:%a %Y-%m-%d %H:%M} {zone}".rstrip()
 
 
 def reason(given: str | None, allowed: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import tzinfo
 
-__all__ = ["EXAMPLE", "Window", "is_open", "next_opening", "parse", "shown"]
+__all__ = ["EXAMPLE", "Window", "is_open", "next_opening", "opening", "parse", "shown"]
 
 EXAMPLE = "Sat 02:00-04:00 UTC"
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -82,6 +82,15 @@ def is_open(windows: Sequence[Window], moment: datetime) -> bool:
 def next_opening(windows: Sequence[Window], moment: datetime) -> datetime | None:
     """When the first of them opens after `moment`, in the time zone of that window."""
     return min((opening for window in windows for opening in window.openings(moment)), default=None)
+
+
+def opening(windows: Sequence[Window], moment: datetime) -> str:
+    """When the first of them opens after `moment`, in words."""
+    found = next_opening(windows, moment)
+    if found is None:
+        return "it does not open in the next two weeks"
+    zone = "UTC" if not found.utcoffset() else found.tzname() or ""
+    return f"it opens {found:%a %Y-%m-%d %H:%M} {zone}".rstrip()
 
 
 def shown(windows: Sequence[Window]) -> str:

@@ -69,6 +69,20 @@ def test_a_reason_opens_the_window_and_is_logged(production, window, query, data
     ]
 
 
+def test_doctor_says_whether_it_is_open_and_fails_neither_way(production, window):
+    without = production("doctor")
+    window(closed_window())
+    closed = production("doctor")
+    window(closed_window(), open_window())
+    now_open = production("doctor")
+
+    assert [done.exit_code for done in (without, closed, now_open)] == [0, 0, 0]
+    assert "window:" not in without.stdout
+    assert "\nok      window: closed, it opens " in closed.stdout
+    assert f" ({closed_window()})" in closed.stdout
+    assert f"\nok      window: open ({closed_window()}, {open_window()})" in now_open.stdout
+
+
 def test_inside_the_window_the_reason_is_not_logged(production, window, query, database_url):
     window(open_window())
 
