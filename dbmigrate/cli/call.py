@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import typer
 
 from dbmigrate.errors import ConfigError, Error, Refused
 from dbmigrate.output.verbosity import Verbosity
@@ -92,17 +89,21 @@ class Call:
     @property
     def renderer(self) -> Renderer:
         if self._renderer is None:
-            from dbmigrate.cli import messages
-            from dbmigrate.output import standard_streams
+            from dbmigrate.output import Human, Json, standard_streams
 
-            given = self.given.get("log_format") or os.environ.get("DBMIGRATE_LOG_FORMAT")
-            shape = messages.log_format(given, self._settings)
-            service = messages.service(self._settings)
-            form = messages.Form(shape, self.wants_json, self.verbosity, self.hide, self.hide_values, service)
             self._streams = standard_streams(os.environ)
             if not self.uses_stdout:
                 self._streams = self._streams.without_stdout()
-            self._renderer = messages.renderer(self._streams, form)
+            shape = self.given.get("log_format") or os.environ.get("DBMIGRATE_LOG_FORMAT")
+            if self._settings is not None:
+                shape = self._settings.watching.log_format
+            if shape in ("json", "logfmt"):
+                from dbmigrate.cli import messages
+
+                self._renderer = messages.renderer(self, self._streams, shape)
+            else:
+                kind = Json if self.wants_json else Human
+                self._renderer = kind(self._streams, verbosity=self.verbosity, hide=self.hide)
         return self._renderer
 
     @property
@@ -204,7 +205,10 @@ class Call:
             yield Migrator(dsn, options, on_event=self.on_event)
 
     def watched(self, command: str) -> AbstractContextManager[None]:
-        """Watch the run of `command`: its window, its metrics, its notices."""
+        """Watch the run of `command`: its window, its metrics, its notices. Most projects have none of them."""
+        settings = self.settings()
+        if self.outside_window is None and settings.watching.is_idle(settings.target_environment, settings.environ):
+            return nullcontext()
         from dbmigrate.cli import watching
 
         return watching.watched(self, command)
@@ -415,15 +419,9 @@ class Call:
 
     def script(self, segments: Iterable[str]) -> None:
         """Print a dry run's script. If the reader goes away (``| head``), exit as SIGPIPE would."""
-        import sys
+        from dbmigrate.cli import piping
 
-        from dbmigrate.output.renderer import silence
-
-        try:
-            self.renderer.script(segments)
-        except BrokenPipeError:
-            silence(sys.stdout)
-            raise typer.Exit(128 + signal.SIGPIPE) from None
+        piping.script(self.renderer, segments)
 
     @property
     def is_quiet(self) -> bool:

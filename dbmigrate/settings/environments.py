@@ -10,14 +10,23 @@ from dbmigrate.connection import dsn
 from dbmigrate.environment_name import canonical
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
+from dbmigrate.settings.project_file import ENVIRONMENT_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from dbmigrate.connection.dsn import Dsn
-    from dbmigrate.settings.sources import Sources
+    from dbmigrate.settings.sources import Choice, Sources
 
-__all__ = ["Protection", "is_same_database", "name_of", "protection_of", "variable_of"]
+__all__ = [
+    "Protection",
+    "environment",
+    "is_same_database",
+    "name_of",
+    "protected_names",
+    "protection_of",
+    "variable_of",
+]
 
 _URL_NAME = re.compile(r"([A-Z0-9_]+)_DATABASE_URL(_FILE)?")
 _HERE = frozenset(("", "localhost", "127.0.0.1", "::1"))
@@ -76,3 +85,21 @@ def protection_of(target: Dsn, sources: Sources, protected: Collection[str], dri
                 if other and is_same_database(target, sources.completed(other)):
                     return Protection(canonical(variable), variable)
     return None
+
+
+def protected_names(choice: Choice) -> frozenset[str]:
+    """The names of the protected environments; an empty list in the project file means none."""
+    names = choice.value("DBMIGRATE_PROTECTED").text.split(",")
+    return frozenset(canonical(name.strip()) for name in names if name.strip())
+
+
+def environment(choice: Choice, flag: str | None) -> str | None:
+    """The name for ``-e``. An empty flag is an error: it comes from an unset shell variable."""
+    value = choice.value("DBMIGRATE_ENV", flag)
+    if value.origin == "default":
+        return None
+    if not re.fullmatch(ENVIRONMENT_NAME, value.text.strip()):
+        hint = "use letters, digits, _ - and ."
+        raise ConfigError(f"{value.name}: the name of the environment is empty or invalid", code="E205", hint=hint)
+    variable = variable_of(value.text.strip())
+    return name_of(variable) or variable

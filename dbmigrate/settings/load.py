@@ -15,9 +15,16 @@ from dbmigrate.connection.dsn import Dsn
 from dbmigrate.environment_name import canonical
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
-from dbmigrate.settings import durations, env_file, project_file, single, watching
-from dbmigrate.settings.environments import Protection, name_of, protection_of, variable_of
-from dbmigrate.settings.sources import Choice, Sources, Value
+from dbmigrate.settings import durations, env_file, project_file, watching
+from dbmigrate.settings.environments import (
+    Protection,
+    environment,
+    name_of,
+    protected_names,
+    protection_of,
+    variable_of,
+)
+from dbmigrate.settings.sources import Choice, Sources, Value, directories, interval, layout, order, table, tickets
 from dbmigrate.settings.variables import VARIABLES, Variable
 
 if TYPE_CHECKING:
@@ -324,17 +331,17 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
     sources = Sources(environ, env_file.read(tuple(flags.env_files) or ENV_FILES, cwd=cwd), cwd)
     project = project_file.read(cwd)
     choice = Choice(sources, project)
-    protected = single.protected(choice)
+    protected = protected_names(choice)
     services, service = _services(choice, project, cwd), _service(choice, flags.service, project)
     return Settings(
-        migrations_dirs=single.directories(choice, flags.migrations_dirs),
-        version_order=single.order(choice, flags.version_order),
-        migrations_table=single.table(choice, flags.migrations_table),
+        migrations_dirs=directories(choice, flags.migrations_dirs),
+        version_order=order(choice, flags.version_order),
+        migrations_table=table(choice, flags.migrations_table),
         schema_file=choice.text("DBMIGRATE_SCHEMA_FILE", flags.schema_file),
         seeds_dir=choice.text("DBMIGRATE_SEEDS_DIR", flags.seeds_dir),
-        schema_versions=single.layout(choice),
+        schema_versions=layout(choice),
         wait_timeout=choice.seconds("DBMIGRATE_WAIT_TIMEOUT", flags.wait_timeout),
-        wait_interval=single.interval(choice, flags.wait_interval),
+        wait_interval=interval(choice, flags.wait_interval),
         lock_wait=choice.seconds("DBMIGRATE_LOCK_WAIT", flags.lock_wait),
         allow_pooler=choice.boolean("DBMIGRATE_ALLOW_POOLER", flag=flags.allow_pooler),
         lock_timeout=choice.optional_seconds("DBMIGRATE_LOCK_TIMEOUT", flags.lock_timeout),
@@ -344,14 +351,14 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
         dump_schema=not choice.boolean("DBMIGRATE_NO_DUMP_SCHEMA", flag=flags.no_dump_schema),
         lock_report=choice.boolean("DBMIGRATE_LOCK_REPORT", flag=None),
         template=choice.text("DBMIGRATE_TEMPLATE"),
-        ticket_pattern=single.tickets(choice),
+        ticket_pattern=tickets(choice),
         wait=choice.boolean("DBMIGRATE_WAIT", flag=flags.wait),
         strict=_strict(choice, flags, protected),
         applies_in_run=choice.boolean("DBMIGRATE_AUTO", flag=None),
         verbose=choice.boolean("DBMIGRATE_VERBOSE", flag=flags.verbose),
         quiet=bool(flags.quiet),
         json=bool(flags.json),
-        environment=single.environment(choice, flags.environment),
+        environment=environment(choice, flags.environment),
         service=service,
         services=services,
         protected=protected,
@@ -373,7 +380,7 @@ def _services(choice: Choice, project: Project, cwd: str) -> tuple[Service, ...]
     from dbmigrate.services import Service
     from dbmigrate.settings import service_choice
 
-    own = Service("", single.directories(choice, ()), single.table(choice, None), choice.text("DBMIGRATE_SCHEMA_FILE"))
+    own = Service("", directories(choice, ()), table(choice, None), choice.text("DBMIGRATE_SCHEMA_FILE"))
     return service_choice.in_database(project.services, own, cwd)
 
 
@@ -391,7 +398,7 @@ def _strict(choice: Choice, flags: Flags, protected: frozenset[str]) -> bool:
     asked = choice.boolean("DBMIGRATE_STRICT", flag=flags.strict)
     if choice.origins["DBMIGRATE_STRICT"] != "default":
         return asked
-    return canonical(single.environment(choice, flags.environment) or "") in protected
+    return canonical(environment(choice, flags.environment) or "") in protected
 
 
 def _for_programs(sources: Sources) -> dict[str, str]:

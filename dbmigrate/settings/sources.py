@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,18 +10,32 @@ from typing import TYPE_CHECKING
 from dbmigrate.connection import libpq_keywords
 from dbmigrate.errors import ConfigError
 from dbmigrate.frozen import frozen
+from dbmigrate.model import Order
 from dbmigrate.settings import durations
 from dbmigrate.settings.variables import VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.settings import env_file
     from dbmigrate.settings.project_file import Project
 
-__all__ = ["DB_KEYWORDS", "Choice", "Sources", "Value"]
+__all__ = [
+    "DB_KEYWORDS",
+    "LAYOUTS",
+    "Choice",
+    "Sources",
+    "Value",
+    "directories",
+    "interval",
+    "layout",
+    "order",
+    "table",
+    "tickets",
+]
 
+LAYOUTS = ("dbmate", "scattered")  # schema.versions.Layout; a test compares them
 DB_KEYWORDS = {
     "DB_HOST": "host",
     "DB_PORT": "port",
@@ -195,3 +210,63 @@ class Choice:
     def boolean(self, name: str, *, flag: bool | None) -> bool:
         value = self.value(name, None if flag is None else str(flag))
         return durations.boolean(value.text, value.name)
+
+
+# single settings, of which each has a form of its own; all raise ConfigError E205
+
+
+def directories(choice: Choice, flags: Sequence[str]) -> tuple[str, ...]:
+    """Both the repeated flag and the variable may hold several, separated by commas (dbmate)."""
+    text = choice.text("DBMIGRATE_MIGRATIONS_DIR", ",".join(flags) if flags else None)
+    directories = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not directories:
+        raise ConfigError("the migrations directory is empty", code="E205", hint="name one with --migrations-dir")
+    return directories
+
+
+def order(choice: Choice, flag: str | None) -> Order:
+    value = choice.value("DBMIGRATE_VERSION_ORDER", flag)
+    try:
+        return Order(value.text.strip())
+    except ValueError:
+        hint = f"use {' or '.join(Order)}"
+        raise ConfigError(f"{value.name}: unknown order {value.text.strip()!r}", code="E205", hint=hint) from None
+
+
+def table(choice: Choice, flag: str | None) -> str:
+    """``table`` or ``schema.table``; whatever follows the first dot is the table's name (dbmate)."""
+    text = choice.text("DBMIGRATE_MIGRATIONS_TABLE", flag)
+    if text.startswith(".") or text.endswith(".") or "\0" in text:
+        raise ConfigError(
+            f"the migrations table {text!r} has no name on one side of the dot", code="E205", hint="write schema.table"
+        )
+    return text
+
+
+def layout(choice: Choice) -> str:
+    value = choice.value("DBMIGRATE_SCHEMA_VERSIONS")
+    if value.text.strip() not in LAYOUTS:
+        raise ConfigError(
+            f"{value.name}: unknown layout {value.text.strip()!r}", code="E205", hint=f"use {' or '.join(LAYOUTS)}"
+        )
+    return value.text.strip()
+
+
+def tickets(choice: Choice) -> str | None:
+    """None for the usual pattern."""
+    value = choice.value("DBMIGRATE_TICKET_PATTERN")
+    if value.origin == "default":
+        return None
+    try:
+        re.compile(value.text)
+    except re.error as exc:
+        message = f"{value.name}: {value.text!r} is not a regular expression: {exc}"
+        raise ConfigError(message, code="E205", hint="for example [A-Z]+-[0-9]+") from exc
+    return value.text
+
+
+def interval(choice: Choice, flag: str | None) -> float:
+    seconds = choice.seconds("DBMIGRATE_WAIT_INTERVAL", flag)
+    if seconds == 0:
+        raise ConfigError("the wait interval is 0", code="E205", hint="write a pause such as 1s")
+    return seconds

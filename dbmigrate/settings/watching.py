@@ -10,6 +10,8 @@ from dbmigrate.frozen import frozen
 from dbmigrate.settings import durations
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dbmigrate.settings.project_file import Project
     from dbmigrate.settings.project_watching import NotifyTable
     from dbmigrate.settings.sources import Choice, Value
@@ -36,6 +38,12 @@ class Watching:
     _slow_after: Value = field(repr=False)
     _slow_is_general: bool = field(repr=False)
     _project: Project = field(repr=False)
+
+    def is_idle(self, environment: str | None, environ: Mapping[str, str]) -> bool:
+        """Whether nothing of a run is watched, and it may run at any time. Raises ConfigError E205."""
+        is_traced = any(environ.get(name) for name in TRACE_VARIABLES)
+        is_told = self.metrics_file is not None or self.notify is not None or is_traced
+        return not (is_told or self.windows(environment) or self.slow_after(environment))
 
     def windows(self, environment: str | None) -> tuple[Window, ...]:
         """When the environment may be changed; empty: always."""

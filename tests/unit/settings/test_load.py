@@ -8,7 +8,7 @@ import pytest
 from dbmigrate.errors import ConfigError
 from dbmigrate.schema.versions import Layout
 from dbmigrate.settings import load as config
-from dbmigrate.settings import single
+from dbmigrate.settings import sources
 from dbmigrate.settings.load import Flags
 
 ROOT = Path(__file__).parents[3]
@@ -61,7 +61,7 @@ def test_a_pg_dump_of_an_env_file_is_in_the_environment_of_programs(load):
 
 
 def test_the_layouts_are_those_of_the_schema_file():
-    assert list(single.LAYOUTS) == [layout.value for layout in Layout]
+    assert list(sources.LAYOUTS) == [layout.value for layout in Layout]
 
 
 def test_the_defaults_stand_in_the_table_of_variables(load):
