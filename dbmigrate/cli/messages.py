@@ -46,6 +46,15 @@ class Form:
     service: str | None = None
 
 
+def streams(under: Streams, form: Form) -> Streams:
+    """The streams of a command that prints without a renderer: their messages have the form of all messages."""
+    if form.log_format == TEXT:
+        return under
+    from dbmigrate.output import logged
+
+    return logged.LogStreams(under, form.log_format, logged.logger_name(form.service), form.hide_values)
+
+
 def renderer(streams: Streams, form: Form) -> Renderer:
     """The renderer of a command."""
     from dbmigrate.output import Human, Json
