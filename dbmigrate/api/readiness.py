@@ -146,7 +146,7 @@ class Readiness(ApiBase):
 _ANSWERS = "is the server running, and is the URL right?"
 _FOREIGN = "a newer release may bring it; the versions are in `dbmigrate status`"
 _APPLY = "no run is at work: `dbmigrate up` applies it, `dbmigrate history --failed` says whether one failed"
-_NO_FILE = "no run is at work, and here is no file for `dbmigrate up`: is the version right?"
+_NO_FILE = "no run is at work, and `dbmigrate up` has no file of that version: is it right?"
 _RESUME = "no run is at work: `dbmigrate status` says where it stopped, `dbmigrate resume` continues"
 
 
