@@ -110,7 +110,7 @@ class Readiness(ApiBase):
                 if version is None:
                     self._present()
                     rows = self._pending(session, recorded)
-                    return _named(rows, _at_work(session)) if rows else None
+                    return self._named(rows, _at_work(session)) if rows else None
                 there = {*(item.version for item in recorded.applied), *(item.version for item in recorded.deferred)}
                 return None if version in there else self._without(version, recorded, _at_work(session))
         except ConnectionFailed as exc:
@@ -121,18 +121,32 @@ class Readiness(ApiBase):
     def _without(self, version: str, recorded: History, at_work: str | None) -> _Behind:
         unfinished = next((item for item in recorded.unfinished if item.version == version), None)
         if unfinished is not None:
-            return _Behind(f"version {version}, which is unfinished", at_work or _RESUME)
+            return _Behind(f"version {version}, which is unfinished", at_work or self._typed(_RESUME))
         known = self._known_files()
         if known and all(file.version != version for file in known):
             where = ", ".join(self._options.directories)
             note = Problem("W721", f"no file of {where} has version {version}", Severity.NOTE, hint=_FOREIGN)
             self._warn((note,))
-        return _Behind(f"version {version}", at_work or _APPLY)
+            return _Behind(f"version {version}", at_work or _NO_FILE)
+        return _Behind(f"version {version}", at_work or self._typed(_APPLY))
+
+    def _named(self, rows: tuple[StatusRow, ...], at_work: str | None) -> _Behind:
+        names = ", ".join(row.name for row in rows[:_LISTED])
+        more = f" and {len(rows) - _LISTED} more" if len(rows) > _LISTED else ""
+        is_unfinished = any(row.state is MigrationState.UNFINISHED for row in rows)
+        return _Behind(f"{names}{more}", at_work or self._typed(_RESUME if is_unfinished else _APPLY))
+
+    def _typed(self, hint: str) -> str:
+        """The commands of `hint`, with the service: without it they are for the project itself."""
+        service = self._options.service
+        chosen = f"--service {service.name} " if service and service.name else ""
+        return hint.replace("`dbmigrate ", f"`dbmigrate {chosen}")
 
 
 _ANSWERS = "is the server running, and is the URL right?"
 _FOREIGN = "a newer release may bring it; the versions are in `dbmigrate status`"
 _APPLY = "no run is at work: `dbmigrate up` applies it, `dbmigrate history --failed` says whether one failed"
+_NO_FILE = "no run is at work, and `dbmigrate up` has no file of that version: is it right?"
 _RESUME = "no run is at work: `dbmigrate status` says where it stopped, `dbmigrate resume` continues"
 
 
@@ -150,13 +164,6 @@ def _at_work(session: Session) -> str | None:
     """Who migrates now, as the hint."""
     held_by = run_lock.held_by(session.conn, session.key)
     return held_by and f"a run is at work: {held_by}; wait longer with --wait-timeout"
-
-
-def _named(rows: tuple[StatusRow, ...], at_work: str | None) -> _Behind:
-    names = ", ".join(row.name for row in rows[:_LISTED])
-    more = f" and {len(rows) - _LISTED} more" if len(rows) > _LISTED else ""
-    is_unfinished = any(row.state is MigrationState.UNFINISHED for row in rows)
-    return _Behind(f"{names}{more}", at_work or (_RESUME if is_unfinished else _APPLY))
 
 
 class _Patience:

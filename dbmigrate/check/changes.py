@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate import catalog
 from dbmigrate.catalog import Scope
-from dbmigrate.check import reading, scratch_session
+from dbmigrate.check import prerequisites, reading, scratch_session
 from dbmigrate.errors import DatabaseError, Refused
 from dbmigrate.execution import conditions
 from dbmigrate.frozen import frozen
@@ -43,12 +43,13 @@ class Changes:
 
 
 def run(options: Options, choice: Choice) -> Changes:
-    """Run every migration that can be run, then the repeatable ones.
+    """Run every migration that can be run, with what it needs of other services before it, then the repeatable ones.
 
     Raises PlanError E230, E235, ConfigError E207, and what `scratch.open_server` raises.
     """
     read = reading.read(options.directories, options.order, options.variables)
-    migrations = (*read.sound, *read.repeatables)
+    ordered = prerequisites.ordered(read.sound, options.project, options.order, options.variables)
+    migrations = (*ordered.migrations, *read.repeatables)
     if not migrations:
         return Changes(read, {})
     effects = outside_effects.of_all(migrations)
@@ -69,6 +70,7 @@ def _followed(read: Reading, migrations: tuple[Migration, ...], scratch: Scratch
         except (DatabaseError, Refused) as exc:
             return Changes(read, found, before, migration.version, exc)
         after = scratch.read_catalog()
-        found[migration.version] = catalog.compare(before, after, scope=SCOPE)
+        if ":" not in migration.version:  # of another service
+            found[migration.version] = catalog.compare(before, after, scope=SCOPE)
         before = after
     return Changes(read, found, before)

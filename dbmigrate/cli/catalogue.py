@@ -42,8 +42,13 @@ def written(call: Call, path: str) -> tuple[str, int]:
     from dbmigrate.reporting import catalogue
 
     settings = call.settings()
+    own = settings.service.name if settings.service else ""
     options = check.Options(
-        settings.migrations_dirs, settings.version_order, settings.migrations_table, variables=settings.variables
+        settings.migrations_dirs,
+        settings.version_order,
+        settings.migrations_table,
+        variables=settings.variables,
+        project=check.Project(own, tuple(each for each in settings.services if each.name != own)),
     )
     found = changes.run(options, scratch.for_check(call, settings.target_if_configured(), None))
     scratch.show_notes(call, filter(None, (found.note,)))

@@ -63,6 +63,7 @@ def _examined(call: Call, settings: Settings) -> Iterator[Diagnosis]:
         schema_file=settings.schema_file,
         wants_schema_file=settings.dump_schema,
         search=Search.from_environ(settings.environ),
+        services=() if settings.service else tuple(each.name for each in settings.services if each.name),
     )
     try:
         with call.served(settings.target()) as dsn:

@@ -31,6 +31,13 @@ def service(settings: Settings | None) -> str | None:
     return settings.service.name if settings is not None and settings.service is not None else None
 
 
+def streams(call: Command, under: Streams, shape: str) -> Streams:
+    """The streams of a command that prints without a renderer: their messages have the form of all messages."""
+    if shape not in ("json", "logfmt"):
+        return under
+    return logged.LogStreams(under, shape, logged.logger_name(service(call._settings)), call.hide_values)
+
+
 def renderer(call: Command, streams: Streams, shape: str) -> Renderer:
     """The renderer of a command."""
     given = (streams, shape, logged.logger_name(service(call._settings)), call.hide_values)

@@ -188,8 +188,8 @@ def root(
     """PostgreSQL schema migrations in plain SQL: a drop-in for dbmate that can be trusted in production.
 
     Options can stand before or after the command. Exit codes: 0 done or nothing to do, 1 a question answered no,
-    2 usage or configuration, 3 cannot connect, 4 failed and rolled back, 5 a person is needed, 6 locked by another run,
-    7 refused, 130 and 143 interrupted.
+    2 usage or configuration, 3 cannot connect, 4 failed and rolled back, 5 a person is needed, 6 locked by another run
+    or a wait ran out, 7 refused, 130 and 143 interrupted.
     """
     if version:
         typer.echo(described())

@@ -121,19 +121,24 @@ def _lane(call: Call, name: str, failure: str | None, *, is_own: bool) -> Lane:
 
 
 def _subject(call: Call) -> Subject:
+    """What is pending. The schema is read behind that: the embedded server is for one migrator at a time."""
+    watcher = _Watcher()
     with call.migrator() as migrator:
-        try:
-            planned = migrator.plan_up()
-        except Error as exc:
-            if exc.exit_code == 3:
-                raise
-            place = f" ({exc.place})" if exc.place else ""
-            return replace(_idle(call), refusal=f"{exc.code}: {exc.message}{place}")
-        if not planned.steps:
-            return _idle(call)
-        watcher = _Watcher()
-        locks = _locks(call, migrator, watcher)
-    return _planned(call, planned, locks, watcher)
+        planned = _plan_or_refusal(migrator)
+        locks = _locks(call, migrator, watcher) if not isinstance(planned, str) and planned.steps else None
+    if isinstance(planned, str):
+        return replace(_idle(call), refusal=planned)
+    return _idle(call) if locks is None else _planned(call, planned, locks, watcher)
+
+
+def _plan_or_refusal(migrator: Migrator) -> Plan | str:
+    try:
+        return migrator.plan_up()
+    except Error as exc:
+        if exc.exit_code == 3:
+            raise
+        place = f" ({exc.place})" if exc.place else ""
+        return f"{exc.code}: {exc.message}{place}"
 
 
 def _locks(call: Call, migrator: Migrator, watcher: _Watcher) -> LockReport:

@@ -105,7 +105,7 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
         Entry(
             "check",
             "Run all migrations on a scratch database: up, down, up again; exit with 1 if anything is wrong.",
-            "dbmigrate check --summary",
+            "dbmigrate check --since origin/main",
         ),
         Entry(
             "drift",

@@ -107,6 +107,8 @@ def _refuse_for_one(command: str, given: Mapping[str, object], settings: Mapping
         named.append("--metrics-file")
     if command == "status" and (given.get("all_") or given.get("format_") == "markdown"):
         named.append("--all" if given.get("all_") else "--format markdown")
+    if given.get("all_services"):
+        named.append("--all-services")
     if named:
         raise ConfigError(
             f"{named[0]} is for one target, not for several", code="E274", hint="name the target with --url"

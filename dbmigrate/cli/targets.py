@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dbmigrate.cli import held_signals
+from dbmigrate.cli import held_signals, messages
 from dbmigrate.errors import ConfigError, Error, Interrupted, MigrationFileError, Refused, unchanged
 from dbmigrate.model import Direction, Problem, Severity
 from dbmigrate.output import targets as shown
@@ -150,9 +150,11 @@ def _problems(selection: Selection, chosen: Sequence[Target], request: TargetReq
 
 
 def _listener(call: Call, request: TargetRequest) -> shown.Lines:
+    settings = call.settings()
+    streams = messages.streams(call, call.streams, settings.watching.log_format)
     if call.wants_json:
-        return shown.Objects(call.streams, call.verbosity, command=request.command)
-    return shown.Lines(call.streams, call.verbosity, is_question=request.is_question)
+        return shown.Objects(streams, call.verbosity, command=request.command)
+    return shown.Lines(streams, call.verbosity, is_question=request.is_question)
 
 
 # ------------------------------------------------------------------------------------------------------- the questions

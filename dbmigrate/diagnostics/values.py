@@ -41,7 +41,10 @@ class Diagnosis:
 
 @frozen
 class Setup:
-    """What there is to look at. `wants_schema_file`: a change writes the schema file, which needs pg_dump."""
+    """What there is to look at. `wants_schema_file`: a change writes the schema file, which needs pg_dump.
+
+    `services` are the names that ``--service`` may choose, where none is chosen.
+    """
 
     dsn: Dsn | None
     table: str
@@ -49,6 +52,7 @@ class Setup:
     schema_file: str
     wants_schema_file: bool
     search: Search
+    services: Sequence[str] = ()
 
 
 def ok(subject: str, message: str) -> Diagnosis:

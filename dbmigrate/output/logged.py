@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.events import StepDone, StepFailed
 from dbmigrate.output import records, text
-from dbmigrate.output.colour import Line
+from dbmigrate.output.colour import Line, Style
 from dbmigrate.output.human import Human
 from dbmigrate.output.records import Record
 from dbmigrate.output.renderer import Streams
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LogStreams", "Logged", "logger_name"]
 
+_LEVELS = {Style.ERROR: "error", Style.WARNING: "warning"}
 _PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f\x7f]+")
 
 
@@ -57,15 +58,21 @@ class LogStreams(Streams):
 
     def __init__(self, streams: Streams, form: str, logger: str, hide: Callable[[str], str]) -> None:
         super().__init__(streams.out, streams.err, streams.show_out)
+        self.losses = streams.losses  # what is lost here is lost for the command
         self._form = FORMATS[form]
         self._logger = logger
         self._hide = hide
 
+    @property
+    def is_live(self) -> bool:
+        return False
+
     def message(self, *lines: Line | str) -> None:
-        """Lines that have no record of their own, as one."""
+        """Lines that have no record of their own, as one; the style of the first line is its level."""
         shown = "\n".join(line.text if isinstance(line, Line) else line for line in lines).strip()
         if shown:
-            self.record(Record("info", shown))
+            style = lines[0].style if isinstance(lines[0], Line) else Style.NONE
+            self.record(Record(_LEVELS.get(style, "info"), shown))
 
     def record(self, record: Record) -> None:
         """Write one record."""

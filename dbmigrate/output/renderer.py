@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from dbmigrate.model import Problem
@@ -24,6 +25,14 @@ if TYPE_CHECKING:
 
 
 _GONE = (errno.EPIPE, errno.EIO)
+
+
+@dataclass(slots=True)
+class Losses:
+    """Which streams could not be written, and whether stdout has the answer of the command."""
+
+    of: dict[TextIO, OSError] = field(default_factory=dict)
+    is_answer: bool = False
 
 
 class Streams:
@@ -46,22 +55,26 @@ class Streams:
         self.show_out = show_out
         self.show_err = show_err
         self.is_script = False  # whether stdout is what a program reads
-        self._is_answer = False
-        self._lost: dict[TextIO, OSError] = {}
+        self.losses = Losses()
 
     def without_stdout(self) -> Streams:
         """Both streams on stderr."""
         return Streams(self.err, self.err, self.show_err, self.show_err)
 
     @property
+    def is_live(self) -> bool:
+        """Whether a line of stderr can be drawn again."""
+        return self.err.isatty()
+
+    @property
     def lost_answer(self) -> OSError | None:
         """Why the answer of the command is missing or cut on stdout; None if it is complete, or there is none."""
-        return self._lost.get(self.out) if self._is_answer else None
+        return self.losses.of.get(self.out) if self.losses.is_answer else None
 
     @property
     def lost_messages(self) -> OSError | None:
         """Why stderr cannot be written; None where its reader went away."""
-        lost = self._lost.get(self.err)
+        lost = self.losses.of.get(self.err)
         return None if lost is None or has_no_reader(lost) else lost
 
     def result(self, *lines: Line | str) -> None:
@@ -70,7 +83,7 @@ class Streams:
 
     def answer(self, line: Line | str = "") -> None:
         """A line of stdout that was asked for: without it the command has failed."""
-        self._is_answer = True
+        self.losses.is_answer = True
         self.result(line)
 
     def message(self, *lines: Line | str) -> None:
@@ -105,8 +118,8 @@ class Streams:
     def _give_up(self, stream: TextIO, exc: OSError) -> None:
         """Drop what is left in the buffer: it must not fail again when the interpreter flushes it at its end."""
         silence(stream)
-        self._lost[stream] = exc
-        if stream is self.out and self.out is not self.err and not (self._is_answer or has_no_reader(exc)):
+        self.losses.of[stream] = exc
+        if stream is self.out and self.out is not self.err and not (self.losses.is_answer or has_no_reader(exc)):
             self.message(*_lost("W685", "stdout", exc))
 
     def report_lost_messages(self) -> None:

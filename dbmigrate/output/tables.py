@@ -65,10 +65,11 @@ def _hint(finding: Finding) -> str | None:
 
 def status_heading(status: Status) -> Iterator[str]:
     """Which database it is, where it stands, what comes next; when it was changed last, and where the files are."""
-    environment = f"{status.environment} \u00b7 " if status.environment else ""
+    named = (status.service.title if status.service else None, status.environment, status.target)
     version = f"version {status.current}" if status.current else "no version is applied"
     upcoming = f", next {status.next.name}" if status.next else ""
-    yield f"{environment}{status.target} \u00b7 {version} \u00b7 {len(status.pending) or 'nothing'} pending{upcoming}"
+    where = " \u00b7 ".join(filter(None, named))
+    yield f"{where} \u00b7 {version} \u00b7 {len(status.pending) or 'nothing'} pending{upcoming}"
     at = status.updated_at
     updated = f"last updated {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC \u00b7 " if at else ""
     yield f"{updated}migrations in {', '.join(status.locations)}"

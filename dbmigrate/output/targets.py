@@ -73,7 +73,7 @@ class Lines:
         self._streams = streams
         self._verbosity = verbosity
         self._is_question = is_question
-        self._is_live = streams.err.isatty() and verbosity > Verbosity.QUIET
+        self._is_live = streams.is_live and verbosity > Verbosity.QUIET
         self._started = self._drawn = self._reported = time.monotonic()
         self._length = 0
         self._warned: set[tuple[str, str]] = set()

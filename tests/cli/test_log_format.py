@@ -191,3 +191,20 @@ def test_a_file_name_cannot_forge_a_line(command, project):
 
     assert done.exit_code == 0, done.stderr
     assert {line["level"] for line in lines(done)} == {"info"}
+
+
+def test_on_several_targets_every_message_is_a_line_too(command, project, tmp_path):
+    project.migration("1_a", up=A)
+    project.migration("2_b", up="select nothing;")
+    (tmp_path / "t").write_text("schema:x\nschema:y\n")
+
+    done = command("up", "--targets", "t", "--log-format", "json")
+
+    assert done.exit_code == 4
+    first, *failed = lines(done)
+    assert first["message"] == "up on 2 targets · 2 at a time"
+    assert sorted(line["message"].split()[:3] for line in failed) == [
+        ["FAILED", "schema:x", "E401"],
+        ["FAILED", "schema:y", "E401"],
+    ]
+    assert {line["level"] for line in failed} == {"error"}

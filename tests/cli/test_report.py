@@ -279,3 +279,13 @@ def test_a_server_that_does_not_answer_is_an_error(run, shop, unused_port):
 
     assert done.exit_code == 3
     assert not (shop.root / "report.html").exists()
+
+
+def test_an_embedded_server_is_asked_for_the_schema(report, run, shop, open_tmp_path):
+    url = f"embedded:{open_tmp_path}/postgres?dbname=app"
+    assert run("up", "--no-dump-schema", env={"DATABASE_URL": url}).exit_code == 0
+
+    page, done = report("report", env={"DATABASE_URL": url})
+
+    assert "0 pending, 2 tables, 1 environment" in done.stdout
+    assert "could not be read" not in page.text

@@ -465,3 +465,34 @@ def test_a_role_needs_no_rights_on_services_that_it_does_not_depend_on(filled, t
         )
     finally:
         query(database_url, "drop owned by dbmigrate_test_ai; drop role dbmigrate_test_ai")
+
+
+# ------------------------------------------------------------------------------------------------ beside other commands
+
+
+def test_what_a_wait_recommends_is_for_the_service(service):
+    service("chat", "up")
+    (hint,) = (
+        line
+        for line in service("ai", "wait", "--for", "current", "--wait-timeout", "1s").stderr.splitlines()
+        if line.startswith("hint:")
+    )
+
+    assert "`dbmigrate --service ai up` applies it, `dbmigrate --service ai history --failed` says" in hint
+
+
+def test_status_opens_with_the_service(filled):
+    assert filled("ai", "status").stderr.startswith("service ai · ")
+
+
+def test_doctor_names_the_services_where_none_is_chosen(service):
+    assert "hint: name one: --service discovery-svc, --service ai, --service chat" in service(None, "doctor").stdout
+
+
+def test_the_catalogue_of_a_service_has_what_depends_on_others(service, three, database_url):
+    done = service("ai", "report", "--markdown", env={"DBMIGRATE_SCRATCH_URL": database_url})
+
+    assert (done.exit_code, "W773" in done.stderr) == (0, False)
+    written = (three.root / "ai-svc" / "MIGRATIONS.md").read_text()
+    assert "table public.requests`" in written.partition("- Creates: ")[2].partition("\n")[0]
+    assert "touch" not in written

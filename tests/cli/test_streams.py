@@ -98,6 +98,7 @@ def test_json_stays_json_when_stderr_is_full(shell, three):
         "explain E301",
         "lint --format github",
         "lint --format gitlab",
+        "status --log-format json",
         "rollback --dry-run",
         "--version",
         "--help",
@@ -109,7 +110,8 @@ def test_an_answer_that_did_not_arrive_is_a_failure(shell, three, command):
     done = shell(f"dbmigrate {command} > {FULL}")
 
     assert done.returncode == 2
-    assert "error[E207]: the output cannot be written: No space left on device" in done.stderr
+    assert "the output cannot be written: No space left on device" in done.stderr
+    assert "E207" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -415,6 +415,7 @@ def test_a_shard_without_targets_is_no_failure(command, two, listed):
         (("rollback", "--targets", "t"), "E274"),
         (("rollback", "--targets", "t", "--to", "101", "--confirm", "x"), "E274"),
         (("status", "--targets", "t", "--all"), "E274"),
+        (("status", "--targets", "t", "--all-services"), "E274"),
     ],
 )
 def test_what_makes_no_sense_is_refused_and_nothing_is_done(command, two, tmp_path, query, database_url, words, code):

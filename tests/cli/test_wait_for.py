@@ -93,6 +93,7 @@ def test_a_version_of_no_file_is_told_while_it_is_waited_for(command, two):
 
     assert done.exit_code == 6
     assert done.stderr.count("note[W721]: no file of ./db/migrations has version 3") == 1
+    assert "hint: no run is at work, and `dbmigrate up` has no file of that version: is it right?" in done.stderr
 
 
 @pytest.mark.parametrize("wanted", ["latest", "", "1_a.sql", "-1", "١"])

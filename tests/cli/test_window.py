@@ -212,3 +212,23 @@ def test_with_json_the_refusal_is_an_object(production, window):
 
     assert done.exit_code == 7
     assert json.loads(done.stdout)["error"]["code"] == "E788"
+
+
+def test_a_program_is_not_started_outside_the_window(production, window, query, database_url):
+    window(closed_window())
+
+    done = production("run", "--yes", "--", "echo", "started")
+
+    assert (done.exit_code, done.stdout) == (7, "")
+    assert "E788" in done.stderr
+    assert tables(query, database_url) == []
+
+
+def test_a_reason_opens_the_window_for_run_too(production, window, query, database_url):
+    window(closed_window())
+
+    done = production("run", "--yes", "--outside-window", "outage 17", "--", "echo", "started")
+
+    assert (done.exit_code, done.stdout) == (0, "started\n"), done.stderr
+    assert "W786" in done.stderr
+    assert tables(query, database_url) == ["a"]

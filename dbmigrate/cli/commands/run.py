@@ -12,6 +12,7 @@ from dbmigrate.cli.options import (
     BACKFILLS,
     LIMITS,
     STRICT,
+    WATCHED,
     AllowBreaking,
     AllowExisting,
     Reason,
@@ -25,7 +26,7 @@ from dbmigrate.planning.approval import Approval
 _DONE = "the migrations are done"
 
 
-@common_with(STRICT, BACKFILLS, LIMITS)
+@common_with(STRICT, BACKFILLS, LIMITS, WATCHED)
 def run(
     ctx: typer.Context,
     call: Call,
@@ -48,7 +49,7 @@ def run(
     approval = Approval(
         yes=yes, applied_in=require_applied_in, allow_existing=allow_existing, allow_breaking=allow_breaking
     )
-    with call.migrator(reason=reason, approval=approval) as migrator:
+    with call.watched("run"), call.migrator(reason=reason, approval=approval) as migrator:
         if call.settings().applies_in_run:
             call.renderer.report("run", migrator.up())
         else:
