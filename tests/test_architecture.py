@@ -274,7 +274,7 @@ def found(what: Callable[[ast.AST], bool]) -> dict[str, list[int]]:
     ("expressions", "homes"),
     [
         ({"print", "input", "breakpoint", "pprint.pprint"}, set()),
-        ({"sys.stdout", "sys.stderr"}, {"cli.call", "cli.main", "output.renderer"}),
+        ({"sys.stdout", "sys.stderr"}, {"cli.main", "cli.piping", "output.renderer"}),
         ({"sys.argv"}, {"cli.main", "cli.commands.demo"}),
         ({"sys.exit", "os._exit", "exit", "quit", "SystemExit"}, {"cli.main"}),
         # git has to see the environment of its user
