@@ -18,7 +18,7 @@ from dbmigrate.model import Problem
 from dbmigrate.planning import plan
 from dbmigrate.reports import Restored
 from dbmigrate.schema import archives, backup
-from dbmigrate.schema.restored_database import Place, by_hand, named
+from dbmigrate.schema.restored_database import Place, by_hand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,9 +59,8 @@ class Backups(ApiBase):
                 place.refuse_sessions(conn, "nothing was changed")
             self._warn(place.leftovers(conn))
             has_target = place.has_target(conn)
-        stamp = f"{datetime.now(UTC):%Y%m%d%H%M%S}"
-        new = named(self._dsn.database, f"_restore_{stamp}")
-        previous = named(self._dsn.database, f"_before_{stamp}") if has_target else None
+            new, beside = place.names(conn)
+        previous = beside if has_target else None
         place.fill(new, archive, restorer)
         made = Restored(path, new, place.renames(new, previous), previous)
         return replace(self._verified(made), seconds=time.monotonic() - started)

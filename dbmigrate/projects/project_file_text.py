@@ -27,6 +27,8 @@ _EXAMPLE_VALUES = {
     "lock-timeout": "3s",
     "timeout": "30m",
     "max-blocked": "5s",
+    "metrics-file": "/var/lib/node_exporter/textfile/shop.prom",
+    "slow-after": "5m",
     "template": "header",
     "ticket-pattern": "[A-Z]+-[0-9]+",
 }
@@ -42,6 +44,7 @@ _TABLES = """\
 # [environments.production]
 # require-applied-in = "staging"             # apply only what is applied there
 # max-blocked = "5s"                         # wins over max-blocked above
+# window = "Sat 02:00-04:00 UTC"             # outside of it nothing is run
 
 # ---- `lint`
 
@@ -71,6 +74,14 @@ _TABLES = """\
 # schema-file = "users/schema.sql"
 # owner = "team accounts"
 # notes = "PostgreSQL only"
+
+# ---- notices of runs, to Slack, Teams or as signed JSON
+
+# [notify]
+# url-env = "SLACK_WEBHOOK_URL"              # the name of a variable: the URL is a secret
+# secret-env = "NOTIFY_SECRET"               # for signed JSON
+# format = "slack"                           # or "teams", "json"; by default what the host of the URL takes
+# on = ["failed", "rolled-back", "slow"]     # by default all
 
 # ---- values of variables in migrations that declare them with `-- migrate:vars`
 

@@ -7,6 +7,7 @@ comment says so: after ``kill -9`` that tells it from a complete one.
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -42,6 +43,7 @@ from pg_catalog.pg_stat_activity
 where datname = %s and pid <> pg_catalog.pg_backend_pid()  -- the kind of other roles' sessions is hidden
   and coalesce(backend_type, 'client backend') = 'client backend' order by backend_start
 """
+_TAKEN = "select 1 from pg_catalog.pg_database where datname = any(%s)"
 _END = "select pg_terminate_backend(pid) from pg_stat_activity where datname = {}"
 _LEFT = """
 select datname::text from pg_catalog.pg_database
@@ -70,6 +72,16 @@ class Place:
             database.translated(self.dsn),
         ):
             yield conn
+
+    def names(self, conn: Connection) -> tuple[str, str]:
+        """What the new database is called, and the present one then: by the time in UTC, to the next free second."""
+        moment = datetime.now(UTC)
+        while True:
+            stamp = f"{moment:%Y%m%d%H%M%S}"
+            found = named(self.dsn.database, f"_restore_{stamp}"), named(self.dsn.database, f"_before_{stamp}")
+            if not conn.execute(_TAKEN, (list(found),)).fetchone():
+                return found
+            moment += timedelta(seconds=1)
 
     def has_target(self, conn: Connection) -> bool:
         """Whether the target exists."""

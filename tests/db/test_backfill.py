@@ -211,7 +211,7 @@ def test_an_alias_is_asked_for_where_the_table_has_one(database_url, project):
     with pytest.raises(MigrationFailed) as failed:
         migrator(database_url, project).up()
 
-    assert failed.value.hint == "the table has an alias in this statement: write `:batch(alias)`"
+    assert failed.value.hint == "the table has an alias in this statement: write `:batch(alias)`; then run `dbmigrate up` again"
     assert str(failed.value.place).endswith("1_fill.sql:3:17")
     assert counters(database_url) == (0, 0, 10)
 

@@ -217,7 +217,7 @@ def test_a_prepared_transaction_that_holds_a_table_is_named_with_its_way_out(pro
         Migrator(database_url, options).migrate()
 
     (label, told), *others = raised.value.details
-    assert others == []
+    assert others == [("limit", "lock_timeout = 1s, set by this run")]
     assert label == "BLOCKED BY"
     assert told.startswith("the prepared transaction 'it''s left' (role ")
     assert WAY_OUT in told
