@@ -42,8 +42,8 @@ class Watching:
     def is_idle(self, environment: str | None, environ: Mapping[str, str]) -> bool:
         """Whether nothing of a run is watched, and it may run at any time. Raises ConfigError E205."""
         is_traced = any(environ.get(name) for name in TRACE_VARIABLES)
-        is_told = self.metrics_file is not None or self.notify is not None or is_traced
-        return not (is_told or self.windows(environment) or self.slow_after(environment))
+        is_reported = self.metrics_file is not None or self.notify is not None or is_traced
+        return not (is_reported or self.windows(environment) or self.slow_after(environment))
 
     def windows(self, environment: str | None) -> tuple[Window, ...]:
         """When the environment may be changed; empty: always."""
