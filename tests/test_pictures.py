@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 from xml.etree import ElementTree
 
 import pytest
 
-from tests.support import png
+from tests.support import png, scripts
 
 ROOT = Path(__file__).resolve().parent.parent
 _LINE = "{http://www.w3.org/2000/svg}g[@class='line']"
 _VARIABLE = ((r"\b[\d.]+ ?(?:µs|ms|s)\b", "DURATION"), (r"\b[0-9a-f]{12}(?:[0-9a-f]{52})?\b", "HASH"))
 
 
-def _load_script() -> ModuleType:
-    """``scripts`` is not a package."""
-    spec = importlib.util.spec_from_file_location("terminal_pictures", ROOT / "scripts" / "terminal_pictures.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-pictures = _load_script()
+pictures = scripts.load("scripts/terminal_pictures.py")
 
 
 def drawn_lines(picture: str) -> list[str]:

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+
+from tests.support import scripts
 
 ROOT = Path(__file__).resolve().parent.parent
 REPOSITORY = "https://git.example.com/team/dbmigrate"
 
 
-def _load_script() -> ModuleType:
-    """``docs`` is not a package: others of that name may be installed."""
-    spec = importlib.util.spec_from_file_location("build_site", ROOT / "docs" / "build_site.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-site = _load_script()
+site = scripts.load("docs/build_site.py")
 DOCUMENTS = [*site.sources(), "CHANGELOG.md", "CONTRIBUTING.md", "db/README.md"]
 
 

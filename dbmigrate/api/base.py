@@ -192,12 +192,9 @@ class ApiBase:
         self._share_locks(session, read.values())
         if request.extend is not None:
             request.extend(session, view, Plan())  # a bad file is an error before anything is waited for
-        if _has_nothing_to_do(session, request, view, self._options):
-            with suppress(Error):  # what is wrong is decided under the lock
-                planned = self._plan(session, request, view)
-                if not planned.steps:
-                    self._on_event(RunStarted(self._where, planned))
-                    return self._execute(session, planned, view)
+        if nothing := self._nothing_to_do(session, request, view):
+            self._on_event(RunStarted(self._where, nothing))
+            return self._execute(session, nothing, view)
 
         def prepare() -> tuple[Plan, History]:
             now = View(view.files, session.read_history(), read)
@@ -205,6 +202,15 @@ class ApiBase:
 
         planned, recorded = self._settled(session, prepare, approved=approved)
         return self._execute(session, planned, View(view.files, recorded))
+
+    def _nothing_to_do(self, session: Session, request: Request, view: View) -> Plan | None:
+        """The plan without steps that the first look makes; None where a look under the lock is needed."""
+        if not _has_nothing_to_do(session, request, view, self._options):
+            return None
+        with suppress(Error):  # what is wrong is decided under the lock
+            planned = self._plan(session, request, view)
+            return None if planned.steps else planned
+        return None
 
     def _settled(
         self, session: Session, prepare: Callable[[], tuple[Plan, History]], *, approved: str = ""

@@ -100,7 +100,7 @@ class Call:
             if shape in ("json", "logfmt"):
                 from dbmigrate.cli import messages
 
-                self._renderer = messages.renderer(self, self._streams, shape)
+                self._renderer = messages.renderer(self, self._streams, shape, self._settings)
             else:
                 kind = Json if self.wants_json else Human
                 self._renderer = kind(self._streams, verbosity=self.verbosity, hide=self.hide)

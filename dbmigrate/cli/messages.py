@@ -19,7 +19,6 @@ class Command(Protocol):
 
     wants_json: bool
     verbosity: Verbosity
-    _settings: Settings | None
 
     def hide(self, text: str) -> str: ...
 
@@ -31,16 +30,17 @@ def service(settings: Settings | None) -> str | None:
     return settings.service.name if settings is not None and settings.service is not None else None
 
 
-def streams(call: Command, under: Streams, shape: str) -> Streams:
+def streams(call: Command, under: Streams, settings: Settings) -> Streams:
     """The streams of a command that prints without a renderer: their messages have the form of all messages."""
+    shape = settings.watching.log_format
     if shape not in ("json", "logfmt"):
         return under
-    return logged.LogStreams(under, shape, logged.logger_name(service(call._settings)), call.hide_values)
+    return logged.LogStreams(under, shape, logged.logger_name(service(settings)), call.hide_values)
 
 
-def renderer(call: Command, streams: Streams, shape: str) -> Renderer:
-    """The renderer of a command."""
-    given = (streams, shape, logged.logger_name(service(call._settings)), call.hide_values)
+def renderer(call: Command, streams: Streams, shape: str, settings: Settings | None) -> Renderer:
+    """The renderer of a command; before the settings are read there are none."""
+    given = (streams, shape, logged.logger_name(service(settings)), call.hide_values)
     if call.wants_json:
         messages = logged.Logged(logged.Results(*given), verbosity=call.verbosity, hide=call.hide)
         return Json(streams, verbosity=call.verbosity, hide=call.hide, messages=messages)

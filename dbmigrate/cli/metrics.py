@@ -54,9 +54,9 @@ class MetricsFile(Watcher):
         patient = dsn.patient(_CONNECT_TIMEOUT)
         with suppress(Error):
             self._now = replace(self._now, totals=Counter(patient, options).totals())
-            status = Migrator(patient, options).status()
-            unfinished = status.count(MigrationState.UNFINISHED)
-            self._now = replace(self._now, pending=len(status.pending) - unfinished, unfinished=unfinished)
+            rows = Migrator(patient, options).pending()
+            unfinished = sum(row.state is MigrationState.UNFINISHED for row in rows)
+            self._now = replace(self._now, pending=len(rows) - unfinished, unfinished=unfinished)
 
     def ended(self, result: RunResult) -> Sequence[Problem]:
         """Write the file."""

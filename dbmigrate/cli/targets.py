@@ -151,7 +151,7 @@ def _problems(selection: Selection, chosen: Sequence[Target], request: TargetReq
 
 def _listener(call: Call, request: TargetRequest) -> shown.Lines:
     settings = call.settings()
-    streams = messages.streams(call, call.streams, settings.watching.log_format)
+    streams = messages.streams(call, call.streams, settings)
     if call.wants_json:
         return shown.Objects(streams, call.verbosity, command=request.command)
     return shown.Lines(streams, call.verbosity, is_question=request.is_question)

@@ -15,7 +15,7 @@ from dbmigrate.cli.recorder import Recorder
 from dbmigrate.errors import ConfigError, Error, Interrupted
 from dbmigrate.events import StepDone, StepFailed
 from dbmigrate.model import Problem
-from dbmigrate.settings.watching import TRACE_VARIABLES
+from dbmigrate.settings.watching import is_traced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -186,7 +186,7 @@ def _watchers(command: str, settings: Settings) -> Iterator[Watcher]:
         from dbmigrate.cli.metrics import MetricsFile
 
         yield MetricsFile(watching.metrics_file)
-    if any(settings.environ.get(name) for name in TRACE_VARIABLES):
+    if is_traced(settings.environ):
         from dbmigrate.cli.traces import traces
 
         yield from traces(command, settings.environ)

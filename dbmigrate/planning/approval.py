@@ -22,6 +22,7 @@ __all__ = [
     "Need",
     "Target",
     "applied_first",
+    "listed",
     "name_to_type",
     "need_of_plan",
     "need_to_destroy",
@@ -175,14 +176,15 @@ def _untested(missing: list[str], other: list[str], environment: str) -> Refused
     )
     return unchanged(
         Refused(
-            "; ".join(f"{what}: {_listed(names)}" for what, names in parts if names),
+            "; ".join(f"{what}: {listed(names)}" for what, names in parts if names),
             code="E708",
             hint=f"apply this checkout with `dbmigrate -e {environment} up` first",
         )
     )
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
     more = len(names) - _LONGEST_LIST
     return ", ".join(names[:_LONGEST_LIST]) + (f" and {more} more" if more > 0 else "")
 

@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError, Refused, unchanged
 from dbmigrate.model import Problem, Severity
+from dbmigrate.planning.approval import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from dbmigrate.reports import Tracking
 
 __all__ = ["judge", "reason"]
-
-_LONGEST_LIST = 5
 
 
 def judge(found: Tracking | None, allowed: str | None) -> tuple[Problem, ...]:
@@ -28,13 +25,13 @@ def judge(found: Tracking | None, allowed: str | None) -> tuple[Problem, ...]:
     if found.untracked and allowed is None:
         raise unchanged(
             Refused(
-                f"not in version control: {_listed(found.untracked)}",
+                f"not in version control: {listed(found.untracked)}",
                 code="E737",
                 hint="commit the files, and apply them from a checkout; or pass --allow-untracked REASON",
             )
         )
     if found.ignored:
-        message = f"git ignores {_listed(found.ignored)}: nobody else may have it"
+        message = f"git ignores {listed(found.ignored)}: nobody else may have it"
         return (Problem("W712", message, Severity.NOTE),)
     return ()
 
@@ -44,8 +41,3 @@ def reason(given: str | None, allowed: str) -> str:
     if not allowed.strip():
         raise ConfigError("--allow-untracked needs a reason", code="E200", hint="say why the files are not committed")
     return "; ".join(filter(None, (given, f"--allow-untracked: {allowed}")))
-
-
-def _listed(paths: Sequence[str]) -> str:
-    more = len(paths) - _LONGEST_LIST
-    return ", ".join(paths[:_LONGEST_LIST]) + (f" and {more} more" if more > 0 else "")

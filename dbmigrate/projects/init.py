@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
-from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from dbmigrate.errors import ConfigError
 from dbmigrate.projects import files, package_json
 from dbmigrate.projects.values import Made
-from dbmigrate.settings import project_file
+from dbmigrate.settings import project_file, whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,14 +116,7 @@ def _scripts(root: str) -> package_json.Scripts:
 
 
 def _put_scripts(root: str, text: str) -> None:
-    """Write the file whole, or not at all."""
-    path = os.path.realpath(os.path.join(root, package_json.NAME))
-    draft = f"{path}.{secrets.token_hex(4)}.tmp"
     try:
-        with open(draft, "x", encoding="utf-8", newline="") as file:
-            _write_or_remove(file, draft, text)
-        with suppress(FileNotFoundError):
-            os.chmod(draft, os.stat(path).st_mode & 0o777)
-        os.replace(draft, path)
+        whole_file.put(os.path.join(root, package_json.NAME), text)
     except OSError as exc:
         raise ConfigError(f"cannot write {package_json.NAME}: {exc.strerror}", code="E207") from exc

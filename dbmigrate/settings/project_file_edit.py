@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError
-from dbmigrate.settings import project_file
+from dbmigrate.settings import project_file, whole_file
 from dbmigrate.settings.project_file import FILE, PYPROJECT
 
 if TYPE_CHECKING:
@@ -62,10 +62,7 @@ def _with(text: str, key: str, line: str, *, is_section: bool) -> str:
 
 
 def _replace(path: str, name: str, text: str) -> None:
-    draft = f"{path}.new"
     try:
-        with open(draft, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        os.replace(draft, path)
+        whole_file.put(path, text)
     except OSError as exc:
         raise ConfigError(f"{name} cannot be written: {exc.strerror}", code="E207") from exc

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from dbmigrate.settings.sources import Choice, Value
     from dbmigrate.settings.windows import Window
 
-__all__ = ["LOG_FORMATS", "TRACE_VARIABLES", "Watching", "log_format", "read"]
+__all__ = ["LOG_FORMATS", "Watching", "is_traced", "log_format", "read"]
 
 LOG_FORMATS = ("text", "json", "logfmt")
-TRACE_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_TRACE_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
 @frozen
@@ -41,8 +41,7 @@ class Watching:
 
     def is_idle(self, environment: str | None, environ: Mapping[str, str]) -> bool:
         """Whether nothing of a run is watched, and it may run at any time. Raises ConfigError E205."""
-        is_traced = any(environ.get(name) for name in TRACE_VARIABLES)
-        is_reported = self.metrics_file is not None or self.notify is not None or is_traced
+        is_reported = self.metrics_file is not None or self.notify is not None or is_traced(environ)
         return not (is_reported or self.windows(environment) or self.slow_after(environment))
 
     def windows(self, environment: str | None) -> tuple[Window, ...]:
@@ -57,6 +56,11 @@ class Watching:
             return durations.duration(own.text, f"{own.key} ({own.origin})") or None
         value = self._slow_after
         return durations.duration(value.text, value.name) or None if value.text else None
+
+
+def is_traced(environ: Mapping[str, str]) -> bool:
+    """Whether OpenTelemetry's variables say where traces go."""
+    return any(environ.get(name) for name in _TRACE_VARIABLES)
 
 
 def read(choice: Choice, project: Project, metrics_file: str | None, log_format_given: str | None) -> Watching:

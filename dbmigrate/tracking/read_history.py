@@ -48,8 +48,8 @@ def read(conn: Connection, tables: Tables) -> History:
     rows = conn.execute(statement, binary=True).fetchall()
     applied = tuple(_applied(row[:-1]) for row in rows if row[0] is not None)
     undone = tuple(Applied(*_rollback(row[:-1])) for row in rows if row[0] is None and row[1] is not None)
-    found = _with_runs(applied, _unsuccessful(conn, tables), conn, tables, undone)
-    return replace(found, updated_at=cast("datetime | None", rows[0][-1]))
+    found = _with_runs(applied, _unsuccessful(conn, tables), conn, tables)
+    return replace(found, undone=undone, updated_at=cast("datetime | None", rows[0][-1]))
 
 
 def read_states(conn: Connection, tables: Tables) -> History:
@@ -62,11 +62,7 @@ def read_states(conn: Connection, tables: Tables) -> History:
 
 
 def _with_runs(
-    applied: tuple[Applied, ...],
-    unsuccessful: Sequence[_OpenRun],
-    conn: Connection,
-    tables: Tables,
-    undone: tuple[Applied, ...] = (),
+    applied: tuple[Applied, ...], unsuccessful: Sequence[_OpenRun], conn: Connection, tables: Tables
 ) -> History:
     """The history, with what became of the runs of non-transactional migrations that did not succeed."""
     runs: dict[str, list[_OpenRun]] = {}
@@ -81,7 +77,7 @@ def _with_runs(
             (deferred if found.is_deferred else unfinished).append(found)
         goes_on = found is not None and not found.is_deferred  # `resume` closes the entries of its earlier runs
         stale += (run.event_id for run in of_version if run.is_open and (run.is_over or not goes_on))
-    return History(applied, tuple(unfinished), tuple(deferred), undone, tuple(stale))
+    return History(applied, tuple(unfinished), tuple(deferred), stale=tuple(stale))
 
 
 def _applied(row: Sequence[object]) -> Applied:

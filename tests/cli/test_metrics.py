@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.support.children import eventually
+from tests.support import faults
 from tests.support.moments import closed_window
 
 A = "create table a (id int);"
@@ -253,18 +253,12 @@ def test_a_dry_run_and_a_reading_command_write_nothing(watched, run, project, pa
     assert not path.exists()
 
 
-def test_a_run_that_a_signal_ends_is_a_failure(start, database_url, project, path, metrics, query):
+def test_a_run_that_a_signal_ends_is_a_failure(start, database_url, project, path, metrics):
     project.migration("1_a", up="select pg_sleep(600);")
     process = start(
         "up", "--metrics-file", str(path), env={"DATABASE_URL": database_url, "DBMIGRATE_NO_DUMP_SCHEMA": "true"}
     )
-    eventually(
-        lambda: query(
-            database_url,
-            "select true from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()"
-            " and datname = current_database()",
-        )
-    )
+    faults.backend(database_url, doing="%pg_sleep(600)%", seconds=60)
 
     process.send_signal(signal.SIGTERM)
 

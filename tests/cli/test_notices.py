@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.support import web
+from tests.support import faults, web
 from tests.support.children import eventually
 from tests.support.moments import closed_window
 
@@ -134,20 +134,14 @@ def test_a_run_that_cannot_connect_has_failed(hooked, project, unused_port):
     assert b"127.0.0.1" not in site.bodies[0]
 
 
-def test_a_run_that_a_signal_ends_is_told(start, database_url, project, query):
+def test_a_run_that_a_signal_ends_is_told(start, database_url, project):
     project.migration("1_a", up="select pg_sleep(600);")
     (project.root / "dbmigrate.toml").write_text('[notify]\nurl-env = "HOOK_URL"\n')
     environ = {"DATABASE_URL": database_url, "DBMIGRATE_NO_DUMP_SCHEMA": "true"}
     with web.site(web.status(200)) as site:
         process = start("up", env={**environ, "HOOK_URL": site.url})
         eventually(lambda: "started" in types(site))
-        eventually(
-            lambda: query(
-                database_url,
-                "select true from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()"
-                " and datname = current_database()",
-            )
-        )
+        faults.backend(database_url, doing="%pg_sleep(600)%", seconds=60)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
 

@@ -59,8 +59,24 @@ def hanging_up(handler: BaseHTTPRequestHandler) -> None:
 
 
 @contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The URL of a server on 127.0.0.1 for the duration of the block."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
 def site(*answers: Answer) -> Iterator[Site]:
     """A server on 127.0.0.1 for the duration of the block."""
+    found = Site("", list(answers))
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -75,14 +91,6 @@ def site(*answers: Answer) -> Iterator[Site]:
         def log_message(self, *arguments: object) -> None:
             """Not into the test's output."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    found = Site(f"http://127.0.0.1:{server.server_port}/health", list(answers))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(Handler) as url:
+        found.url = f"{url}/health"
         yield found
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
