@@ -192,7 +192,7 @@ class ApiBase:
         self._share_locks(session, read.values())
         if request.extend is not None:
             request.extend(session, view, Plan())  # a bad file is an error before anything is waited for
-        if nothing := self._nothing_to_do(session, request, view):
+        if (nothing := self._nothing_to_do(session, request, view)) is not None:
             self._on_event(RunStarted(self._where, nothing))
             return self._execute(session, nothing, view)
 
