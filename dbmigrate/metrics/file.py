@@ -1,7 +1,8 @@
 """The file of metrics: read, and replaced as a whole.
 
 node_exporter's textfile collector reads ``*.prom`` at any time: the new content is written beside the file under
-another ending and renamed. It is for everybody to read (0644): node_exporter runs as an account of its own.
+another ending and renamed. It is for everybody to read (0644): node_exporter runs as an account of its own. A link is
+followed; what is not a regular file (``/dev/stdout``, a pipe) is written to directly and never read.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ _LONGEST = 1 << 20  # bytes of an earlier file that are read: ours have a few th
 
 
 def earlier(path: str) -> str:
-    """What the file holds; empty if it does not exist. Raises OSError."""
+    """What the file holds; empty if it does not exist or is not a regular file. Raises OSError."""
+    if _is_special(path):
+        return ""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read(_LONGEST)
@@ -26,15 +29,24 @@ def earlier(path: str) -> str:
 
 def replaced(path: str, text: str) -> None:
     """Write the file. Raises OSError, with nothing left behind."""
-    new = f"{path}.{os.getpid()}.tmp"
+    if _is_special(path):
+        with open(path, "w", encoding="utf-8", newline="\n") as device:
+            device.write(text)
+        return
+    target = os.path.realpath(path)
+    new = f"{target}.{os.getpid()}.tmp"
     try:
         with open(new, "w", encoding="utf-8", newline="\n") as file:
             os.fchmod(file.fileno(), _MODE)  # whatever the umask says
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(new, path)
+        os.replace(new, target)
     except OSError:
         with suppress(OSError):
             os.unlink(new)
         raise
+
+
+def _is_special(path: str) -> bool:
+    return os.path.exists(path) and not os.path.isfile(path)

@@ -235,6 +235,26 @@ def test_a_file_that_cannot_be_written_is_a_warning(watched, project, query, dat
     assert "W782" in watched("up").stderr
 
 
+def test_a_link_is_followed_and_a_pipe_is_written_to_and_stays(watched, project, path):
+    project.migration("1_a", up="create table t (id int);", down="drop table t;")
+    real, pipe = path.with_name("real.prom"), path.with_name("pipe")
+    path.symlink_to(real)
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    try:
+        watched("up")
+        watched("rollback", "--metrics-file", str(pipe))
+        piped = os.read(reader, 1 << 16).decode()
+    finally:
+        os.close(reader)
+
+    assert path.is_symlink()
+    assert "dbmigrate_runs_total" in real.read_text()
+    assert pipe.is_fifo()
+    assert "dbmigrate_rollbacks_total" in piped
+
+
 def test_an_empty_option_is_an_error(watched, project):
     project.migration("1_a", up=A)
 
