@@ -117,11 +117,15 @@ ACTIVITY = """
     select pid, state, query from pg_stat_activity
     where datname = current_database() and query like %s and state like %s and pid <> pg_backend_pid()
       and application_name like 'dbmigrate %%' and application_name not like 'dbmigrate monitor%%'
+      and (query not like '%%pg_sleep%%' or state <> 'active' or wait_event = 'PgSleep')
 """
 
 
 def backend(url: str, *, doing: str, state: str = "active", seconds: float = 20) -> int:
-    """Wait until a session of ours runs a statement like `doing`; its server process."""
+    """Wait until a session of ours runs a statement like `doing`; its server process.
+
+    A statement with ``pg_sleep`` counts once it sleeps: what stands before it in the message is done.
+    """
     found: list[tuple[Any, ...]] = []
 
     def is_there() -> bool:
