@@ -1,16 +1,15 @@
 """Sends a file's SQL: verbatim batches of whole statements as simple queries; finds the place of an error.
 
 psycopg's ``execute`` hides how many statements of a batch succeeded before the error, and is lost in a COPY; the
-documented `psycopg.pq` interface shows both. Counting the results gives the failing statement, so that errors without
-a position (constraints, run-time errors) are found in the file as well.
+documented `psycopg.pq` interface shows both. Counting the results gives the failing statement (`batch_errors`).
 """
 
 from __future__ import annotations
 
-import re
 import select
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,9 +29,6 @@ BATCH_CHARACTERS = 256 * 1024
 _COPY_CHUNK = 64 * 1024
 _PULSE_SECONDS = 0.1
 _DONE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
-# compiled only for an error: it takes 0.5 ms. The name in a message: relation "x", column "x", «x» elsewhere
-_QUOTED_NAME = r'["«„]([^"»“]+)["»“]'
-_SEARCHED = 1000  # characters of a message; a name is at most 63 bytes long
 
 
 class StatementError(Exception):
@@ -43,6 +39,15 @@ class StatementError(Exception):
         self.cause = cause
         self.statement = statement
         self.offset = offset
+
+
+class EndingError(Exception):
+    """What ends a whole transaction failed, not its batch, whose command tags are `tags`."""
+
+    def __init__(self, cause: psycopg.Error, tags: list[bytes]) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.tags = tags
 
 
 class Tally:
@@ -72,6 +77,19 @@ class Opening:
     count: int
 
 
+@frozen
+class Whole:
+    """A message that is a whole transaction: what opens it, one batch, and SQL of dbmigrate that ends it."""
+
+    opening: Opening
+    batch: Batch
+    ending: str
+
+    @property
+    def text(self) -> bytes:
+        return self.opening.text.encode() + ended(self.batch.sql) + b"\n" + self.ending.encode()
+
+
 _NOTHING = Opening("", 0)
 
 
@@ -82,6 +100,17 @@ class Sent:
     batch: Batch
     tags: list[bytes]
     row: tuple[str, ...] = ()
+
+
+@frozen
+class Ended:
+    """A whole transaction that is done: the tags of its batch, and the answer to what ended it.
+
+    `ending` has an error where something behind COMMIT failed.
+    """
+
+    tags: list[bytes]
+    ending: Answer
 
 
 @frozen
@@ -106,14 +135,14 @@ def text_of(statements: Sequence[Statement]) -> str:
     return "".join((first.sql, *(part for statement in rest for part in (statement.lead, statement.sql))))
 
 
-def sent(statement: Statement) -> str:
-    """What is sent of a statement: its text, or the one with the values of variables."""
-    return statement.sql if statement.filled is None else statement.filled.text
+def ended(text: bytes) -> bytes:
+    """A last statement without a semicolon may end in a comment, which must not swallow what follows."""
+    return text if text.endswith(b";") else text + b"\n;"
 
 
 def _batch(statements: Sequence[Statement]) -> Batch:
     data = statements[-1].copy_data
-    texts = [part for statement in statements for part in (statement.lead, sent(statement))]
+    texts = [part for statement in statements for part in (statement.lead, statement.sent)]
     sql = "".join(texts[1:]).encode()
     shown = b"" if statements[0].filled is None else statements[0].sql.encode()
     return Batch(sql, len(statements), lambda: statements, None if data is None else _encoded(data), shown)
@@ -130,7 +159,7 @@ def group(statements: Iterable[Statement]) -> Iterator[Batch]:
     gathered: list[Statement] = []
     size = 0
     for statement in statements:
-        length = len(statement.lead) + len(sent(statement))
+        length = len(statement.lead) + len(statement.sent)
         if gathered and size + length > BATCH_CHARACTERS:
             yield _batch(gathered)
             gathered, size = [], 0
@@ -162,10 +191,35 @@ def send(conn: Connection, source: Iterator[Batch], *, pulse: Pulse, opening: Op
     before = opening or _NOTHING
     batch = next(source, None)
     while batch is not None:
-        _send(conn.pgconn, before.text.encode() + _ended(batch.sql))
+        _send(conn.pgconn, before.text.encode() + ended(batch.sql))
         upcoming = None if batch.copies else next(source, None)
         yield _finish(conn, batch, before, pulse=pulse)
         batch, before = next(source, None) if batch.copies else upcoming, _NOTHING
+
+
+def send_whole(conn: Connection, whole: Whole, *, pulse: Pulse, meanwhile: Callable[[], None]) -> Ended:
+    """Run a transaction in one message; `meanwhile` is called once while the server works on it.
+
+    Raises StatementError, EndingError, and psycopg.Error for the opening or a lost session.
+    """
+    _send(conn.pgconn, whole.text)
+    meanwhile()
+    results = _collect(conn, whole.batch, whole.opening, pulse=pulse)
+    begin, end = whole.opening.count, whole.opening.count + whole.batch.count
+    answer = Answer(results.tags[end:], results.last, None)
+    if results.failed is None:
+        return Ended(results.tags[begin:end], answer)
+    cause = psycopg.errors.error_from_result(results.failed, encoding="utf-8")
+    if b"COMMIT" in answer.tags:
+        return Ended(results.tags[begin:end], replace(answer, error=cause))
+    if len(results.tags) < end:
+        from dbmigrate.execution.batch_errors import place_in_whole
+
+        found = place_in_whole(
+            whole.batch, cause, len(results.tags), before=whole.opening.text, count=whole.opening.count
+        )
+        raise StatementError(cause, *found) if found else cause
+    raise EndingError(cause, results.tags[begin:end])
 
 
 def ask(conn: Connection, script: str, *, pulse: Callable[[], None] | None = None) -> Answer:
@@ -218,21 +272,40 @@ def _send(pgconn: pq.abc.PGconn, text: bytes) -> None:
         pgconn.consume_input()
 
 
-def _ended(text: bytes) -> bytes:
-    """A last statement without a semicolon may end in a comment, which must not swallow what follows."""
-    return text if text.endswith(b";") else text + b"\n;"
-
-
 def _finish(conn: Connection, batch: Batch, before: Opening, *, pulse: Pulse) -> Sent:
-    """Collect the results of a message: one command tag per statement. Raises StatementError, psycopg.Error."""
+    """Collect the results of a message. Raises StatementError, psycopg.Error."""
+    results = _collect(conn, batch, before, pulse=pulse)
+    if results.failed is not None:
+        cause = psycopg.errors.error_from_result(results.failed, encoding="utf-8")
+        from dbmigrate.execution.batch_errors import place  # only a failure needs it
+
+        found = place(batch, cause, len(results.tags), before=before.text, count=before.count)
+        raise StatementError(cause, *found) if found else cause
+    return Sent(batch, results.tags[before.count :], results.row)
+
+
+@frozen
+class _Collected:
+    """The results of a message: one command tag per statement, the row of the opening, and the last row behind the
+    batch; `failed` is the error that ended it."""
+
+    tags: list[bytes]
+    row: tuple[str, ...]
+    last: tuple[str, ...]
+    failed: pq.abc.PGresult | None
+
+
+def _collect(conn: Connection, batch: Batch, before: Opening, *, pulse: Pulse) -> _Collected:
     tags: list[bytes] = []
     row: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
     failed: pq.abc.PGresult | None = None
     look = _Regular(partial(pulse, batch))
     for result in _results(conn.pgconn, pulse=look):
         look.if_due()
         if result.status == pq.ExecStatus.SINGLE_TUPLE:
             row = _row(result) if len(tags) == before.count - 1 else row
+            last = _row(result) if len(tags) >= before.count + batch.count else last
         elif result.status in _DONE:
             tags.append(result.command_status or b"")
         elif result.status == pq.ExecStatus.COPY_IN:
@@ -242,9 +315,7 @@ def _finish(conn: Connection, batch: Batch, before: Opening, *, pulse: Pulse) ->
             _discard_copy(conn.pgconn)
         elif result.status == pq.ExecStatus.FATAL_ERROR:
             failed = failed or result  # a session that ends with its error reports the loss after it
-    if failed is not None:
-        raise _failure(batch, before, failed, len(tags))
-    return Sent(batch, tags[before.count :], row)
+    return _Collected(tags, row, last, failed)
 
 
 class _Regular:
@@ -349,68 +420,3 @@ def drain(conn: Connection, *, pulse: Callable[[], None] | None = None) -> bool:
         else:
             ended.append(pq.ExecStatus(result.status))
     return bool(ended) and all(status in _DONE for status in ended)
-
-
-# ------------------------------------------------------------------------------------------------------------- errors
-
-
-def _failure(batch: Batch, before: Opening, failed: pq.abc.PGresult, done: int) -> StatementError | psycopg.Error:
-    """The error after `done` statements of a message.
-
-    The server parses a message as a whole before its first statement runs: an earlier error is one of the file's text.
-    """
-    cause = psycopg.errors.error_from_result(failed, encoding="utf-8")
-    position = int(cause.diag.statement_position or 0) - 1 - len(before.text)
-    if position < 0 < done < before.count:
-        return cause
-    if position < 0 and done == 0:
-        position = _unknown_character(batch, cause)
-    statements = batch.split()
-    if position >= 0:
-        index, offset = _locate(statements, position)
-        return StatementError(cause, statements[index], offset)
-    statement = statements[min(max(done - before.count, 0), len(statements) - 1)]
-    named = _named_place(sent(statement), cause)
-    return StatementError(cause, statement, None if named is None else _in_file(statement, named))
-
-
-def _unknown_character(batch: Batch, cause: psycopg.Error) -> int:
-    """The place of a character that the database's encoding does not have; the server refuses the whole message.
-
-    The error holds its bytes: ``character with byte sequence 0xe2 0x82 0xac in encoding "UTF8" has no equivalent``.
-    """
-    raw = bytes.fromhex("".join(re.findall(r"0x([0-9a-f]{2})", cause.diag.message_primary or "")))
-    if cause.sqlstate != "22P05" or not raw:
-        return -1
-    offset = batch.sql.find(raw)
-    return -1 if offset < 0 else len(batch.sql[:offset].decode())
-
-
-def _locate(statements: Sequence[Statement], position: int) -> tuple[int, int]:
-    """The statement that holds character `position` of the batch's text, and the offset within its SQL in the file."""
-    begin = 0
-    for index, statement in enumerate(statements):
-        begin += len(statement.lead) if index else 0
-        length = len(sent(statement))
-        end = begin + length
-        if position < end or index == len(statements) - 1:
-            return index, _in_file(statement, min(max(position - begin, 0), max(length - 1, 0)))
-        begin = end
-    raise AssertionError("a batch has at least one statement")
-
-
-def _in_file(statement: Statement, offset: int) -> int:
-    return offset if statement.filled is None else statement.filled.origin(offset)
-
-
-def _named_place(sql: str, cause: psycopg.Error) -> int | None:
-    """Most DDL errors have no position: take the place of the name in the message, if it occurs once.
-
-    A quoted name begins with its quote.
-    """
-    match = re.search(_QUOTED_NAME, (cause.diag.message_primary or "")[:_SEARCHED])
-    if match is None:
-        return None
-    name = re.escape(match[1])
-    places = [found.start() for found in re.finditer(rf'"{name}"|(?<!\w){name}(?!\w)', sql)]
-    return places[0] if len(places) == 1 else None

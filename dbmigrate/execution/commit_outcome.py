@@ -1,5 +1,8 @@
 """The commit outcome after a lost connection: whether COMMIT took effect, asked on a new connection.
 
+The server knows it of a transaction whose id is known. Otherwise the log entry that the transaction writes shows it,
+once nothing can commit any more in the lost session: that session has the migration lock, which it keeps until its end.
+
 https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT (pg_xact_status)
 """
 
@@ -12,10 +15,16 @@ from typing import TYPE_CHECKING, Protocol
 import psycopg
 
 from dbmigrate.connection import database
-from dbmigrate.errors import ConnectionFailed
+from dbmigrate.errors import ConnectionFailed, NeedsAttention
+from dbmigrate.execution import run_lock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dbmigrate.connection.database import Connection
+    from dbmigrate.connection.dsn import Dsn
+    from dbmigrate.errors import Error
+    from dbmigrate.model import Step
 
 _SECONDS = 30.0
 _PAUSE = 0.25
@@ -25,17 +34,55 @@ _END_LOST = (
     "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity"
     " where pid = %s::int4 and backend_xid = %s::text::xid8::xid and state like 'idle in transaction%%'"
 )
+_GRACE = 5.0  # seconds that a session may take to end
+_END_HOLDER = (
+    "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity"
+    " where pid = %s::int4 and (state is distinct from 'active' or %s::bool)"
+)
 
 
 class LostSession(Protocol):
-    """The part of a session that is needed: its connection, its process on the server, a way to reconnect."""
+    """The part of a session that is needed: its connection, its process and lock on the server, a way to reconnect."""
 
     conn: Connection
+    committing: Callable[[], bool | None] | None
+    shared: tuple[run_lock.Key, ...]
+
+    @property
+    def key(self) -> run_lock.Key: ...
 
     @property
     def backend_pid(self) -> int: ...
 
     def reconnect(self) -> None: ...
+
+    def regain_lock(self) -> None: ...
+
+
+def was_committed(session: LostSession, step: Step, exc: Exception) -> bool:
+    """Whether the transaction that records `step` was committed, of which nothing is known since `exc`.
+
+    The run can go on then, in a new session with the lock. Raises NeedsAttention E503, LockNotAcquired E601.
+    """
+    committed = session.committing() if session.committing else False
+    if committed is None:
+        raise NeedsAttention(
+            f"the connection was lost during the COMMIT of {step.name}, and the server did not report its outcome",
+            code="E503",
+            hint="when the server is back, `dbmigrate status` shows whether it is applied",
+        ) from exc
+    if committed:
+        session.regain_lock()
+    else:
+        session.committing = None
+    return committed
+
+
+def lost(exc: psycopg.Error, dsn: Dsn) -> Error:
+    """The error for a connection that was lost in a transaction that was not committed."""
+    error = database.translation(exc, dsn)
+    text = error.message.replace("connection was lost", "connection was lost before the transaction was committed", 1)
+    return error.recast(ConnectionFailed, text, code="E305")
 
 
 def ask(session: LostSession, xid: str) -> bool | None:
@@ -55,3 +102,38 @@ def ask(session: LostSession, xid: str) -> bool | None:
             database.query(session.conn, _END_LOST, session.backend_pid, xid)
         time.sleep(_PAUSE)
     return None
+
+
+def ask_log(session: LostSession, entry: str) -> bool | None:
+    """Whether a transaction was committed whose id is not known; None if it is unknown.
+
+    `entry` is a query for the log entry that the transaction writes. It is asked once nothing runs any more in the
+    session that had the lock: in that session itself, if it is there, otherwise when its lock is free. A lost session
+    that waits for something is ended at once, one that works after 30 seconds, so that it does not commit later.
+    """
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline + _GRACE:
+        with suppress(ConnectionFailed, psycopg.Error):
+            if session.conn.closed or session.conn.broken:
+                database.close(session.conn)
+                session.reconnect()
+            if session.conn.info.backend_pid == session.backend_pid or _is_gone(
+                session, is_patient=time.monotonic() < deadline
+            ):
+                return bool(database.query(session.conn, entry))
+        time.sleep(_PAUSE)
+    return None
+
+
+def _is_gone(session: LostSession, *, is_patient: bool) -> bool:
+    """Whether the session that had the lock has ended, seen from a new one."""
+    conn = session.conn
+    if database.query(conn, "select pg_catalog.pg_is_in_recovery()")[0][0]:
+        return False  # a standby has locks of its own, and gets the entry later
+    if run_lock.try_acquire(conn, session.key, session.shared):
+        run_lock.release(conn, session.key, session.shared)
+        return True
+    if not run_lock.is_held_by(conn, session.key, session.backend_pid):
+        return True
+    database.query(conn, _END_HOLDER, session.backend_pid, not is_patient)
+    return False

@@ -18,7 +18,7 @@ from dbmigrate.connection import database
 from dbmigrate.execution import condition_script, nontransactional, psql_text, text_settings
 from dbmigrate.execution.step_conditions import around
 from dbmigrate.execution.substeps import SubStep, as_one, substeps
-from dbmigrate.execution.transactional import closing
+from dbmigrate.execution.transaction_end import closing
 from dbmigrate.migrations import parser
 from dbmigrate.migrations.conditions import parts
 from dbmigrate.model import Turn

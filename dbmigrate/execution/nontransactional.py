@@ -137,7 +137,7 @@ class NonTransactionalRun:
             asking = f"BEGIN READ WRITE; SET LOCAL lock_timeout = '2s'; {record}"
             asking += "SELECT pg_catalog.pg_current_xact_id()::text;"
             xid = tracking_retries.retried(self._session, lambda: self._value(asking))
-            self._session.committing = xid  # a signal from here on may come after the commit
+            self._session.committing = lambda: self._session.commit_outcome(str(xid))  # a signal may come after it
             self._commit()
         except ConnectionFailed as exc:
             committed = False if xid is None else self._session.commit_outcome(xid)
@@ -299,7 +299,7 @@ class NonTransactionalRun:
 
     def _outside(self, substep: SubStep) -> None:
         writer, conn = self._session.writer, self._session.conn
-        self._probe = probes.probe(conn, batches.sent(substep.first))
+        self._probe = probes.probe(conn, substep.first.sent)
         self._before = self._probe.before(conn) if self._probe else frozenset()
         entry = writer.step_started(self._step, substep.number, substep.first, self._before)
         tracking_retries.run(self._session, logged(entry))

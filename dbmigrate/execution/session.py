@@ -71,7 +71,8 @@ class Session:
         self._pid = self.conn.info.backend_pid
         self.monitor = Monitor(access.dsn, self._pid)
         self.shared: tuple[run_lock.Key, ...] = ()  # locks of other services, which this run needs as they are
-        self.committing: str | None = None  # the id of the transaction that records a step, once its COMMIT is sent
+        # asks for the outcome of the transaction that records a step, once its COMMIT is sent
+        self.committing: Callable[[], bool | None] | None = None
         self._is_used = False  # whether a migration ran in it, which may have left settings
         self.observer: Observer | None = None  # measures a rehearsal, statement by statement
 
@@ -208,9 +209,10 @@ class Session:
             raise answer.error
         return answer.row[0]
 
-    def opening(self, limits: str) -> batches.Opening | None:
+    def opening(self, limits: str, marking: str = "") -> batches.Opening | None:
         """What opens a transaction in the message of its first statements; its row holds the transaction's id.
 
+        `marking` is SQL of one more column of that row.
         It fails (22P02, `LOCK_LOST`) without the lock. None behind a pooler, where the lock may have to be waited for.
         """
         if self.facts.is_pooled:
@@ -221,7 +223,7 @@ class Session:
             self.reset()
         self._is_used = True
         fence = (
-            "SELECT pg_catalog.pg_current_xact_id(),"
+            f"SELECT pg_catalog.pg_current_xact_id(),{marking}"
             f" CASE WHEN pg_catalog.pg_try_advisory_xact_lock({self.key.sql}) THEN '1' ELSE '{LOCK_LOST}' END::int;\n"
         )
         return batches.Opening(f"BEGIN;\n{limits}{fence}", limits.count(";\n") + 2)
@@ -232,13 +234,19 @@ class Session:
         Returns the row of the last query in `script`, None if the server rolled back instead. Raises psycopg.Error for
         what failed before or at COMMIT. A failure after COMMIT only means that the session is reset once more.
         """
-        reset = "" if self.facts.is_pooled else self._reset_script
-        answer = batches.ask(self.conn, f"{script}COMMIT;\n{reset}", pulse=self.monitor.watch(self.conn))
-        is_committed = b"COMMIT" in answer.tags
-        if answer.error is not None and not is_committed:
+        answer = batches.ask(self.conn, self.ending(script), pulse=self.monitor.watch(self.conn))
+        if answer.error is not None and b"COMMIT" not in answer.tags:
             raise answer.error
+        return self.ended(answer)
+
+    def ending(self, script: str) -> str:
+        """`script`, COMMIT, and the reset of the session."""
+        return f"{script}COMMIT;\n{'' if self.facts.is_pooled else self._reset_script}"
+
+    def ended(self, answer: batches.Answer) -> tuple[str, ...] | None:
+        """What `commit` returns for the answer to `ending`."""
         self._is_used = answer.error is not None
-        return answer.row if is_committed else None
+        return answer.row if b"COMMIT" in answer.tags else None
 
     def _fenced(self, prologue: str) -> tuple[bool, str, int]:
         """Begin; return whether this transaction has the lock, its id, and the server's process id."""
@@ -396,6 +404,10 @@ class Session:
     def commit_outcome(self, xid: str) -> bool | None:
         """The commit outcome of `xid`, whose COMMIT got no answer: True if it took effect; None if it is unknown."""
         return commit_outcome.ask(self, xid)
+
+    def logged_outcome(self, entry: str) -> bool | None:
+        """The same where the transaction's id is not known; `entry` is a query for the log entry that it writes."""
+        return commit_outcome.ask_log(self, entry)
 
     def regain_lock(self) -> None:
         """Take the lock again after a reconnection.

@@ -29,6 +29,15 @@ PROOF = "SELECT CASE WHEN {} THEN '1' ELSE 'the migration changed how its text i
     )
 )
 
+# The same where the error is to name the values, which are reported to nobody once the transaction is rolled back
+_NAMED = "the migration reads its text with"
+NAMING_PROOF = PROOF.replace(
+    "'the migration changed how its text is read'",
+    "pg_catalog.concat('{}', {})".format(
+        _NAMED, ", ".join(f"' {name}=', pg_catalog.current_setting('{name}')" for name in _NEEDED)
+    ),
+)
+
 _SPELLINGS = {
     "client_encoding": ("'UTF8'", "'UTF-8'", "UTF8", "DEFAULT"),
     "standard_conforming_strings": ("ON", "TRUE", "'ON'", "DEFAULT"),
@@ -46,11 +55,20 @@ def refuse_changed(conn: Connection, migration: Migration) -> None:
     """Raise MigrationFailed E406 when the file changed how its text is read."""
     for name, wanted in _NEEDED.items():
         if conn.pgconn.parameter_status(name.encode()) != wanted.encode():
-            raise MigrationFailed(
-                f"{migration.name} sets {name} to {conn.info.parameter_status(name)!r}",
-                code="E406",
-                hint=_HINT.format(name),
-            )
+            raise _changed_to(migration.name, name, conn.info.parameter_status(name))
+
+
+def error_from(name: str, message: str) -> MigrationFailed | None:
+    """The same error for the migration `name`, from the server's message about `NAMING_PROOF`."""
+    if _NAMED not in message:
+        return None
+    found = dict(part.split("=", 1) for part in message.partition(_NAMED)[2].strip(' "').split(" ") if "=" in part)
+    setting = next(each for each, wanted in _NEEDED.items() if found.get(each) != wanted)
+    return _changed_to(name, setting, found.get(setting))
+
+
+def _changed_to(name: str, setting: str, value: str | None) -> MigrationFailed:
+    return MigrationFailed(f"{name} sets {setting} to {value!r}", code="E406", hint=_HINT.format(setting))
 
 
 class SettingsGuard:

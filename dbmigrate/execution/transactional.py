@@ -1,6 +1,7 @@
 """Run a plan: each migration in its own transaction with its log entry, or step by step, each one logged.
 
-The protocol of a transactional migration is two messages, and one more for each further batch of a large file:
+The protocol of a transactional migration is two messages, and one more for each further batch of a large file; small
+files of plain statements are one message (`whole_transaction`):
 
 1. BEGIN, SET LOCAL, take the lock again inside the transaction (a fence: it fails if the session's lock was lost),
    return the transaction's id; then the file's SQL, verbatim, in batches. After each the session must still be inside
@@ -18,10 +19,10 @@ from __future__ import annotations
 import re
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
 import psycopg
-from psycopg import pq
 
 from dbmigrate.connection import database, silence
 from dbmigrate.errors import (
@@ -37,39 +38,29 @@ from dbmigrate.errors import (
 from dbmigrate.events import StepDone, StepFailed, StepStarted, Warned
 from dbmigrate.execution import (
     batches,
+    commit_outcome,
     conditions,
     lock_retries,
     nontransactional,
     saving,
     server_errors,
-    text_settings,
 )
 from dbmigrate.execution.deferral import Deferred
 from dbmigrate.execution.session import LOCK_LOST
+from dbmigrate.execution.transaction_end import LEFT, LEFT_HINT, closing, refuse_changes
+from dbmigrate.execution.whole_transaction import Record, WholeTransactions
 from dbmigrate.migrations.conditions import parts
 from dbmigrate.model import Direction, LogKind, Problem, Severity
 from dbmigrate.reports import Outcome
 from dbmigrate.tracking.write_log import EVENTS, ROWS
 
 if TYPE_CHECKING:
-    from dbmigrate.connection.database import Connection
     from dbmigrate.execution.conditions import Asker
     from dbmigrate.execution.lock_retries import AttemptWatch, Pacing
     from dbmigrate.execution.saving import Saver
     from dbmigrate.execution.session import Session
     from dbmigrate.migrations.conditions import Condition
     from dbmigrate.model import Migration, Plan, Statement, Step
-
-# the text that distinguishes a failed proof from an error of the migration
-_LEFT = "the migration left its transaction"
-
-
-class Record(NamedTuple):
-    """SQL that records a step, the id of its log entry if it is known, and whether the SQL asks for that."""
-
-    text: str
-    event: int | None
-    asks: bool = False
 
 
 class Executor:
@@ -84,6 +75,8 @@ class Executor:
         self._asker = asker or conditions.Demand()
         self._newest: int | None = None  # the newest log entry, as long as no other run can have written one
         self._counts = not session.facts.is_pooled  # whether this run numbers its log entries itself
+        self._upcoming: Step | None = None
+        self._whole = WholeTransactions(session, self._record)
         self.done: list[Outcome] = []
         self.deferred: list[Step] = []  # whose backfills were left for later
 
@@ -96,6 +89,7 @@ class Executor:
         """
         try:
             for position, step in enumerate(plan.steps):
+                self._upcoming = plan.steps[position + 1] if position + 1 < len(plan.steps) else None
                 self._run_step(step)
                 if self._session.conn.closed and position + 1 < len(plan.steps):
                     raise ConnectionFailed("the connection was lost", code="E305")
@@ -129,7 +123,10 @@ class Executor:
         if self._session.committing is None:
             return False
         self._session.abort()
-        return bool(self._session.commit_outcome(self._session.committing))
+        outcome = self._session.committing()
+        if outcome is False:
+            self._session.committing = None
+        return bool(outcome)
 
     def _finish(self, outcome: Outcome) -> None:
         self.done.append(outcome)
@@ -173,9 +170,21 @@ class Executor:
         def attempt(watch: AttemptWatch) -> batches.Tally:
             if self._saver:
                 self._saver.discard()
-            return self._transaction(step, migration, limits, watch)
+            tally = self._in_one_message(step, limits, watch)
+            return self._transaction(step, migration, limits, watch) if tally is None else tally
 
         return lock_retries.with_retries(self._session, step, limits, attempt=attempt)
+
+    def _in_one_message(self, step: Step, limits: Pacing, watch: AttemptWatch) -> batches.Tally | None:
+        """None where something may happen between two statements, but for an error."""
+        if self._saver is not None or self._session.observer is not None or limits.max_blocked is not None:
+            return None
+        settings = limits.settings(self._session.dsn, watch.limit)
+        done = self._whole.run(step, settings, watch.pulse, newest=self._newest, upcoming=self._upcoming)
+        if done is None:
+            return None
+        self._newest = done.event
+        return done.tally
 
     def _transaction(self, step: Step, migration: Migration, limits: Pacing, watch: AttemptWatch) -> batches.Tally:
         tally, xid = batches.Tally(), ""
@@ -216,39 +225,27 @@ class Executor:
 
         Returns the id of the log entry, if it is known and no other run can write one in between.
         """
-        self._session.committing = xid
-        record = self._record(step)
+        self._session.committing = partial(self._session.commit_outcome, xid)
+        record = self._record(step, self._newest)
         try:
             row = self._session.commit(f"{closing(_quoted(xid))}{self._session.pooler_reset()}{record.text}")
         except psycopg.Error as exc:
             if not self._session.conn.broken and not database.is_loss(exc):
                 raise
-            self._resolve(step, xid, exc)
+            if not commit_outcome.was_committed(self._session, step, exc):
+                raise commit_outcome.lost(exc, self._session.dsn) from exc
             return None
         if row is None:
             raise MigrationFailed(f"{step.name}: the transaction was rolled back by the server", code="E403")
-        return int(row[0]) if record.asks else record.event
+        return record.entry(row)
 
-    def _record(self, step: Step) -> Record:
-        """What is written before COMMIT: the version row and the log entry."""
+    def _record(self, step: Step, newest: int | None) -> Record:
+        """What is written before COMMIT: the version row and the log entry behind the newest one."""
         writer = self._session.writer
-        event = None if self._newest is None else self._newest + 1
+        event = None if newest is None else newest + 1
         asks = event is None and self._counts
         text = f"{writer.record(step)}{writer.finished(step, event)}{writer.newest() if asks else ''}"
         return Record(text, event, asks)
-
-    def _resolve(self, step: Step, xid: str, exc: psycopg.Error) -> None:
-        """Return if the transaction was committed; the run then goes on in the new session."""
-        committed = self._session.commit_outcome(xid)
-        if committed is None:
-            raise NeedsAttention(
-                f"the connection was lost during the COMMIT of {step.name}, and the server did not report its outcome",
-                code="E503",
-                hint="when the server is back, `dbmigrate status` shows whether it is applied",
-            ) from exc
-        if not committed:
-            raise ConnectionFailed("the connection was lost before the transaction was committed", code="E305") from exc
-        self._session.regain_lock()
 
     # -- failures
 
@@ -269,7 +266,9 @@ class Executor:
         if error.state and not is_transactional:
             return error  # the run of its steps has logged it
         if is_transactional:
-            error.state = error.state or self._state(step, is_lost=was_lost and isinstance(error, Interrupted))
+            error.state = error.state or (
+                self._state(step, is_lost=was_lost) if isinstance(error, Interrupted) else _undone(step)
+            )
             if error.code not in conditions.CODES:  # a condition that is not true leaves the log as it was
                 self._log_failure(step, error)
         else:
@@ -287,10 +286,10 @@ class Executor:
         self._session.log_failure(self._session.writer.failed(step, error))
 
     def _state(self, step: Step, *, is_lost: bool) -> str:
-        if is_lost and self._session.committing is not None:
+        """What is true after an interruption."""
+        if self._session.committing is not None:
             return f"the commit outcome of {step.name} is unknown; `dbmigrate status` shows it"
-        undone = "the server will roll it back" if is_lost else "rolled back"
-        return f"{undone}; nothing of {step.name} was {step.direction.past}"
+        return _undone(step, "the server will roll it back" if is_lost else "rolled back")
 
     def _translate(self, step: Step, exc: BaseException) -> Error:
         if isinstance(exc, Error):
@@ -308,8 +307,8 @@ class Executor:
         if not isinstance(error, DatabaseError):
             return error
         raw = exc.diag.message_primary or ""  # the value of a variable may mask words of it
-        if _LEFT in raw:
-            return MigrationFailed(f"{step.name}: {_LEFT}", code="E403", hint=_LEFT_HINT, sqlstate=error.sqlstate)
+        if LEFT in raw:
+            return MigrationFailed(f"{step.name}: {LEFT}", code="E403", hint=LEFT_HINT, sqlstate=error.sqlstate)
         if LOCK_LOST in raw:
             return LockNotAcquired(LOCK_LOST, code="E601", hint="run the command again")
         if unproved := _unproved(step, error, raw):
@@ -318,6 +317,10 @@ class Executor:
         if exc.diag.table_name == self._session.tables.name and error.sqlstate == "23505":
             hint = "another tool applied it meanwhile; see `dbmigrate status`"
         return error.recast(MigrationFailed, f"{step.name}: {error.message} ({error.sqlstate})", code="E401", hint=hint)
+
+
+def _undone(step: Step, how: str = "rolled back") -> str:
+    return f"{how}; nothing of {step.name} was {step.direction.past}"
 
 
 def _of_repeatable(step: Step, error: Error) -> Error:
@@ -354,29 +357,6 @@ _EVENTS = re.compile(rf"{EVENTS}: (\d+)")
 _ON_TABLE = "look at the tracking table (psql: \\d): a trigger or a rule on it discards what is written; drop it"
 _ON_LOG = "look at the log table (psql: \\d): a trigger or a rule on it discards what is written; drop it"
 _TWICE = "look at the tracking table: its primary key is missing, or another tool wrote to it"
-_LEFT_HINT = "it has a COMMIT or ROLLBACK: remove that, or use `transaction:false`"
-
-
-def refuse_changes(conn: Connection, migration: Migration) -> None:
-    """Raise when the file left the transaction (E403), or changed how its text is read (E406)."""
-    if conn.pgconn.transaction_status != pq.TransactionStatus.INTRANS:
-        raise MigrationFailed(f"{migration.name}: {_LEFT}", code="E403", hint=_LEFT_HINT)
-    text_settings.refuse_changed(conn, migration)
-
-
-def closing(xid: str) -> str:
-    """What is sent between a file's SQL and its version row.
-
-    Deferred constraints fire while the file's role, search_path and statement_timeout still hold. Then the login role,
-    dbmigrate's search_path and time-outs are set, and the transaction is proved to be the same. `xid` is SQL text.
-    """
-    return (
-        "SET CONSTRAINTS ALL IMMEDIATE;\nRESET SESSION AUTHORIZATION;\nRESET ROLE;\n"
-        "SET LOCAL search_path = pg_catalog;\nSET LOCAL statement_timeout = 0;\n"
-        "SELECT pg_catalog.set_config('lock_timeout', CASE setting WHEN '0' THEN '2s' ELSE setting END, true)"
-        " FROM pg_catalog.current_setting('lock_timeout') AS setting;\n"
-        f"SELECT CASE WHEN pg_catalog.pg_current_xact_id()::text = {xid} THEN '1' ELSE '{_LEFT}' END::int;\n"
-    )
 
 
 def _quoted(digits: str) -> str:

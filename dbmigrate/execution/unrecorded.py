@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrate.execution.transactional import Executor, Record
+from dbmigrate.execution.transactional import Executor
+from dbmigrate.execution.whole_transaction import Record
 
 if TYPE_CHECKING:
     from dbmigrate.errors import Error
@@ -16,7 +17,7 @@ __all__ = ["UnrecordedExecutor"]
 class UnrecordedExecutor(Executor):
     """An `Executor` that writes neither version rows nor log entries, and needs no tracking tables."""
 
-    def _record(self, step: Step) -> Record:
+    def _record(self, step: Step, newest: int | None) -> Record:
         return Record("", None)
 
     def _log_failure(self, step: Step, error: Error) -> None:

@@ -20,7 +20,7 @@ from dbmigrate.errors import DatabaseError, MigrationFailed
 from dbmigrate.execution import batches, conditions, server_errors
 from dbmigrate.execution.step_conditions import around
 from dbmigrate.execution.substeps import SubStep, substeps
-from dbmigrate.execution.transactional import closing, refuse_changes
+from dbmigrate.execution.transaction_end import closing, refuse_changes
 from dbmigrate.frozen import frozen
 from dbmigrate.impact import rules, snapshot
 from dbmigrate.impact.values import Impact

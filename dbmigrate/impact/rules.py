@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.connection import database
-from dbmigrate.execution import batches, leftover_partitions
+from dbmigrate.execution import leftover_partitions
 from dbmigrate.frozen import frozen
 from dbmigrate.impact.values import LockMode, TableImpact, quoted
 from dbmigrate.sql import words
@@ -48,7 +48,7 @@ class Rule:
 
 def rule_for(conn: Connection, statement: Statement, baseline: Baseline) -> Rule:
     """The rule for a statement that is about to be run outside of a transaction."""
-    statement = replace(statement, sql=batches.sent(statement))
+    statement = replace(statement, sql=statement.sent)
     tokens = tuple(word for word in words(statement.sql) if word != ";")
     operation = index_operation(statement.sql)
     if operation is not None:

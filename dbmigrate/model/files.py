@@ -128,6 +128,11 @@ class Statement:
     copy_data: Iterable[str] | None = None
     filled: Filled | None = None
 
+    @property
+    def sent(self) -> str:
+        """What is sent of it: its text, or the one with the values of variables."""
+        return self.sql if self.filled is None else self.filled.text
+
 
 @frozen
 class Section:

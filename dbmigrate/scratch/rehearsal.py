@@ -20,7 +20,8 @@ from dbmigrate.execution import batches, conditions, server_errors
 from dbmigrate.execution.access import Access
 from dbmigrate.execution.lock_retries import Pacing
 from dbmigrate.execution.session import Session
-from dbmigrate.execution.transactional import Executor, refuse_changes
+from dbmigrate.execution.transaction_end import refuse_changes
+from dbmigrate.execution.transactional import Executor
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import parser
 from dbmigrate.migrations.conditions import parts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from dbmigrate.execution.transactional import closing
+from dbmigrate.execution.transaction_end import closing
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from tests.support import faults
+from tests.support.children import eventually
 from tests.support.faults import FALSE, INVALID, LONG, few
 from tests.support.proxy import TO_SERVER, Action, Fault, Proxy
 
@@ -190,7 +191,8 @@ def test_the_locks_of_a_killed_run_are_free_within_seconds(start, project, datab
 
 def test_a_run_that_is_stopped_in_its_transaction_lets_go_of_its_locks(start, project, database_url, query):
     project.migration("1_a", up="create table a ();")
-    project.migration("2_b", up="alter table a add column n int;\nselect pg_sleep(2);")
+    # a savepoint is no statement of a file that is sent in one message, which would end without the run
+    project.migration("2_b", up="savepoint s;\nalter table a add column n int;\nselect pg_sleep(2);")
     url = f"{database_url}&idle_in_transaction_session_timeout=1s"  # a minute where the URL does not say it
     process = start(*UP, env={"DATABASE_URL": url})
     pid = faults.backend(database_url, doing="%pg_sleep%")
@@ -207,6 +209,32 @@ def test_a_run_that_is_stopped_in_its_transaction_lets_go_of_its_locks(start, pr
         (0,)
     ]
     assert faults.versions(database_url) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGCONT, 0), (signal.SIGKILL, -signal.SIGKILL)], ids=["goes on", "killed"]
+)
+def test_a_small_migration_ends_without_a_run_that_is_stopped(start, project, database_url, query, number, exit_code):
+    """It is one message: the server needs nobody to commit it, and holds its locks no longer than that takes."""
+    project.migration("1_a", up="create table a ();")
+    project.migration("2_b", up="alter table a add column n int;\nselect pg_sleep(1);")
+    process = start(*UP, env={"DATABASE_URL": database_url})
+    faults.backend(database_url, doing="%pg_sleep%")
+
+    process.send_signal(signal.SIGSTOP)
+    committed = eventually(lambda: faults.versions(database_url) == ["1", "2"])
+    holders = query(database_url, "select count(*) from pg_locks where relation = 'a'::regclass and granted")
+    process.send_signal(number)
+    process.communicate(timeout=30)
+
+    assert committed
+    assert holders == [(0,)]
+    assert process.returncode == exit_code
+    assert query(database_url, "select version, state from schema_migrations_log order by event_id") == [
+        ("1", "done"),
+        ("2", "done"),
+    ]
+    assert faults.finish(database_url, project) == ["up"]
 
 
 def test_a_transaction_of_ours_that_hangs_is_ended_by_the_server_after_a_minute(database_url, project, query):
