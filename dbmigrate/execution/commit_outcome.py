@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import psycopg
 
 from dbmigrate.connection import database
-from dbmigrate.errors import ConnectionFailed, NeedsAttention
+from dbmigrate.errors import ConnectionFailed, Error, LockNotAcquired, NeedsAttention
 from dbmigrate.execution import run_lock
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from dbmigrate.connection.database import Connection
     from dbmigrate.connection.dsn import Dsn
-    from dbmigrate.errors import Error
     from dbmigrate.model import Step
+    from dbmigrate.tracking.tables import Tables
 
 _SECONDS = 30.0
 _PAUSE = 0.25
@@ -46,7 +46,15 @@ class LostSession(Protocol):
 
     conn: Connection
     committing: Callable[[], bool | None] | None
+    lock_lost: Error | None
+    tables: Tables
     shared: tuple[run_lock.Key, ...]
+
+    @property
+    def dsn(self) -> Dsn: ...
+
+    @property
+    def run_id(self) -> str: ...
 
     @property
     def key(self) -> run_lock.Key: ...
@@ -62,7 +70,8 @@ class LostSession(Protocol):
 def was_committed(session: LostSession, step: Step, exc: Exception) -> bool:
     """Whether the transaction that records `step` was committed, of which nothing is known since `exc`.
 
-    The run can go on then, in a new session with the lock. Raises NeedsAttention E503, LockNotAcquired E601.
+    The run can go on then, in a new session with the lock; `session.lock_lost` says that another run has it now. Raises
+    NeedsAttention E503.
     """
     committed = session.committing() if session.committing else False
     if committed is None:
@@ -71,11 +80,26 @@ def was_committed(session: LostSession, step: Step, exc: Exception) -> bool:
             code="E503",
             hint="when the server is back, `dbmigrate status` shows whether it is applied",
         ) from exc
+    session.committing = None
     if committed:
-        session.regain_lock()
-    else:
-        session.committing = None
+        session.lock_lost = _lost_to(session)
     return committed
+
+
+def _lost_to(session: LostSession) -> Error | None:
+    """Take the lock again; the error if another run has it, or had it meanwhile and has changed what was planned on."""
+    from dbmigrate.tracking import logged_outcome  # only a lost connection needs it
+
+    try:
+        session.regain_lock()
+        with database.translated(session.dsn):
+            others = database.query(session.conn, logged_outcome.others_since(session.tables, session.run_id))
+    except Error as exc:
+        return exc
+    if others:
+        message = "the connection was lost, and another run went on meanwhile"
+        return LockNotAcquired(message, code="E601", hint="run the command again")
+    return None
 
 
 def lost(exc: psycopg.Error, dsn: Dsn) -> Error:

@@ -73,6 +73,7 @@ class Session:
         self.shared: tuple[run_lock.Key, ...] = ()  # locks of other services, which this run needs as they are
         # asks for the outcome of the transaction that records a step, once its COMMIT is sent
         self.committing: Callable[[], bool | None] | None = None
+        self.lock_lost: Error | None = None  # the lock went to another run when the connection was lost
         self._is_used = False  # whether a migration ran in it, which may have left settings
         self.observer: Observer | None = None  # measures a rehearsal, statement by statement
 

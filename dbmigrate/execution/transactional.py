@@ -91,10 +91,17 @@ class Executor:
             for position, step in enumerate(plan.steps):
                 self._upcoming = plan.steps[position + 1] if position + 1 < len(plan.steps) else None
                 self._run_step(step)
-                if self._session.conn.closed and position + 1 < len(plan.steps):
-                    raise ConnectionFailed("the connection was lost", code="E305")
+                if self._upcoming is not None:
+                    self._refuse_lost()
         except KeyboardInterrupt as exc:
             raise Interrupted.by(exc, "interrupted between two migrations") from exc
+
+    def _refuse_lost(self) -> None:
+        """Raise where the next step would run without a connection or without the lock."""
+        if self._session.conn.closed:
+            raise ConnectionFailed("the connection was lost", code="E305")
+        if self._session.lock_lost is not None:
+            raise self._session.lock_lost
 
     def _run_step(self, step: Step) -> None:
         started = time.monotonic()
