@@ -12,6 +12,7 @@ from dbmigrate.errors import Error
 from dbmigrate.events import ServerNotice, StepDone, StepFailed, StepStarted, Warned
 from dbmigrate.execution import whole_transaction
 from tests.support import faults
+from tests.support.children import eventually
 from tests.support.proxy import TO_SERVER, Action, Ending, Fault, Proxy
 from tests.support.rehearsals import tell
 
@@ -194,3 +195,22 @@ def joined(url, project):
     """Another run, which waits for the lock as soon as the first one has it."""
     faults.backend(url, doing="%pg_sleep%")
     tell(url, project, Migrator.migrate, lock_wait=60)
+
+
+def test_a_message_that_arrives_late_is_prevented_where_a_file_gave_the_lock_away(server, project, database_url, query):
+    """Its log entry would have the number that the entry of the failure has."""
+    project.migration("1_a", up="create table a (n int);\nselect pg_advisory_unlock_all();")
+    project.migration("2_b", up="insert into a values (2);")
+    with Proxy(server) as proxy:
+        proxy.arm(Fault(TO_SERVER, Action.LATE, text=b"insert into a", kind=b"Q", seconds=3))
+
+        told = tell(proxy.url(database_name(database_url)), project, Migrator.migrate)
+
+        assert told.exit_code == 3, told.error
+        assert told.done == ["1"]
+        assert eventually(lambda: not query(database_url, OURS))
+    assert faults.versions(database_url) == ["1"]
+    assert query(database_url, "select * from a") == []
+
+
+OURS = "select 1 from pg_stat_activity where application_name like 'dbmigrate %' and datname = current_database()"
