@@ -171,8 +171,8 @@ def test_another_run_that_takes_the_lock_of_a_lost_session_does_the_rest(
     project.migration("2_b", up=f"insert into a values (2);\nselect pg_sleep({seconds});")
     project.migration("3_c", up="insert into a values (3);")
     with Proxy(server) as proxy:
-        proxy.arm(Fault(TO_SERVER, Action.CUT_AFTER, text=b"pg_sleep", kind=b"Q", ending=ending))
-        other = threading.Thread(target=joined, args=(database_url, project), daemon=True)
+        fault = proxy.arm(Fault(TO_SERVER, Action.CUT_AFTER, text=b"pg_sleep", kind=b"Q", ending=ending))
+        other = threading.Thread(target=joined, args=(fault, database_url, project), daemon=True)
 
         other.start()
         told = tell(proxy.url(database_name(database_url)), project, Migrator.migrate)
@@ -191,9 +191,9 @@ def test_another_run_that_takes_the_lock_of_a_lost_session_does_the_rest(
     ]
 
 
-def joined(url, project):
-    """Another run, which waits for the lock as soon as the first one has it."""
-    faults.backend(url, doing="%pg_sleep%")
+def joined(fault, url, project):
+    """Another run, which waits for the lock as soon as the first one has lost its connection."""
+    assert eventually(lambda: fault.happened)
     tell(url, project, Migrator.migrate, lock_wait=60)
 
 
