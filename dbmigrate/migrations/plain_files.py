@@ -1,4 +1,4 @@
-"""Plain migration files, read in a third of the time: what `parser` finds in them, found without its machinery.
+"""Plain migration files, read in less than half the time: what `parser` finds in them, found without its machinery.
 
 Plain is a file of one up and one down section, line comments between the statements, and statements that the lexer
 takes whole and that mean nothing for transactions or settings. There is nothing to report about such a file. Any other
