@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import field
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dbmigrate.backfill import options as of_backfill
@@ -82,6 +83,7 @@ def boundary(file: MigrationFile) -> re.Pattern[str]:
     return REPEATABLE if file.is_repeatable else BOUNDARY
 
 
+@lru_cache(64)
 def parse(comment: str) -> Header:
     """Read a comment that matches `BOUNDARY` or `REPEATABLE`. Raises HeaderError."""
     found = BOUNDARY.match(comment) or REPEATABLE.match(comment)

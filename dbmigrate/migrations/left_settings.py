@@ -66,7 +66,7 @@ class Left:
 
 def change_of(sql: str) -> Change | None:
     """What a statement does to the session beyond its transaction, None for all but SET, RESET and their like."""
-    if sql[:1].upper() not in ("S", "R", "D"):
+    if sql[:2].upper() not in ("SE", "RE", "DI"):
         return None
     tokens = tuple(word for word in islice(words(sql), _LONGEST) if word != ";")
     if tokens[:1] == ("SET",):

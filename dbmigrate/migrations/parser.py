@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.errors import MigrationFileError
 from dbmigrate.frozen import remembered
-from dbmigrate.migrations import head, headers, other_tools, repeatables
+from dbmigrate.migrations import head, headers, other_tools, plain_files, repeatables
 from dbmigrate.migrations.annotations import BREAKING_MARK, KEYS, KEYS_OF_REPEATABLES, Collector, Where
 from dbmigrate.migrations.batch_ranges import BatchRanges
 from dbmigrate.migrations.large_files import batches, statements
 from dbmigrate.migrations.left_settings import change_of
 from dbmigrate.migrations.sections import BOTH, Draft, tolerated
 from dbmigrate.migrations.source import Cursor, Origin, Source, byte_length, checksum
-from dbmigrate.migrations.statement_stream import backslash, segments, statement_of
+from dbmigrate.migrations.statement_stream import CONFLICT, backslash, segments, statement_of
 from dbmigrate.migrations.token_checksum import TokenSum
 from dbmigrate.model import Direction, Migration, Problem, Section, Severity, StatementKind
 from dbmigrate.sql import COPY_DATA, PostgresLexer, SegmentKind, words
@@ -48,8 +48,7 @@ __all__ = [
 
 _KEEP_STATEMENTS = 64 << 10  # bytes; the statements of larger files are read again when they are run
 KEEP_TEXT = 1 << 20  # bytes; of larger files neither text nor token checksum is kept
-_CONFLICT = ("<<<<<<<", ">>>>>>>")
-_NOT_IN_RUNS = ("migrate:", *_CONFLICT, BREAKING_MARK)  # what has to be looked at statement by statement
+_NOT_IN_RUNS = ("migrate:", *CONFLICT, BREAKING_MARK)  # what has to be looked at statement by statement
 
 
 @remembered
@@ -73,6 +72,8 @@ def read(file: MigrationFile, runs: Collection[Direction] = BOTH) -> Migration:
             return reading.said.added_to(made)
         text = source.read_all()
         is_small = source.size <= _KEEP_STATEMENTS
+        if is_small and not file.is_repeatable and (plain := plain_files.read(file, text, source.finish())):
+            return plain
         reading = _Reading(origin, _Size.SMALL if is_small else _Size.MEDIUM, runs, headers.boundary(file))
         migration = _from_text(reading, file, text, source.finish())
         return migration if is_small else replace(migration, marks=tuple(source.marks))
@@ -260,10 +261,10 @@ class _Reading:
 
     def _refuse_conflict(self, segment: Segment) -> None:
         """Conflict markers are operators to the lexer; those in strings and function bodies are none of ours."""
-        if not any(mark in segment.text for mark in _CONFLICT):
+        if not any(mark in segment.text for mark in CONFLICT):
             return
-        if any(word.startswith(_CONFLICT) for word in words(segment.text)):
-            offset = min(at for at in map(segment.text.find, _CONFLICT) if at >= 0)
+        if any(word.startswith(CONFLICT) for word in words(segment.text)):
+            offset = min(at for at in map(segment.text.find, CONFLICT) if at >= 0)
             raise self._origin.error(
                 "E223",
                 "a merge conflict is not resolved here",

@@ -27,6 +27,7 @@ _SPOKEN = {
 
 
 BOTH = tuple(Direction)
+_NOTHING: frozenset[int] = frozenset()  # one for all sections: each of its own is 216 bytes
 
 
 def tolerated(fault: MigrationFileError, direction: Direction) -> Problem:
@@ -92,7 +93,7 @@ class Draft:
 
     def finish(self) -> Section:
         """The whole section; `fault` may be E219 afterwards."""
-        redundant: frozenset[int] = frozenset()
+        redundant = _NOTHING
         try:
             redundant = self._redundant() if self.header.transaction else self._check_blocks()
         except MigrationFileError as fault:
@@ -160,6 +161,8 @@ class Draft:
 
     def _redundant(self) -> frozenset[int]:
         """The BEGIN and COMMIT around a whole transactional section; any other transaction control is an error."""
+        if not self._controls:
+            return _NOTHING
         begin, commit = self._wrapper()
         found = frozenset(control.ordinal for control in (begin, commit) if control is not None)
         others = [control for control in self._controls if control.ordinal not in found]
@@ -214,7 +217,7 @@ class Draft:
                 raise self._unbalanced(control.statement, block)
         if block is not None:
             raise self._unbalanced(block.statement, None)
-        return frozenset()
+        return _NOTHING
 
     def _unbalanced(self, statement: Statement, block: _Control | None) -> MigrationFileError:
         lacking = "COMMIT" if statement.kind is StatementKind.BEGIN else "BEGIN"

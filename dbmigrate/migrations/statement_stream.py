@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from dbmigrate.migrations.source import Cursor, Origin
     from dbmigrate.sql import Segment, Token
 
-__all__ = ["pass_data", "segments", "statement_of"]
+__all__ = ["CONFLICT", "pass_data", "segments", "statement_of"]
 
+CONFLICT = ("<<<<<<<", ">>>>>>>")  # what a merge leaves that is not resolved
 _BACKSLASH_HINTS = {
     "\\copy": "write COPY ... FROM stdin; with its data below it, up to a line \\.",
     "\\restrict": "this is a line of pg_dump's for psql: remove it",

@@ -12,7 +12,8 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from dbmigrate.model import StatementKind
-from dbmigrate.sql import SegmentKind, words
+from dbmigrate.sql import SegmentKind
+from dbmigrate.sql.plain_words import all_words
 from dbmigrate.sql.statements import classify, is_bare
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class _Section:
 
     def add(self, segment: Segment, data: Iterable[str]) -> None:
         is_statement = segment.kind is SegmentKind.STATEMENT
-        tokens = tuple(words(segment.text)) if is_statement else ("--migrate", *segment.text.split())
+        tokens = all_words(segment.text) if is_statement else ("--migrate", *segment.text.split())
         kind = classify(segment.text) if tokens[0] in _CONTROL else StatementKind.PLAIN
         if kind in (StatementKind.BEGIN, StatementKind.COMMIT) and not is_bare(segment.text):
             kind = StatementKind.ROLLBACK  # as little to be left out as that
@@ -118,6 +119,11 @@ class TokenSum:
     def _counted_before(self) -> Iterable[Sequence[bytes]]:
         choices = [section.as_counted_before() for section in self._sections]
         return product(*choices) if len(choices) <= _MOST_PRODUCTS else zip(*choices, strict=True)
+
+
+def sum_of_plain(tokens: Iterable[str]) -> str:
+    """What `TokenSum` makes of these tokens of whole sections, none of which begins or ends a transaction."""
+    return _digest((_joined(tokens),))
 
 
 def _digest(parts: Iterable[bytes]) -> str:

@@ -153,7 +153,7 @@ class Section:
     options: Mapping[str, str] = field(default_factory=dict)
     count: int = 0
     redundant: frozenset[int] = frozenset()
-    statements: tuple[Statement, ...] | None = None
+    statements: Sequence[Statement] | None = None
     batch_ranges: tuple[FileRange, ...] | None = None
     fault: str | None = None
 

@@ -54,7 +54,7 @@ _PLAIN = r"""[^;'"$\\/\-]*+(?:(?:%s|-(?!-)|/(?!\*))[^;'"$\\/\-]*+){0,20000}"""  
 _SKIP = re.compile(_PLAIN % _STRINGS).match
 # where the semicolon is in sight, so is a continuation: E'' strings that have none, and no backslash, are plain as well
 _UP_TO_END = _PLAIN % (_STRINGS + r"""|(?<=[eE])'[^'\\]*+'(?!\s*')""") + ";"
-_SIMPLE = re.compile(
+simple_statement = re.compile(
     rf"""({BLANK}*+)(?!(?i:copy\b|create{BLANK}+(?:or{BLANK}+replace{BLANK}+)?(?:function|procedure|rule|schema)\b))
     [A-Za-z]{_UP_TO_END}""".replace("\n    ", "")
 ).match
@@ -65,6 +65,16 @@ _SIMPLE_OF_ROWS = re.compile(_ROWS + _UP_TO_END).match
 _RUN_LENGTH = 64 << 10  # characters after which a run ends
 # Every alternative begins with a literal, which lets the regex engine skip plain text quickly.
 _STOP = re.compile(r""";|'|"|--|/\*|\$|\\""").search
+# no methods of the lexer among them: it would refer to itself, and live until somebody looks for cycles
+_SPECIALS: dict[str, Special] = {
+    ";": scan.semicolon,
+    "'": scan.string,
+    '"': scan.symbol,
+    "-": scan.line_comment,
+    "/": scan.block_comment,
+    "$": scan.dollar,
+    "\\": scan.meta,
+}
 _BETWEEN = re.compile(
     rf"(?P<space>{BLANK}++)|(?P<empty>;[ \t\n\r\f\v;]*+)|(?P<comment>--)|(?P<block>/\*)|(?P<meta>\\)"
 ).match
@@ -83,20 +93,6 @@ class PostgresLexer(Lexer):
         self.clear()  # type: ignore[no-untyped-call] # none of sqlparse's own expressions and keywords
         self._boundary = boundary
         self._bounds: _Bounds | None = None  # of runs, where they are asked for
-        self._specials: dict[str, Special] = {
-            ";": scan.semicolon,
-            "'": scan.string,
-            '"': scan.symbol,
-            "-": self._line_comment,
-            "/": scan.block_comment,
-            "$": scan.dollar,
-            "\\": scan.meta,
-        }
-        self._between: dict[str, Special] = {
-            "comment": self._line_comment,
-            "block": scan.block_comment,
-            "meta": scan.meta,
-        }
 
     def get_tokens(self, text: str | bytes | _Readable, encoding: str | None = None) -> Iterator[Token]:
         """The tokens of a whole text (str, UTF-8 bytes or a text file); joined they are the text.
@@ -156,11 +152,10 @@ class PostgresLexer(Lexer):
         match = _BETWEEN(text, position)
         if match is None:
             return self._statement(text, position, tokens)
-        special = self._between.get(match.lastgroup or "")
-        if special is None:
+        if match.lastgroup in ("space", "empty"):
             kind, end = (T.Whitespace if match.lastgroup == "space" else EMPTY), match.end()
         else:
-            kind, _, end = special(text, position, position)
+            kind, _, end = self._special(text, position, position)
         tokens.append((kind, text[position:end]))
         return end
 
@@ -186,7 +181,7 @@ class PostgresLexer(Lexer):
         plain = position
         while (found := _STOP(text, skip(text, position))) is not None:
             at = found.start()
-            kind, _, end = self._specials[text[at]](text, at, position)
+            kind, _, end = self._special(text, at, position)
             if kind is PLAIN:
                 position = end
                 continue
@@ -221,9 +216,11 @@ class PostgresLexer(Lexer):
             tokens.append((T.Whitespace, text[position:]))
         return len(text)
 
-    def _line_comment(self, text: str, at: int, floor: int) -> Span:
-        kind, _, end = scan.line_comment(text, at, floor)
-        return (HEADER if self._is_header(text, at, end) else kind), at, end
+    def _special(self, text: str, at: int, floor: int) -> Span:
+        """What begins with the character at `at`, by the rules of `scan`."""
+        kind, start, end = _SPECIALS[text[at]](text, at, floor)
+        is_header = kind is T.Comment.Single and self._is_header(text, start, end)
+        return (HEADER if is_header else kind), start, end
 
     def _is_header(self, text: str, start: int, end: int) -> bool:
         if self._boundary is None or (start > 0 and text[start - 1] != "\n"):
@@ -256,7 +253,7 @@ class _Bounds:
 def _simple(window: Window) -> Iterator[Token]:
     """Simple statements, one by one."""
     text, position = window.text, window.position
-    while match := _SIMPLE(text, position):
+    while match := simple_statement(text, position):
         start, end = match.end(1), match.end()
         if start > position:
             yield T.Whitespace, text[position:start]
@@ -275,7 +272,7 @@ def _runs(window: Window, bounds: _Bounds) -> Iterator[Token]:
             continue
         end, number = _run(text, position, bounds) if match else (position, 0)
         if not number:
-            if (match := _SIMPLE(text, position)) is None:
+            if (match := simple_statement(text, position)) is None:
                 return
             end = match.end()
         start = match.end(1) if match else position
@@ -310,7 +307,7 @@ def words(sql: str) -> Iterator[str]:
 def _words(sql: str, position: int = 0) -> Iterator[str]:
     for kind, start, end in scan.spans(sql, position):
         if kind is T.Name:
-            yield _upper(sql[start:end])
+            yield folded(sql[start:end])
         elif kind not in TRIVIA:
             yield sql[start:end]
 
@@ -328,7 +325,7 @@ def placed_words(sql: str) -> Iterator[Word]:
     try:
         for kind, start, end in scan.spans(sql):
             if kind not in TRIVIA:
-                yield Word(_upper(sql[start:end]) if kind is T.Name else sql[start:end], start, end)
+                yield Word(folded(sql[start:end]) if kind is T.Name else sql[start:end], start, end)
     except UnclosedAtError as exc:
         raise Window(sql, None, SIZE).error(exc.what, exc.position) from None
 
@@ -363,7 +360,7 @@ def _created(text: str, position: int) -> str:
     return kind[0] if kind else ""
 
 
-def _upper(word: str) -> str:
+def folded(word: str) -> str:
     return word.upper() if word.isascii() else word.translate(_ASCII_UPPER)
 
 
@@ -382,7 +379,7 @@ class _Nest:
     def follow(self, kind: TokenType, value: str) -> None:
         if kind in TRIVIA:
             return
-        word = _upper(value) if kind is T.Name else value
+        word = folded(value) if kind is T.Name else value
         if self._blocks:
             # after AS or a dot these are names: SELECT 1 AS end, t.end
             if word in ("CASE", "END") and self._previous not in ("AS", "."):
