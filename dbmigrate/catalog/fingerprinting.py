@@ -48,9 +48,10 @@ class Fingerprints:
     def __init__(self, conn: Connection) -> None:
         version = conn.info.server_version
         self._conn = conn
-        self._groups = fingerprint.groups(version)
-        whole = [fingerprint.whole(group, version) for group in self._groups]
-        since = [fingerprint.since(group, version) for group in self._groups]
+        groups = fingerprint.groups(version)
+        self._kinds = [(group.is_versioned, group.is_naming) for group in groups]
+        whole = [fingerprint.whole(group, version) for group in groups]
+        since = [fingerprint.since(group, version) for group in groups]
         self._plans = Plans(
             "fingerprint",
             (
@@ -76,14 +77,16 @@ class Fingerprints:
     def _since(self, known: _Known) -> tuple[int, int, list[_Rows]]:
         row = self._asked(_SINCE, f"(age('{known.next % _XIDS}'::xid))")
         rows, again = [], []
-        for number, (group, before, text) in enumerate(zip(self._groups, known.rows, row[2:], strict=True)):
+        for number, ((is_versioned, is_naming), before, text) in enumerate(
+            zip(self._kinds, known.rows, row[2:], strict=True)
+        ):
             count, new, hashes = _numbers(text)
-            is_kept = count - new == before.number if group.is_versioned else hashes == before.hashes
-            if group.is_naming and not is_kept:
+            is_kept = count - new == before.number if is_versioned else hashes == before.hashes
+            if is_naming and not is_kept:
                 return self._whole()
-            if group.is_versioned and not is_kept:
+            if is_versioned and not is_kept:
                 again.append(number)
-            rows.append(_Rows(count, before.hashes + hashes if group.is_versioned else hashes))
+            rows.append(_Rows(count, before.hashes + hashes if is_versioned else hashes))
         for number, found in zip(again, self._again(again), strict=True):
             rows[number] = found
         return _number(row[0]), _number(row[1]), rows
