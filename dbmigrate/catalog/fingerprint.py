@@ -80,7 +80,8 @@ _MANY = (
     Part(
         "pg_depend d",
         "row(d.classid, d.objid, d.objsubid, d.refclassid, d.refobjid, d.refobjsubid, d.deptype)",
-        f"(d.classid = 'pg_namespace'::regclass and d.objid = {_PUBLIC}) or d.objid >= 16384",
+        f"(d.objid >= 16384 or (d.classid = 'pg_namespace'::regclass and d.objid = {_PUBLIC}))"
+        " and d.deptype in ('e', 'i', 'a')",
         "d",
         "(d.deptype = 'e'"
         " or (d.deptype = 'i' and d.classid in ('pg_proc'::regclass, 'pg_cast'::regclass))"

@@ -6,20 +6,25 @@ answers. Most migrations of a project only make new tables: what the others are 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 
+from dbmigrate.connection import database
+from dbmigrate.execution import batches
 from dbmigrate.impact import snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from dbmigrate.connection.database import Connection
     from dbmigrate.impact.snapshot import Baseline
     from dbmigrate.impact.values import Relation
 
 __all__ = ["Committed"]
+
+Answer = TypeVar("Answer")
 
 _QUERIES = (("relations", "", snapshot.RELATIONS), ("touched", "(int4, int8)", snapshot.TOUCHED))
 
@@ -37,27 +42,32 @@ class Committed:
 
     def baseline(self, *, without: Collection[Relation], scans: Mapping[int, int]) -> Baseline:
         """As `snapshot.baseline`; `scans` are those of the session that runs the migration, where there are some."""
-        found = snapshot.baseline_of(self._asked("relations"), without=without, scans=scans)
+        found = snapshot.baseline_of(self._prepared(lambda: self._rows("relations")), without=without, scans=scans)
         self.has_relations = bool(found.relations)
         return found
 
     def is_touched(self, pid: int, newest: int) -> bool:
         """Whether the session `pid` holds a lock on a relation with an object id of at most `newest`."""
-        return bool(self._asked("touched", f"({pid}, {newest})")[0][0])
+        return self._prepared(lambda: self._row("touched", f"({pid}, {newest})")) == ("t",)
 
-    def _asked(self, name: str, arguments: str = "") -> list[tuple[object, ...]]:
+    def _prepared(self, ask: Callable[[], Answer]) -> Answer:
         if self._generation:
-            try:
-                return self._executed(name, arguments)
-            except psycopg.errors.InvalidSqlStatementName:  # a migration has discarded it
-                pass
+            with suppress(psycopg.errors.InvalidSqlStatementName):  # a migration has discarded it
+                return ask()
         self._generation += 1
-        for each, types, text in _QUERIES:
-            self._conn.execute(f"PREPARE {self._name(each)}{types} AS {text}".encode())
-        return self._executed(name, arguments)
+        for name, types, text in _QUERIES:
+            database.run(self._conn, f"PREPARE {self._name(name)}{types} AS {text}")
+        return ask()
 
-    def _executed(self, name: str, arguments: str) -> list[tuple[object, ...]]:
-        return self._conn.execute(f"EXECUTE {self._name(name)}{arguments}".encode(), binary=True).fetchall()
+    def _rows(self, name: str) -> list[tuple[object, ...]]:
+        return database.query(self._conn, f"EXECUTE {self._name(name)}")
+
+    def _row(self, name: str, arguments: str) -> tuple[str, ...]:
+        """As text, in half of the time."""
+        answer = batches.ask(self._conn, f"EXECUTE {self._name(name)}{arguments};")
+        if answer.error is not None:
+            raise answer.error
+        return answer.row
 
     def _name(self, name: str) -> str:
         return f"dbmigrate_{name}_{self._generation}"
