@@ -274,16 +274,15 @@ def test_as_many_rows_as_before_are_not_taken_for_the_same(conn, database_url):
     assert reader.fingerprint() == as_a_whole(conn) != before
 
 
-def test_a_name_that_another_function_has_taken_over_is_another_one(conn):
-    """The texts of other rows have names of functions in them: they are read again where one was renamed."""
+def test_where_a_function_is_renamed_the_rows_that_name_it_are_read_again(conn):
     conn.execute(
-        "create function one(int) returns int language sql as 'select 1';"
-        " create operator @@@ (procedure = one, rightarg = int)"
+        "create type number;"
+        " create function number_in(cstring) returns number language internal immutable strict as 'int4in';"
+        " create function number_out(number) returns cstring language internal immutable strict as 'int4out';"
+        " create type number (input = number_in, output = number_out, like = int4)"
     )
     reader = Reader(conn)
     reader.fingerprint()
-    conn.execute(
-        "alter function one(int) rename to two; create function one(text) returns int language sql as 'select 2'"
-    )
+    conn.execute("alter function number_in(cstring) rename to number_read")
 
     assert reader.fingerprint() == as_a_whole(conn)
