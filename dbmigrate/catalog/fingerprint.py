@@ -167,8 +167,14 @@ def groups(version: int) -> tuple[Group, ...]:
     if version < 140000:
         # CREATE INDEX CONCURRENTLY sets indisvalid in place there (index_set_state_flags, src/backend/catalog/index.c)
         parts = tuple(part._replace(row="") if part.catalog == "pg_index" else part for part in parts)
-    single = [part for part in parts if part.catalog in _ALONE or not part.row]
-    return (*(Group((part,)) for part in single), Group(tuple(part for part in parts if part not in single)))
+    single = [part for part in parts if part.catalog in _ALONE]
+    others = [part for part in parts if part not in single]
+    versioned = tuple(part for part in others if part.row)
+    return (
+        *(Group((part,)) for part in single),
+        Group(versioned),
+        Group(tuple(part for part in others if not part.row)),
+    )
 
 
 # The ids of two transactions: the oldest in progress when the query saw the database, and the next. They are the same

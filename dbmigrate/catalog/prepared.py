@@ -19,20 +19,20 @@ Rows = list[tuple[object, ...]]
 # Everything but PostgreSQL's own is written with its schema; a temporary table called pg_class deceives nobody.
 # Constants in expressions and bounds of partitions are written alike by every session. Describing a view or an index
 # takes ACCESS SHARE on its table: nobody is to wait behind that for long.
-_SETTINGS = "; ".join(
-    f"SET LOCAL {name} = {value}"
+_SETTINGS = "SELECT " + ", ".join(
+    f"pg_catalog.set_config('{name}', '{value}', true)"
     for name, value in (
         ("search_path", "pg_catalog, pg_temp"),
         ("quote_all_identifiers", "off"),
         ("standard_conforming_strings", "on"),
         ("DateStyle", "ISO"),
         ("IntervalStyle", "postgres"),
-        ("TimeZone", "'UTC'"),
+        ("TimeZone", "UTC"),
         ("extra_float_digits", "1"),
         ("bytea_output", "hex"),
         ("jit", "off"),
         ("plan_cache_mode", "force_generic_plan"),
-        ("lock_timeout", "'10s'"),
+        ("lock_timeout", "10s"),
     )
 )
 _ALONE = (f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS}", "COMMIT")
@@ -65,7 +65,7 @@ def answers(conn: Connection, statements: Iterable[str]) -> list[Rows]:
         if cursor.description is not None:
             found.append(cursor.fetchall())
         if not cursor.nextset():
-            return found
+            return found[1:]  # the first one is about the settings
 
 
 class Query(NamedTuple):

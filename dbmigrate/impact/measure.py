@@ -122,24 +122,45 @@ def _transaction(conn: Connection, migration: Migration, options: MeasureOptions
 
     `reset` has a transaction of its own: the other one would begin with the mode that the last file made the default.
     """
-    opening = f"BEGIN;\n{reset}COMMIT;\nBEGIN;\nSELECT pg_catalog.pg_current_xact_id()::text;"
-    xid = database.last_row(database.run(conn, opening))[0]
-    transaction = _Transaction(conn, migration, options)
-    for part in parts(migration, options.direction):
+    script = f"BEGIN;\n{reset}COMMIT;\nBEGIN;\nSELECT pg_catalog.pg_current_xact_id()::text;"
+    planned = parts(migration, options.direction)
+    is_asked = options.committed is not None and not any(part.before for part in planned[:1])
+    xid, begun = _opened(conn, f"{script}{snapshot.BEGINNING if is_asked else ''}")
+    transaction = _Transaction(conn, migration, options, begun)
+    for part in planned:
         options.ask(conn, migration, part.before, conditions.INSIDE)
         every = (statement for section in part.sections for statement in parser.statements(migration, section))
         yield from transaction.run(every)
         options.ask(conn, migration, part.after, conditions.INSIDE)
-    database.run(conn, f"{closing(repr(str(xid)))}COMMIT;")
+    database.run(conn, f"{closing(repr(xid))}COMMIT;")
+
+
+def _opened(conn: Connection, script: str) -> tuple[str, snapshot.Beginning | None]:
+    """Begin a transaction; its id, and what `snapshot.BEGINNING` says if that is asked."""
+    cursor, answers = database.run(conn, script), []
+    while True:
+        if cursor.description is not None:
+            answers.append(cursor.fetchall())
+        if not cursor.nextset():
+            break
+    xid, *begun = answers
+    return str(xid[0][0]), snapshot.beginning(begun[0]) if begun else None
 
 
 class _Transaction:
     """The statements of one transaction that is open already, or is opened by the first of them."""
 
-    def __init__(self, conn: Connection, migration: Migration, options: MeasureOptions) -> None:
+    def __init__(
+        self,
+        conn: Connection,
+        migration: Migration,
+        options: MeasureOptions,
+        begun: snapshot.Beginning | None = None,
+    ) -> None:
         self._conn = conn
         self._migration = migration
         self._bench = options
+        self._begun = begun
         self._watch: Watch | None = None
         self._numbers = count()
 
@@ -162,7 +183,8 @@ class _Transaction:
 
     def _observed(self, group: Iterator[Statement]) -> Iterator[Impact]:
         if self._watch is None:
-            self._watch = Watch(self._conn, without=self._bench.without, committed=self._bench.committed)
+            bench = self._bench
+            self._watch = Watch(self._conn, without=bench.without, committed=bench.committed, begun=self._begun)
         if self._watch.is_idle:
             self._send(group)
             return

@@ -70,8 +70,8 @@ union all
 select pg_catalog.max(h.relation)::bigint, null, null, null, null, null from held h
 """
 
-# of a transaction that has just begun: the newest object id, and what this session has read since it last reported that
-_BEGINNING = f"""
+# of a transaction that has just begun; a session counts what it reads until it reports that, between two transactions
+BEGINNING = f"""
 select pg_catalog.max(c.oid)::bigint, null from pg_catalog.pg_class c
 union all
 select c.oid::bigint, pg_catalog.pg_stat_get_xact_numscans(c.oid) from pg_catalog.pg_class c
@@ -116,6 +116,13 @@ class Look(NamedTuple):
     scans: int
     name: str | None
     index_of: int | None
+
+
+class Beginning(NamedTuple):
+    """The newest object id when a transaction began, and the scans by table that its session had counted."""
+
+    newest: int
+    scans: Mapping[int, int]
 
 
 @frozen
@@ -169,10 +176,10 @@ def baseline_of(
     return Baseline({oid: row for oid, row in whole.relations.items() if oid not in hidden})
 
 
-def beginning(conn: Connection) -> tuple[int, dict[int, int]]:
-    """The newest object id of the transaction that has begun, and the scans by table that the session has counted."""
-    (newest, _), *scans = cast("list[tuple[int, int]]", database.query(conn, _BEGINNING))
-    return newest, dict(scans)
+def beginning(rows: list[tuple[object, ...]]) -> Beginning:
+    """What the rows of `BEGINNING` say."""
+    (newest, _), *scans = cast("list[tuple[int, int]]", rows)
+    return Beginning(newest, dict(scans))
 
 
 def looks(conn: Connection, *, newest: int, seen: int) -> tuple[frozenset[Look], int]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from dbmigrate.connection import database
 from dbmigrate.impact import snapshot
 from dbmigrate.impact.values import Held, LockMode, TableImpact
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.connection.database import Connection
     from dbmigrate.impact.committed import Committed
-    from dbmigrate.impact.snapshot import Baseline, Known, Look
+    from dbmigrate.impact.snapshot import Baseline, Beginning, Known, Look
     from dbmigrate.impact.values import Relation
 
 _TABLES = frozenset("rm")  # pg_class.relkind of what has rows of its own
@@ -41,15 +42,27 @@ class _Draft:
 class Watch:
     """What the open transaction of `conn` does to the relations that were there when it began."""
 
-    def __init__(self, conn: Connection, *, without: Collection[Relation], committed: Committed | None = None) -> None:
-        """Read what is there now; with `committed`, only once the transaction touches something of it."""
+    def __init__(
+        self,
+        conn: Connection,
+        *,
+        without: Collection[Relation],
+        committed: Committed | None = None,
+        begun: Beginning | None = None,
+    ) -> None:
+        """Read what is there now; with `committed`, only once the transaction touches something of it.
+
+        `begun` is what `snapshot.BEGINNING` has said, where that was asked already.
+        """
         self._conn = conn
         self._without = without
         self._committed = committed
         self._looks: frozenset[Look] = frozenset()
         self._locks: dict[int, tuple[int, int]] = {}  # by table: the strongest lock, and the oid that it is on
         self._reported: set[int] = set()  # indexes that are new, and relations that are gone
-        self._newest, self._begun = snapshot.beginning(conn) if committed else (0, {})
+        if committed is not None and begun is None:
+            begun = snapshot.beginning(database.query(conn, snapshot.BEGINNING))
+        self._newest, self._begun = snapshot.Beginning(0, {}) if begun is None else begun
         self._is_read = False
         if committed is None or not committed.has_relations:
             self._newest = max(self._newest, self.baseline.newest)
