@@ -147,7 +147,7 @@ _ALONE = frozenset(("pg_class", "pg_attribute", "pg_index", "pg_depend", "pg_con
 
 
 class Group(NamedTuple):
-    """Parts whose rows are counted together. `is_versioned`: new rows can be told from old ones."""
+    """Parts whose rows are counted together. `is_versioned`: new rows differ from old ones by their xmin."""
 
     parts: tuple[Part, ...]
 

@@ -7,7 +7,7 @@ newer ones are hashed, and added. Otherwise, catalog by catalog, all rows are ha
 https://www.postgresql.org/docs/current/ddl-system-columns.html
 
 What the server changes in place (heap_inplace_update: numbers of pages and rows, flags that there may be indexes or
-triggers) is no part of a fingerprint.
+triggers) does not belong to a fingerprint.
 """
 
 from __future__ import annotations
