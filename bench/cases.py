@@ -222,5 +222,5 @@ def checking(setting: Setting) -> Iterator[Case]:
         prepared,
         setting.size.long,
         cwd=root,
-        targets=(Target(1.5, "floor"),),
+        targets=(Target(1.6, "floor"),),
     )

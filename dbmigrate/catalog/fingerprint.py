@@ -1,5 +1,7 @@
 """The SQL of a fingerprint: a text that stays the same as long as nothing that a `Catalog` holds changes.
 
+`fingerprinting` asks it.
+
 It is made of the rows of the system catalogs as they are, which takes a third of the time that describing the objects
 takes, and nearly none of the client's. Equal fingerprints in one database mean equal catalogs, up to a collision of
 64-bit hashes. Different ones mean little: an index that was made again is described as before and has another oid.
@@ -20,50 +22,71 @@ from dbmigrate.catalog import options
 
 _TOAST = "'pg_toast'::regnamespace"
 _PUBLIC = 2200  # the schema as initdb makes it (src/include/catalog/pg_namespace.dat)
+_NAMESPACE = "(select c.relnamespace from pg_class c where c.oid = {})"
 _OF_COLUMN = options.text("a.attoptions", options.COLUMN)
 # no name means something else in another kind of relation, and none takes those of another: one list does for all
 _OF_RELATION = options.text("c.reloptions", (*options.TABLE, *options.INDEX, *options.VIEW), access_method="c.relam")
 
 
-class _Part(NamedTuple):
-    """Rows of a catalog: the FROM clause, what of a row is hashed, which rows."""
+class Part(NamedTuple):
+    """Rows of one catalog: the FROM clause, what of a row is hashed, which rows are looked at, which of them count.
+
+    `row` is the alias where each change makes another version of a row, with a new xmin. It is empty for views, for a
+    table of which not everybody may read xmin, and for one that is changed in place. `counted` never changes for one
+    version of a row.
+    """
 
     origin: str
     value: str
-    condition: str
+    looked: str
+    row: str = ""
+    counted: str = "true"
+
+    @property
+    def catalog(self) -> str:
+        """The catalog that it is about."""
+        return self.origin.partition(" ")[0]
 
 
 # the rows that are many: the columns that the queries of a catalog look at
 _MANY = (
-    _Part(
+    Part(
         "pg_class c",
         "row(c.oid, c.relname, c.relnamespace, c.reloftype, c.relowner, c.relam, c.reltablespace, c.relpersistence,"
         " c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relispartition, c.relacl,"
         f" {_OF_RELATION}, c.relpartbound::text)",
-        f"c.oid >= 16384 and (c.relnamespace <> {_TOAST} or {_OF_RELATION} is not null)",
+        "c.oid >= 16384",
+        "c",
+        f"(c.relnamespace <> {_TOAST} or {_OF_RELATION} is not null)",
     ),
-    _Part(
-        "pg_attribute a join pg_class c on c.oid = a.attrelid",
+    Part(
+        "pg_attribute a",
         "row(a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.atthasdef, a.attidentity,"
         " a.attgenerated, a.attinhcount, a.attcollation, a.attstorage, $compression, a.attstattarget, a.attacl,"
         f" {_OF_COLUMN}, a.attfdwoptions)",
-        f"a.attrelid >= 16384 and a.attnum > 0 and not a.attisdropped and c.relnamespace <> {_TOAST}",
+        "a.attrelid >= 16384 and a.attnum > 0",
+        "a",
+        f"not a.attisdropped and {_NAMESPACE.format('a.attrelid')} <> {_TOAST}",
     ),
-    _Part(
-        "pg_index i join pg_class c on c.oid = i.indrelid",
+    Part(
+        "pg_index i",
         "row(i.indexrelid, i.indrelid, i.indisunique, i.indisprimary, i.indisexclusion, i.indimmediate,"
         " i.indisclustered, i.indisvalid, i.indisready, i.indisreplident, i.indnkeyatts, i.indkey::text,"
         " i.indcollation, i.indclass, i.indoption::text, i.indexprs::text, i.indpred::text, $distinct)",
-        f"i.indexrelid >= 16384 and c.relnamespace <> {_TOAST}",
+        "i.indexrelid >= 16384",
+        "i",
+        f"{_NAMESPACE.format('i.indrelid')} <> {_TOAST}",
     ),
-    _Part(
+    Part(
         "pg_depend d",
         "row(d.classid, d.objid, d.objsubid, d.refclassid, d.refobjid, d.refobjsubid, d.deptype)",
-        f"(d.deptype = 'e' and d.classid = 'pg_namespace'::regclass and d.objid = {_PUBLIC})"
-        " or d.objid >= 16384 and (d.deptype = 'e'"
+        f"(d.objid >= 16384 or (d.classid = 'pg_namespace'::regclass and d.objid = {_PUBLIC}))"
+        " and d.deptype in ('e', 'i', 'a')",
+        "d",
+        "(d.deptype = 'e'"
         " or (d.deptype = 'i' and d.classid in ('pg_proc'::regclass, 'pg_cast'::regclass))"
         " or (d.deptype in ('a', 'i') and d.classid = 'pg_class'::regclass"
-        " and d.objid in (select s.seqrelid from pg_sequence s)))",
+        " and (select c.relkind from pg_class c where c.oid = d.objid) = 'S'))",
     ),
 )
 
@@ -89,35 +112,101 @@ _CONDITIONS = {
     "pg_seclabel": "true",
     "pg_sequence": "x.seqrelid >= 16384",
     "pg_ts_config_map": "x.mapcfg >= 16384",
-    "pg_type": "x.oid >= 16384 and x.typinput <> 'array_in'::regproc"
+    "pg_type": "x.oid >= 16384",
+}
+_COUNTED = {
+    "pg_type": "x.typinput <> 'array_in'::regproc"
     " and (x.typtype <> 'c' or (select c.relkind from pg_class c where c.oid = x.typrelid) = 'c')",
 }
-_WHOLE = tuple(_Part(f"{catalog} x", "x", condition) for catalog, condition in sorted(_CONDITIONS.items()))
+_WHOLE = tuple(
+    Part(f"{catalog} x", "x", condition, "x", _COUNTED.get(catalog, "true"))
+    for catalog, condition in sorted(_CONDITIONS.items())
+)
 
 _HERE = "(select oid from pg_database where datname = current_database())"
 # what everybody may read of the rest; names of roles (of those that are somebody here) stand in descriptions of objects
 _NAMES = (
-    _Part(
+    Part(
         "pg_roles r",
         "row(r.oid, r.rolname)",
         "r.oid < 16384 or r.oid in (select d.refobjid from pg_shdepend d"
         f" where d.refclassid = 'pg_authid'::regclass and d.dbid = {_HERE})",
     ),
-    _Part("pg_tablespace t", "row(t.oid, t.spcname)", "true"),
-    _Part("pg_user_mappings m", "row(m.umid, m.srvid, m.srvname, m.umuser)", "true"),
-    _Part("pg_subscription s", "row(s.subdbid, s.subname, s.subpublications, s.subslotname)", f"s.subdbid = {_HERE}"),
+    Part("pg_tablespace t", "row(t.oid, t.spcname)", "true"),
+    Part("pg_user_mappings m", "row(m.umid, m.srvid, m.srvname, m.umuser)", "true"),
+    Part("pg_subscription s", "row(s.subdbid, s.subname, s.subpublications, s.subslotname)", f"s.subdbid = {_HERE}"),
 )
-_PUBLISHED_SCHEMAS = _Part("pg_publication_namespace x", "x", "true")  # since PostgreSQL 15
+_PUBLISHED_SCHEMAS = Part("pg_publication_namespace x", "x", "true", "x")  # since PostgreSQL 15
 
 
-def query(version: int) -> str:
-    """The query for a server of this version (libpq's, 180006): one row, with one value for each part."""
+# Where an old row of these changes, the texts of rows of others may: they hold names of functions and of roles, with
+# their schemas. What an access method is decides which options count.
+_NAMING = frozenset(("pg_am", "pg_namespace", "pg_proc", "pg_roles"))
+# of these every table has rows; the others are looked at together, which takes a fifth of the time
+_ALONE = frozenset(("pg_class", "pg_attribute", "pg_index", "pg_depend", "pg_constraint", "pg_type", "pg_attrdef"))
+
+
+class Group(NamedTuple):
+    """Parts whose rows are counted together. `is_versioned`: new rows differ from old ones by their xmin."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def is_versioned(self) -> bool:
+        return all(part.row for part in self.parts)
+
+    @property
+    def is_naming(self) -> bool:
+        """Whether the texts of rows of other groups depend on it."""
+        return any(part.catalog in _NAMING for part in self.parts)
+
+
+def groups(version: int) -> tuple[Group, ...]:
+    """What a server of this version (libpq's, 180006) has."""
     parts = (*_MANY, *_WHOLE, *_NAMES, *((_PUBLISHED_SCHEMAS,) if version >= 150000 else ()))
-    return f"select {', '.join(_hashed(part, version) for part in parts)}"
+    if version < 140000:
+        # CREATE INDEX CONCURRENTLY sets indisvalid in place there (index_set_state_flags, src/backend/catalog/index.c)
+        parts = tuple(part._replace(row="") if part.catalog == "pg_index" else part for part in parts)
+    single = [part for part in parts if part.catalog in _ALONE]
+    others = [part for part in parts if part not in single]
+    versioned = tuple(part for part in others if part.row)
+    return (
+        *(Group((part,)) for part in single),
+        Group(versioned),
+        Group(tuple(part for part in others if not part.row)),
+    )
 
 
-def _hashed(part: _Part, version: int) -> str:
+# The ids of two transactions: the oldest in progress when the query saw the database, and the next. They are the same
+# where none was in progress.
+SNAPSHOT = (
+    "pg_snapshot_xmin(pg_current_snapshot())::text::int8 as oldest,"
+    " pg_snapshot_xmax(pg_current_snapshot())::text::int8 as next"
+)
+
+
+def whole(group: Group, version: int) -> str:
+    """One value: the number of rows, twice, and the sum of the hashes of those that count."""
+    return _value(group, "true", version)
+
+
+def since(group: Group, version: int) -> str:
+    """The number of rows; and of those that are not older than a transaction their number, and the sum of the hashes.
+
+    $1 is the age of the transaction's id.
+    """
+    return _value(group, "age({}.xmin) <= $1" if group.is_versioned else "true", version)
+
+
+def _value(group: Group, is_new: str, version: int) -> str:
+    rows = " union all ".join(_rows(part, seed, is_new, version) for seed, part in enumerate(group.parts))
+    values = "count(*) || ':' || count(*) filter (where is_new) || ':' || coalesce(sum(hash), 0)"
+    return f"(select {values} from ({rows}) as found)"
+
+
+def _rows(part: Part, seed: int, is_new: str, version: int) -> str:
+    is_new = is_new.format(part.row)
     value = part.value.replace("$compression", "a.attcompression" if version >= 140000 else "null")
     value = value.replace("$distinct", "i.indnullsnotdistinct" if version >= 150000 else "null")
-    hashes = f"hashtextextended(({value})::text, 0)"
-    return f"(select count(*) || ':' || coalesce(sum({hashes}), 0) from {part.origin} where {part.condition})"
+    hashed = f"case when {is_new} and {part.counted} then hashtextextended(({value})::text, {seed}) end"
+    return f"select {is_new} as is_new, {hashed} as hash from {part.origin} where {part.looked}"

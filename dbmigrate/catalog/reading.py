@@ -5,22 +5,21 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING, cast
 
-import psycopg
 from psycopg import sql
-from psycopg.pq import TransactionStatus
 
-from dbmigrate.catalog import fingerprint, objects, queries
+from dbmigrate.catalog import objects, prepared, queries
+from dbmigrate.catalog.fingerprinting import Fingerprints
 from dbmigrate.catalog.kinds import Kind
+from dbmigrate.catalog.prepared import Plans, Query
 from dbmigrate.catalog.values import Catalog, Item, Key
-from dbmigrate.connection import database
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
+    from dbmigrate.catalog.prepared import Rows
     from dbmigrate.connection.database import Connection
 
 Row = tuple[str | None, ...]
-Rows = list[tuple[object, ...]]
 
 # parents before their children; the kind of a row says which one it is
 _OBJECTS = (
@@ -56,30 +55,6 @@ _REMARKS = (
 )
 _QUERIES = (*_OBJECTS, queries.COLUMNS, *_PARTS, *_REMARKS)
 
-# Everything but PostgreSQL's own is written with its schema; a temporary table called pg_class deceives nobody.
-# Constants in expressions and bounds of partitions are written alike by every session. Describing a view or an index
-# takes ACCESS SHARE on its table: nobody is to wait behind that for long.
-_SETTINGS = "; ".join(
-    f"SET LOCAL {name} = {value}"
-    for name, value in (
-        ("search_path", "pg_catalog, pg_temp"),
-        ("quote_all_identifiers", "off"),
-        ("standard_conforming_strings", "on"),
-        ("DateStyle", "ISO"),
-        ("IntervalStyle", "postgres"),
-        ("TimeZone", "'UTC'"),
-        ("extra_float_digits", "1"),
-        ("bytea_output", "hex"),
-        ("jit", "off"),
-        ("lock_timeout", "'10s'"),
-    )
-)
-_ALONE = (f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS}", "COMMIT")
-_INSIDE = (
-    f"SAVEPOINT dbmigrate_catalog; {_SETTINGS}",
-    "ROLLBACK TO SAVEPOINT dbmigrate_catalog; RELEASE SAVEPOINT dbmigrate_catalog",
-)
-
 
 def read(conn: Connection, *, without: Collection[tuple[str, str]] = ()) -> Catalog:
     """Every object of the database that is not part of the system or of an extension, and no temporary one.
@@ -91,7 +66,7 @@ def read(conn: Connection, *, without: Collection[tuple[str, str]] = ()) -> Cata
 
     Raises psycopg.Error; what was open before is still open then, but failed, as after any error.
     """
-    answers = _answers(conn, _texts(conn, without))
+    answers = prepared.answers(conn, _texts(conn, without))
     return _Builder(conn.info.server_version).catalog(iter(answers))
 
 
@@ -103,45 +78,17 @@ class Reader:
 
     def __init__(self, conn: Connection, *, without: Collection[tuple[str, str]] = ()) -> None:
         self._conn = conn
-        self._objects = _Plans("catalog", tuple(_texts(conn, without)))
-        self._rows = _Plans("fingerprint", (fingerprint.query(conn.info.server_version),))
+        self._objects = Plans("catalog", [Query(text) for text in _texts(conn, without)])
+        self._fingerprints = Fingerprints(conn)
 
     def read(self) -> Catalog:
         """As `read`."""
-        answers = self._answers(self._objects)
+        answers = self._objects.answers(self._conn, [(number, "") for number in range(len(_QUERIES))])
         return _Builder(self._conn.info.server_version).catalog(iter(answers))
 
     def fingerprint(self) -> str:
-        """What stays the same as long as the catalog does, in a third of the time; see `fingerprint`."""
-        return " ".join(map(str, self._answers(self._rows)[0][0]))
-
-    def _answers(self, plans: _Plans) -> list[Rows]:
-        try:
-            if plans.generation:
-                return _answers(self._conn, plans.execution())
-        except psycopg.errors.InvalidSqlStatementName:  # a migration has discarded them
-            if self._conn.info.transaction_status == TransactionStatus.INERROR:
-                database.run(self._conn, _INSIDE[1])
-        plans.generation += 1
-        return _answers(self._conn, (*plans.preparation(), *plans.execution()))
-
-
-class _Plans:
-    """Queries and the names of their plans, which are new ones with each generation; 0: nothing was planned."""
-
-    def __init__(self, name: str, texts: Sequence[str]) -> None:
-        self.generation = 0
-        self._name = name
-        self._texts = texts
-
-    def _names(self) -> Iterator[str]:
-        return (f"dbmigrate_{self._name}_{self.generation}_{number}" for number in range(len(self._texts)))
-
-    def preparation(self) -> Iterator[str]:
-        return (f"PREPARE {name} AS {text}" for name, text in zip(self._names(), self._texts, strict=True))
-
-    def execution(self) -> Iterator[str]:
-        return (f"EXECUTE {name}" for name in self._names())
+        """What stays the same as long as the catalog does, in a third of the time or less; see `fingerprinting`."""
+        return self._fingerprints.take()
 
 
 def _texts(conn: Connection, without: Collection[tuple[str, str]]) -> Iterator[str]:
@@ -198,24 +145,6 @@ select 'publication member', 'pg_publication_namespace:' || s.oid, 'pg_publicati
          || ' ADD TABLES IN SCHEMA ' || s.pnnspid::regnamespace
 from pg_publication_namespace s
 """
-
-
-def _answers(conn: Connection, statements: Iterable[str]) -> list[Rows]:
-    """The rows of every query, in one message and from one snapshot."""
-    has_begun = conn.autocommit and conn.info.transaction_status == TransactionStatus.IDLE
-    before, after = _ALONE if has_begun else _INSIDE
-    try:
-        cursor = database.run(conn, "; ".join((before, *statements, after)))
-    except psycopg.Error:
-        if has_begun and not conn.closed:
-            database.run(conn, "ROLLBACK")
-        raise
-    found = []
-    while True:
-        if cursor.description is not None:
-            found.append(cursor.fetchall())
-        if not cursor.nextset():
-            return found
 
 
 class _Builder:

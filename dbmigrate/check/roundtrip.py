@@ -16,6 +16,8 @@ from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
+from psycopg.pq import TransactionStatus
+
 from dbmigrate import catalog
 from dbmigrate.catalog import Change, Kind, Scope
 from dbmigrate.check.values import failed, found
@@ -163,32 +165,37 @@ def _rolled_back(scratch: ScratchSession, migration: Migration, snapshots: Snaps
     try:
         yield from _down_and_up(scratch, migration, snapshots, partial(_attempt, scratch, migration))
     finally:
-        with suppress(Error), database.translated(scratch.dsn):
-            database.run(conn, "ROLLBACK")
+        if conn.info.transaction_status != TransactionStatus.IDLE:
+            with suppress(Error), database.translated(scratch.dsn):
+                database.run(conn, "ROLLBACK")
 
 
 def _committed(scratch: ScratchSession, migration: Migration, snapshots: Snapshots) -> Iterator[Problem]:
-    yield from _down_and_up(scratch, migration, snapshots, partial(scratch.run, migration))
+    def run_section(direction: Direction, _ending: str) -> None:
+        scratch.run(migration, direction)
+
+    yield from _down_and_up(scratch, migration, snapshots, run_section)
 
 
 def _down_and_up(
-    scratch: ScratchSession, migration: Migration, snapshots: Snapshots, run_section: Callable[[Direction], object]
+    scratch: ScratchSession, migration: Migration, snapshots: Snapshots, run_section: Callable[[Direction, str], object]
 ) -> Iterator[Problem]:
     try:
-        run_section(Direction.DOWN)
+        run_section(Direction.DOWN, "")
     except (DatabaseError, Refused) as exc:
         yield _failure("C102", "the down section of {} fails", exc, scratch, migration)
         return
     is_same, left = _undone(scratch, migration, snapshots.before)
     yield from left
+    is_compared = not is_same or _depends_on_data(migration)
     try:
-        run_section(Direction.UP)
+        run_section(Direction.UP, "" if is_compared else "ROLLBACK;")
     except (DatabaseError, Refused) as exc:
         yield _failure("C104", "{} cannot be applied again after its down section", exc, scratch, migration)
         return
     if any(problem.severity is Severity.ERROR for problem in left):
         return  # it would be the same difference
-    if not is_same or _depends_on_data(migration):
+    if is_compared:
         assert snapshots.after.catalog is not None
         yield from _changed(migration, snapshots.after.catalog, scratch.read_catalog())
 
@@ -224,9 +231,10 @@ def _failure(code: str, what: str, exc: Error, scratch: ScratchSession, migratio
     return failed(code, what.format(migration.name), exc, place=down_place(migration), hint=hint)
 
 
-def _attempt(scratch: ScratchSession, migration: Migration, direction: Direction) -> None:
+def _attempt(scratch: ScratchSession, migration: Migration, direction: Direction, ending: str) -> None:
+    context = Context(scratch.rehearsal, scratch.dsn, migration)
     try:
-        rehearsal.run_sections(Context(scratch.rehearsal, scratch.dsn, migration), direction, scratch.note)
+        rehearsal.run_sections(context, direction, scratch.note, ending=ending)
     except MigrationFailed as exc:
         if exc.sqlstate in _BEFORE_COMMIT:
             raise _NeedsCommitError from exc

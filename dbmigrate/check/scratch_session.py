@@ -11,6 +11,7 @@ from dbmigrate.connection import database
 from dbmigrate.execution.access import Access
 from dbmigrate.execution.session import Session
 from dbmigrate.frozen import frozen
+from dbmigrate.impact.committed import Committed
 from dbmigrate.model import Direction
 from dbmigrate.tracking import provenance
 
@@ -33,6 +34,7 @@ COMMAND = "check"
 class ScratchSession:
     """`session` runs migrations; `rehearsal` is for transactions that are rolled back, and reads the catalog.
 
+    `committed` reads there as well what the lock report needs.
     There are no rows: `note` collects the conditions that are not true.
     """
 
@@ -40,6 +42,7 @@ class ScratchSession:
     session: Session
     rehearsal: Connection
     reader: catalog.Reader
+    committed: Committed
     note: conditions.Note
 
     @property
@@ -63,7 +66,7 @@ class ScratchSession:
         """
         self.server.refuse_external_effects(migration)
         own = frozenset(impact.Relation(*name) for name in own_tables(self.session))
-        options = impact.MeasureOptions(self.dsn, direction, own, self.note)
+        options = impact.MeasureOptions(self.dsn, direction, own, self.note, self.committed)
         return self.server.retrying(partial(impact.run_measured, self.session.conn, migration, options))
 
 
@@ -84,7 +87,8 @@ def prepared(
         session.lock()
         session.ensure_tables()
         rehearsal = stack.enter_context(database.connect(dsn, command=COMMAND, on_event=_ignore))
-        yield ScratchSession(server, session, rehearsal, catalog.Reader(rehearsal, without=own_tables(session)), note)
+        reader = catalog.Reader(rehearsal, without=own_tables(session))
+        yield ScratchSession(server, session, rehearsal, reader, Committed(rehearsal), note)
 
 
 @contextmanager

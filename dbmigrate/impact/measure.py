@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from dbmigrate.connection.database import Connection
     from dbmigrate.execution.conditions import Asker, Frame
+    from dbmigrate.impact.committed import Committed
     from dbmigrate.impact.values import Relation, TableImpact
     from dbmigrate.migrations.conditions import Condition
     from dbmigrate.model import Batch, Migration, Statement
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _BULK = frozenset(("INSERT", "COPY"))  # reported as one where they stand in a row: files of data have millions
 # these change no table, and some may only stand before the first query of their transaction, which a look would be
 SILENT = frozenset(("BEGIN", "START", "SET", "RESET"))
+_CATALOGS = "pg_"  # REINDEX TABLE pg_class, for example, locks what others need to read the catalog
 _SHOWN = 160  # characters of a statement
 
 
@@ -50,13 +52,15 @@ class MeasureOptions:
     """Where and how a migration is measured.
 
     `dsn` is the scratch database's, for the session's settings and for secrets in messages; the relations of `without`
-    (the tracking tables) are left out of the report. Conditions are asked by `asker`, None: not at all.
+    (the tracking tables) are left out of the report. Conditions are asked by `asker`, None: not at all. `committed` is
+    a second session; without it, what is there is read before each transaction.
     """
 
     dsn: Dsn
     direction: Direction = Direction.UP
     without: frozenset[Relation] = frozenset()
     asker: Asker | None = None
+    committed: Committed | None = None
 
     def ask(self, conn: Connection, migration: Migration, asked: tuple[Condition, ...], frame: Frame) -> None:
         """Ask conditions of `migration`, if they are asked at all."""
@@ -78,9 +82,10 @@ def run_measured(conn: Connection, migration: Migration, options: MeasureOptions
     if migration.bound is not None:
         options = replace(options, dsn=options.dsn.hiding(migration.bound.secrets))
     try:
-        database.run(conn, database.session_reset() + database.session_settings(conn, options.dsn))
+        reset = database.session_reset() + database.session_settings(conn, options.dsn)
         if migration.is_transactional(options.direction):
-            return tuple(_transaction(conn, migration, options))
+            return tuple(_transaction(conn, migration, options, reset))
+        database.run(conn, reset)
         return tuple(_stepwise(conn, migration, options))
     except batches.StatementError as exc:
         _abort(conn)
@@ -112,25 +117,50 @@ def _failure_of_ours(exc: psycopg.Error, migration: Migration, options: MeasureO
 # ------------------------------------------------------------------------------------------------------ transactions
 
 
-def _transaction(conn: Connection, migration: Migration, options: MeasureOptions) -> Iterator[Impact]:
-    """The whole migration in one transaction, ended as `execution.transactional` ends it."""
-    xid = database.last_row(database.run(conn, "BEGIN;\nSELECT pg_catalog.pg_current_xact_id()::text;"))[0]
-    transaction = _Transaction(conn, migration, options)
-    for part in parts(migration, options.direction):
+def _transaction(conn: Connection, migration: Migration, options: MeasureOptions, reset: str) -> Iterator[Impact]:
+    """The whole migration in one transaction, ended as `execution.transactional` ends it.
+
+    `reset` has a transaction of its own: the other one would begin with the mode that the last file made the default.
+    """
+    script = f"BEGIN;\n{reset}COMMIT;\nBEGIN;\nSELECT pg_catalog.pg_current_xact_id()::text;"
+    planned = parts(migration, options.direction)
+    is_asked = options.committed is not None and not any(part.before for part in planned[:1])
+    xid, begun = _opened(conn, f"{script}{snapshot.BEGINNING if is_asked else ''}")
+    transaction = _Transaction(conn, migration, options, begun)
+    for part in planned:
         options.ask(conn, migration, part.before, conditions.INSIDE)
         every = (statement for section in part.sections for statement in parser.statements(migration, section))
         yield from transaction.run(every)
         options.ask(conn, migration, part.after, conditions.INSIDE)
-    database.run(conn, f"{closing(repr(str(xid)))}COMMIT;")
+    database.run(conn, f"{closing(repr(xid))}COMMIT;")
+
+
+def _opened(conn: Connection, script: str) -> tuple[str, snapshot.Beginning | None]:
+    """Begin a transaction; its id, and what `snapshot.BEGINNING` says if that is asked."""
+    cursor, answers = database.run(conn, script), []
+    while True:
+        if cursor.description is not None:
+            answers.append(cursor.fetchall())
+        if not cursor.nextset():
+            break
+    xid, *begun = answers
+    return str(xid[0][0]), snapshot.beginning(begun[0]) if begun else None
 
 
 class _Transaction:
     """The statements of one transaction that is open already, or is opened by the first of them."""
 
-    def __init__(self, conn: Connection, migration: Migration, options: MeasureOptions) -> None:
+    def __init__(
+        self,
+        conn: Connection,
+        migration: Migration,
+        options: MeasureOptions,
+        begun: snapshot.Beginning | None = None,
+    ) -> None:
         self._conn = conn
         self._migration = migration
         self._bench = options
+        self._begun = begun
         self._watch: Watch | None = None
         self._numbers = count()
 
@@ -153,11 +183,14 @@ class _Transaction:
 
     def _observed(self, group: Iterator[Statement]) -> Iterator[Impact]:
         if self._watch is None:
-            self._watch = Watch(self._conn, without=self._bench.without)
+            bench = self._bench
+            self._watch = Watch(self._conn, without=bench.without, committed=bench.committed, begun=self._begun)
         if self._watch.is_idle:
             self._send(group)
             return
         first, holding = next(group), self._watch.holding()
+        if _CATALOGS in batches.sent(first).lower():
+            self._watch.read()
         number = self._send(chain((first,), group))
         tables = self._watch.look()
         word = first_word(first.sql)

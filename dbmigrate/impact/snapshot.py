@@ -22,7 +22,7 @@ _EQUALS = "operator(pg_catalog.=)"
 _FIRST_OID = 16384  # FirstNormalObjectId: what is below is the server's own
 
 # everything that a lock can be on, with what it belongs to: the table of an index, of out-of-line data, of a sequence
-_RELATIONS = f"""
+RELATIONS = f"""
 select c.oid::bigint, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind::pg_catalog.text,
        c.relfilenode::bigint,
        case when c.relkind {_EQUALS} any ('{{r,m}}'::pg_catalog."char"[])
@@ -70,6 +70,25 @@ union all
 select pg_catalog.max(h.relation)::bigint, null, null, null, null, null from held h
 """
 
+# of a transaction that has just begun; a session counts what it reads until it reports that, between two transactions
+BEGINNING = f"""
+select pg_catalog.max(c.oid)::bigint, null from pg_catalog.pg_class c
+union all
+select c.oid::bigint, pg_catalog.pg_stat_get_xact_numscans(c.oid) from pg_catalog.pg_class c
+where c.oid operator(pg_catalog.>=) {_FIRST_OID} and c.relkind {_EQUALS} any ('{{r,m}}'::pg_catalog."char"[])
+  and pg_catalog.pg_stat_get_xact_numscans(c.oid) operator(pg_catalog.<>) 0
+"""
+# of another session: $1 is its process, $2 an object id
+TOUCHED = f"""
+select exists (
+  select from pg_catalog.pg_locks l
+  where l.locktype {_EQUALS} 'relation' and l.pid {_EQUALS} $1
+    and l.relation operator(pg_catalog.>=) {_FIRST_OID}
+    and l.relation operator(pg_catalog.<=) $2::pg_catalog.oid
+    and l.database {_EQUALS} (select d.oid from pg_catalog.pg_database d
+                              where d.datname {_EQUALS} pg_catalog.current_database()))
+"""
+
 
 class Known(NamedTuple):
     """A relation as it was when the transaction began. `owner` is the oid of the table that it belongs to."""
@@ -97,6 +116,13 @@ class Look(NamedTuple):
     scans: int
     name: str | None
     index_of: int | None
+
+
+class Beginning(NamedTuple):
+    """The newest object id when a transaction began, and the scans by table that its session had counted."""
+
+    newest: int
+    scans: Mapping[int, int]
 
 
 @frozen
@@ -132,12 +158,28 @@ class Baseline:
 
 def baseline(conn: Connection, *, without: Collection[Relation]) -> Baseline:
     """What is there now, but for catalogs, temporary tables and the relations of `without`."""
-    rows = cast("list[tuple[int, str, str, str, int, int, int | None, int | None]]", database.query(conn, _RELATIONS))
-    whole = Baseline({row[0]: Known._make(row) for row in rows})
+    return baseline_of(database.query(conn, RELATIONS), without=without)
+
+
+def baseline_of(
+    found: list[tuple[object, ...]], *, without: Collection[Relation], scans: Mapping[int, int] | None = None
+) -> Baseline:
+    """The baseline of the rows of `RELATIONS`; with `scans`, those count instead of the rows'."""
+    rows = cast("list[tuple[int, str, str, str, int, int, int | None, int | None]]", found)
+    known = {row[0]: Known._make(row) for row in rows}
+    if scans is not None:
+        known = {oid: row._replace(scans=scans.get(oid, 0)) for oid, row in known.items()}
+    whole = Baseline(known)
     names = {(relation.schema, relation.name) for relation in without}
     hidden = {oid for oid, row in whole.relations.items() if (row.schema, row.name) in names}
     hidden |= {oid for oid, row in whole.relations.items() if row.owner is not None and whole.table_of(oid) in hidden}
     return Baseline({oid: row for oid, row in whole.relations.items() if oid not in hidden})
+
+
+def beginning(rows: list[tuple[object, ...]]) -> Beginning:
+    """What the rows of `BEGINNING` say."""
+    (newest, _), *scans = cast("list[tuple[int, int]]", rows)
+    return Beginning(newest, dict(scans))
 
 
 def looks(conn: Connection, *, newest: int, seen: int) -> tuple[frozenset[Look], int]:

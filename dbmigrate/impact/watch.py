@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from dbmigrate.connection import database
 from dbmigrate.impact import snapshot
 from dbmigrate.impact.values import Held, LockMode, TableImpact
 
@@ -12,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from dbmigrate.connection.database import Connection
-    from dbmigrate.impact.snapshot import Baseline, Known, Look
+    from dbmigrate.impact.committed import Committed
+    from dbmigrate.impact.snapshot import Baseline, Beginning, Known, Look
     from dbmigrate.impact.values import Relation
 
 _TABLES = frozenset("rm")  # pg_class.relkind of what has rows of its own
@@ -39,37 +42,77 @@ class _Draft:
 class Watch:
     """What the open transaction of `conn` does to the relations that were there when it began."""
 
-    def __init__(self, conn: Connection, *, without: Collection[Relation]) -> None:
+    def __init__(
+        self,
+        conn: Connection,
+        *,
+        without: Collection[Relation],
+        committed: Committed | None = None,
+        begun: Beginning | None = None,
+    ) -> None:
+        """Read what is there now; with `committed`, only once the transaction touches something of it.
+
+        `begun` is what `snapshot.BEGINNING` has said, where that was asked already.
+        """
         self._conn = conn
-        self._baseline = snapshot.baseline(conn, without=without)
-        self._newest = self._seen = self._baseline.newest
+        self._without = without
+        self._committed = committed
         self._looks: frozenset[Look] = frozenset()
         self._locks: dict[int, tuple[int, int]] = {}  # by table: the strongest lock, and the oid that it is on
-        self._filenodes = {oid: known.filenode for oid, known in self._baseline.relations.items()}
-        self._scans = {oid: known.scans for oid, known in self._baseline.relations.items()}
         self._reported: set[int] = set()  # indexes that are new, and relations that are gone
+        if committed is not None and begun is None:
+            begun = snapshot.beginning(database.query(conn, snapshot.BEGINNING))
+        self._newest, self._begun = snapshot.Beginning(0, {}) if begun is None else begun
+        self._is_read = False
+        if committed is None or not committed.has_relations:
+            self._newest = max(self._newest, self.baseline.newest)
+        self._seen = self._newest
 
-    @property
+    @cached_property
     def baseline(self) -> Baseline:
         """What was there when it began."""
-        return self._baseline
+        self._is_read = True
+        if self._committed is None:
+            return snapshot.baseline(self._conn, without=self._without)
+        return self._committed.baseline(without=self._without, scans=self._begun)
+
+    @cached_property
+    def _filenodes(self) -> dict[int, int]:
+        return {oid: known.filenode for oid, known in self.baseline.relations.items()}
+
+    @cached_property
+    def _scans(self) -> dict[int, int]:
+        return {oid: known.scans for oid, known in self.baseline.relations.items()}
 
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing that could be impaired: the database was empty."""
-        return not self._baseline.relations
+        return self._is_read and not self.baseline.relations
+
+    def read(self) -> None:
+        """Read what was there, before a statement that might keep the other session from reading the catalog."""
+        _ = self.baseline
+
+    @property
+    def _is_untouched(self) -> bool:
+        """Whether the transaction holds nothing that was there: all locks of it last."""
+        if self._is_read or self._committed is None:
+            return False
+        return not self._committed.is_touched(self._conn.info.backend_pid, self._newest)
 
     def holding(self) -> tuple[Held, ...]:
         """The locks that stop others from writing, as of the last look."""
         strongest: dict[Relation, LockMode] = {}
         for oid, (mode, _) in self._locks.items():
             if mode >= LockMode.SHARE:
-                table = self._baseline.relations[self._baseline.root_of(oid)].relation
+                table = self.baseline.relations[self.baseline.root_of(oid)].relation
                 strongest[table] = max(LockMode(mode), strongest.get(table, LockMode(mode)))
         return tuple(Held(table, lock) for table, lock in sorted(strongest.items()))
 
     def look(self) -> tuple[TableImpact, ...]:
         """What has happened since the last look."""
+        if self._is_untouched:
+            return ()
         looks, self._seen = snapshot.looks(self._conn, newest=self._newest, seen=self._seen)
         drafts: dict[int, _Draft] = {}
         for look in looks - self._looks:
@@ -77,39 +120,39 @@ class Watch:
             self._note_work(drafts, look)
         self._remember(looks)
         telling = {oid: draft for oid, draft in drafts.items() if draft.is_telling}
-        return tuple(sorted(_folded(self._baseline, telling), key=lambda impact: impact.table))
+        return tuple(sorted(_folded(self.baseline, telling), key=lambda impact: impact.table))
 
     def _remember(self, looks: frozenset[Look]) -> None:
         """The locks that there are now: more than before, but for what ROLLBACK TO gave back."""
-        looks = frozenset(look for look in looks if look.oid in self._baseline.relations)
+        looks = frozenset(look for look in looks if look.oid in self.baseline.relations)
         is_less = {(look.oid, look.mode) for look in self._looks} - {(look.oid, look.mode) for look in looks}
         if is_less:
             self._locks.clear()
         for look in looks if is_less else looks - self._looks:
-            table = self._baseline.table_of(look.oid)
+            table = self.baseline.table_of(look.oid)
             if table is not None:
                 self._locks[table] = max(self._locks.get(table, _NONE), _strength(look, table))
         self._looks = looks
 
     def _draft(self, drafts: dict[int, _Draft], look: Look) -> _Draft | None:
-        oid = self._baseline.table_of(look.oid)
+        oid = self.baseline.table_of(look.oid)
         if oid is None and look.index_of is not None:  # a new index on an old table
-            oid = self._baseline.table_of(look.index_of)
+            oid = self.baseline.table_of(look.index_of)
         if oid is None:
             return None
         held = self._locks.get(oid, _NONE)
-        return drafts.setdefault(oid, _Draft(self._baseline.relations[oid], held, held))
+        return drafts.setdefault(oid, _Draft(self.baseline.relations[oid], held, held))
 
     def _note_lock(self, drafts: dict[int, _Draft], look: Look) -> None:
         draft = self._draft(drafts, look)
-        if draft is not None and look.oid in self._baseline.relations:
+        if draft is not None and look.oid in self.baseline.relations:
             draft.now = max(draft.now, _strength(look, draft.known.oid))
 
     def _note_work(self, drafts: dict[int, _Draft], look: Look) -> None:
         draft = self._draft(drafts, look)
         if draft is None:
             return
-        known = self._baseline.relations.get(look.oid)
+        known = self.baseline.relations.get(look.oid)
         if known is not None and look.name is not None:
             self._note_files(draft, known, look)
         elif look.oid not in self._reported:

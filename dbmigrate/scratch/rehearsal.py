@@ -281,8 +281,10 @@ def _run_in_place(rehearsal: Rehearsal, step: Step) -> Outcome:
     return Outcome(step, time.monotonic() - began, number)
 
 
-def run_sections(context: Context, direction: Direction, asker: Asker) -> int:
+def run_sections(context: Context, direction: Direction, asker: Asker, *, ending: str = "") -> int:
     """Run one direction inside the open transaction; the number of its statements. Session settings are taken back.
+
+    `ending` is sent behind that, in the same message.
 
     Raises MigrationFailed E401 to E406 with the place, ConnectionFailed E305, and what `asker` raises; the caller ends
     the transaction.
@@ -296,7 +298,7 @@ def run_sections(context: Context, direction: Direction, asker: Asker) -> int:
             for section in part.sections:
                 number += _run_section(context, section)
             asker.ask(context, part.after)
-        database.run(conn, _SETTLE + database.session_settings(conn, dsn))
+        database.run(conn, _SETTLE + database.session_settings(conn, dsn) + ending)
     except batches.StatementError as exc:
         raise server_errors.failure(exc, migration, dsn) from exc
     except psycopg.Error as exc:  # a deferred constraint, at the end

@@ -198,10 +198,14 @@ class Scratch:
                     if self._template is not None:
                         database_properties.copy(conn, self._template, self._name, without=COMMENT)
                     if not server.is_throwaway:
-                        database.run(conn, f"comment on database {self._name} is '{COMMENT}'")
+                        database.run(conn, f"comment on database {self._name} is '{COMMENT}'; {self._hurried()}")
             except DatabaseError as exc:
                 message = f"no scratch database can be made on {server.dsn.display}: {exc.message}"
                 raise exc.recast(ConfigError, message, code="E246", hint=ELSEWHERE) from exc
+
+    def _hurried(self) -> str:
+        """Nothing waits for a disk: what a crash would take away is thrown away in any case."""
+        return f"alter database {self._name} set synchronous_commit = off"
 
     def _free_name(self, conn: Connection) -> str:
         """The name of the target's database, which migrations may say, if no other scratch database has it."""

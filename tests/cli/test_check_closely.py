@@ -172,3 +172,25 @@ def test_a_committed_down_section_that_leaves_changes_ends_the_check(project, fi
         ("C107", "the down section of 3_i.sql left changes that remain"),
         ("C114", "the migrations after 3_i.sql were not run (1 of 4 files)"),
     ]
+
+
+@pytest.mark.parametrize("discarding", ["deallocate all", "discard plans"])
+def test_a_file_that_discards_prepared_statements_hides_nothing(project, run, database_url, discarding):
+    """The sessions of a check have prepared statements of their own, which the file takes away in up and down."""
+    project.migration("1_a", up="create table a (id int);", down="drop table a;")
+    project.migration("2_b", up=f"create table b (id int);\n{discarding};", down=f"drop table b;\n{discarding} ;")
+    project.migration("3_c", up="alter table a add note text;", down="alter table a alter note set not null;")
+    project.migration("4_d", up="create table d (id int);", down="drop table d;")
+    project.migration("5_e", up="create index called on a (id);", down="select 1;")
+
+    done = run("check", "--json", "--no-lint", "--no-dump-schema", env={"DBMIGRATE_SCRATCH_URL": database_url})
+
+    answer = json.loads(done.stdout)
+    assert [item["message"].partition(".sql ")[2] for item in answer["findings"] if item["code"] == "C103"] == [
+        "column public.a.note is still there",
+        "index public.called is still there",
+    ]
+    assert [(each["version"], each["tables"][0]["lock"]) for each in answer["locks"]] == [
+        ("3", "ACCESS EXCLUSIVE"),
+        ("5", "SHARE"),
+    ]

@@ -208,3 +208,81 @@ def test_a_role_counts_by_its_name_once_it_is_somebody_here(conn):
 
     assert before == unknown
     assert len({before, granted, renamed}) == 3
+
+
+STEPS = (
+    *CASES,
+    "create table app.more (id bigint primary key, name text not null unique)",
+    "alter table app.orders add note text; alter table app.orders drop note",
+    "create or replace function app.add(a int, b int default 1) returns int language sql as 'select a - b'",
+    "alter function app.add(int, int) rename to plus;"
+    " create function app.add(int) returns int language sql as 'select 1'",
+    "alter schema app rename to shop",
+)
+
+
+def as_a_whole(conn):
+    conn.execute("deallocate all")
+    return Reader(conn).fingerprint()
+
+
+@pytest.mark.parametrize("change", STEPS)
+def test_what_was_added_up_is_what_is_read_as_a_whole(conn, change):
+    """Only what is new is hashed, before and after the change, and inside of the transaction that makes it."""
+    reader = Reader(conn)
+    reader.fingerprint()
+    conn.execute("create table app.first (id int primary key); comment on table app.first is 'first'")
+    before = reader.fingerprint()
+    assert before == as_a_whole(conn)
+
+    conn.execute(f"begin; {change}")
+    within = reader.fingerprint(), as_a_whole(conn)
+    conn.execute("rollback")
+    assert within[0] == within[1]
+    assert reader.fingerprint() == before
+
+    conn.execute(change.encode())
+    assert reader.fingerprint() == as_a_whole(conn)
+    conn.execute("drop table if exists app.first")
+    conn.execute("create table last (id int)")
+    assert reader.fingerprint() == as_a_whole(conn)
+
+
+def test_what_an_older_transaction_commits_later_is_seen(conn, database_url):
+    """It may have drawn its id before those that the fingerprint knows."""
+    reader = Reader(conn)
+    with psycopg.connect(database_url) as other:
+        other.execute("create table late (id int)")
+        conn.execute("create table early (id int)")
+        before = reader.fingerprint()
+        other.commit()
+    after = reader.fingerprint()
+
+    assert after != before
+    assert after == as_a_whole(conn)
+
+
+def test_as_many_rows_as_before_are_not_taken_for_the_same(conn, database_url):
+    reader = Reader(conn)
+    with psycopg.connect(database_url) as other:
+        other.execute("comment on table app.orders is 'late'")
+        conn.execute("comment on table app.users is 'early'")
+        before = reader.fingerprint()
+        other.commit()
+    conn.execute("comment on table app.users is null")
+
+    assert reader.fingerprint() == as_a_whole(conn) != before
+
+
+def test_where_a_function_is_renamed_the_rows_that_name_it_are_read_again(conn):
+    conn.execute(
+        "create type number;"
+        " create function number_in(cstring) returns number language internal immutable strict as 'int4in';"
+        " create function number_out(number) returns cstring language internal immutable strict as 'int4out';"
+        " create type number (input = number_in, output = number_out, like = int4)"
+    )
+    reader = Reader(conn)
+    reader.fingerprint()
+    conn.execute("alter function number_in(cstring) rename to number_read")
+
+    assert reader.fingerprint() == as_a_whole(conn)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from secrets import token_hex
@@ -14,9 +15,10 @@ import pytest
 
 from dbmigrate import impact
 from dbmigrate.connection import database, dsn
-from dbmigrate.migrations import parser
 from dbmigrate.errors import MigrationFailed
-from dbmigrate.impact import MeasureOptions, Held, Impact, LockMode, Relation, Usage, Verdict
+from dbmigrate.impact import Held, Impact, LockMode, MeasureOptions, Relation, Usage, Verdict
+from dbmigrate.impact.committed import Committed
+from dbmigrate.migrations import parser
 from dbmigrate.model import Migration, MigrationFile, Place
 from tests.support import databases
 from tests.support.servers import DatabaseServer
@@ -187,10 +189,22 @@ def parsed(tmp_path: Path, up: str, options: str = "") -> Migration:
     return parser.read(MigrationFile("1", path.name, str(path)))
 
 
+@pytest.fixture(params=["one session", "two sessions"], autouse=True)
+def sessions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is committed is read by the session itself, or by a second one once the migration touches any of it."""
+    monkeypatch.setenv("TEST_SESSIONS", request.param)
+
+
 def measured(url: str, migration: Migration, *, without: frozenset[Relation] = frozenset()) -> tuple[Impact, ...]:
     target = dsn.parse(url)
-    with database.connect(target, command="test", on_event=lambda event: None) as conn:
-        return impact.run_measured(conn, migration, MeasureOptions(target, without=without))
+    with ExitStack() as stack:
+        first, second = (
+            stack.enter_context(database.connect(target, command="test", on_event=lambda event: None)) for _ in range(2)
+        )
+        committed = Committed(second) if os.environ["TEST_SESSIONS"] == "two sessions" else None
+        if committed is not None:
+            committed.has_relations = True
+        return impact.run_measured(first, migration, MeasureOptions(target, without=without, committed=committed))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,116 @@
+"""Takes fingerprints of one database, one after the other: what did not change is not hashed again.
+
+Each change of a row of a catalog makes another version of it, whose xmin is the id of the transaction that made it. If
+no transaction was in progress when all rows were hashed, each row that is visible later and is older than the next id
+of that moment was visible then; and if there are as many of those as there were rows, they are the same. Then only the
+newer ones are hashed, and added. Otherwise, catalog by catalog, all rows are hashed again.
+https://www.postgresql.org/docs/current/ddl-system-columns.html
+
+What the server changes in place (heap_inplace_update: numbers of pages and rows, flags that there may be indexes or
+triggers) does not belong to a fingerprint.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from dbmigrate.catalog import fingerprint, prepared
+from dbmigrate.catalog.prepared import Plans, Query
+from dbmigrate.frozen import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dbmigrate.connection.database import Connection
+
+_WHOLE, _SINCE, _FIRST_GROUP = range(3)
+_XIDS = 1 << 32  # a row knows the lower half of a transaction's id
+
+
+class _Rows(NamedTuple):
+    """How many rows there are, and the sum of the hashes of those that count."""
+
+    number: int
+    hashes: int
+
+
+@frozen
+class _Known:
+    """All rows as they were before the transaction `next` and all later ones, group by group."""
+
+    rows: Sequence[_Rows]
+    next: int
+
+
+class Fingerprints:
+    """Those of the database of one session."""
+
+    def __init__(self, conn: Connection) -> None:
+        version = conn.info.server_version
+        self._conn = conn
+        groups = fingerprint.groups(version)
+        self._kinds = [(group.is_versioned, group.is_naming) for group in groups]
+        whole = [fingerprint.whole(group, version) for group in groups]
+        since = [fingerprint.since(group, version) for group in groups]
+        self._plans = Plans(
+            "fingerprint",
+            (
+                Query(f"select {fingerprint.SNAPSHOT}, {', '.join(whole)}"),
+                Query(f"select {fingerprint.SNAPSHOT}, {', '.join(since)}", "(int4)"),
+                *(Query(f"select {text}") for text in whole),
+            ),
+        )
+        self._known: _Known | None = None
+
+    def take(self) -> str:
+        """A text that is the same as an earlier one if the catalog is, and another one if it is not."""
+        is_alone = prepared.is_alone(self._conn)
+        oldest, next_, rows = self._whole() if self._known is None else self._since(self._known)
+        if is_alone:  # otherwise it is about what may be rolled back
+            self._known = _Known(rows, next_) if oldest == next_ else None
+        return " ".join(str(each.hashes) for each in rows)
+
+    def _whole(self) -> tuple[int, int, list[_Rows]]:
+        row = self._asked(_WHOLE)
+        return _number(row[0]), _number(row[1]), [_all(text) for text in row[2:]]
+
+    def _since(self, known: _Known) -> tuple[int, int, list[_Rows]]:
+        row = self._asked(_SINCE, f"(age('{known.next % _XIDS}'::xid))")
+        rows, again = [], []
+        for number, ((is_versioned, is_naming), before, text) in enumerate(
+            zip(self._kinds, known.rows, row[2:], strict=True)
+        ):
+            count, new, hashes = _numbers(text)
+            is_kept = count - new == before.number if is_versioned else hashes == before.hashes
+            if is_naming and not is_kept:
+                return self._whole()
+            if is_versioned and not is_kept:
+                again.append(number)
+            rows.append(_Rows(count, before.hashes + hashes if is_versioned else hashes))
+        for number, found in zip(again, self._again(again), strict=True):
+            rows[number] = found
+        return _number(row[0]), _number(row[1]), rows
+
+    def _again(self, numbers: Sequence[int]) -> list[_Rows]:
+        """All rows of these groups."""
+        if not numbers:
+            return []
+        wanted = [(_FIRST_GROUP + number, "") for number in numbers]
+        return [_all(answer[0][0]) for answer in self._plans.answers(self._conn, wanted)]
+
+    def _asked(self, number: int, arguments: str = "") -> tuple[object, ...]:
+        return self._plans.answers(self._conn, [(number, arguments)])[0][0]
+
+
+def _number(value: object) -> int:
+    return int(str(value))
+
+
+def _numbers(text: object) -> tuple[int, int, int]:
+    count, new, hashes = map(int, str(text).split(":"))
+    return count, new, hashes
+
+
+def _all(text: object) -> _Rows:
+    count, _, hashes = _numbers(text)
+    return _Rows(count, hashes)
