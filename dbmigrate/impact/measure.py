@@ -189,7 +189,7 @@ class _Transaction:
             self._send(group)
             return
         first, holding = next(group), self._watch.holding()
-        if _CATALOGS in batches.sent(first).lower():
+        if _CATALOGS in first.sent.lower():
             self._watch.read()
         number = self._send(chain((first,), group))
         tables = self._watch.look()
