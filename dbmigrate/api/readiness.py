@@ -121,26 +121,20 @@ class Readiness(ApiBase):
     def _without(self, version: str, recorded: History, at_work: str | None) -> _Behind:
         unfinished = next((item for item in recorded.unfinished if item.version == version), None)
         if unfinished is not None:
-            return _Behind(f"version {version}, which is unfinished", at_work or self._typed(_RESUME))
+            return _Behind(f"version {version}, which is unfinished", at_work or _RESUME)
         known = self._known_files()
         if known and all(file.version != version for file in known):
             where = ", ".join(self._options.directories)
             note = Problem("W721", f"no file of {where} has version {version}", Severity.NOTE, hint=_FOREIGN)
             self._warn((note,))
             return _Behind(f"version {version}", at_work or _NO_FILE)
-        return _Behind(f"version {version}", at_work or self._typed(_APPLY))
+        return _Behind(f"version {version}", at_work or _APPLY)
 
     def _named(self, rows: tuple[StatusRow, ...], at_work: str | None) -> _Behind:
         names = ", ".join(row.name for row in rows[:_LISTED])
         more = f" and {len(rows) - _LISTED} more" if len(rows) > _LISTED else ""
         is_unfinished = any(row.state is MigrationState.UNFINISHED for row in rows)
-        return _Behind(f"{names}{more}", at_work or self._typed(_RESUME if is_unfinished else _APPLY))
-
-    def _typed(self, hint: str) -> str:
-        """The commands of `hint`, with the service: without it they are for the project itself."""
-        service = self._options.service
-        chosen = f"--service {service.name} " if service and service.name else ""
-        return hint.replace("`dbmigrate ", f"`dbmigrate {chosen}")
+        return _Behind(f"{names}{more}", at_work or (_RESUME if is_unfinished else _APPLY))
 
 
 _ANSWERS = "is the server running, and is the URL right?"

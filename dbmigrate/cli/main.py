@@ -66,6 +66,10 @@ def _final(call: Call, code: int) -> int:
 
 
 def _failed(call: Call, error: Error) -> int:
+    if error.code == "E235":
+        from dbmigrate.cli import services
+
+        error = services.for_one(call, error)
     call.renderer.error(error)
     if call.wants_traceback:
         import traceback

@@ -193,7 +193,8 @@ class Human:
 
     def created_file(self, path: str) -> None:
         self._streams.result(path)
-        self._message("Write the change below migrate:up and its undo below migrate:down, then: dbmigrate up")
+        command = self._streams.complete("`dbmigrate up`").strip("`")
+        self._message(f"Write the change below migrate:up and its undo below migrate:down, then: {command}")
 
     def script(self, pieces: Iterable[str]) -> None:
         self._streams.raw(pieces)

@@ -178,7 +178,7 @@ class Objects(Lines):
 
     def ended(self, result: Result, tally: Tally) -> None:
         super().ended(result, tally)
-        self._streams.answer(json_line(self._value(result)))
+        self._streams.answer(json_line(self._value(result), self._streams.complete))
 
     def report(self, totals: Totals, again: str) -> None:
         self._erase()
@@ -195,7 +195,7 @@ class Objects(Lines):
             "exit_code": totals.exit_code,
             "next": again or None,
         }
-        self._streams.answer(json_line(value))
+        self._streams.answer(json_line(value, self._streams.complete))
 
     def _value(self, result: Result) -> dict[str, object]:
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -119,3 +120,70 @@ def test_what_is_pending_already_says_why_it_was_rolled_back(command, project):
     )
     assert last_line(done) == last_line(never) == "hint: `dbmigrate up` applies it"
     assert "error[E232]" in command("mark", "pending", "9", "--reason", "x").stderr
+
+
+# ------------------------------------------------------------------------------------------- on the same database again
+
+
+@pytest.fixture
+def staging(run, project, database_url):
+    """Runs a command on the environment staging, which is the test's database; there is no other."""
+    project.migration("1_a", up=A, down="drop table nothing;")
+
+    def run_it(*arguments):
+        return run(*arguments, env={"STAGING_DATABASE_URL": database_url, "DBMIGRATE_NO_DUMP_SCHEMA": "true"})
+
+    assert run_it("-e", "staging", "up").exit_code == 0
+    return run_it
+
+
+HINT = (
+    "correct the file, then run `dbmigrate -e staging up` again; `dbmigrate -e staging status` shows what is applied"
+)
+
+
+@pytest.mark.parametrize("words", [("-e", "staging", "up"), ("up", "--env", "staging")], ids=["before", "behind"])
+def test_the_command_that_comes_next_is_for_the_same_environment(staging, project, words):
+    project.migration("2_b", up="select nothing;")
+
+    assert last_line(staging(*words)) == f"hint: {HINT}"
+
+
+def test_so_it_is_for_programs(staging, project):
+    project.migration("2_b", up="select nothing;")
+
+    done = staging("-e", "staging", "up", "--json")
+    lines = staging("-e", "staging", "up", "--log-format", "json").stderr.splitlines()
+
+    assert json.loads(done.stdout)["error"]["hint"] == HINT
+    assert json.loads(lines[-1])["hint"] == HINT
+
+
+def test_so_are_warnings_answers_and_what_status_says(staging, project):
+    project.migration("2_b", up="create table b ();\nselect nothing;", up_options="transaction:false")
+    staging("-e", "staging", "up")
+    project.migrations.joinpath("1_a.sql").unlink()
+
+    done = staging("-e", "staging", "status")
+    verified = staging("-e", "staging", "verify")
+
+    assert "    hint: continue with `dbmigrate -e staging resume`\n" in done.stderr
+    assert "  hint: `dbmigrate -e staging verify` says how to restore or forget each;" in done.stderr
+    assert "run `dbmigrate -e staging repair --forget 1 --reason TEXT`\n" in verified.stdout
+
+
+def test_what_the_user_wrote_stays_as_it_is(staging, project):
+    project.migration("2_b", up="-- then run `dbmigrate up`\nselect `dbmigrate status`;")
+
+    done = staging("-e", "staging", "up")
+
+    assert done.exit_code == 4
+    assert "| select `dbmigrate status`;" in done.stderr
+
+
+def test_a_new_file_is_applied_where_it_was_made(run, tmp_path):
+    (tmp_path / "dbmigrate.toml").write_text('[service.ai]\ndir = "ai"\n')
+
+    done = run("--service", "ai", "new", "create_a")
+
+    assert done.stderr.endswith("then: dbmigrate --service ai up\n")
