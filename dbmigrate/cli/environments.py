@@ -52,7 +52,11 @@ def _warn_of_order(call: Call, readings: Iterable[Reading]) -> None:
 def show(call: Call, table: Table, *, as_markdown: bool) -> None:
     """Print the table; with ``--verbose`` all of it."""
     folded = 0 if call.verbosity >= Verbosity.VERBOSE else table.folded
-    shown = output.markdown(table, folded=folded) if as_markdown else map(call.completed, output.lines(table, folded=folded))
+    shown = (
+        output.markdown(table, folded=folded)
+        if as_markdown
+        else map(call.completed, output.lines(table, folded=folded))
+    )
     call.renderer.answer("status", shown, output.value(table))
 
 

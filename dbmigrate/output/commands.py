@@ -10,10 +10,10 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dbmigrate.output.colour import Line
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from dbmigrate.output.colour import Line
 
 __all__ = ["in_line", "in_value"]
 

@@ -137,9 +137,7 @@ def staging(run, project, database_url):
     return run_it
 
 
-HINT = (
-    "correct the file, then run `dbmigrate -e staging up` again; `dbmigrate -e staging status` shows what is applied"
-)
+HINT = "correct the file, then run `dbmigrate -e staging up` again; `dbmigrate -e staging status` shows what is applied"
 
 
 @pytest.mark.parametrize("words", [("-e", "staging", "up"), ("up", "--env", "staging")], ids=["before", "behind"])

@@ -50,6 +50,10 @@ def dbmigrate(run, database_url):
         ("up --flyway.locations=sql", "use --migrations-dir DIR"),
         ("up --stpes 3", "did you mean --steps?"),
         ("up --force", "use --yes"),
+        (
+            "history --targets all.txt",
+            "history works on one database: --url URL; `dbmigrate status --targets FILE` shows",
+        ),
     ],
 )
 def test_what_was_meant_is_said(run, written, meant):
