@@ -213,6 +213,14 @@ STRICT: dict[str, Any] = {"strict": Strict}
 SEEDS: dict[str, Any] = {"seeds_dir": SeedsDir}
 PAGES: dict[str, Any] = {"max_wait": MaxWait}
 BACKFILLS: dict[str, Any] = {"defer_backfills": DeferBackfills, **PAGES}
+WINDOW: dict[str, Any] = {
+    "outside_window": Annotated[
+        str | None,
+        typer.Option(
+            "--outside-window", metavar="REASON", help="Change it outside the maintenance window of the environment."
+        ),
+    ]
+}
 WATCHED: dict[str, Any] = {"metrics_file": MetricsFile, "outside_window": OutsideWindow}
 SCRATCH: dict[str, Any] = {"scratch_url": ScratchUrl}
 
