@@ -66,12 +66,22 @@ def _examined(call: Call, settings: Settings) -> Iterator[Diagnosis]:
         services=() if settings.service else tuple(each.name for each in settings.services if each.name),
     )
     try:
-        with call.served(settings.target()) as dsn:
+        target = settings.target()
+        with call.served(target) as dsn:
             _wait(call, settings, dsn)
-            yield from doctor.examine(replace(setup, dsn=dsn))
+            yield from doctor.examine(replace(setup, dsn=dsn, own_settings=_own_settings(target)))
     except Error as exc:
         yield of_error("configuration" if exc.exit_code == 2 else "server", exc)
         yield from doctor.examine(setup)
+
+
+def _own_settings(target: Dsn) -> Mapping[str, str]:
+    """What dbmigrate sets where it runs the server."""
+    if target.embedded is None:
+        return {}
+    from dbmigrate.embedded.server import KEPT_SETTINGS
+
+    return KEPT_SETTINGS
 
 
 def _wait(call: Call, settings: Settings, dsn: Dsn) -> None:

@@ -409,6 +409,9 @@ def test_an_embedded_server_is_looked_at_too(run, project, open_tmp_path) -> Non
 
     assert done.exit_code == 0, done.stdout
     assert "ok      history: 0 applied, 0 pending" in done.stdout
+    assert "ok      settings: none that hurts" in done.stdout
+    url = f"embedded:{open_tmp_path}/postgres?dbname=postgres&synchronous_commit=off"
+    assert "warning settings: synchronous_commit = off (client): " in run("doctor", env={"DATABASE_URL": url}).stdout
 
 
 # ------------------------------------------------------------------------------------- what is shown, and what is not
