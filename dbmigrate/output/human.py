@@ -145,8 +145,6 @@ class Human:
     def log_entries(self, entries: Sequence[LogEntry]) -> None:
         for line in tables.entry_lines(entries, self._verbosity):
             self._streams.answer(text.block(self._hide(line)))
-        if not entries:
-            self._message("The log has no such entry")
 
     def answer(self, command: str, lines: Iterable[Line | str], value: Mapping[str, object]) -> None:
         for line in lines:
