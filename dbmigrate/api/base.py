@@ -17,7 +17,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
 from dbmigrate.model import Applied, Direction, History, Migration, MigrationFile, Plan, Problem
 from dbmigrate.planning import plan, plan_hash
-from dbmigrate.reports import Report
+from dbmigrate.reports import Report, Status
 from dbmigrate.tracking import read_history, tables
 
 if TYPE_CHECKING:
@@ -144,6 +144,14 @@ class ApiBase:
         if not (found := replaces.of(peek.mentioning(files, replaces.WORD), recorded)):
             return View(files, recorded), ()
         return View(replaces.in_force(files, found), replaces.as_recorded(recorded, found)), found
+
+    def _of_repeatables(self, session: Session) -> Status:
+        """What `status` shows of the repeatable migrations: rows, and what is to be said about them."""
+        if not self._seen.repeatables:
+            return Status(())
+        from dbmigrate.api import repeatables
+
+        return repeatables.shown(Status(()), self._seen.repeatables, session)
 
     def _known_files(self) -> Sequence[MigrationFile]:
         """The migration files; none where the directory is missing or wrong, which is for the command to say."""

@@ -14,7 +14,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find, peek
 from dbmigrate.model import Problem, Severity
 from dbmigrate.planning import plan, target_environments
-from dbmigrate.reports import MigrationState, Status
+from dbmigrate.reports import MigrationState
 from dbmigrate.tracking import read_history
 
 if TYPE_CHECKING:
@@ -93,14 +93,7 @@ class Readiness(ApiBase):
         if waiting:
             read = tuple(peek.mentioning(waiting, target_environments.WORD))
             status = target_environments.marked(status, read, options.policy.environment)
-        return (*status.pending, *self._repeatables(session).pending)
-
-    def _repeatables(self, session: Session) -> Status:
-        if not self._seen.repeatables:
-            return Status(())
-        from dbmigrate.api import repeatables
-
-        return repeatables.shown(Status(()), self._seen.repeatables, session)
+        return (*status.pending, *self._of_repeatables(session).pending)
 
     def _behind(self, version: str | None) -> _Behind | None:
         """What is missing until the wait is over. Errors that time does not cure are raised."""

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from dbmigrate.settings.load import Settings
 
 CONNECT_TIMEOUT = 10  # seconds for the server of another environment to answer; its URL can set another time-out
+# what a command that comes next has to be given, too
+_CHOOSING = frozenset(("environment", "service", "url", "migrations_dirs", "migrations_table", "env_files"))
 
 Opened = TypeVar("Opened")
 
@@ -144,6 +146,8 @@ class Call:
 
     def completed(self, text: str) -> str:
         """`text`, in which each command that it names has the options that chose database and files of this one."""
+        if not (self.targets or self.given.keys() & _CHOOSING):
+            return text
         from dbmigrate.cli import next_commands
 
         given = next_commands.started(self.given, self.environments, self.targets)
