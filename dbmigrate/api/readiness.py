@@ -39,13 +39,14 @@ class _Behind:
     what: str
     hint: str
     failure: str = ""
+    verb: str = "is"
 
     @property
     def error(self) -> tuple[str, str]:
         """The code and the message at the end of the wait."""
         if self.failure:
             return "E603", f"{self.what} cannot be asked: {self.failure}"
-        return "E602", f"{self.what} is not applied"
+        return "E602", f"{self.what} {self.verb} not applied"
 
 
 class Readiness(ApiBase):
@@ -127,7 +128,8 @@ class Readiness(ApiBase):
         names = ", ".join(row.name for row in rows[:_LISTED])
         more = f" and {len(rows) - _LISTED} more" if len(rows) > _LISTED else ""
         is_unfinished = any(row.state is MigrationState.UNFINISHED for row in rows)
-        return _Behind(f"{names}{more}", at_work or (_RESUME if is_unfinished else _APPLY))
+        verb = "is" if len(rows) == 1 else "are"
+        return _Behind(f"{names}{more}", at_work or (_RESUME if is_unfinished else _APPLY), verb=verb)
 
 
 _ANSWERS = "is the server running, and is the URL right?"

@@ -285,7 +285,7 @@ class Human:
         self._message(f"Writing: {event.schema.path}")
 
     def _waiting(self, event: Waiting) -> None:
-        waited = f" ({text.duration(event.seconds)} so far)" if event.seconds else ""
+        waited = f" ({text.duration(event.seconds)} so far)" if event.seconds >= 1 else ""
         self._message(f"Waiting for {event.what}{waited}")
 
     def _retrying(self, event: Retrying) -> None:

@@ -185,3 +185,37 @@ def test_a_new_file_is_applied_where_it_was_made(run, tmp_path):
     done = run("--service", "ai", "new", "create_a")
 
     assert done.stderr.endswith("then: dbmigrate --service ai up\n")
+
+
+# ------------------------------------------------------------------------------------------------------ first mistakes
+
+
+def test_a_database_that_is_missing_or_there_already(run, server, make_database, tmp_path):
+    url = make_database()
+    gone = url.replace("dbmigrate_test", "dbmigrate_gone")
+
+    assert last_line(run("create", env={"DATABASE_URL": url})) == "hint: `dbmigrate up` applies what is pending to it"
+    assert last_line(run("history", env={"DATABASE_URL": gone})) == (
+        "hint: `dbmigrate up` creates it and applies the migrations; `dbmigrate create` only creates it"
+    )
+
+
+def test_a_schema_file_for_a_database_that_has_tables(command, applied, database_url):
+    assert command("dump", env={"DBMIGRATE_NO_DUMP_SCHEMA": ""}).exit_code == 0
+
+    done = command("load")
+
+    assert done.exit_code == 4
+    assert last_line(done) == (
+        "hint: a schema file is for an empty database; `dbmigrate up` applies migrations to one that has tables"
+    )
+
+
+def test_without_a_database_there_are_three_ways_on(run, project):
+    assert last_line(run("up")) == (
+        "hint: set DATABASE_URL=postgres://user@host/name in the environment or in .env;"
+        " embedded: is a server of its own, `dbmigrate demo` shows one"
+    )
+    assert last_line(run("-e", "staging", "up")) == (
+        "hint: set STAGING_DATABASE_URL=postgres://user@host/name in the environment or in .env"
+    )
