@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from dbmigrate.connection import redaction, shown_url
 from dbmigrate.connection.programs import Search
 from dbmigrate.diagnostics import doctor, machine, network
-from dbmigrate.diagnostics.values import Result, Setup, of_error, ok
+from dbmigrate.diagnostics.values import Result, Setup, of_error, ok, warning
 from dbmigrate.errors import Error
 from dbmigrate.output.doctor import Answer, Origin
+from dbmigrate.reports import MigrationState
 from dbmigrate.settings import windows
 from dbmigrate.version import __version__, build
 
@@ -101,7 +102,11 @@ def _history(call: Call) -> Diagnosis:
             status = migrator.status()
     except Error as exc:
         return of_error("history", exc, exit_code=1)
-    return ok("history", f"{len(status.applied)} applied, {len(status.pending)} pending")
+    counted = f"{len(status.applied)} applied, {len(status.pending)} pending"
+    if unfinished := status.count(MigrationState.UNFINISHED):
+        hint = "`dbmigrate status` says where it stopped, `dbmigrate resume` continues"
+        return warning("history", f"{counted}, {unfinished} of them unfinished", hint)
+    return ok("history", counted)
 
 
 def _window(settings: Settings) -> Iterator[Diagnosis]:
