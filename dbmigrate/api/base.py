@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.api.options import Options, of_service
@@ -15,7 +15,7 @@ from dbmigrate.execution.access import Access
 from dbmigrate.execution.session import Session
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
-from dbmigrate.model import Applied, Direction, History, Migration, MigrationFile, Plan, Problem
+from dbmigrate.model import Applied, Direction, History, Migration, MigrationFile, Plan, Problem, View
 from dbmigrate.planning import plan, plan_hash
 from dbmigrate.reports import Report, Status
 from dbmigrate.tracking import read_history, tables
@@ -31,15 +31,6 @@ if TYPE_CHECKING:
 
 
 __all__ = ["ApiBase", "Options", "Request", "View"]
-
-
-@frozen
-class View:
-    """What a plan is made from: the files, the history, and the parsed migrations of the wanted versions."""
-
-    files: Sequence[MigrationFile]
-    history: History
-    migrations: Mapping[str, Migration] = field(default_factory=dict)
 
 
 @frozen

@@ -118,9 +118,9 @@ class Upkeep(ApiBase):
         def planned(view: View) -> Plan:
             if view.history.applied:
                 number = len(view.history.applied)
-                recorded = "1 migration is" if number == 1 else f"{number} migrations are"
+                counted = "1 migration is" if number == 1 else f"{number} migrations are"
                 raise PlanError(
-                    f"{recorded} recorded already, so there is nothing to baseline",
+                    f"{counted} recorded already, so there is nothing to baseline",
                     code="E240",
                     hint="`dbmigrate mark applied VERSION --reason TEXT` records single migrations",
                 )
