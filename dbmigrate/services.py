@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
 
-__all__ = ["NAME", "Service", "default_table"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["NAME", "Service", "choice", "default_table"]
 
 NAME = r"[a-z][a-z0-9_-]*"  # what may stand before the colon of `-- migrate:depends ai:003`
 
@@ -30,6 +34,11 @@ class Service:
     def title(self) -> str:
         """How a sentence calls it."""
         return f"service {self.name}" if self.name else "the project itself"
+
+
+def choice(names: Iterable[str]) -> str:
+    """The hint where one of several services has to be chosen."""
+    return f"name one: {', '.join(f'--service {name}' for name in names)}"
 
 
 def default_table(name: str) -> str:

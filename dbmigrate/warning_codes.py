@@ -65,6 +65,7 @@ WARNINGS: dict[str, str] = {
     "W722": "git would keep `.env`, which holds passwords",
     "W723": "a file is there already, and does not have what `init` would write",
     # the schema file
+    "W398": "`init` names a merge driver that is not set up, because there is no git repository yet",
     "W401": "the schema file was not written",
     "W311": "the schema file was not written, because it would hold what is only for some environments",
     "W402": "user mappings are left out of the schema file, because they hold passwords",

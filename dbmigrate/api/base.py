@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.api.options import Options, of_service
@@ -15,9 +15,9 @@ from dbmigrate.execution.access import Access
 from dbmigrate.execution.session import Session
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find
-from dbmigrate.model import Applied, Direction, History, Migration, MigrationFile, Plan, Problem
+from dbmigrate.model import Applied, Direction, History, Migration, MigrationFile, Plan, Problem, View
 from dbmigrate.planning import plan, plan_hash
-from dbmigrate.reports import Report
+from dbmigrate.reports import Report, Status
 from dbmigrate.tracking import read_history, tables
 
 if TYPE_CHECKING:
@@ -31,15 +31,6 @@ if TYPE_CHECKING:
 
 
 __all__ = ["ApiBase", "Options", "Request", "View"]
-
-
-@frozen
-class View:
-    """What a plan is made from: the files, the history, and the parsed migrations of the wanted versions."""
-
-    files: Sequence[MigrationFile]
-    history: History
-    migrations: Mapping[str, Migration] = field(default_factory=dict)
 
 
 @frozen
@@ -144,6 +135,14 @@ class ApiBase:
         if not (found := replaces.of(peek.mentioning(files, replaces.WORD), recorded)):
             return View(files, recorded), ()
         return View(replaces.in_force(files, found), replaces.as_recorded(recorded, found)), found
+
+    def _of_repeatables(self, session: Session) -> Status:
+        """What `status` shows of the repeatable migrations: rows, and what is to be said about them."""
+        if not self._seen.repeatables:
+            return Status(())
+        from dbmigrate.api import repeatables
+
+        return repeatables.shown(Status(()), self._seen.repeatables, session)
 
     def _known_files(self) -> Sequence[MigrationFile]:
         """The migration files; none where the directory is missing or wrong, which is for the command to say."""

@@ -13,6 +13,7 @@ from dbmigrate.migrations import find, peek
 from dbmigrate.model import Direction, History
 from dbmigrate.planning import dependencies, service_dependencies, service_order
 from dbmigrate.planning.service_dependencies import Known
+from dbmigrate.services import choice
 from dbmigrate.tracking import services
 from dbmigrate.tracking.services import Place
 
@@ -34,10 +35,8 @@ def refuse_directories(options: Options) -> None:
     E235: there is no directory, but there are services.
     """
     if options.service is None and not any(map(os.path.exists, options.directories)):
-        names = ", ".join(f"--service {each.name}" for each in options.others if each.name)
-        raise PlanError(
-            f"could not find migrations directory `{options.directories[0]}`", code="E235", hint=f"name one: {names}"
-        )
+        hint = choice(each.name for each in options.others if each.name)
+        raise PlanError(f"could not find migrations directory `{options.directories[0]}`", code="E235", hint=hint)
     mine = {os.path.normpath(each) for each in options.directories}
     for other in options.others:
         shared = mine & {os.path.normpath(each) for each in other.directories}

@@ -14,7 +14,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.migrations import find, peek
 from dbmigrate.model import Problem, Severity
 from dbmigrate.planning import plan, target_environments
-from dbmigrate.reports import MigrationState, Status
+from dbmigrate.reports import MigrationState
 from dbmigrate.tracking import read_history
 
 if TYPE_CHECKING:
@@ -39,13 +39,14 @@ class _Behind:
     what: str
     hint: str
     failure: str = ""
+    verb: str = "is"
 
     @property
     def error(self) -> tuple[str, str]:
         """The code and the message at the end of the wait."""
         if self.failure:
             return "E603", f"{self.what} cannot be asked: {self.failure}"
-        return "E602", f"{self.what} is not applied"
+        return "E602", f"{self.what} {self.verb} not applied"
 
 
 class Readiness(ApiBase):
@@ -93,14 +94,7 @@ class Readiness(ApiBase):
         if waiting:
             read = tuple(peek.mentioning(waiting, target_environments.WORD))
             status = target_environments.marked(status, read, options.policy.environment)
-        return (*status.pending, *self._repeatables(session).pending)
-
-    def _repeatables(self, session: Session) -> Status:
-        if not self._seen.repeatables:
-            return Status(())
-        from dbmigrate.api import repeatables
-
-        return repeatables.shown(Status(()), self._seen.repeatables, session)
+        return (*status.pending, *self._of_repeatables(session).pending)
 
     def _behind(self, version: str | None) -> _Behind | None:
         """What is missing until the wait is over. Errors that time does not cure are raised."""
@@ -121,26 +115,21 @@ class Readiness(ApiBase):
     def _without(self, version: str, recorded: History, at_work: str | None) -> _Behind:
         unfinished = next((item for item in recorded.unfinished if item.version == version), None)
         if unfinished is not None:
-            return _Behind(f"version {version}, which is unfinished", at_work or self._typed(_RESUME))
+            return _Behind(f"version {version}, which is unfinished", at_work or _RESUME)
         known = self._known_files()
         if known and all(file.version != version for file in known):
             where = ", ".join(self._options.directories)
             note = Problem("W721", f"no file of {where} has version {version}", Severity.NOTE, hint=_FOREIGN)
             self._warn((note,))
             return _Behind(f"version {version}", at_work or _NO_FILE)
-        return _Behind(f"version {version}", at_work or self._typed(_APPLY))
+        return _Behind(f"version {version}", at_work or _APPLY)
 
     def _named(self, rows: tuple[StatusRow, ...], at_work: str | None) -> _Behind:
         names = ", ".join(row.name for row in rows[:_LISTED])
         more = f" and {len(rows) - _LISTED} more" if len(rows) > _LISTED else ""
         is_unfinished = any(row.state is MigrationState.UNFINISHED for row in rows)
-        return _Behind(f"{names}{more}", at_work or self._typed(_RESUME if is_unfinished else _APPLY))
-
-    def _typed(self, hint: str) -> str:
-        """The commands of `hint`, with the service: without it they are for the project itself."""
-        service = self._options.service
-        chosen = f"--service {service.name} " if service and service.name else ""
-        return hint.replace("`dbmigrate ", f"`dbmigrate {chosen}")
+        verb = "is" if len(rows) == 1 else "are"
+        return _Behind(f"{names}{more}", at_work or (_RESUME if is_unfinished else _APPLY), verb=verb)
 
 
 _ANSWERS = "is the server running, and is the URL right?"

@@ -117,8 +117,10 @@ class Upkeep(ApiBase):
 
         def planned(view: View) -> Plan:
             if view.history.applied:
+                number = len(view.history.applied)
+                counted = "1 migration is" if number == 1 else f"{number} migrations are"
                 raise PlanError(
-                    f"{len(view.history.applied)} migrations are recorded already, so there is nothing to baseline",
+                    f"{counted} recorded already, so there is nothing to baseline",
                     code="E240",
                     hint="`dbmigrate mark applied VERSION --reason TEXT` records single migrations",
                 )

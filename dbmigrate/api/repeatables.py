@@ -19,9 +19,8 @@ from dbmigrate.tracking import read_repeatables
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dbmigrate.api.base import View
     from dbmigrate.execution.session import Session
-    from dbmigrate.model import Migration, Step
+    from dbmigrate.model import Migration, Step, View
     from dbmigrate.planning.repeatables import Entry
     from dbmigrate.reports import Status
 

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 from dbmigrate.api.base import ApiBase, Options
 from dbmigrate.model import Direction
 from dbmigrate.planning import plan, verify
-from dbmigrate.reports import Status
 
 if TYPE_CHECKING:
     from dbmigrate.api.readiness import Readiness
-    from dbmigrate.execution.session import Session
-    from dbmigrate.reports import ServiceStatus, StatusRow
+    from dbmigrate.reports import ServiceStatus, Status, StatusRow
 
 
 class Standing(ApiBase):
@@ -25,7 +23,7 @@ class Standing(ApiBase):
         with self._open("status") as session:
             recorded = session.read_history()
             more = self._history_problems(session, recorded)
-            repeatable = self._shown(session)
+            repeatable = self._of_repeatables(session)
         view, replacing = self._in_force(found, recorded)
         files, history = view.files, view.history
         findings = verify.verify(files, history, verify.sums(files, history), self._options.order)
@@ -93,10 +91,3 @@ class Standing(ApiBase):
         from dbmigrate.api.readiness import Readiness
 
         return Readiness(self._dsn, self._options, on_event=self._on_event)
-
-    def _shown(self, session: Session) -> Status:
-        if not self._seen.repeatables:
-            return Status(())
-        from dbmigrate.api import repeatables
-
-        return repeatables.shown(Status(()), self._seen.repeatables, session)

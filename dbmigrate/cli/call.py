@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dbmigrate.errors import ConfigError, Error, Refused
+from dbmigrate.errors import ConfigError, Error
 from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from dbmigrate.settings.load import Settings
 
 CONNECT_TIMEOUT = 10  # seconds for the server of another environment to answer; its URL can set another time-out
+# what a command that comes next has to be given, too
+_CHOOSING = frozenset(("environment", "service", "url", "migrations_dirs", "migrations_table", "env_files"))
 
 Opened = TypeVar("Opened")
 
@@ -50,6 +52,7 @@ class Call:
     max_wait: str | None = None
     uses_stdout: bool = True
     words: Sequence[str] = ()  # the command line
+    targets: str = ""  # the option that names several targets
     chosen: Dsn | None = None  # one of several targets, in place of the configured one
     before_run: tuple[Callable[[Session, Plan], None], ...] = ()
     outside_window: str | None = None
@@ -94,6 +97,7 @@ class Call:
             self._streams = standard_streams(os.environ)
             if not self.uses_stdout:
                 self._streams = self._streams.without_stdout()
+            self._streams.complete = self.completed
             shape = self.given.get("log_format") or os.environ.get("DBMIGRATE_LOG_FORMAT")
             if self._settings is not None:
                 shape = self._settings.watching.log_format
@@ -139,6 +143,15 @@ class Call:
         if self._hide is None:
             self._hide = self._hiding()
         return self._hide(text)
+
+    def completed(self, text: str) -> str:
+        """`text`, in which each command that it names has the options that chose database and files of this one."""
+        if not (self.targets or self.given.keys() & _CHOOSING):
+            return text
+        from dbmigrate.cli import next_commands
+
+        given = next_commands.started(self.given, self.environments, self.targets)
+        return next_commands.completed(text, given)
 
     def hide_values(self, text: str) -> str:
         """`text`, such as a traceback, without passwords and without the values of variables."""
@@ -405,17 +418,6 @@ class Call:
         """The target database for people: service, environment and server."""
         named = (settings.service.title if settings.service else None, settings.environment)
         return " · ".join((*filter(None, named), settings.target().display))
-
-    def confirm(self, question: str, *, yes: bool) -> None:
-        """Ask on a terminal; where there is none, `yes` is needed. Raises Refused E706."""
-        import sys
-
-        if yes:
-            return
-        if not sys.stdin.isatty():
-            raise Refused(f"{question} needs a confirmation", code="E706", hint="no terminal to ask on: pass --yes")
-        if self.renderer.ask(f"{question}? [y/N] ").strip().lower() not in ("y", "yes"):
-            raise Refused("not confirmed; nothing was changed", code="E706")
 
     def script(self, segments: Iterable[str]) -> None:
         """Print a dry run's script. If the reader goes away (``| head``), exit as SIGPIPE would."""

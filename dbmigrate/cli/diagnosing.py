@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from dbmigrate.connection import redaction, shown_url
 from dbmigrate.connection.programs import Search
 from dbmigrate.diagnostics import doctor, machine, network
-from dbmigrate.diagnostics.values import Result, Setup, of_error, ok
+from dbmigrate.diagnostics.values import Result, Setup, of_error, ok, warning
 from dbmigrate.errors import Error
 from dbmigrate.output.doctor import Answer, Origin
+from dbmigrate.reports import MigrationState
 from dbmigrate.settings import windows
 from dbmigrate.version import __version__, build
 
@@ -66,12 +67,22 @@ def _examined(call: Call, settings: Settings) -> Iterator[Diagnosis]:
         services=() if settings.service else tuple(each.name for each in settings.services if each.name),
     )
     try:
-        with call.served(settings.target()) as dsn:
+        target = settings.target()
+        with call.served(target) as dsn:
             _wait(call, settings, dsn)
-            yield from doctor.examine(replace(setup, dsn=dsn))
+            yield from doctor.examine(replace(setup, dsn=dsn, own_settings=_own_settings(target)))
     except Error as exc:
         yield of_error("configuration" if exc.exit_code == 2 else "server", exc)
         yield from doctor.examine(setup)
+
+
+def _own_settings(target: Dsn) -> Mapping[str, str]:
+    """What dbmigrate sets where it runs the server."""
+    if target.embedded is None:
+        return {}
+    from dbmigrate.embedded.server import KEPT_SETTINGS
+
+    return KEPT_SETTINGS
 
 
 def _wait(call: Call, settings: Settings, dsn: Dsn) -> None:
@@ -91,7 +102,11 @@ def _history(call: Call) -> Diagnosis:
             status = migrator.status()
     except Error as exc:
         return of_error("history", exc, exit_code=1)
-    return ok("history", f"{len(status.applied)} applied, {len(status.pending)} pending")
+    counted = f"{len(status.applied)} applied, {len(status.pending)} pending"
+    if unfinished := status.count(MigrationState.UNFINISHED):
+        hint = "`dbmigrate status` says where it stopped, `dbmigrate resume` continues"
+        return warning("history", f"{counted}, {unfinished} of them unfinished", hint)
+    return ok("history", counted)
 
 
 def _window(settings: Settings) -> Iterator[Diagnosis]:

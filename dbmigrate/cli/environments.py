@@ -52,8 +52,12 @@ def _warn_of_order(call: Call, readings: Iterable[Reading]) -> None:
 def show(call: Call, table: Table, *, as_markdown: bool) -> None:
     """Print the table; with ``--verbose`` all of it."""
     folded = 0 if call.verbosity >= Verbosity.VERBOSE else table.folded
-    draw = output.markdown if as_markdown else output.lines
-    call.renderer.answer("status", draw(table, folded=folded), output.value(table))
+    shown = (
+        output.markdown(table, folded=folded)
+        if as_markdown
+        else map(call.completed, output.lines(table, folded=folded))
+    )
+    call.renderer.answer("status", shown, output.value(table))
 
 
 def _known(call: Call) -> Sequence[str]:

@@ -59,7 +59,7 @@ def show_findings(
 
         call.script([f"{scanning.sarif(call, command, problems)}\n"])
     else:
-        lines = [*findings.human(problems, files=files), *findings.of_history(history or ())]
+        lines = [*findings.human(problems, files=files), *map(call.completed, findings.of_history(history or ()))]
         value = findings.value(problems, files=files)
         call.renderer.answer(
             command, lines, value | ({} if history is None else {"history": findings.numbers(history)})

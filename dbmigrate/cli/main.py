@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 from functools import partial
@@ -17,12 +16,8 @@ from dbmigrate.cli.program import app
 from dbmigrate.errors import ConfigError, Error, Interrupted, Terminated
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from types import FrameType
 
-# compiled only for a wrong command line: a good one should not pay for it
-_NO_COMMAND = r"(?s)(No such command '(.*?)')\.?(?: Did you mean .*)?"
-_EXTRA = r"(?s)Got unexpected extra arguments? ?\(?s?\)? ?\(([^ )]+).*\)"
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # typer keeps its copy of click private; the base of what a wrong command line raises is found through the public name
 _ClickException: type[Exception] = typer.BadParameter.__mro__[2]
@@ -44,7 +39,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except KeyboardInterrupt as exc:
         code = _failed(call, Interrupted.by(exc, "interrupted"))
     except _ClickException as exc:
-        code = _failed(call, _usage_error(exc, given))
+        from dbmigrate.cli import usage
+
+        call.add(usage.form_of_output(call.words))
+        code = _failed(call, usage.error(exc, given))
     except OSError as exc:  # such as a full disk below stdout
         code = _failed(call, _unwritten(exc))
     sys.exit(_final(call, code if isinstance(code, int) else 0))
@@ -66,6 +64,10 @@ def _final(call: Call, code: int) -> int:
 
 
 def _failed(call: Call, error: Error) -> int:
+    if error.code == "E235":
+        from dbmigrate.cli import services
+
+        error = services.for_one(call, error)
     call.renderer.error(error)
     if call.wants_traceback:
         import traceback
@@ -84,45 +86,6 @@ def _unwritten(exc: OSError) -> Error:
     error = ConfigError(f"{what}: {exc.strerror or exc}", code="E207")
     error.__cause__ = exc
     return error
-
-
-def _usage_error(exc: BaseException, given: Sequence[str]) -> Error:
-    message = exc.format_message() if hasattr(exc, "format_message") else str(exc)
-    if unknown := re.fullmatch(_NO_COMMAND, message):
-        message = unknown[1]  # typer guesses among our commands alone
-    context: Any = getattr(exc, "ctx", None)
-    where = context.command_path if context is not None else "dbmigrate"
-    more, meant = _meant(exc, message, context, given)
-    help_ = f"see `{where} --help`"
-    return ConfigError(message.rstrip(".") + more, code="E200", hint=_joined(meant, help_))
-
-
-def _joined(meant: str | None, help_: str) -> str:
-    if meant is None:
-        return help_
-    return f"{meant} Or {help_}" if meant.endswith("?") else f"{meant}; {help_}"
-
-
-def _meant(exc: BaseException, message: str, context: Any, given: Sequence[str]) -> tuple[str, str | None]:  # noqa: ANN401
-    """More about what is wrong, and what was probably meant. Only typer's message says what it found."""
-    from dbmigrate.cli import suggestions
-    from dbmigrate.cli.table import ENTRIES
-
-    if unknown := re.fullmatch(_NO_COMMAND, message):
-        names = [name for entry in ENTRIES for name in (entry.name, *entry.aliases)]
-        return "", suggestions.for_command(unknown[2], names)
-    if context is None:
-        return "", None
-    if extra := re.fullmatch(_EXTRA, message):
-        return "", suggestions.for_argument(context.info_name, extra[1])
-    if not hasattr(exc, "possibilities"):
-        return "", None
-    option = str(getattr(exc, "option_name", ""))
-    is_short = option.startswith("-") and not option.startswith("--")
-    written = next((word for word in given if is_short and word.startswith(option) and word != option), option)
-    known = [name for parameter in context.command.params for name in parameter.opts]
-    more = f" (in {written.partition('=')[0]})" if written != option else ""
-    return more, suggestions.for_option(context.info_name, written, known)
 
 
 def _is_long(command: Any, name: str) -> bool:  # noqa: ANN401 (typer keeps the class private)

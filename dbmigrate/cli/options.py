@@ -77,10 +77,10 @@ COMMON: dict[str, Any] = {
     "json": Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")],
     "debug": Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")],
 }
-# only after a command: before it, `-v` prints the version, as in dbmate
-VERBOSE: dict[str, Any] = {
-    "verbose": Annotated[bool, typer.Option("--verbose", "-v", help="Print how many rows were affected.")]
-}
+_VERBOSE = "Print how many rows were affected."
+VERBOSE: dict[str, Any] = {"verbose": Annotated[bool, typer.Option("--verbose", "-v", help=_VERBOSE)]}
+# before a command `-v` prints the version, as in dbmate
+VERBOSE_BEFORE: dict[str, Any] = {"verbose": Annotated[bool, typer.Option("--verbose", help=_VERBOSE)]}
 
 # options of several commands
 ToVersion = Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Up to and including this version.")]
@@ -213,6 +213,14 @@ STRICT: dict[str, Any] = {"strict": Strict}
 SEEDS: dict[str, Any] = {"seeds_dir": SeedsDir}
 PAGES: dict[str, Any] = {"max_wait": MaxWait}
 BACKFILLS: dict[str, Any] = {"defer_backfills": DeferBackfills, **PAGES}
+WINDOW: dict[str, Any] = {
+    "outside_window": Annotated[
+        str | None,
+        typer.Option(
+            "--outside-window", metavar="REASON", help="Change it outside the maintenance window of the environment."
+        ),
+    ]
+}
 WATCHED: dict[str, Any] = {"metrics_file": MetricsFile, "outside_window": OutsideWindow}
 SCRATCH: dict[str, Any] = {"scratch_url": ScratchUrl}
 
@@ -274,7 +282,7 @@ def common_with(*groups: Mapping[str, Any]) -> Callable[[Command], Command]:
 
 def common_root(function: Command) -> Command:
     """The same for the options before the command."""
-    return _with_options(function, COMMON)
+    return _with_options(function, {**COMMON, **VERBOSE_BEFORE})
 
 
 def _with_options(function: Command, shared: dict[str, Any]) -> Command:

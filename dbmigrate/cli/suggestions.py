@@ -108,6 +108,7 @@ _OPTIONS: dict[str, str] = {
     "output": "--json",
     "o": "--json",
 }
+_OF_TARGETS = frozenset(("targets", "targetsquery", "parallel", "shard", "canary", "maxfailures"))
 _ENVIRONMENTS = frozenset(("dev", "development", "test", "staging", "stage", "production", "prod", "live"))
 _LONGEST_COUNT = 3  # digits; a longer number is a version
 _VERSIONED = {"up": "up", "migrate": "migrate", "rollback": "rollback", "down": "rollback"}
@@ -149,6 +150,8 @@ def for_option(command: str, option: str, known: Sequence[str]) -> str | None:
     if plain in _OPTIONS:
         return f"use {_OPTIONS[plain]}"
     spelled = {re.sub("-", "", other).lower(): other for other in known if other.startswith("--")}
+    if plain in _OF_TARGETS and "--targets" not in known:
+        return f"{command} works on one database: --url URL; `dbmigrate status --targets FILE` shows all targets"
     close = difflib.get_close_matches(plain, spelled, 1, 0.7)
     if command == "run" and not close:
         return "options of the program stand behind --: `dbmigrate run -- CMD ...`"

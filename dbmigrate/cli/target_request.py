@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError
@@ -42,6 +43,13 @@ class TargetRequest:
     query: str | None
     rollout: Rollout
     yes: bool = False
+
+    @property
+    def written(self) -> str:
+        """The option that names the targets, for another command; what came from stdin is there no more."""
+        if self.query is not None:
+            return f"--targets-query {shlex.quote(self.query)}"
+        return "--targets FILE" if self.path in (None, "-") else f"--targets {shlex.quote(self.path or '')}"
 
     @property
     def is_question(self) -> bool:

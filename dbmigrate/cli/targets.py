@@ -49,6 +49,7 @@ def run(call: Call, request: TargetRequest, command: Callable[..., None], given:
     from dbmigrate.migrations.read_once import reading_once
 
     call.wants_json = call.wants_json or given.get("format_") == "json"
+    call.targets = call.hide(request.written)
     with ExitStack() as stack:
         selection = _selection(call, request, stack)
         chosen = planning.of_shard(selection.targets, request.rollout.shard)

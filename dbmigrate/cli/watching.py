@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dbmigrate.model import History, Plan
     from dbmigrate.settings.load import Settings
 
-__all__ = ["Watch", "note_window", "watched"]
+__all__ = ["Watch", "keep_window", "note_window", "watched"]
 
 
 class Command(Protocol):
@@ -170,6 +170,25 @@ def guard(call: Command, settings: Settings) -> Guard | None:
         window.reason(None, allowed)
     is_open = windows.is_open(found, datetime.now(UTC))
     return window.Guard(settings.target_environment or "", found, allowed, is_open)
+
+
+def keep_window(call: Command) -> Callable[[], None]:
+    """Refuse to change a database as a whole outside of its window, as `load` and `drop` do; no plan says what runs.
+
+    The answer does it again, after somebody was asked. Raises Refused E788, E789.
+    """
+    found = guard(call, call.settings())
+    if found is None:
+        return _go_on
+    kept = found.unlogged()
+    kept.check(datetime.now(UTC))
+    if kept.is_outside:
+        call.warn((kept.warning,))
+    return lambda: kept.check(datetime.now(UTC))
+
+
+def _go_on() -> None:
+    """There is no window."""
 
 
 def note_window(call: Command) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrate.errors import ConfigError, Refused, unchanged
@@ -16,18 +17,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Guard", "reason"]
 
-_HINT = "outside of it: --outside-window REASON; the log keeps the reason"
+_WAY_OUT = "outside of it: --outside-window REASON"
+_LOGGED = f"{_WAY_OUT}; the log keeps the reason"
 
 
 @frozen
 class Guard:
     """The windows of an environment, the reason of ``--outside-window``, and whether a window was open when the command
-    began: what the log says of the run was settled then."""
+    began: what the log says of the run was settled then. Not every command has a log: see `unlogged`."""
 
     environment: str
     windows: tuple[Window, ...]
     allowed: str | None
     was_open: bool
+    way_out: str = _LOGGED
 
     @property
     def is_outside(self) -> bool:
@@ -40,16 +43,20 @@ class Guard:
             return
         if self.was_open:
             message = f"the maintenance window of {self.environment} closed while this command waited ({self._shown})"
-            raise unchanged(Refused(message, code="E789", hint=f"{windows.opening(self.windows, now)}; {_HINT}"))
+            raise unchanged(Refused(message, code="E789", hint=f"{windows.opening(self.windows, now)}; {self.way_out}"))
         message = f"outside the maintenance window of {self.environment} ({self._shown})"
-        raise unchanged(Refused(message, code="E788", hint=f"{windows.opening(self.windows, now)}; {_HINT}"))
+        raise unchanged(Refused(message, code="E788", hint=f"{windows.opening(self.windows, now)}; {self.way_out}"))
+
+    def unlogged(self) -> Guard:
+        """The guard of a command that leaves no log entry in which the reason could be."""
+        return replace(self, way_out=_WAY_OUT)
 
     def notes(self, now: datetime) -> tuple[Problem, ...]:
         """What a dry run says: a run would be refused now."""
         if windows.is_open(self.windows, now):
             return ()
         message = f"outside the maintenance window of {self.environment} ({self._shown}): a run would be refused now"
-        return (Problem("W783", message, Severity.NOTE, hint=f"{windows.opening(self.windows, now)}; {_HINT}"),)
+        return (Problem("W783", message, Severity.NOTE, hint=f"{windows.opening(self.windows, now)}; {self.way_out}"),)
 
     @property
     def warning(self) -> Problem:

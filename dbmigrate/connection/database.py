@@ -293,7 +293,16 @@ def create(dsn: Dsn, *, on_event: Callable[[Event], None]) -> None:
     """
     on_event(Created("database", dsn.database))
     with maintenance(dsn, "create", on_event) as conn, translated(dsn):
-        conn.execute(sql.SQL("create database {}").format(sql.Identifier(dsn.database)))
+        try:
+            conn.execute(sql.SQL("create database {}").format(sql.Identifier(dsn.database)))
+        except psycopg.errors.DuplicateDatabase as exc:
+            raise _there_already(exc, dsn) from exc
+
+
+def _there_already(exc: psycopg.Error, dsn: Dsn) -> Error:
+    error = translation(exc, dsn)
+    error.hint = "`dbmigrate up` applies what is pending to it"
+    return error
 
 
 def create_if_missing(dsn: Dsn, *, on_event: Callable[[Event], None]) -> None:
@@ -407,9 +416,8 @@ def _login_failure(exc: psycopg.Error, dsn: Dsn) -> Error:
     if not isinstance(exc, psycopg.OperationalError):
         return DatabaseError(message, code="E402")
     if _is_missing_database(str(exc), dsn.database):
-        return ConnectionFailed(
-            f'database "{dsn.database}" does not exist', code="E303", hint="create it with `dbmigrate create` or `up`"
-        )
+        hint = "`dbmigrate up` creates it and applies the migrations; `dbmigrate create` only creates it"
+        return ConnectionFailed(f'database "{dsn.database}" does not exist', code="E303", hint=hint)
     from dbmigrate.connection import login_hints
 
     command = dsn.password_command.origin if dsn.password_command else None

@@ -75,7 +75,7 @@ def _asked(conn: Connection, dsn: Dsn, setup: Setup) -> Iterator[Diagnosis]:
     yield server.pooler(facts, dsn)
     yield server.writable(facts, dsn)
     yield from rights.look(conn, facts, dsn, setup.table)
-    yield from server.settings(conn, dsn)
+    yield from server.settings(conn, dsn, setup.own_settings)
     yield server.clock(conn)
     if not (facts.is_read_only or facts.is_standby):
         yield server.room(conn, dsn)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from dbmigrate import services
 from dbmigrate.connection import programs
 from dbmigrate.diagnostics.values import failed, of_error, ok, warning
 from dbmigrate.errors import ConfigError
@@ -37,9 +38,8 @@ def files(setup: Setup) -> Iterator[Diagnosis]:
     for directory in setup.directories:
         path = Path(directory)
         if not path.is_dir():
-            services = ", ".join(f"--service {name}" for name in setup.services)
             hint = "make it with `dbmigrate new NAME`, or name another with --migrations-dir"
-            hint = f"name one: {services}" if services else hint
+            hint = services.choice(setup.services) if setup.services else hint
             yield failed("files", f"the migrations directory {directory} does not exist", hint, exit_code=_WRONG)
         elif not os.access(path, os.R_OK | os.X_OK):
             hint = "run as a user who may read it"

@@ -101,9 +101,17 @@ def writable(facts: Facts, dsn: Dsn) -> Diagnosis:
     return ok("read-only", "no: the server is a primary, and transactions may write")
 
 
-def settings(conn: Connection, dsn: Dsn) -> Iterator[Diagnosis]:
-    """Settings of the server, the role and the URL that hurt migrations, and how many connections are left."""
-    found = {str(name): (str(value), str(source)) for name, value, source in _asked(conn)}
+def settings(conn: Connection, dsn: Dsn, own: Mapping[str, str]) -> Iterator[Diagnosis]:
+    """Settings of the server, the role and the URL that hurt migrations, and how many connections are left.
+
+    `own` are settings that dbmigrate chose for its own server: only somebody else's choice is a warning.
+    """
+    asked = ((str(name), str(value), str(source)) for name, value, source in _asked(conn))
+    found = {
+        name: (value, source)
+        for name, value, source in asked
+        if not (source == "command line" and own.get(name) == value)
+    }
     hurting = [
         warning("settings", f"{name} = {found[name][0]} ({found[name][1]}): {effect}", hint)
         for name, (is_bad, effect, hint) in _HURTS.items()

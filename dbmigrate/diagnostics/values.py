@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.connection.programs import Search
@@ -43,7 +44,8 @@ class Diagnosis:
 class Setup:
     """What there is to look at. `wants_schema_file`: a change writes the schema file, which needs pg_dump.
 
-    `services` are the names that ``--service`` may choose, where none is chosen.
+    `services` are the names that ``--service`` may choose, where none is chosen. `own_settings` are those with which
+    dbmigrate itself has started the server.
     """
 
     dsn: Dsn | None
@@ -53,6 +55,7 @@ class Setup:
     wants_schema_file: bool
     search: Search
     services: Sequence[str] = ()
+    own_settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def ok(subject: str, message: str) -> Diagnosis:

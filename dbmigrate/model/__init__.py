@@ -15,7 +15,7 @@ from dbmigrate.model.files import (
     leading_number,
 )
 from dbmigrate.model.places import Excerpt, Place, Problem, Severity
-from dbmigrate.model.plans import ALL, LAST, Action, Goal, LogKind, Plan, Policy, Step, Turn
+from dbmigrate.model.plans import ALL, LAST, Action, Goal, LogKind, Plan, Policy, Step, Turn, View
 from dbmigrate.model.recorded import Applied, History, LogState, StepRecord, Unfinished
 
 __all__ = [
@@ -48,5 +48,6 @@ __all__ = [
     "StepRecord",
     "Turn",
     "Unfinished",
+    "View",
     "leading_number",
 ]

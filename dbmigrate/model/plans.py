@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,11 @@ from dbmigrate.frozen import frozen
 from dbmigrate.model.files import Direction, Migration, Order
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dbmigrate.model.files import MigrationFile
     from dbmigrate.model.places import Problem
+    from dbmigrate.model.recorded import History
 
 
 class Action(StrEnum):
@@ -104,3 +109,12 @@ class Policy:
     order: Order = Order.NAME
     environment: str | None = None
     defers_backfills: bool = False
+
+
+@frozen
+class View:
+    """What a plan is made from: the files, the history, and the parsed migrations of the wanted versions."""
+
+    files: Sequence[MigrationFile]
+    history: History
+    migrations: Mapping[str, Migration] = field(default_factory=dict)

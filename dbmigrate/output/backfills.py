@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from dbmigrate.output import text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from dbmigrate.events import BackfillProgress
     from dbmigrate.model import Unfinished
 
-__all__ = ["line", "unfinished_line"]
+__all__ = ["line", "unfinished_lines"]
 
 
 def line(event: BackfillProgress) -> str:
@@ -26,12 +26,14 @@ def line(event: BackfillProgress) -> str:
     return f"{event.table}: {', '.join(parts)}{waiting}"
 
 
-def unfinished_line(item: Unfinished) -> str:
+def unfinished_lines(item: Unfinished) -> Iterator[str]:
     """How far an unfinished or deferred backfill is, and which command goes on with it."""
-    way_on = f"dbmigrate backfill {item.version}" if item.is_deferred else "dbmigrate up"
+    command = f"`dbmigrate backfill {item.version}`" if item.is_deferred else "`dbmigrate up`"
     progress = item.progress
     if progress is None:
-        return f"its backfill is deferred; run it with {way_on}"
+        yield "its backfill is deferred"
+        yield f"hint: run it with {command}"
+        return
     at = _keys(progress)
     passed, left, rate = (_number(progress.get(name)) for name in ("passed", "left", "rate"))
     share = None if left is None else (passed or 0) / max((passed or 0) + left, 1)
@@ -40,7 +42,8 @@ def unfinished_line(item: Unfinished) -> str:
     parts += [f"about {text.duration(left / rate)} left"] if left and rate else []
     what = "paused" if item.is_deferred else "stopped"
     error = f" ({item.error})" if item.error else ""
-    return f"its backfill {what}{at}: {', '.join(parts)}{error}; continue with {way_on}"
+    yield f"its backfill {what}{at}: {', '.join(parts)}{error}"
+    yield f"hint: continue with {command}"
 
 
 def _keys(progress: Mapping[str, object]) -> str:

@@ -20,8 +20,12 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 def line(event: PhaseDone) -> str:
     """``backup   backups/shop-20260301-150000.dump · 12.3 MB · 1.4 s``"""
-    result = event.result if isinstance(event.result, str) else _WRITERS[event.phase](event.result)
-    return text.one_line(f"{event.phase:<8} {result}")
+    return text.one_line(f"{event.phase:<8} {said(event)}")
+
+
+def said(event: PhaseDone) -> str:
+    """What came of the phase."""
+    return event.result if isinstance(event.result, str) else _WRITERS[event.phase](event.result)
 
 
 def result_lines(done: Deployed) -> Iterator[str]:

@@ -107,9 +107,9 @@ def _cell_notes(cell: Cell, environment: str) -> Iterator[str]:
     if cell.state is CellState.UNFINISHED:
         total = f" of {cell.total}" if cell.total else ""
         at = f" at statement {cell.step}{total}" if cell.step is not None else ""
-        yield f"stopped{at}; continue with: dbmigrate -e {environment} resume"
+        yield f"stopped{at}; continue with `dbmigrate -e {environment} resume`"
     elif cell.state is CellState.CHANGED:
-        yield f"was changed after it was applied; see: dbmigrate -e {environment} verify"
+        yield f"was changed after it was applied; see `dbmigrate -e {environment} verify`"
     elif cell.state is CellState.MISSING:
         yield "is applied, but its file is gone"
 

@@ -66,10 +66,10 @@ def closing_line(problems: Sequence[Problem], *, files: int) -> str:
 
 
 def of_history(problems: Sequence[Problem]) -> Iterator[str]:
-    """``not counted: 7 warnings in 3 older files · show them: dbmigrate lint --all``; nothing where there is none."""
+    """``not counted: 7 warnings in 3 older files · show them: `dbmigrate lint --all```; nothing where there is none."""
     if problems:
         files = text.count(len({problem.place.path for problem in problems if problem.place}), "older file")
-        yield f"not counted: {counts(problems)} in {files} · show them: dbmigrate lint --all"
+        yield f"not counted: {counts(problems)} in {files} · show them: `dbmigrate lint --all`"
 
 
 def numbers(problems: Sequence[Problem]) -> dict[str, int]:

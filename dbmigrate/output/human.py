@@ -145,8 +145,6 @@ class Human:
     def log_entries(self, entries: Sequence[LogEntry]) -> None:
         for line in tables.entry_lines(entries, self._verbosity):
             self._streams.answer(text.block(self._hide(line)))
-        if not entries:
-            self._message("The log has no such entry")
 
     def answer(self, command: str, lines: Iterable[Line | str], value: Mapping[str, object]) -> None:
         for line in lines:
@@ -193,7 +191,8 @@ class Human:
 
     def created_file(self, path: str) -> None:
         self._streams.result(path)
-        self._message("Write the change below migrate:up and its undo below migrate:down, then: dbmigrate up")
+        command = self._streams.complete("`dbmigrate up`").strip("`")
+        self._message(f"Write the change below migrate:up and its undo below migrate:down, then: {command}")
 
     def script(self, pieces: Iterable[str]) -> None:
         self._streams.raw(pieces)
@@ -286,7 +285,7 @@ class Human:
         self._message(f"Writing: {event.schema.path}")
 
     def _waiting(self, event: Waiting) -> None:
-        waited = f" ({text.duration(event.seconds)} so far)" if event.seconds else ""
+        waited = f" ({text.duration(event.seconds)} so far)" if event.seconds >= 1 else ""
         self._message(f"Waiting for {event.what}{waited}")
 
     def _retrying(self, event: Retrying) -> None:

@@ -131,19 +131,25 @@ class Json:
         self._messages.error(error)
 
     def _print(self, value: Mapping[str, object]) -> None:
-        self._streams.result(line(value))
+        self._streams.result(line(value, self._streams.complete))
 
     def _answer(self, value: Mapping[str, object]) -> None:
         """Print an answer: without it the command has failed."""
-        self._streams.answer(line(value))
+        self._streams.answer(line(value, self._streams.complete))
 
 
-def line(value: Mapping[str, object]) -> str:
+def line(value: Mapping[str, object], complete: Callable[[str], str] = str) -> str:
     """In ASCII: a stream that cannot encode a character would write an escape that JSON does not have.
 
-    A ``##[``, which GitHub's runner takes for a command wherever it stands, is written as JSON allows to.
+    A ``##[``, which GitHub's runner takes for a command wherever it stands, is written as JSON allows to. `complete`
+    is for the commands that hints name.
     """
-    return _RUNNER_COMMAND.sub(r"\\u0023", json.dumps({"format": FORMAT, **value}))
+    shown = json.dumps({"format": FORMAT, **value})
+    if "`dbmigrate " in shown:
+        from dbmigrate.output import commands
+
+        shown = json.dumps({"format": FORMAT, **commands.in_value(value, complete)})
+    return _RUNNER_COMMAND.sub(r"\\u0023", shown)
 
 
 def _report(report: Report) -> dict[str, object]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dbmigrate.events import StepDone, StepFailed
-from dbmigrate.output import records, text
+from dbmigrate.output import commands, records, text
 from dbmigrate.output.colour import Line, Style
 from dbmigrate.output.human import Human
 from dbmigrate.output.records import Record
@@ -58,6 +58,7 @@ class LogStreams(Streams):
 
     def __init__(self, streams: Streams, form: str, logger: str, hide: Callable[[str], str]) -> None:
         super().__init__(streams.out, streams.err, streams.show_out)
+        self.complete = streams.complete
         self.losses = streams.losses  # what is lost here is lost for the command
         self._form = FORMATS[form]
         self._logger = logger
@@ -69,7 +70,7 @@ class LogStreams(Streams):
 
     def message(self, *lines: Line | str) -> None:
         """Lines that have no record of their own, as one; the style of the first line is its level."""
-        shown = "\n".join(line.text if isinstance(line, Line) else line for line in lines).strip()
+        shown = "\n".join(str(self._worded(line)) for line in lines).strip()
         if shown:
             style = lines[0].style if isinstance(lines[0], Line) else Style.NONE
             self.record(Record(_LEVELS.get(style, "info"), shown))
@@ -77,9 +78,11 @@ class LogStreams(Streams):
     def record(self, record: Record) -> None:
         """Write one record."""
         now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
-        begin = {"time": now, "level": record.level, "logger": self._logger, "message": self._shown(record.message)}
+        worded = commands.in_value({**record.fields, "message": record.message}, self.complete)
+        shown = {name: self._shown(value) for name, value in worded.items()}
+        begin = {"time": now, "level": record.level, "logger": self._logger, "message": shown["message"]}
         # a label of the server's may have the name of one of ours
-        fields = {name: self._shown(value) for name, value in record.fields.items() if name not in begin}
+        fields = {name: value for name, value in shown.items() if name not in begin}
         self._write(self.err, f"{self._form({**begin, **fields})}\n")
 
     def _shown(self, value: object) -> object:
@@ -90,7 +93,7 @@ class Results(LogStreams):
     """The same beside a JSON object on stdout: results are in records, and nowhere else."""
 
     def __init__(self, streams: Streams, form: str, logger: str, hide: Callable[[str], str]) -> None:
-        super().__init__(Streams(streams.err, streams.err), form, logger, hide)
+        super().__init__(streams.without_stdout(), form, logger, hide)
 
     def result(self, *lines: Line | str) -> None:
         """Nothing: a record says it."""

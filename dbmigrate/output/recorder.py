@@ -5,16 +5,17 @@ from __future__ import annotations
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from dbmigrate.events import Progress, Retrying, Waiting, Warned
+from dbmigrate.events import Progress, Retrying, RunStarted, Waiting, Warned
 from dbmigrate.output.jsonlines import Json
 from dbmigrate.output.renderer import Streams
 from dbmigrate.output.verbosity import Verbosity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from dbmigrate.events import Event
     from dbmigrate.model import Problem
+    from dbmigrate.reports import Status
 
 __all__ = ["Recorder"]
 
@@ -40,8 +41,9 @@ class Recorder(Json):
 
     def on_event(self, event: Event) -> None:
         if isinstance(event, Warned):
-            if event.problem not in self.problems:
-                self.problems.append(event.problem)
+            self._keep((event.problem,))
+        elif isinstance(event, RunStarted):
+            self._keep(event.plan.problems)
         elif isinstance(event, Waiting):
             if event.seconds < self._waiting:
                 self._waited += self._waiting
@@ -51,6 +53,13 @@ class Recorder(Json):
             self._on_wait("; ".join(("a lock", *event.blockers)))
         elif isinstance(event, Progress) and event.detail:
             self._on_wait(event.detail)
+
+    def status(self, status: Status) -> None:
+        self._keep(status.problems)
+        super().status(status)
+
+    def _keep(self, problems: Iterable[Problem]) -> None:
+        self.problems += [problem for problem in problems if problem not in self.problems]
 
     def _print(self, value: Mapping[str, object]) -> None:
         self.value = value

@@ -9,7 +9,17 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from dbmigrate.events import Retrying, RunStarted, ServerNotice, StepDone, StepFailed, StepStarted, Waiting, Warned
+from dbmigrate.events import (
+    PhaseDone,
+    Retrying,
+    RunStarted,
+    ServerNotice,
+    StepDone,
+    StepFailed,
+    StepStarted,
+    Waiting,
+    Warned,
+)
 from dbmigrate.frozen import frozen
 from dbmigrate.model import Direction, Severity
 from dbmigrate.output import text
@@ -22,7 +32,7 @@ if TYPE_CHECKING:
     from dbmigrate.model import Plan, Problem, Step
     from dbmigrate.reports import Report
 
-__all__ = ["COMPLETED", "Record", "of_error", "of_event", "of_report"]
+__all__ = ["COMPLETED", "Record", "of_error", "of_event", "of_problem", "of_report"]
 
 COMPLETED = "All migrations completed successfully"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "info"}
@@ -68,11 +78,18 @@ def of_error(error: Error) -> Record:
     return Record("error", error.message, {name: value for name, value in given.items() if value is not None})
 
 
+def of_problem(found: Problem) -> Record:
+    """The record of a warning or note."""
+    given = {"code": found.code, "place": str(found.place) if found.place else None, "hint": found.hint}
+    fields = {name: value for name, value in given.items() if value is not None}
+    return Record(_LEVELS[found.severity], found.message, fields)
+
+
 def _run_started(event: RunStarted) -> Iterator[Record]:
     yield Record("info", f"Starting: {event.where}", {"target": event.where})
     yield _found(event.plan)
     for problem in event.plan.problems:
-        yield _problem(problem)
+        yield of_problem(problem)
 
 
 def _found(plan: Plan) -> Record:
@@ -104,13 +121,7 @@ def _step_failed(event: StepFailed) -> Iterator[Record]:
 
 
 def _warned(event: Warned) -> Iterator[Record]:
-    yield _problem(event.problem)
-
-
-def _problem(found: Problem) -> Record:
-    given = {"code": found.code, "place": str(found.place) if found.place else None, "hint": found.hint}
-    fields = {name: value for name, value in given.items() if value is not None}
-    return Record(_LEVELS[found.severity], found.message, fields)
+    yield of_problem(event.problem)
 
 
 def _notice(event: ServerNotice) -> Iterator[Record]:
@@ -129,6 +140,12 @@ def _retrying(event: Retrying) -> Iterator[Record]:
     yield Record("warning", message, {name: value for name, value in fields.items() if value is not None})
 
 
+def _phase_done(event: PhaseDone) -> Iterator[Record]:
+    from dbmigrate.output import deploying
+
+    yield Record("info", f"{event.phase.value}: {deploying.said(event)}", {"phase": event.phase.value})
+
+
 _MAKERS: Mapping[type, Callable[..., Iterator[Record]]] = {
     RunStarted: _run_started,
     StepStarted: _step_started,
@@ -138,6 +155,7 @@ _MAKERS: Mapping[type, Callable[..., Iterator[Record]]] = {
     ServerNotice: _notice,
     Waiting: _waiting,
     Retrying: _retrying,
+    PhaseDone: _phase_done,
 }
 
 

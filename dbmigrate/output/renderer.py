@@ -40,7 +40,8 @@ class Streams:
 
     A reader that went away (``| head``, a closed terminal) is not worth a warning; a full disk is. `lost_answer` says
     at the end whether a command whose only result is its output has lost it. `show_out` and `show_err` make the text
-    of a line for its stream: with colours, or plain.
+    of a line for its stream: with colours, or plain. `complete` adds to the commands that a message names what this one
+    was started with; it is asked for lines that name one.
     """
 
     def __init__(
@@ -54,12 +55,15 @@ class Streams:
         self.err = err
         self.show_out = show_out
         self.show_err = show_err
+        self.complete: Callable[[str], str] = str
         self.is_script = False  # whether stdout is what a program reads
         self.losses = Losses()
 
     def without_stdout(self) -> Streams:
         """Both streams on stderr."""
-        return Streams(self.err, self.err, self.show_err, self.show_err)
+        made = Streams(self.err, self.err, self.show_err, self.show_err)
+        made.complete = self.complete
+        return made
 
     @property
     def is_live(self) -> bool:
@@ -79,7 +83,7 @@ class Streams:
 
     def result(self, *lines: Line | str) -> None:
         """Lines of stdout about work that is done: the work matters more than the lines."""
-        self._write(self.out, "".join(f"{self.show_out(line)}\n" for line in lines))
+        self._write(self.out, "".join(f"{self.show_out(self._worded(line))}\n" for line in lines))
 
     def answer(self, line: Line | str = "") -> None:
         """A line of stdout that was asked for: without it the command has failed."""
@@ -88,7 +92,14 @@ class Streams:
 
     def message(self, *lines: Line | str) -> None:
         """Lines of stderr."""
-        self._write(self.err, "".join(f"{self.show_err(line)}\n" for line in lines))
+        self._write(self.err, "".join(f"{self.show_err(self._worded(line))}\n" for line in lines))
+
+    def _worded(self, line: Line | str) -> Line | str:
+        if "`dbmigrate " not in str(line):
+            return line
+        from dbmigrate.output import commands
+
+        return commands.in_line(line, self.complete)
 
     def draw(self, text: str) -> None:
         """Write over the last line of a terminal."""

@@ -32,7 +32,6 @@ _DEVIATIONS = {
     Deviation.UNFINISHED: "is unfinished",
 }
 _HINTS = {
-    Deviation.MISSING: "restore it from version control, or run `dbmigrate repair --forget VERSION --reason TEXT`",
     Deviation.OTHER_FILE: "give each service its own --migrations-table, or rename the file back",
     Deviation.RENAMED: "`dbmigrate repair` records the new version",
     Deviation.UNFINISHED: "`dbmigrate resume` continues it",
@@ -56,8 +55,9 @@ def finding_lines(finding: Finding) -> Iterator[str]:
 
 
 def _hint(finding: Finding) -> str | None:
-    if finding.deviation is Deviation.MISSING and finding.restorable_from:
-        return f"{finding.restoring}, or run `dbmigrate repair --forget {finding.version} --reason TEXT`"
+    if finding.deviation is Deviation.MISSING:
+        restore = finding.restoring if finding.restorable_from else "restore it from version control"
+        return f"{restore}, or run `dbmigrate repair --forget {finding.version} --reason TEXT`"
     if finding.deviation is not Deviation.CHANGED or finding.applied is None or finding.file is None:
         return _HINTS.get(finding.deviation)
     return f"{finding.restoring}, and write the change as a new migration; or accept the file with `dbmigrate repair`"
@@ -76,19 +76,20 @@ def status_heading(status: Status) -> Iterator[str]:
 
 
 def unfinished_lines(broken: Unfinished) -> Iterator[str]:
-    """Where a migration stopped and how to continue; below it the statement."""
+    """Where a migration stopped; below it the statement, and how to continue."""
     if broken.is_deferred or broken.progress is not None:
         from dbmigrate.output import backfills
 
-        yield backfills.unfinished_line(broken)
+        yield from backfills.unfinished_lines(broken)
         return
     stopped = broken.stopped_at
     where = f"interrupted after statement {max(broken.done, default=0)}"
     if stopped is not None:
         where = f"stopped at statement {stopped.number}: {stopped.error or 'outcome unknown'}"
-    yield f"{broken.name} ({broken.direction}) {where}; continue with dbmigrate resume"
+    yield f"{broken.name} ({broken.direction}) {where}"
     if stopped is not None and stopped.sql:
         yield f"    {text.cut(' '.join(stopped.sql.split()), _SHOWN_COLUMNS)}"
+    yield "hint: continue with `dbmigrate resume`"
 
 
 def description_lines(description: Description) -> Iterator[str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dbmigrate.output import target_records as records
 from dbmigrate.output import text
 from dbmigrate.output.colour import Line, Style
 from dbmigrate.output.jsonlines import line as json_line
 from dbmigrate.output.jsonlines import problem_value
+from dbmigrate.output.logged import LogStreams
 from dbmigrate.output.verbosity import Verbosity
 from dbmigrate.targets.values import Outcome
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dbmigrate.model import Problem
+    from dbmigrate.output.records import Record
     from dbmigrate.output.renderer import Streams
     from dbmigrate.targets.planning import Tally
     from dbmigrate.targets.values import Result, Rollout, Totals
@@ -31,6 +35,8 @@ _BAR = 20
 _FIRST_ESTIMATE = 5.0  # seconds
 _MOST_FAILURES = 10
 _NAMED = 5
+_MOST_WARNINGS = 3  # that have one code and differ, as they name what is in their target
+_OF_THEIR_OWN = "one of their own; --json shows each"
 
 
 def heading(command: str, total: int, rollout: Rollout) -> str:
@@ -76,7 +82,8 @@ class Lines:
         self._is_live = streams.is_live and verbosity > Verbosity.QUIET
         self._started = self._drawn = self._reported = time.monotonic()
         self._length = 0
-        self._warned: set[tuple[str, str]] = set()
+        # by code and message each warning, and how many targets have it
+        self._warned: dict[str, dict[str, tuple[Problem, int]]] = {}
         self._waiting: dict[str, float] = {}
 
     def begins(self, line: str) -> None:
@@ -89,7 +96,7 @@ class Lines:
         self._warn(result)
         if result.outcome in (Outcome.FAILED, Outcome.INTERRUPTED):
             self._erase()
-            self._streams.message(*_failure_lines(result))
+            self._tell(records.failure(result), *_failure_lines(result))
         elif result.outcome in (Outcome.DONE, Outcome.NO) and self._shows_each:
             self._erase()
             style = Style.SUCCESS if result.outcome is Outcome.DONE else Style.WARNING
@@ -108,7 +115,8 @@ class Lines:
         if now - self._waiting.get(name, -_WAIT_AGAIN) >= _WAIT_AGAIN:
             self._waiting[name] = now
             line = text.one_line(f"{name}  {what.removeprefix('waiting for ')}")
-            self._message(text.labelled(Style.WARNING, f"{'waiting':<10}", line))
+            said = records.waiting(name, what.removeprefix("waiting for "))
+            self._note(said, text.labelled(Style.WARNING, f"{'waiting':<10}", line))
 
     def turn(self, running: int, tally: Tally) -> None:
         """Draw the live line again; without a terminal a line now and then."""
@@ -120,16 +128,17 @@ class Lines:
             self._streams.draw(f"\r{shown}{' ' * (self._length - length)}")
             self._length = length
         elif not self._is_live and now - self._reported >= _REPORT_EVERY:
-            self._message(_progress(tally, running, now - self._started))
+            self._note(records.progress(tally, running), _progress(tally, running, now - self._started))
 
     def canary_done(self, tally: Tally, seconds: float) -> None:
         """The first targets are done."""
         ended = f"{tally.ended}/{tally.ended}  ok in {text.duration(seconds)}"
-        self._message(text.labelled(Style.SUCCESS, f"{'canary':<10}", ended))
+        self._note(records.canary(tally, seconds), text.labelled(Style.SUCCESS, f"{'canary':<10}", ended))
 
     def report(self, totals: Totals, again: str) -> None:
         """The end; `again` is the command that does the rest."""
         self._erase()
+        self._count_warnings(sum(totals.counts.values()))
         for line in _closing(totals, again):
             self._write(line)
 
@@ -146,17 +155,45 @@ class Lines:
             self._message(*text.problem_lines(problem))
 
     def _warn(self, result: Result) -> None:
-        """Each warning once: it is often the same of every target."""
+        """Each warning with the first target that has it: it is often the same of every target."""
         for problem in result.problems:
-            if (problem.code, problem.message) not in self._warned:
-                self._warned.add((problem.code, problem.message))
+            of_code = self._warned.setdefault(problem.code, {})
+            if problem.message not in of_code and len(of_code) >= _MOST_WARNINGS:
+                problem = replace(problem, message=_OF_THEIR_OWN, place=None, hint=None)
+            elif problem.message not in of_code:
                 first, *more = text.problem_lines(problem)
-                self._message(text.block(f"{result.name}: {first}"), *more)
+                self._note(records.warning(problem, target=result.name), _about(result.name, first), *more)
+            _, before = of_code.get(problem.message, (problem, 0))
+            of_code[problem.message] = (problem, before + 1)
+
+    def _count_warnings(self, total: int) -> None:
+        """At the end: how many targets have a warning that was shown for the first of them, or for others alone."""
+        for problem, number in (each for of_code in self._warned.values() for each in of_code.values()):
+            first, *_ = text.problem_lines(problem)
+            who = f"all {total} targets" if number == total else f"{number} of {total} targets"
+            if problem.message == _OF_THEIR_OWN:
+                who = f"{number} more {'target' if number == 1 else 'targets'}"
+            elif number == 1:
+                continue
+            self._note(records.warning(problem, targets=number), _about(who, first))
 
     def _message(self, *lines: Line | str) -> None:
         self._erase()
         if self._verbosity > Verbosity.QUIET:
             self._reported = time.monotonic()
+            self._streams.message(*lines)
+
+    def _note(self, record: Record, *lines: Line | str) -> None:
+        """A message that has a form for programs."""
+        self._erase()
+        if self._verbosity > Verbosity.QUIET:
+            self._reported = time.monotonic()
+            self._tell(record, *lines)
+
+    def _tell(self, record: Record, *lines: Line | str) -> None:
+        if isinstance(self._streams, LogStreams):
+            self._streams.record(record)
+        else:
             self._streams.message(*lines)
 
     def _erase(self) -> None:
@@ -178,10 +215,11 @@ class Objects(Lines):
 
     def ended(self, result: Result, tally: Tally) -> None:
         super().ended(result, tally)
-        self._streams.answer(json_line(self._value(result)))
+        self._streams.answer(json_line(self._value(result), self._streams.complete))
 
     def report(self, totals: Totals, again: str) -> None:
         self._erase()
+        self._count_warnings(sum(totals.counts.values()))
         for name in totals.left:
             self._streams.answer(json_line({**self._named(name), "ok": False, "result": Outcome.NOT_STARTED.value}))
         value = {
@@ -195,7 +233,7 @@ class Objects(Lines):
             "exit_code": totals.exit_code,
             "next": again or None,
         }
-        self._streams.answer(json_line(value))
+        self._streams.answer(json_line(value, self._streams.complete))
 
     def _value(self, result: Result) -> dict[str, object]:
         return {
@@ -211,6 +249,12 @@ class Objects(Lines):
 
     def _named(self, name: str) -> dict[str, object]:
         return {"command": self._command, "target": name}
+
+
+def _about(who: str, line: Line) -> Line:
+    """`line` with what it holds for before it."""
+    before = text.one_line(f"{who}: ")
+    return Line(f"{before}{line.text}", line.style, line.begin + len(before), line.end + len(before))
 
 
 def _failure_lines(result: Result) -> Iterator[Line | str]:

@@ -37,6 +37,11 @@ _FUNCTION = re.compile(r'(?:SQL function "(?P<sql>[^"\n]+)"|PL/\w+ function (?P<
 _NEVER = "\n;\nSELECT 1/0;"  # this time nothing is to stay, whatever happens
 
 
+# duplicate_table, duplicate_schema, duplicate_object, duplicate_function
+_THERE_ALREADY = frozenset(("42P07", "42P06", "42710", "42723"))
+_FOR_EMPTY = "a schema file is for an empty database; `dbmigrate up` applies migrations to one that has tables"
+
+
 def send(conn: Connection, content: str, *, path: str, dsn: Dsn) -> None:
     """Send `content`, what `load.prepare` made of the file `path`, as one query: all of it is loaded or nothing.
 
@@ -62,7 +67,7 @@ def _refused(exc: psycopg.Error, conn: Connection, content: str, *, path: str, d
     elif (statement := _failing(conn, content)) is not None:
         error.place = _place(content, statement.start, path)
         error.message = f"{error.message}, in {_title(statement.text)}"
-    error.hint = _way_out(exc) or error.hint
+    error.hint = _way_out(exc) or (_FOR_EMPTY if exc.sqlstate in _THERE_ALREADY else error.hint)
     return error
 
 

@@ -294,7 +294,7 @@ class Settings:
                 "invalid url, have you set your --url flag or DATABASE_URL environment variable?",
                 code="E201",
                 hint=f"{self._known()}set DATABASE_URL=postgres://user@host/name{self._in_which_file()}"
-                f"{'' if self.environments() else ', or try `dbmigrate demo`'}",
+                f"{'' if self.environments() else '; embedded: is a server of its own, `dbmigrate demo` shows one'}",
             )
         return value
 
@@ -319,7 +319,11 @@ class Settings:
 
     def _unset_hint(self, name: str) -> str:
         known = ", ".join(f"-e {known}" for known in self.environments())
-        return f"set {name}, or choose one of: {known}" if known else f"set {name}"
+        return (
+            f"set {name}, or choose one of: {known}"
+            if known
+            else f"set {name}=postgres://user@host/name{self._in_which_file()}"
+        )
 
 
 def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:

@@ -197,10 +197,20 @@ def _elsewhere(tables: Tables, session: _Session, found: Sequence[tuple[Candidat
                 *places,
                 *more,
             ),
-            hint=f"to use that history: --migrations-table {there[0]} (or DBMIGRATE_MIGRATIONS_TABLE);"
+            hint=f"{_of_targets([candidate.schema for candidate, _ in found])}"
+            f"to use that history: --migrations-table {there[0]} (or DBMIGRATE_MIGRATIONS_TABLE);"
             f" for a separate history in schema {tables.schema}: --migrations-table {here}",
         )
     )
+
+
+def _of_targets(schemas: Sequence[str]) -> str:
+    """What to call where these schemas are targets, each with a history of its own; `up --targets` leaves them so."""
+    own = next((schema for schema in schemas if schema != "public"), None)
+    if own is None:
+        return ""
+    are = "they are targets" if len(schemas) > 1 else "it is one of several targets"
+    return f"if {are}: `dbmigrate status --targets FILE`, or one alone with --url URL?search_path={own}; "
 
 
 def _path_to(candidate: Candidate, session: _Session) -> str:

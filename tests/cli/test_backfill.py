@@ -35,7 +35,7 @@ def test_a_deferred_backfill_is_in_nobodys_way_until_it_is_run(dbmigrate, databa
     assert versions(database_url) == ["2"]
     assert "[~] 1_fill.sql" in status.stdout
     assert "Applied: 1\nPending: 0" in status.stdout
-    assert "its backfill is deferred; run it with dbmigrate backfill 1" in status.stderr
+    assert "its backfill is deferred\n    hint: run it with `dbmigrate backfill 1`\n" in status.stderr
     assert as_json["migrations"][0]["state"] == "deferred"
     assert counters(database_url) == (0, 0, 700)
 

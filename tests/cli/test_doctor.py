@@ -69,6 +69,17 @@ def test_a_sound_set_up_has_no_failure(doctor, database_url) -> None:
     assert "ok      history: 0 applied, 1 pending" in done.stdout
 
 
+def test_an_unfinished_migration_is_a_warning(doctor, database_url, run, project) -> None:
+    project.migration("2_half", up="create table half ();\nselect nothing;", up_options="transaction:false")
+    run("up", env={"DATABASE_URL": database_url, "DBMIGRATE_NO_DUMP_SCHEMA": "true"})
+
+    done = doctor(database_url)
+
+    line = "warning history: 1 applied, 1 pending, 1 of them unfinished"
+    assert (done.exit_code, line in done.stdout) == (0, True), done.stdout
+    assert way_out(done, line) == "`dbmigrate status` says where it stopped, `dbmigrate resume` continues"
+
+
 def test_it_leaves_nothing_behind(doctor, database_url, query, project, tmp_path) -> None:
     before = sorted(path for path in tmp_path.rglob("*"))
 
@@ -409,6 +420,9 @@ def test_an_embedded_server_is_looked_at_too(run, project, open_tmp_path) -> Non
 
     assert done.exit_code == 0, done.stdout
     assert "ok      history: 0 applied, 0 pending" in done.stdout
+    assert "ok      settings: none that hurts" in done.stdout
+    url = f"embedded:{open_tmp_path}/postgres?dbname=postgres&synchronous_commit=off"
+    assert "warning settings: synchronous_commit = off (client): " in run("doctor", env={"DATABASE_URL": url}).stdout
 
 
 # ------------------------------------------------------------------------------------- what is shown, and what is not

@@ -73,4 +73,4 @@ def test_values_and_odd_projects(run, files, project):
     assert run("graph").stdout == "1_loop.sql\n`-- 2_loop.sql\n    `-- 1_loop.sql ...\n"
     (project.migrations / "1_loop.sql").write_text("-- migrate:up\n'")
     (project.migrations / "2_loop.sql").unlink()
-    assert run("graph").stdout == "1 depends on nothing, and nothing on it\n"
+    assert run("graph").stdout == "1 migration depends on nothing, and nothing on it\n"

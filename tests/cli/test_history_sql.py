@@ -57,4 +57,4 @@ def test_without_a_log_there_is_nothing_to_query(command, project, database_url,
     done = command("history", "--sql")
 
     assert (done.exit_code, done.stdout) == (0, "")
-    assert "The log has no such entry" in done.stderr
+    assert "The log is empty" in done.stderr

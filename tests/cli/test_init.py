@@ -42,7 +42,11 @@ def init(run):
 def test_an_empty_directory_becomes_a_project(init, tmp_path):
     done = init()
 
-    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.exit_code == 0
+    assert done.stderr.splitlines() == [
+        "note[W398]: there is no git repository here yet: the merge driver that .gitattributes names is not set up",
+        "  hint: after git init, call `dbmigrate init` again",
+    ]
     assert set(everything_in(tmp_path)) == SETTINGS | KEPT_EMPTY
     assert done.stdout.splitlines() == [
         "Created: db/migrations/",
@@ -333,7 +337,7 @@ def test_attributes_of_others_are_left_alone(init, repository, tmp_path):
     assert (tmp_path / ".gitattributes").read_text() == "*.sql text\n"
     assert driver_of(repository) == ""
     assert "note[W723]: .gitattributes names no merge driver for the schema file" in done.stderr
-    assert "hint: dbmigrate merge-driver --install" in done.stderr
+    assert "hint: `dbmigrate merge-driver --install`" in done.stderr
 
 
 def test_hooks_are_set_up_only_when_they_are_wanted_and_only_in_a_repository(init, tmp_path, runner):

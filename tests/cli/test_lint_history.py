@@ -63,7 +63,7 @@ def test_on_a_branch_only_its_own_files_fail(branch, run, add) -> None:
     done = run("lint")
     assert (done.exit_code, done.stdout) == (
         0,
-        "no findings in 0 files\nnot counted: 2 warnings in 2 older files · show them: dbmigrate lint --all\n",
+        "no findings in 0 files\nnot counted: 2 warnings in 2 older files · show them: `dbmigrate lint --all`\n",
     )
 
     add(3)

@@ -203,8 +203,24 @@ def test_on_several_targets_every_message_is_a_line_too(command, project, tmp_pa
     assert done.exit_code == 4
     first, *failed = lines(done)
     assert first["message"] == "up on 2 targets · 2 at a time"
-    assert sorted(line["message"].split()[:3] for line in failed) == [
-        ["FAILED", "schema:x", "E401"],
-        ["FAILED", "schema:y", "E401"],
-    ]
-    assert {line["level"] for line in failed} == {"error"}
+    assert sorted(line["target"] for line in failed) == ["schema:x", "schema:y"]
+    for line in failed:
+        assert line["message"] == 'column "nothing" does not exist (42703)'
+        assert (line["level"], line["code"], line["sqlstate"], line["result"]) == ("error", "E401", "42703", "failed")
+        assert line["place"] == "db/migrations/2_b.sql:2:8"
+        assert line["state"] == "rolled back; nothing of 2_b.sql was applied"
+        assert line["hint"].startswith("correct the file, then run `dbmigrate up --targets t` again;")
+        assert line["duration_ms"] > 0
+
+
+@pytest.mark.parametrize(("form", "read"), [("json", json.loads), ("logfmt", pairs)])
+def test_no_line_is_padded_for_people(command, project, tmp_path, form, read):
+    project.migration("1_a", up=A)
+    (tmp_path / "t").write_text("schema:x\nschema:y\nschema:x\n")
+    canary = command("up", "--targets", "t", "--canary", "1", "--yes", "--log-format", form)
+    deployed = command("deploy", "--no-backup", "--log-format", form)
+
+    messages = [read(line)["message"] for line in (canary.stderr + deployed.stderr).splitlines()]
+
+    assert "The canary is done" in messages
+    assert [message for message in messages if "  " in message] == []

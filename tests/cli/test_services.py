@@ -485,8 +485,45 @@ def test_status_opens_with_the_service(filled):
     assert filled("ai", "status").stderr.startswith("service ai · ")
 
 
-def test_doctor_names_the_services_where_none_is_chosen(service):
-    assert "hint: name one: --service discovery-svc, --service ai, --service chat" in service(None, "doctor").stdout
+NO_DIRECTORY = [
+    ("doctor",),
+    ("status",),
+    ("verify",),
+    ("lint",),
+    ("check",),
+    ("graph",),
+    ("report", "-o", "report.html"),
+    ("squash", "--to", "001"),
+    ("dump", "--from-migrations"),
+    ("deploy",),
+    ("up", "--targets", "targets.txt"),
+]
+
+
+@pytest.mark.parametrize("command", NO_DIRECTORY, ids=lambda words: words[0])
+def test_where_no_service_is_chosen_every_command_names_them(service, three, database_url, command):
+    (three.root / "targets.txt").write_text(f"{database_url}\n")
+
+    done = service(None, *command)
+
+    assert "hint: name one: --service discovery-svc, --service ai, --service chat\n" in done.stderr + done.stdout
+
+
+def test_where_a_service_has_no_directory_one_is_made_for_it(service, three):
+    (three.root / "ai-svc" / "migrations").rename(three.root / "ai-svc" / "elsewhere")
+
+    for command in ("status", "lint"):
+        assert "hint: create one with `dbmigrate --service ai new NAME`, or name" in service("ai", command).stderr
+
+
+def test_hints_of_all_services_are_for_their_own(service, three):
+    extra = three.write("chat-svc/migrations/002_more.sql", "select 1;")
+    service("chat", "up")
+    extra.unlink()
+
+    shown = service(None, "status", "--all-services")
+
+    assert "  hint: `dbmigrate --service chat verify` says how to restore or forget each;" in shown.stderr
 
 
 def test_the_catalogue_of_a_service_has_what_depends_on_others(service, three, database_url):

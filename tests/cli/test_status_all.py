@@ -171,8 +171,8 @@ def test_an_unfinished_an_edited_and_a_missing_one(run, filled, three, query):
         ["3_t3", "! changed TIME", "✗ stopped 2/3", "· pending"],
         ["1 changed, 1 missing", "1 unfinished, 1 missing", "2 pending"],
     ]
-    assert "staging: 3_t3.sql stopped at statement 2 of 3; continue with: dbmigrate -e staging resume\n" in done.stdout
-    assert "dev: 3_t3.sql was changed after it was applied; see: dbmigrate -e dev verify\n" in done.stdout
+    assert "staging: 3_t3.sql stopped at statement 2 of 3; continue with `dbmigrate -e staging resume`\n" in done.stdout
+    assert "dev: 3_t3.sql was changed after it was applied; see `dbmigrate -e dev verify`\n" in done.stdout
 
 
 def test_a_database_that_only_dbmate_has_touched_has_no_times(run, three, environ, query):

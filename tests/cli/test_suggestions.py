@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 
@@ -50,6 +52,13 @@ def dbmigrate(run, database_url):
         ("up --flyway.locations=sql", "use --migrations-dir DIR"),
         ("up --stpes 3", "did you mean --steps?"),
         ("up --force", "use --yes"),
+        ("--steps 3 up", "it stands behind the command: `dbmigrate up --steps`; see `dbmigrate up --help`"),
+        ("-n 1 rollback", "it stands behind the command: `dbmigrate rollback -n`; see `dbmigrate rollback --help`"),
+        ("--dry-run rollback", "it stands behind the command: `dbmigrate rollback --dry-run`;"),
+        (
+            "history --targets all.txt",
+            "history works on one database: --url URL; `dbmigrate status --targets FILE` shows",
+        ),
     ],
 )
 def test_what_was_meant_is_said(run, written, meant):
@@ -58,6 +67,38 @@ def test_what_was_meant_is_said(run, written, meant):
     assert done.exit_code == 2
     assert f"hint: {meant}" in done.stderr
     assert done.stderr.count("error[E200]") == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "command"),
+    [
+        ("up --nope", "up "),
+        ("--nope up", "up "),
+        ("up --to", "up "),
+        ("-e up status --nope", "status "),
+        ("mark applied", "mark "),
+        ("rollback -n x", "rollback "),
+        ("backup list --nope", "backup "),
+        ("frobnicate", ""),
+        ("frobnicate up", ""),
+        ("--nope", ""),
+    ],
+)
+def test_the_help_of_the_command_is_named(run, written, command):
+    done = run(*written.split())
+
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1].endswith(f"see `dbmigrate {command}--help`")
+
+
+def test_a_wrong_command_line_is_an_error_in_the_form_that_it_asks_for(run):
+    as_object = run("up", "--nope", "--json")
+    as_line = run("--nope", "up", "--log-format=json")
+    of_a_program = run("run", "--nope", "--", "tool", "--json")
+
+    assert json.loads(as_object.stdout)["error"]["code"] == "E200"
+    assert json.loads(as_line.stderr)["code"] == "E200"
+    assert of_a_program.stdout == ""
 
 
 def test_a_long_option_with_one_dash_is_named_as_a_whole(run):

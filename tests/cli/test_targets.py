@@ -380,6 +380,85 @@ def test_what_is_listed_twice_runs_once(command, two, listed):
     assert "2 targets: 2 done" in done.stdout
 
 
+@pytest.fixture
+def gone(command, two, listed):
+    """Three schemas in which a migration is applied whose file is gone."""
+    assert command("up", "--targets", listed(*schemas(3))).exit_code == 0
+    two.migrations.joinpath("101_a.sql").unlink()
+    two.migration("103_c", up="create table c ();", down="drop table c;")
+
+
+def warnings(done, code):
+    return [line for line in done.stderr.splitlines() if f"warning[{code}]" in line]
+
+
+@pytest.mark.parametrize(("number", "who"), [(3, "all 3 targets"), (4, "3 of 4 targets")])
+@pytest.mark.parametrize("name", ["up", "status"])
+def test_a_warning_that_targets_share_is_counted_at_the_end(command, gone, listed, name, number, who):
+    done = command(name, "--targets", listed(*schemas(number)), "--parallel", "1")
+
+    first, last = warnings(done, "W670")
+    assert first == "schema:tenant_01: warning[W670]: the file of an applied migration is missing: 101_a.sql"
+    assert last == first.replace("schema:tenant_01", who)
+    assert done.stderr.index(last) > done.stderr.index(first)
+
+
+def test_a_warning_of_one_target_is_its_own(command, gone, listed):
+    done = command("up", "--targets", listed("schema:tenant_01", "schema:tenant_09"))
+
+    assert [line.partition(":1")[0].partition(": ")[0] for line in warnings(done, "W670")] == ["schema:tenant_01"]
+
+
+def test_a_warning_of_several_targets_is_counted_for_programs(command, gone, listed):
+    done = command("up", "--targets", listed(*schemas(4)), "--json", "--log-format", "json")
+
+    shared = [line for line in map(json.loads, done.stderr.splitlines()) if "targets" in line]
+    assert [(line["code"], line["targets"]) for line in shared] == [("W670", 3)]
+    problems = {name: [each["code"] for each in value["problems"]] for name, value in objects(done.stdout).items()}
+    assert problems == {**{name: ["W670"] for name in schemas(3)}, "schema:tenant_04": []}
+
+
+def test_of_warnings_that_differ_three_are_shown_and_the_others_counted(command, two, listed, query, database_url):
+    for name in schemas(5):
+        schema = name.removeprefix("schema:")
+        query(database_url, f"create schema {schema}; create table {schema}.other ()")
+
+    done = command("up", "--targets", listed(*schemas(5)), "--parallel", "1")
+
+    *shown, more = warnings(done, "W666")
+    assert [line.partition(": warning")[0] for line in shown] == schemas(3)
+    assert more == "2 more targets: warning[W666]: one of their own; --json shows each"
+
+
+@pytest.mark.parametrize("words", [("status",), ("history",), ("wait", "--for", "current"), ("up",)], ids=" ".join)
+def test_without_the_list_a_command_says_how_to_name_targets(command, two, listed, words):
+    assert command("up", "--targets", listed(*schemas(2))).exit_code == 0
+
+    done = command(*words)
+
+    assert done.exit_code == 7
+    assert (
+        "hint: if they are targets: `dbmigrate status --targets FILE`, or one alone with"
+        " --url URL?search_path=tenant_01; to use that history: " in done.stderr
+    )
+
+
+def test_one_target_alone_is_found_as_the_hint_says(command, two, listed, database_url):
+    assert command("up", "--targets", listed(*schemas(2))).exit_code == 0
+    url = f"{database_url}{'&' if '?' in database_url else '?'}search_path=tenant_02"
+
+    for words in (("status",), ("history",), ("wait", "--for", "current")):
+        assert command("--url", url, *words).exit_code == 0
+
+
+def test_a_command_for_one_target_has_to_name_it(command, project, listed):
+    project.migration("1_a", up="create table a ();\nselect nothing;", up_options="transaction:false")
+
+    done = command("up", "--targets", listed("schema:tenant_01"))
+
+    assert "`dbmigrate --url URL resume`; `dbmigrate status --targets targets.txt` shows" in done.stderr
+
+
 def test_shards_together_are_the_whole(command, two, listed, query, database_url):
     path = listed(*schemas(8))
     found = [set(objects(command("up", "--targets", path, "--shard", f"{n}/3", "--json").stdout)) for n in (1, 2, 3)]

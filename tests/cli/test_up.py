@@ -350,10 +350,11 @@ def test_the_same_version_twice_is_refused_before_anything_runs(up, project, dat
     assert tables(query, database_url) == []
 
 
-def test_rows_affected_are_shown_when_asked_for(up, project):
+@pytest.mark.parametrize("words", [("up", "--verbose"), ("up", "-v"), ("--verbose", "up")], ids=" ".join)
+def test_rows_affected_are_shown_when_asked_for(command, project, words):
     project.migration("1_a", up="create table t (id int); insert into t values (1), (2);")
 
-    done = up("--verbose")
+    done = command(*words)
 
     assert "Rows affected: 2" in done.stdout
 

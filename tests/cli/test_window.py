@@ -232,3 +232,52 @@ def test_a_reason_opens_the_window_for_run_too(production, window, query, databa
     assert (done.exit_code, done.stdout) == (0, "started\n"), done.stderr
     assert "W786" in done.stderr
     assert tables(query, database_url) == ["a"]
+
+
+# ----------------------------------------------------------------------------------- what changes a database as a whole
+
+
+@pytest.fixture
+def whole(production, window, project, query, database_url):
+    """The options that name the database, a schema file of a table `b`, a backup; the window is closed."""
+    (project.root / "db" / "schema.sql").write_text("create table b (id int);\n")
+    query(database_url, "create table a (id int)")
+    backup = production("backup").stdout.strip()
+    window(closed_window())
+    (name,) = query(database_url, "select current_database()")[0]
+    commands = {"load": ["load"], "drop": ["drop"], "restore": ["restore", backup, "--replace"]}
+    return {command: [*words, "--confirm", name] for command, words in commands.items()}
+
+
+@pytest.mark.parametrize("command", ["load", "drop", "restore"])
+def test_a_database_is_replaced_in_its_window_alone(production, whole, query, database_url, command):
+    done = production(*whole[command])
+
+    assert done.exit_code == 7
+    assert "error[E788]: outside the maintenance window of production" in done.stderr
+    assert "state: nothing was changed\n" in done.stderr
+    assert done.stderr.endswith("; outside of it: --outside-window REASON\n")
+    assert tables(query, database_url) == ["a"]
+    like = "select count(*) from pg_database where starts_with(datname, current_database() || '_')"
+    assert query(database_url, like) == [(0,)]
+
+
+@pytest.mark.parametrize("command", ["load", "drop"])
+def test_a_reason_opens_the_window_for_a_whole_database_too(production, whole, query, database_url, command):
+    assert production(*whole[command], "--outside-window", " ").exit_code == 2
+    assert tables(query, database_url) == ["a"]
+
+    done = production(*whole[command], "--outside-window", "INC-1")
+
+    assert done.exit_code == 0, done.stderr
+    assert "warning[W786]: this run is outside the maintenance window of production" in done.stderr
+    assert "INC-1" in done.stderr
+
+
+def test_in_the_window_a_schema_file_is_loaded(production, whole, window, query, database_url):
+    window(open_window())
+
+    done = production(*whole["load"])
+
+    assert (done.exit_code, tables(query, database_url)) == (0, ["a", "b"]), done.stderr
+    assert "window" not in done.stderr

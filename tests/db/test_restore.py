@@ -10,6 +10,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.support.catalog import fingerprint
+from tests.support.moments import closed_window
 from tests.support.psql import psql
 
 
@@ -225,6 +226,22 @@ def test_a_protected_environment_needs_the_name_of_the_database(run, backup, dat
     assert made() == []
     fine(restore())
     fine(restore("--replace", "--confirm", name_of(database_url)))
+    assert query(database_url, "select id from a") == [(1,)]
+
+
+def test_outside_the_window_a_backup_takes_no_place_but_its_own(run, backup, project, database_url, query, made):
+    environ = {"PRODUCTION_DATABASE_URL": database_url, "DBMIGRATE_NO_DUMP_SCHEMA": "true"}
+    (project.root / "dbmigrate.toml").write_text(f'[environments.production]\nwindow = "{closed_window()}"\n')
+    replace = ("--replace", "--confirm", name_of(database_url))
+
+    def restore(*options):
+        return run("-e", "production", "restore", backup, *options, env=environ)
+
+    closed = restore(*replace)
+    assert (closed.exit_code, "E788" in closed.stderr, made()) == (7, True, [])
+    fine(restore())
+    allowed = fine(restore(*replace, "--outside-window", "INC-1"))
+    assert "W786" in allowed.stderr
     assert query(database_url, "select id from a") == [(1,)]
 
 

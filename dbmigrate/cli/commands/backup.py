@@ -112,6 +112,7 @@ def _list(call: Call, directory: str) -> None:
 
 def _prune(call: Call, directory: str, before: datetime, *, asks: bool | None) -> None:
     """Show what is old, ask, delete; `asks` None only shows it."""
+    from dbmigrate.cli import confirming
     from dbmigrate.events import Targeted
     from dbmigrate.output import backups as output
     from dbmigrate.schema import backup_files
@@ -124,7 +125,7 @@ def _prune(call: Call, directory: str, before: datetime, *, asks: bool | None) -
         return
     for each in old:
         call.renderer.on_event(Targeted(each.path, output.described(each)))
-    call.confirm(f"delete {output.amount(old)} from {directory}", yes=asks)
+    confirming.ask(call.renderer, f"delete {output.amount(old)} from {directory}", yes=asks)
     backup_files.remove(old)
     call.renderer.outcome("backup", (output.pruned_line(directory, files, old),), {**value, "deleted": True})
 

@@ -69,7 +69,8 @@ def _tree(lines: Iterator[str], parts: Collection[str], number: int) -> Iterator
     alone = number - len(parts)
     if alone:
         verb = "depends" if alone == 1 else "depend"
-        yield f"{alone} {'more ' if parts else ''}{verb} on nothing, and nothing on {'it' if alone == 1 else 'them'}"
+        what = "more" if parts else "migration" if alone == 1 else "migrations"
+        yield f"{alone} {what} {verb} on nothing, and nothing on {'it' if alone == 1 else 'them'}"
 
 
 def _value(node: Node) -> dict[str, object]:

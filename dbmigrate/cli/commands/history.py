@@ -21,14 +21,20 @@ def history(
     with call.upkeep() as upkeep:
         if sql:
             _show_query(call, upkeep.history_sql(limit=number, failed=failed))
-        else:
-            call.renderer.log_entries(upkeep.history(limit=number, failed=failed))
+            return
+        entries = upkeep.history(limit=number, failed=failed)
+    call.renderer.log_entries(entries)
+    if not entries:
+        call.renderer.notes(["The log has no failure"] if failed else _EMPTY)
+
+
+_EMPTY = ("The log is empty", "hint: `dbmigrate status` shows what is applied, and what is pending")
 
 
 def _show_query(call: Call, query: str | None) -> None:
     if call.wants_json:
         call.renderer.answer("history", (), {"sql": query})
     elif query is None:
-        call.renderer.log_entries(())
+        call.renderer.notes(_EMPTY)
     else:
         call.script([query])

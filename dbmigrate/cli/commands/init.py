@@ -63,12 +63,24 @@ def _in_this_clone(call: Call, made: Made, *, hooks: bool) -> Made:
     holder = driver.holder(call.settings().schema_file)
     if hooks or holder == driver.NAME:
         return replace(made, clone=merge_driver.set_up(call, hooks=hooks).changes)
-    if holder != "":
+    if _is_early(call, made):
+        message = "there is no git repository here yet: the merge driver that .gitattributes names is not set up"
+        note = Problem("W398", message, Severity.NOTE, hint="after git init, call `dbmigrate init` again")
+    elif holder == "":
+        message = ".gitattributes names no merge driver for the schema file: branches that both change it conflict"
+        hint = "`dbmigrate merge-driver --install` adds the line, and sets this clone up"
+        note = Problem("W723", message, Severity.NOTE, hint=hint)
+    else:
         return made
-    message = ".gitattributes names no merge driver for the schema file: branches that both change it conflict"
-    hint = "dbmigrate merge-driver --install adds the line, and sets this clone up"
-    note = Problem("W723", message, Severity.NOTE, hint=hint)
     return replace(made, notes=(*made.notes, note))
+
+
+def _is_early(call: Call, made: Made) -> bool:
+    """Whether the merge driver has just been named where there is no repository whose configuration could have it."""
+    from dbmigrate.tracking import git
+
+    is_named = ".gitattributes" in made.created and _merge_line(call.settings().schema_file) != ""
+    return is_named and git.ask(".", "rev-parse", "--git-dir") is None
 
 
 def _given(settings: Settings) -> dict[str, str]:

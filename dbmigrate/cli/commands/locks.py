@@ -52,7 +52,9 @@ def _confirm(call: Call, action: str, *, yes: bool, confirm: str | None) -> None
 
         approval.confirm_destruction(call, action, confirm=confirm)
     else:
-        call.confirm(action, yes=yes)
+        from dbmigrate.cli import confirming
+
+        confirming.ask(call.renderer, action, yes=yes)
 
 
 def _warn(call: Call, pid: int) -> None:

@@ -42,7 +42,7 @@ def merge_driver(
     if hooks:
         raise ConfigError("--hooks needs --install", code="E200", hint="write --install --hooks")
     if versions is None or len(versions) not in (3, 4):
-        hint = "git calls it; dbmigrate merge-driver --install sets it up"
+        hint = "git calls it; `dbmigrate merge-driver --install` sets it up"
         raise ConfigError("a merge driver needs the three files that git names", code="E200", hint=hint)
     from dbmigrate.schema import merge_driver as driver
 

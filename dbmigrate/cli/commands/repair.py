@@ -35,7 +35,9 @@ def repair(
         call.renderer.plan(planned)
         if planned.steps:
             if not call.settings().is_protected:  # there, the name of the environment is needed
-                call.confirm(f"change the records of {call.target_name(call.settings())}", yes=yes)
+                from dbmigrate.cli import confirming
+
+                confirming.ask(call.renderer, f"change the records of {call.target_name(call.settings())}", yes=yes)
             call.renderer.report("repair", upkeep.repair(request, expected=planned))
         else:
             call.renderer.finished("repair")

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from dbmigrate.cli.call import Call
-from dbmigrate.cli.options import Confirm, common
+from dbmigrate.cli.options import WINDOW, Confirm, common_with
 
 
-@common
+@common_with(WINDOW)
 def restore(
     call: Call,
     file: Annotated[str, typer.Argument(metavar="FILE", help="The backup.")],
@@ -24,9 +24,11 @@ def restore(
     from dbmigrate.output import backups as output
 
     if replace:
-        from dbmigrate.cli import approval
+        from dbmigrate.cli import approval, watching
 
+        keep_window = watching.keep_window(call)
         approval.confirm_destruction(call, f"replace it by {file}", confirm=confirm)
+        keep_window()
     from dbmigrate.api.restore import Backups
 
     with call.opened(Backups) as found:

@@ -192,7 +192,7 @@ def test_the_table_in_columns():
         "5_reindex        · pending           ✗ stopped 2/3  ?",
         "                 1 pending           1 unfinished   unreachable",
         "",
-        "staging: 5_reindex.sql stopped at statement 2 of 3; continue with: dbmigrate -e staging resume",
+        "staging: 5_reindex.sql stopped at statement 2 of 3; continue with `dbmigrate -e staging resume`",
         "production: connection failed:",
     ]
 
