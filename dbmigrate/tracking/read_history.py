@@ -39,17 +39,20 @@ def read(conn: Connection, tables: Tables) -> History:
         return read_states(conn, tables)
     statement = sql.SQL(
         "select v.version::text, l.version::text, l.file, l.checksum, l.token_checksum, l.finished_at, l.os_user,"
-        " l.git_commit, l.reason, l.is_undone, u.updated_at"
-        " from (select max(finished_at) as updated_at from {log} where event_id ="
+        " l.git_commit, l.reason, l.is_undone, u.updated_at, u.has_unsuccessful"
+        " from (select max(finished_at) as updated_at, exists (select 1 from {log} where step is null"
+        " and not in_transaction and state::text <> 'done') as has_unsuccessful from {log} where event_id ="
         " (select max(event_id) from {log} where step is null and state::text = 'done')) u"
         " left join ({versions} v full join (" + _NEWEST + ") l on l.version::text = v.version::text)"
         " on v.version is not null or l.is_rollback order by v.version"
     ).format(versions=tables.versions, reason=_reason(tables), log=tables.log)
     rows = conn.execute(statement, binary=True).fetchall()
-    applied = tuple(_applied(row[:-1]) for row in rows if row[0] is not None)
-    undone = tuple(Applied(*_rollback(row[:-1])) for row in rows if row[0] is None and row[1] is not None)
-    found = _with_runs(applied, _unsuccessful(conn, tables), conn, tables)
-    return replace(found, undone=undone, updated_at=cast("datetime | None", rows[0][-1]))
+    applied = tuple(_applied(row[:-2]) for row in rows if row[0] is not None)
+    undone = tuple(Applied(*_rollback(row[:-2])) for row in rows if row[0] is None and row[1] is not None)
+    updated_at, has_unsuccessful = rows[0][-2:]
+    runs = _unsuccessful(conn, tables) if has_unsuccessful else ()  # few histories have any
+    found = _with_runs(applied, runs, conn, tables)
+    return replace(found, undone=undone, updated_at=cast("datetime | None", updated_at))
 
 
 def read_states(conn: Connection, tables: Tables) -> History:
