@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from dbmigrate.connection import silence
 from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, Refused
@@ -131,8 +130,8 @@ def _login(dsn: Dsn, command: str) -> Connection:
 
 
 def _logged_in(dsn: Dsn, command: str) -> Connection:
-    conninfo = make_conninfo("", **_KEEPALIVES | dsn.conninfo_for_connect(application_name(command)))
-    return silence.PatientConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
+    login = _KEEPALIVES | dsn.conninfo_for_connect(application_name(command))
+    return silence.PatientConnection.connect(autocommit=True, prepare_threshold=None, **login)  # type: ignore[arg-type]
 
 
 def _login_bare(dsn: Dsn, command: str) -> Connection:
