@@ -21,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from bench.cases import small
 from bench.report import Chapter, Verdict, table
-from bench.setting import ROOT, Setting
+from bench.setting import ROOT, Setting, Size
 from tests.support.servers import UnavailableError, cache_directory
 
 PYTEST_POSTGRESQL = "10.0.0"
@@ -80,8 +80,8 @@ def sessions(setting: Setting) -> Iterator[Chapter]:
     """Seconds a test of every way, alternating in rounds."""
     python = _environment(cache_directory(setting.environ), setting.environ)
     root = setting.project("fixtures", small(MIGRATIONS))
-    rounds = 2 if setting.size.long < 5 else 3
-    many, few = (20, 4) if setting.size.long < 5 else (500, 20)
+    rounds = min(setting.size.long, 3)
+    many, few = (20, 4) if setting.size.megabytes < Size().megabytes else (500, 20)
     ways = _ways(setting, many, few)
     costs: dict[str, list[float]] = {way.name: [] for way in ways}
     whole: dict[str, list[float]] = {way.name: [] for way in ways}
@@ -145,7 +145,8 @@ def _chapter(
         Verdict("a test with the plugin", f"<= 1.1 x {theirs}", f"{reached[0]:.2f}", reached[0] <= 1.1, shown),
         Verdict("a test with the plugin", "<= 0.5 x migrating for each", f"{reached[1]:.2f}", reached[1] <= 0.5, shown),
     )
-    text = f"{table(head, rows)}\n\n{MIGRATIONS} migrations; medians of {rounds} rounds."
+    of_rounds = "one round" if rounds == 1 else f"medians of {rounds} rounds"
+    text = f"{table(head, rows)}\n\n{MIGRATIONS} migrations; {of_rounds}."
     return Chapter("A test with a database of its own", text, verdicts)
 
 

@@ -103,10 +103,10 @@ def _theirs(setting: Setting, *ways: str) -> list[Program]:
 
 
 def _listed(root: Path, urls: Sequence[str]) -> dict[str, str]:
-    """The environment of a run on these targets; the last one is looked at afterwards."""
+    """The environment of a run on these targets; the database of the last one is looked at afterwards."""
     path = root / "targets.txt"
     path.write_text("".join(f"{url}\n" for url in urls))
-    return {_LIST: str(path), "DATABASE_URL": urls[-1]}
+    return {_LIST: str(path), "DATABASE_URL": urls[-1].partition("&search_path=")[0]}
 
 
 def _in_schemas(url: str, count: int) -> Iterator[str]:

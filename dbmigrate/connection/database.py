@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from dbmigrate.connection import silence
 from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, Refused
@@ -22,7 +21,7 @@ from dbmigrate.events import Created, Dropped, ServerNotice, Waiting
 from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
@@ -52,6 +51,13 @@ _LOCKED = "another session holds a lock that is needed: end it, or try again lat
 _POOLER_HINT = (
     "use the server's direct URL, or pass --allow-pooler: then every migration takes the lock in its "
     "transaction, and non-transactional migrations are refused"
+)
+
+
+_FACTS = (
+    "pg_catalog.current_database()::text, current_user::text, pg_catalog.current_schema()::text,"
+    " pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only') = 'on',"
+    " pg_catalog.pg_backend_pid()"
 )
 
 
@@ -90,6 +96,11 @@ def connect(dsn: Dsn, *, command: str, on_event: Callable[[Event], None]) -> Con
     Raises ConnectionFailed E301 (unreachable, login refused), E303 (no such database), E304 (older than PostgreSQL
     13). Messages are free of secrets.
     """
+    return opened(dsn, command=command, on_event=on_event)[0]
+
+
+def opened(dsn: Dsn, *, command: str, on_event: Callable[[Event], None]) -> tuple[Connection, Facts]:
+    """As `connect`, with the facts of the session, which are asked for in the same round trip as it is set up."""
     conn = _login_bare(dsn, command) if dsn.allows_pooler else _login(dsn, command)
     if conn.info.server_version < OLDEST_SERVER:
         version = conn.info.parameter_status("server_version")
@@ -101,25 +112,26 @@ def connect(dsn: Dsn, *, command: str, on_event: Callable[[Event], None]) -> Con
         )
     conn.add_notice_handler(lambda diagnostic: on_event(_noticed(conn, diagnostic, dsn)))
     with translated(dsn), silence.limited(conn):
-        run(conn, _login_settings(conn, dsn))
-    return conn
+        row = run(conn, f"SELECT {_FACTS}, ({_login_settings(conn, dsn)})").fetchone()
+    assert row is not None
+    return conn, _facts(conn, row)
 
 
 def _login(dsn: Dsn, command: str) -> Connection:
     try:
-        return _opened(dsn, command)
+        return _logged_in(dsn, command)
     except psycopg.Error as exc:
         if dsn.password_command is None or not dsn.password_command.is_renewed(str(exc)):
             raise _login_failure(exc, dsn) from exc
     try:
-        return _opened(dsn, command)
+        return _logged_in(dsn, command)
     except psycopg.Error as exc:
         raise _login_failure(exc, dsn) from exc
 
 
-def _opened(dsn: Dsn, command: str) -> Connection:
-    conninfo = make_conninfo("", **_KEEPALIVES | dsn.conninfo_for_connect(application_name(command)))
-    return silence.PatientConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
+def _logged_in(dsn: Dsn, command: str) -> Connection:
+    login = _KEEPALIVES | dsn.conninfo_for_connect(application_name(command))
+    return silence.PatientConnection.connect(autocommit=True, prepare_threshold=None, **login)  # type: ignore[arg-type]
 
 
 def _login_bare(dsn: Dsn, command: str) -> Connection:
@@ -170,10 +182,11 @@ def local_reset() -> str:
 
 
 def _login_settings(conn: Connection, dsn: Dsn) -> str:
-    """`session_settings` as one statement, which changes nothing if a pooler sends it to another process."""
+    """`session_settings` as a query for one value, which changes nothing if a pooler sends it to another process."""
     values = ", ".join(f"('{name}', '{value}')" for name, value in _wanted(conn, dsn).items())
+    is_another = f"pg_catalog.pg_backend_pid() <> {conn.info.backend_pid}"
     return (
-        f"SELECT pg_catalog.set_config(name, value, pg_catalog.pg_backend_pid() <> {conn.info.backend_pid})"
+        f"SELECT pg_catalog.count(pg_catalog.set_config(name, value, {is_another}))"
         f" FROM (VALUES {values}) AS wanted (name, value)"
     )
 
@@ -228,12 +241,10 @@ def query(conn: Connection, statement: str, *parameters: object) -> list[tuple[o
 
 def facts(conn: Connection) -> Facts:
     """Ask the session. Behind a pooler the process id differs from that of the login."""
-    row = query(
-        conn,
-        "select pg_catalog.current_database()::text, current_user::text, pg_catalog.current_schema()::text,"
-        " pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only') = 'on',"
-        " pg_catalog.pg_backend_pid()",
-    )[0]
+    return _facts(conn, query(conn, f"select {_FACTS}")[0])
+
+
+def _facts(conn: Connection, row: Sequence[object]) -> Facts:
     return Facts(
         database=str(row[0]),
         role=str(row[1]),

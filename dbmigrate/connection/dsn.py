@@ -404,7 +404,7 @@ class _Reader:
         return decoded
 
     def _note_secret(self, raw: str) -> None:
-        self._secrets |= redaction.spellings(raw)
+        self._secrets |= redaction.spellings(raw) if raw else set()
 
 
 def _split_path(text: str) -> tuple[str, ...] | None:

@@ -56,11 +56,12 @@ class Session:
 
     def __init__(self, access: Access) -> None:
         self.access = access
-        self.conn: Connection = database.connect(access.dsn, command=access.command, on_event=self.emit)
+        self.conn: Connection
+        self.facts: Facts
+        self.conn, self.facts = database.opened(access.dsn, command=access.command, on_event=self.emit)
         silence.limit(self.conn)
         try:
             with database.translated(access.dsn):
-                self.facts: Facts = database.facts(self.conn)
                 self.tables: Tables = tables.locate(
                     self.conn, access.table, facts=self.facts, search_path=access.dsn.search_path
                 )

@@ -76,9 +76,9 @@ class Protection:
 
 def protection_of(target: Dsn, sources: Sources, protected: Collection[str], driver: str) -> Protection | None:
     """The environment of `protected` whose database is `target`, by the URLs that are configured."""
-    for name in sorted(sources.names()):
+    for name in sorted(name for name in sources.names() if name.endswith(("_URL", "_URL_FILE"))):
         variable = name.removesuffix("_FILE")
-        if variable.endswith("_URL") and canonical(variable) in protected:
+        if canonical(variable) in protected:
             with suppress(ConfigError):  # an invalid URL names no database
                 value = sources.url(variable)
                 other = dsn.parse(value.text, driver=driver, origin=value.origin) if value else None

@@ -332,7 +332,8 @@ def load(flags: Flags, environ: Mapping[str, str], cwd: str) -> Settings:
     Raises ConfigError: E204 for a line of an env file, E205 for an invalid value, E207 for an unreadable file, E253
     to E256, E269, E272 for the project file, E268 for an unknown service.
     """
-    sources = Sources(environ, env_file.read(tuple(flags.env_files) or ENV_FILES, cwd=cwd), cwd)
+    # not os.environ itself, which decodes every name again whenever they are looked through
+    sources = Sources(dict(environ), env_file.read(tuple(flags.env_files) or ENV_FILES, cwd=cwd), cwd)
     project = project_file.read(cwd)
     choice = Choice(sources, project)
     protected = protected_names(choice)

@@ -150,7 +150,8 @@ class Sources:
             *libpq_keywords.VARIABLES.values(),
             *libpq_keywords.SETTING_VARIABLES,
         )
-        return {name: value.text for name in names if (value := self.find(name))}
+        given = (name for name in names if name in self.environ or name in self.files.settings)  # few of them are
+        return {name: value.text for name in given if (value := self.find(name))}
 
     def _section(self, target: Dsn, environ: Mapping[str, str]) -> dict[str, str] | None:
         service = target.conninfo.get("service") or environ.get("PGSERVICE")

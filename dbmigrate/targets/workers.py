@@ -5,6 +5,10 @@ of memory that they no longer share), and a process is what the rest of dbmigrat
 its main thread, an abort of one target cannot be seen by another, a crash takes one target with it, and the
 interpreter's lock is not shared where there are more cores than two.
 
+Each target has a connection of its own, schemas of one database as well. To share one would save the login, half of
+what a target with nothing to do costs; but role, settings and search_path of a session are what it began with, by URL,
+ALTER ROLE and ALTER DATABASE, and nothing but another login makes it begin again. And its end would be that of both.
+
 A worker ends when its parent does, however that ends: it keeps the reading end of a pipe that only the parent writes.
 """
 

@@ -97,19 +97,22 @@ def refuse_elsewhere(
 
     `siblings` are the tables of other services, which may have the same name in another schema, and the same versions.
     """
+    candidates = () if tables.exists else _candidates(conn, tables)
+    if not candidates:
+        return  # the usual first run does not look at all settings of the server
     session = _Session(*cast("tuple[str, str, str, str, str | None]", database.query(conn, _SESSION)[0]))
     seen = Seen(
         tables.schema,
-        exists=tables.exists,
         is_chosen=session.source == "client",
         role=session.role,
         home=tracking_table.home(session.role, session.role_path),
         of_services=frozenset(schema for schema, _, name in map(_parts, siblings) if name == tables.name),
+        candidates=candidates,
     )
-    if seen.exists or seen.is_chosen:
+    if seen.is_chosen:
         return
     present = {file.version: file for file in files}
-    seen = _with_rows(conn, _with_candidates(conn, seen, tables), tables, sorted(present))
+    seen = _with_rows(conn, seen, tables, sorted(present))
     placed = tracking_table.decide(seen, _sums(seen, present))
     if placed.location is Location.ELSEWHERE:
         raise _elsewhere(tables, session, placed.found)
@@ -119,7 +122,7 @@ def _parts(table: str) -> tuple[str, str, str]:
     return table.partition(".")
 
 
-def _with_candidates(conn: Connection, seen: Seen, tables: Tables) -> Seen:
+def _candidates(conn: Connection, tables: Tables) -> tuple[Candidate, ...]:
     wanted = {
         "name": tables.name,
         "log": tables.log_name,
@@ -129,8 +132,7 @@ def _with_candidates(conn: Connection, seen: Seen, tables: Tables) -> Seen:
         "neighbours": list(NEIGHBOURS),
     }
     rows = conn.execute(_CANDIDATES, wanted, binary=True).fetchall()
-    candidates = (_candidate(tables.name, *cast("tuple[Any, ...]", row)) for row in rows)
-    return replace(seen, candidates=tuple(candidates))
+    return tuple(_candidate(tables.name, *cast("tuple[Any, ...]", row)) for row in rows)
 
 
 def _candidate(name: str, *row: Any) -> Candidate:  # noqa: ANN401 (a row as the server gave it)

@@ -37,6 +37,7 @@ select n.nspname::text, c.relname::text,
          and pg_catalog.has_table_privilege(c.oid, 'SELECT')
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p') and not c.relispartition and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+  and (%(schemas)s::text[] is null or n.nspname::text = any(%(schemas)s::text[]))
   and not exists (select 1 from pg_catalog.pg_depend d
                   where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.deptype = 'e')
 order by 1, 2
@@ -87,12 +88,14 @@ class Preexisting:
 
 def look(conn: Connection, tables: Tables, files: Sequence[MigrationFile], *, is_chosen: bool) -> Preexisting:
     """Ask the database. `is_chosen`: the user named the schemas, so others do not count."""
-    rows = conn.execute(_RELATIONS, {"candidates": other_tools.CANDIDATES}, binary=True).fetchall()
-    relations = [_relation(*row) for row in rows]
     schemas = None
     if is_chosen:
         path = database.query(conn, "select pg_catalog.current_schemas(false)::text[]")[0][0]
         schemas = {tables.schema, *cast("list[str]", path)}
+    # there may be hundreds of others, whose tables nobody waits for
+    wanted = {"candidates": other_tools.CANDIDATES, "schemas": None if schemas is None else list(schemas)}
+    rows = conn.execute(_RELATIONS, wanted, binary=True).fetchall()
+    relations = [_relation(*row) for row in rows]
     found = sort_out(relations, tables, schemas)
     return Preexisting(_matched(conn, found.histories, relations, files), found.tables)
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 # hold. Marks, repairs and replacements that undo keep no up SQL; for a file too large to be kept they look like those
 # that apply.
 _NEWEST = """
-select distinct on (version) version, file, checksum, token_checksum, down_sql, finished_at, os_user, git_commit,
-       {reason} as reason, direction::text = 'down' as is_rollback,
+select distinct on (version) version, event_id, file, checksum, token_checksum, down_sql, finished_at, os_user,
+       git_commit, {reason} as reason, direction::text = 'down' as is_rollback,
        direction::text = 'down' or (direction::text in ('mark', 'repair', 'replace') and up_sql is null
                                     and (down_sql is not null or checksum is null)) as is_undone
 from {log} where step is null and state::text = 'done' order by version, event_id desc
@@ -39,17 +39,18 @@ def read(conn: Connection, tables: Tables) -> History:
         return read_states(conn, tables)
     statement = sql.SQL(
         "select v.version::text, l.version::text, l.file, l.checksum, l.token_checksum, l.finished_at, l.os_user,"
-        " l.git_commit, l.reason, l.is_undone, u.updated_at"
-        " from (select max(finished_at) as updated_at from {log} where event_id ="
-        " (select max(event_id) from {log} where step is null and state::text = 'done')) u"
-        " left join ({versions} v full join (" + _NEWEST + ") l on l.version::text = v.version::text)"
-        " on v.version is not null or l.is_rollback order by v.version"
+        " l.git_commit, l.reason, l.is_undone, l.is_rollback, l.event_id, exists (select 1 from {log}"
+        " where step is null and not in_transaction and state::text <> 'done')"
+        " from {versions} v full join (" + _NEWEST + ") l on l.version::text = v.version::text order by v.version"
     ).format(versions=tables.versions, reason=_reason(tables), log=tables.log)
     rows = conn.execute(statement, binary=True).fetchall()
-    applied = tuple(_applied(row[:-1]) for row in rows if row[0] is not None)
-    undone = tuple(Applied(*_rollback(row[:-1])) for row in rows if row[0] is None and row[1] is not None)
-    found = _with_runs(applied, _unsuccessful(conn, tables), conn, tables)
-    return replace(found, undone=undone, updated_at=cast("datetime | None", rows[0][-1]))
+    applied = tuple(_applied(row[:10]) for row in rows if row[0] is not None)
+    undone = tuple(Applied(*_rollback(row[:10])) for row in rows if row[0] is None and row[10])
+    # few histories have unsuccessful runs: without a row it is not known
+    found = _with_runs(applied, _unsuccessful(conn, tables) if not rows or rows[0][12] else (), conn, tables)
+    logged = [row for row in cast("list[tuple[Any, ...]]", rows) if row[11] is not None]
+    newest = max(logged, key=lambda row: row[11], default=None)  # the newest entry of all is that of its version
+    return replace(found, undone=undone, updated_at=newest[5] if newest else None)
 
 
 def read_states(conn: Connection, tables: Tables) -> History:

