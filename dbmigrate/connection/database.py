@@ -154,12 +154,13 @@ def _noticed(conn: Connection, diagnostic: psycopg.errors.Diagnostic, dsn: Dsn) 
 
 
 def session_settings(conn: Connection, dsn: Dsn) -> str:
-    """The SET commands of a migration session; settings of the URL win.
+    """What sets up a migration session, as one statement, which takes less time; settings of the URL win.
 
     A client that is gone must not keep its locks (client_connection_check_interval, PostgreSQL 14; keepalives for
     network partitions), no time-out of the role may end an index build, and backslashes in strings are literal.
     """
-    return "".join(f"SET {name} = '{value}';\n" for name, value in _wanted(conn, dsn).items())
+    calls = (f"pg_catalog.set_config('{name}', '{value}', false)" for name, value in _wanted(conn, dsn).items())
+    return f"SELECT {', '.join(calls)};\n"
 
 
 def local_settings(conn: Connection, dsn: Dsn) -> str:

@@ -118,7 +118,7 @@ class Answer:
     """The answer to a script of dbmigrate.
 
     The command tags of its statements, the first row of the last one that returned rows, as text, and the error that
-    ended it, if there is one.
+    ended it, if there is one. Behind COMMIT no rows are looked at.
     """
 
     tags: list[bytes]
@@ -234,7 +234,7 @@ def ask(conn: Connection, script: str, *, pulse: Callable[[], None] | None = Non
     failed: pq.abc.PGresult | None = None
     for result in _results(conn.pgconn, pulse=pulse):
         if result.status == pq.ExecStatus.SINGLE_TUPLE:
-            begun, row = (begun, row) if begun else (True, _row(result))
+            begun, row = (begun, row) if begun or b"COMMIT" in tags else (True, _row(result))
         elif result.status in _DONE:
             tags.append(result.command_status or b"")
             begun = False
@@ -305,7 +305,7 @@ def _collect(conn: Connection, batch: Batch, before: Opening, *, pulse: Pulse) -
         look.if_due()
         if result.status == pq.ExecStatus.SINGLE_TUPLE:
             row = _row(result) if len(tags) == before.count - 1 else row
-            last = _row(result) if len(tags) >= before.count + batch.count else last
+            last = _row(result) if len(tags) >= before.count + batch.count and b"COMMIT" not in tags else last
         elif result.status in _DONE:
             tags.append(result.command_status or b"")
         elif result.status == pq.ExecStatus.COPY_IN:

@@ -21,21 +21,18 @@ if TYPE_CHECKING:
 _NEEDED = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
 _HINT = "files are read as UTF-8 with standard strings: do not set {}"
 
+_UNCHANGED = " AND ".join(
+    f"pg_catalog.current_setting('{name}') OPERATOR(pg_catalog.=) '{wanted}'" for name, wanted in _NEEDED.items()
+)
 # A query for scripts that fails (22P02) where a setting has another value. It runs in the middle of a file, under the
 # file's search_path.
-PROOF = "SELECT CASE WHEN {} THEN '1' ELSE 'the migration changed how its text is read' END::int;\n".format(
-    " AND ".join(
-        f"pg_catalog.current_setting('{name}') OPERATOR(pg_catalog.=) '{wanted}'" for name, wanted in _NEEDED.items()
-    )
-)
-
-# The same where the error is to name the values, which are reported to nobody once the transaction is rolled back
+PROOF = f"SELECT CASE WHEN {_UNCHANGED} THEN '1' ELSE 'the migration changed how its text is read' END::int;\n"
+# The same as a column, where the error is to name the values: nobody can ask for them once they are rolled back.
 _NAMED = "the migration reads its text with"
-NAMING_PROOF = PROOF.replace(
-    "'the migration changed how its text is read'",
-    "pg_catalog.concat('{}', {})".format(
-        _NAMED, ", ".join(f"' {name}=', pg_catalog.current_setting('{name}')" for name in _NEEDED)
-    ),
+NAMING_PROOF = (
+    f" CASE WHEN {_UNCHANGED} THEN '1' ELSE pg_catalog.concat('{_NAMED}',"
+    + ",".join(f" ' {name}=', pg_catalog.current_setting('{name}')" for name in _NEEDED)
+    + ") END::int,"
 )
 
 _SPELLINGS = {

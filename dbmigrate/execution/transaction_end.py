@@ -25,16 +25,23 @@ def refuse_changes(conn: Connection, migration: Migration) -> None:
     text_settings.refuse_changed(conn, migration)
 
 
-def closing(xid: str) -> str:
+def closing(xid: str, proof: str = "") -> str:
     """What is sent between a file's SQL and its version row.
 
-    Deferred constraints fire while the file's role, search_path and statement_timeout still hold. Then the login role,
-    dbmigrate's search_path and time-outs are set, and the transaction is proved to be the same. `xid` is SQL text.
+    Deferred constraints fire while the file's role, search_path and statement_timeout still hold. Then, after the login
+    role, one query proves that the transaction is the same, and sets dbmigrate's search_path and time-outs. `xid` is
+    SQL text, `proof` that of a further column, which fails where something else is not as it was.
     """
     return (
         "SET CONSTRAINTS ALL IMMEDIATE;\nRESET SESSION AUTHORIZATION;\nRESET ROLE;\n"
-        "SET LOCAL search_path = pg_catalog;\nSET LOCAL statement_timeout = 0;\n"
-        "SELECT pg_catalog.set_config('lock_timeout', CASE setting WHEN '0' THEN '2s' ELSE setting END, true)"
-        " FROM pg_catalog.current_setting('lock_timeout') AS setting;\n"
-        f"SELECT CASE WHEN pg_catalog.pg_current_xact_id()::text = {xid} THEN '1' ELSE '{LEFT}' END::int;\n"
+        f"SELECT CASE WHEN pg_catalog.pg_current_xact_id()::pg_catalog.text OPERATOR(pg_catalog.=) {xid}"
+        f" THEN '1' ELSE '{LEFT}' END::int,{proof} {_SETTINGS};\n"
     )
+
+
+_LIMIT = "pg_catalog.current_setting('lock_timeout')"
+_SETTINGS = (
+    "pg_catalog.set_config('search_path', 'pg_catalog', true),"
+    " pg_catalog.set_config('statement_timeout', '0', true), pg_catalog.set_config('lock_timeout',"
+    f" CASE WHEN {_LIMIT} OPERATOR(pg_catalog.=) '0' THEN '2s' ELSE {_LIMIT} END, true)"
+)

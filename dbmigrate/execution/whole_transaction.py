@@ -95,8 +95,8 @@ class WholeTransactions:
         opening = self._session.opening(limits, _MARKING) if prepared else None
         if prepared is None or opening is None:
             return None
-        script = f"{text_settings.NAMING_PROOF}{closing(_MARKED)}{prepared.record.text}"
-        whole = batches.Whole(opening, prepared.batch, self._session.ending(script))
+        ending = self._session.ending(closing(_MARKED, text_settings.NAMING_PROOF) + prepared.record.text)
+        whole = batches.Whole(opening, prepared.batch, ending)
         meanwhile = partial(self._prepare, upcoming, prepared.record.event)
         self._session.committing = partial(self._outcome, step, newest)
         try:
