@@ -167,7 +167,9 @@ class Migrator(Standing):
 
     def wait(self, *, timeout: float = 60.0, interval: float = 1.0) -> None:
         """Return when the server answers; a missing database counts as an answer. Raises ConnectionFailed E302."""
-        database.wait(self._dsn, timeout=timeout, interval=interval, on_event=self._on_event)
+        from dbmigrate.connection import waiting
+
+        waiting.wait(self._dsn, timeout=timeout, interval=interval, on_event=self._on_event)
 
     def dump(self, dumping: Dumping, *, arguments: Sequence[str] = ()) -> SchemaFile:
         """Write the schema file. `arguments` are handed to pg_dump. Raises Refused E733: see `Dumping.is_narrow`."""

@@ -87,12 +87,12 @@ def _own_settings(target: Dsn) -> Mapping[str, str]:
 
 def _wait(call: Call, settings: Settings, dsn: Dsn) -> None:
     """Wait for the server with ``--wait``; why it did not answer is looked at afterwards."""
-    from dbmigrate.connection import database
+    from dbmigrate.connection import waiting
 
     if settings.wait:
         with suppress(Error):
             timeout, interval = settings.wait_timeout, settings.wait_interval
-            database.wait(dsn, timeout=timeout, interval=interval, on_event=call.renderer.on_event)
+            waiting.wait(dsn, timeout=timeout, interval=interval, on_event=call.renderer.on_event)
 
 
 def _history(call: Call) -> Diagnosis:

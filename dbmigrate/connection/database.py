@@ -6,10 +6,8 @@ import getpass
 import logging
 import os
 import socket
-import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from itertools import count
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -17,7 +15,7 @@ from psycopg import sql
 
 from dbmigrate.connection import silence
 from dbmigrate.errors import ConnectionFailed, DatabaseError, Error, Refused
-from dbmigrate.events import Created, Dropped, ServerNotice, Waiting
+from dbmigrate.events import Created, Dropped, ServerNotice
 from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
@@ -347,29 +345,6 @@ def maintenance(dsn: Dsn, command: str, on_event: Callable[[Event], None]) -> It
         with conn:
             yield conn
         return
-
-
-def wait(dsn: Dsn, *, timeout: float, interval: float, on_event: Callable[[Event], None]) -> None:
-    """Return when the server answers a login; also if the database does not exist (dbmate's rule).
-
-    Tries every `interval` seconds for `timeout` seconds. Raises ConnectionFailed E302 with the last reason. The first
-    failed try is reported even where it took so long that no time is left for a second one, as dbmate does.
-    """
-    started = time.monotonic()
-    for number in count():
-        try:
-            exists(dsn)
-        except ConnectionFailed as exc:
-            waited = time.monotonic() - started
-            is_last = waited + interval > timeout
-            if number == 0 or not is_last:
-                on_event(Waiting(f"database {dsn.display}", waited))
-            if is_last:
-                message = f"unable to connect to database: {exc.message}"
-                raise exc.recast(ConnectionFailed, message, code="E302") from exc
-            time.sleep(interval)
-        else:
-            return
 
 
 def _ignore(event: Event) -> None:

@@ -143,7 +143,7 @@ def _opened(conn: Connection, script: str) -> tuple[str, snapshot.Beginning | No
             answers.append(cursor.fetchall())
         if not cursor.nextset():
             break
-    xid, *begun = answers
+    _, xid, *begun = answers  # the first one is about the settings
     return str(xid[0][0]), snapshot.beginning(begun[0]) if begun else None
 
 
