@@ -328,11 +328,11 @@ class Call:
     @contextmanager
     def reachable(self) -> Iterator[Dsn]:
         """The target database, whose server was waited for if that is asked for; the embedded one runs meanwhile."""
-        from dbmigrate.connection import waiting
-
         settings = self.settings()
         with self.served(settings.target()) as dsn:
             if settings.wait:
+                from dbmigrate.connection import waiting
+
                 timeout, interval = settings.wait_timeout, settings.wait_interval
                 waiting.wait(dsn, timeout=timeout, interval=interval, on_event=self.on_event)
             yield dsn
