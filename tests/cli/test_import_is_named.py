@@ -87,7 +87,7 @@ def test_a_first_run_beside_another_history_names_the_way_in(project: Project, d
         env={"PRODUCTION_DATABASE_URL": database_url, "DBMIGRATE_PROTECTED": "production"},
     )
     assert "error[E716]" in protected.stderr
-    assert "`dbmigrate import SOURCE --from goose --history`" in protected.stderr
+    assert "`dbmigrate -e production import SOURCE --from goose --history`" in protected.stderr
 
 
 def test_where_only_tables_are_there_nothing_is_said_of_other_tools(

@@ -229,7 +229,7 @@ def test_the_sweep_is_refused_in_production(production, gone, database_url, quer
     assert (
         "error[E736]: --forget-missing is refused on a protected environment\nmissing: 1_t.sql, 2_t.sql" in done.stderr
     )
-    assert "`dbmigrate repair --forget 1 --reason TEXT`" in done.stderr
+    assert "`dbmigrate -e production repair --forget 1 --reason TEXT`" in done.stderr
     assert query(database_url, "select count(*) from schema_migrations") == [(3,)]
 
 
