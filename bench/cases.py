@@ -97,7 +97,7 @@ def many_files(setting: Setting) -> Iterator[Case]:
         setting.fresh,
         setting.size.long,
         cwd=root,
-        targets=(Target(0.85, "dbmate"),),
+        targets=(Target(1.0, "dbmate"),),
         proof=_ARE_THERE.format(1000),
     )
     yield Case(
@@ -106,7 +106,7 @@ def many_files(setting: Setting) -> Iterator[Case]:
         lambda program: {**setting.fresh(program), "PATH": _path(_best())},
         setting.size.long,
         cwd=root,
-        targets=(Target(0.9, "dbmate"),),
+        targets=(Target(1.0, "dbmate"),),
         proof=_ARE_THERE.format(1000),
     )
 
