@@ -276,9 +276,9 @@ def _finish(conn: Connection, batch: Batch, before: Opening, *, pulse: Pulse) ->
     """Collect the results of a message. Raises StatementError, psycopg.Error."""
     results = _collect(conn, batch, before, pulse=pulse)
     if results.failed is not None:
-        cause = psycopg.errors.error_from_result(results.failed, encoding="utf-8")
         from dbmigrate.execution.batch_errors import place  # only a failure needs it
 
+        cause = psycopg.errors.error_from_result(results.failed, encoding="utf-8")
         found = place(batch, cause, len(results.tags), before=before.text, count=before.count)
         raise StatementError(cause, *found) if found else cause
     return Sent(batch, results.tags[before.count :], results.row)
