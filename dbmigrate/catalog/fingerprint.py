@@ -199,8 +199,9 @@ def since(group: Group, version: int) -> str:
 
 
 def _value(group: Group, is_new: str, version: int) -> str:
+    # a hash is null where a row is not new: the condition is evaluated once a row, which is most of what one costs
     rows = " union all ".join(_rows(part, seed, is_new, version) for seed, part in enumerate(group.parts))
-    values = "count(*) || ':' || count(*) filter (where is_new) || ':' || coalesce(sum(hash), 0)"
+    values = "count(*) || ':' || count(hash) || ':' || coalesce(sum(hash), 0)"
     return f"(select {values} from ({rows}) as found)"
 
 
@@ -208,5 +209,7 @@ def _rows(part: Part, seed: int, is_new: str, version: int) -> str:
     is_new = is_new.format(part.row)
     value = part.value.replace("$compression", "a.attcompression" if version >= 140000 else "null")
     value = value.replace("$distinct", "i.indnullsnotdistinct" if version >= 150000 else "null")
-    hashed = f"case when {is_new} and {part.counted} then hashtextextended(({value})::text, {seed}) end"
-    return f"select {is_new} as is_new, {hashed} as hash from {part.origin} where {part.looked}"
+    hashed = f"hashtextextended(({value})::text, {seed})"
+    counted = hashed if part.counted == "true" else f"case when {part.counted} then {hashed} else 0 end"
+    new = counted if is_new == "true" else f"case when {is_new} then {counted} end"
+    return f"select {new} as hash from {part.origin} where {part.looked}"

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from dbmigrate.catalog import fingerprint, prepared
-from dbmigrate.catalog.prepared import Plans, Query
+from dbmigrate.catalog.prepared import Plans, Query, Question
 from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
@@ -42,6 +42,22 @@ class _Known:
     next: int
 
 
+class _Found(NamedTuple):
+    """The oldest and the next transaction when a query saw the database, and the rows, group by group.
+
+    Of the groups of `again` all rows have to be hashed again.
+    """
+
+    oldest: int
+    next: int
+    rows: list[_Rows]
+    again: Sequence[int] = ()
+
+    @property
+    def text(self) -> str:
+        return " ".join(str(each.hashes) for each in self.rows)
+
+
 class Fingerprints:
     """Those of the database of one session."""
 
@@ -65,41 +81,80 @@ class Fingerprints:
     def take(self) -> str:
         """A text that is the same as an earlier one if the catalog is, and another one if it is not."""
         is_alone = prepared.is_alone(self._conn)
-        oldest, next_, rows = self._whole() if self._known is None else self._since(self._known)
+        found = self._whole() if self._known is None else self._since(self._known)
         if is_alone:  # otherwise it is about what may be rolled back
-            self._known = _Known(rows, next_) if oldest == next_ else None
-        return " ".join(str(each.hashes) for each in rows)
+            self._remember(found)
+        return found.text
 
-    def _whole(self) -> tuple[int, int, list[_Rows]]:
+    # -- as a part of somebody's message, or in another session
+
+    def question(self) -> Question | None:
+        """The query that `take` would ask now, whose only row is for `within` and `alone`.
+
+        None where it would ask more than one, or prepare it first.
+        """
+        return None if self._known is None else self._plans.question(_SINCE, _age(self._known))
+
+    def within(self, row: Sequence[object]) -> str | None:
+        """The fingerprint by an answer in somebody's transaction; None where `take` has to ask for it."""
+        found = self._answered(row)
+        return None if found is None else found.text
+
+    def alone(self, row: Sequence[object]) -> str | None:
+        """The fingerprint by an answer in a transaction of its own; None where `take` has to ask for it."""
+        found = self._answered(row)
+        if found is not None:
+            self._remember(found)
+        return None if found is None else found.text
+
+    def _answered(self, row: Sequence[object]) -> _Found | None:
+        assert self._known is not None
+        found = _compared(self._known, self._kinds, row)
+        return None if found is None or found.again else found
+
+    def failed(self) -> None:
+        """The message with the question failed: nobody knows whether its plan is still there."""
+        self._plans.forget()
+
+    # -- in messages of its own
+
+    def _whole(self) -> _Found:
         row = self._asked(_WHOLE)
-        return _number(row[0]), _number(row[1]), [_all(text) for text in row[2:]]
+        return _Found(_number(row[0]), _number(row[1]), [_all(text) for text in row[2:]])
 
-    def _since(self, known: _Known) -> tuple[int, int, list[_Rows]]:
-        row = self._asked(_SINCE, f"(age('{known.next % _XIDS}'::xid))")
-        rows, again = [], []
-        for number, ((is_versioned, is_naming), before, text) in enumerate(
-            zip(self._kinds, known.rows, row[2:], strict=True)
-        ):
-            count, new, hashes = _numbers(text)
-            is_kept = count - new == before.number if is_versioned else hashes == before.hashes
-            if is_naming and not is_kept:
-                return self._whole()
-            if is_versioned and not is_kept:
-                again.append(number)
-            rows.append(_Rows(count, before.hashes + hashes if is_versioned else hashes))
-        for number, found in zip(again, self._again(again), strict=True):
-            rows[number] = found
-        return _number(row[0]), _number(row[1]), rows
-
-    def _again(self, numbers: Sequence[int]) -> list[_Rows]:
-        """All rows of these groups."""
-        if not numbers:
-            return []
-        wanted = [(_FIRST_GROUP + number, "") for number in numbers]
-        return [_all(answer[0][0]) for answer in self._plans.answers(self._conn, wanted)]
+    def _since(self, known: _Known) -> _Found:
+        found = _compared(known, self._kinds, self._asked(_SINCE, _age(known)))
+        if found is None:
+            return self._whole()
+        wanted = [(_FIRST_GROUP + number, "") for number in found.again]
+        answers = self._plans.answers(self._conn, wanted) if wanted else []
+        for number, answer in zip(found.again, answers, strict=True):
+            found.rows[number] = _all(answer[0][0])
+        return found
 
     def _asked(self, number: int, arguments: str = "") -> tuple[object, ...]:
         return self._plans.answers(self._conn, [(number, arguments)])[0][0]
+
+    def _remember(self, found: _Found) -> None:
+        self._known = _Known(found.rows, found.next) if found.oldest == found.next else None
+
+
+def _age(known: _Known) -> str:
+    return f"(age('{known.next % _XIDS}'::xid))"
+
+
+def _compared(known: _Known, kinds: Sequence[tuple[bool, bool]], row: Sequence[object]) -> _Found | None:
+    """What an answer about the newer rows says; None if all rows have to be hashed again."""
+    rows, again = [], []
+    for number, ((is_versioned, is_naming), before, text) in enumerate(zip(kinds, known.rows, row[2:], strict=True)):
+        count, new, hashes = _numbers(text)
+        is_kept = count - new == before.number if is_versioned else hashes == before.hashes
+        if is_naming and not is_kept:
+            return None
+        if is_versioned and not is_kept:
+            again.append(number)
+        rows.append(_Rows(count, before.hashes + hashes if is_versioned else hashes))
+    return _Found(_number(row[0]), _number(row[1]), rows, again)
 
 
 def _number(value: object) -> int:

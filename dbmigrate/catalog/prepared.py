@@ -42,6 +42,16 @@ _INSIDE = (
 )
 
 
+def in_open_transaction(query: str) -> tuple[str, str, str]:
+    """What is sent before a query, it, and what is sent behind it, to be answered inside an open transaction."""
+    return f"{_INSIDE[0]};\n", f"{query};\n", f"{_INSIDE[1]};\n"
+
+
+def in_own_transaction(query: str) -> tuple[str, str, str]:
+    """The same where no transaction is open. What is there when the first part is answered is what the query sees."""
+    return f"{_ALONE[0]};\n", f"{query};\n", f"{_ALONE[1]};\n"
+
+
 def is_alone(conn: Connection) -> bool:
     """Whether queries get a transaction of their own, because none is open."""
     return conn.autocommit and conn.info.transaction_status == TransactionStatus.IDLE
@@ -75,6 +85,13 @@ class Query(NamedTuple):
     types: str = ""
 
 
+class Question(NamedTuple):
+    """SQL that asks a query that the session of its plans has prepared; another session needs the preparation first."""
+
+    text: str
+    preparation: str
+
+
 class Plans:
     """Queries that one session asks again and again, as prepared statements; made again when somebody discarded them.
 
@@ -96,19 +113,34 @@ class Plans:
                 database.run(conn, _INSIDE[1])
             return self._asked(conn, wanted)
 
+    def question(self, number: int, arguments: str) -> Question | None:
+        """A query that is prepared already; None if it is not. Call `forget` if it fails."""
+        if number not in self._prepared:
+            return None
+        return Question(f"EXECUTE {self._label(number)}{arguments}", self._preparation(number))
+
+    def forget(self) -> None:
+        """Prepare all queries again, under new names, because some may be gone."""
+        self._generation += 1
+        self._prepared.clear()
+
     def _asked(self, conn: Connection, wanted: Sequence[tuple[int, str]]) -> list[Rows]:
         try:
             found = answers(conn, [text for number, arguments in wanted for text in self._texts(number, arguments)])
         except psycopg.Error:
-            self._generation += 1
-            self._prepared.clear()
+            self.forget()
             raise
         self._prepared.update(number for number, _ in wanted)
         return found
 
     def _texts(self, number: int, arguments: str) -> Iterator[str]:
-        name = f"dbmigrate_{self._name}_{self._generation}_{number}"
         if number not in self._prepared:
-            query = self._queries[number]
-            yield f"PREPARE {name}{query.types} AS {query.text}"
-        yield f"EXECUTE {name}{arguments}"
+            yield self._preparation(number)
+        yield f"EXECUTE {self._label(number)}{arguments}"
+
+    def _preparation(self, number: int) -> str:
+        query = self._queries[number]
+        return f"PREPARE {self._label(number)}{query.types} AS {query.text}"
+
+    def _label(self, number: int) -> str:
+        return f"dbmigrate_{self._name}_{self._generation}_{number}"

@@ -79,7 +79,7 @@ class Reader:
     def __init__(self, conn: Connection, *, without: Collection[tuple[str, str]] = ()) -> None:
         self._conn = conn
         self._objects = Plans("catalog", [Query(text) for text in _texts(conn, without)])
-        self._fingerprints = Fingerprints(conn)
+        self.fingerprints = Fingerprints(conn)
 
     def read(self) -> Catalog:
         """As `read`."""
@@ -88,7 +88,7 @@ class Reader:
 
     def fingerprint(self) -> str:
         """What stays the same as long as the catalog does, in a third of the time or less; see `fingerprinting`."""
-        return self._fingerprints.take()
+        return self.fingerprints.take()
 
 
 def _texts(conn: Connection, without: Collection[tuple[str, str]]) -> Iterator[str]:

@@ -73,10 +73,7 @@ class Applier:
             is_read = Need.CATALOG in self._needs[number : number + 2]
             after = self._snapshot(Snapshot(), Need.CATALOG if is_read else Need.NOTHING)
             if migration.version in selected:
-                earlier = self.scratch
-                result = self._try(result, migrations[: number + 1], Snapshots(before, after))
-                if self.scratch is not earlier:
-                    after = Snapshot()  # it is another database: its name and time may differ in the catalog
+                result, after = self._try(result, migrations[: number + 1], Snapshots(before, after))
             if each is not None and not result.is_stuck:
                 each(self.scratch, migration)
             yield result
@@ -89,20 +86,28 @@ class Applier:
         if need is Need.CATALOG and known.catalog is None:
             return Snapshot(catalog=self.scratch.read_catalog())
         if need is Need.FINGERPRINT:
-            return Snapshot(self.scratch.fingerprint())
+            return Snapshot(known.fingerprint or self.scratch.fingerprint())
         return known
 
-    def _try(self, result: MigrationResult, migrations: Sequence[Migration], snapshots: Snapshots) -> MigrationResult:
-        """Try the last of `migrations` down and up again; afterwards `scratch` is as its up section left it."""
+    def _try(
+        self, result: MigrationResult, migrations: Sequence[Migration], snapshots: Snapshots
+    ) -> tuple[MigrationResult, Snapshot]:
+        """Try the last of `migrations` down and up again; afterwards `scratch` is as its up section left it.
+
+        Returns what is known of the schema afterwards, too.
+        """
+        earlier = self.scratch
         round_trip = self._round_trip(migrations, snapshots)
         result = replace(result, problems=round_trip.problems)
-        if not round_trip.is_dirty:
-            return result
-        try:
-            self._start_over(migrations)
-        except (DatabaseError, Refused) as exc:
-            return replace(result, problems=(*round_trip.problems, roundtrip.stuck(migrations[-1], exc)), is_stuck=True)
-        return result
+        if round_trip.is_dirty:
+            try:
+                self._start_over(migrations)
+            except (DatabaseError, Refused) as exc:
+                stuck = roundtrip.stuck(migrations[-1], exc)
+                return replace(result, problems=(*round_trip.problems, stuck), is_stuck=True), Snapshot()
+        if self.scratch is not earlier:
+            return result, Snapshot()  # it is another database: its name and time may differ in the catalog
+        return result, replace(snapshots.after, fingerprint=round_trip.fingerprint)
 
     def _round_trip(self, migrations: Sequence[Migration], snapshots: Snapshots) -> RoundTrip:
         """Try the last of `migrations`; if fingerprints are not enough, again with catalogs, in a new database.
@@ -147,6 +152,7 @@ class Applier:
         unchanged.
         """
         *earlier, last = migrations
+        self.scratch.beside.close()  # a role may not have many connections
         with ExitStack() as stack:
             new = stack.enter_context(scratch_session.prepared(self._server, self._table, self._note))
             for migration in earlier:

@@ -20,6 +20,7 @@ from psycopg.pq import TransactionStatus
 
 from dbmigrate import catalog
 from dbmigrate.catalog import Change, Kind, Scope
+from dbmigrate.check import one_message
 from dbmigrate.check.values import failed, found
 from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, Error, MigrationFailed, Refused
@@ -63,10 +64,14 @@ class _NeedsCommitError(Exception):
 
 @frozen
 class RoundTrip:
-    """The result. `is_dirty`: the database is no longer as the up section left it."""
+    """The result. `is_dirty`: the database is no longer as the up section left it.
+
+    `fingerprint` is that of the schema afterwards, where it was taken along.
+    """
 
     problems: tuple[Problem, ...] = ()
     is_dirty: bool = False
+    fingerprint: str | None = None
 
 
 class Need(IntEnum):
@@ -118,6 +123,10 @@ def run(scratch: ScratchSession, migration: Migration, snapshots: Snapshots) -> 
     if not any(section.count for section in migration.run_order(Direction.DOWN)):
         return RoundTrip(_empty(migration, snapshots))
     if migration.is_transactional(Direction.DOWN) and migration.is_transactional(Direction.UP):
+        if snapshots.before.catalog is None and snapshots.before.fingerprint is not None:
+            restored = one_message.run(scratch, migration, snapshots.before.fingerprint)
+            if restored is not None:
+                return RoundTrip(fingerprint=restored.fingerprint)
         with suppress(_NeedsCommitError):
             try:
                 return RoundTrip(tuple(_rolled_back(scratch, migration, snapshots)))

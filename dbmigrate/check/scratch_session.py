@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dbmigrate import catalog, impact
+from dbmigrate.check.snapshot_session import SnapshotSession
 from dbmigrate.connection import database
 from dbmigrate.execution.access import Access
 from dbmigrate.execution.session import Session
@@ -34,7 +35,7 @@ COMMAND = "check"
 class ScratchSession:
     """`session` runs migrations; `rehearsal` is for transactions that are rolled back, and reads the catalog.
 
-    `committed` reads there as well what the lock report needs.
+    `committed` reads there as well what the lock report needs. `beside` answers while the others work.
     There are no rows: `note` collects the conditions that are not true.
     """
 
@@ -43,6 +44,7 @@ class ScratchSession:
     rehearsal: Connection
     reader: catalog.Reader
     committed: Committed
+    beside: SnapshotSession
     note: conditions.Note
 
     @property
@@ -86,9 +88,13 @@ def prepared(
         session = stack.enter_context(Session(access))
         session.lock()
         session.ensure_tables()
-        rehearsal = stack.enter_context(database.connect(dsn, command=COMMAND, on_event=_ignore))
+
+        def connect() -> Connection:
+            return stack.enter_context(database.connect(dsn, command=COMMAND, on_event=_ignore))
+
+        rehearsal = connect()
         reader = catalog.Reader(rehearsal, without=own_tables(session))
-        yield ScratchSession(server, session, rehearsal, reader, Committed(rehearsal), note)
+        yield ScratchSession(server, session, rehearsal, reader, Committed(rehearsal), SnapshotSession(connect), note)
 
 
 @contextmanager

@@ -126,6 +126,18 @@ class Answer:
     error: psycopg.Error | None
 
 
+@frozen
+class Answers:
+    """The answer to several statements: their command tags, and for each its first row as text, () where it has none.
+
+    `error` is what ended them, if there is one; a row of the statement that failed is the last one then.
+    """
+
+    tags: list[bytes]
+    rows: list[tuple[str, ...]]
+    error: psycopg.Error | None
+
+
 Pulse = Callable[[Batch], None]
 
 
@@ -227,21 +239,34 @@ def ask(conn: Connection, script: str, *, pulse: Callable[[], None] | None = Non
 
     Raises psycopg.OperationalError if the session is lost.
     """
-    _send(conn.pgconn, script.encode())
+    ask_later(conn, script.encode())
+    found = answers(conn, pulse=pulse)
+    committed = found.tags.index(b"COMMIT") if b"COMMIT" in found.tags else None
+    row = next((row for row in reversed(found.rows[:committed]) if row), ())
+    return Answer(found.tags, row, found.error)
+
+
+def ask_later(conn: Connection, script: bytes) -> None:
+    """Send several statements. Nothing else can be done with the session before `answers` has returned."""
+    _send(conn.pgconn, script)
+
+
+def answers(conn: Connection, *, pulse: Callable[[], None] | None = None) -> Answers:
+    """Wait for the answers to what `ask_later` has sent. Raises psycopg.OperationalError if the session is lost."""
     tags: list[bytes] = []
-    row: tuple[str, ...] = ()
-    begun = False  # whether the first row of the statement has arrived
+    rows: list[tuple[str, ...]] = []
     failed: pq.abc.PGresult | None = None
     for result in _results(conn.pgconn, pulse=pulse):
         if result.status == pq.ExecStatus.SINGLE_TUPLE:
-            begun, row = (begun, row) if begun or b"COMMIT" in tags else (True, _row(result))
+            if len(rows) == len(tags):  # it is the first one
+                rows.append(_row(result))
         elif result.status in _DONE:
             tags.append(result.command_status or b"")
-            begun = False
+            rows += [()] * (len(tags) - len(rows))
         else:
             failed = failed or result  # a session that ends with its error reports the loss after it
     error = psycopg.errors.error_from_result(failed, encoding="utf-8") if failed else None
-    return Answer(tags, row, error)
+    return Answers(tags, rows, error)
 
 
 def query(conn: Connection, text: str, *, pulse: Callable[[], None]) -> tuple[tuple[int, ...], list[bytes | None]]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from dbmigrate.execution.session import Session
-    from dbmigrate.model import Batch, Migration, Step
+    from dbmigrate.model import Batch, Direction, Migration, Step
 
 # a column of the fence, and the value to compare with
 _MARKING = " pg_catalog.set_config('dbmigrate.transaction', pg_catalog.pg_current_xact_id()::pg_catalog.text, true),"
@@ -116,7 +116,9 @@ class WholeTransactions:
         prepared, self._prepared = self._prepared, None
         if prepared is not None and prepared.step is step and prepared.newest == newest:
             return prepared
-        batch = _only_batch(step)
+        if step.migration is None or not step.runs_sql or step.replaces:
+            return None
+        batch = only_batch(step.migration, step.direction)
         if batch is None:
             return None
         record = self._record(step, newest)
@@ -155,16 +157,15 @@ class WholeTransactions:
         return self._session.logged_outcome(entry_of(self._session.tables, self._session.run_id, step, newest))
 
 
-def _only_batch(step: Step) -> Batch | None:
-    """The only batch of a step that can run in one message; None where it cannot.
+def only_batch(migration: Migration, direction: Direction) -> Batch | None:
+    """The only batch of a direction that can run in one message; None where it cannot.
 
     Not where something is asked or looked at in between, and only statements of known kinds.
     """
-    migration = step.migration
-    if migration is None or not step.runs_sql or step.replaces or not migration.is_transactional(step.direction):
+    if not migration.is_transactional(direction):
         return None
-    sections = migration.run_order(step.direction)
-    if len(sections) != 1 or sections[0].statements is None or _is_asked(step, migration):
+    sections = migration.run_order(direction)
+    if len(sections) != 1 or sections[0].statements is None or _is_asked(migration, direction):
         return None
     statements = tuple(parser.statements(migration, sections[0]))
     if not all(each.copy_data is None and _KNOWN(each.sent) for each in statements):
@@ -173,8 +174,8 @@ def _only_batch(step: Step) -> Batch | None:
     return found[0] if len(found) == 1 else None
 
 
-def _is_asked(step: Step, migration: Migration) -> bool:
-    return any(each.key in KEYS and each.direction is step.direction for each in migration.annotations)
+def _is_asked(migration: Migration, direction: Direction) -> bool:
+    return any(each.key in KEYS and each.direction is direction for each in migration.annotations)
 
 
 def _kept_its_transaction(tags: Sequence[bytes]) -> bool:

@@ -21,8 +21,9 @@ from dbmigrate.execution import batches, conditions, server_errors
 from dbmigrate.execution.step_conditions import around
 from dbmigrate.execution.substeps import SubStep, substeps
 from dbmigrate.execution.transaction_end import closing, refuse_changes
+from dbmigrate.execution.whole_transaction import only_batch
 from dbmigrate.frozen import frozen
-from dbmigrate.impact import rules, snapshot
+from dbmigrate.impact import new_objects, rules, snapshot
 from dbmigrate.impact.values import Impact
 from dbmigrate.impact.watch import Watch
 from dbmigrate.migrations import parser
@@ -31,7 +32,7 @@ from dbmigrate.model import Direction
 from dbmigrate.sql.statements import first_word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dbmigrate.connection.database import Connection
     from dbmigrate.execution.conditions import Asker, Frame
@@ -122,29 +123,57 @@ def _transaction(conn: Connection, migration: Migration, options: MeasureOptions
 
     `reset` has a transaction of its own: the other one would begin with the mode that the last file made the default.
     """
-    script = f"BEGIN;\n{reset}COMMIT;\nBEGIN;\nSELECT pg_catalog.pg_current_xact_id()::text;"
+    opening = f"BEGIN;\n{reset}COMMIT;\nBEGIN;\n"
+    impacts = _at_once(conn, migration, options, opening)
+    return _one_by_one(conn, migration, options, opening) if impacts is None else iter(impacts)
+
+
+def _at_once(conn: Connection, migration: Migration, options: MeasureOptions, opening: str) -> list[Impact] | None:
+    """All statements in one message, where one look at the end is enough; None, with nothing done, where it is not.
+
+    So it is where something fails: one by one the statements say what.
+    """
+    if options.committed is None or not options.committed.has_relations:
+        return None
+    batch = only_batch(migration, options.direction)
+    if batch is None or not _is_enough_to_look_once(batch.split()):
+        return None
+    opening += snapshot.BEGINNING
+    before = batches.Opening(opening, opening.count(";"))
+    try:
+        (sent,) = batches.send(conn, iter((batch,)), pulse=_ignore, opening=before)
+        refuse_changes(conn, migration)
+        begun = snapshot.beginning(sent.row)
+        impacts = _Transaction(conn, migration, options, begun).looked_at(batch)
+        if impacts is not None:
+            database.run(conn, f"{closing(repr(begun.xid))}COMMIT;")
+            return impacts
+    except (batches.StatementError, psycopg.Error, MigrationFailed):
+        if conn.broken:
+            raise
+    _abort(conn)
+    return None
+
+
+def _is_enough_to_look_once(statements: Sequence[Statement]) -> bool:
+    """One statement has done all that there is to see; others may have if they seem to touch only what is new."""
+    if any(_CATALOGS in each.sent.lower() for each in statements):
+        return False
+    return len(statements) == 1 or new_objects.are_all(each.sent for each in statements)
+
+
+def _one_by_one(conn: Connection, migration: Migration, options: MeasureOptions, opening: str) -> Iterator[Impact]:
+    """With a look after each statement."""
+    begun = snapshot.beginning(database.last_row(database.run(conn, f"{opening}{snapshot.BEGINNING}")))
     planned = parts(migration, options.direction)
     is_asked = options.committed is not None and not any(part.before for part in planned[:1])
-    xid, begun = _opened(conn, f"{script}{snapshot.BEGINNING if is_asked else ''}")
-    transaction = _Transaction(conn, migration, options, begun)
+    transaction = _Transaction(conn, migration, options, begun if is_asked else None)
     for part in planned:
         options.ask(conn, migration, part.before, conditions.INSIDE)
         every = (statement for section in part.sections for statement in parser.statements(migration, section))
         yield from transaction.run(every)
         options.ask(conn, migration, part.after, conditions.INSIDE)
-    database.run(conn, f"{closing(repr(xid))}COMMIT;")
-
-
-def _opened(conn: Connection, script: str) -> tuple[str, snapshot.Beginning | None]:
-    """Begin a transaction; its id, and what `snapshot.BEGINNING` says if that is asked."""
-    cursor, answers = database.run(conn, script), []
-    while True:
-        if cursor.description is not None:
-            answers.append(cursor.fetchall())
-        if not cursor.nextset():
-            break
-    _, xid, *begun = answers  # the first one is about the settings
-    return str(xid[0][0]), snapshot.beginning(begun[0]) if begun else None
+    database.run(conn, f"{closing(repr(begun.xid))}COMMIT;")
 
 
 class _Transaction:
@@ -172,6 +201,13 @@ class _Transaction:
             else:
                 yield from self._observed(group)
 
+    def looked_at(self, batch: Batch) -> list[Impact] | None:
+        """What a batch that is done has done; None if it did something, and nobody knows which of its statements."""
+        tables = self._watching().look()
+        if not tables:
+            return []
+        return None if batch.count > 1 else [self._impact(batch.split()[0], tables)]
+
     def _key(self, statement: Statement) -> str:
         """Neighbours of one key run together: those reported as one, and all of them on an empty database."""
         if self._watch is not None and self._watch.is_idle:
@@ -182,21 +218,27 @@ class _Transaction:
         return word if word in SILENT else f"{word} {next(self._numbers)}"
 
     def _observed(self, group: Iterator[Statement]) -> Iterator[Impact]:
+        watch = self._watching()
+        if watch.is_idle:
+            self._send(group)
+            return
+        first, holding = next(group), watch.holding()
+        if _CATALOGS in first.sent.lower():
+            watch.read()
+        number = self._send(chain((first,), group))
+        tables = watch.look()
+        if tables and first_word(first.sql) != "ROLLBACK":  # ROLLBACK TO only takes back
+            yield replace(self._impact(first, tables), holding=holding, count=number)
+
+    def _watching(self) -> Watch:
         if self._watch is None:
             bench = self._bench
             self._watch = Watch(self._conn, without=bench.without, committed=bench.committed, begun=self._begun)
-        if self._watch.is_idle:
-            self._send(group)
-            return
-        first, holding = next(group), self._watch.holding()
-        if _CATALOGS in first.sent.lower():
-            self._watch.read()
-        number = self._send(chain((first,), group))
-        tables = self._watch.look()
-        word = first_word(first.sql)
-        if tables and word != "ROLLBACK":  # ROLLBACK TO only takes back
-            tables = emptied(tables) if word == "TRUNCATE" else tables
-            yield replace(impact_of(self._migration, first), tables=tables, holding=holding, count=number)
+        return self._watch
+
+    def _impact(self, statement: Statement, tables: tuple[TableImpact, ...]) -> Impact:
+        is_truncate = first_word(statement.sql) == "TRUNCATE"
+        return replace(impact_of(self._migration, statement), tables=emptied(tables) if is_truncate else tables)
 
     def _send(self, statements: Iterable[Statement]) -> int:
         number = 0

@@ -14,7 +14,7 @@ from dbmigrate.frozen import frozen
 from dbmigrate.impact.values import LockMode, Relation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from dbmigrate.connection.database import Connection
 
@@ -70,13 +70,15 @@ union all
 select pg_catalog.max(h.relation)::bigint, null, null, null, null, null from held h
 """
 
-# of a transaction that has just begun; a session counts what it reads until it reports that, between two transactions
+# of a transaction that has just begun, in one row; a session counts what it reads until it reports that, between two
+# transactions
 BEGINNING = f"""
-select pg_catalog.max(c.oid)::bigint, null from pg_catalog.pg_class c
-union all
-select c.oid::bigint, pg_catalog.pg_stat_get_xact_numscans(c.oid) from pg_catalog.pg_class c
-where c.oid operator(pg_catalog.>=) {_FIRST_OID} and c.relkind {_EQUALS} any ('{{r,m}}'::pg_catalog."char"[])
-  and pg_catalog.pg_stat_get_xact_numscans(c.oid) operator(pg_catalog.<>) 0
+select pg_catalog.pg_current_xact_id()::pg_catalog.text, pg_catalog.max(c.oid)::pg_catalog.text,
+       pg_catalog.string_agg(pg_catalog.concat(c.oid, ':', pg_catalog.pg_stat_get_xact_numscans(c.oid)), ' ')
+         filter (where c.oid operator(pg_catalog.>=) {_FIRST_OID}
+                   and c.relkind {_EQUALS} any ('{{r,m}}'::pg_catalog."char"[])
+                   and pg_catalog.pg_stat_get_xact_numscans(c.oid) operator(pg_catalog.<>) 0)
+from pg_catalog.pg_class c;
 """
 # of another session: $1 is its process, $2 an object id
 TOUCHED = f"""
@@ -119,8 +121,9 @@ class Look(NamedTuple):
 
 
 class Beginning(NamedTuple):
-    """The newest object id when a transaction began, and the scans by table that its session had counted."""
+    """A transaction: its id, the newest object id when it began, and by table how often its session had scanned it."""
 
+    xid: str
     newest: int
     scans: Mapping[int, int]
 
@@ -176,10 +179,11 @@ def baseline_of(
     return Baseline({oid: row for oid, row in whole.relations.items() if oid not in hidden})
 
 
-def beginning(rows: list[tuple[object, ...]]) -> Beginning:
-    """What the rows of `BEGINNING` say."""
-    (newest, _), *scans = cast("list[tuple[int, int]]", rows)
-    return Beginning(newest, dict(scans))
+def beginning(row: Sequence[object]) -> Beginning:
+    """What the row of `BEGINNING` says."""
+    xid, newest, scans = map(str, (*row[:2], row[2] or ""))
+    counted = (each.split(":") for each in scans.split())
+    return Beginning(xid, int(newest), {int(oid): int(number) for oid, number in counted})
 
 
 def looks(conn: Connection, *, newest: int, seen: int) -> tuple[frozenset[Look], int]:

@@ -61,8 +61,8 @@ class Watch:
         self._locks: dict[int, tuple[int, int]] = {}  # by table: the strongest lock, and the oid that it is on
         self._reported: set[int] = set()  # indexes that are new, and relations that are gone
         if committed is not None and begun is None:
-            begun = snapshot.beginning(database.query(conn, snapshot.BEGINNING))
-        self._newest, self._begun = snapshot.Beginning(0, {}) if begun is None else begun
+            begun = snapshot.beginning(database.query(conn, snapshot.BEGINNING)[0])
+        self._newest, self._begun = (begun.newest, begun.scans) if begun else (0, {})
         self._is_read = False
         if committed is None or not committed.has_relations:
             self._newest = max(self._newest, self.baseline.newest)

@@ -34,6 +34,7 @@ from dbmigrate.tracking import provenance, tables, write_log
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dbmigrate.connection.database import Connection
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
     from dbmigrate.execution.backfill_tryout import Tryout
@@ -65,7 +66,7 @@ IN_PLACE_LEAVES = (
 # `Session.reset` does between two migrations, which ends with the settings of the session. Prepared statements stay.
 _SETTLE = (
     "SET CONSTRAINTS ALL IMMEDIATE; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; CLOSE ALL; UNLISTEN *;"
-    " DISCARD TEMP; DISCARD SEQUENCES;"
+    " DISCARD TEMP; DISCARD SEQUENCES;\n"
 )
 
 
@@ -298,7 +299,7 @@ def run_sections(context: Context, direction: Direction, asker: Asker, *, ending
             for section in part.sections:
                 number += _run_section(context, section)
             asker.ask(context, part.after)
-        database.run(conn, _SETTLE + database.session_settings(conn, dsn) + ending)
+        database.run(conn, settling(conn, dsn) + ending)
     except batches.StatementError as exc:
         raise server_errors.failure(exc, migration, dsn) from exc
     except psycopg.Error as exc:  # a deferred constraint, at the end
@@ -308,6 +309,11 @@ def run_sections(context: Context, direction: Direction, asker: Asker, *, ending
         message = f"{migration.name}: {error.message} ({error.sqlstate})"
         raise error.recast(MigrationFailed, message, code="E401") from exc
     return number
+
+
+def settling(conn: Connection, dsn: Dsn) -> str:
+    """What is sent behind the SQL of one direction, in its transaction."""
+    return _SETTLE + database.session_settings(conn, dsn)
 
 
 def _run_section(context: Context, section: Section) -> int:

@@ -85,7 +85,7 @@ def in_two_messages(monkeypatch):
     """Sends every migration as it was sent before: whatever opens it and its SQL first, then its record."""
 
     def choose() -> None:
-        monkeypatch.setattr(whole_transaction, "_only_batch", lambda step: None)
+        monkeypatch.setattr(whole_transaction, "only_batch", lambda migration, direction: None)
 
     return choose
 
