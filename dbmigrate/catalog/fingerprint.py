@@ -177,11 +177,12 @@ def groups(version: int) -> tuple[Group, ...]:
     )
 
 
-# The ids of two transactions: the oldest in progress when the query saw the database, and the next. They are the same
-# where none was in progress.
+# The oldest transaction in progress when the query saw the database, or the next one where none was; and whether all
+# of that and later ones were in progress, so that nothing of them was seen.
 SNAPSHOT = (
     "pg_snapshot_xmin(pg_current_snapshot())::text::int8 as oldest,"
-    " pg_snapshot_xmax(pg_current_snapshot())::text::int8 as next"
+    " pg_snapshot_xmax(pg_current_snapshot())::text::int8 - pg_snapshot_xmin(pg_current_snapshot())::text::int8"
+    " = (select count(*) from pg_snapshot_xip(pg_current_snapshot())) as is_unseen"
 )
 
 
@@ -196,6 +197,16 @@ def since(group: Group, version: int) -> str:
     $1 is the age of the transaction's id.
     """
     return _value(group, "age({}.xmin) <= $1" if group.is_versioned else "true", version)
+
+
+def unchanged(group: Group, version: int) -> str:
+    """The same in half of the time, without the hashes: of the rows that are not older only whether there are any."""
+    if not group.is_versioned:
+        return whole(group, version)
+    rows = " union all ".join(
+        f"select age({each.row}.xmin) as age from {each.origin} where {each.looked}" for each in group.parts
+    )
+    return f"(select count(*) || ':' || coalesce((min(age) <= $1)::int, 0) || ':0' from ({rows}) as found)"
 
 
 def _value(group: Group, is_new: str, version: int) -> str:

@@ -1,9 +1,9 @@
 """Takes fingerprints of one database, one after the other: what did not change is not hashed again.
 
 Each change of a row of a catalog makes another version of it, whose xmin is the id of the transaction that made it. If
-no transaction was in progress when all rows were hashed, each row that is visible later and is older than the next id
-of that moment was visible then; and if there are as many of those as there were rows, they are the same. Then only the
-newer ones are hashed, and added. Otherwise, catalog by catalog, all rows are hashed again.
+nothing was seen of the oldest transaction in progress, nor of any later one, when all rows were hashed, each row that
+is visible later and is older than that one was visible then; and if there are as many of those as there were rows, they
+are the same. Then only the newer ones are hashed, and added. Otherwise, catalog by catalog, all rows are hashed again.
 https://www.postgresql.org/docs/current/ddl-system-columns.html
 
 What the server changes in place (heap_inplace_update: numbers of pages and rows, flags that there may be indexes or
@@ -19,11 +19,12 @@ from dbmigrate.catalog.prepared import Plans, Query, Question
 from dbmigrate.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dbmigrate.connection.database import Connection
 
-_WHOLE, _SINCE, _FIRST_GROUP = range(3)
+_WHOLE, _SINCE, _UNCHANGED, _FIRST_GROUP = range(4)
+_TRUE = (True, "t")
 _XIDS = 1 << 32  # a row knows the lower half of a transaction's id
 
 
@@ -36,26 +37,37 @@ class _Rows(NamedTuple):
 
 @frozen
 class _Known:
-    """All rows as they were before the transaction `next` and all later ones, group by group."""
+    """All rows as they were before the transaction `oldest` and all later ones, group by group."""
 
     rows: Sequence[_Rows]
-    next: int
+    oldest: int
+
+    @property
+    def text(self) -> str:
+        return _text(self.rows)
+
+
+class Asked(NamedTuple):
+    """A question with one row for an answer, and what finds the fingerprint in it; that is None if it is not there."""
+
+    question: Question
+    fingerprint: Callable[[Sequence[object]], str | None]
 
 
 class _Found(NamedTuple):
-    """The oldest and the next transaction when a query saw the database, and the rows, group by group.
+    """The rows that a query saw, group by group. Of the groups of `again` all rows have to be hashed again.
 
-    Of the groups of `again` all rows have to be hashed again.
+    `is_unseen`: the transaction `oldest` and all later ones had done nothing that it saw.
     """
 
     oldest: int
-    next: int
+    is_unseen: bool
     rows: list[_Rows]
     again: Sequence[int] = ()
 
     @property
     def text(self) -> str:
-        return " ".join(str(each.hashes) for each in self.rows)
+        return _text(self.rows)
 
 
 class Fingerprints:
@@ -68,11 +80,13 @@ class Fingerprints:
         self._kinds = [(group.is_versioned, group.is_naming) for group in groups]
         whole = [fingerprint.whole(group, version) for group in groups]
         since = [fingerprint.since(group, version) for group in groups]
+        unchanged = [fingerprint.unchanged(group, version) for group in groups]
         self._plans = Plans(
             "fingerprint",
             (
                 Query(f"select {fingerprint.SNAPSHOT}, {', '.join(whole)}"),
                 Query(f"select {fingerprint.SNAPSHOT}, {', '.join(since)}", "(int4)"),
+                Query(f"select {fingerprint.SNAPSHOT}, {', '.join(unchanged)}", "(int4)"),
                 *(Query(f"select {text}") for text in whole),
             ),
         )
@@ -88,24 +102,37 @@ class Fingerprints:
 
     # -- as a part of somebody's message, or in another session
 
-    def question(self) -> Question | None:
-        """The query that `take` would ask now, whose only row is for `within` and `alone`.
+    def question(self) -> Asked | None:
+        """The query that `take` would ask now, as far as one query does; None where it does not."""
+        return self._about(_SINCE, self._newer)
 
-        None where it would ask more than one, or prepare it first.
-        """
-        return None if self._known is None else self._plans.question(_SINCE, _age(self._known))
+    def question_if_unchanged(self) -> Asked | None:
+        """The same in half of the time, with an answer only if nothing has changed since `take`, or `remember`."""
+        return self._about(_UNCHANGED, self._unchanged)
 
-    def within(self, row: Sequence[object]) -> str | None:
-        """The fingerprint by an answer in somebody's transaction; None where `take` has to ask for it."""
-        found = self._answered(row)
-        return None if found is None else found.text
-
-    def alone(self, row: Sequence[object]) -> str | None:
-        """The fingerprint by an answer in a transaction of its own; None where `take` has to ask for it."""
+    def remember(self, row: Sequence[object]) -> str | None:
+        """The fingerprint by an answer to `question` in a transaction of its own; None where `take` has to ask."""
         found = self._answered(row)
         if found is not None:
             self._remember(found)
         return None if found is None else found.text
+
+    def _about(self, number: int, read: Callable[[Sequence[object]], str | None]) -> Asked | None:
+        if self._known is None:
+            return None
+        return Asked(self._plans.question(self._conn, number, _age(self._known)), read)
+
+    def _newer(self, row: Sequence[object]) -> str | None:
+        found = self._answered(row)
+        return None if found is None else found.text
+
+    def _unchanged(self, row: Sequence[object]) -> str | None:
+        assert self._known is not None
+        for (is_versioned, _), before, text in zip(self._kinds, self._known.rows, row[2:], strict=True):
+            count, new, hashes = _numbers(text)
+            if (count, new) != (before.number, 0) if is_versioned else hashes != before.hashes:
+                return None
+        return self._known.text
 
     def _answered(self, row: Sequence[object]) -> _Found | None:
         assert self._known is not None
@@ -120,7 +147,7 @@ class Fingerprints:
 
     def _whole(self) -> _Found:
         row = self._asked(_WHOLE)
-        return _Found(_number(row[0]), _number(row[1]), [_all(text) for text in row[2:]])
+        return _Found(int(str(row[0])), row[1] in _TRUE, [_all(text) for text in row[2:]])
 
     def _since(self, known: _Known) -> _Found:
         found = _compared(known, self._kinds, self._asked(_SINCE, _age(known)))
@@ -136,11 +163,15 @@ class Fingerprints:
         return self._plans.answers(self._conn, [(number, arguments)])[0][0]
 
     def _remember(self, found: _Found) -> None:
-        self._known = _Known(found.rows, found.next) if found.oldest == found.next else None
+        self._known = _Known(found.rows, found.oldest) if found.is_unseen else None
+
+
+def _text(rows: Sequence[_Rows]) -> str:
+    return " ".join(str(each.hashes) for each in rows)
 
 
 def _age(known: _Known) -> str:
-    return f"(age('{known.next % _XIDS}'::xid))"
+    return f"(age('{known.oldest % _XIDS}'::xid))"
 
 
 def _compared(known: _Known, kinds: Sequence[tuple[bool, bool]], row: Sequence[object]) -> _Found | None:
@@ -154,11 +185,7 @@ def _compared(known: _Known, kinds: Sequence[tuple[bool, bool]], row: Sequence[o
         if is_versioned and not is_kept:
             again.append(number)
         rows.append(_Rows(count, before.hashes + hashes if is_versioned else hashes))
-    return _Found(_number(row[0]), _number(row[1]), rows, again)
-
-
-def _number(value: object) -> int:
-    return int(str(value))
+    return _Found(int(str(row[0])), row[1] in _TRUE, rows, again)
 
 
 def _numbers(text: object) -> tuple[int, int, int]:

@@ -48,7 +48,7 @@ def in_open_transaction(query: str) -> tuple[str, str, str]:
 
 
 def in_own_transaction(query: str) -> tuple[str, str, str]:
-    """The same where no transaction is open. What is there when the first part is answered is what the query sees."""
+    """The same where no transaction is open."""
     return f"{_ALONE[0]};\n", f"{query};\n", f"{_ALONE[1]};\n"
 
 
@@ -113,10 +113,11 @@ class Plans:
                 database.run(conn, _INSIDE[1])
             return self._asked(conn, wanted)
 
-    def question(self, number: int, arguments: str) -> Question | None:
-        """A query that is prepared already; None if it is not. Call `forget` if it fails."""
+    def question(self, conn: Connection, number: int, arguments: str) -> Question:
+        """A query, which is prepared from now on, for somebody's message; call `forget` if that fails."""
         if number not in self._prepared:
-            return None
+            database.run(conn, self._preparation(number))
+            self._prepared.add(number)
         return Question(f"EXECUTE {self._label(number)}{arguments}", self._preparation(number))
 
     def forget(self) -> None:

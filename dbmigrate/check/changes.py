@@ -15,8 +15,8 @@ from dbmigrate.scratch import choose, outside_effects
 
 if TYPE_CHECKING:
     from dbmigrate.catalog import Catalog, Difference
+    from dbmigrate.check.options import Options
     from dbmigrate.check.reading import Reading
-    from dbmigrate.check.run import Options
     from dbmigrate.check.scratch_session import ScratchSession
     from dbmigrate.errors import Error
     from dbmigrate.model import Migration

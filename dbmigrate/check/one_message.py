@@ -16,6 +16,7 @@ from dbmigrate.connection import database
 from dbmigrate.execution import batches, text_settings
 from dbmigrate.execution.whole_transaction import only_batch
 from dbmigrate.frozen import frozen
+from dbmigrate.impact import new_objects
 from dbmigrate.model import Direction
 from dbmigrate.scratch import rehearsal
 
@@ -52,19 +53,23 @@ def run(scratch: ScratchSession, migration: Migration, before: str) -> Restored 
     `before` is the fingerprint that the schema had before the migration. None where the down section does not restore
     that, where something fails, and where one message does not do. Raises ConnectionFailed.
     """
-    fingerprints = scratch.reader.fingerprints
-    question = fingerprints.question()
     down, up = (only_batch(migration, direction) for direction in (Direction.DOWN, Direction.UP))
-    if question is None or down is None or up is None:
+    if down is None or up is None:
         return None
-    is_asked = scratch.beside.begin(question)
+    fingerprints = scratch.reader.fingerprints
     with database.translated(scratch.dsn):
-        row = _asked(scratch.rehearsal, _parts(scratch, down, question, up))
-    is_restored = row is not None and fingerprints.within(row) == before
+        most = fingerprints.question()
+        is_new = new_objects.are_all(statement.sent for statement in up.split())
+        asked = fingerprints.question_if_unchanged() if is_new else most
+        if most is None or asked is None:
+            return None
+        is_asked = scratch.beside.begin(most.question)
+        row = _asked(scratch.rehearsal, _parts(scratch, down, asked.question, up))
+    is_restored = row is not None and asked.fingerprint(row) == before
     if row is None:
         fingerprints.failed()
     answer = scratch.beside.finish() if is_asked else None
-    return Restored(fingerprints.alone(answer) if answer else None) if is_restored else None
+    return Restored(fingerprints.remember(answer) if answer else None) if is_restored else None
 
 
 def _parts(scratch: ScratchSession, down: Batch, question: Question, up: Batch) -> tuple[Sequence[_Part], ...]:

@@ -1,4 +1,4 @@
-"""Answers a question about a database as it was at one moment, while other sessions go on with it."""
+"""Answers a question about what is committed in a database, while another session tries what it rolls back."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dbmigrate.catalog.prepared import Question
     from dbmigrate.connection.database import Connection
 
+_ANSWER = 2  # which statement of the message answers
 _FIRST = 4  # a login takes as long as so many answers
 
 
@@ -32,7 +33,7 @@ class SnapshotSession:
         self._is_closed = False
 
     def begin(self, question: Question) -> bool:
-        """Ask about what is there now; whether that could be done. `finish` has the answer."""
+        """Ask; whether that could be done. Nothing may be committed before `finish` has the answer."""
         self._rest -= 1
         if self._rest >= 0 or self._is_closed:
             return False
@@ -42,9 +43,7 @@ class SnapshotSession:
             if self._preparation != question.preparation:
                 database.run(self._conn, question.preparation)
                 self._preparation = question.preparation
-            before, query, after = prepared.in_own_transaction(question.text)
-            database.run(self._conn, before)  # now it sees what is there
-            batches.ask_later(self._conn, f"{query}{after}".encode())
+            batches.ask_later(self._conn, "".join(prepared.in_own_transaction(question.text)).encode())
         except (Error, psycopg.Error):
             self.close()
         return not self._is_closed
@@ -60,7 +59,7 @@ class SnapshotSession:
         if found.error is not None:
             self.close()
             return None
-        return found.rows[0]
+        return found.rows[_ANSWER]
 
     def close(self) -> None:
         """End it, with what it has been asked. It answers nothing any more."""

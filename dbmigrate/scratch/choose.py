@@ -21,6 +21,7 @@ import os
 from contextlib import contextmanager, suppress
 from dataclasses import field, replace
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ from dbmigrate.embedded import Options, throwaway_server
 from dbmigrate.errors import ConfigError, Error, Refused, ToolMissing
 from dbmigrate.frozen import frozen
 from dbmigrate.scratch import removal, restricted_role
+from dbmigrate.scratch.ahead import Ahead
 from dbmigrate.scratch.outside_effects import BEYOND_DATABASE, Effects
 from dbmigrate.scratch.server import (
     COMMENT,
@@ -60,6 +62,7 @@ __all__ = [
     "Choice",
     "ScratchServer",
     "TargetServer",
+    "ahead",
     "cache_directory",
     "creation_options",
     "hint_for",
@@ -149,14 +152,22 @@ def cache_directory(environ: Mapping[str, str]) -> Path | None:
     return None
 
 
+def ahead(choice: Choice) -> Ahead:
+    """Begin to open the server that is most likely chosen, if it is there already; for `open_server`."""
+    place = choice.explicit or (choice.target if _may_use_target(choice) else None)
+    return Ahead(None if place is None else partial(_with_spare, place, choice))
+
+
 @contextmanager
-def open_server(choice: Choice) -> Iterator[ScratchServer]:
+def open_server(choice: Choice, begun: Ahead | None = None) -> Iterator[ScratchServer]:
     """The server for scratch databases, an embedded one for as long as the block lasts.
+
+    `begun` is what `ahead` has returned for this choice, whatever the effects are.
 
     Raises ToolMissing E244 (there is none, and none can be started), ConfigError E245 (the role of the scratch URL may
     not create databases), E207 (no room, no permission), Refused E704 (nothing can be written there), ConnectionFailed.
     """
-    given, refusal = _given(choice)
+    given, refusal = _given(choice, begun or Ahead(None))
     if given is not None:
         yield given
         return
@@ -180,19 +191,24 @@ def _settings(binaries: ServerPrograms) -> dict[str, str]:
     return settings | {"io_method": "sync"} if binaries.major >= 18 else settings
 
 
-def _given(choice: Choice) -> tuple[ScratchServer | None, str | None]:
+def _given(choice: Choice, begun: Ahead) -> tuple[ScratchServer | None, str | None]:
     """The server that was named, or the target's; or why the target's is not used."""
     if choice.explicit is not None:
         unfit = _unfit(choice.explicit, choice)
-        return (None, unfit) if unfit else (_prepared(choice.explicit, choice), None)
-    if choice.target is None or choice.target.embedded is not None or choice.on_target is TargetServer.UNUSED:
+        return (None, unfit) if unfit else (begun.server() or _prepared(choice.explicit, choice), None)
+    if choice.target is None or not _may_use_target(choice):
         return None, None
     if choice.effects & BEYOND_DATABASE:
         return None, _SERVER_EFFECTS
     try:
-        return _prepared(choice.target, choice), None
+        return begun.server() or _prepared(choice.target, choice), None
     except (ConfigError, Refused) as exc:
         return None, exc.message
+
+
+def _may_use_target(choice: Choice) -> bool:
+    is_used = choice.on_target is TargetServer.USED
+    return is_used and choice.target is not None and choice.target.embedded is None
 
 
 def _unfit(explicit: Dsn, choice: Choice) -> str | None:
@@ -235,20 +251,33 @@ def _writable(server: Dsn) -> Dsn:
 
 
 def _prepared(given: Dsn, choice: Choice) -> ScratchServer:
+    with _opened(given, choice) as (server, _):
+        return server
+
+
+def _with_spare(given: Dsn, choice: Choice) -> ScratchServer:
+    with _opened(given, choice) as (server, conn):
+        server.make_spare(conn)
+        return server
+
+
+@contextmanager
+def _opened(given: Dsn, choice: Choice) -> Iterator[tuple[ScratchServer, Connection]]:
     """Somebody's server: cleaned of what killed runs left, and asked for encoding and locale of its database."""
     server = _writable(given)
-    with database.maintenance(server, _COMMAND, _ignore) as conn, database.translated(server):
-        database.refuse_unwritable(database.facts(conn), server)
-        if database.query(conn, _MAY_CREATE) != [(True,)]:
-            role = str(database.query(conn, "select current_user::text")[0][0])
-            raise ConfigError(
-                f"the role {role} may not create databases on {server.display}",
-                code="E245",
-                hint=f"alter role {role} createdb; or {ELSEWHERE}",
-            )
-        _sweep(conn, server)
-        options = creation_options(conn, server.database)
-    return ScratchServer(_with_settings(server, choice), creation_options=options)
+    with database.maintenance(server, _COMMAND, _ignore) as conn:
+        with database.translated(server):
+            database.refuse_unwritable(database.facts(conn), server)
+            if database.query(conn, _MAY_CREATE) != [(True,)]:
+                role = str(database.query(conn, "select current_user::text")[0][0])
+                raise ConfigError(
+                    f"the role {role} may not create databases on {server.display}",
+                    code="E245",
+                    hint=f"alter role {role} createdb; or {ELSEWHERE}",
+                )
+            _sweep(conn, server)
+            options = creation_options(conn, server.database)
+        yield ScratchServer(_with_settings(server, choice), creation_options=options), conn
 
 
 def creation_options(conn: Connection, name: str) -> str:

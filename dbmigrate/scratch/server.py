@@ -65,6 +65,7 @@ class ScratchServer:
         self._creation_options = creation_options
         self._notes = [*notes]
         self._is_elevated = False
+        self._spare: Scratch | None = None
         self.named: set[str] = set()  # the scratch databases that have the target's name; at most one
 
     @property
@@ -93,7 +94,21 @@ class ScratchServer:
         server; or a copy of the scratch database `template`, which nobody may be connected to. Raises ConfigError E246
         where it cannot be made, DatabaseError E412 where it cannot be dropped.
         """
+        if template is None and self._spare is not None:
+            spare, self._spare = self._spare, None
+            return spare
         return Scratch(self, template)
+
+    def make_spare(self, conn: Connection) -> None:
+        """Make the database that `database` hands over next. Raises ConfigError E246."""
+        spare = Scratch(self, None)
+        spare.make(conn)
+        self._spare = spare
+
+    def drop_spare(self) -> None:
+        """Drop what `make_spare` has made, if nobody has used it."""
+        if self._spare is not None:
+            self._spare.drop_quietly()
 
     def creation(self, name: str, template: str | None) -> str:
         """The command that makes a database."""
@@ -180,28 +195,33 @@ class Scratch:
         self._name = ""
 
     def __enter__(self) -> Dsn:
-        try:
-            self._make()
-        except (Error, KeyboardInterrupt):
-            self._drop_quietly()
-            raise
+        if not self._name:
+            with database.maintenance(self._server.dsn, _COMMAND, _ignore) as conn:
+                self.make(conn)
         return self._server.worker.with_database(self._name)
 
-    def _make(self) -> None:
+    def make(self, conn: Connection) -> None:
+        """Make the database, or leave nothing. Raises ConfigError E246."""
+        try:
+            self._make(conn)
+        except (Error, KeyboardInterrupt):
+            self.drop_quietly()
+            raise
+
+    def _make(self, conn: Connection) -> None:
         server = self._server
-        with database.maintenance(server.dsn, _COMMAND, _ignore) as conn:
-            seconds = database.query(conn, "select extract(epoch from pg_catalog.now())::int8")[0][0]
-            self._name = self._free_name(conn) or f"{PREFIX}{seconds}_{secrets.token_hex(8)}"
-            try:  # from here on there may be something to drop
-                with database.translated(server.dsn):
-                    database.run(conn, server.creation(_quoted(self._name), self._template))
-                    if self._template is not None:
-                        database_properties.copy(conn, self._template, self._name, without=COMMENT)
-                    if not server.is_throwaway:
-                        database.run(conn, f"comment on database {self._name} is '{COMMENT}'; {self._hurried()}")
-            except DatabaseError as exc:
-                message = f"no scratch database can be made on {server.dsn.display}: {exc.message}"
-                raise exc.recast(ConfigError, message, code="E246", hint=ELSEWHERE) from exc
+        seconds = database.query(conn, "select extract(epoch from pg_catalog.now())::int8")[0][0]
+        self._name = self._free_name(conn) or f"{PREFIX}{seconds}_{secrets.token_hex(8)}"
+        try:  # from here on there may be something to drop
+            with database.translated(server.dsn):
+                database.run(conn, server.creation(_quoted(self._name), self._template))
+                if self._template is not None:
+                    database_properties.copy(conn, self._template, self._name, without=COMMENT)
+                if not server.is_throwaway:
+                    database.run(conn, f"comment on database {self._name} is '{COMMENT}'; {self._hurried()}")
+        except DatabaseError as exc:
+            message = f"no scratch database can be made on {server.dsn.display}: {exc.message}"
+            raise exc.recast(ConfigError, message, code="E246", hint=ELSEWHERE) from exc
 
     def _hurried(self) -> str:
         """Nothing waits for a disk: what a crash would take away is thrown away in any case."""
@@ -225,10 +245,10 @@ class Scratch:
         if kind is None:
             self._drop()
         else:
-            self._drop_quietly()
+            self.drop_quietly()
 
-    def _drop_quietly(self) -> None:
-        """Drop it after a failure; that failure is the one to report."""
+    def drop_quietly(self) -> None:
+        """Drop it after a failure, which is what is reported."""
         if self._name:
             with suppress(Error):
                 self._drop()

@@ -1,0 +1,130 @@
+"""A scratch database that is made while files are read: the same errors, and nothing is left of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from dbmigrate.check import Options, run
+from dbmigrate.connection import dsn
+from dbmigrate.errors import ConfigError, ConnectionFailed, PlanError
+from dbmigrate.scratch import choose
+from dbmigrate.scratch.choose import Choice, TargetServer
+from tests.support.children import child
+
+NAMES = "select datname from pg_database where datname like 'dbmigrate\\_scratch%' order by 1"
+HOLD = """
+import sys
+from dbmigrate.connection import dsn
+from dbmigrate.scratch import choose
+try:
+    with choose.ahead(choose.Choice(explicit=dsn.parse(sys.argv[1]))) as begun:
+        begun.server()
+        print("made", flush=True)
+        sys.stdin.read()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def names(server) -> list[str]:
+    return [row[0] for row in server.admin.execute(NAMES).fetchall()]
+
+
+def test_the_database_that_was_made_ahead_is_handed_over_first(server, database_url):
+    choice = Choice(explicit=dsn.parse(database_url))
+    with choose.ahead(choice) as begun:
+        begun.server()
+        (made,) = names(server)
+        with choose.open_server(choice, begun) as found, found.database() as first, found.database() as second:
+            assert first.database == made
+            assert names(server) == sorted([first.database, second.database])
+
+    assert names(server) == []
+
+
+def test_a_check_makes_one_database(server, project, database_url):
+    project.migration("1_a", up="create table a as select count(*) as n from pg_database;", down="drop table a;")
+    project.migration(
+        "2_b",
+        up="do $$ begin perform 1 / (case when count(*) = 1 then 1 else 0 end) from pg_database"
+        " where datname like 'dbmigrate_scratch_%'; end $$;",
+        down="select 1;",
+    )
+
+    report = run(Options((str(project.migrations),)), Choice(explicit=dsn.parse(database_url)))
+
+    assert [problem for problem in report.problems if problem.code == "C101"] == []
+    assert report.applied == 2
+    assert names(server) == []
+
+
+@pytest.mark.parametrize("text", ["-- migrate:up\nselect 'open;\n", "no migration"])
+def test_files_that_cannot_be_read_leave_no_database(server, project, database_url, text):
+    project.write("1_a.sql", text)
+
+    report = run(Options((str(project.migrations),)), Choice(explicit=dsn.parse(database_url)))
+
+    assert report.applied == 0
+    assert not report.is_clean
+    assert names(server) == []
+
+
+def test_a_missing_directory_leaves_no_database(server, tmp_path, database_url):
+    with pytest.raises(PlanError) as raised:
+        run(Options((str(tmp_path / "nothing"),)), Choice(explicit=dsn.parse(database_url)))
+
+    assert raised.value.code == "E235"
+    assert names(server) == []
+
+
+def test_a_server_that_is_not_there_is_the_error_only_where_it_is_needed(project, tmp_path):
+    nowhere = Choice(explicit=dsn.parse("postgres://127.0.0.1:1/x?connect_timeout=2"))
+    project.migration("1_a", up="create table a ();", down="drop table a;")
+
+    with pytest.raises(ConnectionFailed):
+        run(Options((str(project.migrations),)), nowhere)
+    with pytest.raises(PlanError):
+        run(Options((str(tmp_path / "nothing"),)), nowhere)
+
+
+def test_a_role_without_the_right_is_told_so(server, project, database_url):
+    role = f"dbmigrate_test_ahead_{os.getpid()}"
+    server.admin.execute(f"create role {role} login password '{role}'")
+    named = dsn.parse(database_url)
+    named = dsn.from_keywords({**named.conninfo, "user": role, "password": role})
+    project.migration("1_a", up="create table a ();", down="drop table a;")
+    try:
+        with pytest.raises(ConfigError, match=f"{role} may not create databases") as raised:
+            run(Options((str(project.migrations),)), Choice(explicit=named))
+    finally:
+        server.admin.execute(f"drop role {role}")
+    assert raised.value.code == "E245"
+
+
+def test_what_changes_the_targets_server_leaves_nothing_there(server, project, database_url, cluster_cache):
+    """Which server fits is known when the files have been read."""
+    project.migration("1_a", up="create role dbmigrate_test_beyond;", down="drop role dbmigrate_test_beyond;")
+    target = dsn.parse(database_url)
+
+    report = run(
+        Options((str(project.migrations),)), Choice(target=target, on_target=TargetServer.USED, cache=cluster_cache)
+    )
+
+    assert report.applied == 1
+    assert report.where == ""
+    assert names(server) == []
+    assert server.admin.execute("select from pg_roles where rolname = 'dbmigrate_test_beyond'").fetchall() == []
+
+
+def test_ctrl_c_leaves_no_database(server, database_url, cluster_cache):
+    with child(HOLD, database_url, home=cluster_cache) as program:
+        assert program.line() == "made"
+        assert len(names(server)) == 1
+        program.process.send_signal(signal.SIGINT)
+
+        assert program.line() == "interrupted"
+
+    assert names(server) == []
