@@ -55,7 +55,7 @@ PACKAGES: dict[str, str] = {
     "check": "sql connection migrations planning tracking execution schema catalog impact scratch",
     "lint": "sql connection backfill migrations tracking catalog impact scratch check",
     "patterns": "connection migrations execution scratch check lint",
-    "losses": "connection migrations execution lint schema",
+    "losses": "sql connection migrations execution lint schema",
     "diagnostics": "connection tracking",
     "metrics": "tracking",
     "notify": "",

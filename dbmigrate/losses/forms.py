@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from dbmigrate.frozen import frozen
 from dbmigrate.lint.sql.grammar import shape_of
-from dbmigrate.lint.sql.shape import ActionKind, AlterTable, Block, Changes, Drop, Name, Other, Truncate, Verb
+from dbmigrate.lint.sql.shape import ActionKind, AlterTable, Changes, Drop, Name, Truncate, Verb
 from dbmigrate.lint.sql.types import Cost, change_cost, written
 from dbmigrate.losses import may_destroy
 from dbmigrate.model import Direction
+from dbmigrate.sql.statements import first_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,8 +72,7 @@ class Destruction:
 
 def is_hidden(sql: str) -> bool:
     """Whether the statement runs others that cannot be seen: DO, CALL."""
-    shape = shape_of(sql)
-    return isinstance(shape, Block) or (isinstance(shape, Other) and shape.words[:1] == ("CALL",))
+    return first_word(sql) in ("DO", "CALL")
 
 
 def destructions(sql: str, direction: Direction) -> tuple[Destruction, ...]:

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from dbmigrate.lint.sql.shape import ActionKind, AlterTable, CreateTable, Drop, Name
+from dbmigrate.lint.sql.reading import folded
+from dbmigrate.lint.sql.shape import ActionKind, AlterObject, AlterTable, CreateTable, Drop, Name
+from dbmigrate.sql.statements import first_word
 
 if TYPE_CHECKING:
     from dbmigrate.lint.sql.shape import Action, Shape
@@ -19,7 +21,7 @@ _WORDS = re.compile(r"\b(?:rename|set\s+schema|create|drop|add)\b", re.IGNORECAS
 
 def may_rename(sql: str) -> bool:
     """Whether it is worth while to follow the statement."""
-    return _WORDS(sql) is not None
+    return first_word(sql) in ("ALTER", "CREATE", "DROP") and _WORDS(sql) is not None
 
 
 @dataclass(slots=True)
@@ -36,6 +38,7 @@ class Names:
 
     def __init__(self) -> None:
         self._tables: list[_Table] = []
+        self._schemas: dict[str, str | None] = {}  # the old name by the new one; None: nothing is called so any more
 
     def before(self, destruction: Destruction) -> Destruction | None:
         """The same by the names before the plan; None if the plan has made it, or if nothing is called so any more."""
@@ -43,7 +46,10 @@ class Names:
         named = Name(schema[0] if schema else None, name)
         found = self._called(named)
         if found is None:
-            return None if self._is_gone(named) else destruction
+            old = self._old(named)
+            if old is None or self._is_gone(old):
+                return None
+            return replace(destruction, names=(old.schema, name)) if old.schema else destruction
         if found.before is None:
             return None
         column = found.columns.get(destruction.column, destruction.column)
@@ -60,6 +66,8 @@ class Names:
                     self._act(table, action)
             case CreateTable(table=table, is_lenient=False):
                 self._tables.append(_Table(None, table))
+            case AlterObject(kind="SCHEMA", name=schema, words=("RENAME", "TO", new)):
+                self._rename_schema(schema.name, folded(new))
             case Drop(kind="TABLE", names=names):
                 for name in names:
                     self._known(name).now = None
@@ -81,10 +89,24 @@ class Names:
             case _:
                 pass
 
+    def _rename_schema(self, name: str, new: str) -> None:
+        self._schemas[new] = self._schemas.get(name, name)
+        self._schemas[name] = None
+        for table in self._tables:
+            if table.now is not None and table.now.schema == name:
+                table.now = Name(new, table.now.name)
+
+    def _old(self, name: Name) -> Name | None:
+        """What a table that the plan has not touched was called before; None if it has no such schema."""
+        if name.schema is None or name.schema not in self._schemas:
+            return name
+        old = self._schemas[name.schema]
+        return None if old is None else Name(old, name.name)
+
     def _known(self, name: Name) -> _Table:
         found = self._called(name)
         if found is None:
-            found = _Table(name, name)
+            found = _Table(self._old(name), name)
             self._tables.append(found)
         return found
 

@@ -7,6 +7,10 @@ import json
 import pytest
 
 from dbmigrate.api.migrator import Goal, Migrator, Options
+from dbmigrate.losses import is_worth_reading, may_destroy
+from dbmigrate.migrations import parser
+from dbmigrate.migrations.find import find
+from dbmigrate.model import Order, Step
 from tests.support import faults
 from tests.support.catalog import fingerprint
 
@@ -94,10 +98,13 @@ def test_a_type_that_narrows_may_change_values(losses, change, is_loss):
 
 
 def test_what_the_plan_itself_makes_and_what_deletes_some_rows_is_no_loss(losses):
-    assert losses(
-        "create table made (n int);\ndrop table made;\ndelete from parts where at = 1;\nupdate parts set note = 'x';\n"
-        "drop view if exists v;\ndrop schema if exists side2 cascade;\ncomment on table parts is 'drop table parts';"
-    ) == []
+    assert (
+        losses(
+            "create table made (n int);\ndrop table made;\ndelete from parts where at = 1;\nupdate parts set note = 'x';\n"
+            "drop view if exists v;\ndrop schema if exists side2 cascade;\ncomment on table parts is 'drop table parts';"
+        )
+        == []
+    )
     assert [problem.data["kind"] for problem in losses("with d as (delete from parts returning 1) select 1;")] == [
         "delete"
     ]
@@ -109,8 +116,14 @@ def test_what_the_plan_itself_makes_and_what_deletes_some_rows_is_no_loss(losses
         ("alter table parts rename to p2;\ndrop table p2;", [("drop_table", "parts", None, 500)]),
         ("alter table parts rename to p2;\ndrop table if exists parts;", []),
         ("alter table parts rename to p2;\ncreate table parts (n int);\ndrop table parts;", []),
-        ("alter table parts rename to p2;\ncreate table parts (n int);\ntruncate p2;", [("truncate", "parts", None, 500)]),
-        ("alter table parts rename note to said;\nalter table parts drop said;", [("drop_column", "parts", "note", 500)]),
+        (
+            "alter table parts rename to p2;\ncreate table parts (n int);\ntruncate p2;",
+            [("truncate", "parts", None, 500)],
+        ),
+        (
+            "alter table parts rename note to said;\nalter table parts drop said;",
+            [("drop_column", "parts", "note", 500)],
+        ),
         ("alter table parts rename note to said;\nalter table parts drop if exists note;", []),
         ("alter table parts add more text;\nalter table parts drop more;", []),
         (
@@ -118,6 +131,20 @@ def test_what_the_plan_itself_makes_and_what_deletes_some_rows_is_no_loss(losses
             [("truncate", "parts", None, 500), ("drop_table", "new", None, 1)],
         ),
         ("alter table parts set schema side;\ndrop table side.parts;", [("drop_table", "parts", None, 500)]),
+        (
+            "alter table parts set schema side;\nalter schema side rename to aside;\ndrop table aside.parts;",
+            [("drop_table", "parts", None, 500)],
+        ),
+        ("alter schema public rename to app;\ndrop table app.parts;", [("drop_table", "parts", None, 500)]),
+        (
+            "alter schema public rename to app;\nalter table app.parts drop note;",
+            [("drop_column", "parts", "note", 500)],
+        ),
+        ("alter schema public rename to app;\ncreate schema public;\ndrop table if exists public.parts;", []),
+        (
+            "alter schema side rename to aside;\nalter schema public rename to side;\ndrop table side.parts;",
+            [("drop_table", "parts", None, 500)],
+        ),
         ("drop table parts;\ncreate table parts (n int);\ndrop table parts;", [("drop_table", "parts", None, 500)]),
     ],
 )
@@ -125,6 +152,36 @@ def test_names_that_the_plan_itself_changes_are_followed(losses, sql, expected):
     found = losses(sql)
 
     assert [tuple(each.data[key] for key in ("kind", "table", "column", "rows")) for each in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("up", "expected"),
+    [
+        ("", [False, True]),
+        ("  Drop table other;", [True, True]),
+        ("insert into big select 1; delete from big where n = 1;", [False, True]),  # not at the beginning of its line
+    ],
+)
+def test_a_large_file_is_read_closely_only_where_its_section_begins_a_line_with_such_a_word(project, up, expected):
+    values = ",\n".join(f"({number}, 'drop table big')" for number in range(1000))
+    rows = f"insert into big values\n{values};\n"
+    project.migration(
+        "1_a", up=f"create table big (n int, t text);\n{rows * 50}{up}\n{rows * 10}", down="drop table big;"
+    )
+    migration = parser.read(find([str(project.migrations)], Order.NAME)[0])
+
+    found = [
+        is_worth_reading(Step(migration.version, migration.name, section.direction, migration=migration), section)
+        for section in migration.sections
+    ]
+
+    assert [section.statements for section in migration.sections] == [None, None]
+    assert found == expected
+
+
+def test_of_an_insert_no_more_than_its_first_word_is_looked_at():
+    assert not may_destroy("insert into a values ('drop table a; truncate a; delete from a');")
+    assert may_destroy("with gone as (delete from a returning 1) insert into b select * from gone;")
 
 
 def test_a_table_that_an_earlier_migration_of_the_plan_renames_is_followed(losses, project):
