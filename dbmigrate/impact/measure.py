@@ -25,7 +25,7 @@ from dbmigrate.execution.whole_transaction import only_batch
 from dbmigrate.frozen import frozen
 from dbmigrate.impact import new_objects, rules, snapshot
 from dbmigrate.impact.values import Impact
-from dbmigrate.impact.watch import Watch
+from dbmigrate.impact.watch import Unwatched, Watch
 from dbmigrate.migrations import parser
 from dbmigrate.migrations.conditions import parts
 from dbmigrate.model import Direction
@@ -54,7 +54,8 @@ class MeasureOptions:
 
     `dsn` is the scratch database's, for the session's settings and for secrets in messages; the relations of `without`
     (the tracking tables) are left out of the report. Conditions are asked by `asker`, None: not at all. `committed` is
-    a second session; without it, what is there is read before each transaction.
+    a second session; without it, what is there is read before each transaction. Where `is_watched` is false, nothing is
+    looked at and reported.
     """
 
     dsn: Dsn
@@ -62,6 +63,7 @@ class MeasureOptions:
     without: frozenset[Relation] = frozenset()
     asker: Asker | None = None
     committed: Committed | None = None
+    is_watched: bool = True
 
     def ask(self, conn: Connection, migration: Migration, asked: tuple[Condition, ...], frame: Frame) -> None:
         """Ask conditions of `migration`, if they are asked at all."""
@@ -164,16 +166,17 @@ def _is_enough_to_look_once(statements: Sequence[Statement]) -> bool:
 
 def _one_by_one(conn: Connection, migration: Migration, options: MeasureOptions, opening: str) -> Iterator[Impact]:
     """With a look after each statement."""
-    begun = snapshot.beginning(database.last_row(database.run(conn, f"{opening}{snapshot.BEGINNING}")))
     planned = parts(migration, options.direction)
     is_asked = options.committed is not None and not any(part.before for part in planned[:1])
-    transaction = _Transaction(conn, migration, options, begun if is_asked else None)
+    question = snapshot.BEGINNING if is_asked else snapshot.XID
+    row = database.last_row(database.run(conn, f"{opening}{question}"))
+    transaction = _Transaction(conn, migration, options, snapshot.beginning(row) if is_asked else None)
     for part in planned:
         options.ask(conn, migration, part.before, conditions.INSIDE)
         every = (statement for section in part.sections for statement in parser.statements(migration, section))
         yield from transaction.run(every)
         options.ask(conn, migration, part.after, conditions.INSIDE)
-    database.run(conn, f"{closing(repr(begun.xid))}COMMIT;")
+    database.run(conn, f"{closing(repr(row[0]))}COMMIT;")
 
 
 class _Transaction:
@@ -233,7 +236,10 @@ class _Transaction:
     def _watching(self) -> Watch:
         if self._watch is None:
             bench = self._bench
-            self._watch = Watch(self._conn, without=bench.without, committed=bench.committed, begun=self._begun)
+            if bench.is_watched:
+                self._watch = Watch(self._conn, without=bench.without, committed=bench.committed, begun=self._begun)
+            else:
+                self._watch = Unwatched()
         return self._watch
 
     def _impact(self, statement: Statement, tables: tuple[TableImpact, ...]) -> Impact:

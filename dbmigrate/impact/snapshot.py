@@ -70,6 +70,7 @@ union all
 select pg_catalog.max(h.relation)::bigint, null, null, null, null, null from held h
 """
 
+XID = "select pg_catalog.pg_current_xact_id()::pg_catalog.text;\n"
 # of a transaction that has just begun, in one row; a session counts what it reads until it reports that, between two
 # transactions
 BEGINNING = f"""

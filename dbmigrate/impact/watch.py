@@ -172,6 +172,17 @@ class Watch:
             draft.facts.add("is_scanned")
 
 
+class Unwatched(Watch):
+    """Looks at nothing: for a run whose effects nobody wants to know."""
+
+    def __init__(self) -> None:
+        """Nothing is read."""
+
+    @property
+    def is_idle(self) -> bool:
+        return True
+
+
 _ITSELF = 1 << 40  # above every oid: of equal locks the one on the table itself is reported
 _NONE = (0, 0)
 

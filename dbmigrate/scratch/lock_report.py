@@ -6,6 +6,7 @@ target is only read.
 
 from __future__ import annotations
 
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,6 +16,7 @@ from dbmigrate.connection import database
 from dbmigrate.errors import DatabaseError, Error, Refused
 from dbmigrate.frozen import frozen
 from dbmigrate.impact import masking
+from dbmigrate.impact.committed import Committed
 from dbmigrate.impact.values import LockReport
 from dbmigrate.model import Problem, Severity
 from dbmigrate.scratch import choose, outside_effects, schema_copy
@@ -109,11 +111,13 @@ def _measured(
     found = _Found(problems=[*schema_copy.fill(origin, server, copy)])
     tables = origin.session.tables
     own = frozenset(impact.Relation(tables.schema, name) for name in (tables.name, tables.log_name))
-    with database.connect(copy, command="scratch", on_event=_ignore) as conn:
+    with ExitStack() as stack:
+        conn = stack.enter_context(database.connect(copy, command="scratch", on_event=_ignore))
         with database.translated(copy):
             watch(conn, own)
+        committed = _beside(stack, copy) if len(steps) > 1 else None
         for migration, direction in steps:
-            options = impact.MeasureOptions(copy, direction, without=own)
+            options = impact.MeasureOptions(copy, direction, own, committed=committed)
             try:
                 outside_effects.refuse_external_effects(migration)
                 found.impacts += server.retrying(partial(impact.run_measured, conn, migration, options))
@@ -130,6 +134,13 @@ def _measured(
     if server.note:
         found.problems.append(Problem("W600", server.note, Severity.NOTE))
     return found
+
+
+def _beside(stack: ExitStack, copy: Dsn) -> Committed | None:
+    """A second session, without which all relations are read before each migration; None where there can be none."""
+    with suppress(Error):
+        return Committed(stack.enter_context(database.connect(copy, command="scratch", on_event=_ignore)))
+    return None
 
 
 def _failed(migration: Migration, exc: DatabaseError, server: ScratchServer) -> Problem:

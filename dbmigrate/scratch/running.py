@@ -9,7 +9,7 @@ from dbmigrate import impact
 from dbmigrate.connection import database
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from dbmigrate.connection.dsn import Dsn
     from dbmigrate.events import Event
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["run_all"]
 
 
-def run_all(server: ScratchServer, copy: Dsn, migrations: Sequence[Migration]) -> None:
-    """Run the up sections in the database `copy` of `server`. Raises MigrationFailed, Refused E722."""
-    if not migrations:
-        return
-    options = impact.MeasureOptions(copy)
+def run_all(server: ScratchServer, copy: Dsn, migrations: Iterable[Migration]) -> None:
+    """Run the up sections in the database `copy` of `server`. Raises MigrationFailed, Refused E722, and what reading
+    the migrations raises."""
+    options = impact.MeasureOptions(copy, is_watched=False)
     with database.connect(copy, command="scratch", on_event=_ignore) as conn:
         for migration in migrations:
             server.refuse_external_effects(migration)

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from dbmigrate import impact
 from dbmigrate.connection import database, programs
 from dbmigrate.errors import DatabaseError, Error, PlanError, Refused, ToolMissing
 from dbmigrate.frozen import frozen
 from dbmigrate.migrations import parser, variables
 from dbmigrate.model import Direction, Problem, Severity
 from dbmigrate.schema import dump, load, normalise, pgdump, sending
-from dbmigrate.scratch import choose, outside_effects
+from dbmigrate.scratch import choose, outside_effects, running
 from dbmigrate.tracking.tables import creation
 from dbmigrate.variables import Variables
 
@@ -118,14 +117,10 @@ def _make_tables(origin: Origin, copy: Dsn) -> None:
 
 
 def _replay(origin: Origin, server: ScratchServer, copy: Dsn, *, because: Error) -> None:
-    options = impact.MeasureOptions(copy)
     applied = _applied(origin, because)
     try:
         _make_tables(origin, copy)
-        with database.connect(copy, command="scratch", on_event=_ignore) as conn:
-            for migration in applied:
-                server.refuse_external_effects(migration)
-                server.retrying(partial(impact.run_measured, conn, migration, options))
+        running.run_all(server, copy, applied)
     except Error as exc:
         raise _impossible(exc, choose.hint_for(exc, server)) from exc
 

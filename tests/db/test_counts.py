@@ -298,3 +298,17 @@ def test_rolling_back_several_is_one_dump(migrate, tables, counted):
     migrate("rollback", "--steps", "3", **variables)
 
     assert dumps() == 2
+
+
+def test_a_lock_report_of_new_tables_reads_the_relations_once(run, proxy, tables, project, database_url, query):
+    (name,) = query(database_url, "select current_database()")[0]
+    project.migration("000_old", up="create table old (id int);", down="drop table old;")
+    assert run("--no-dump-schema", "up", env={"DATABASE_URL": database_url}).exit_code == 0
+    tables(1, 12)
+    env = {"DATABASE_URL": database_url, "DBMIGRATE_SCRATCH_URL": proxy.url(name)}
+
+    done = run("up", "--dry-run", "--json", "--locks", env=env)
+
+    assert done.exit_code == 0, done.stderr
+    reading = [text for text in sent(proxy.seen) if "EXECUTE dbmigrate_relations" in text or "inhparent" in text]
+    assert len(reading) <= 3  # prepared, asked, and once by the first migration
