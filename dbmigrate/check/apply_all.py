@@ -18,6 +18,7 @@ from dbmigrate.variables import MADE_UP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
+    from types import TracebackType
 
     from dbmigrate.catalog import Catalog
     from dbmigrate.check.roundtrip import RoundTrip
@@ -48,8 +49,10 @@ class Applier:
     def __enter__(self) -> Applier:
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
-        self._stack.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
 
     def apply(
         self,
@@ -131,19 +134,22 @@ class Applier:
         )
 
     def _applied(self, migration: Migration) -> MigrationResult:
-        began = time.monotonic()
+        began, undone = time.monotonic(), self.scratch.committed.undone_seconds
+        result = self._run(migration)
+        lost = self.scratch.committed.undone_seconds - undone
+        return replace(result, seconds=time.monotonic() - began - lost)
+
+    def _run(self, migration: Migration) -> MigrationResult:
         try:
-            impacts = self.scratch.run(migration)
+            return MigrationResult(migration, 0.0, self.scratch.run(migration))
         except Refused as exc:
             unknown = found("C114", exc.message, exc.place, severity=Severity.WARNING, hint=exc.hint)
-            return MigrationResult(migration, time.monotonic() - began, problems=(unknown,))
+            return MigrationResult(migration, 0.0, problems=(unknown,))
         except DatabaseError as exc:
             place = Place(migration.file.path, migration.run_order(Direction.UP)[0].line)
             hint = choose.hint_for(exc, self._server) or _about_values(migration)
             what = f"{migration.name} fails on an empty database"
-            failure = failed("C101", what, exc, place=place, hint=hint)
-            return MigrationResult(migration, time.monotonic() - began, problems=(failure,))
-        return MigrationResult(migration, time.monotonic() - began, impacts)
+            return MigrationResult(migration, 0.0, problems=(failed("C101", what, exc, place=place, hint=hint),))
 
     def _start_over(self, migrations: Sequence[Migration]) -> Catalog:
         """Apply the up sections to a new database, which replaces `scratch`; returns the catalog before the last one.

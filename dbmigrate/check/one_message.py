@@ -51,7 +51,7 @@ def run(scratch: ScratchSession, migration: Migration, before: str) -> Restored 
     """Undo a migration and do it again, all of which is rolled back.
 
     `before` is the fingerprint that the schema had before the migration. None where the down section does not restore
-    that, where something fails, and where one message does not do. Raises ConnectionFailed.
+    that, where something fails, and where one message does not do: it is tried again then. Raises ConnectionFailed.
     """
     down, up = (only_batch(migration, direction) for direction in (Direction.DOWN, Direction.UP))
     if down is None or up is None:

@@ -123,7 +123,7 @@ def run(scratch: ScratchSession, migration: Migration, snapshots: Snapshots) -> 
     if not any(section.count for section in migration.run_order(Direction.DOWN)):
         return RoundTrip(_empty(migration, snapshots))
     if migration.is_transactional(Direction.DOWN) and migration.is_transactional(Direction.UP):
-        if snapshots.before.catalog is None and snapshots.before.fingerprint is not None:
+        if snapshots.before.catalog is None and snapshots.before.fingerprint is not None and _is_ddl(migration):
             restored = one_message.run(scratch, migration, snapshots.before.fingerprint)
             if restored is not None:
                 return RoundTrip(fingerprint=restored.fingerprint)
@@ -136,6 +136,11 @@ def run(scratch: ScratchSession, migration: Migration, snapshots: Snapshots) -> 
         raise NotReadError  # now, while the database is unchanged
     problems = tuple(_committed(scratch, migration, snapshots))
     return RoundTrip(problems, is_dirty=bool(problems))
+
+
+def _is_ddl(migration: Migration) -> bool:
+    """Whether a second try after one that was rolled back is like the first: sequences are not rolled back."""
+    return all(first_word(sql) in _DDL for sql in _statements(migration, Direction.DOWN))
 
 
 def uncompared(migration: Migration, error: Error) -> RoundTrip:
@@ -227,8 +232,8 @@ def _depends_on_data(migration: Migration) -> bool:
     return any(first_word(sql) not in _DDL for sql in _statements(migration))
 
 
-def _statements(migration: Migration) -> Iterator[str]:
-    sections = migration.run_order(Direction.UP)
+def _statements(migration: Migration, direction: Direction = Direction.UP) -> Iterator[str]:
+    sections = migration.run_order(direction)
     return (statement.sql for section in sections for statement in parser.statements(migration, section))
 
 

@@ -58,6 +58,7 @@ def on_scratch(report: Report, work: Work, server: ScratchServer, options: Optio
             changed.begin(applier.scratch, [_is_new(each, work, options) for each in migrations])
         watches = (application, again, changed)
         results = tuple(applier.apply(migrations, selected=selected, each=partial(_watched, watches)))
+        applier.scratch.beside.close()  # a role may not have many connections
         version = applier.scratch.session.conn.info.parameter_status("server_version") or "?"
         problems = [problem for result in results for problem in result.problems]
         problems += _of_selected(applier.notes, read, selected)

@@ -33,12 +33,14 @@ class Committed:
     """`conn` is a session in the database that runs nothing while a migration is measured.
 
     `has_relations`: whether there was something that a migration could impair; an empty database is looked at again.
+    `undone_seconds` is how long those runs took in all that were undone, because more had to be looked at.
     """
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
         self._generation = 0
         self.has_relations = False
+        self.undone_seconds = 0.0
 
     def baseline(self, *, without: Collection[Relation], scans: Mapping[int, int]) -> Baseline:
         """As `snapshot.baseline`; `scans` are those of the session that runs the migration, where there are some."""

@@ -6,6 +6,7 @@ session starts as a run's does, and errors are the same.
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, count, groupby
@@ -133,27 +134,27 @@ def _transaction(conn: Connection, migration: Migration, options: MeasureOptions
 def _at_once(conn: Connection, migration: Migration, options: MeasureOptions, opening: str) -> list[Impact] | None:
     """All statements in one message, where one look at the end is enough; None, with nothing done, where it is not.
 
-    So it is where something fails: one by one the statements say what.
+    What fails has failed, and is not tried statement by statement: a sequence is not rolled back, so that a second try
+    may succeed.
     """
-    if options.committed is None or not options.committed.has_relations:
+    committed = options.committed
+    if committed is None or not committed.has_relations:
         return None
     batch = only_batch(migration, options.direction)
     if batch is None or not _is_enough_to_look_once(batch.split()):
         return None
+    began = time.monotonic()
     opening += snapshot.BEGINNING
     before = batches.Opening(opening, opening.count(";"))
-    try:
-        (sent,) = batches.send(conn, iter((batch,)), pulse=_ignore, opening=before)
-        refuse_changes(conn, migration)
-        begun = snapshot.beginning(sent.row)
-        impacts = _Transaction(conn, migration, options, begun).looked_at(batch)
-        if impacts is not None:
-            database.run(conn, f"{closing(repr(begun.xid))}COMMIT;")
-            return impacts
-    except (batches.StatementError, psycopg.Error, MigrationFailed):
-        if conn.broken:
-            raise
-    _abort(conn)
+    (sent,) = batches.send(conn, iter((batch,)), pulse=_ignore, opening=before)
+    refuse_changes(conn, migration)
+    begun = snapshot.beginning(sent.row)
+    impacts = _Transaction(conn, migration, options, begun).looked_at(batch)
+    if impacts is not None:
+        database.run(conn, f"{closing(repr(begun.xid))}COMMIT;")
+        return impacts
+    database.run(conn, "ROLLBACK")
+    committed.undone_seconds += time.monotonic() - began
     return None
 
 

@@ -155,7 +155,7 @@ def cache_directory(environ: Mapping[str, str]) -> Path | None:
 def ahead(choice: Choice) -> Ahead:
     """Begin to open the server that is most likely chosen, if it is there already; for `open_server`."""
     place = choice.explicit or (choice.target if _may_use_target(choice) else None)
-    return Ahead(None if place is None else partial(_with_spare, place, choice))
+    return Ahead(None if place is None else partial(_opened, place, choice))
 
 
 @contextmanager
@@ -167,10 +167,12 @@ def open_server(choice: Choice, begun: Ahead | None = None) -> Iterator[ScratchS
     Raises ToolMissing E244 (there is none, and none can be started), ConfigError E245 (the role of the scratch URL may
     not create databases), E207 (no room, no permission), Refused E704 (nothing can be written there), ConnectionFailed.
     """
-    given, refusal = _given(choice, begun or Ahead(None))
+    begun = begun or Ahead(None)
+    given, refusal = _given(choice, begun)
     if given is not None:
         yield given
         return
+    begun.end()
     binaries, note = _programs(choice, refusal)
     with throwaway_server(binaries, cache=choice.cache, options=Options(settings=_settings(binaries))) as server:
         served = restricted_role.confine(dsn.from_keywords(server.conninfo(database.MAINTENANCE)))
@@ -194,6 +196,7 @@ def _settings(binaries: ServerPrograms) -> dict[str, str]:
 def _given(choice: Choice, begun: Ahead) -> tuple[ScratchServer | None, str | None]:
     """The server that was named, or the target's; or why the target's is not used."""
     if choice.explicit is not None:
+        begun.wait()  # a role may not have many connections
         unfit = _unfit(choice.explicit, choice)
         return (None, unfit) if unfit else (begun.server() or _prepared(choice.explicit, choice), None)
     if choice.target is None or not _may_use_target(choice):
@@ -203,6 +206,8 @@ def _given(choice: Choice, begun: Ahead) -> tuple[ScratchServer | None, str | No
     try:
         return begun.server() or _prepared(choice.target, choice), None
     except (ConfigError, Refused) as exc:
+        if exc.code == "E246":  # it may make databases, and could not make this one
+            raise
         return None, exc.message
 
 
@@ -252,12 +257,6 @@ def _writable(server: Dsn) -> Dsn:
 
 def _prepared(given: Dsn, choice: Choice) -> ScratchServer:
     with _opened(given, choice) as (server, _):
-        return server
-
-
-def _with_spare(given: Dsn, choice: Choice) -> ScratchServer:
-    with _opened(given, choice) as (server, conn):
-        server.make_spare(conn)
         return server
 
 

@@ -107,8 +107,9 @@ class ScratchServer:
 
     def drop_spare(self) -> None:
         """Drop what `make_spare` has made, if nobody has used it."""
-        if self._spare is not None:
-            self._spare.drop_quietly()
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.drop_quietly()
 
     def creation(self, name: str, template: str | None) -> str:
         """The command that makes a database."""
@@ -210,8 +211,9 @@ class Scratch:
 
     def _make(self, conn: Connection) -> None:
         server = self._server
-        seconds = database.query(conn, "select extract(epoch from pg_catalog.now())::int8")[0][0]
-        self._name = self._free_name(conn) or f"{PREFIX}{seconds}_{secrets.token_hex(8)}"
+        with database.translated(server.dsn):
+            seconds = database.query(conn, "select extract(epoch from pg_catalog.now())::int8")[0][0]
+            self._name = self._free_name(conn) or f"{PREFIX}{seconds}_{secrets.token_hex(8)}"
         try:  # from here on there may be something to drop
             with database.translated(server.dsn):
                 database.run(conn, server.creation(_quoted(self._name), self._template))

@@ -336,8 +336,12 @@ def test_the_target_is_never_touched(project, run, database_url, query, server):
     assert query(database_url, "select datname from pg_database order by 1") == databases
 
 
-def test_ctrl_c_leaves_nothing_on_the_server(project, start, database_url, query):
-    project.migration("1_slow", up="select pg_sleep(60);", down="select 1;")
+@pytest.mark.parametrize(
+    ("up", "down"),
+    [("select pg_sleep(60);", "select 1;"), ("create table a ();", "drop table a;\nselect pg_sleep(60);")],
+)
+def test_ctrl_c_leaves_nothing_on_the_server(project, start, database_url, query, up, down):
+    project.migration("1_slow", up=up, down=down)
     sleeping = "select count(*) from pg_stat_activity where query like '%sleep(60)%' and datname like 'dbmigrate_scr%'"
     process = start("check", "--no-lint", env={"DATABASE_URL": database_url})
     assert eventually(lambda: query(database_url, sleeping) == [(1,)], seconds=30)
@@ -346,6 +350,7 @@ def test_ctrl_c_leaves_nothing_on_the_server(project, start, database_url, query
 
     _, complaint = process.communicate(timeout=30)
     assert process.returncode == 130, complaint
+    assert "Traceback" not in complaint
     assert query(database_url, "select 1 from pg_database where datname like 'dbmigrate_scratch%'") == []
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from dbmigrate.check import Options, one_message, run
 from dbmigrate.connection.dsn import parse
+from dbmigrate.errors import ConnectionFailed
 from dbmigrate.impact import measure, new_objects
 from dbmigrate.scratch.choose import Choice
 from tests.support import faults
@@ -85,8 +86,11 @@ CASES = {
 
 
 def checked(project, url):
-    """What a check finds, and what it says of locks."""
-    report = run(Options((str(project.migrations),)), Choice(explicit=parse(url)))
+    """What a check finds, and what it says of locks; or the error that ends it."""
+    try:
+        report = run(Options((str(project.migrations),)), Choice(explicit=parse(url)))
+    except ConnectionFailed as exc:
+        return type(exc), exc.code, exc.message.partition(": ")[2]
     return report.applied, [str(problem) for problem in report.problems], [str(each) for each in report.impacts]
 
 
@@ -101,16 +105,55 @@ def step_by_step(monkeypatch):
 
 @pytest.mark.parametrize(("up", "down"), CASES.values(), ids=CASES)
 def test_few_messages_find_what_many_find(project, database_url, step_by_step, up, down):
-    project.migration("1_first", up=FIRST, down="drop table a, parent, child;\ndrop function f;")
+    project.migration("01_first", up=FIRST, down="drop table a, parent, child;\ndrop function f;")
     for number in range(2, 9):  # as many as open the session that answers beside the others
-        project.migration(f"{number}_t", up=f"create table t{number} (n int);", down=f"drop table t{number};")
-    project.migration("9_it", up=up, down=down)
-    project.migration("9a_last", up="create table last (n int);\ncreate index on last (n);", down="drop table last;")
+        project.migration(f"{number:02}_t", up=f"create table t{number} (n int);", down=f"drop table t{number};")
+    project.migration("10_it", up=up, down=down)
+    project.migration("11_last", up="create table last (n int);\ncreate index on last (n);", down="drop table last;")
 
     found = checked(project, database_url)
     step_by_step()
 
     assert found == checked(project, database_url)
+    assert found[0] in (8, 10, ConnectionFailed)
+
+
+SLOW_TRIGGER = """
+create table a (n int);
+create function slow() returns event_trigger language plpgsql as $$
+begin perform pg_sleep(0.2); insert into a values (1); end $$;
+create event trigger slow on ddl_command_end execute function slow();
+"""
+SERIAL = "create table t (id serial primary key, name text); insert into t (id, name) values (1, 'x');"
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "code"),
+    [
+        ("insert into t (name) values ('y');", "delete from t where name = 'y';", "C101"),
+        ("create table c (n int);", "drop table c;\ninsert into t (name) values ('y');", "C102"),
+    ],
+)
+def test_what_fails_once_has_failed_although_a_second_try_would_not(project, database_url, up, down, code):
+    """A value of a sequence is not rolled back."""
+    project.migration("1_a", up=SERIAL, down="drop table t;")
+    project.migration("2_b", up="create table b (n int);", down="drop table b;")
+    project.migration("3_c", up=up, down=down)
+
+    _, problems, _ = checked(project, database_url)
+
+    assert [text.partition("'")[2][:4] for text in problems] == [code]
+
+
+def test_a_guess_that_was_wrong_is_not_a_part_of_the_time_of_a_migration(project, database_url):
+    """An event trigger touches what the text does not name, so that the file runs again, statement by statement."""
+    project.migration("1_a", up=SLOW_TRIGGER, down="drop event trigger slow;\ndrop function slow;\ndrop table a;")
+    project.migration("2_b", up="create table b (n int);\ncreate index on b (n);", down="drop table b;")
+
+    report = run(Options((str(project.migrations),), longest=0.7), Choice(explicit=parse(database_url)))
+
+    assert [problem for problem in report.problems if problem.code == "C109"] == []
+    assert report.results[1].seconds >= 0.4
 
 
 def test_each_migration_is_seen_although_the_next_ones_change_the_same_table(project, database_url, step_by_step):

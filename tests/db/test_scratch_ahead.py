@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import time
 
+import psycopg
 import pytest
 
 from dbmigrate.check import Options, run
@@ -12,7 +15,7 @@ from dbmigrate.connection import dsn
 from dbmigrate.errors import ConfigError, ConnectionFailed, PlanError
 from dbmigrate.scratch import choose
 from dbmigrate.scratch.choose import Choice, TargetServer
-from tests.support.children import child
+from tests.support.children import child, eventually
 
 NAMES = "select datname from pg_database where datname like 'dbmigrate\\_scratch%' order by 1"
 HOLD = """
@@ -117,6 +120,83 @@ def test_what_changes_the_targets_server_leaves_nothing_there(server, project, d
     assert report.where == ""
     assert names(server) == []
     assert server.admin.execute("select from pg_roles where rolname = 'dbmigrate_test_beyond'").fetchall() == []
+
+
+WAIT = """
+import sys
+from dbmigrate.connection import dsn
+from dbmigrate.scratch import choose
+try:
+    with choose.ahead(choose.Choice(explicit=dsn.parse(sys.argv[1]))) as begun:
+        print("begun", flush=True)
+        begun.server()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+LOCKED = "select count(*) from pg_stat_activity where query like 'create database %' and wait_event_type = 'Lock'"
+
+
+def test_ctrl_c_while_the_database_is_made_leaves_none(server, database_url, cluster_cache):
+    with psycopg.connect(server.url("postgres")) as blocker:
+        blocker.execute("comment on database template0 is 'held'")
+        with child(WAIT, database_url, home=cluster_cache) as program:
+            assert program.line() == "begun"
+            assert eventually(lambda: server.admin.execute(LOCKED).fetchone() == (1,))
+            program.process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+            blocker.rollback()
+
+            assert program.line() == "interrupted"
+
+    assert names(server) == []
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for_where_it_is_not_needed(project):
+    project.write("1_a.sql", "-- migrate:up\nselect 'open;\n")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgres://127.0.0.1:{silent.getsockname()[1]}/x?connect_timeout=60"
+        began = time.monotonic()
+
+        report = run(Options((str(project.migrations),)), Choice(explicit=dsn.parse(url)))
+
+        assert not report.is_clean
+        assert time.monotonic() - began < 30
+
+
+def test_ctrl_c_does_not_wait_for_a_server_that_does_not_answer(cluster_cache):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgres://127.0.0.1:{silent.getsockname()[1]}/x?connect_timeout=60"
+        with child(WAIT, url, home=cluster_cache) as program:
+            assert program.line() == "begun"
+            program.process.send_signal(signal.SIGINT)
+
+            assert program.line() == "interrupted"
+            assert program.process.wait(timeout=30) == 0
+
+
+def test_a_role_with_few_connections_can_check_all(server, project, database_url):
+    """The further session is closed when no migration needs it any more."""
+    role = f"dbmigrate_test_few_{os.getpid()}"
+    server.admin.execute(f"create role {role} login createdb password '{role}' connection limit 4")
+    named = dsn.parse(database_url)
+    named = dsn.from_keywords({**named.conninfo, "user": role, "password": role})
+    project.migration("49_a", up="create table if not exists a (n int);", down="drop table a;")
+    for number in range(12):
+        project.migration(
+            f"{number:02}_t", up=f"create table if not exists t{number} ();", down=f"drop table t{number};"
+        )
+    project.write(
+        "50_c.sql",
+        "-- migrate:up transaction:false\ncreate index concurrently if not exists i on a (n);\n"
+        "-- migrate:down transaction:false\ndrop index concurrently i;\n",
+    )
+    try:
+        report = run(Options((str(project.migrations),), twice=True), Choice(explicit=named))
+    finally:
+        server.admin.execute(f"drop role {role}")
+
+    assert (report.applied, report.problems) == (14, ())
+    assert names(server) == []
 
 
 def test_ctrl_c_leaves_no_database(server, database_url, cluster_cache):
