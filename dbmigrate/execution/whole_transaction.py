@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from dbmigrate.model import Batch, Direction, Migration, Step
 
 # a column of the fence, and the value to compare with
-_MARKING = " pg_catalog.set_config('dbmigrate.transaction', pg_catalog.pg_current_xact_id()::pg_catalog.text, true),"
-_MARKED = "pg_catalog.current_setting('dbmigrate.transaction', true)"
+MARKING = " pg_catalog.set_config('dbmigrate.transaction', pg_catalog.pg_current_xact_id()::pg_catalog.text, true),"
+MARKED = "pg_catalog.current_setting('dbmigrate.transaction', true)"
 
 # the statements that neither end a transaction, nor reset all settings, nor wait for data
 _KNOWN = re.compile(
@@ -92,10 +92,10 @@ class WholeTransactions:
         connection ConnectionFailed E305 if the step was not committed, NeedsAttention E503 if that is unknown.
         """
         prepared = self._made(step, newest)
-        opening = self._session.opening(limits, _MARKING) if prepared else None
+        opening = self._session.opening(limits, MARKING) if prepared else None
         if prepared is None or opening is None:
             return None
-        ending = self._session.ending(closing(_MARKED, text_settings.NAMING_PROOF) + prepared.record.text)
+        ending = self._session.ending(closing(MARKED, text_settings.NAMING_PROOF) + prepared.record.text)
         whole = batches.Whole(opening, prepared.batch, ending)
         meanwhile = partial(self._prepare, upcoming, prepared.record.event)
         self._session.committing = partial(self._outcome, step, newest)

@@ -18,11 +18,11 @@ from psycopg import pq
 from dbmigrate.connection import database
 from dbmigrate.connection.dsn import Dsn
 from dbmigrate.errors import DatabaseError, MigrationFailed
-from dbmigrate.execution import batches, conditions, server_errors
+from dbmigrate.execution import batches, conditions, server_errors, text_settings
 from dbmigrate.execution.step_conditions import around
 from dbmigrate.execution.substeps import SubStep, substeps
 from dbmigrate.execution.transaction_end import closing, refuse_changes
-from dbmigrate.execution.whole_transaction import only_batch
+from dbmigrate.execution.whole_transaction import MARKED, MARKING, only_batch
 from dbmigrate.frozen import frozen
 from dbmigrate.impact import new_objects, rules, snapshot
 from dbmigrate.impact.values import Impact
@@ -33,7 +33,7 @@ from dbmigrate.model import Direction
 from dbmigrate.sql.statements import first_word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from dbmigrate.connection.database import Connection
     from dbmigrate.execution.conditions import Asker, Frame
@@ -132,8 +132,9 @@ def _transaction(conn: Connection, migration: Migration, options: MeasureOptions
 
 
 def _at_once(conn: Connection, migration: Migration, options: MeasureOptions, opening: str) -> list[Impact] | None:
-    """All statements in one message, where one look at the end is enough; None, with nothing done, where it is not.
+    """All statements in one message, where one look is enough; None, with nothing done, where it is not.
 
+    One statement has done all that there is to see; of several there is nothing to see if they touch only what is new.
     What fails has failed, and is not tried statement by statement: a sequence is not rolled back, so that a second try
     may succeed.
     """
@@ -141,28 +142,42 @@ def _at_once(conn: Connection, migration: Migration, options: MeasureOptions, op
     if committed is None or not committed.has_relations:
         return None
     batch = only_batch(migration, options.direction)
-    if batch is None or not _is_enough_to_look_once(batch.split()):
+    statements = batch.split() if batch else ()
+    if batch is None or any(_CATALOGS in each.sent.lower() for each in statements):
         return None
-    began = time.monotonic()
+    if new_objects.are_all(each.sent for each in statements):
+        return [] if _is_untouched(conn, batch, opening, committed) else None
+    if len(statements) > 1:
+        return None
     opening += snapshot.BEGINNING
     before = batches.Opening(opening, opening.count(";"))
     (sent,) = batches.send(conn, iter((batch,)), pulse=_ignore, opening=before)
     refuse_changes(conn, migration)
     begun = snapshot.beginning(sent.row)
-    impacts = _Transaction(conn, migration, options, begun).looked_at(batch)
-    if impacts is not None:
-        database.run(conn, f"{closing(repr(begun.xid))}COMMIT;")
-        return impacts
-    database.run(conn, "ROLLBACK")
-    committed.undone_seconds += time.monotonic() - began
-    return None
+    impacts = _Transaction(conn, migration, options, begun).impacts_of(statements[0])
+    database.run(conn, f"{closing(repr(begun.xid))}COMMIT;")
+    return impacts
 
 
-def _is_enough_to_look_once(statements: Sequence[Statement]) -> bool:
-    """One statement has done all that there is to see; others may have if they seem to touch only what is new."""
-    if any(_CATALOGS in each.sent.lower() for each in statements):
+def _is_untouched(conn: Connection, batch: Batch, opening: str, committed: Committed) -> bool:
+    """Run a batch and commit it, if it touches nothing that was there; otherwise nothing is done."""
+    began = time.monotonic()
+    opening += f"SELECT{MARKING}{snapshot.REMEMBERING};\n"
+    ending = f"{closing(MARKED, text_settings.NAMING_PROOF + snapshot.UNTOUCHED)}COMMIT;"
+    whole = batches.Whole(batches.Opening(opening, opening.count(";")), batch, ending)
+    try:
+        batches.send_whole(conn, whole, pulse=_ignore, meanwhile=_nothing)
+    except batches.EndingError as exc:
+        if conn.broken:
+            raise exc.cause from exc
+        database.run(conn, "ROLLBACK")
+        committed.undone_seconds += time.monotonic() - began
         return False
-    return len(statements) == 1 or new_objects.are_all(each.sent for each in statements)
+    return True
+
+
+def _nothing() -> None:
+    """What is done while the server works."""
 
 
 def _one_by_one(conn: Connection, migration: Migration, options: MeasureOptions, opening: str) -> Iterator[Impact]:
@@ -205,12 +220,10 @@ class _Transaction:
             else:
                 yield from self._observed(group)
 
-    def looked_at(self, batch: Batch) -> list[Impact] | None:
-        """What a batch that is done has done; None if it did something, and nobody knows which of its statements."""
+    def impacts_of(self, statement: Statement) -> list[Impact]:
+        """What the only statement, which is done, has done."""
         tables = self._watching().look()
-        if not tables:
-            return []
-        return None if batch.count > 1 else [self._impact(batch.split()[0], tables)]
+        return [self._impact(statement, tables)] if tables else []
 
     def _key(self, statement: Statement) -> str:
         """Neighbours of one key run together: those reported as one, and all of them on an empty database."""

@@ -93,6 +93,21 @@ select exists (
 """
 
 
+# columns of a query at the beginning of a transaction, and of one that fails at its end if it holds a lock on something
+# that was there: its own locks are looked at without the view, which takes longer to plan than to answer
+REMEMBERING = (
+    " pg_catalog.set_config('dbmigrate.newest',"
+    " (select pg_catalog.max(c.oid) from pg_catalog.pg_class c)::pg_catalog.text, true)"
+)
+UNTOUCHED = f"""
+ CASE WHEN EXISTS (
+   SELECT FROM pg_catalog.pg_lock_status() l
+   WHERE l.locktype {_EQUALS} 'relation' AND l.pid {_EQUALS} pg_catalog.pg_backend_pid()
+     AND l.relation OPERATOR(pg_catalog.>=) {_FIRST_OID}
+     AND l.relation OPERATOR(pg_catalog.<=) pg_catalog.current_setting('dbmigrate.newest')::pg_catalog.oid
+ ) THEN 'it touches what was there' ELSE '1' END::int,"""
+
+
 class Known(NamedTuple):
     """A relation as it was when the transaction began. `owner` is the oid of the table that it belongs to."""
 
