@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -51,15 +52,12 @@ class SnapshotSession:
     def finish(self) -> tuple[str, ...] | None:
         """The row that answers the question, None without an answer."""
         assert self._conn is not None
-        try:
+        with suppress(psycopg.Error):
             found = batches.answers(self._conn)
-        except psycopg.Error:
-            self.close()
-            return None
-        if found.error is not None:
-            self.close()
-            return None
-        return found.rows[_ANSWER]
+            if found.error is None:
+                return found.rows[_ANSWER]
+        self.close()
+        return None
 
     def close(self) -> None:
         """End it, with what it has been asked. It answers nothing any more."""

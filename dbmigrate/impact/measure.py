@@ -146,7 +146,7 @@ def _at_once(conn: Connection, migration: Migration, options: MeasureOptions, op
     if batch is None or any(_CATALOGS in each.sent.lower() for each in statements):
         return None
     if new_objects.are_all(each.sent for each in statements):
-        return [] if _is_untouched(conn, batch, opening, committed) else None
+        return [] if _run_untouched(conn, batch, opening, committed) else None
     if len(statements) > 1:
         return None
     opening += snapshot.BEGINNING
@@ -159,8 +159,8 @@ def _at_once(conn: Connection, migration: Migration, options: MeasureOptions, op
     return impacts
 
 
-def _is_untouched(conn: Connection, batch: Batch, opening: str, committed: Committed) -> bool:
-    """Run a batch and commit it, if it touches nothing that was there; otherwise nothing is done."""
+def _run_untouched(conn: Connection, batch: Batch, opening: str, committed: Committed) -> bool:
+    """Run a batch and commit it, if it touches nothing that was there; whether it is done, otherwise nothing is."""
     began = time.monotonic()
     opening += f"SELECT{MARKING}{snapshot.REMEMBERING};\n"
     ending = f"{closing(MARKED, text_settings.NAMING_PROOF + snapshot.UNTOUCHED)}COMMIT;"

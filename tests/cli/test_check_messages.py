@@ -81,6 +81,10 @@ CASES = {
     "rows": ("insert into a values (3, 'z');", "delete from a where id = 3;"),
     "a function": ("create function g() returns int language sql as 'select 1; select 2';", "drop function g;"),
     "nothing to undo": ("create table b ();", ""),
+    "a guard, and an index behind it": (
+        "create table if not exists a (id int primary key, name text);\ncreate index on a (name);",
+        "drop index a_name_idx;",
+    ),
     "a guard": ("create table if not exists a (id int);", "select 1;"),
 }
 

@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -34,6 +36,17 @@ except KeyboardInterrupt:
 
 def names(server) -> list[str]:
     return [row[0] for row in server.admin.execute(NAMES).fetchall()]
+
+
+@contextmanager
+def role(server, url: str, options: str = "") -> Iterator[dsn.Dsn]:
+    """The same place for a new role with these options."""
+    name = f"dbmigrate_test_ahead_{os.getpid()}"
+    server.admin.execute(f"create role {name} login password '{name}' {options}")
+    try:
+        yield dsn.from_keywords({**dsn.parse(url).conninfo, "user": name, "password": name})
+    finally:
+        server.admin.execute(f"drop role {name}")
 
 
 def test_the_database_that_was_made_ahead_is_handed_over_first(server, database_url):
@@ -94,16 +107,10 @@ def test_a_server_that_is_not_there_is_the_error_only_where_it_is_needed(project
 
 
 def test_a_role_without_the_right_is_told_so(server, project, database_url):
-    role = f"dbmigrate_test_ahead_{os.getpid()}"
-    server.admin.execute(f"create role {role} login password '{role}'")
-    named = dsn.parse(database_url)
-    named = dsn.from_keywords({**named.conninfo, "user": role, "password": role})
     project.migration("1_a", up="create table a ();", down="drop table a;")
-    try:
-        with pytest.raises(ConfigError, match=f"{role} may not create databases") as raised:
+    with role(server, database_url) as named:
+        with pytest.raises(ConfigError, match=f"{named.conninfo['user']} may not create databases") as raised:
             run(Options((str(project.migrations),)), Choice(explicit=named))
-    finally:
-        server.admin.execute(f"drop role {role}")
     assert raised.value.code == "E245"
 
 
@@ -176,10 +183,6 @@ def test_ctrl_c_does_not_wait_for_a_server_that_does_not_answer(cluster_cache):
 
 def test_a_role_with_few_connections_can_check_all(server, project, database_url):
     """The further session is closed when no migration needs it any more."""
-    role = f"dbmigrate_test_few_{os.getpid()}"
-    server.admin.execute(f"create role {role} login createdb password '{role}' connection limit 4")
-    named = dsn.parse(database_url)
-    named = dsn.from_keywords({**named.conninfo, "user": role, "password": role})
     project.migration("49_a", up="create table if not exists a (n int);", down="drop table a;")
     for number in range(12):
         project.migration(
@@ -190,10 +193,8 @@ def test_a_role_with_few_connections_can_check_all(server, project, database_url
         "-- migrate:up transaction:false\ncreate index concurrently if not exists i on a (n);\n"
         "-- migrate:down transaction:false\ndrop index concurrently i;\n",
     )
-    try:
+    with role(server, database_url, "createdb connection limit 4") as named:
         report = run(Options((str(project.migrations),), twice=True), Choice(explicit=named))
-    finally:
-        server.admin.execute(f"drop role {role}")
 
     assert (report.applied, report.problems) == (14, ())
     assert names(server) == []
